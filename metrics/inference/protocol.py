@@ -1,0 +1,142 @@
+"""What a metric may ask of a model. Implementations live beside this file and import torch late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+DType = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a model is: the parts of it that can change a number."""
+
+    name: str
+    weights: str  # first 12 hex digits of the sha256 of the weight files
+    tokenizer: str  # likewise of the tokenizer's files, chat template included
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How to generate. Temperature 0 is greedy; a sample's draws depend on (seed, its index, text)."""
+
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0  # 0: off
+    num_outputs: int = 1
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    chat: bool | None = None  # None: use the chat template when the model has one
+    system: str | None = None  # system message, with a chat template only
+
+
+class LanguageModel(Protocol):
+    """A causal language model with its tokenizer, on one device, ready to run."""
+
+    identity: Identity
+    max_length: int  # positions; never more tokens than this in one pass
+    bos_id: int | None
+    eos_id: int | None
+
+    def encode(self, texts: Sequence[str], special: bool = False) -> list[list[int]]:
+        """Token ids of each text; `special` adds what the tokenizer adds by itself."""
+        ...
+
+    def render(self, prompts: Sequence[str], system: str | None = None) -> list[str]:
+        """Prompts through the chat template, up to where the answer begins; as they are without one."""
+        ...
+
+    def logprobs(self, batch: Sequence[tuple[list[int], list[int]]]) -> list[NDArray[np.float64]]:
+        """Natural-log probabilities of the continuation's tokens, for each (context, continuation).
+
+        One padded forward pass; cross-entropy in chunks, so that (tokens, vocabulary) never
+        stands in memory whole. The context must not be empty.
+        """
+        ...
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        options: Generation,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[list[str]]:
+        """`options.num_outputs` texts for each prompt, without the prompt, cut before a stop string."""
+        ...
+
+
+class Encoder(Protocol):
+    """A bidirectional or causal transformer that yields hidden states."""
+
+    identity: Identity
+    max_length: int
+    layers: int
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids with special tokens, truncated to `max_length`."""
+        ...
+
+    def hidden(self, batch: Sequence[list[int]], layer: int) -> list[NDArray[np.float32]]:
+        """(length, width) hidden states after `layer`, for each sequence of ids; one padded pass."""
+        ...
+
+    def pooled(self, batch: Sequence[list[int]]) -> NDArray[np.float32]:
+        """(len(batch), width) mean of the last layer over real tokens; one padded pass."""
+        ...
+
+
+class Classifier(Protocol):
+    """A sequence-classification model with one output: a reward model."""
+
+    identity: Identity
+    max_length: int
+
+    def encode(self, pairs: Sequence[tuple[str | None, str]]) -> list[list[int]]:
+        """Token ids of (prompt, output), through the chat template where the tokenizer has one."""
+        ...
+
+    def scores(self, batch: Sequence[list[int]]) -> NDArray[np.float64]:
+        """(len(batch),) one raw logit each; one padded pass."""
+        ...
+
+
+class Models(Protocol):
+    """Where metrics get models from: loads once, keeps them warm, stays within a memory budget."""
+
+    def identity(self, name: str) -> Identity:
+        """Digests, without loading the model. Raises UnknownModel."""
+        ...
+
+    def language(self, name: str, dtype: DType = "float32") -> LanguageModel: ...
+
+    def encoder(
+        self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
+    ) -> Encoder: ...
+
+    def classifier(self, name: str, dtype: DType = "float32") -> Classifier: ...
+
+
+@dataclass(slots=True)
+class NoModels:
+    """For metrics that run none: any request is a mistake of the metric's declaration."""
+
+    calls: list[str] = field(default_factory=list)
+
+    def identity(self, name: str) -> Identity:
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def language(self, name: str, dtype: DType = "float32") -> LanguageModel:
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def encoder(
+        self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
+    ) -> Encoder:
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
+        raise LookupError(f"no models here, {name!r} was asked for")
