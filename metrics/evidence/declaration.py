@@ -1,8 +1,8 @@
-"""What a metric is: one frozen declaration, from which catalogue, validation, docs and signature derive.
+"""What a metric is: one frozen declaration. Catalogue, validation, docs, signature derive from it.
 
-measure(items, params, models) -> Evidence   one item per output; may run a model; slow
-settle(evidence, unit, params) -> Settled    rows (n_units, n_columns) float64; sees the whole set
-reduce(sums, params) -> values               sums (..., n_columns) -> (..., n_scores); pure numpy
+measure(items, params, models) -> Evidence  one item per output; may run a model; slow
+settle(evidence, unit, params) -> Settled   rows (n_units, n_columns) float64; sees the set
+reduce(sums, params) -> values              sums (..., n_columns) -> (..., n_scores); numpy
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From samples to evidence: deduplicate, plan batches, look up the cache, measure what is missing."""
+"""From samples to evidence: deduplicate, plan batches, look up the cache, measure the rest."""
 
 from __future__ import annotations
 
