@@ -13,7 +13,7 @@ class MetricError(Exception):
 
 
 class InputError(MetricError):
-    """The request cannot be right; `field` names the part at fault (`params.k`, `samples[3].tests`)."""
+    """The request cannot be right; `field` is at fault, as `params.k`."""
 
     code = "invalid_input"
 

@@ -27,7 +27,7 @@ def parts(metric: AnyMetric, params: Params, models: Models) -> dict[str, str]:
 
 
 def text(found: Mapping[str, str], score: Score | None = None) -> str:
-    """`rouge|stemmer:true|…|version:1|rouge-score:0.1.2`; a score may leave out what it declares."""
+    """`rouge|version:1|stemmer:true|…|rouge-score:0.1.2`; less what the score leaves out."""
     left_out = set(score.comparable_across) if score else set()
     rest = [f"{key}:{value}" for key, value in found.items() if key not in left_out | {"name"}]
     return "|".join([found["name"], *rest])

@@ -23,7 +23,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """How to generate. Temperature 0 is greedy; a sample's draws depend on (seed, its index, text)."""
+    """How to generate. Temperature 0 is greedy; draws depend on the seed and the batch plan."""
 
     max_new_tokens: int = 64
     temperature: float = 0.0
@@ -49,7 +49,7 @@ class LanguageModel(Protocol):
         ...
 
     def render(self, prompts: Sequence[str], system: str | None = None) -> list[str]:
-        """Prompts through the chat template, up to where the answer begins; as they are without one."""
+        """Prompts through the chat template, up to where the answer begins, if there is one."""
         ...
 
     def logprobs(self, batch: Sequence[tuple[list[int], list[int]]]) -> list[NDArray[np.float64]]:
@@ -66,7 +66,7 @@ class LanguageModel(Protocol):
         options: Generation,
         progress: Callable[[int], None] | None = None,
     ) -> list[list[str]]:
-        """`options.num_outputs` texts for each prompt, without the prompt, cut before a stop string."""
+        """`options.num_outputs` texts a prompt, without the prompt, cut before a stop string."""
         ...
 
 
@@ -82,7 +82,7 @@ class Encoder(Protocol):
         ...
 
     def hidden(self, batch: Sequence[list[int]], layer: int) -> list[NDArray[np.float32]]:
-        """(length, width) hidden states after `layer`, for each sequence of ids; one padded pass."""
+        """(length, width) hidden states after `layer`, a sequence each; one padded pass."""
         ...
 
     def pooled(self, batch: Sequence[list[int]]) -> NDArray[np.float32]:
