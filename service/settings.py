@@ -1,0 +1,96 @@
+"""Settings: environment variables `ASSAY_…`, read here and nowhere else.
+
+Lists of folders are separated by commas or, as in PATH, by colons.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1024**2
+GIB = 1024**3
+
+Paths = Annotated[tuple[Path, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What can be set from outside; every field is `ASSAY_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="ASSAY_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path(".assay"), description="results, models, the embedded database")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="postgresql://…; empty: a private server below data_dir"
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    workers: str = Field(
+        "auto", description="devices, one worker each: `auto`, or `cpu`, `cuda:0,cuda:1`, `cpu,cpu`"
+    )
+    worker_queues: str = Field("score,train", description="queues a worker takes jobs from")
+
+    model_roots: Paths = Field((), description="folders under which models may be named by path")
+    metric_roots: Paths = Field(
+        (), description="folders under which `evaluate/<path>` is looked up"
+    )
+    hub_allowed: bool = Field(False, description="may models be downloaded from a hub")
+
+    max_body_bytes: int = Field(256 * MIB, gt=0, description="larger requests get 413")
+    shard_size: int = Field(2048, gt=0, description="samples a shard")
+    replicates: int = Field(1000, ge=100, description="bootstrap replicates of an interval")
+    level: float = Field(0.95, gt=0, lt=1, description="nominal coverage of an interval")
+    model_memory_bytes: int = Field(8 * GIB, gt=0, description="models kept warm, a worker")
+    evidence_cache_bytes: int = Field(4 * GIB, ge=0, description="0 keeps nothing")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "text"] = "json"
+
+    @field_validator("model_roots", "metric_roots", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part for part in value.replace(",", ":").split(":") if part.strip())
+        return value
+
+    @field_validator("data_dir", "model_roots", "metric_roots")
+    @classmethod
+    def _absolute(cls, value: Path | tuple[Path, ...]) -> Path | tuple[Path, ...]:
+        if isinstance(value, Path):
+            return value.expanduser().absolute()
+        return tuple(path.expanduser().absolute() for path in value)
+
+    @field_validator("database_url")
+    @classmethod
+    def _plain(cls, value: SecretStr) -> SecretStr:
+        """Any spelling of a PostgreSQL URL becomes libpq's `postgresql://`."""
+        scheme, separator, rest = value.get_secret_value().strip().partition("://")
+        if not separator and not scheme:
+            return SecretStr("")
+        if scheme.partition("+")[0] not in {"postgres", "postgresql"} or not rest:
+            raise ValueError("must be a postgresql:// URL; PostgreSQL is the only database")
+        return SecretStr(f"postgresql://{rest}")
+
+    @property
+    def url(self) -> str:
+        """The database as a libpq URL, for psycopg and Procrastinate; empty when embedded."""
+        return self.database_url.get_secret_value()
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The same for SQLAlchemy."""
+        return self.url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def embedded(self) -> bool:
+        return not self.url
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The process's settings; what can take a `Settings` should be given one instead."""
+    return Settings()
