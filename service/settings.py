@@ -23,29 +23,34 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ASSAY_", frozen=True, extra="ignore")
 
-    data_dir: Path = Field(Path(".assay"), description="results, models, the embedded database")
+    data_dir: Path = Field(
+        default=Path(".assay"), description="results, models, the embedded database"
+    )
     database_url: SecretStr = Field(
-        SecretStr(""), description="postgresql://…; empty: a private server below data_dir"
+        default=SecretStr(""), description="postgresql://…; empty: a private server below data_dir"
     )
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)
+    port: int = Field(default=8000, ge=0, le=65535)
     workers: str = Field(
-        "auto", description="devices, one worker each: `auto`, or `cpu`, `cuda:0,cuda:1`, `cpu,cpu`"
+        default="auto",
+        description="devices, one worker each: `auto`, or `cpu`, `cuda:0,cuda:1`, `cpu,cpu`",
     )
-    worker_queues: str = Field("score,train", description="queues a worker takes jobs from")
+    worker_queues: str = Field(default="score,train", description="queues a worker takes jobs from")
 
-    model_roots: Paths = Field((), description="folders under which models may be named by path")
+    model_roots: Paths = Field(
+        default=(), description="folders under which models may be named by path"
+    )
     metric_roots: Paths = Field(
         (), description="folders under which `evaluate/<path>` is looked up"
     )
-    hub_allowed: bool = Field(False, description="may models be downloaded from a hub")
+    hub_allowed: bool = Field(default=False, description="may models be downloaded from a hub")
 
-    max_body_bytes: int = Field(256 * MIB, gt=0, description="larger requests get 413")
-    shard_size: int = Field(2048, gt=0, description="samples a shard")
-    replicates: int = Field(1000, ge=100, description="bootstrap replicates of an interval")
-    level: float = Field(0.95, gt=0, lt=1, description="nominal coverage of an interval")
-    model_memory_bytes: int = Field(8 * GIB, gt=0, description="models kept warm, a worker")
-    evidence_cache_bytes: int = Field(4 * GIB, ge=0, description="0 keeps nothing")
+    max_body_bytes: int = Field(default=256 * MIB, gt=0, description="larger requests get 413")
+    shard_size: int = Field(default=2048, gt=0, description="samples a shard")
+    replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")
+    level: float = Field(default=0.95, gt=0, lt=1, description="nominal coverage of an interval")
+    model_memory_bytes: int = Field(default=8 * GIB, gt=0, description="models kept warm, a worker")
+    evidence_cache_bytes: int = Field(default=4 * GIB, ge=0, description="0 keeps nothing")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
