@@ -1,0 +1,54 @@
+"""Connections and migrations. Whoever opens a connection commits it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Engine, create_engine, make_url
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+
+def normalize(url: str | URL) -> URL:
+    """Any PostgreSQL URL, with the driver this service uses. Raises ValueError for other databases."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ValueError("ASSAY_DATABASE_URL must name a PostgreSQL database (postgresql://…)")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def connect(url: str | URL, pool_size: int = 10) -> Engine:
+    """An engine that reads and writes JSON with orjson and checks connections before use."""
+    return create_engine(
+        normalize(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={"application_name": "assay", "connect_timeout": 10},
+    )
+
+
+def migrate(url: str | URL) -> None:
+    """Bring the schema to head. Safe to call from several processes at once."""
+    command.upgrade(_config(url), "head")
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the database's schema is the one this code was written for."""
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    with engine.connect() as db:
+        return MigrationContext.configure(db).get_current_revision() == head
+
+
+def _config(url: str | URL) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["url"] = normalize(url)
+    return config
