@@ -17,7 +17,8 @@ _libc = ctypes.CDLL(None, use_errno=True)  # loaded here: nothing is loaded betw
 def dies_with_parent(sent: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
     """For `preexec_fn`: the kernel sends the child `sent` when the thread that started it ends.
 
-    A thread, not a process, so call it on the main thread.
+    A thread, not a process, so call it on the main thread. Between fork and exec the child makes
+    one system call and takes no lock, so other threads do no harm.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("a child that dies with its parent must be started by the main thread")

@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         default=(), description="folders under which models may be named by path"
     )
     metric_roots: Paths = Field(
-        (), description="folders under which `evaluate/<path>` is looked up"
+        default=(), description="folders under which `evaluate/<path>` is looked up"
     )
     hub_allowed: bool = Field(default=False, description="may models be downloaded from a hub")
 
