@@ -1,0 +1,84 @@
+"""Many systems at once: which of their differences are real, and which ranks that leaves open.
+
+Sources: Holm (1979), "A simple sequentially rejective multiple test procedure"; rank intervals as
+Mogstad, Romano, Shaikh & Wilhelm (2024), "Inference for ranks with applications to mobility across
+neighbourhoods", from familywise-corrected pairwise tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.statistics.paired import from_replicates
+from metrics.statistics.weights import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """rank (N,) by value, equal values sharing the better one; best, worst (N,) the ranks that the
+    significant differences leave open; p_values (N, N) corrected, of each pair."""
+
+    rank: NDArray[np.int64]
+    best: NDArray[np.int64]
+    worst: NDArray[np.int64]
+    p_values: Floats
+
+
+def holm(p_values: Floats) -> Floats:
+    """(m,) Holm's adjusted p-values; comparing them with alpha keeps the familywise error.
+
+    NaN (no test was possible) stays NaN and does not count among the comparisons.
+    """
+    adjusted = np.full(len(p_values), np.nan)
+    tested = np.flatnonzero(~np.isnan(p_values))
+    order = tested[np.argsort(p_values[tested], kind="stable")]
+    steps = p_values[order] * (len(order) - np.arange(len(order)))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def pairwise(drawn: Floats, values: Floats, units: int) -> Floats:
+    """(N, N) uncorrected two-sided p-values of one score, from stored replicates (N, R).
+
+    `p_normal` of each difference, not counted ones: with 1,000 replicates a counted p-value is at
+    least 0.001, and among 11 systems' 55 pairs none could survive the correction.
+    """
+    found = np.full((len(values), len(values)), np.nan)
+    for a in range(len(values)):
+        for b in range(a):
+            (one,) = from_replicates(
+                drawn[a][:, None],
+                drawn[b][:, None],
+                values[a : a + 1],
+                values[b : b + 1],
+                units=units,
+            )
+            found[a, b] = found[b, a] = one.p_normal
+    return found
+
+
+def ranks(
+    values: Floats, p_values: Floats, *, higher_is_better: bool = True, alpha: float = 0.05
+) -> Ranks:
+    """Rank intervals of N systems from their pairwise p-values (N, N), which are corrected here.
+
+    best = 1 + number of systems significantly better; worst = N - number significantly worse. With
+    probability 1 - alpha all intervals contain their system's true rank at once.
+    """
+    n = len(values)
+    upper = np.triu_indices(n, 1)
+    corrected = np.full((n, n), np.nan)
+    corrected[upper] = holm(p_values[upper])
+    corrected.T[upper] = corrected[upper]
+    worth = values if higher_is_better else -values
+    better = worth[None, :] > worth[:, None]  # [i, j]: j is better than i
+    significant = np.nan_to_num(corrected, nan=1.0) <= alpha
+    return Ranks(
+        rank=1 + better.sum(1),
+        best=1 + (better & significant).sum(1),
+        worst=n - (better.T & significant).sum(1),
+        p_values=corrected,
+    )

@@ -1,0 +1,118 @@
+"""Resampling weights from hashes: of (seed, replicate, unit id) and of nothing else.
+
+    keys     (n,)    uint64   the unit ids, hashed
+    rows     (n, C)  float64  what the units contribute
+    sums     (R, C)  float64  a replicate each: the rows added up, weighted
+
+No generator is stepped through, so a unit's weights depend neither on its place nor on its
+neighbours. Sums of shards therefore add up to the sums of the whole set, and two systems over the
+same units are resampled alike: paired without further ado. Sums of integers (below 2**53) are equal
+to the bit whatever the order and the sharding; sums of other floats up to rounding.
+
+The bootstrap here is the Poisson bootstrap: independent Poisson(1) counts stand for the multinomial
+ones, which they approach as n grows; the number of units drawn varies, so statistics should be
+ratios of sums. Source: Chamandy, Muralidharan, Najmi, Naidu (2012), "Estimating uncertainty for
+massive data streams", Google; Hanley & MacGibbon (2006), "Creating non-parametric bootstrap samples
+using Poisson frequencies". The hash's finaliser is the one of SplitMix64 (Steele, Lea, Flood 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Keys = NDArray[np.uint64]
+Counts = NDArray[np.uint8]
+Draw = Callable[[Keys, int, int, int], Counts]  # (keys, seed, first word, words) -> (n, draws)
+
+MASK = 2**64 - 1
+GOLDEN = 0x9E3779B97F4A7C15
+BLOCK = 128  # units at a time: hashes, weights and their product stay within the processor's cache
+
+# How many of the 65,536 values of a 16-bit hash give the weight 0, 1, … 8. Rounded from
+# exp(-1)/k!, then moved by at most 1.3 so that mean and variance are exactly 1 (the third moment is
+# 5.00003 for 5, the fourth 14.99994 for 15): no interval is biased by the table's coarseness.
+SHARES = (24109, 24110, 12055, 4017, 1005, 201, 34, 4, 1)
+POISSON = np.repeat(np.arange(len(SHARES), dtype=np.uint8), SHARES)  # (65536,) inverse CDF
+
+DRAWS, SWAPS = 0, 1  # what a hash is for: one seed gives unrelated draws to each
+
+
+def unit_keys(ids: Sequence[str]) -> Keys:
+    """(n,) the ids' xxhash64, of their UTF-8: the same on every machine, in every run."""
+    return np.fromiter((xxhash.xxh64_intdigest(one.encode()) for one in ids), np.uint64, len(ids))
+
+
+def poisson_weights(keys: Keys, seed: int, first: int, count: int) -> Counts:
+    """(count, n) Poisson(1) weights of the replicates `first`, … `first + count - 1`."""
+    return _replicates(_draw, 4, keys, seed, first, count)
+
+
+def swaps(keys: Keys, seed: int, first: int, count: int) -> Counts:
+    """(count, n) fair coins, 0 or 1: whether a unit's two systems change places."""
+    return _replicates(_flip, 64, keys, seed, first, count)
+
+
+def weighted_sums(rows: Floats, keys: Keys, seed: int, replicates: int) -> Floats:
+    """(R, C) the rows added up with Poisson weights. Memory is bounded: a block of units at a time.
+
+    A million units, 8 columns and 1,000 replicates take about 4 s on one core.
+    """
+    return _sums(_draw, 4, rows, keys, seed, replicates)
+
+
+def swapped_sums(rows: Floats, keys: Keys, seed: int, replicates: int) -> Floats:
+    """(R, C) the rows of the units that change places in each replicate, added up."""
+    return _sums(_flip, 64, rows, keys, seed, replicates)
+
+
+def mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's finaliser, in place: every bit of the input moves every bit of the output."""
+    spare = np.empty_like(words)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        np.right_shift(words, np.uint64(shift), out=spare)
+        words ^= spare
+        if factor != 1:
+            words *= np.uint64(factor)
+    return words
+
+
+def _words(keys: Keys, seed: int, purpose: int, first: int, count: int) -> NDArray[np.uint64]:
+    """(n, count) one 64-bit hash for every unit and every word number from `first` on."""
+    start = mix(np.array([(seed * 2 + purpose) & MASK], np.uint64))
+    numbers = np.arange(first + 1, first + count + 1, dtype=np.uint64)
+    salts = mix(start + numbers * np.uint64(GOLDEN))
+    return mix(np.bitwise_xor(keys[:, None], salts[None, :], dtype="<u8"))
+
+
+def _draw(keys: Keys, seed: int, first: int, count: int) -> Counts:
+    """(n, 4 * count): each hash is four 16-bit numbers, each looked up in the table."""
+    return POISSON.take(_words(keys, seed, DRAWS, first, count).view("<u2"))
+
+
+def _flip(keys: Keys, seed: int, first: int, count: int) -> Counts:
+    """(n, 64 * count): each hash is 64 coins."""
+    words = _words(keys, seed, SWAPS, first, count)
+    return np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
+
+
+def _replicates(draw: Draw, each: int, keys: Keys, seed: int, first: int, count: int) -> Counts:
+    begin, end = first // each, -(-(first + count) // each)
+    skip = first - begin * each
+    drawn = draw(keys, seed, begin, end - begin)  # (n, each * words)
+    return np.ascontiguousarray(drawn[:, skip : skip + count].T)
+
+
+def _sums(draw: Draw, each: int, rows: Floats, keys: Keys, seed: int, replicates: int) -> Floats:
+    if len(rows) != len(keys):
+        raise ValueError(f"{len(rows)} rows for {len(keys)} unit keys")
+    words = -(-replicates // each)
+    sums = np.zeros((each * words, rows.shape[1]), np.float64)
+    for start in range(0, len(rows), BLOCK):
+        drawn = draw(keys[start : start + BLOCK], seed, 0, words)
+        sums += drawn.astype(np.float64).T @ rows[start : start + BLOCK]
+    return sums[:replicates]
