@@ -33,6 +33,8 @@ class TransformerEncoder(Encoder):
     identity: Identity
     max_length: int
     layers: int
+    cls_id: int | None
+    sep_id: int | None
     tokenizer: Any
     model: Any
     _cut: dict[int, Any] = field(default_factory=dict)  # shorter stacks over the same weights
@@ -128,6 +130,8 @@ def load_encoder(
         identity=identity,
         max_length=_max_length(tokenizer, model),
         layers=int(model.config.num_hidden_layers),
+        cls_id=tokenizer.cls_token_id,
+        sep_id=tokenizer.sep_token_id,
         tokenizer=tokenizer,
         model=model,
     )

@@ -76,6 +76,8 @@ class Encoder(Protocol):
     identity: Identity
     max_length: int
     layers: int
+    cls_id: int | None  # what the tokenizer calls its CLS and SEP tokens
+    sep_id: int | None
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with special tokens, truncated to `max_length`."""
