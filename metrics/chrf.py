@@ -1,0 +1,158 @@
+"""chrF and chrF++: how many character (and word) n-grams output and reference share.
+
+Conventions
+  The numbers are sacrebleu 2.6.0's. A sample's row is its statistics, integers equal to the bit:
+      hyp_n, ref_n, match_n   for n = 1 … char_order in characters, then 1 … word_order in words
+  The value is an F-score, recall weighing beta times precision, of their sums, from 0 to 100;
+  higher is better. word_order 0 is chrF, 2 is chrF++. hyp_n is 0 where the reference has no n-gram
+  of that order. Several references: the row is that of the one with the best score, of two
+  equally good the first. Samples may differ in their number. Several outputs of a sample are
+  pooled. Whitespace is left out of character n-grams unless `whitespace`.
+
+Popović: chrF (WMT 2015), chrF++ (WMT 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from metrics.evidence.columns import Column, Evidence
+from metrics.evidence.declaration import (
+    Floats,
+    Ints,
+    Item,
+    Metric,
+    Params,
+    Score,
+    Source,
+    needs,
+    settle_by_pooling,
+)
+from metrics.inference.protocol import Models
+from metrics.text import ngrams
+from metrics.text.passages import Passages, batches, passages
+
+PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
+EPSILON = 1e-16
+
+
+class ChrfParams(Params):
+    """Names and defaults are sacrebleu's."""
+
+    char_order: int = Field(6, ge=1, le=16)
+    word_order: int = Field(0, ge=0, le=16, description="2 for chrF++")
+    beta: int = Field(2, ge=1, le=100, description="how much more recall weighs than precision")
+    lowercase: bool = False
+    whitespace: bool = Field(False, description="keep whitespace in character n-grams")
+    eps_smoothing: bool = Field(False, description="average F over orders, as chrF++.py and NLTK")
+
+
+def measure(items: Sequence[Item], params: ChrfParams, models: Models) -> Evidence:
+    """Rows of int64, (n_items, 3 * (char_order + word_order))."""
+    rows = [_statistics(passages(batch), params) for batch in batches(items)]
+    empty = np.zeros((0, 3 * (params.char_order + params.word_order)), np.int64)
+    return Evidence.of_rows(np.concatenate(rows) if rows else empty)
+
+
+def _statistics(compared: Passages, params: ChrfParams) -> Ints:
+    """Of every output with each of its references, the best: (n_items, 3 * orders)."""
+    texts = [text.lower() if params.lowercase else text for text in compared.texts]
+    hypotheses = compared.outputs[compared.owner]  # one for each reference
+    references = compared.references
+
+    kept = texts if params.whitespace else ["".join(text.split()) for text in texts]
+    sizes = np.array([len(text) for text in kept], np.int64)
+    found = ngrams.character_matches(kept, hypotheses, references, params.char_order)
+    parts = [_triples(sizes[hypotheses], sizes[references], found)]
+    if params.word_order:
+        words = [_words(text) for text in texts]
+        sizes = np.array([len(line) for line in words], np.int64)
+        numbers = Column(ngrams.intern(word for line in words for word in line), sizes)
+        pairs = np.arange(len(references))
+        found = ngrams.matches(numbers, hypotheses, references, pairs, params.word_order)
+        parts.append(_triples(sizes[hypotheses], sizes[references], found))
+    rows = np.concatenate(parts, axis=1)
+    if len(rows) == len(compared.outputs):
+        return rows
+    f = reduce(rows.astype(np.float64), params)[:, 0]
+    order = np.lexsort((np.arange(len(f)), -f, compared.owner))
+    return rows[order[compared.first]]
+
+
+def _triples(hyp_sizes: Ints, ref_sizes: Ints, found: Ints) -> Ints:
+    """(n_pairs, 3 * orders): hyp_n, ref_n, match_n for each n."""
+    order = found.shape[1]
+    ref = ngrams.count(ref_sizes, order)
+    hyp = np.where(ref > 0, ngrams.count(hyp_sizes, order), 0)
+    return np.stack([hyp, ref, found], axis=2).reshape(len(found), 3 * order)
+
+
+def _words(text: str) -> list[str]:
+    """Words, with one punctuation mark cut off: the last character's, or else the first's."""
+    words = []
+    for word in text.split():
+        if len(word) > 1 and word[-1] in PUNCTUATION:
+            words += [word[:-1], word[-1]]
+        elif len(word) > 1 and word[0] in PUNCTUATION:
+            words += [word[0], word[1:]]
+        else:
+            words.append(word)
+    return words
+
+
+def reduce(sums: Floats, params: ChrfParams) -> Floats:
+    """chrF of summed statistics, (..., 3 * orders) -> (..., 1); operations in sacrebleu's order."""
+    orders = params.char_order + params.word_order
+    hyp, ref, match = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.where(hyp > 0, match / hyp, EPSILON)
+        recall = np.where(ref > 0, match / ref, EPSILON)
+    if params.eps_smoothing:
+        f = _f_score(precision, recall, params.beta, EPSILON)
+        return 100 * _add(f)[..., None] / orders
+    counted = (hyp > 0) & (ref > 0)
+    depth = np.maximum(counted.sum(axis=-1), 1)
+    mean_precision = _add(np.where(counted, precision, 0.0)) / depth
+    mean_recall = _add(np.where(counted, recall, 0.0)) / depth
+    return 100 * _f_score(mean_precision, mean_recall, params.beta, 0.0)[..., None]
+
+
+def _f_score(precision: Floats, recall: Floats, beta: int, otherwise: float) -> Floats:
+    factor = beta**2
+    denominator = factor * precision + recall
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f = (1 + factor) * precision * recall / denominator
+    return np.where(denominator > 0, f, otherwise)
+
+
+def _add(values: Floats) -> Floats:
+    """The sum over the last axis, one after the other."""
+    total = np.zeros(values.shape[:-1])
+    for n in range(values.shape[-1]):
+        total = total + values[..., n]
+    return total
+
+
+METRIC = Metric(
+    name="chrf",
+    version=1,
+    about="Character n-grams that output and reference share; with word n-grams it is chrF++.",
+    params=ChrfParams,
+    reads=("output", "references"),
+    needs=needs("output", "references"),
+    scores=lambda params: (Score("chrf", higher_is_better=True, low=0, high=100),),
+    columns=(),  # as listed above; how many depends on the orders
+    interval="bootstrap",
+    pooling="pool",
+    source=Source(
+        paper="Popović 2015, https://aclanthology.org/W15-3049; 2017, W17-4770",
+        reference="sacrebleu 2.6.0",
+    ),
+    measure=measure,
+    settle=settle_by_pooling,
+    reduce=reduce,
+    libraries=("sacrebleu",),
+)
