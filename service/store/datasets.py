@@ -38,9 +38,7 @@ def digest(kind: str, content: Sequence[Record]) -> str:
     return state.hexdigest()
 
 
-def put(
-    db: Connection, name: str, kind: str, content: Sequence[Record]
-) -> tuple[Dataset, bool]:
+def put(db: Connection, name: str, kind: str, content: Sequence[Record]) -> tuple[Dataset, bool]:
     """The version of `name` with this content, and whether it was made now.
 
     The same content again gives the same version. Two writers of one name wait for each other.
@@ -108,7 +106,9 @@ def page(
     return [_dataset(row) for row in db.execute(query)]
 
 
-def read_records(db: Connection, dataset_id: str, start: int = 0, stop: int | None = None) -> list[Any]:
+def read_records(
+    db: Connection, dataset_id: str, start: int = 0, stop: int | None = None
+) -> list[Any]:
     """Contents of records start <= index < stop, in order."""
     query = (
         select(records.c.content)
@@ -127,6 +127,4 @@ def read_ids(db: Connection, dataset_id: str) -> list[str]:
 
 
 def _dataset(row: Row[Any]) -> Dataset:
-    return Dataset(
-        row.id, row.name, row.version, row.kind, row.digest, row.size, row.created_at
-    )
+    return Dataset(row.id, row.name, row.version, row.kind, row.digest, row.size, row.created_at)

@@ -44,9 +44,7 @@ def claim(db: Connection, key: str, path: str, body: bytes) -> Answer | None:
     return Answer(row.body == digest, row.status or 200, row.response or {})
 
 
-def remember(
-    db: Connection, key: str, path: str, status: int, response: Mapping[str, Any]
-) -> None:
+def remember(db: Connection, key: str, path: str, status: int, response: Mapping[str, Any]) -> None:
     db.execute(
         update(idempotency_keys)
         .where(idempotency_keys.c.key == key, idempotency_keys.c.path == path)

@@ -1,0 +1,118 @@
+"""Errors as clients see them: `{"error": {"type", "code", "message", "param"}}`, always."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from metrics.evidence.errors import MetricError
+
+log = logging.getLogger(__name__)
+
+TYPES = {
+    401: "authentication_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "request_too_large_error",
+    415: "unsupported_media_type_error",
+    429: "rate_limit_error",
+    500: "internal_error",
+    503: "unavailable_error",
+}
+
+
+class ApiError(Exception):
+    """An answer that is an error. `param` names the offending field: `samples[17].references`."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.headers = dict(headers or {})
+
+
+def invalid(code: str, message: str, param: str | None = None) -> ApiError:
+    """422: well-formed, and wrong."""
+    return ApiError(422, code, message, param)
+
+
+def not_found(kind: str, reference: str, hint: str = "") -> ApiError:
+    message = f"there is no {kind} {reference!r}" + (f"; {hint}" if hint else "")
+    return ApiError(404, f"{kind.replace(' ', '_')}_not_found", message)
+
+
+def of_metric(error: MetricError, prefix: str) -> ApiError:
+    """A metric's complaint about its input, its field placed in the request (`metrics[2]`)."""
+    inside = error.field or ""
+    if inside.startswith("samples"):
+        param: str = inside
+    else:
+        param = f"{prefix}.{inside}" if inside else prefix
+    return invalid(error.code, error.message, param)
+
+
+def body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
+    kind = TYPES.get(status, "invalid_request_error")
+    return {"error": {"type": kind, "code": code, "message": message, "param": param}}
+
+
+def field(location: Sequence[int | str]) -> str | None:
+    """("body", "samples", 17, "references") -> samples[17].references"""
+    parts = list(location)
+    if parts and parts[0] in {"body", "query", "path", "header"}:
+        parts = parts[1:]
+    written = ""
+    for part in parts:
+        if isinstance(part, int):
+            written += f"[{part}]"
+        elif "[" not in part and "(" not in part:  # pydantic's names of union members
+            written += f".{part}" if written else part
+    return written or None
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the app goes through here."""
+
+    @app.exception_handler(ApiError)
+    async def api_error(_: Request, error: ApiError) -> JSONResponse:
+        content = body(error.status, error.code, error.message, error.param)
+        return JSONResponse(content, error.status, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            reason = first.get("ctx", {}).get("error", "it cannot be parsed")
+            return JSONResponse(
+                body(400, "invalid_json", f"the body is not valid JSON: {reason}"), 400
+            )
+        param = field(first["loc"])
+        message = f"{param}: {first['msg']}" if param else first["msg"]
+        return JSONResponse(body(422, first["type"], message, param), 422)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        content = body(error.status_code, code, str(error.detail))
+        return JSONResponse(content, error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("unhandled error in %s %s", request.method, request.url.path, exc_info=error)
+        message = "something went wrong here; the x-request-id header finds it in the logs"
+        return JSONResponse(body(500, "internal_error", message), 500)

@@ -1,0 +1,162 @@
+"""What a request for scores is made of, samples and metrics, and what can be wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from metrics import find, parse
+from metrics.evidence.declaration import AnyMetric, Params, Sample
+from metrics.evidence.errors import MetricError
+from metrics.inference.locations import locate
+from service.errors import ApiError, invalid, of_metric
+from service.routes.fields import Json, Name, Schema, Text
+from service.settings import Settings
+from service.store.evaluations import MetricRequest
+
+
+class MetricIn(Schema):
+    """A metric by name, or with parameters; `GET /v1/metrics` lists both."""
+
+    name: Name
+    params: Json = Field(default_factory=dict)
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Metrics = Annotated[
+    list[Annotated[MetricIn, BeforeValidator(_named)]], Field(min_length=1, max_length=50)
+]
+
+
+class SampleIn(Schema):
+    """One sample. `output` for one, `outputs` for several, neither when a model is to generate."""
+
+    id: Name | None = None  # default: its place in the list, from 1
+    prompt: Text | None = None
+    output: Text | None = None
+    outputs: Annotated[list[Text], Field(min_length=1)] | None = None
+    references: list[Text] = Field(default_factory=list)
+    tests: Text | None = None  # source run after the candidate, for pass_at_k
+    metadata: Json = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.output is not None and self.outputs is not None:
+            raise PydanticCustomError("two_outputs", "give `output` or `outputs`, not both")
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (self.output,) if self.output is not None else tuple(self.outputs or ())
+
+    def record(self, index: int) -> dict[str, Any]:
+        """What a dataset keeps of it: all but the outputs."""
+        kept: dict[str, Any] = {"id": self.id or str(index + 1)}
+        if self.prompt is not None:
+            kept["prompt"] = self.prompt
+        if self.references:
+            kept["references"] = self.references
+        if self.tests is not None:
+            kept["tests"] = self.tests
+        if self.metadata:
+            kept["metadata"] = self.metadata
+        return kept
+
+    def sample(self, index: int) -> Sample:
+        return Sample(
+            id=self.id or str(index + 1),
+            outputs=self.texts,
+            references=tuple(self.references),
+            prompt=self.prompt,
+            tests=self.tests,
+            metadata=self.metadata,
+        )
+
+
+Samples = Annotated[list[SampleIn], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A metric of the request, found and with its parameters parsed."""
+
+    metric: AnyMetric
+    params: Params
+    request: MetricRequest
+
+
+def known_metrics(asked: Sequence[MetricIn], settings: Settings) -> list[Asked]:
+    """Each metric with its parameters. Raises 422 naming the metric, parameter or model."""
+    found = []
+    for index, one in enumerate(asked):
+        try:
+            metric = find(one.name, settings.metric_roots)
+            params = parse(metric, one.params)
+            names = metric.models(params)
+        except MetricError as error:
+            raise of_metric(error, f"metrics[{index}]") from None
+        for name in names:
+            known_model(name, settings, f"metrics[{index}].params.model")
+        found.append(Asked(metric, params, MetricRequest(one.name, one.params)))
+    return found
+
+
+def known_model(name: str, settings: Settings, param: str) -> None:
+    """Raises 422 when the model cannot be found, or may not be loaded from where it is."""
+    try:
+        locate(name, settings.model_roots, offline=not settings.hub_allowed)
+    except MetricError as error:
+        raise invalid(error.code, error.message, param) from None
+
+
+def unique_ids(samples: Sequence[Sample]) -> None:
+    seen: dict[str, int] = {}
+    for index, sample in enumerate(samples):
+        first = seen.setdefault(sample.id, index)
+        if first != index:
+            raise invalid(
+                "duplicate_id",
+                f"samples[{index}].id: {sample.id!r} is the id of samples[{first}] already",
+                f"samples[{index}].id",
+            )
+
+
+def fit(asked: Sequence[Asked], samples: Sequence[Sample], where: str = "samples") -> None:
+    """Raises 422 when a metric needs what a sample lacks, or cannot work on these samples."""
+    for index, one in enumerate(asked):
+        for need in one.metric.needs(one.params):
+            for at, sample in enumerate(samples):
+                if _lacks(sample, need):
+                    raise _lacking(one.metric.name, need, at, sample, where)
+        if one.metric.check is not None:
+            try:
+                one.metric.check(one.params, samples)
+            except MetricError as error:
+                raise of_metric(error, f"metrics[{index}]") from None
+
+
+def _lacks(sample: Sample, need: str) -> bool:
+    match need:
+        case "output":
+            return not sample.outputs
+        case "references":
+            return not sample.references
+        case "prompt":
+            return sample.prompt is None
+        case _:
+            return sample.tests is None
+
+
+def _lacking(metric: str, need: str, at: int, sample: Sample, where: str) -> ApiError:
+    return invalid(
+        f"missing_{need}",
+        f"{metric} needs {need}, and {where}[{at}] (id {sample.id!r}) has none",
+        f"{where}[{at}].{need}",
+    )

@@ -1,0 +1,82 @@
+"""Types that several resources' schemas share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+
+def _storable(value: str) -> str:
+    """PostgreSQL's text holds neither NUL nor half of a surrogate pair."""
+    if "\x00" in value:
+        at = value.index("\x00")
+        raise PydanticCustomError("nul_character", f"holds a NUL character at position {at}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        message = f"holds a lone surrogate at position {error.start}: it is not valid Unicode"
+        raise PydanticCustomError("lone_surrogate", message) from None
+    return value
+
+
+def _storable_json(value: Any) -> Any:
+    if isinstance(value, str):
+        _storable(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise PydanticCustomError("not_finite", "holds a number that is not finite")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _storable(key)
+            _storable_json(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _storable_json(inner)
+    return value
+
+
+# any text that can be stored; surrogates are looked for by us, so that the message says so
+Text = Annotated[str, AfterValidator(_storable)]
+# names of systems, datasets, records: something, and not a page long
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, strip_whitespace=True),
+    AfterValidator(_storable),
+]
+Json = Annotated[dict[str, Any], AfterValidator(_storable_json)]
+
+
+class Schema(BaseModel):
+    """Base of request bodies: an unknown field is an error, not a silent no-op."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+T = TypeVar("T")
+
+
+class Page(BaseModel, Generic[T]):
+    """A page of a list; ask for the next with `?after=<last_id>`."""
+
+    object: str = "list"
+    data: Sequence[T]
+    first_id: str | None = None
+    last_id: str | None = None
+    has_more: bool = False
+
+
+def page(items: Sequence[T], limit: int, key: str = "id") -> Page[T]:
+    """A page from up to `limit + 1` fetched items: the one too many tells that there are more."""
+    shown = list(items[:limit])
+    return Page(
+        data=shown,
+        first_id=str(getattr(shown[0], key)) if shown else None,
+        last_id=str(getattr(shown[-1], key)) if shown else None,
+        has_more=len(items) > limit,
+    )
+
+
+Limit = Annotated[int, Field(ge=1, le=1000)]
