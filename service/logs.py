@@ -1,0 +1,108 @@
+"""Logs: one JSON object a line with the ids of what is being done; secrets are masked.
+
+with bind(request_id="req_…", evaluation_id="eval_…"):
+    logging.getLogger(__name__).info("measured", extra={"rows": 2048})
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+import orjson
+
+from service.settings import Settings
+
+_ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default={})  # noqa: B039 (never changed)
+_ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_SECRETS = (
+    (re.compile(r"(\w+://[^\s:/@]*:)[^\s@]+(?=@)"), r"\1***"),  # passwords in URLs
+    (re.compile(r"(?i)(\b(?:authorization\W{1,4})?bearer\s+)[^\s\"',}]+"), r"\1***"),
+    (
+        re.compile(
+            r"(?i)((?:password|passwd|secret|token|api[-_]?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&}]+"
+        ),
+        r"\1***",
+    ),
+)
+
+
+@contextmanager
+def bind(**ids: str | None) -> Iterator[None]:
+    """Everything logged inside carries these ids, in this task or thread; None adds nothing."""
+    token = _ids.set({**_ids.get(), **{name: value for name, value in ids.items() if value}})
+    try:
+        yield
+    finally:
+        _ids.reset(token)
+
+
+def bound() -> Mapping[str, str]:
+    """The ids bound here, to be bound again on the other side of a process border."""
+    return _ids.get()
+
+
+def mask(text: str) -> str:
+    """`text` without the passwords, bearer tokens and keys that can be told as such."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def configure(settings: Settings) -> None:
+    """Sends every logger of this process to standard error, in the format that is set."""
+    as_text = settings.log_format == "text" or (
+        settings.log_format == "auto" and sys.stderr.isatty()
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    for noisy in ("httpx", "httpcore", "alembic", "procrastinate", "filelock", "urllib3"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+class JsonFormatter(logging.Formatter):
+    """time (UTC), level, logger, message, the bound ids, `extra` fields, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": mask(record.getMessage()),
+        }
+        entry |= _ids.get()
+        entry |= {name: _masked(value) for name, value in _extra(record).items()}
+        if record.exc_info:
+            entry["exception"] = mask(self.formatException(record.exc_info))
+        return orjson.dumps(entry, default=lambda value: mask(repr(value))).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """12:00:00 info    message  key=value: for people at a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        fields = {**_ids.get(), **_extra(record)}
+        tail = "".join(f" {name}={value}" for name, value in fields.items())
+        line = f"{clock} {record.levelname.lower():<8}{record.getMessage()} {tail}".rstrip()
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return mask(line)
+
+
+def _extra(record: logging.LogRecord) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in vars(record).items()
+        if name not in _ORDINARY and not name.startswith("_") and name != "color_message"
+    }
+
+
+def _masked(value: object) -> object:
+    return mask(value) if isinstance(value, str) else value
