@@ -1,0 +1,113 @@
+"""The compute process: one job at a time, models kept warm. `python -m service.work.compute`
+
+Started by a worker, which it never outlives: the kernel kills it with the worker's main thread, and
+the end of their channel ends it too. Whatever happens here (a crash in native code, a call that
+never returns), the worker's heartbeats go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import queue
+import signal
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from metrics.evidence.errors import Cancelled, MetricError
+from service.settings import get_settings
+from service.work import handlers
+from service.work.context import Context, Permanent, Resources
+from service.work.messages import Message, encode, receive
+
+log = logging.getLogger(__name__)
+
+
+class Compute:
+    """Reads messages on a thread of its own, works on the main one."""
+
+    def __init__(
+        self, channel: socket.socket, table: Mapping[str, str], resources: Resources
+    ) -> None:
+        self._channel = channel
+        self._sending = threading.Lock()
+        self._table = table
+        self._resources = resources
+        self._calls: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._stopped: set[int] = set()  # jobs asked to stop
+
+    def serve(self) -> None:
+        threading.Thread(target=self._listen, name="channel", daemon=True).start()
+        while True:
+            call = self._calls.get()
+            self._send(self._perform(call) | {"job": call["job"]})
+            self._stopped.discard(call["job"])
+
+    def _listen(self) -> None:
+        while (message := receive(self._channel)) is not None:
+            if message["type"] == "cancel":
+                self._stopped.add(message["job"])
+            else:
+                self._calls.put(message)
+        end_group()
+
+    def _perform(self, call: Message) -> Message:
+        job: int = call["job"]
+
+        def report(**counters: float | str) -> None:
+            self._send({"type": "report", "job": job, "counters": counters})
+
+        context = Context(
+            self._resources, job, call["attempt"], lambda: job in self._stopped, report
+        )
+        try:
+            function = handlers.handler(call["task"], self._table)
+            function(context, **call["ids"])
+        except Cancelled:
+            return {"type": "cancelled"}
+        except (Exception, SystemExit) as error:  # the worker decides whether to try again
+            log.exception("job %s (%s) failed", job, call["task"])
+            return {
+                "type": "failed",
+                "kind": type(error).__name__,
+                "message": str(error),
+                "permanent": isinstance(error, MetricError | Permanent),
+            }
+        return {"type": "done"}
+
+    def _send(self, message: Message) -> None:
+        with self._sending, suppress(ConnectionError):  # the reader sees the end, and ends us
+            self._channel.sendall(encode(message))
+
+
+def end_group() -> None:
+    """Ends this process and what it started (sandboxes), at once."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m service.work.compute")
+    parser.add_argument("--channel", type=int, required=True, help="number of the open socket")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--handlers", default="service.work.handlers:HANDLERS")
+    options = parser.parse_args(argv)
+
+    os.set_inheritable(options.channel, False)  # not for what handlers start
+    faulthandler.enable()
+    with suppress(OSError):  # when memory runs out, this process goes first, not the database
+        Path("/proc/self/oom_score_adj").write_text("500")
+    settings = get_settings()
+    channel = socket.socket(fileno=options.channel)
+    resources = Resources(settings, options.device)
+    Compute(channel, handlers.table(options.handlers), resources).serve()
+
+
+if __name__ == "__main__":
+    main()

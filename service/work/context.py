@@ -1,0 +1,72 @@
+"""What a handler is given beside its ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from sqlalchemy import Engine
+
+from metrics.inference.protocol import Models
+from service.database import connect
+from service.settings import Settings
+
+
+class Permanent(Exception):
+    """Trying again will not help; the message is for people. (Every MetricError is such, too.)"""
+
+
+def _never() -> bool:
+    return False
+
+
+def _nowhere(**counters: float | str) -> None:
+    return None
+
+
+class Resources:
+    """What a compute process keeps warm from job to job; made when first asked for."""
+
+    def __init__(self, settings: Settings, device: str) -> None:
+        self.settings = settings
+        self.device = device
+
+    @cached_property
+    def engine(self) -> Engine:
+        return connect(self.settings.url, pool_size=2)
+
+    @cached_property
+    def models(self) -> Models:
+        from metrics.inference.pool import ModelPool
+
+        return ModelPool(
+            roots=self.settings.model_roots,
+            cache_dir=self.settings.data_dir / "models",
+            device=self.device,
+            memory_budget_bytes=self.settings.model_memory_bytes,
+            offline=not self.settings.hub_allowed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One attempt at one job."""
+
+    resources: Resources
+    job: int = 0
+    attempt: int = 1  # counts from 1
+    cancelled: Callable[[], bool] = field(default=_never)  # ask between batches, then stop
+    report: Callable[..., None] = field(default=_nowhere)  # counters, for the worker's log
+
+    @property
+    def engine(self) -> Engine:
+        return self.resources.engine
+
+    @property
+    def models(self) -> Models:
+        return self.resources.models
+
+    @property
+    def settings(self) -> Settings:
+        return self.resources.settings

@@ -1,0 +1,158 @@
+"""The worker process, one per device: takes jobs from its queues, runs each in a compute process.
+
+It holds no model library. Every queue has a loop and a compute process of its own, so that a
+training job never delays scores. It ends with status 0 when it is told to (SIGTERM, SIGINT: what
+runs goes back to the queue), and with 1 when the database is lost or others took it for dead;
+whoever started it starts it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.job_context import JobContext
+from procrastinate.jobs import DeleteJobCondition
+from procrastinate.worker import Worker
+
+from service.settings import get_settings
+from service.work import handlers
+from service.work.attempts import Retry
+from service.work.child import Child
+from service.work.performance import Performer
+from service.work.reaper import STALLED, reap
+
+HEARTBEAT = 2.0  # seconds
+POLL = 0.5  # seconds: a notification that comes during a fetch can be lost
+STOPPING = 2.0  # seconds a short job has to finish before it goes back to the queue
+
+log = logging.getLogger(__name__)
+
+
+class Loop(Protocol):
+    """What we use of Procrastinate's worker."""
+
+    worker_id: int | None
+
+    async def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+async def run(
+    url: str,
+    queues: Sequence[str],
+    device: str = "cpu",
+    concurrency: int = 1,
+    handlers_path: str = "service.work.handlers:HANDLERS",
+) -> int:
+    """Works until told to stop. Returns the exit status. Call it on the main thread.
+
+    `concurrency` is the number of loops, each with a compute process, per queue.
+    """
+    told = _told()
+    table = handlers.table(handlers_path)
+    places = [queue for queue in queues for _ in range(concurrency)]
+    children = [Child(device, handlers_path) for _ in places]
+    connector = PsycopgConnector(
+        conninfo=url,
+        min_size=1,
+        max_size=2 * len(places) + 2,
+        timeout=10.0,
+        kwargs={"application_name": "assay worker", "connect_timeout": 10},
+    )
+    app = App(connector=connector)
+    for name in table:  # every task by its name; the code is the child's business
+        app.task(name=name, pass_context=True, retry=Retry())(_perform)
+    async with app.open_async():
+        try:
+            for child in children:
+                await child.start()
+            loops = [
+                _loop(app, queue, Performer(child, table))
+                for queue, child in zip(places, children, strict=True)
+            ]
+            await _supervise(loops, connector, table, told)
+        finally:
+            for child in children:
+                await child.close()
+    return 0 if told.is_set() else 1
+
+
+async def _supervise(
+    loops: Sequence[Loop],
+    connector: PsycopgConnector,
+    table: Mapping[str, str],
+    told: asyncio.Event,
+) -> None:
+    """Runs the loops and the reaper; when one ends, or we are told to, so do the others."""
+
+    def ids() -> list[int]:
+        return [loop.worker_id for loop in loops if loop.worker_id is not None]
+
+    running = [asyncio.create_task(loop.run()) for loop in loops]
+    reaper = asyncio.create_task(reap(connector.pool, table, ids), name="reaper")
+    stop = asyncio.create_task(told.wait())
+    await asyncio.wait([reaper, stop, *running], return_when=asyncio.FIRST_COMPLETED)
+    for loop in loops:
+        loop.stop()
+    reaper.cancel()
+    stop.cancel()
+    for ended in await asyncio.gather(reaper, *running, return_exceptions=True):
+        if isinstance(ended, Exception):
+            log.error("the worker ends: %s", ended, exc_info=ended)
+
+
+async def _perform(context: JobContext, /, **ids: object) -> None:
+    performer: Performer = context.additional_context["performer"]
+    await performer.perform(context)
+
+
+def _loop(app: App, queue: str, performer: Performer) -> Loop:
+    return Worker(
+        app,
+        queues=[queue],
+        name=queue,
+        concurrency=1,
+        fetch_job_polling_interval=POLL,
+        abort_job_polling_interval=POLL,
+        shutdown_graceful_timeout=STOPPING,
+        delete_jobs=DeleteJobCondition.SUCCESSFUL,
+        additional_context={"performer": performer},
+        install_signal_handlers=False,
+        update_heartbeat_interval=HEARTBEAT,
+        stalled_worker_timeout=STALLED,
+    )
+
+
+def _told() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m service.work.worker`, and what `assay worker` calls. Returns the exit status."""
+    settings = get_settings()
+    parser = argparse.ArgumentParser(prog="python -m service.work.worker")
+    parser.add_argument("--device", default="cpu", help="cpu, or as torch names it: cuda:0")
+    parser.add_argument("--queues", default=settings.worker_queues, help="separated by commas")
+    parser.add_argument("--concurrency", type=int, default=1, help="compute processes per queue")
+    parser.add_argument("--handlers", default="service.work.handlers:HANDLERS")
+    options = parser.parse_args(argv)
+    logging.basicConfig(level=settings.log_level)
+    queues = [queue.strip() for queue in options.queues.split(",") if queue.strip()]
+    return asyncio.run(
+        run(settings.url, queues, options.device, options.concurrency, options.handlers)
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
