@@ -15,6 +15,7 @@ import io
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import orjson
@@ -122,7 +123,10 @@ class Evidence:
 
     def take(self, indices: Iterable[int] | NDArray[np.int64]) -> Evidence:
         """The items at `indices`, in that order, repeats allowed."""
-        chosen = np.asarray(indices if isinstance(indices, np.ndarray) else list(indices), np.int64)
+        chosen = np.asarray(indices if isinstance(indices, np.ndarray) else list(indices))
+        if chosen.dtype == np.bool_:
+            raise TypeError("indices are wanted, not a mask")
+        chosen = chosen.astype(np.int64)
         return Evidence(
             {name: column.take(chosen) for name, column in self.columns.items()}, len(chosen)
         )
@@ -174,7 +178,7 @@ def pack(arrays: Mapping[str, NDArray[np.generic]], meta: Mapping[str, object]) 
     head = []
     body = io.BytesIO()
     for name, array in arrays.items():
-        order = "F" if array.ndim == 2 else "C"
+        order: Literal["C", "F"] = "F" if array.ndim == 2 else "C"
         data = array.tobytes(order=order)
         head.append([name, array.dtype.str, list(array.shape), order, len(data)])
         body.write(data)

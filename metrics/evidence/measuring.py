@@ -38,7 +38,7 @@ def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
         for sample in samples
         for output in sample.outputs
     ]
-    counts = [len(sample.outputs) for sample in samples]
+    counts = np.array([len(sample.outputs) for sample in samples], np.int64)
     return items, np.repeat(np.arange(len(samples), dtype=np.int64), counts)
 
 
@@ -102,6 +102,8 @@ def measure(
         if progress is not None:
             progress(int(repeats[batch].sum()))
 
+    if sorted(order) != list(range(len(distinct))):
+        raise ValueError(f"{metric.name}: the plan does not hold every item exactly once")
     place = np.empty(len(distinct), np.int64)
     place[np.asarray(order, np.int64)] = np.arange(len(order))
     return Evidence.concat(parts).take(place[inverse])

@@ -23,7 +23,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from metrics.statistics.weights import Floats, Keys, weighted_sums
+from metrics.statistics.weights import Floats, Keys, totals, weighted_sums
 
 Reduce = Callable[[Floats], Floats]  # sums (..., C) -> values (..., S)
 
@@ -64,8 +64,8 @@ def bootstrap(
     Replicates without a finite value (no unit drawn, a zero denominator) are left out of the
     percentiles, and counted in a warning.
     """
-    values = evaluate(reduce, rows.sum(0))
-    drawn = evaluate(reduce, weighted_sums(rows, keys, seed, replicates))
+    values = evaluate(reduce, totals(rows))
+    drawn = replicate(rows, keys, reduce, seed, replicates)
     low, high = percentiles(drawn, level)
     if len(rows) < 2:
         low, high = np.full_like(low, np.nan), np.full_like(high, np.nan)
@@ -76,6 +76,16 @@ def bootstrap(
     return Intervals(
         *_around(values, low, high), ("bootstrap",) * len(values), drawn, tuple(warnings)
     )
+
+
+def replicate(rows: Floats, keys: Keys, reduce: Reduce, seed: int, replicates: int) -> Floats:
+    """(R, S) the bootstrap's values; NaN for a replicate that drew no unit, whatever `reduce` makes
+    of sums that are zero."""
+    drawn = evaluate(reduce, weighted_sums(rows, keys, seed, replicates))
+    if len(rows) <= 64:  # beyond, the chance is below 1e-27
+        units = weighted_sums(np.ones((len(rows), 1)), keys, seed, replicates)
+        drawn[units[:, 0] == 0] = np.nan
+    return drawn
 
 
 def wilson(
@@ -93,7 +103,7 @@ def wilson(
     bootstrap's interval. The replicates are always the bootstrap's: paired tests want them.
     """
     found = bootstrap(rows, keys, reduce, seed=seed, replicates=replicates, level=level)
-    values = evaluate(reduce, rows.sum(0))
+    values = evaluate(reduce, totals(rows))
     n = len(rows)
     if n < 2 or rows.shape[1] != len(values) + 1 or not bool(np.all(rows[:, -1] == 1.0)):
         return found
@@ -125,7 +135,7 @@ def jackknife(
     variance  (S,) added to the jackknife's
     bounds    ((S,), (S,)) the scores' ranges, which the interval is cut to
     """
-    values = evaluate(reduce, rows.sum(0))
+    values = evaluate(reduce, totals(rows))
     left, sizes = left_out(rows, keys, reduce, loss, dear(rows, loss))
     own = delete_variance(values, left, sizes)
     error = np.sqrt(own + (0.0 if variance is None else variance))
@@ -151,7 +161,7 @@ def left_out(
     Groups are single units, or 200 groups of nearly equal size by order of the units' keys, so
     that the order given is immaterial.
     """
-    total, n = rows.sum(0), len(rows)
+    total, n = totals(rows), len(rows)
     if grouped:
         order = np.argsort(keys, kind="stable")
         starts = np.linspace(0, n, GROUPS + 1).astype(np.int64)[:-1]

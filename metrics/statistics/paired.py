@@ -1,6 +1,6 @@
 """Paired tests: is the difference between two systems over the same units real?
 
-    rows_a, rows_b  (n, C)  what the same units contribute to either system's sums, in the same order
+    rows_a, rows_b  (n, C)  what the same units, in the same order, add to either system's sums
     keys            (n,)    the units' keys
     difference      (S,)    reduce(sum of rows_a) - reduce(sum of rows_b)
 
@@ -32,10 +32,11 @@ from metrics.statistics.intervals import (
     evaluate,
     left_out,
     percentiles,
+    replicate,
     t_quantile,
     t_tail,
 )
-from metrics.statistics.weights import Floats, Keys, swapped_sums, weighted_sums
+from metrics.statistics.weights import Floats, Keys, swapped_sums, totals
 
 Recipe = Literal["centred", "sacrebleu"]
 NAN = float("nan")
@@ -91,10 +92,10 @@ def paired_bootstrap(
 ) -> tuple[Difference, ...]:
     """One Difference a score: both systems resampled with equal weights; see `from_replicates`."""
     return from_replicates(
-        evaluate(reduce, weighted_sums(rows_a, keys, seed, replicates)),
-        evaluate(reduce, weighted_sums(rows_b, keys, seed, replicates)),
-        evaluate(reduce, rows_a.sum(0)),
-        evaluate(reduce, rows_b.sum(0)),
+        replicate(rows_a, keys, reduce, seed, replicates),
+        replicate(rows_b, keys, reduce, seed, replicates),
+        evaluate(reduce, totals(rows_a)),
+        evaluate(reduce, totals(rows_b)),
         units=len(keys),
         level=level,
         recipe=recipe,
@@ -129,19 +130,14 @@ def from_replicates(
         column = drawn[:, s]
         finite = column[np.isfinite(column)]
         enough = units >= 2 and len(finite) >= 2
-        if recipe == "sacrebleu":
-            extreme = np.abs(finite) - np.abs(finite).mean() > abs(value)
-        else:
-            extreme = np.abs(finite - finite.mean()) >= abs(value) - slack[s]
-        p = (1 + int(extreme.sum())) / (len(finite) + 1)
-        p = p if recipe == "sacrebleu" else max(p, _least(units))
+        p = _bootstrap_p(value, slack[s], finite, units, recipe) if enough else NAN
         found.append(
             Difference(
                 value=value,
                 interval=_around(value, low[s], high[s]) if enough else None,
                 level=level,
                 error=float(finite.std(ddof=1)) if enough else NAN,
-                p_value=p if enough and np.isfinite(value) else NAN,
+                p_value=p,
                 units=units,
                 test="paired_bootstrap",
             )
@@ -171,7 +167,7 @@ def approximate_randomization(
         rows_a, rows_b, keys, reduce, seed=seed, replicates=replicates, level=level
     )
     moved = swapped_sums(rows_b - rows_a, keys, seed, trials)  # (T, C)
-    total_a, total_b = rows_a.sum(0), rows_b.sum(0)
+    total_a, total_b = totals(rows_a), totals(rows_b)
     drawn = evaluate(reduce, total_a + moved) - evaluate(reduce, total_b - moved)  # (T, S)
     values, slack = _differences(evaluate(reduce, total_a), evaluate(reduce, total_b))
     extreme = (np.abs(drawn) >= np.abs(values) - slack).sum(0)
@@ -203,7 +199,7 @@ def paired_jackknife(
     grouped = grouped and loss_a is None and loss_b is None
     left_a, sizes = left_out(rows_a, keys, reduce, loss_a, grouped)
     left_b, _ = left_out(rows_b, keys, reduce, loss_b, grouped)
-    values, _ = _differences(evaluate(reduce, rows_a.sum(0)), evaluate(reduce, rows_b.sum(0)))
+    values, _ = _differences(evaluate(reduce, totals(rows_a)), evaluate(reduce, totals(rows_b)))
     own = delete_variance(values, left_a - left_b, sizes)
     errors = np.sqrt(own + (0.0 if variance is None else variance))
     freedom = max(len(sizes) - 1, 1)
@@ -234,6 +230,17 @@ def shared(
     pairs = [(index, places[one]) for index, one in enumerate(ids_a) if one in places]
     both = np.array(pairs, np.int64).reshape(-1, 2)
     return both[:, 0], both[:, 1]
+
+
+def _bootstrap_p(value: float, slack: float, drawn: Floats, units: int, recipe: Recipe) -> float:
+    """See `from_replicates`; `drawn` (R,) are one score's differences, finite ones only."""
+    if not np.isfinite(value):
+        return NAN
+    if recipe == "sacrebleu":
+        extreme = np.abs(drawn) - np.abs(drawn).mean() > abs(value)
+        return (1 + int(extreme.sum())) / (len(drawn) + 1)
+    extreme = np.abs(drawn - drawn.mean()) >= abs(value) - slack
+    return max((1 + int(extreme.sum())) / (len(drawn) + 1), _least(units))
 
 
 def _differences(values_a: Floats, values_b: Floats) -> tuple[Floats, Floats]:

@@ -68,6 +68,8 @@ def ranks(
     best = 1 + number of systems significantly better; worst = N - number significantly worse. With
     probability 1 - alpha all intervals contain their system's true rank at once.
     """
+    if not np.isfinite(values).all():
+        raise ValueError("only systems with a value can be ranked")
     n = len(values)
     upper = np.triu_indices(n, 1)
     corrected = np.full((n, n), np.nan)

@@ -18,6 +18,7 @@ using Poisson frequencies". The hash's finaliser is the one of SplitMix64 (Steel
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -68,6 +69,16 @@ def weighted_sums(rows: Floats, keys: Keys, seed: int, replicates: int) -> Float
 def swapped_sums(rows: Floats, keys: Keys, seed: int, replicates: int) -> Floats:
     """(R, C) the rows of the units that change places in each replicate, added up."""
     return _sums(_flip, 64, rows, keys, seed, replicates)
+
+
+def totals(rows: Floats) -> Floats:
+    """(C,) the columns added up, correctly rounded: to the bit the same in every order."""
+    limit = 2.0**53
+    plain = rows.sum(0)
+    whole = (rows == np.rint(rows)).all(0) & (np.abs(rows).sum(0) < limit)  # no rounding occurred
+    for column in np.flatnonzero(~whole & np.isfinite(plain)):
+        plain[column] = math.fsum(rows[:, column].tolist())
+    return np.asarray(plain, np.float64)
 
 
 def mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
