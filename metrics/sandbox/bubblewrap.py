@@ -1,0 +1,134 @@
+"""The command line that starts a sandbox: bubblewrap, or nothing at all.
+
+What a program finds inside: the interpreter and its standard library, read-only; shared libraries;
+`/dev/null`, `/dev/zero`, `/dev/urandom`; an empty `/tmp` of bounded size. No other file of the
+host, no installed packages, no shell, no `/proc`, no network but its own loopback, no environment,
+no terminal, no capability, and a process tree that dies with the one who asked.
+
+Two ways in. An ordinary user gets a user namespace. Root does not: there the kernel exempts root's
+processes from the limit on their number, so each program becomes a user id of its own instead.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+
+from metrics.evidence.errors import Unavailable
+from metrics.sandbox.limits import Limits
+
+_LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+_ENVIRONMENT = {
+    "HOME": "/tmp",  # noqa: S108 - the sandbox's own
+    "LANG": "C.UTF-8",
+    "PATH": "/nonexistent",
+    "PYTHONHASHSEED": "0",  # the same program ends the same way
+    "OPENBLAS_NUM_THREADS": "1",
+}
+_INSTALL = "install it (Debian, Ubuntu: apt-get install bubblewrap); nothing runs unsandboxed"
+_PATIENCE_S = 30.0
+
+
+def command(limits: Limits, report: int) -> list[str]:
+    """Arguments that run the launcher in a sandbox; raises Unavailable where none can be had."""
+    return [*_sandbox(), *_room(limits), *_interpreter(), *_launcher(limits, report)]
+
+
+@cache
+def _sandbox() -> tuple[str, ...]:
+    """Everything but what the limits say; tried once, so that a failure has a reason."""
+    found = shutil.which("bwrap")
+    if found is None:
+        raise Unavailable(f"this metric runs code, which needs bubblewrap: {_INSTALL}")
+    start = [found, *_namespaces(found), *_files()]
+    trial = [*start, *_room(Limits()), *_interpreter(), "-c", "pass"]
+    done = subprocess.run(trial, capture_output=True, timeout=_PATIENCE_S, check=False, env={})
+    if done.returncode != 0:
+        reason = done.stderr.decode(errors="replace").strip()[-400:]
+        raise Unavailable(
+            f"bubblewrap is installed but may not make a sandbox here ({reason}); in a container "
+            "it needs user namespaces or CAP_SYS_ADMIN, and a seccomp profile that lets it mount"
+        )
+    return tuple(start)
+
+
+def _namespaces(found: str) -> list[str]:
+    flags = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+    flags += ["--unshare-cgroup-try", "--new-session", "--die-with-parent", "--clearenv"]
+    flags += ["--hostname", "sandbox", "--cap-drop", "ALL"]
+    if os.geteuid() == 0:
+        return [*flags, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    flags += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+    options = subprocess.run([found, "--help"], capture_output=True, text=True, check=False)
+    if "--disable-userns" in options.stdout + options.stderr:  # since 0.8
+        flags.append("--disable-userns")
+    return flags
+
+
+def _files() -> list[str]:
+    """Mounts: this interpreter and what it links to, without its installed packages."""
+    base = Path(sys.base_prefix)
+    runtime = [str(base / "lib"), str(base / sys.platlibdir), _executable()]
+    bound = [path for path in dict.fromkeys([*_LIBRARIES, *runtime]) if os.path.exists(path)]
+    flags: list[str] = []
+    for folder in sorted({str(parent) for path in bound for parent in Path(path).parents} - {"/"}):
+        flags += ["--perms", "0755", "--dir", folder]  # else bubblewrap's own would be 0700
+    for path in bound:
+        flags += ["--ro-bind", path, path]
+    paths = sysconfig.get_paths(vars={"base": str(base), "platbase": str(base)})
+    standard = {Path(paths["stdlib"]), Path(paths["platstdlib"])}
+    packages = {folder / name for folder in standard for name in ("site-packages", "dist-packages")}
+    packages |= {Path("/usr/lib/python3/dist-packages"), base / "lib/python3/dist-packages"}
+    for folder in sorted(packages):
+        if folder.is_dir():
+            flags += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
+    for device in _DEVICES:
+        flags += ["--dev-bind", device, device]
+    for name, value in _ENVIRONMENT.items():
+        flags += ["--setenv", name, value]
+    return flags
+
+
+def _room(limits: Limits) -> list[str]:
+    scratch = "/tmp"  # noqa: S108 - the sandbox's own
+    size = str(limits.disk_mb << 20)
+    mount = ["--perms", "1777", "--size", size, "--tmpfs", scratch]
+    return [*mount, "--remount-ro", "/", "--chdir", scratch, "--"]
+
+
+def _interpreter() -> list[str]:
+    return [_executable(), "-s", "-S", "-P", "-B", "-X", "utf8"]
+
+
+def _launcher(limits: Limits, report: int) -> list[str]:
+    root = os.geteuid() == 0
+    user = 0x40000000 + secrets.randbelow(0x20000000) if root else 0
+    # an ordinary user's count includes bubblewrap's init and the watcher
+    processes = limits.processes if root else limits.processes + 2
+    numbers = [
+        report,
+        limits.timeout_s,
+        limits.memory_mb << 20,
+        processes,
+        limits.disk_mb << 20,
+        user,
+    ]
+    return ["-c", _launcher_source(), *map(str, numbers)]
+
+
+@cache
+def _launcher_source() -> str:
+    return Path(__file__).with_name("launcher.py").read_text(encoding="utf-8")
+
+
+@cache
+def _executable() -> str:
+    """The interpreter itself, not a virtual environment's link to it."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)

@@ -1,0 +1,119 @@
+"""Runs inside the sandbox, as `python -c`: watches one program and says how it ended.
+
+It knows nothing of the project and imports only the standard library. The watcher forks; the
+fork limits itself, drops its rights and runs the program; the watcher alone holds the report's
+descriptor. When the watcher exits, the kernel kills whatever the program left behind, because the
+PID namespace ends with it.
+
+That the program came to its end is shown by a token: 16 random bytes that the watcher makes after
+the fork and puts into a pipe, which the fork empties only once the program has returned. So it is
+in no frame and no object that the program could look through. `sys.exit(0)`, `os._exit(0)` and
+anything printed leave the token where it is.
+
+Arguments: descriptor of the report, seconds, bytes of memory, processes, bytes a file, user id
+(0: stay who we are). The program is read from standard input. The report's lines: `started`, then
+one of `passed failed exited timeout memory killed`.
+"""
+
+import os
+import resource
+import signal
+import sys
+import traceback
+import types
+from typing import NoReturn
+
+FAILED, EXITED, MEMORY = 1, 2, 3  # exit codes of the fork; 0 counts only with the token
+
+
+def main(arguments: list[str]) -> NoReturn:
+    report, seconds, memory, processes, size, user = map(int, arguments)
+    os.set_inheritable(report, False)
+    os.write(report, b"started\n")
+    token_out, token_in = os.pipe()
+    done_out, done_in = os.pipe()
+    child = os.fork()
+    if child == 0:
+        for descriptor in (report, token_in, done_out):
+            os.close(descriptor)
+        with open(0, "rb", closefd=False) as source:
+            program = source.read()
+        _confine(seconds, memory, processes, size, user)
+        _run(program, token_out, done_in)
+    for descriptor in (token_out, done_in):
+        os.close(descriptor)
+    token = os.urandom(16)
+    os.write(token_in, token)
+    os.write(report, _verdict(child, seconds, done_out, token) + b"\n")
+    os._exit(0)
+
+
+def _verdict(child: int, seconds: int, done: int, token: bytes) -> bytes:
+    def late(*_: object) -> NoReturn:
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        _, status = os.waitpid(child, 0)
+    except TimeoutError:
+        return b"timeout"
+    signal.alarm(0)
+    if os.WIFSIGNALED(status):
+        return b"timeout" if os.WTERMSIG(status) == signal.SIGXCPU else b"killed"
+    code = os.WEXITSTATUS(status)
+    os.set_blocking(done, False)
+    try:
+        finished = os.read(done, len(token)) == token
+    except BlockingIOError:  # a process it left behind still holds the other end
+        finished = False
+    if code == 0:
+        return b"passed" if finished else b"exited"
+    return {EXITED: b"exited", MEMORY: b"memory"}.get(code, b"failed")
+
+
+def _confine(seconds: int, memory: int, processes: int, size: int, user: int) -> None:
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.close(null)
+    for which, limit in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_CPU, seconds + 1),
+        (resource.RLIMIT_NPROC, processes),
+        (resource.RLIMIT_FSIZE, size),
+        (resource.RLIMIT_NOFILE, 128),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(which, (limit, limit))
+    if user:  # a user of its own, so that the limit of processes counts this sandbox alone
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+
+
+def _run(program: bytes, token_out: int, done_in: int) -> NoReturn:
+    # bound now: the program may replace what the modules hold
+    leave, read, write, show = os._exit, os.read, os.write, traceback.print_exc
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    sys.argv = ["program"]
+    try:
+        source = program.decode("utf-8", "surrogatepass")
+        exec(compile(source, "<program>", "exec"), module.__dict__)  # noqa: S102 - the purpose
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is its verdict
+        code = FAILED
+        if isinstance(error, MemoryError):
+            code = MEMORY
+        elif isinstance(error, SystemExit):
+            code = EXITED
+        try:
+            show()
+        finally:
+            leave(code)
+    write(done_in, read(token_out, 16))
+    leave(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

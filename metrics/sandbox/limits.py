@@ -1,0 +1,39 @@
+"""What a sandboxed program may use, and how it can end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one program. What it can take at most is `memory_mb` times `processes`."""
+
+    timeout_s: int = 10  # wall clock, from the program's first line
+    memory_mb: int = 512  # address space of each process
+    processes: int = 8  # threads count as processes
+    disk_mb: int = 32  # /tmp, and the largest file
+
+
+class Ending(IntEnum):
+    """How a program ended; stored in evidence, so the numbers never change."""
+
+    PASSED = 0  # ran to its last line and left with exit code 0
+    FAILED = 1  # an exception: a failed assertion, a syntax error
+    EXITED = 2  # left before its last line
+    TIMEOUT = 3
+    MEMORY = 4  # MemoryError
+    KILLED = 5  # by a signal, or it killed its watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one program, and the last 4,096 bytes it wrote to standard error."""
+
+    ending: Ending
+    stderr: str
+
+    @property
+    def passed(self) -> bool:
+        return self.ending is Ending.PASSED

@@ -1,0 +1,121 @@
+"""Run untrusted Python in a sandbox.
+
+A program passes when it runs to its last line and exits with 0. What is *not* promised: a
+candidate shares its interpreter with the tests that judge it. Code written to deceive can return
+objects equal to everything, patch what the tests call, or search its open descriptors for the
+token that marks the end; this is so in every harness that appends tests to the candidate. It can
+forge its own verdict, and nothing else: not another program's, and not a way out. Against the
+kernel itself there is no second wall (no seccomp filter).
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from metrics.evidence.errors import Unavailable
+from metrics.sandbox.bubblewrap import command
+from metrics.sandbox.limits import Ending, Limits, Outcome
+
+_TAIL = 4096  # bytes of standard error that are kept
+_START_S = 30.0  # for the sandbox to start, on a loaded machine
+_GRACE_S = 2.0  # for the watcher to speak after the program's time is up
+_LEAVE_S = 2.0  # for the kernel to end the namespace
+
+
+def run(program: str, limits: Limits | None = None) -> Outcome:
+    """Run one program; returns when nothing of it is left. Raises Unavailable without a sandbox."""
+    limits = limits or Limits()
+    source = os.memfd_create("program")
+    listen, report = os.pipe()
+    try:
+        os.write(source, program.encode("utf-8", "surrogatepass"))
+        os.lseek(source, 0, os.SEEK_SET)
+        process = subprocess.Popen(
+            command(limits, report),
+            stdin=source,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(report,),
+            start_new_session=True,
+            env={},
+        )
+        os.close(report)
+        report = -1
+        assert process.stderr is not None  # noqa: S101 - for the type checker: it was asked for
+        with process.stderr as errors:
+            try:
+                said, tail = _listen(listen, errors.fileno(), limits.timeout_s)
+            finally:
+                _end(process)
+    finally:
+        for descriptor in (source, listen, report):
+            if descriptor >= 0:
+                os.close(descriptor)
+    return _outcome(said, tail)
+
+
+def run_many(
+    programs: Sequence[str], limits: Limits | None = None, workers: int | None = None
+) -> list[Outcome]:
+    """Run programs side by side, `workers` at a time (None: one for each core), in order."""
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        return list(pool.map(lambda program: run(program, limits), programs))
+
+
+def _listen(report: int, errors: int, seconds: float) -> tuple[bytes, bytes]:
+    """What the watcher said, and the end of standard error."""
+    deadline = time.monotonic() + _START_S
+    said = tail = b""
+    with selectors.DefaultSelector() as selector:
+        for descriptor in (report, errors):
+            os.set_blocking(descriptor, False)
+            selector.register(descriptor, selectors.EVENT_READ)
+        while said.count(b"\n") < 2 and (left := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(left):
+                chunk = os.read(key.fd, 1 << 16)
+                if not chunk:
+                    selector.unregister(key.fd)
+                    if key.fd == report:  # nobody is left who could say more
+                        return said, (tail + _rest(errors))[-_TAIL:]
+                elif key.fd == report:
+                    if not said:
+                        deadline = time.monotonic() + seconds + _GRACE_S
+                    said += chunk
+                else:
+                    tail = (tail + chunk)[-_TAIL:]
+    return said, (tail + _rest(errors))[-_TAIL:]
+
+
+def _rest(errors: int) -> bytes:
+    with suppress(BlockingIOError):
+        return os.read(errors, 1 << 16)
+    return b""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Bubblewrap leaves when its init has, and that is when the kernel has emptied the namespace.
+
+    One that does not leave (its watcher was stopped) is killed; its init dies with it.
+    """
+    try:
+        process.wait(_LEAVE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _outcome(said: bytes, tail: bytes) -> Outcome:
+    stderr = tail.decode("utf-8", "replace")
+    lines = said.decode().split("\n")
+    if lines[0] != "started":
+        raise Unavailable(f"the sandbox did not start: {stderr.strip()[-400:] or 'no message'}")
+    if lines[1:] == [""]:  # the watcher was killed, or stopped past the deadline
+        return Outcome(Ending.KILLED, stderr)
+    return Outcome(Ending[lines[1].upper()], stderr)

