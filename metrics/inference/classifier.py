@@ -45,45 +45,53 @@ class TransformerClassifier:
     def encode(
         self, pairs: Sequence[tuple[str | None, str]], chat: bool | None = None
     ) -> list[list[int]]:
-        """Token ids of (prompt, output), at most `max_length`.
+        """Token ids of (prompt, output), however many.
 
         With a chat template (`chat` None: where the tokenizer has one) the turns of user and
         assistant; without a prompt, the assistant's alone. Otherwise prompt and output, the one
-        right before the other for decoders, as a pair of segments for encoders. What is too long
-        loses its beginning, since a decoder judges at the last token and the output comes last;
-        an encoder keeps its first special token.
+        right before the other for decoders, as a pair of segments for encoders.
         """
         if chat and not self.has_template:
-            raise InputError(f"{self.identity.name!r} has no chat template", "chat")
+            raise InputError(f"{self.identity.name!r} has no chat template", "params.chat")
         if chat is not False and self.has_template:
-            return [self._cut(self._turns(prompt, output)) for prompt, output in pairs]
-        return [self._cut(self._plain(prompt, output)) for prompt, output in pairs]
+            return [self._turns(prompt, output) for prompt, output in pairs]
+        return [self._plain(prompt, output) for prompt, output in pairs]
+
+    def cut(self, ids: list[int], max_length: int) -> list[int]:
+        """The last `max_length` ids: a decoder judges at the last token, and the output is last.
+
+        An encoder keeps its first special token, at which it judges.
+        """
+        if len(ids) <= max_length:
+            return ids
+        first = ids[:1] if ids[0] == self.tokenizer.cls_token_id else []
+        return first + ids[len(ids) - max_length + len(first) :]
 
     def _turns(self, prompt: str | None, output: str) -> list[int]:
+        from jinja2 import TemplateError
+
         turns = [] if prompt is None else [{"role": "user", "content": prompt}]
         turns.append({"role": "assistant", "content": output})
-        text = self.tokenizer.apply_chat_template(turns, tokenize=False)
+        try:
+            text = self.tokenizer.apply_chat_template(turns, tokenize=False)
+        except TemplateError as error:  # many want a user's turn first
+            raise InputError(
+                f"the chat template of {self.identity.name!r} refuses a sample "
+                f"{'without' if prompt is None else 'with'} a prompt: {error}",
+                "samples.prompt",
+            ) from error
         return self._ids(text, special=False)
 
     def _plain(self, prompt: str | None, output: str) -> list[int]:
         if prompt is None:
             return self._ids(output)
-        if self.tokenizer.sep_token_id is not None:
+        if self.tokenizer.cls_token_id is not None:
             return self._ids(prompt, output)
         return self._ids(prompt + output)
 
     def _ids(self, *texts: str, special: bool = True) -> list[int]:
         found = self.tokenizer(*texts, add_special_tokens=special, verbose=False)["input_ids"]
-        ids = [int(token) for token in found]
-        if not ids:
-            ids = [self.tokenizer.eos_token_id or 0]  # an empty text still has one position
-        return ids
-
-    def _cut(self, ids: list[int]) -> list[int]:
-        if len(ids) <= self.max_length:
-            return ids
-        first = ids[:1] if ids[0] == self.tokenizer.cls_token_id else []
-        return first + ids[len(ids) - self.max_length + len(first) :]
+        return [int(token) for token in found]
 
     def scores(self, batch: Sequence[list[int]]) -> NDArray[np.float64]:
         """(len(batch),) one raw logit each; one right-padded pass.

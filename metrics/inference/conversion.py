@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from metrics.inference.identities import HEX_DIGITS, file_digest
+from metrics.inference.loading import without_progress_bars
 
 LAYOUT = 1  # raised when what is written changes
 
@@ -29,7 +30,7 @@ def converted(gguf: Path, cache_dir: Path) -> Path:
             part = Path(tempfile.mkdtemp(prefix=f"{folder.name}.part-", dir=cache_dir))
             try:
                 _convert(gguf, part)
-                part.chmod(0o755)  # mkdtemp's 0700 would shut other users of the cache out
+                _open_to_all(part)
                 part.rename(folder)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
@@ -40,6 +41,7 @@ def _convert(gguf: Path, into: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+    without_progress_bars()
     source = {"gguf_file": gguf.name, "local_files_only": True, "trust_remote_code": False}
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **source)
     model = AutoModelForCausalLM.from_pretrained(
@@ -50,6 +52,13 @@ def _convert(gguf: Path, into: Path) -> None:
     )
     model.save_pretrained(into)
     tokenizer.save_pretrained(into)
+
+
+def _open_to_all(folder: Path) -> None:
+    """Readable by every user of a shared cache: temporary folders and safetensors are private."""
+    folder.chmod(0o755)
+    for path in folder.iterdir():
+        path.chmod(0o644)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ def load_network(auto_class: Any, folder: Path, dtype: DType, device: str, **opt
     """
     import torch
 
+    without_progress_bars()
     try:
         model, report = auto_class.from_pretrained(
             folder,
@@ -40,6 +41,14 @@ def load_network(auto_class: Any, folder: Path, dtype: DType, device: str, **opt
             "model",
         )
     return model.to(device).eval()
+
+
+def without_progress_bars() -> None:
+    """Bars of transformers would stand between the lines of a worker's log."""
+    import transformers
+
+    logging: Any = transformers.utils.logging
+    logging.disable_progress_bar()
 
 
 def load_tokenizer(folder: Path, **options: Any) -> Any:

@@ -17,7 +17,7 @@ class Identity:
     """What a model is: the parts of it that can change a number."""
 
     name: str
-    weights: str  # first 12 hex digits of the sha256 of the weight files
+    weights: str  # first 12 hex digits of the sha256 of the weight files and configuration
     tokenizer: str  # likewise of the tokenizer's files, chat template included
 
 
@@ -98,8 +98,14 @@ class Classifier(Protocol):
     identity: Identity
     max_length: int
 
-    def encode(self, pairs: Sequence[tuple[str | None, str]]) -> list[list[int]]:
-        """Token ids of (prompt, output), through the chat template where the tokenizer has one."""
+    def encode(
+        self, pairs: Sequence[tuple[str | None, str]], chat: bool | None = None
+    ) -> list[list[int]]:
+        """Token ids of (prompt, output); `chat` None: the chat template where there is one."""
+        ...
+
+    def cut(self, ids: list[int], max_length: int) -> list[int]:
+        """At most `max_length` of the ids, those that matter most to the score."""
         ...
 
     def scores(self, batch: Sequence[list[int]]) -> NDArray[np.float64]:

@@ -1,0 +1,110 @@
+"""Reward: what a reward model thinks of the output, as its raw logit.
+
+Conventions
+- The model is a sequence classifier with one output (`num_labels=1`); anything else is refused.
+- Prompt and output become the user's and the assistant's turn of the tokenizer's chat template.
+  Without a template (or with `chat` false) they are joined as they are for decoders, and a pair of
+  segments for encoders. A sample without a prompt is judged by its output alone.
+- A decoder's logit is read at the last real token, whatever the padding; by transformers' own
+  rule (the last that is not the pad token) where the configuration names a pad token.
+- What is longer than `max_length` loses its beginning and is flagged: the output comes last.
+- A sample's reward is the mean over its outputs; the score is the mean over samples. Rewards of
+  different models are on different scales, so the model stays in the signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from metrics.evidence.columns import Evidence
+from metrics.evidence.declaration import (
+    Flag,
+    Item,
+    Metric,
+    Params,
+    Score,
+    Source,
+    mean,
+    needs,
+    settle_by_averaging,
+)
+from metrics.evidence.errors import InputError
+from metrics.inference.batching import plan_by_length
+from metrics.inference.protocol import DType, Models
+
+BATCH_TOKENS = 8192  # padded tokens of one forward pass
+BATCH_ROWS = 128
+BATCH_BYTES = 32_768  # padded bytes of the texts measured between two looks at the clock
+NOTHING, CUT = 1, 2
+
+
+class RewardParams(Params):
+    model: str = Field(description="a sequence-classification model with one output")
+    dtype: DType = "float32"
+    chat: bool | None = Field(None, description="chat template; null: where the model has one")
+    max_length: int | None = Field(None, ge=1, description="tokens; null: the model's positions")
+
+
+def measure(items: Sequence[Item], params: RewardParams, models: Models) -> Evidence:
+    """Rows (logit, 1)."""
+    model = models.classifier(params.model, params.dtype)
+    limit = params.max_length or model.max_length
+    if limit > model.max_length:
+        raise InputError(
+            f"max_length is {limit}, and {params.model!r} has {model.max_length} positions",
+            "params.max_length",
+        )
+    whole = model.encode([(item.prompt, item.output) for item in items], params.chat)
+    ids = [model.cut(one, limit) for one in whole]
+    flags = [0 if one else NOTHING for one in ids]
+    flags = [
+        CUT if len(one) < len(all_of_it) else flag
+        for one, all_of_it, flag in zip(ids, whole, flags, strict=True)
+    ]
+    present = [index for index, one in enumerate(ids) if one]
+    rows = np.zeros((len(items), 2))
+    for batch in plan_by_length([len(ids[i]) for i in present], BATCH_TOKENS, BATCH_ROWS):
+        chosen = [present[at] for at in batch]
+        rows[chosen, 0] = model.scores([ids[index] for index in chosen])
+        rows[chosen, 1] = 1.0
+    return Evidence.of_rows(rows, flags)
+
+
+def plan(items: Sequence[Item], params: RewardParams, models: Models) -> list[list[int]]:
+    """By bytes, so that a plan needs no tokenizer and stored evidence loads no model."""
+    sizes = [len((item.prompt or "").encode()) + len(item.output.encode()) for item in items]
+    return plan_by_length(sizes, BATCH_BYTES, BATCH_ROWS)
+
+
+METRIC = Metric(
+    name="reward",
+    version=1,
+    about="What a reward model thinks of the output: its raw logit.",
+    params=RewardParams,
+    reads=("output", "prompt"),
+    needs=needs("output"),
+    scores=lambda params: (
+        Score("reward", True, float("-inf"), about="mean logit of the reward model"),
+    ),
+    columns=("value", "count"),
+    interval="bootstrap",
+    pooling="average",
+    source=Source(
+        "Ouyang et al. 2022, arXiv:2203.02155",
+        "transformers AutoModelForSequenceClassification, num_labels=1",
+    ),
+    measure=measure,
+    settle=settle_by_averaging,
+    reduce=mean,
+    libraries=("transformers",),
+    models=lambda params: (params.model,),
+    flags={
+        NOTHING: Flag("neither prompt nor output has a token to judge", missing=True),
+        CUT: Flag("longer than max_length: its beginning was cut off", missing=False),
+    },
+    plan=plan,
+    cached=True,
+)

@@ -1,0 +1,57 @@
+"""Shared by every test: no network, tiny models and a pool that knows them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+if TYPE_CHECKING:
+    from metrics.inference.pool import ModelPool
+
+SMOLLM2 = "builtin/smollm2-135m-instruct"
+MINILM = "builtin/minilm-l6"
+
+
+@pytest.fixture(scope="session")
+def model_cache() -> Path:
+    """Where the builtin model's safetensors stay between runs: they take 20–40 s to make."""
+    repository = Path(__file__).resolve().parent.parent
+    return Path(os.environ.get("ASSAY_TEST_CACHE") or repository / ".assay" / "test-cache")
+
+
+@pytest.fixture(scope="session")
+def models_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The one folder that `model_pool` may load local models from."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def tiny_language_model(models_root: Path) -> Path:
+    """The folder of a random llama with a chat template."""
+    from tests.tiny_models import build_language_model
+
+    return build_language_model(models_root / "tiny-language")
+
+
+@pytest.fixture(scope="session")
+def tiny_reward_model(models_root: Path) -> Path:
+    """The folder of a random llama with one output a sequence, and a chat template."""
+    from tests.tiny_models import build_reward_model
+
+    return build_reward_model(models_root / "tiny-reward", seed=1)
+
+
+@pytest.fixture(scope="session")
+def model_pool(models_root: Path, model_cache: Path) -> ModelPool:
+    """Local models under `models_root`, and the builtin ones; warm for the whole session."""
+    from metrics.inference.pool import ModelPool
+
+    return ModelPool([models_root], model_cache)
