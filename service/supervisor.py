@@ -101,7 +101,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
                 settings = settings.model_copy(update={"database_url": SecretStr(server.url)})
                 children.append(_database(server))
             if not wanted:
-                _migrate(settings)
+                migrate(settings)
             ours = [_api(settings), *(_worker(settings, device) for device in names)]
             stack.callback(_stop, ours, wanted)
             _watch([*children, *ours], settings, announce, wanted)
@@ -192,13 +192,14 @@ def _python(settings: Settings, module: str, *arguments: str) -> subprocess.Pope
     )
 
 
-def _migrate(settings: Settings) -> None:
+def migrate(settings: Settings) -> None:
+    """Brings the database to the newest schema. Raises ServeError when it cannot be reached."""
     from sqlalchemy.exc import OperationalError
 
-    from service.database import migrate
+    from service import database
 
     try:
-        migrate(settings.url)
+        database.migrate(settings.url)
     except OperationalError as error:
         raise ServeError(f"no database at ASSAY_DATABASE_URL: {error.orig}") from error
 

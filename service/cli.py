@@ -1,0 +1,187 @@
+"""The command `assay`. What a command needs is imported when it runs: `--help` is quick."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+app = typer.Typer(
+    name="assay",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Scores you can defend: evaluate language models over HTTP, or right here.",
+    epilog="Settings are environment variables, ASSAY_DATA_DIR, ASSAY_PORT and so on.",
+)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Results, models, the embedded database. [ASSAY_DATA_DIR, default .assay]"),
+]
+Host = Annotated[str | None, typer.Option(help="Address to listen on. [ASSAY_HOST]")]
+Port = Annotated[int | None, typer.Option(help="Port; 0 picks a free one. [ASSAY_PORT]")]
+
+
+@app.command()
+def serve(
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(help="One worker each, repeatable; default: every GPU, else the CPU."),
+    ] = None,
+) -> None:
+    """Run the whole service: database, API, workers.
+
+    With no ASSAY_DATABASE_URL it brings a private PostgreSQL along, in the data folder.
+
+    \b
+    assay serve
+    assay serve --port 9000 --data-dir /data/assay
+    assay serve --device cuda:0 --device cuda:1
+    """
+    from service import logs, supervisor
+    from service.postgres import PostgresError
+
+    workers = ",".join(device) if device else None
+    settings = _settings(host=host, port=port, data_dir=data_dir, workers=workers)
+    logs.configure(settings)
+    try:
+        supervisor.serve(settings, announce=typer.echo)
+    except (supervisor.ServeError, PostgresError) as error:
+        _fail(str(error))
+
+
+@app.command()
+def api(host: Host = None, port: Port = None) -> None:
+    """Run the HTTP API alone, on the database at ASSAY_DATABASE_URL."""
+    from service import api as process
+
+    settings = _settings(host=host, port=port)
+    _need_database(settings)
+    process.run(settings)
+
+
+@app.command()
+def worker(
+    device: Annotated[str, typer.Option(help="cpu, or as torch names it: cuda:0")] = "cpu",
+    queues: Annotated[str | None, typer.Option(help="Separated by commas: score,train")] = None,
+) -> None:
+    """Run one worker, on the database at ASSAY_DATABASE_URL.
+
+    \b
+    ASSAY_DATABASE_URL=postgresql://assay@db/assay assay worker --device cuda:0
+    assay worker --queues score
+    """
+    settings = _settings(worker_queues=queues)
+    _need_database(settings)
+    from service.work.worker import main as work
+
+    raise typer.Exit(work(["--device", device, "--queues", settings.worker_queues]))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database at ASSAY_DATABASE_URL to the newest schema; harmless when it is."""
+    settings = _settings()
+    _need_database(settings)
+    from service.supervisor import ServeError
+    from service.supervisor import migrate as bring
+
+    try:
+        bring(settings)
+    except ServeError as error:
+        _fail(str(error))
+    typer.echo("the database has the newest schema")
+
+
+@app.command()
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="JSONL, a sample a line: id, prompt, output or outputs, references, tests, "
+            "metadata. `-` is standard input.",
+        ),
+    ],
+    metrics: Annotated[str, typer.Option("--metrics", "-m", help="Separated by commas.")],
+    params: Annotated[str, typer.Option(help='JSON: {"metric": {"param": value}}')] = "",
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+    ] = "table",
+    device: Annotated[str, typer.Option(help="Where models run: cpu, cuda:0")] = "cpu",
+) -> None:
+    """Score a file without a server: the same metrics, intervals and signatures.
+
+    \b
+    assay score outputs.jsonl --metrics bleu,rouge
+    assay score outputs.jsonl -m rouge --params '{"rouge": {"stemmer": true}}'
+    cat outputs.jsonl | assay score - -m chrf --format json
+    """
+    settings = _settings()
+    from rich.console import Console
+
+    from metrics.evidence.errors import MetricError
+    from service import logs, score_file
+
+    logs.configure(settings.model_copy(update={"log_level": "ERROR"}))
+    try:
+        asked = score_file.requests(metrics, params, (Path.cwd(), *settings.metric_roots))
+        samples = score_file.read(file)
+        verdicts = score_file.run(samples, asked, settings, device)
+    except MetricError as error:
+        _fail(error.message)
+    if form == "json":
+        typer.echo(score_file.as_json(asked, verdicts, len(samples)))
+    else:
+        score_file.show(asked, verdicts, Console())
+    if score_file.failed(verdicts):
+        raise typer.Exit(1)
+
+
+def _settings(**given: Any) -> Settings:
+    """Settings from the environment, and over them what was given on the command line."""
+    from pydantic import ValidationError
+
+    from service.settings import get_settings
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    os.environ.update({f"ASSAY_{name.upper()}": str(value) for name, value in chosen.items()})
+    get_settings.cache_clear()
+    try:
+        return get_settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = f"ASSAY_{'_'.join(str(part) for part in first['loc'])}".upper()
+        _fail(f"{name}: {first['msg']}")
+
+
+def _need_database(settings: Settings) -> None:
+    if settings.embedded:
+        _fail(
+            "ASSAY_DATABASE_URL is not set (postgresql://…); "
+            "`assay serve` runs everything, with a database of its own"
+        )
+
+
+def _fail(message: str) -> NoReturn:
+    typer.secho(f"assay: {message}", err=True, fg=typer.colors.RED)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
