@@ -21,7 +21,9 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects import postgresql
+
+JSONB = postgresql.JSONB(none_as_null=True)  # None is NULL, not JSON's null
 
 metadata = MetaData(
     naming_convention={
@@ -164,7 +166,7 @@ evidence_cache = Table(
     Index("ix_evidence_cache_used_at", "used_at"),
 )
 
-# Sequence numbers are given per parent under the parent row's lock: no reader sees them out of order.
+# Numbered per parent under the parent row's lock, so no reader sees them out of order.
 events = Table(
     "events",
     metadata,

@@ -11,7 +11,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-   
+
     op.create_table(
         "counters",
         sa.Column("name", sa.Text(), nullable=False),
@@ -238,9 +238,8 @@ def upgrade() -> None:
     )
 
 
-
 def downgrade() -> None:
-   
+
     op.drop_table("shards")
     op.drop_index("ix_scores_name", table_name="scores")
     op.drop_table("scores")
@@ -262,4 +261,3 @@ def downgrade() -> None:
     op.drop_table("events")
     op.drop_table("datasets")
     op.drop_table("counters")
-

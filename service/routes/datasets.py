@@ -126,5 +126,3 @@ def existing(db: Connection, reference: str, param: str | None = None) -> datase
 
 def view(found: datasets.Dataset) -> DatasetOut:
     return DatasetOut.model_validate(found, from_attributes=True)
-
-

@@ -12,7 +12,15 @@ from sqlalchemy import Connection
 from metrics.evidence.declaration import Sample
 from service import queue
 from service.errors import invalid
-from service.routes.asking import Asked, Metrics, Samples, fit, known_metrics, known_model, unique_ids
+from service.routes.asking import (
+    Asked,
+    Metrics,
+    Samples,
+    fit,
+    known_metrics,
+    known_model,
+    unique_ids,
+)
 from service.routes.datasets import existing
 from service.routes.fields import Name, Schema, Text
 from service.settings import Settings
@@ -38,7 +46,9 @@ class GenerationIn(Schema):
     @model_validator(mode="after")
     def _several_need_sampling(self) -> Self:
         if self.num_outputs > 1 and self.temperature == 0:
-            message = "num_outputs above 1 needs a temperature above 0: greedy outputs are all equal"
+            message = (
+                "num_outputs above 1 needs a temperature above 0: greedy outputs are all equal"
+            )
             raise PydanticCustomError("greedy_outputs", message)
         return self
 
@@ -187,9 +197,7 @@ def _inline(
     return found.id, samples, texts
 
 
-def _by_record(
-    body: EvaluationIn, records: list[Any], dataset: str
-) -> dict[int, list[str]]:
+def _by_record(body: EvaluationIn, records: list[Any], dataset: str) -> dict[int, list[str]]:
     """Outputs by record index; every record has to have some, and no other id may occur."""
     given: Mapping[str, Any] = body.outputs or {}
     place = {record["id"]: index for index, record in enumerate(records)}

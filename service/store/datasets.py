@@ -126,5 +126,13 @@ def read_ids(db: Connection, dataset_id: str) -> list[str]:
     return list(db.scalars(query.order_by(records.c.index)))
 
 
+def find_index(db: Connection, dataset_id: str, record_id: str) -> int | None:
+    """Where in the dataset a record stands."""
+    query = select(records.c.index).where(
+        records.c.dataset_id == dataset_id, records.c.record_id == record_id
+    )
+    return db.scalar(query)
+
+
 def _dataset(row: Row[Any]) -> Dataset:
     return Dataset(row.id, row.name, row.version, row.kind, row.digest, row.size, row.created_at)

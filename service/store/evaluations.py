@@ -111,7 +111,7 @@ def read_outputs(
     )
     if stop is not None:
         query = query.where(outputs.c.index < stop)
-    return {row.index: row.texts for row in db.execute(query)}
+    return {index: texts for index, texts in db.execute(query)}
 
 
 def read_at(db: Connection, evaluation_id: str, indices: Sequence[int]) -> dict[int, Any]:
@@ -126,7 +126,7 @@ def read_at(db: Connection, evaluation_id: str, indices: Sequence[int]) -> dict[
         )
         .where(evaluations.c.id == evaluation_id, records.c.index.in_(list(indices)))
     )
-    return {row.index: row for row in db.execute(query)}
+    return {row[0]: row for row in db.execute(query)}
 
 
 def lock(db: Connection, evaluation_id: str) -> Any | None:

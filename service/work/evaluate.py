@@ -37,9 +37,7 @@ def plan(context: Context, evaluation: str) -> None:
         row = evaluations.get(db, evaluation)
         if row is None or row.status in evaluations.FINAL:
             return
-        samples = [
-            sample_of(record, ()) for record in datasets.read_records(db, row.dataset_id)
-        ]
+        samples = [sample_of(record, ()) for record in datasets.read_records(db, row.dataset_id)]
         asked = evaluations.plans(db, evaluation)
     planned = [_plan_metric(context, one, samples) for one in asked]
     about: dict[str, Any] = {}

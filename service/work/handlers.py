@@ -20,6 +20,10 @@ HANDLERS: Mapping[str, str] = {
     "evaluate.plan.failed": "service.work.evaluate:plan_failed",
     "evaluate.shard": "service.work.evaluate:measure_shard",
     "evaluate.shard.failed": "service.work.evaluate:shard_failed",
+    "evaluate.close": "service.work.close:close",
+    "evaluate.close.failed": "service.work.evaluate:close_failed",
+    "score.batch": "service.work.score:score_batch",
+    "score.batch.failed": "service.work.score:score_failed",
 }
 
 

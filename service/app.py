@@ -1,0 +1,74 @@
+"""The API: requests come in here. Imports no model library, so that it starts in about a second."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from service.database import connect
+from service.errors import install
+from service.middleware import BodyLimit, Requests
+from service.notices import Notices
+from service.routes import (
+    catalogue,
+    comparisons,
+    datasets,
+    evaluations,
+    health,
+    leaderboards,
+    models,
+    score,
+)
+from service.settings import Settings, get_settings
+
+DESCRIPTION = """
+Scores you can defend: every value with its interval and its signature, every row kept.
+
+1. `POST /v1/evaluations` with outputs and metrics; `Prefer: wait=30` answers when it is done.
+2. `GET /v1/evaluations/{id}/samples?sort=chrf` shows the worst samples first.
+3. `GET /v1/leaderboards/{dataset}?metric=chrf` ranks the systems and says which differences are real.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application for one database; needs a URL (`assay serve` provides one)."""
+    settings = settings or get_settings()
+    if not settings.url:
+        raise ValueError("ASSAY_DATABASE_URL is not set; `assay serve` brings its own database")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.engine = connect(settings.url, pool_size=20)
+        async with Notices(settings.url) as notices:
+            app.state.notices = notices
+            yield
+        app.state.engine.dispose()
+
+    app = FastAPI(
+        title="Assay",
+        version=version("assay"),
+        summary="Evaluation of language models over HTTP",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.registry = CollectorRegistry()
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(Requests, registry=app.state.registry)
+    install(app)
+    for resource in (
+        evaluations,
+        score,
+        leaderboards,
+        comparisons,
+        datasets,
+        catalogue,
+        models,
+        health,
+    ):
+        app.include_router(resource.router)
+    return app

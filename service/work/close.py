@@ -1,0 +1,175 @@
+"""evaluate.close: the shards' evidence joined and settled, values and intervals stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from metrics.evidence.declaration import AnyMetric, Params
+from metrics.evidence.errors import MetricError
+from metrics.evidence.measuring import items_of
+from metrics.evidence.packing import pack
+from metrics.evidence.verdict import ScoreValue, Verdict, conclude, failed, restrict
+from service.store import counters, datasets, evaluations, evidence, shards, verdicts
+from service.work.context import Context
+from service.work.evaluate import FAILED_METRIC, declared, joined, sample_of
+
+MOST_SLICES = 100  # a slice key: the commonest values
+
+
+def close(context: Context, evaluation: str) -> None:
+    """Conclude every metric, store all scores at once, end the evaluation."""
+    with context.engine.begin() as db:
+        row = evaluations.get(db, evaluation)
+        if row is None or row.status != "running":
+            return
+        records = datasets.read_records(db, row.dataset_id)
+        texts = evaluations.read_outputs(db, evaluation)
+        plans = evaluations.plans(db, evaluation)
+    samples = [sample_of(one, tuple(texts.get(at, ()))) for at, one in enumerate(records)]
+    closing = Closing(context, row, samples)
+    for one in plans:
+        closing.conclude(one)
+    with context.engine.begin() as db:
+        locked = evaluations.lock(db, evaluation)
+        if locked is None or locked.status != "running":
+            return
+        for position, packed in closing.packed.items():
+            verdicts.keep_verdict(db, evaluation, position, packed)
+        verdicts.replace_scores(db, evaluation, closing.rows)
+        for position in closing.bulky:
+            shards.drop(db, evaluation, position)
+        if closing.packed:
+            evaluations.finish(db, evaluation, "succeeded", closing.summary())
+        else:
+            error = {"code": "all_metrics_failed", "message": "no metric could be computed"}
+            evaluations.finish(db, evaluation, "failed", {"error": error}, error)
+        counters.add(db, closing.seconds)
+        evidence.trim(db, context.settings.evidence_cache_bytes)
+
+
+class Closing:
+    """Collects what the closing of one evaluation stores."""
+
+    def __init__(self, context: Context, row: Any, samples: Sequence[Any]) -> None:
+        self.context = context
+        self.row = row
+        self.ids = [sample.id for sample in samples]
+        _, self.unit = items_of(samples)
+        self.slices = _slices(samples, row.slices)
+        self.rows: list[dict[str, Any]] = []
+        self.packed: dict[int, bytes] = {}
+        self.bulky: list[int] = []
+        self.seconds: dict[tuple[str, str], float] = {}
+
+    def conclude(self, one: evaluations.Plan) -> None:
+        """One metric's scores, over the whole set and over every slice."""
+        began = time.monotonic()
+        try:
+            metric, params = declared(self.context, one)
+        except MetricError as error:  # it could not even be planned: there are no names of scores
+            self._add(one, _nameless(one, error, self.row.level, len(self.ids)), "")
+            return
+        try:
+            if one.error is not None:
+                raise MetricError(one.error["message"], one.error.get("param"))
+            with self.context.engine.connect() as db:
+                found = joined(shards.read(db, self.row.id, one.position))
+            verdict = self._verdict(metric, params, one, found, self.unit, self.ids)
+            if any(score.value is not None for score in verdict.scores):
+                self.packed[one.position] = pack(verdict)
+            if metric.bulky:
+                self.bulky.append(one.position)
+            self._add(one, verdict.scores, "")
+            for name, chosen in self.slices.items():
+                part, unit = restrict(found, self.unit, chosen)
+                ids = [self.ids[index] for index in chosen]
+                sliced = self._verdict(metric, params, one, part, unit, ids)
+                self._add(one, sliced.scores, name)
+        except MetricError as error:
+            signature = one.signature or {"name": one.name}
+            level = self.row.level
+            verdict = failed(metric, params, self.ids, signature, error.message, level=level)
+            self._add(one, verdict.scores, "", error)
+        self.seconds["conclude_seconds", one.name] = time.monotonic() - began
+
+    def summary(self) -> dict[str, Any]:
+        """What the last event tells."""
+        return {
+            "scores": {row["name"]: row["value"] for row in self.rows if not row["slice"]},
+        }
+
+    def _verdict(
+        self,
+        metric: AnyMetric,
+        params: Params,
+        one: evaluations.Plan,
+        found: Any,
+        unit: Any,
+        ids: Sequence[str],
+    ) -> Verdict:
+        return conclude(
+            metric,
+            params,
+            found,
+            unit,
+            ids,
+            one.signature or {"name": one.name},
+            seed=self.row.seed,
+            replicates=self.row.replicates,
+            level=self.row.level,
+        )
+
+    def _add(
+        self,
+        one: evaluations.Plan,
+        scores: Sequence[ScoreValue],
+        slice_: str,
+        error: MetricError | None = None,
+    ) -> None:
+        for score in scores:
+            code = error.code if error is not None else FAILED_METRIC
+            if one.error is not None:
+                code = one.error.get("code", code)
+            shown = {"code": code, "message": score.error} if score.error else None
+            low, high = score.interval if score.interval is not None else (None, None)
+            self.rows.append(
+                {
+                    "position": one.position,
+                    "name": score.name,
+                    "slice": slice_,
+                    "value": score.value,
+                    "low": low,
+                    "high": high,
+                    "level": score.level,
+                    "n": score.n,
+                    "missing": score.missing,
+                    "higher_is_better": score.higher_is_better,
+                    "interval_method": score.interval_method,
+                    "signature": score.signature,
+                    "warnings": list(score.warnings),
+                    "error": shown,
+                }
+            )
+
+
+def _nameless(one: evaluations.Plan, error: MetricError, level: float, n: int) -> list[ScoreValue]:
+    return [
+        ScoreValue(one.name, None, None, level, 0, n, True, one.name, "none", (), error.message)
+    ]
+
+
+def _slices(samples: Sequence[Any], keys: Sequence[str]) -> dict[str, Any]:
+    """Indices of the samples with each value of each metadata key, as `lang=ru`."""
+    found: dict[str, Any] = {}
+    for key in keys:
+        groups: dict[str, list[int]] = {}
+        for index, sample in enumerate(samples):
+            if key in sample.metadata:
+                groups.setdefault(str(sample.metadata[key]), []).append(index)
+        largest = sorted(groups.items(), key=lambda group: -len(group[1]))[:MOST_SLICES]
+        found |= {f"{key}={value}": np.asarray(chosen, np.int64) for value, chosen in largest}
+    return found

@@ -1,0 +1,149 @@
+"""score.batch: requests of `POST /v1/score`; those for the same metrics are measured together."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection
+
+from metrics import find, parse
+from metrics.evidence.columns import Evidence
+from metrics.evidence.declaration import AnyMetric, Params, Sample
+from metrics.evidence.errors import MetricError
+from metrics.evidence.measuring import items_of, measure
+from metrics.evidence.signature import parts
+from metrics.evidence.verdict import Verdict, conclude
+from service.store import counters, score_requests
+from service.store.evidence import StoredEvidence
+from service.work.context import Context
+from service.work.evaluate import described
+
+MOST_REQUESTS = 256  # merged at a time
+# one replicate: this answer carries no intervals, and a reward loop should not wait for them
+REPLICATES = 1
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One request on its way to an answer."""
+
+    id: str
+    samples: list[Sample]
+    scores: dict[str, Any]
+
+
+def score_batch(context: Context, request: str) -> None:
+    """Answer the request and others like it. Their rows stay locked meanwhile, so no other worker
+    measures them; when this one dies, they are free again."""
+    with context.engine.begin() as db:
+        taken = score_requests.take(db, request, MOST_REQUESTS)
+        if not taken:
+            return
+        waiting = [
+            Waiting(one.id, [_sample(sample) for sample in one.request["samples"]], {})
+            for one in taken
+        ]
+        for asked in taken[0].request["metrics"]:
+            _score(context, db, asked, waiting)
+        for one in waiting:
+            score_requests.answer(db, one.id, {"scores": one.scores})
+
+
+def score_failed(context: Context, request: str, reason: str) -> None:
+    """Tell the one who waits."""
+    with context.engine.begin() as db:
+        error = {"code": "scoring_failed", "message": reason}
+        score_requests.answer(db, request, {"scores": {}, "error": error})
+
+
+def _score(
+    context: Context, db: Connection, asked: dict[str, Any], waiting: Sequence[Waiting]
+) -> None:
+    """One metric for all requests; those whose parameters resolve alike share their batches."""
+    metric = find(asked["name"], context.settings.metric_roots)
+    alike: dict[str, tuple[Params, list[Waiting]]] = {}
+    for one in waiting:
+        params = parse(metric, asked["params"])
+        if metric.resolve is not None:
+            params = metric.resolve(params, one.samples)
+        alike.setdefault(params.model_dump_json(), (params, []))[1].append(one)
+    for params, together in alike.values():
+        began = time.monotonic()
+        samples = [sample for one in together for sample in one.samples]
+        items, unit = items_of(samples)
+        cache = StoredEvidence(context.engine)
+        try:
+            signature = parts(metric, params, context.models)
+            evidence = measure(metric, params, items, context.models, cache)
+            _share(metric, params, signature, evidence, unit, together)
+        except MetricError as error:
+            for one in together:
+                for name in metric.score_names(params):
+                    one.scores[name] = {"value": None, "error": described(error)}
+            continue
+        counters.add(
+            db,
+            {
+                ("rows_measured", metric.name): len(items),
+                ("rows_from_cache", metric.name): cache.hits,
+                ("measure_seconds", metric.name): time.monotonic() - began,
+            },
+        )
+
+
+def _share(
+    metric: AnyMetric,
+    params: Params,
+    signature: dict[str, str],
+    evidence: Evidence,
+    unit: Any,
+    together: Sequence[Waiting],
+) -> None:
+    """Each request's part of the evidence, concluded as its own set."""
+    first = 0
+    for one in together:
+        last = first + len(one.samples)
+        chosen = np.flatnonzero((unit >= first) & (unit < last))
+        verdict = conclude(
+            metric,
+            params,
+            evidence.take(chosen),
+            unit[chosen] - first,
+            [sample.id for sample in one.samples],
+            signature,
+            replicates=REPLICATES,
+        )
+        one.scores.update(_shown(verdict))
+        first = last
+
+
+def _shown(verdict: Verdict) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for index, score in enumerate(verdict.scores):
+        own = verdict.per_sample[:, index].tolist() if verdict.per_sample is not None else None
+        shown[score.name] = {
+            "value": score.value,
+            "per_sample": [None if math.isnan(value) else value for value in own] if own else None,
+            "n": score.n,
+            "missing": score.missing,
+            "higher_is_better": score.higher_is_better,
+            "signature": score.signature,
+            "warnings": [one for one in score.warnings if "interval" not in one],
+            "error": {"code": "no_value", "message": score.error} if score.error else None,
+        }
+    return shown
+
+
+def _sample(record: dict[str, Any]) -> Sample:
+    return Sample(
+        id=record["id"],
+        outputs=tuple(record["outputs"]),
+        references=tuple(record["references"]),
+        prompt=record["prompt"],
+        tests=record["tests"],
+    )
