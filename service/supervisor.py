@@ -178,7 +178,7 @@ def _api(settings: Settings) -> Child:
 
 
 def _worker(settings: Settings, device: str) -> Child:
-    arguments = ("service.work.worker", "--device", device, "--queues", settings.worker_queues)
+    arguments = ("service.cli", "worker", "--device", device, "--queues", settings.worker_queues)
     return Child(f"the worker on {device}", lambda: _python(settings, *arguments))
 
 
