@@ -155,4 +155,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    from service.work.worker import main as run_main  # the app must not live in `__main__`
+
+    raise SystemExit(run_main())
