@@ -49,15 +49,14 @@ from metrics.evidence.declaration import (
     settle_only,
 )
 from metrics.evidence.errors import InputError
-from metrics.inference.batching import plan_by_length
+from metrics.inference.batching import plan_by_length, plan_in_order
 from metrics.inference.bertscore_tables import baseline, tuned_layers
 from metrics.inference.protocol import DType, Encoder, Models
 
 BLANK_OUTPUT, BLANK_REFERENCE, CUT = 1, 2, 3
 
 ITEMS_PER_BATCH = 256
-BYTES_PER_BATCH = 1 << 18  # of distinct text: bounds the hidden states that stand in memory
-TOKENS_PER_PASS = 2048
+BYTES_PER_BATCH = 1 << 18  # of text: bounds the hidden states that stand in memory
 ROWS_PER_PASS = 256
 
 
@@ -88,20 +87,9 @@ class BERTScoreParams(Params):
 
 
 def plan(items: Sequence[Item], params: BERTScoreParams, models: Models) -> list[list[int]]:
-    """Runs of items in order: equal references meet in one batch and are encoded once.
-
-    Bounded by bytes of text, hence by tokens, without loading the model's tokenizer.
-    """
-    batches: list[list[int]] = []
-    size = BYTES_PER_BATCH
-    for index, item in enumerate(items):
-        weight = sum(len(text.encode()) for text in (item.output, *item.references))
-        if size + weight > BYTES_PER_BATCH or len(batches[-1]) == ITEMS_PER_BATCH:
-            batches.append([])
-            size = 0
-        batches[-1].append(index)
-        size += weight
-    return batches
+    """Runs of items in their order, bounded by bytes of text: no tokenizer is loaded for it."""
+    sizes = [sum(len(text.encode()) for text in (i.output, *i.references)) for i in items]
+    return plan_in_order(sizes, BYTES_PER_BATCH, ITEMS_PER_BATCH)
 
 
 def measure(items: Sequence[Item], params: BERTScoreParams, models: Models) -> Evidence:
@@ -228,7 +216,7 @@ def _unit_vectors(
     """(T, D) hidden states of unit length, a sequence each; like lengths share a pass."""
     found: list[NDArray[np.float32]] = [np.zeros((0, 0), np.float32)] * len(sequences)
     lengths = [len(ids) for ids in sequences]
-    for batch in plan_by_length(lengths, TOKENS_PER_PASS, ROWS_PER_PASS):
+    for batch in plan_by_length(lengths, encoder.tokens_per_pass, ROWS_PER_PASS):
         for index, states in zip(
             batch, encoder.hidden([sequences[i] for i in batch], layer), strict=True
         ):

@@ -23,3 +23,20 @@ def plan_by_length(lengths: Sequence[int], max_tokens: int, max_rows: int) -> li
         batches.append(order[at : at + rows])
         at += rows
     return batches
+
+
+def plan_in_order(sizes: Sequence[int], max_size: int, max_items: int) -> list[list[int]]:
+    """Consecutive runs of indices whose sizes add up to at most `max_size`.
+
+    For items whose neighbours share texts (a sample's outputs, its references): they meet in one
+    batch, which encodes each distinct text once. What is larger gets a batch of its own.
+    """
+    batches: list[list[int]] = []
+    total = 0
+    for index, size in enumerate(sizes):
+        if not batches or total + size > max_size or len(batches[-1]) == max_items:
+            batches.append([])
+            total = 0
+        batches[-1].append(index)
+        total += size
+    return batches

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 UNLIMITED = 1 << 20  # a tokenizer that says more than this has no limit of its own
 DEFAULT_LENGTH = 512  # for models that state no limit at all (relative positions)
+TOKENS_ON_CPU = 2048  # measured: twice as fast as 8192, whose activations leave the cache
+TOKENS_ON_GPU = 32768
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class TransformerEncoder(Encoder):
     layers: int
     cls_id: int | None
     sep_id: int | None
+    tokens_per_pass: int
     tokenizer: Any
     model: Any
     _cut: dict[int, Any] = field(default_factory=dict)  # shorter stacks over the same weights
@@ -132,6 +135,7 @@ def load_encoder(
         layers=int(model.config.num_hidden_layers),
         cls_id=tokenizer.cls_token_id,
         sep_id=tokenizer.sep_token_id,
+        tokens_per_pass=TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU,
         tokenizer=tokenizer,
         model=model,
     )

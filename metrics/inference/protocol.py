@@ -78,6 +78,7 @@ class Encoder(Protocol):
     layers: int
     cls_id: int | None  # what the tokenizer calls its CLS and SEP tokens
     sep_id: int | None
+    tokens_per_pass: int  # padded tokens that one pass takes at best speed on this device
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with special tokens, truncated to `max_length`."""
