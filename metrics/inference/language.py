@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class TransformerLanguageModel:
         self.eos_id: int | None = tokenizer.eos_token_id
         pads = (tokenizer.pad_token_id, self.eos_id, 0)
         self.pad_id: int = next(pad for pad in pads if pad is not None)
+        self.splits = self._splits()
 
     def encode(self, texts: Sequence[str], special: bool = False) -> list[list[int]]:
         """Token ids of each text; `special` adds what the tokenizer adds by itself."""
@@ -106,37 +107,58 @@ class TransformerLanguageModel:
         """(N,) log-probabilities of `targets` as seen from `places` (rows, columns)."""
         import torch
 
-        head = self.model.get_output_embeddings()
-        body = self.model.base_model
-        if head is None or body is self.model:  # no way past the model's own forward
-            logits = self.model(input_ids=ids, attention_mask=mask, use_cache=False).logits[places]
-            pieces = logits.split(_chunk(logits.shape[-1]))  # each (n, V)
-        else:
-            hidden = body(input_ids=ids, attention_mask=mask, use_cache=False)[0]  # (B, T, D)
-            chosen = hidden[places]  # (N, D)
-            vocabulary = int(head.weight.shape[0])
-            pieces = (self._logits(head, part) for part in chosen.split(_chunk(vocabulary)))
         found, at = [], 0
-        for logits in pieces:
+        for logits in self._pieces(ids, mask, places):  # (n, V), in order
             wanted = targets[at : at + len(logits)]
             scores = logits.float()
-            found.append(scores.gather(-1, wanted[:, None])[:, 0] - torch.logsumexp(scores, dim=-1))
+            chosen = scores.gather(-1, wanted[:, None])[:, 0]
+            found.append(chosen - torch.logsumexp(scores, dim=-1))
             at += len(wanted)
         return torch.cat(found) if found else targets.new_zeros(0)
 
-    def _logits(self, head: Any, hidden: Any) -> Any:
-        """(n, V) from (n, D): the model's last steps, with what its configuration does to them."""
+    def _pieces(self, ids: Any, mask: Any, places: tuple[Any, Any]) -> Iterator[Any]:
+        """Logits at `places`, no more than CHUNK_LOGITS at once where the head can be split off."""
+        vocabulary = int(self.model.config.get_text_config().vocab_size)
+        if self.splits:
+            hidden = self.model.base_model(ids, attention_mask=mask, use_cache=False)[0]
+            for part in hidden[places].split(max(CHUNK_LOGITS // vocabulary, 1)):  # (n, D)
+                yield self._logits(part)
+            return
+        rows, columns = places  # rows ascend
+        together = max(CHUNK_LOGITS // (ids.shape[1] * vocabulary), 1)
+        for first in range(0, len(ids), together):
+            some = slice(first, first + together)
+            logits = self.model(ids[some], attention_mask=mask[some], use_cache=False).logits
+            here = (rows >= first) & (rows < first + together)
+            yield logits[rows[here] - first, columns[here]]
+
+    def _logits(self, hidden: Any) -> Any:
+        """(n, V) from (n, D): the head, and what configurations do to its logits."""
         import torch
 
         config = self.model.config.get_text_config()
-        logits = head(hidden)
-        scale = getattr(config, "logits_scaling", None)  # Granite divides
-        if scale:
-            logits = logits / scale
-        cap = getattr(config, "final_logit_softcapping", None)  # Gemma 2
-        if cap:
+        logits = self.model.get_output_embeddings()(hidden)
+        if divisor := getattr(config, "logits_scaling", None):  # Granite
+            logits = logits / divisor
+        if factor := getattr(config, "logit_scale", None):  # Cohere
+            logits = logits * factor
+        if cap := getattr(config, "final_logit_softcapping", None):  # Gemma 2
             logits = torch.tanh(logits / cap) * cap
         return logits
+
+    def _splits(self) -> bool:
+        """Whether body and head one after the other are this model's forward pass: tried out."""
+        import torch
+
+        if self.model.get_output_embeddings() is None or self.model.base_model is self.model:
+            return False
+        vocabulary = int(self.model.config.get_text_config().vocab_size)
+        ids = torch.arange(1, 9, device=self.device)[None] % vocabulary  # (1, 8)
+        with torch.inference_mode():
+            own = self.model(ids, use_cache=False).logits[0].float()
+            split = self._logits(self.model.base_model(ids, use_cache=False)[0][0]).float()
+        tolerance = 1e-4 if self.model.dtype == torch.float32 else 5e-2
+        return own.shape == split.shape and torch.allclose(own, split, tolerance, tolerance)
 
     def generate(
         self,
@@ -227,11 +249,6 @@ class TransformerLanguageModel:
             stop_strings=list(options.stop) or None,
             **sampling,
         )
-
-
-def _chunk(vocabulary: int) -> int:
-    """Positions whose logits may stand in memory together."""
-    return max(CHUNK_LOGITS // max(vocabulary, 1), 1)
 
 
 def _before_stop(text: str, stop: Sequence[str]) -> str:

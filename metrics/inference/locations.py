@@ -11,7 +11,6 @@ Weights are read from safetensors only, and code that comes with a model is neve
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from metrics.evidence.errors import UnknownModel
 Checkpoints = Callable[[str], Path | None]
 
 CHECKPOINT = "ckpt_"
-HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?", re.ASCII)
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -71,8 +69,6 @@ def locate(
     folder = _under_roots(name, roots)
     if folder is not None:
         return Location(name, _loadable(name, folder))
-    if HUB_ID.fullmatch(name) is None or ".." in name:
-        raise _unknown(name, "it is not a folder under an allowed root")
     cached = _in_hub_cache(name)
     if cached is not None and (offline or any(cached.glob("*.safetensors"))):
         return Location(name, _loadable(name, cached))
@@ -111,9 +107,14 @@ def _under_roots(name: str, roots: Sequence[Path]) -> Path | None:
 
 
 def _in_hub_cache(name: str) -> Path | None:
+    """The snapshot's folder. Raises UnknownModel for what cannot be a hub id."""
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    config = try_to_load_from_cache(name, "config.json")
+    try:
+        config = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        raise _unknown(name, "it is not a folder under an allowed root") from None
     return Path(config).parent if isinstance(config, str) else None
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from metrics.evidence.errors import Unavailable
+from metrics.evidence.errors import InputError, Unavailable
 from metrics.inference.conversion import converted
 from metrics.inference.identities import identify
 from metrics.inference.locations import Checkpoints, Location, locate
@@ -160,18 +161,17 @@ class ModelPool(Models):
 
 def _expected_bytes(folder: Path, dtype: DType) -> int:
     """Bytes the parameters will take, from the headers of the files."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    total = 0
+    count = 0
     for path in folder.glob("*.safetensors"):
-        with safe_open(path, framework="np") as file:
-            for name in file.keys():  # noqa: SIM118 - not a mapping
-                shape = file.get_slice(name).get_shape()
-                count = 1
-                for size in shape:
-                    count *= size
-                total += count * BYTES[dtype]
-    return total
+        try:
+            with safe_open(path, framework="np") as file:
+                names = list(file.keys())
+                count += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+        except SafetensorError as error:
+            raise InputError(f"cannot read {folder.name}/{path.name}: {error}", "model") from error
+    return count * BYTES[dtype]
 
 
 def _bytes(model: Any) -> int:
