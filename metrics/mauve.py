@@ -1,0 +1,269 @@
+"""MAUVE: how close the distribution of outputs is to that of references, 1 for the same.
+
+P (references) and Q (outputs) are histograms over clusters of text embeddings. For mixtures
+R = w P + (1 - w) Q, the divergence curve has the points
+
+    (exp(-c KL(Q|R)), exp(-c KL(P|R))),   w from 1e-6 to 1 - 1e-6, and the ends (1, 0) and (0, 1);
+
+the value is the mean of the areas under it seen from either axis.
+
+Conventions:
+
+- Equal to mauve-text's `compute_mauve(p_features=references, q_features=outputs)` given the same
+  features and seed: features scaled to unit length, PCA keeping `explained_variance`, k-means by
+  faiss (best of `kmeans_redo`), n/10 clusters for "auto" where n is the smaller side.
+- Features are ours: `pooling: mean` is the mean of the encoder's last layer over tokens, `last` the
+  last token's state, which with a GPT-2 is what mauve-text itself uses.
+- All outputs of all samples are one side, all references the other; the sides may differ in size.
+  A sample's references count once however many outputs it has.
+- A blank text is a text like any other (mauve-text drops it: an output that says nothing would
+  then go unpunished), and is flagged.
+- The value depends on n and on the clustering. n and the number of clusters are in the signature;
+  the interval is a jackknife over samples with the clustering fixed, to which the variance over
+  `num_seeds` clusterings is added.
+
+Range [0, 1], higher is better. Raises TooFewSamples where clusters would hold next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from metrics.evidence.columns import FLAG, Evidence
+from metrics.evidence.declaration import (
+    Flag,
+    Floats,
+    Ints,
+    Item,
+    Metric,
+    Params,
+    Score,
+    Settled,
+    Source,
+    needs,
+    settle_only,
+)
+from metrics.evidence.errors import TooFewSamples
+from metrics.inference.batching import plan_by_length, plan_in_order
+from metrics.inference.protocol import DType, Encoder, Models
+
+BLANK = 1
+
+ITEMS_PER_BATCH = 256
+BYTES_PER_BATCH = 1 << 20
+ROWS_PER_PASS = 256
+
+SAMPLES_PER_CLUSTER = 10  # of "auto"
+LEAST_CLUSTERS = 2
+EDGE = 1e-6  # how near the mixtures come to pure P and pure Q
+
+
+class MauveParams(Params):
+    model: str = Field("builtin/minilm-l6", description="Encoder whose features are clustered.")
+    dtype: DType = "float32"
+    pooling: Literal["mean", "last"] = Field("mean", description="Over tokens, or the last one.")
+    num_clusters: Annotated[int, Field(ge=2)] | Literal["auto"] = settle_only(
+        "auto", description="auto: a tenth of the smaller side, at least 2."
+    )
+    scaling_factor: float = settle_only(5.0, gt=0, description="The paper's c.")
+    seed: int = settle_only(25, ge=0, le=2**31 - 200, description="Of k-means.")
+    num_seeds: int = settle_only(
+        5, ge=1, le=100, description="Clusterings whose variance is in the interval; 1: none."
+    )
+    explained_variance: float = settle_only(0.9, gt=0, lt=1, description="Kept by PCA.")
+    kmeans_redo: int = settle_only(5, ge=1, le=100, description="k-means runs, the best kept.")
+    kmeans_iterations: int = settle_only(500, ge=1, le=10_000)
+    curve_points: int = settle_only(25, ge=2, le=1000, description="Mixtures on the curve.")
+
+
+def plan(items: Sequence[Item], params: MauveParams, models: Models) -> list[list[int]]:
+    """Runs of items in their order, bounded by bytes of text: no tokenizer is loaded for it."""
+    sizes = [sum(len(text.encode()) for text in (i.output, *i.references)) for i in items]
+    return plan_in_order(sizes, BYTES_PER_BATCH, ITEMS_PER_BATCH)
+
+
+def measure(items: Sequence[Item], params: MauveParams, models: Models) -> Evidence:
+    """Features: `output` (D,) and `references` (R, D) of every item, float32."""
+    encoder = models.encoder(params.model, params.dtype)
+    texts = list(dict.fromkeys(text for i in items for text in (i.output, *i.references)))
+    row = {text: index for index, text in enumerate(texts)}
+    features = _features(encoder, encoder.encode(texts), params)  # (n_texts, D)
+    references: list[NDArray[np.generic]] = [
+        features[[row[text] for text in item.references]] for item in items
+    ]
+    blank = [any(not text.strip() for text in (i.output, *i.references)) for i in items]
+    fixed: dict[str, NDArray[np.generic]] = {
+        "output": features[[row[item.output] for item in items]],
+        FLAG: np.where(blank, BLANK, 0).astype(np.uint8),
+    }
+    return Evidence.of_ragged({"references": references}, fixed)
+
+
+def settle(evidence: Evidence, unit: Ints, params: MauveParams) -> Settled:
+    """Rows (K counts of a unit's references, K of its outputs) under the clustering of `seed`."""
+    outputs = evidence["output"].astype(np.float32)  # (n_q, D)
+    item_of_reference = np.repeat(np.arange(len(evidence)), evidence.lengths("references"))
+    first = np.zeros(len(unit), bool)
+    first[np.unique(unit, return_index=True)[1]] = True
+    once = first[item_of_reference]  # a unit's items share its references
+    references = evidence["references"].astype(np.float32)[once]  # (n_p, D)
+
+    clusters = _clusters(len(references), len(outputs), params)
+    texts = np.vstack([outputs, references])
+    distinct = len(np.unique(texts, axis=0))
+    if distinct < clusters:
+        raise TooFewSamples(
+            f"MAUVE makes {clusters} clusters and there are only {distinct} distinct texts: "
+            "score more varied samples, or lower num_clusters"
+        )
+    side = np.repeat([1, 0], [len(outputs), len(references)])
+    unit_of_text = np.concatenate([unit, unit[item_of_reference[once]]])
+    points = _principal(texts, params)
+
+    labels = _cluster(points, clusters, params, params.seed)
+    rows = np.zeros((int(unit.max()) + 1, 2 * clusters))
+    np.add.at(rows, (unit_of_text, side * clusters + labels), 1.0)
+    sums = [rows.sum(0)]
+    for seed in range(params.seed + 1, params.seed + params.num_seeds):
+        labels = _cluster(points, clusters, params, seed)
+        sums.append(np.bincount(side * clusters + labels, minlength=2 * clusters) * 1.0)
+    variance = reduce(np.stack(sums), params).var(axis=0, ddof=1) if len(sums) > 1 else None
+
+    size = f"{len(references)}/{len(outputs)}"
+    return Settled(
+        rows,
+        variance=variance,
+        signature={"n": size, "clusters": str(clusters)},
+        warnings=(
+            f"MAUVE depends on n; n = {len(references)} references and {len(outputs)} outputs in "
+            f"{clusters} clusters: compare it only with values of the same n",
+        ),
+    )
+
+
+def reduce(sums: Floats, params: MauveParams) -> Floats:
+    """(..., 2K) counts of P, then of Q -> (..., 1) area under the divergence curve."""
+    clusters = sums.shape[-1] // 2
+    with np.errstate(divide="ignore", invalid="ignore"):  # an empty side is NaN
+        p = sums[..., :clusters] / sums[..., :clusters].sum(-1, keepdims=True)
+        q = sums[..., clusters:] / sums[..., clusters:].sum(-1, keepdims=True)
+    x = [np.ones(p.shape[:-1])]
+    y = [np.zeros(p.shape[:-1])]
+    for w in np.linspace(EDGE, 1.0 - EDGE, params.curve_points):
+        mixture = w * p + (1.0 - w) * q
+        x.append(np.exp(-params.scaling_factor * _divergence(q, mixture)))
+        y.append(np.exp(-params.scaling_factor * _divergence(p, mixture)))
+    x.append(np.zeros(p.shape[:-1]))
+    y.append(np.ones(p.shape[:-1]))
+    # x falls and y rises along the curve, so no sorting is needed
+    area = 0.5 * (np.trapezoid(x, y, axis=0) - np.trapezoid(y, x, axis=0))
+    return np.asarray(area, np.float64)[..., None]
+
+
+def _divergence(p: Floats, r: Floats) -> Floats:
+    """KL(p|r) over the last axis, in nats; r > 0 wherever p > 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(p == 0, 0.0, p * np.log(p / r))
+    return np.asarray(terms.sum(-1), np.float64)
+
+
+def _features(
+    encoder: Encoder, sequences: Sequence[list[int]], params: MauveParams
+) -> NDArray[np.float32]:
+    """(n, D) a feature a sequence; like lengths share a pass."""
+    found: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(sequences)
+    lengths = [len(ids) for ids in sequences]
+    for indices in plan_by_length(lengths, encoder.tokens_per_pass, ROWS_PER_PASS):
+        batch = [sequences[index] for index in indices]
+        if params.pooling == "mean":
+            features = list(encoder.pooled(batch))
+        else:
+            features = [_last(states) for states in encoder.hidden(batch, encoder.layers)]
+        for index, feature in zip(indices, features, strict=True):
+            found[index] = feature
+    return np.stack(found)
+
+
+def _last(states: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(D,) state of the last token; zeros for a sequence without tokens."""
+    return states[-1] if len(states) else np.zeros(states.shape[1], np.float32)
+
+
+def _clusters(n_references: int, n_outputs: int, params: MauveParams) -> int:
+    n = min(n_references, n_outputs)
+    if params.num_clusters == "auto":
+        clusters, least = round(n / SAMPLES_PER_CLUSTER), SAMPLES_PER_CLUSTER * LEAST_CLUSTERS
+    else:
+        clusters, least = params.num_clusters, params.num_clusters
+    if n < least:
+        raise TooFewSamples(
+            f"MAUVE compares clusters of texts and needs at least {least} outputs and {least} "
+            f"references here; there are {n_outputs} and {n_references}. Score more samples: "
+            "some hundred for a rough value, thousands for a good one"
+        )
+    return clusters
+
+
+def _principal(texts: NDArray[np.float32], params: MauveParams) -> NDArray[np.float32]:
+    """(n, d) unit vectors in the fewest principal components that explain enough."""
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import normalize
+
+    directions = normalize(texts)
+    pca = PCA().fit(directions)
+    explained = np.cumsum(pca.explained_variance_ratio_)
+    enough = np.searchsorted(explained, explained.dtype.type(params.explained_variance))
+    kept = pca.transform(directions)[:, : int(enough) + 1]
+    return np.ascontiguousarray(kept, np.float32)
+
+
+def _cluster(points: NDArray[np.float32], clusters: int, params: MauveParams, seed: int) -> Ints:
+    """(n,) the cluster of each point. mauve-text's seed s is faiss's s + 2."""
+    import faiss
+
+    kmeans = faiss.Kmeans(
+        points.shape[1],
+        clusters,
+        niter=params.kmeans_iterations,
+        nredo=params.kmeans_redo,
+        update_index=True,
+        seed=seed + 2,
+        min_points_per_centroid=1,  # only silences a warning
+    )
+    kmeans.train(points)
+    nearest = kmeans.index.search(points, 1)[1]  # (n, 1)
+    return np.asarray(nearest[:, 0], np.int64)
+
+
+METRIC = Metric(
+    name="mauve",
+    version=1,
+    about="Closeness of the distribution of outputs to that of references, by clustered features.",
+    params=MauveParams,
+    reads=("output", "references"),
+    needs=needs("references"),
+    scores=lambda params: (Score("mauve", True, 0.0, 1.0, "Area under the divergence curve."),),
+    columns=(),
+    interval="jackknife",
+    pooling="pool",
+    source=Source(
+        paper="Pillutla et al. 2021, MAUVE: Measuring the Gap Between Neural Text and Human Text "
+        "using Divergence Frontiers, NeurIPS",
+        reference="mauve-text 0.4.0",
+    ),
+    measure=measure,
+    plan=plan,
+    settle=settle,
+    reduce=reduce,
+    set_level=True,
+    models=lambda params: (params.model,),
+    libraries=("faiss-cpu", "scikit-learn", "transformers"),
+    flags={BLANK: Flag("a text is blank, and counted as a text like any other", missing=False)},
+    cached=True,
+    bulky=True,
+)
