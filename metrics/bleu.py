@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from metrics.evidence.columns import Column, Evidence
+from metrics.evidence.columns import Evidence
 from metrics.evidence.declaration import (
     Floats,
     Ints,
@@ -73,7 +73,7 @@ def _statistics(compared: Passages, params: BleuParams) -> Ints:
     lines = [text.lower() if params.lowercase else text for text in compared.texts]
     tokens, lengths = tokenize([line.rstrip() for line in lines], params.tokenize)
     correct = ngrams.matches(
-        Column(ngrams.intern(tokens), lengths),
+        ngrams.words(tokens, lengths),
         compared.outputs,
         compared.references,
         compared.owner,

@@ -60,20 +60,13 @@ def measure(items: Sequence[Item], params: ChrfParams, models: Models) -> Eviden
 def _statistics(compared: Passages, params: ChrfParams) -> Ints:
     """Of every output with each of its references, the best: (n_items, 3 * orders)."""
     texts = [text.lower() if params.lowercase else text for text in compared.texts]
-    hypotheses = compared.outputs[compared.owner]  # one for each reference
-    references = compared.references
-
     kept = texts if params.whitespace else ["".join(text.split()) for text in texts]
-    sizes = np.array([len(text) for text in kept], np.int64)
-    found = ngrams.character_matches(kept, hypotheses, references, params.char_order)
-    parts = [_triples(sizes[hypotheses], sizes[references], found)]
+    parts = [_triples(ngrams.characters(kept), compared, params.char_order)]
     if params.word_order:
-        words = [_words(text) for text in texts]
-        sizes = np.array([len(line) for line in words], np.int64)
-        numbers = Column(ngrams.intern(word for line in words for word in line), sizes)
-        pairs = np.arange(len(references))
-        found = ngrams.matches(numbers, hypotheses, references, pairs, params.word_order)
-        parts.append(_triples(sizes[hypotheses], sizes[references], found))
+        lines = [_words(text) for text in texts]
+        lengths = np.array([len(line) for line in lines], np.int64)
+        words = ngrams.words((word for line in lines for word in line), lengths)
+        parts.append(_triples(words, compared, params.word_order))
     rows = np.concatenate(parts, axis=1)
     if len(rows) == len(compared.outputs):
         return rows
@@ -82,12 +75,15 @@ def _statistics(compared: Passages, params: ChrfParams) -> Ints:
     return rows[order[compared.first]]
 
 
-def _triples(hyp_sizes: Ints, ref_sizes: Ints, found: Ints) -> Ints:
-    """(n_pairs, 3 * orders): hyp_n, ref_n, match_n for each n."""
-    order = found.shape[1]
-    ref = ngrams.count(ref_sizes, order)
-    hyp = np.where(ref > 0, ngrams.count(hyp_sizes, order), 0)
-    return np.stack([hyp, ref, found], axis=2).reshape(len(found), 3 * order)
+def _triples(texts: Column, compared: Passages, order: int) -> Ints:
+    """(n_references, 3 * order) hyp_n, ref_n, match_n of each reference with its output."""
+    outputs = compared.outputs[compared.owner]
+    lengths = np.diff(texts.offsets)
+    ref = ngrams.count(lengths[compared.references], order)
+    hyp = np.where(ref > 0, ngrams.count(lengths[outputs], order), 0)
+    pairs = np.arange(len(outputs))
+    match = ngrams.matches(texts, outputs, compared.references, pairs, order)
+    return np.stack([hyp, ref, match], axis=2).reshape(len(outputs), 3 * order)
 
 
 def _words(text: str) -> list[str]:

@@ -60,7 +60,7 @@ def spans(sizes: Ints, limit: int) -> Iterator[tuple[int, int]]:
         low, done = high, int(ends[high - 1])
 
 
-def batches(items: Sequence[Item], characters: int = 2_000_000) -> Iterator[Sequence[Item]]:
+def batches(items: Sequence[Item], characters: int = 100_000) -> Iterator[Sequence[Item]]:
     """The items in order, cut so that working memory stays bounded."""
     sizes = [len(item.output) + sum(map(len, item.references)) + 1 for item in items]
     for low, high in spans(np.array(sizes, np.int64), characters):

@@ -66,7 +66,7 @@ def _separate(lines: Sequence[str], classes: NDArray[np.uint8]) -> tuple[list[st
     lengths = np.array([len(line) for line in lines], np.int64)
     edges = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths + 1)])  # between lines
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    kinds = classes[codes]
+    kinds = classes.take(codes)
 
     before, after = _breaks(kinds, edges)
     split = before.copy()  # a token may begin here, though no space stands before
@@ -75,8 +75,9 @@ def _separate(lines: Sequence[str], classes: NDArray[np.uint8]) -> tuple[list[st
     begins = solid & split
     begins[1:] |= solid[1:] & ~solid[:-1]
 
-    spaced = np.full(len(codes) + int(split.sum()), ord(" "), "<u4")
-    spaced[np.arange(len(codes)) + np.cumsum(split)] = codes
+    spaced = np.repeat(codes, 1 + split.astype(np.int64))  # doubled where a space goes before
+    inserted = np.flatnonzero(split)
+    spaced[inserted + np.arange(len(inserted))] = ord(" ")
     tokens = spaced.tobytes().decode("utf-32-le", "surrogatepass").split()
     return tokens, np.diff(np.cumsum(begins)[edges])
 
