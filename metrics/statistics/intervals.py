@@ -110,8 +110,9 @@ def wilson(
     hits = rows[:, :-1]
     binary = ((hits == 0.0) | (hits == 1.0)).all(0) & np.isclose(values, hits.mean(0), rtol=1e-12)
     z = NormalDist().inv_cdf(0.5 + level / 2)
-    centre = (values + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(values * (1 - values) / n + z * z / (4 * n * n))
+    share = np.where(binary, values, 0.0)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low = np.where(binary, np.maximum(centre - half, 0.0), found.low)
     high = np.where(binary, np.minimum(centre + half, 1.0), found.high)
     methods = tuple("wilson" if yes else "bootstrap" for yes in binary)

@@ -1,0 +1,86 @@
+"""Corrections for many comparisons, and what ranks they leave open."""
+
+import numpy as np
+import pytest
+
+from metrics.statistics.intervals import replicate
+from metrics.statistics.ranking import holm, pairwise, ranks
+from tests.metrics.statistics.simulation import keys, ratio
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("given", "adjusted"),
+    [
+        # R: p.adjust(c(.01, .04, .03, .005), "holm")
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.5, 0.6], [1.0, 1.0]),
+        ([0.02], [0.02]),
+        ([0.01, NAN, 0.02], [0.02, NAN, 0.02]),
+        ([], []),
+    ],
+)
+def test_holm(given, adjusted) -> None:
+    np.testing.assert_allclose(holm(np.array(given)), adjusted, rtol=1e-12)
+
+
+def test_ranks_of_a_ladder() -> None:
+    """Systems 0 and 1 cannot be told apart, both are better than 2; 3 was not comparable."""
+    p = np.array(
+        [
+            [NAN, 0.40, 0.001, NAN],
+            [0.40, NAN, 0.002, NAN],
+            [0.001, 0.002, NAN, NAN],
+            [NAN, NAN, NAN, NAN],
+        ]
+    )
+    values = np.array([0.9, 0.8, 0.3, 0.1])
+    found = ranks(values, p)
+    assert found.rank.tolist() == [1, 2, 3, 4]
+    assert found.best.tolist() == [1, 1, 3, 1]
+    assert found.worst.tolist() == [3, 3, 4, 4]
+    down = ranks(values, p, higher_is_better=False)
+    assert down.rank.tolist() == [4, 3, 2, 1]
+    assert down.best.tolist() == [2, 2, 1, 1]
+    assert down.worst.tolist() == [4, 4, 2, 4]
+
+
+def test_equal_values_share_a_rank() -> None:
+    found = ranks(np.array([1.0, 2.0, 2.0]), np.full((3, 3), 1.0))
+    assert found.rank.tolist() == [3, 1, 1]
+    assert found.best.tolist() == [1, 1, 1]
+    assert found.worst.tolist() == [3, 3, 3]
+    assert ranks(np.array([1.0]), np.full((1, 1), NAN)).worst.tolist() == [1]
+    with pytest.raises(ValueError, match="only systems with a value"):
+        ranks(np.array([1.0, NAN]), np.ones((2, 2)))
+
+
+def board(rng, n: int, skills):
+    hard = rng.normal(size=n)
+    rows = [np.stack([hard + skill + rng.normal(size=n), np.ones(n)], 1) for skill in skills]
+    drawn = np.stack(
+        [replicate(one, keys(n), lambda s: ratio(s)[..., None], 0, 1000)[:, 0] for one in rows]
+    )
+    values = np.array([ratio(one.sum(0)) for one in rows])
+    return values, pairwise(drawn, values, n)
+
+
+def test_a_large_board_can_be_significant() -> None:
+    """16 systems, 120 pairs: counted p-values of 1,000 replicates could never pass Holm."""
+    values, p = board(np.random.default_rng(0), 400, np.arange(16) * 0.5)
+    found = ranks(values, p)
+    assert found.rank.tolist() == list(range(16, 0, -1))
+    assert found.best.tolist() == found.worst.tolist() == found.rank.tolist()
+    assert 120 / 1001 > 0.05
+
+
+def test_rank_intervals_hold_all_true_ranks_at_once() -> None:
+    """Five equal systems: any significant pair is an error; at most 5% of boards may have one."""
+    rng = np.random.default_rng(1)
+    wrong = 0
+    for _ in range(100):
+        values, p = board(rng, 60, np.zeros(5))
+        found = ranks(values, p)
+        wrong += bool((found.best > 1).any())
+    assert wrong <= 100 * 0.05 + 3 * (100 * 0.05 * 0.95) ** 0.5
