@@ -1,4 +1,4 @@
-"""Alembic's environment: one transaction under an advisory lock; Procrastinate's tables left alone."""
+"""Alembic's environment: a transaction a revision, all under one advisory lock."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ def include(name: str | None, kind: str, parents: object) -> bool:
 
 
 def run() -> None:
-    url = context.config.attributes["url"]
-    engine = create_engine(url, poolclass=pool.NullPool)
-    with engine.connect() as connection, connection.begin():
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
+    with engine.connect() as lock, engine.connect() as connection:
+        # held by the session, until it closes: revisions commit one by one
+        lock.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
         context.configure(
-            connection=connection, target_metadata=metadata, include_name=include, compare_type=True
+            connection=connection,
+            target_metadata=metadata,
+            include_name=include,
+            compare_type=True,
+            transaction_per_migration=True,
         )
-        context.run_migrations()
+        with context.begin_transaction():
+            context.run_migrations()
 
 
 run()

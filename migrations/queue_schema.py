@@ -1,7 +1,8 @@
 """Procrastinate's part of the schema: its own SQL files, in order, inside our migrations.
 
-`INITIAL` names the files that our first revision applies. When an upgrade of the package brings
-more, a test fails; add them to a new tuple and a new revision that applies it.
+Each tuple names the files that one of our revisions applies. `CANCEL_STATES` ends where a value is
+added to an enum: PostgreSQL wants it committed before the next file uses it. When an upgrade of the
+package brings more files, a test fails; add them to a new tuple and a new revision.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from importlib import resources
 from psycopg import Connection as DriverConnection
 from sqlalchemy import Connection
 
-INITIAL = (
+CANCEL_STATES = (
     "00.00.00_01_initial.sql",
     "00.05.00_01_drop_started_at_column.sql",
     "00.05.00_02_drop_started_at_column.sql",
@@ -39,6 +40,8 @@ INITIAL = (
     "02.00.03_01_add_job_priority.sql",
     "02.05.00_01_add_periodic_job_priority.sql",
     "02.06.00_01_add_cancel_states.sql",
+)
+HEARTBEATS = (
     "02.08.00_01_add_additional_params_to_retry_job.sql",
     "02.14.01_01_add_indexes_for_fetch_job.sql",
     "03.00.00_01_pre_cancel_notification.sql",
@@ -51,7 +54,7 @@ INITIAL = (
     "03.04.00_01_pre_add_retry_failed_job_procedure.sql",
     "03.04.00_50_post_add_retry_failed_job_procedure.sql",
 )
-APPLIED = (*INITIAL,)  # every file that some revision of ours applies
+APPLIED = (*CANCEL_STATES, *HEARTBEATS)  # every file that some revision of ours applies
 
 
 def available() -> list[str]:

@@ -30,7 +30,7 @@ Scores you can defend: every value with its interval and its signature, every ro
 
 1. `POST /v1/evaluations` with outputs and metrics; `Prefer: wait=30` answers when it is done.
 2. `GET /v1/evaluations/{id}/samples?sort=chrf` shows the worst samples first.
-3. `GET /v1/leaderboards/{dataset}?metric=chrf` ranks the systems and says which differences are real.
+3. `GET /v1/leaderboards/{dataset}?metric=chrf` ranks the systems, and says what is significant.
 """
 
 

@@ -15,7 +15,7 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
 def normalize(url: str | URL) -> URL:
-    """Any PostgreSQL URL, with the driver this service uses. Raises ValueError for other databases."""
+    """Any PostgreSQL URL, with the driver used here. Raises ValueError for other databases."""
     parsed = make_url(url)
     if parsed.get_backend_name() not in {"postgresql", "postgres"}:
         raise ValueError("ASSAY_DATABASE_URL must name a PostgreSQL database (postgresql://…)")

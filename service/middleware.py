@@ -68,7 +68,7 @@ class Requests:
 
 
 class BodyLimit:
-    """413 for a body above the limit, by its declared length or, streamed, as soon as it is over."""
+    """413 for a body above the limit, by its declared length or as soon as it is over."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app = app

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 
 JSONB = postgresql.JSONB(none_as_null=True)  # None is NULL, not JSON's null
+JSON = postgresql.JSON(none_as_null=True)  # where the order of the keys matters
 
 metadata = MetaData(
     naming_convention={
@@ -103,9 +104,9 @@ evaluation_metrics = Table(
     Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("params", JSONB, nullable=False),  # as asked for
-    Column("resolved", JSONB),  # as measured with, once planned
-    Column("signature", JSONB),  # its parts, once planned
+    Column("params", JSON, nullable=False),  # as asked for
+    Column("resolved", JSON),  # as measured with, once planned
+    Column("signature", JSON),  # its parts, once planned
     Column("error", JSONB),
     Column("verdict", LargeBinary),  # rows, per-sample values, replicates: see metrics.evidence
 )

@@ -147,9 +147,9 @@ def upgrade() -> None:
         sa.Column("evaluation_id", sa.Text(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("params", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("resolved", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-        sa.Column("signature", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("params", postgresql.JSON(astext_type=sa.Text()), nullable=False),
+        sa.Column("resolved", postgresql.JSON(astext_type=sa.Text()), nullable=True),
+        sa.Column("signature", postgresql.JSON(astext_type=sa.Text()), nullable=True),
         sa.Column("error", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("verdict", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(

@@ -1,4 +1,4 @@
-"""What may be asked of `POST /v1/evaluations`, and its admission: checked whole, then stored whole."""
+"""What may be asked of `POST /v1/evaluations`, and its admission: checked, then stored, whole."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def list_samples(
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 20,
 ) -> Page[SampleOut]:
-    """Sorted by a score's per-sample value, or in the dataset's order; unmeasured ones come last."""
+    """By a score's per-sample value, or in the dataset's order; unmeasured ones come last."""
     row = _existing(db, evaluation)
     samples = ordered_samples(
         db, row, sort=sort, descending=order == "desc", after=after, limit=limit + 1

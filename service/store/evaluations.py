@@ -111,7 +111,7 @@ def read_outputs(
     )
     if stop is not None:
         query = query.where(outputs.c.index < stop)
-    return {index: texts for index, texts in db.execute(query)}
+    return {row[0]: row[1] for row in db.execute(query)}
 
 
 def read_at(db: Connection, evaluation_id: str, indices: Sequence[int]) -> dict[int, Any]:
