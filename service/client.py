@@ -246,7 +246,7 @@ class Client:
         """Events as they happen, until the evaluation ends."""
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         path = f"/v1/evaluations/{evaluation}/events"
-        with self._http.stream("GET", path, headers=headers, timeout=None) as response:  # noqa: S113
+        with self._http.stream("GET", path, headers=headers, timeout=None) as response:
             if response.is_error:
                 response.read()
                 _checked(response)

@@ -24,8 +24,8 @@ COUNTERS = {  # name in the database -> (Prometheus name, label, help)
     "rows_from_cache": ("assay_rows_from_cache", "metric", "outputs whose evidence was cached"),
     "measure_seconds": ("assay_measure_seconds", "metric", "seconds spent measuring"),
     "conclude_seconds": ("assay_conclude_seconds", "metric", "seconds spent on values, intervals"),
-    "model_loads": ("assay_model_loads", "model", "times a model was loaded"),
-    "model_calls": ("assay_model_calls", "model", "forward passes"),
+    "model_loads": ("assay_model_loads", "device", "times a model was loaded"),
+    "model_calls": ("assay_model_calls", "device", "forward passes"),
 }
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from metrics.inference.protocol import Models
 from service.database import connect
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from metrics.inference.pool import ModelPool
 
 
 class Permanent(Exception):
@@ -37,7 +40,7 @@ class Resources:
         return connect(self.settings.url, pool_size=2)
 
     @cached_property
-    def models(self) -> Models:
+    def models(self) -> ModelPool:
         from metrics.inference.pool import ModelPool
 
         return ModelPool(
@@ -64,7 +67,7 @@ class Context:
         return self.resources.engine
 
     @property
-    def models(self) -> Models:
+    def models(self) -> ModelPool:
         return self.resources.models
 
     @property

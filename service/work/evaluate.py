@@ -27,6 +27,7 @@ from service.store import counters, datasets, evaluations, shards
 from service.store.evidence import StoredEvidence
 from service.work.context import Context
 from service.work.progress import Progress
+from service.work.usage import Usage
 
 FAILED_METRIC = "metric_failed"
 
@@ -68,6 +69,7 @@ def measure_shard(context: Context, evaluation: str, shard: int) -> None:
         measured = shards.measured(db, evaluation, shard)
         records = datasets.read_records(db, row.dataset_id, part.start, part.stop)
     progress = Progress(context, evaluation, shard, total=len(records))
+    usage = Usage(context)
     try:
         if row.model:
             progress.enter(None)
@@ -81,7 +83,7 @@ def measure_shard(context: Context, evaluation: str, shard: int) -> None:
             progress.leave()
     except Cancelled:
         return
-    _finish_shard(context, evaluation, shard, progress.total_done)
+    _finish_shard(context, evaluation, shard, progress.total_done, usage)
 
 
 def plan_failed(context: Context, evaluation: str, reason: str) -> None:
@@ -206,7 +208,7 @@ def _measure_metric(
             )
 
 
-def _finish_shard(context: Context, evaluation: str, shard: int, done: int) -> None:
+def _finish_shard(context: Context, evaluation: str, shard: int, done: int, usage: Usage) -> None:
     with context.engine.begin() as db:
         locked = evaluations.lock(db, evaluation)
         if locked is None or locked.status != "running":
@@ -214,6 +216,7 @@ def _finish_shard(context: Context, evaluation: str, shard: int, done: int) -> N
         if shards.finish(db, evaluation, shard, done) == 0 and not locked.closing:
             evaluations.begin_closing(db, evaluation)
             queue.defer(db, "evaluate.close", evaluation=evaluation)
+        counters.add(db, usage.spent())  # last: every handler locks the counters last
 
 
 def _fail(context: Context, evaluation: str, code: str, reason: str) -> None:

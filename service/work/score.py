@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection
 
 from metrics import find, parse
 from metrics.evidence.columns import Evidence
@@ -22,6 +21,7 @@ from service.store import counters, score_requests
 from service.store.evidence import StoredEvidence
 from service.work.context import Context
 from service.work.evaluate import described
+from service.work.usage import Usage
 
 MOST_REQUESTS = 256  # merged at a time
 # one replicate: this answer carries no intervals, and a reward loop should not wait for them
@@ -40,6 +40,7 @@ class Waiting:
 def score_batch(context: Context, request: str) -> None:
     """Answer the request and others like it. Their rows stay locked meanwhile, so no other worker
     measures them; when this one dies, they are free again."""
+    usage = Usage(context)
     with context.engine.begin() as db:
         taken = score_requests.take(db, request, MOST_REQUESTS)
         if not taken:
@@ -48,10 +49,12 @@ def score_batch(context: Context, request: str) -> None:
             Waiting(one.id, [_sample(sample) for sample in one.request["samples"]], {})
             for one in taken
         ]
+        spent: dict[tuple[str, str], float] = {}
         for asked in taken[0].request["metrics"]:
-            _score(context, db, asked, waiting)
+            spent |= _score(context, asked, waiting)
         for one in waiting:
             score_requests.answer(db, one.id, {"scores": one.scores})
+        counters.add(db, spent | usage.spent())  # last: its rows stay locked until the commit
 
 
 def score_failed(context: Context, request: str, reason: str) -> None:
@@ -62,9 +65,14 @@ def score_failed(context: Context, request: str, reason: str) -> None:
 
 
 def _score(
-    context: Context, db: Connection, asked: dict[str, Any], waiting: Sequence[Waiting]
-) -> None:
-    """One metric for all requests; those whose parameters resolve alike share their batches."""
+    context: Context, asked: dict[str, Any], waiting: Sequence[Waiting]
+) -> dict[tuple[str, str], float]:
+    """One metric for all requests; those whose parameters resolve alike share their batches.
+
+    Returns what it adds to the counters.
+    """
+    began = time.monotonic()
+    rows = hits = 0
     metric = find(asked["name"], context.settings.metric_roots)
     alike: dict[str, tuple[Params, list[Waiting]]] = {}
     for one in waiting:
@@ -73,7 +81,6 @@ def _score(
             params = metric.resolve(params, one.samples)
         alike.setdefault(params.model_dump_json(), (params, []))[1].append(one)
     for params, together in alike.values():
-        began = time.monotonic()
         samples = [sample for one in together for sample in one.samples]
         items, unit = items_of(samples)
         cache = StoredEvidence(context.engine)
@@ -86,14 +93,12 @@ def _score(
                 for name in metric.score_names(params):
                     one.scores[name] = {"value": None, "error": described(error)}
             continue
-        counters.add(
-            db,
-            {
-                ("rows_measured", metric.name): len(items),
-                ("rows_from_cache", metric.name): cache.hits,
-                ("measure_seconds", metric.name): time.monotonic() - began,
-            },
-        )
+        rows, hits = rows + len(items), hits + cache.hits
+    return {
+        ("rows_measured", metric.name): rows,
+        ("rows_from_cache", metric.name): hits,
+        ("measure_seconds", metric.name): time.monotonic() - began,
+    }
 
 
 def _share(
