@@ -1,0 +1,93 @@
+"""64-bit hashes of all words of many texts, without making a Python string of each.
+
+The texts' UTF-8 bytes stand in one array; words are found by a table of white space, and read eight
+bytes at a time. Each step of the mixing is a bijection (a product with an odd number, a shifted
+exclusive or: MurmurHash3's finaliser), so words of equal length up to eight bytes never share a
+hash; longer ones do with probability 2^-64 a pair. Not meant to withstand someone who looks for
+collisions on purpose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from xxhash import xxh64_intdigest
+
+from metrics.evidence.declaration import Ints
+
+_Words = NDArray[np.uint64]
+
+_CHUNK = 1 << 22  # characters at a time: bounded memory, and arrays that stay in the cache
+_LONG = 256  # bytes; longer words are hashed one by one
+_OTHER_SPACE = re.compile(r"[^\S\x00-\x7f]")  # white space beyond ASCII
+_IS_SPACE = np.zeros(256, np.bool_)
+_IS_SPACE[[ord(char) for char in map(chr, range(128)) if char.isspace()]] = True
+_KEEP = np.array([(1 << 8 * kept) - 1 for kept in range(9)], np.uint64)  # the first bytes of eight
+_A, _B = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+_SHIFT = np.uint64(33)
+
+
+def hash_words(texts: Sequence[str]) -> tuple[_Words, Ints]:
+    """Hashes of `text.split()` for each text, one after the other, and how many each text has."""
+    parts = [_hash_chunk(chunk) for chunk in _chunks(texts)]
+    if not parts:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    return np.concatenate([hashes for hashes, _ in parts]), np.concatenate([n for _, n in parts])
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    begin = size = 0
+    for index, text in enumerate(texts):
+        size += len(text)
+        if size >= _CHUNK:
+            yield texts[begin : index + 1]
+            begin, size = index + 1, 0
+    if begin < len(texts):
+        yield texts[begin:]
+
+
+def _hash_chunk(texts: Sequence[str]) -> tuple[_Words, Ints]:
+    data = [_bytes(text) for text in texts]
+    joined = b" ".join([*data, b" " * 8])  # so that eight bytes can be read from any word
+    raw = np.frombuffer(joined, np.uint8)
+    space = _IS_SPACE[raw]
+    edge = np.flatnonzero(space[1:] != space[:-1]) + 1
+    bounds = edge if space[0] else np.concatenate([np.zeros(1, np.int64), edge])
+    starts, sizes = bounds[::2], bounds[1::2] - bounds[::2]
+    ends = np.cumsum([len(one) + 1 for one in data])  # where each text's bytes are over
+    upto = np.searchsorted(starts, ends)
+    return _hash(joined, starts, sizes), np.diff(upto, prepend=0)
+
+
+def _bytes(text: str) -> bytes:
+    if not text.isascii():
+        text = _OTHER_SPACE.sub(" ", text)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _hash(joined: bytes, starts: Ints, sizes: Ints) -> _Words:
+    eights: _Words = np.ndarray(len(joined) - 7, "<u8", joined, strides=(1,))
+    hashes = _mix(sizes.astype(np.uint64))
+    at, left, chosen = starts, sizes, np.arange(len(starts))
+    long = sizes > _LONG
+    if long.any():
+        chosen = np.flatnonzero(~long)
+        at, left = at[chosen], left[chosen]
+        for index in np.flatnonzero(long):
+            begin = int(starts[index])
+            hashes[index] = xxh64_intdigest(joined[begin : begin + int(sizes[index])])
+    while len(chosen):
+        word = eights[at] & _KEEP[np.minimum(left, 8)]
+        hashes[chosen] = _mix(hashes[chosen] ^ word)
+        more = left > 8
+        at, left, chosen = at[more] + 8, left[more] - 8, chosen[more]
+    return hashes
+
+
+def _mix(values: _Words) -> _Words:
+    values = (values ^ (values >> _SHIFT)) * _A
+    values = (values ^ (values >> _SHIFT)) * _B
+    return values ^ (values >> _SHIFT)
