@@ -11,8 +11,10 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine
 
+from service.client import Client
 from service.database import connect, migrate
 from service.postgres import OPTIONS, EmbeddedPostgres
+from tests.service.live import Live
 
 _numbers = itertools.count(1)
 
@@ -69,3 +71,37 @@ def _database(server: EmbeddedPostgres, source: str, migrated: bool = False) -> 
     if migrated:
         migrate(url)
     return name, url
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Path:
+    """A data folder whose converted models stay between runs."""
+    folder: Path = tmp_path_factory.mktemp("data")
+    model_cache.mkdir(parents=True, exist_ok=True)
+    (folder / "models").symlink_to(model_cache, target_is_directory=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def live(
+    database_url: str,
+    data_dir: Path,
+    models_root: Path,
+    tiny_language_model: Path,
+    tiny_reward_model: Path,
+) -> Iterator[Live]:
+    """A service with one worker, for the whole session; local models are under `models_root`."""
+    service = Live(
+        database_url, data_dir, model_roots=str(models_root), max_body_bytes=str(3_000_000)
+    )
+    service.api()
+    service.worker()
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="session")
+def assay(live: Live) -> Iterator[Client]:
+    """A client of `live`."""
+    with live.client() as client:
+        yield client
