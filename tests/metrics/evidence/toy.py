@@ -1,0 +1,92 @@
+"""Small metrics to hold the machinery to: words per output, a flag for the empty one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from metrics.evidence.columns import Evidence
+from metrics.evidence.declaration import (
+    Flag,
+    Metric,
+    Params,
+    Score,
+    Settled,
+    Source,
+    mean,
+    needs,
+    settle_by_averaging,
+    settle_only,
+)
+from metrics.inference.protocol import NoModels
+
+MODELS = NoModels()
+
+
+class WordsParams(Params):
+    lower: bool = False
+    shown: str = settle_only("plain")
+
+
+calls: list[int] = []  # how many items each call of `measure` was given
+
+
+def measure(items, params, models) -> Evidence:
+    """(words, 1) of each output; an empty one is flagged, and so is one that shouts."""
+    calls.append(len(items))
+    rows = np.array([[len(item.output.split()), 1] for item in items], np.int64).reshape(-1, 2)
+    flags = [1 if not item.output else 2 if item.output.isupper() else 0 for item in items]
+    return Evidence.of_rows(rows, flags)
+
+
+WORDS = Metric(
+    name="words",
+    version=1,
+    about="Words of an output.",
+    params=WordsParams,
+    reads=("output",),
+    needs=needs("output"),
+    scores=lambda params: (Score("words", higher_is_better=True, low=0),),
+    columns=("words", "one"),
+    interval="bootstrap",
+    pooling="average",
+    source=Source("none", "none"),
+    measure=measure,
+    settle=settle_by_averaging,
+    reduce=mean,
+    flags={1: Flag("empty output", missing=True), 2: Flag("shouting", missing=False)},
+    libraries=("numpy",),
+)
+
+PAIRED_UP = replace(  # batches of two, looked up before measured
+    WORDS,
+    name="words_cached",
+    cached=True,
+    plan=lambda items, params, models: [
+        list(range(start, min(start + 2, len(items)))) for start in range(0, len(items), 2)
+    ],
+)
+
+
+def settle_kinds(evidence, unit, params) -> Settled:
+    """Share of distinct word counts: depends on the whole set; losses are not the rows."""
+    values = evidence["row"][:, 0]
+    _, first, counts = np.unique(values, return_index=True, return_counts=True)
+    rows = np.zeros((int(unit.max()) + 1, 2))
+    np.add.at(rows, (unit[first], 0), 1)
+    np.add.at(rows, (unit, 1), 1)
+    loss = np.zeros_like(rows)
+    np.add.at(loss, (unit[first[counts == 1]], 0), 1)
+    loss[:, 1] = rows[:, 1]
+    return Settled(rows, loss, np.array([1e-6]), {"kinds": str(len(first))}, ("few kinds",))
+
+
+KINDS = replace(
+    WORDS,
+    name="kinds",
+    settle=settle_kinds,
+    scores=lambda params: (Score("kinds", higher_is_better=True, low=0, high=1),),
+    interval="jackknife",
+    set_level=True,
+)
