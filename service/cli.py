@@ -83,8 +83,10 @@ def worker(
     """
     settings = _settings(worker_queues=queues)
     _need_database(settings)
+    from service import logs
     from service.work.worker import main as work
 
+    logs.configure(settings)
     raise typer.Exit(work(["--device", device, "--queues", settings.worker_queues]))
 
 

@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 from service import account
 from service.postgres import EmbeddedPostgres, PostgresError, _working_in
 from service.processes import dies_with_parent
+from tests.service.folders import data_folder
 
 ROOT = os.geteuid() == 0
 OWNER = """
@@ -32,11 +32,8 @@ with EmbeddedPostgres(Path(sys.argv[1])) as server:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A data folder, with a space in its path, that any account can reach."""
-    top = Path(tempfile.mkdtemp(prefix="assay test "))
-    top.chmod(0o755)
-    yield top / "my data"
-    shutil.rmtree(top)
+    with data_folder() as folder:
+        yield folder
 
 
 def write(url: str, value: int) -> None:
