@@ -27,6 +27,7 @@ class Performer:
 
     child: Child
     handlers: Mapping[str, str]
+    grace: float = GRACE
 
     async def perform(self, context: JobContext) -> None:
         """Returns when the job is done or was stopped; raises what Procrastinate should record."""
@@ -64,7 +65,7 @@ class Performer:
 
     async def _wait(self, call: asyncio.Task[Answer], stopped: bool) -> Answer:
         """The call's answer; after a request to stop its process is killed when it takes long."""
-        await asyncio.wait({call}, timeout=GRACE if stopped else None)
+        await asyncio.wait({call}, timeout=self.grace if stopped else None)
         if not call.done():
             self.child.kill()
         return await asyncio.shield(call)

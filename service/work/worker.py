@@ -24,7 +24,7 @@ from service.settings import get_settings
 from service.work import handlers
 from service.work.attempts import Retry
 from service.work.child import Child
-from service.work.performance import Performer
+from service.work.performance import GRACE, Performer
 from service.work.reaper import STALLED, reap
 
 HEARTBEAT = 2.0  # seconds
@@ -50,6 +50,7 @@ async def run(
     device: str = "cpu",
     concurrency: int = 1,
     handlers_path: str = "service.work.handlers:HANDLERS",
+    grace: float = GRACE,
 ) -> int:
     """Works until told to stop. Returns the exit status. Call it on the main thread.
 
@@ -63,7 +64,7 @@ async def run(
         conninfo=url,
         min_size=1,
         max_size=2 * len(places) + 2,
-        timeout=10.0,
+        timeout=5.0,
         kwargs={"application_name": "assay worker", "connect_timeout": 10},
     )
     app = App(connector=connector)
@@ -74,7 +75,7 @@ async def run(
             for child in children:
                 await child.start()
             loops = [
-                _loop(app, queue, Performer(child, table))
+                _loop(app, queue, Performer(child, table, grace))
                 for queue, child in zip(places, children, strict=True)
             ]
             await _supervise(loops, connector, table, told)
@@ -146,12 +147,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--queues", default=settings.worker_queues, help="separated by commas")
     parser.add_argument("--concurrency", type=int, default=1, help="compute processes per queue")
     parser.add_argument("--handlers", default="service.work.handlers:HANDLERS")
+    parser.add_argument(
+        "--grace", type=float, default=GRACE, help="seconds to stop in, before a kill"
+    )
     options = parser.parse_args(argv)
     logging.basicConfig(level=settings.log_level)
     queues = [queue.strip() for queue in options.queues.split(",") if queue.strip()]
-    return asyncio.run(
-        run(settings.url, queues, options.device, options.concurrency, options.handlers)
+    working = run(
+        settings.url,
+        queues,
+        options.device,
+        options.concurrency,
+        options.handlers,
+        options.grace,
     )
+    return asyncio.run(working)
 
 
 if __name__ == "__main__":
