@@ -51,9 +51,8 @@ from metrics.evidence.errors import InputError
 from metrics.inference.batching import plan_by_length
 from metrics.inference.protocol import DType, LanguageModel, Models
 
-BATCH_TOKENS = 8192  # padded tokens of one forward pass
 BATCH_ROWS = 128
-BATCH_BYTES = 32_768  # padded bytes of the texts measured between two looks at the clock
+BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress
 EMPTY, UNPREDICTED = 1, 2
 
 Window = tuple[list[int], list[int]]  # (context, continuation), neither empty
@@ -170,7 +169,7 @@ def _nll(model: LanguageModel, windows: list[Window], source: list[int], count: 
     """(count,) negative log-likelihoods of the items, in nats."""
     found = np.zeros(count)
     lengths = [len(context) + len(continuation) - 1 for context, continuation in windows]
-    for batch in plan_by_length(lengths, BATCH_TOKENS, BATCH_ROWS):
+    for batch in plan_by_length(lengths, model.tokens_per_pass, BATCH_ROWS):
         logprobs = model.logprobs([windows[at] for at in batch])
         for at, values in zip(batch, logprobs, strict=True):
             found[source[at]] -= values.sum()

@@ -35,9 +35,8 @@ from metrics.evidence.errors import InputError
 from metrics.inference.batching import plan_by_length
 from metrics.inference.protocol import DType, Models
 
-BATCH_TOKENS = 8192  # padded tokens of one forward pass
 BATCH_ROWS = 128
-BATCH_BYTES = 32_768  # padded bytes of the texts measured between two looks at the clock
+BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress
 NOTHING, CUT = 1, 2
 
 
@@ -66,7 +65,7 @@ def measure(items: Sequence[Item], params: RewardParams, models: Models) -> Evid
     ]
     present = [index for index, one in enumerate(ids) if one]
     rows = np.zeros((len(items), 2))
-    for batch in plan_by_length([len(ids[i]) for i in present], BATCH_TOKENS, BATCH_ROWS):
+    for batch in plan_by_length([len(ids[i]) for i in present], model.tokens_per_pass, BATCH_ROWS):
         chosen = [present[at] for at in batch]
         rows[chosen, 0] = model.scores([ids[index] for index in chosen])
         rows[chosen, 1] = 1.0

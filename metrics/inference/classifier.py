@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.evidence.errors import InputError
-from metrics.inference.loading import load_network, load_tokenizer, max_positions, padded
+from metrics.inference.loading import (
+    TOKENS_ON_CPU,
+    TOKENS_ON_GPU,
+    load_network,
+    load_tokenizer,
+    max_positions,
+    padded,
+)
 from metrics.inference.protocol import DType, Identity
 
 
@@ -40,6 +47,7 @@ class TransformerClassifier:
         self.identity = identity
         self.device = device
         self.max_length = max_positions(model.config, tokenizer)
+        self.tokens_per_pass = TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
         self.has_template = bool(tokenizer.chat_template)
 
     def encode(

@@ -11,11 +11,18 @@ from numpy.typing import NDArray
 
 from metrics.evidence.errors import InputError
 from metrics.inference.batching import plan_by_length
-from metrics.inference.loading import load_network, load_tokenizer, max_positions, padded
+from metrics.inference.loading import (
+    TOKENS_ON_CPU,
+    TOKENS_ON_GPU,
+    load_network,
+    load_tokenizer,
+    max_positions,
+    padded,
+)
 from metrics.inference.protocol import DType, Generation, Identity
 
 CHUNK_LOGITS = 1 << 25  # logits that stand in memory at once: 128 MiB in float32
-GENERATION_TOKENS = 8192  # padded prompt and new tokens of one batch
+GENERATION_TOKENS = 16_384  # padded prompt and new tokens of one batch: its cache of keys
 GENERATION_ROWS = 32
 
 
@@ -38,10 +45,14 @@ class TransformerLanguageModel:
         self.identity = identity
         self.device = device
         self.max_length = max_positions(model.config, tokenizer)
+        self.tokens_per_pass = TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
         self.bos_id: int | None = tokenizer.bos_token_id
         self.eos_id: int | None = tokenizer.eos_token_id
         pads = (tokenizer.pad_token_id, self.eos_id, 0)
         self.pad_id: int = next(pad for pad in pads if pad is not None)
+        stops = model.generation_config.eos_token_id  # several where turns end differently
+        self.stop_ids: int | list[int] | None = self.eos_id if stops is None else stops
+        model.generation_config = _generation_config()  # its own defaults would fill in ours
         self.splits = self._splits()
 
     def encode(self, texts: Sequence[str], special: bool = False) -> list[list[int]]:
@@ -221,34 +232,35 @@ class TransformerLanguageModel:
         return [cut[at : at + n] for at in range(0, len(cut), n)]
 
     def _settings(self, options: Generation) -> Any:
-        """Generation settings from `options` alone: the model's own file must not add to them."""
-        import transformers
-
-        config: Any = transformers.GenerationConfig
-        own = self.model.generation_config
+        """What `options` say and nothing else: not the penalties of the model's own file."""
         if options.num_outputs > 1 and options.temperature == 0:
             raise InputError(
                 "several outputs at temperature 0 would all be the same", "generation.num_outputs"
             )
-        sampling = (
-            {
+        sampling: dict[str, Any] = {"do_sample": False}
+        if options.temperature > 0:
+            sampling = {
                 "do_sample": True,
                 "temperature": options.temperature,
                 "top_p": options.top_p,
                 "top_k": options.top_k,
             }
-            if options.temperature > 0
-            else {"do_sample": False}
-        )
-        return config(
+        return _generation_config(
             max_new_tokens=options.max_new_tokens,
             num_return_sequences=options.num_outputs,
             pad_token_id=self.pad_id,
-            eos_token_id=own.eos_token_id if own.eos_token_id is not None else self.eos_id,
+            eos_token_id=self.stop_ids,
             bos_token_id=self.bos_id,
             stop_strings=list(options.stop) or None,
             **sampling,
         )
+
+
+def _generation_config(**settings: Any) -> Any:
+    import transformers
+
+    config: Any = transformers.GenerationConfig
+    return config(**settings)
 
 
 def _before_stop(text: str, stop: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from metrics.evidence.errors import InputError
 from metrics.inference.protocol import DType
 
 UNSET_LENGTH = 1_000_000  # tokenizers without a maximum say 10**30
+TOKENS_ON_CPU, TOKENS_ON_GPU = 2048, 16_384  # padded tokens a pass
 
 
 def load_network(auto_class: Any, folder: Path, dtype: DType, device: str, **options: Any) -> Any:

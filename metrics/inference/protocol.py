@@ -41,6 +41,7 @@ class LanguageModel(Protocol):
 
     identity: Identity
     max_length: int  # positions; never more tokens than this in one pass
+    tokens_per_pass: int  # padded tokens that one pass takes at best speed on this device
     bos_id: int | None
     eos_id: int | None
 
@@ -98,6 +99,7 @@ class Classifier(Protocol):
 
     identity: Identity
     max_length: int
+    tokens_per_pass: int  # padded tokens that one pass takes at best speed on this device
 
     def encode(
         self, pairs: Sequence[tuple[str | None, str]], chat: bool | None = None

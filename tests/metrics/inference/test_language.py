@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,22 @@ def test_draws_depend_on_the_seed_alone(tiny: TransformerLanguageModel) -> None:
 def test_top_k_of_one_is_greedy(tiny: TransformerLanguageModel) -> None:
     drawn = tiny.generate(PROMPTS, Generation(max_new_tokens=12, temperature=5.0, top_k=1))
     assert drawn == tiny.generate(PROMPTS, Generation(max_new_tokens=12))
+
+
+def test_the_model_s_own_generation_defaults_are_not_mixed_in(
+    tiny: TransformerLanguageModel, tmp_path: Path, model_cache: Path
+) -> None:
+    """Settings come from the request alone; of the model's file only the ends of a turn count."""
+    folder = build_language_model(tmp_path / "penalised")
+    options = Generation(max_new_tokens=24)
+    plain = tiny.generate(PROMPTS, options)
+    ends = tiny.encode(plain[0])[0][5:6]
+    defaults = {"repetition_penalty": 9.0, "do_sample": True, "eos_token_id": [2, *ends]}
+    (folder / "generation_config.json").write_text(json.dumps(defaults))
+    found = ModelPool([tmp_path], model_cache).language("penalised").generate(PROMPTS, options)
+    assert found[0][0] != ""
+    assert plain[0][0].startswith(found[0][0])
+    assert len(found[0][0]) < len(plain[0][0])
 
 
 def test_texts_end_before_a_stop_string(tiny: TransformerLanguageModel) -> None:

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from metrics.evidence.errors import InputError, Unavailable, UnknownModel
+from metrics.inference import conversion
 from metrics.inference.conversion import converted
 from metrics.inference.identities import file_digest
 from metrics.inference.locations import locate
@@ -92,6 +95,37 @@ def test_a_conversion_is_found_again(model_pool: ModelPool, model_cache: Path) -
     assert converted(gguf, model_cache) == folder
     assert (folder / "model.safetensors").stat().st_mtime_ns == written
     assert not list(model_cache.glob("*.part-*"))
+
+
+def test_a_conversion_is_made_once_and_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock and the rename alone: what is converted here is nothing."""
+    gguf = tmp_path / "some.gguf"
+    gguf.write_bytes(b"GGUF")
+    made: list[Path] = []
+
+    def fail(source: Path, into: Path) -> None:
+        (into / "half").touch()
+        raise OSError("no space left on device")
+
+    def write(source: Path, into: Path) -> None:
+        made.append(into)
+        time.sleep(0.1)
+        (into / "model.safetensors").touch()
+
+    monkeypatch.setattr(conversion, "_convert", fail)
+    with pytest.raises(OSError, match="no space"):
+        converted(gguf, tmp_path / "cache")
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+    monkeypatch.setattr(conversion, "_convert", write)
+    with ThreadPoolExecutor(4) as threads:
+        folders = set(threads.map(lambda _: converted(gguf, tmp_path / "cache"), range(8)))
+    (folder,) = folders
+    assert len(made) == 1
+    assert (folder / "model.safetensors").is_file()
+    assert folder.stat().st_mode & 0o777 == 0o755
 
 
 def test_a_model_of_another_kind_is_refused(model_pool: ModelPool, tiny_reward_model: Path) -> None:
