@@ -1,0 +1,73 @@
+"""Exact match: does the output equal one of the references?
+
+Conventions
+    1 when the output, normalised, equals a reference, normalised alike; else 0. Several outputs of
+    a sample are averaged; the value is the mean over samples. 0..1, higher is better.
+    Normalisation (metrics/text/normalization.py): `unicode` unless told; `squad` gives SQuAD 1.1's
+    numbers; `none` compares the texts as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from metrics.evidence.columns import Evidence
+from metrics.evidence.declaration import (
+    Item,
+    Metric,
+    Params,
+    Score,
+    Source,
+    mean,
+    needs,
+    settle_by_averaging,
+)
+from metrics.inference.protocol import Models
+from metrics.text.normalization import Normalization, normalize
+
+
+class ExactMatchParams(Params):
+    """How texts are made comparable."""
+
+    normalization: Normalization = Field(
+        "unicode",
+        description="`unicode`: NFKC, case folded, no punctuation; `squad`: SQuAD 1.1's, English; "
+        "`none`: as they are",
+    )
+
+
+def measure(items: Sequence[Item], params: ExactMatchParams, models: Models) -> Evidence:
+    """Rows (0 or 1, 1)."""
+    rows = np.ones((len(items), 2), np.uint8)
+    for index, item in enumerate(items):
+        wanted = {normalize(reference, params.normalization) for reference in item.references}
+        rows[index, 0] = normalize(item.output, params.normalization) in wanted
+    return Evidence.of_rows(rows)
+
+
+def scores(params: ExactMatchParams) -> tuple[Score, ...]:
+    return (Score("exact_match", higher_is_better=True, high=1.0, about="share of exact matches"),)
+
+
+METRIC = Metric(
+    name="exact_match",
+    version=1,
+    about="Share of outputs that equal a reference once both are normalised.",
+    params=ExactMatchParams,
+    reads=("output", "references"),
+    needs=needs("references"),
+    scores=scores,
+    columns=("match", "count"),
+    interval="wilson",
+    pooling="average",
+    source=Source(
+        paper="Rajpurkar et al., 2016, SQuAD: 100,000+ Questions for Machine Comprehension of Text",
+        reference="SQuAD 1.1 evaluation script, with normalization: squad",
+    ),
+    measure=measure,
+    settle=settle_by_averaging,
+    reduce=mean,
+)
