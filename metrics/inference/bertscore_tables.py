@@ -30,7 +30,7 @@ def baseline(model: str, layer: int | None, language: str) -> tuple[float, float
     """(P, R, F1) of random pairs, from bert-score's tables. Raises InputError where it has none."""
     tables = (_package() / "rescale_baseline").resolve()
     path = (tables / language / f"{model}.tsv").resolve()
-    if not path.is_relative_to(tables) or not path.is_file():
+    if not path.is_relative_to(tables / language) or not path.is_file():
         known = sorted(file.parent.name for file in tables.rglob(f"{Path(model).name}.tsv"))
         hint = f"for this model: {', '.join(known)}" if known else "for this model: none"
         raise InputError(
