@@ -107,18 +107,21 @@ def _rows(compared: Passages, params: RougeParams) -> Floats:
 
     texts = [_lines(text, params) for text in compared.texts]
     outputs = compared.outputs[compared.owner]  # one for each reference
+    # of texts of one line each ROUGE-Lsum is ROUGE-L, and need not be computed
+    names = NAMES if any("\n" in text for text in texts) else NAMES[:3]
     build: Any = RougeScorer  # untyped
     scorer = build(
-        list(NAMES),
+        list(names),
         use_stemmer=params.stemmer and params.tokenizer == "rouge_score",
         tokenizer=_tokenizer(params),
     )
     scores = scorer.score_batch(
         [texts[index] for index in compared.references], [texts[index] for index in outputs]
     )
-    f = np.array([[score[name].fmeasure for name in NAMES] for score in scores], np.float64)
+    measured = (score[name].fmeasure for score in scores for name in names)
+    f = np.fromiter(measured, np.float64).reshape(-1, len(names))
     best = np.maximum.reduceat(f, compared.first, axis=0)
-    return np.column_stack([best, np.ones(len(best))])
+    return np.column_stack([best[:, :3], best[:, -1], np.ones(len(best))])
 
 
 def _lines(text: str, params: RougeParams) -> str:

@@ -19,6 +19,7 @@ from metrics.text.passages import spans
 
 Keys = NDArray[np.uint64]
 ONE = np.uint64(1)
+TABLE = 1 << 22  # entries of the largest table of pairs by words
 
 
 def words(tokens: Iterable[str], lengths: Ints) -> Column:
@@ -145,8 +146,11 @@ def _packed(padded: Column, pairs: int, order: int) -> Ints | None:
     ends = padded.offsets
     pair = np.repeat(np.tile(np.arange(pairs, dtype=np.uint64), 2), np.diff(ends))
     room = (63 - pairs.bit_length()) // order
-    bits = int(ranks.max(initial=0)).bit_length()
+    largest = int(ranks.max(initial=0))
+    bits = largest.bit_length()
     if bits > room:
+        if pairs * largest > TABLE:
+            return None
         ranks = _rank_within(pair.astype(np.int64), ranks.astype(np.int64), pairs)
         bits = int(ranks.max(initial=0)).bit_length()
         if bits > room:

@@ -10,11 +10,13 @@ from functools import lru_cache
 
 def count_letters(texts: Iterable[str]) -> Counter[str]:
     """How many letters of each script: {"LATIN": 120, "CYRILLIC": 3, "CJK": 1}."""
-    letters: Counter[str] = Counter()
+    characters: Counter[str] = Counter()
     for text in texts:
-        for character, times in Counter(text).items():
-            if character.isalpha():
-                letters[_script(character)] += times
+        characters.update(text)
+    letters: Counter[str] = Counter()
+    for character, times in characters.items():
+        if character.isalpha():
+            letters[_script(character)] += times
     return letters
 
 
