@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from service.database import connect
 from service.errors import install
-from service.middleware import BodyLimit, Requests
+from service.middleware import Bodies, Requests
 from service.notices import Notices
 from service.routes import (
     catalogue,
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.registry = CollectorRegistry()
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(Bodies, limit=settings.max_body_bytes)
     app.add_middleware(Requests, registry=app.state.registry)
     install(app)
     for resource in (

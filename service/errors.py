@@ -26,6 +26,13 @@ TYPES = {
     503: "unavailable_error",
 }
 
+HTTP_CODES = {  # of what the framework refuses by itself
+    400: "invalid_json",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+}
+
 
 class ApiError(Exception):
     """An answer that is an error. `param` names the offending field: `samples[17].references`."""
@@ -107,7 +114,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        code = HTTP_CODES.get(error.status_code, "http_error")
         content = body(error.status_code, code, str(error.detail))
         return JSONResponse(content, error.status_code, error.headers)
 

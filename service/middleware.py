@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import body
@@ -16,6 +17,7 @@ from service.identifiers import new
 
 log = logging.getLogger("service.requests")
 
+JSON_TYPES = {b"application/json"}
 SAFE_ID = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 
 
@@ -67,8 +69,9 @@ class Requests:
         )
 
 
-class BodyLimit:
-    """413 for a body above the limit, by its declared length or as soon as it is over."""
+class Bodies:
+    """413 for a body above the limit, by its declared length or as soon as it is over; 415 for one
+    that is not JSON."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app = app
@@ -78,49 +81,47 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self.limit:
-            await self._refuse(send)
+            await _refuse(send, 413, "body_too_large", self._too_large)
+            return
+        if scope["method"] == "POST" and not _is_json(headers):
+            message = "send the body as JSON, with the header content-type: application/json"
+            await _refuse(send, 415, "unsupported_media_type", message)
             return
         seen = 0
-        answered = False
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.limit:
-                raise _TooLargeError
+            if seen > self.limit:  # the framework lets its own exceptions through, and only those
+                raise HTTPException(413, self._too_large, {"connection": "close"})
             return message
 
-        async def watched(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
+        await self.app(scope, counted, send)
 
-        try:
-            await self.app(scope, counted, watched)
-        except _TooLargeError:
-            if not answered:
-                await self._refuse(send)
-
-    async def _refuse(self, send: Send) -> None:
-        message = (
-            f"the body is over {self.limit} bytes (ASSAY_MAX_BODY_BYTES); store the dataset once "
-            "and send outputs in parts"
-        )
-        content = orjson.dumps(body(413, "body_too_large", message))
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(content)).encode()),
-            (b"connection", b"close"),
-        ]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+    @property
+    def _too_large(self) -> str:
+        return f"the body is over {self.limit} bytes, the limit that ASSAY_MAX_BODY_BYTES sets"
 
 
-class _TooLargeError(Exception):
-    """Raised through the application, which has not answered yet."""
+async def _refuse(send: Send, status: int, code: str, message: str) -> None:
+    content = orjson.dumps(body(status, code, message))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _is_json(headers: dict[bytes, bytes]) -> bool:
+    """Whether the body says that it is JSON; one without content need not."""
+    kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    return kind in JSON_TYPES or (not kind and headers.get(b"content-length", b"0") == b"0")
 
 
 def _given_id(scope: Scope) -> str | None:
