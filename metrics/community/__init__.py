@@ -1,0 +1,1 @@
+"""Metrics of the `evaluate` library, from local folders."""
