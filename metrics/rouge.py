@@ -155,6 +155,12 @@ def _tokenizer(params: RougeParams) -> Tokenizer | None:
     return native
 
 
+def libraries(params: RougeParams) -> tuple[str, ...]:
+    """The distributions whose version can change a number."""
+    snowball = params.stemmer and params.tokenizer == "unicode"
+    return ("rouge-score-rs", "snowballstemmer") if snowball else ("rouge-score-rs",)
+
+
 METRIC = Metric(
     name="rouge",
     version=1,
@@ -173,6 +179,6 @@ METRIC = Metric(
     measure=measure,
     settle=settle_by_averaging,
     reduce=mean,
-    libraries=("rouge-score-rs", "snowballstemmer"),
+    libraries=libraries,
     resolve=resolve,
 )

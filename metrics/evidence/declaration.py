@@ -129,7 +129,8 @@ class Metric(Generic[P]):
     # (n, n_columns) rows of single samples -> (n, n_scores); None: reduce itself
     sentence: Callable[[Floats, P], Floats] | None = None
     set_level: bool = False  # no per-sample value exists, so it cannot be a reward
-    libraries: tuple[str, ...] = ()  # distributions whose version is in the signature
+    # distributions whose version is in the signature: always, or as the parameters have it
+    libraries: tuple[str, ...] | Callable[[P], tuple[str, ...]] = ()
     models: Callable[[P], tuple[str, ...]] = lambda params: ()  # names of the models it runs
     flags: Mapping[int, Flag] = field(default_factory=dict)
     # batches of item indices, fixed before the cache is looked up; None: all in one

@@ -16,7 +16,8 @@ def parts(metric: AnyMetric, params: Params, models: Models) -> dict[str, str]:
     """Everything that can change a number: name, version, every parameter, libraries, models."""
     found = {"name": metric.name, "version": str(metric.version)}
     found |= {name: _text(value) for name, value in params.model_dump(mode="json").items()}
-    for distribution in metric.libraries:
+    libraries = metric.libraries
+    for distribution in libraries(params) if callable(libraries) else libraries:
         found[distribution] = _version(distribution)
     for number, name in enumerate(metric.models(params)):
         identity = models.identity(name)

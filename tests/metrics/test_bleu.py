@@ -16,6 +16,7 @@ from sacrebleu.metrics.bleu import _get_tokenizer
 
 import metrics
 from metrics.bleu import METRIC, BleuParams
+from metrics.evidence import signature
 from metrics.evidence.declaration import Item, Sample
 from metrics.evidence.errors import InputError
 from metrics.evidence.measuring import items_of, measure
@@ -205,6 +206,16 @@ def test_importing_the_metric_imports_no_library() -> None:
     loaded = set(json.loads(done.stdout))
     heavy = {"torch", "transformers", "sacrebleu", "rouge_score", "rouge_score_rs", "nltk", "regex"}
     assert not loaded & heavy
+
+
+def test_the_signature_names_what_can_change_a_number() -> None:
+    found = signature.text(signature.parts(METRIC, BleuParams(), NoModels()))
+    assert found == (
+        "bleu|version:1|tokenize:13a|lowercase:false|max_ngram_order:4|smooth_method:exp"
+        "|smooth_value:none|effective_order:false|sacrebleu:2.6.0"
+    )
+    japanese = signature.parts(METRIC, BleuParams(tokenize="ja-mecab"), NoModels())
+    assert japanese["ipadic"] == "1.0.0"
 
 
 def test_a_perfect_score_is_sacrebleus() -> None:
