@@ -52,9 +52,9 @@ class Live:
         """The sum of one of `/metrics`' counters over the labels not given."""
         total = 0.0
         for line in httpx.get(f"{self.base}/metrics").text.splitlines():
-            if line.startswith((f"{name}{{", f"{name} ")):
-                if all(f'{key}="{value}"' in line for key, value in labels.items()):
-                    total += float(line.rsplit(" ", 1)[1])
+            mine = line.startswith((f"{name}{{", f"{name} "))
+            if mine and all(f'{key}="{value}"' in line for key, value in labels.items()):
+                total += float(line.rsplit(" ", 1)[1])
         return total
 
     def close(self) -> None:

@@ -131,6 +131,16 @@ def test_a_crash_is_tried_again(runs: Engine, start: Start) -> None:
     until(lambda: not jobs_left(runs), 2)
 
 
+def test_a_job_goes_back_though_its_place_is_taken(runs: Engine, start: Start) -> None:
+    worker = start()
+    defer(runs, "long_once", queueing_lock="eval_1")
+    until(lambda: noted(runs, "begun"), 10)
+    defer(runs, "quick", queueing_lock="eval_1", name="two")
+    os.kill(child_of(worker), signal.SIGKILL)
+    until(lambda: len(noted(runs, "done")) == 2 and not jobs_left(runs), 15)
+    assert worker.poll() is None
+
+
 def test_another_worker_takes_over(runs: Engine, start: Start) -> None:
     first = start()
     defer(runs, "long_once")

@@ -8,7 +8,7 @@ PAIRS = [
     ("en", "The capital of France is Paris.", "Paris is the capital of France."),
     ("en", "Water boils at one hundred degrees.", "Water boils at 100 degrees Celsius."),
     ("en", "The committee postponed its vote until Friday.", "The vote was put off until Friday."),
-    ("en", "Heavy rain closed two roads in the north.", "Two northern roads closed after rain."),
+    ("en", "Heavy rain closed two roads in the north.", "Two northern roads shut after rain."),
     ("ru", "Столица России — Москва.", "Москва — столица России."),
     ("ru", "Вода закипает при ста градусах.", "Вода кипит при температуре сто градусов."),
     ("ru", "Комитет отложил голосование до пятницы.", "Голосование перенесли на пятницу."),

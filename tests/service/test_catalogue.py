@@ -1,0 +1,96 @@
+"""The catalogue, and every metric of it computed by the running service on real text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from metrics import catalogue
+from service.client import Client
+from tests.service.live import Live
+from tests.service.texts import samples
+
+CODE = {
+    "prompt": "def add(a, b):\n",
+    "outputs": ["    return a + b\n", "    return a - b\n"],
+    "tests": "assert add(2, 3) == 5\n",
+}
+
+
+def test_every_metric_is_listed_with_its_schema(live: Live) -> None:
+    listed = {one["id"]: one for one in httpx.get(f"{live.base}/v1/metrics").json()["data"]}
+    assert set(listed) == set(catalogue())
+    assert {"bleu", "chrf", "rouge", "perplexity", "bertscore", "mauve"} <= set(listed)
+    for one in listed.values():
+        assert one["params"]["type"] == "object"
+        assert one["scores"]
+        assert one["paper"]
+        assert one["reference"]
+        assert one["conventions"]
+    assert listed["chrf"]["params"]["properties"]["word_order"]["default"] == 0
+    assert not listed["mauve"]["usable_as_reward"]
+    assert listed["chrf"]["usable_as_reward"]
+
+
+def test_models_at_hand(live: Live, tiny_language_model: Path) -> None:
+    found = {one["id"] for one in httpx.get(f"{live.base}/v1/models").json()["data"]}
+    assert {"builtin/smollm2-135m-instruct", "builtin/minilm-l6", "tiny-language"} <= found
+
+
+def test_every_metric_over_http(assay: Client, tiny_reward_model: Path) -> None:
+    metrics: list[Any] = [
+        "bleu",
+        "chrf",
+        "rouge",
+        "perplexity",
+        "bertscore",
+        "distinct_n",
+        "exact_match",
+        "token_f1",
+        {"name": "mauve", "params": {"num_clusters": 4}},
+        {"name": "reward", "params": {"model": "tiny-reward"}},
+    ]
+    made = assay.evaluate(system="x", dataset="all", samples=samples(64, tag="a"), metrics=metrics)
+    done = assay.wait(made.id, timeout=240)
+    assert done.status == "succeeded"
+    named = {score.metric for score in done.scores}
+    code = assay.evaluate(
+        system="x",
+        dataset="code",
+        samples=[CODE],
+        metrics=[{"name": "pass_at_k", "params": {"k": [1, 2]}}],
+    )
+    ran = assay.wait(code.id, timeout=60)
+    assert ran.score("pass@1").value == 0.5
+    assert ran.score("pass@2").value == 1.0
+    assert named | {"pass_at_k"} == set(catalogue())
+    for score in done.scores:
+        assert score.error is None, (score.name, score.error)
+        assert score.value is not None
+        assert score.interval is not None, score.name
+        assert score.interval[0] <= score.value <= score.interval[1]
+
+
+def test_health_and_counters(live: Live, assay: Client) -> None:
+    assert httpx.get(f"{live.base}/healthz").json() == {"status": "ok"}
+    ready = httpx.get(f"{live.base}/readyz")
+    assert ready.status_code == 200
+    before = live.counter("assay_rows_measured_total", metric="chrf")
+    made = assay.evaluate(system="x", dataset="counted", samples=samples(), metrics=["chrf"])
+    assay.wait(made.id)
+    assert live.counter("assay_rows_measured_total", metric="chrf") == before + len(samples())
+    assert live.counter("assay_requests_total", route="/v1/evaluations", status="202") >= 1
+    given = httpx.get(f"{live.base}/healthz", headers={"x-request-id": "mine-1"})
+    assert given.headers["x-request-id"] == "mine-1"
+
+
+def test_the_api_docs_have_real_examples(live: Live) -> None:
+    schema = httpx.get(f"{live.base}/openapi.json").json()
+    example = schema["components"]["schemas"]["EvaluationIn"]["examples"][0]
+    answer = httpx.post(
+        f"{live.base}/v1/evaluations", json=example, headers={"Prefer": "wait=60"}, timeout=70
+    )
+    assert answer.json()["status"] == "succeeded"
+    assert httpx.get(f"{live.base}/docs").status_code == 200
