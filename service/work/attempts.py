@@ -26,6 +26,8 @@ UPDATE procrastinate_jobs
 """
 # an orderly stop is no attempt: takes away the one that Procrastinate's retry will add
 FORGIVE = "UPDATE procrastinate_jobs SET attempts = attempts - 1 WHERE id = %(job)s"
+# once taken, a job no longer holds the one place in the queue: else it could not go back to it
+LEAVE = "UPDATE procrastinate_jobs SET queueing_lock = NULL WHERE id = %(job)s"
 KEEP = "UPDATE procrastinate_jobs SET abort_requested = false WHERE id = %(job)s"
 
 

@@ -99,7 +99,7 @@ class Child:
         while (message := await read(reader)) is not None:
             outcome, job = message.pop("type"), message.pop("job")
             if outcome == "report":
-                log.info("report", extra={"job": job} | message["counters"])
+                log.info("report", extra={"job": job, "counters": message["counters"]})
             else:
                 self._resolve(Answer(outcome, **message))
         self.kill()  # it may have closed the channel and live on

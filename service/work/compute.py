@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from metrics.evidence.errors import Cancelled, MetricError
+from service.logs import bind, configure
 from service.settings import get_settings
 from service.work import handlers
 from service.work.context import Context, Permanent, Resources
@@ -65,13 +66,16 @@ class Compute:
         context = Context(
             self._resources, job, call["attempt"], lambda: job in self._stopped, report
         )
+        ids = {name: str(value) for name, value in call["ids"].items()}
         try:
-            function = handlers.handler(call["task"], self._table)
-            function(context, **call["ids"])
+            with bind(job=str(job), task=call["task"], **ids):
+                function = handlers.handler(call["task"], self._table)
+                function(context, **call["ids"])
         except Cancelled:
             return {"type": "cancelled"}
         except (Exception, SystemExit) as error:  # the worker decides whether to try again
-            log.exception("job %s (%s) failed", job, call["task"])
+            with bind(job=str(job), task=call["task"], **ids):
+                log.exception("attempt %d failed", call["attempt"])
             return {
                 "type": "failed",
                 "kind": type(error).__name__,
@@ -104,6 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with suppress(OSError):  # when memory runs out, this process goes first, not the database
         Path("/proc/self/oom_score_adj").write_text("500")
     settings = get_settings()
+    configure(settings)
     channel = socket.socket(fileno=options.channel)
     resources = Resources(settings, options.device)
     Compute(channel, handlers.table(options.handlers), resources).serve()

@@ -12,7 +12,17 @@ from typing import Any
 from procrastinate.job_context import AbortReason, JobContext
 from procrastinate.jobs import Job
 
-from service.work.attempts import BECOME, FORGIVE, KEEP, WAIT, Again, GivenUp, allowed, is_hook
+from service.work.attempts import (
+    BECOME,
+    FORGIVE,
+    KEEP,
+    LEAVE,
+    WAIT,
+    Again,
+    GivenUp,
+    allowed,
+    is_hook,
+)
 from service.work.child import Answer, Child
 from service.work.handlers import CANCELLED, FAILED
 
@@ -32,6 +42,8 @@ class Performer:
     async def perform(self, context: JobContext) -> None:
         """Returns when the job is done or was stopped; raises what Procrastinate should record."""
         job, attempt = context.job, context.job.attempts + 1
+        if job.queueing_lock is not None:
+            await _execute(context, LEAVE, job=job.id)
         call = asyncio.create_task(
             self.child.call(job.task_name, job.task_kwargs, job.id or 0, attempt)
         )

@@ -44,7 +44,8 @@ RETURNING id, task_name, attempts, abort_requested
 """
 GIVE_BACK = """
 UPDATE procrastinate_jobs
-   SET status = 'todo', attempts = attempts + 1, worker_id = NULL, scheduled_at = NULL
+   SET status = 'todo', attempts = attempts + 1, worker_id = NULL, scheduled_at = NULL,
+       queueing_lock = NULL
  WHERE id = %(job)s
 """
 CLOSE = """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -20,6 +21,7 @@ from procrastinate.job_context import JobContext
 from procrastinate.jobs import DeleteJobCondition
 from procrastinate.worker import Worker
 
+from service.logs import configure
 from service.settings import get_settings
 from service.work import handlers
 from service.work.attempts import Retry
@@ -28,7 +30,7 @@ from service.work.performance import GRACE, Performer
 from service.work.reaper import STALLED, reap
 
 HEARTBEAT = 2.0  # seconds
-POLL = 0.5  # seconds: a notification that comes during a fetch can be lost
+POLL = 0.2  # seconds: a notification that comes during a fetch is lost (1% of jobs, one by one)
 STOPPING = 2.0  # seconds a short job has to finish before it goes back to the queue
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,9 @@ async def run(
     handlers_path: str = "service.work.handlers:HANDLERS",
     grace: float = GRACE,
 ) -> int:
-    """Works until told to stop. Returns the exit status. Call it on the main thread.
+    """Works until told to stop, then returns 0. Call it on the main thread.
+
+    Ends the process with status 1 when the database is lost, or others took us for dead.
 
     `concurrency` is the number of loops, each with a compute process, per queue.
     """
@@ -82,7 +86,7 @@ async def run(
         finally:
             for child in children:
                 await child.close()
-    return 0 if told.is_set() else 1
+    return 0
 
 
 async def _supervise(
@@ -91,7 +95,7 @@ async def _supervise(
     table: Mapping[str, str],
     told: asyncio.Event,
 ) -> None:
-    """Runs the loops and the reaper; when one ends, or we are told to, so do the others."""
+    """Runs the loops and the reaper until we are told to stop; when one of them fails, exits."""
 
     def ids() -> list[int]:
         return [loop.worker_id for loop in loops if loop.worker_id is not None]
@@ -100,13 +104,14 @@ async def _supervise(
     reaper = asyncio.create_task(reap(connector.pool, table, ids), name="reaper")
     stop = asyncio.create_task(told.wait())
     await asyncio.wait([reaper, stop, *running], return_when=asyncio.FIRST_COMPLETED)
+    failed = [task for task in (reaper, *running) if task.done()]
     for loop in loops:
         loop.stop()
     reaper.cancel()
-    stop.cancel()
-    for ended in await asyncio.gather(reaper, *running, return_exceptions=True):
-        if isinstance(ended, Exception):
-            log.error("the worker ends: %s", ended, exc_info=ended)
+    await asyncio.wait(running, timeout=2 * STOPPING if failed else None)
+    if failed:
+        log.error("the worker ends: %r", next((task.exception() for task in failed), None))
+        os._exit(1)  # without a database there is no orderly way out; the children end with us
 
 
 async def _perform(context: JobContext, /, **ids: object) -> None:
@@ -121,7 +126,7 @@ def _loop(app: App, queue: str, performer: Performer) -> Loop:
         name=queue,
         concurrency=1,
         fetch_job_polling_interval=POLL,
-        abort_job_polling_interval=POLL,
+        abort_job_polling_interval=0.5,
         shutdown_graceful_timeout=STOPPING,
         delete_jobs=DeleteJobCondition.SUCCESSFUL,
         additional_context={"performer": performer},
@@ -151,7 +156,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--grace", type=float, default=GRACE, help="seconds to stop in, before a kill"
     )
     options = parser.parse_args(argv)
-    logging.basicConfig(level=settings.log_level)
+    configure(settings)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # every attempt to connect again
     queues = [queue.strip() for queue in options.queues.split(",") if queue.strip()]
     working = run(
         settings.url,
