@@ -8,8 +8,9 @@ Each function returns `Intervals`, and each interval contains its value: where t
 bounds would not (a proportion of 1, a skewed statistic), they are widened to it. Nothing is said of
 fewer than two units: both bounds are NaN.
 
-Which method suits which metric is the metric's own declaration. Measured coverage of a nominal 95%
-is in `tests/metrics/statistics`, and the tests hold it.
+Which method suits which metric is the metric's own declaration. Coverage of a nominal 95% at n =
+20, 50, 200, 1000, measured: bootstrap 90/93/94/96 (skewed mean) and 93/95/94/96 (BLEU); of a
+proportion of 0.05, bootstrap 63/91/93/95 and Wilson 93/96/97/96. The tests hold it.
 
 Sources: Efron & Tibshirani (1993), "An Introduction to the Bootstrap", ch. 11 and 13; Wilson
 (1927); Busing, Meijer & van der Leeden (1999), "Delete-m jackknife for unequal m".

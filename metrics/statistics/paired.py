@@ -7,8 +7,10 @@
 All p-values are two-sided. `paired_bootstrap` is the default for smooth functions of sums,
 `approximate_randomization` is exact for exchangeable systems, `paired_jackknife` is for metrics
 whose resampling with repeats means nothing (distinct-n, MAUVE). Rejections of a true null at level
-5% were measured: centred bootstrap 4.0%, approximate randomization 3.75%, and 11.75% for the usual
-recipe, which takes absolute values before it centres (`recipe="sacrebleu"`, for comparability).
+5%, over 4,000 pairs of systems, 50 to 300 units, proportions and skewed means: the centred
+bootstrap 5.2-5.9%, approximate randomization 2.8-5.5% (the less, the more ties), and 10.9-12.0% for
+the usual recipe, which takes absolute values before it centres (`recipe="sacrebleu"`, kept for
+comparability).
 
 Sources: Koehn (2004), "Statistical significance tests for machine translation evaluation"; Riezler
 & Maxwell (2005), "On some pitfalls in automatic evaluation and significance testing for MT";

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.statistics.paired import from_replicates
 from metrics.statistics.weights import Floats
 
 
@@ -40,30 +39,14 @@ def holm(p_values: Floats) -> Floats:
     return adjusted
 
 
-def pairwise(drawn: Floats, values: Floats, units: int) -> Floats:
-    """(N, N) uncorrected two-sided p-values of one score, from stored replicates (N, R).
-
-    `p_normal` of each difference, not counted ones: with 1,000 replicates a counted p-value is at
-    least 0.001, and among 11 systems' 55 pairs none could survive the correction.
-    """
-    found = np.full((len(values), len(values)), np.nan)
-    for a in range(len(values)):
-        for b in range(a):
-            (one,) = from_replicates(
-                drawn[a][:, None],
-                drawn[b][:, None],
-                values[a : a + 1],
-                values[b : b + 1],
-                units=units,
-            )
-            found[a, b] = found[b, a] = one.p_normal
-    return found
-
-
 def ranks(
     values: Floats, p_values: Floats, *, higher_is_better: bool = True, alpha: float = 0.05
 ) -> Ranks:
     """Rank intervals of N systems from their pairwise p-values (N, N), which are corrected here.
+
+    The p-values should be `Difference.p_normal`: counted ones of 1,000 replicates are at least
+    0.001, and among 11 systems' 55 pairs none of those could survive the correction. NaN where no
+    test was possible.
 
     best = 1 + number of systems significantly better; worst = N - number significantly worse. With
     probability 1 - alpha all intervals contain their system's true rank at once.

@@ -94,13 +94,13 @@ def test_rows_that_are_not_finite_count_as_missing() -> None:
         rows[1, 0], rows[3, 0] = np.nan, np.inf
         return Settled(rows)
 
-    found = verdict([("a",), ("b b",), ("c c c",), ("d",)], replace(WORDS, settle=settle))
+    found = verdict([("",), ("a",), ("b b",), ("c c c",), ("d",)], replace(WORDS, settle=settle))
     (score,) = found.scores
     assert score.value == 2.0
-    assert (score.n, score.missing) == (2, 2)
+    assert (score.n, score.missing) == (2, 3)
     assert np.isfinite(found.settled.rows).all()
     assert "2 units: not a finite number, left out" in score.warnings
-    assert found.missing.tolist() == [False, True, False, True]
+    assert found.missing.tolist() == [True, False, True, False, True]
 
 
 def test_a_value_that_is_not_finite_is_none() -> None:
@@ -167,6 +167,7 @@ def test_a_slice_is_the_set_of_its_units() -> None:
     evidence = measure(WORDS, PARAMS, items, MODELS)
     for chosen in ([3, 0], [4], [2], []):
         cut, of_cut = restrict(evidence, unit, np.array(chosen, np.int64))
+        assert of_cut.tolist() == sorted(of_cut.tolist())  # outputs of a unit stay together
         ids = [f"s{i}" for i in chosen]
         found = conclude(WORDS, PARAMS, cut, of_cut, ids, {"name": "words"})
         alone_items, alone_unit = items_of([samples[i] for i in chosen])

@@ -160,6 +160,21 @@ def test_jackknife_adds_variance_and_keeps_to_bounds() -> None:
     assert beyond.high[0] == intervals.totals(rows)[0] / 400  # never cut below the value
 
 
+def test_jackknife_leaves_out_the_loss_where_that_is_not_the_row() -> None:
+    """Kinds of words over words: what is left without a unit, counted anew."""
+    texts = ["a b", "b c d", "a", "e e", "b"]
+    kinds = np.array([[2, 2], [2, 3], [0, 1], [1, 2], [0, 1]], float)  # where a word first occurs
+    alone = np.array([[0, 2], [2, 3], [0, 1], [1, 2], [0, 1]], float)  # words no other unit has
+    left, sizes = intervals.left_out(kinds, keys(5), lambda s: ratio(s)[..., None], alone, False)
+    for i in range(5):
+        rest = " ".join(texts[:i] + texts[i + 1 :]).split()
+        assert left[i, 0] == len(set(rest)) / len(rest)
+    found = jackknife(kinds, keys(5), lambda s: ratio(s)[..., None], loss=alone)
+    error = np.sqrt(4 / 5 * ((left - left.mean()) ** 2).sum())
+    assert found.high[0] - 5 / 9 == pytest.approx(t_quantile(0.975, 4) * error)
+    assert sizes.tolist() == [1] * 5
+
+
 def test_jackknife_in_groups_agrees_with_one_by_one(monkeypatch) -> None:
     rng = np.random.default_rng(2)
     rows = rng.gamma(2.0, size=(2511, 2))  # 200 groups of 12 or 13

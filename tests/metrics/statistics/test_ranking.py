@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from metrics.statistics.intervals import replicate
-from metrics.statistics.ranking import holm, pairwise, ranks
+from metrics.statistics.paired import from_replicates
+from metrics.statistics.ranking import holm, ranks
 from tests.metrics.statistics.simulation import keys, ratio
 
 NAN = float("nan")
@@ -57,13 +58,19 @@ def test_equal_values_share_a_rank() -> None:
 
 
 def board(rng, n: int, skills):
+    """Values, and every pair's uncorrected p-value, of systems over common units."""
     hard = rng.normal(size=n)
-    rows = [np.stack([hard + skill + rng.normal(size=n), np.ones(n)], 1) for skill in skills]
-    drawn = np.stack(
-        [replicate(one, keys(n), lambda s: ratio(s)[..., None], 0, 1000)[:, 0] for one in rows]
-    )
-    values = np.array([ratio(one.sum(0)) for one in rows])
-    return values, pairwise(drawn, values, n)
+    values, drawn = [], []
+    for skill in skills:
+        rows = np.stack([hard + skill + rng.normal(size=n), np.ones(n)], 1)
+        values.append(ratio(rows.sum(0, keepdims=True)))
+        drawn.append(replicate(rows, keys(n), lambda sums: ratio(sums)[..., None], 0, 1000))
+    p = np.full((len(skills), len(skills)), NAN)
+    for a in range(len(skills)):
+        for b in range(a):
+            (one,) = from_replicates(drawn[a], drawn[b], values[a], values[b], units=n)
+            p[a, b] = p[b, a] = one.p_normal
+    return np.concatenate(values), p
 
 
 def test_a_large_board_can_be_significant() -> None:
