@@ -1,0 +1,153 @@
+"""`make demo`: start the service, score what a few systems wrote, and read the results."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import httpx
+from rich.columns import Columns
+from rich.console import Console
+from rich.padding import Padding
+
+from demo import tables
+from demo.asking import CODE, QUESTIONS, SUMMARIES, Found, evaluate, evaluate_all, model_calls
+from demo.service import DemoError, Service, running
+from service.client import AssayError, Client, Evaluation
+from service.settings import Settings, get_settings
+
+SCORES = (
+    "bleu",
+    "chrf",
+    "rougeL",
+    "bertscore_f1",
+    "mauve",
+    "distinct_2",
+    "ead_1",
+    "perplexity",
+    "bits_per_byte",
+)
+MODEL = "smollm2-135m"
+
+
+def main() -> int:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    settings = get_settings()
+    try:
+        with running(settings, console) as service:
+            demo(service, settings, console)
+    except KeyboardInterrupt:
+        console.print("\nStopped. What is queued goes on when the service runs again.")
+        return 130
+    except (DemoError, AssayError, httpx.HTTPError) as error:
+        console.print(f"[red]The demo stopped:[/] {error}")
+        return 1
+    farewell(service, console)
+    return 0
+
+
+def demo(service: Service, settings: Settings, console: Console) -> None:
+    whose = "started for this demo" if service.ours else "was running already"
+    console.print(f"\n[bold]Assay[/] at {service.url} ({whose}; data in {settings.data_dir})\n")
+    with Client(service.url) as assay:
+        console.print("Scoring over HTTP: 4 systems on 32 summaries, 2 on 16 questions, code")
+        if not list((settings.data_dir / "models").glob("smollm2-*/*.safetensors")):
+            console.print("[dim]The first time, the language model is unpacked: about 40 s.[/]")
+        started = time.monotonic()
+        found = evaluate_all(assay, console)
+        console.print(f"  done in {time.monotonic() - started:.1f} s\n")
+        _summaries(assay, found, console)
+        _questions(found, console)
+        _code(found, console)
+        _again(service, assay, found, console)
+
+
+def farewell(service: Service, console: Console) -> None:
+    """Where to go from here."""
+    url = service.url
+    console.print("[bold]From here[/]")
+    if service.ours:
+        console.print("  make serve   keeps the service running; these results are still there")
+    console.print(f"  {url}/docs   the API, with examples to try")
+    console.print(f"  curl -s '{url}/v1/leaderboards/summaries?metric=chrf'\n", soft_wrap=True)
+
+
+def _summaries(assay: Client, found: Found, console: Console) -> None:
+    every = {system: found[SUMMARIES.dataset, system] for system in SUMMARIES.systems}
+    title = "Summaries in English and Russian: value and 95% interval, best in bold"
+    console.print(tables.scores(title, every, SCORES))
+    _notes(console, *tables.warnings(every))
+    _notes(
+        console,
+        "editor: written by hand · lead-1: the first sentence · smollm2-135m: real generations",
+        "loop: four words, eight times over. Perplexity likes it best; no single score is enough.",
+        f"Every value has a signature: {every['editor'].score('chrf').signature}",
+    )
+    boards = [assay.leaderboard(SUMMARIES.dataset, name) for name in ("chrf", "bertscore_f1")]
+    console.print("[bold]Leaderboards[/], paired by sample; “could be” are the ranks left open")
+    console.print(Padding(Columns([tables.leaderboard(board) for board in boards]), (0, 0)))
+
+    a, b = MODEL, "lead-1"
+    names = ["bleu", "chrf", "rougeL", "bertscore_f1", "bits_per_byte"]
+    results = assay.compare(every[a].id, every[b].id, names)
+    title = f"{a} against {b}: paired bootstrap, Holm-corrected"
+    console.print(tables.comparison(title, a, b, results))
+
+    title = f"{MODEL} by language"
+    names = ["chrf", "rougeL", "bertscore_f1", "bits_per_byte"]
+    console.print(tables.sliced(title, every[MODEL], names))
+
+    samples = assay.samples(every[MODEL].id, sort="chrf", limit=3)
+    width = (console.width - 30) // 2
+    console.print(tables.worst(f"Worst three of {MODEL} by chrF", "chrf", samples, width))
+
+
+def _questions(found: Found, console: Console) -> None:
+    every = {system: found[QUESTIONS.dataset, system] for system in QUESTIONS.systems}
+    title = "Questions with short answers"
+    console.print(tables.scores(title, every, ("exact_match", "token_f1")))
+    _notes(console, *tables.warnings(every))
+
+
+def _code(found: Found, console: Console) -> None:
+    every = {system: found[CODE.dataset, system] for system in CODE.systems}
+    refused = _refusal(every["reference"])
+    if refused is not None:
+        console.print(f"[bold]Code[/] was not run: {refused}\n")
+        return
+    title = "Code: ten of HumanEval's problems, five programs each, run in the sandbox"
+    console.print(tables.scores(title, every, ("pass@1", "pass@2", "pass@5")))
+    _notes(console, "reference: the solutions · slips: some of them with one small slip")
+
+
+def _again(service: Service, assay: Client, found: Found, console: Console) -> None:
+    """The same outputs as a new evaluation: what was measured is not measured again."""
+    before, started = model_calls(service.url), time.monotonic()
+    again = assay.wait(evaluate(assay, SUMMARIES, MODEL).id)
+    took, calls = time.monotonic() - started, model_calls(service.url) - before
+    same = _values(again) == _values(found[SUMMARIES.dataset, MODEL])
+    console.print(
+        f"[bold]The same outputs again[/], as a new evaluation: {took:.1f} s, {calls} model calls, "
+        f"{'equal values' if same else '[red]other values[/]'}\n"
+    )
+
+
+def _values(evaluation: Evaluation) -> list[float | None]:
+    return [score.value for score in evaluation.scores]
+
+
+def _refusal(evaluation: Evaluation) -> str | None:
+    """Why there is no value at all, if there is none."""
+    errors = [score.error["message"] for score in evaluation.scores if score.error]
+    return errors[0] if len(errors) == len(evaluation.scores) and errors else None
+
+
+def _notes(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(Padding(line, (0, 2)), style="dim", soft_wrap=False)
+    if lines:
+        console.print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""What the demo asks of the service: three datasets, their systems and metrics, and the waiting."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from demo import programs
+from demo.shipped import read_outputs, read_records
+from service.client import FINAL, Client, Evaluation, MetricLike
+
+LANGUAGE_MODEL = "builtin/smollm2-135m-instruct"
+ENCODER = "builtin/minilm-l6"
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One dataset: who is compared on it, and by what."""
+
+    dataset: str
+    kind: str
+    systems: tuple[str, ...]
+    metrics: tuple[MetricLike, ...]
+    slices: tuple[str, ...] = ()
+
+    def records(self) -> list[dict[str, Any]]:
+        return programs.records() if self.kind == "code" else read_records(self.dataset)
+
+    def outputs(self, system: str) -> Mapping[str, str | Sequence[str]]:
+        if self.kind == "code":
+            return programs.outputs(system)
+        return read_outputs(system, self.dataset)
+
+
+SUMMARIES = Board(
+    dataset="summaries",
+    kind="eval",
+    systems=("editor", "lead-1", "smollm2-135m", "loop"),
+    metrics=(
+        "bleu",
+        "chrf",
+        # the texts are English and Russian: rouge-score's own tokenizer drops all Cyrillic
+        {"name": "rouge", "params": {"tokenizer": "unicode"}},
+        {"name": "bertscore", "params": {"model": ENCODER}},
+        {"name": "mauve", "params": {"model": ENCODER}},
+        {"name": "distinct_n", "params": {"tokenizer": "words"}},
+        {"name": "perplexity", "params": {"model": LANGUAGE_MODEL}},
+    ),
+    slices=("lang",),
+)
+QUESTIONS = Board(
+    dataset="questions",
+    kind="eval",
+    systems=("editor", "smollm2-135m"),
+    metrics=("exact_match", "token_f1"),
+    slices=("lang",),
+)
+CODE = Board(
+    dataset="humaneval-10",
+    kind="code",
+    systems=("reference", "slips"),
+    metrics=({"name": "pass_at_k", "params": {"k": [1, 2, 5]}},),
+)
+
+Found = dict[tuple[str, str], Evaluation]  # by dataset and system
+
+
+def evaluate_all(assay: Client, console: Console) -> Found:
+    """Every system of every board, queued at once and awaited; on a second run, looked up."""
+    catalogue = orjson.dumps(assay.request("GET", "/v1/metrics"))
+    queued: Found = {}
+    for board in (SUMMARIES, QUESTIONS, CODE):
+        assay.create_dataset(board.dataset, board.records(), board.kind)
+        for system in board.systems:
+            queued[board.dataset, system] = evaluate(assay, board, system, catalogue)
+    bars = (TextColumn("  {task.description}"), BarColumn(30), MofNCompleteColumn())
+    with Progress(*bars, TimeElapsedColumn(), console=console) as progress:
+        tasks = {
+            key: progress.add_task(f"{key[0]:12}  {key[1]:12}", total=one.progress.total)
+            for key, one in queued.items()
+        }
+        done: Found = {}
+        while len(done) < len(queued):
+            for key, one in queued.items():
+                if key in done:
+                    continue
+                now = assay.evaluation(one.id)
+                progress.update(tasks[key], completed=now.progress.done, total=now.progress.total)
+                if now.status in FINAL:
+                    done[key] = now
+                    progress.stop_task(tasks[key])
+            time.sleep(0.2)
+    return {key: done[key] for key in queued}
+
+
+def evaluate(
+    assay: Client, board: Board, system: str, catalogue: bytes | None = None
+) -> Evaluation:
+    """Queue one evaluation. With the catalogue of metrics, the same request is the same evaluation
+    for as long as the metrics are the same; without it, a new one is made."""
+    outputs = board.outputs(system)
+    asked = orjson.dumps([board.dataset, system, outputs, board.metrics])
+    return assay.evaluate(
+        system=system,
+        dataset=board.dataset,
+        outputs=outputs,
+        metrics=board.metrics,
+        slices=list(board.slices),
+        idempotency_key=_digest(asked + catalogue) if catalogue is not None else None,
+    )
+
+
+def model_calls(url: str) -> int:
+    """Forward passes of all workers so far, from the service's Prometheus page."""
+    page = httpx.get(f"{url}/metrics", timeout=10.0, trust_env=False).text
+    counts = [line.split()[-1] for line in page.splitlines() if "assay_model_calls_total{" in line]
+    return sum(int(float(count)) for count in counts)
+
+
+def _digest(content: bytes) -> str:
+    return "demo-" + hashlib.sha256(content).hexdigest()[:32]
