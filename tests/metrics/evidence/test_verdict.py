@@ -15,6 +15,7 @@ from metrics.evidence.measuring import items_of, measure
 from metrics.evidence.packing import pack, unpack
 from metrics.evidence.signature import parts
 from metrics.evidence.verdict import Verdict, conclude, failed, restrict
+from metrics.statistics.intervals import t_quantile
 from tests.metrics.evidence.toy import KINDS, MODELS, WORDS, WordsParams
 
 PARAMS = WordsParams()
@@ -151,6 +152,10 @@ def test_set_level_metrics_have_a_jackknife_and_no_rows_of_samples() -> None:
     assert "few kinds" in score.warnings
     assert found.settled.loss.shape == (5, 2)
     assert found.settled.loss[3].tolist() == [0, 0]
+    # by hand: without each unit 3/3, 2/3, 3/3, 2/3; its variance 1/12, and 1e-6 of the metric's own
+    (half,) = verdict([("a",), ("b b",), ("c",), ("",), ("d d d",)], KINDS, level=0.5).scores
+    error = (1 / 12 + 1e-6) ** 0.5
+    assert half.interval[1] - 0.75 == pytest.approx(t_quantile(0.75, 3) * error, rel=1e-9)
 
 
 def test_one_unit_has_a_value_and_no_interval() -> None:
