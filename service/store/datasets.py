@@ -126,6 +126,15 @@ def read_ids(db: Connection, dataset_id: str) -> list[str]:
     return list(db.scalars(query.order_by(records.c.index)))
 
 
+def read_metadata(db: Connection, dataset_id: str, key: str) -> dict[int, str]:
+    """One metadata value of the records that have it, as text, by index."""
+    value = records.c.content["metadata"][key]
+    query = select(records.c.index, value.astext).where(
+        records.c.dataset_id == dataset_id, value.is_not(None)
+    )
+    return {row[0]: row[1] for row in db.execute(query.order_by(records.c.index))}
+
+
 def find_index(db: Connection, dataset_id: str, record_id: str) -> int | None:
     """Where in the dataset a record stands."""
     query = select(records.c.index).where(

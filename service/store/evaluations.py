@@ -114,6 +114,14 @@ def read_outputs(
     return {row[0]: row[1] for row in db.execute(query)}
 
 
+def read_counts(db: Connection, evaluation_id: str) -> dict[int, int]:
+    """How many outputs each sample has, by index."""
+    query = select(outputs.c.index, func.cardinality(outputs.c.texts)).where(
+        outputs.c.evaluation_id == evaluation_id
+    )
+    return {row[0]: row[1] for row in db.execute(query)}
+
+
 def read_at(db: Connection, evaluation_id: str, indices: Sequence[int]) -> dict[int, Any]:
     """(content, texts) of the samples at `indices`."""
     query = (

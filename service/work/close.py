@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from metrics.evidence.declaration import AnyMetric, Params
 from metrics.evidence.errors import MetricError
-from metrics.evidence.measuring import items_of
 from metrics.evidence.packing import pack
 from metrics.evidence.verdict import ScoreValue, Verdict, conclude, failed, restrict
 from service.store import counters, datasets, evaluations, evidence, shards, verdicts
 from service.work.context import Context
-from service.work.evaluate import FAILED_METRIC, declared, joined, sample_of
+from service.work.evaluate import FAILED_METRIC, declared, joined
 
 MOST_SLICES = 100  # a slice key: the commonest values
 
@@ -26,11 +25,11 @@ def close(context: Context, evaluation: str) -> None:
         row = evaluations.get(db, evaluation)
         if row is None or row.status != "running":
             return
-        records = datasets.read_records(db, row.dataset_id)
-        texts = evaluations.read_outputs(db, evaluation)
+        ids = datasets.read_ids(db, row.dataset_id)
+        counts = evaluations.read_counts(db, evaluation)
+        slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
         plans = evaluations.plans(db, evaluation)
-    samples = [sample_of(one, tuple(texts.get(at, ()))) for at, one in enumerate(records)]
-    closing = Closing(context, row, samples)
+    closing = Closing(context, row, ids, counts, slices)
     for one in plans:
         closing.conclude(one)
     with context.engine.begin() as db:
@@ -54,12 +53,20 @@ def close(context: Context, evaluation: str) -> None:
 class Closing:
     """Collects what the closing of one evaluation stores."""
 
-    def __init__(self, context: Context, row: Any, samples: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        row: Any,
+        ids: Sequence[str],
+        counts: Mapping[int, int],
+        slices: Mapping[str, Mapping[int, str]],
+    ) -> None:
         self.context = context
         self.row = row
-        self.ids = [sample.id for sample in samples]
-        _, self.unit = items_of(samples)
-        self.slices = _slices(samples, row.slices)
+        self.ids = ids
+        per_unit = [counts.get(index, 0) for index in range(len(ids))]
+        self.unit = np.repeat(np.arange(len(ids), dtype=np.int64), per_unit)
+        self.slices = _slices(slices)
         self.rows: list[dict[str, Any]] = []
         self.packed: dict[int, bytes] = {}
         self.bulky: list[int] = []
@@ -162,14 +169,13 @@ def _nameless(one: evaluations.Plan, error: MetricError, level: float, n: int) -
     ]
 
 
-def _slices(samples: Sequence[Any], keys: Sequence[str]) -> dict[str, Any]:
+def _slices(metadata: Mapping[str, Mapping[int, str]]) -> dict[str, Any]:
     """Indices of the samples with each value of each metadata key, as `lang=ru`."""
     found: dict[str, Any] = {}
-    for key in keys:
+    for key, values in metadata.items():
         groups: dict[str, list[int]] = {}
-        for index, sample in enumerate(samples):
-            if key in sample.metadata:
-                groups.setdefault(str(sample.metadata[key]), []).append(index)
+        for index, value in values.items():
+            groups.setdefault(value, []).append(index)
         largest = sorted(groups.items(), key=lambda group: -len(group[1]))[:MOST_SLICES]
         found |= {f"{key}={value}": np.asarray(chosen, np.int64) for value, chosen in largest}
     return found
