@@ -49,7 +49,7 @@ def find(name: str, roots: Sequence[Path] = ()) -> AnyMetric:
 def parse(metric: AnyMetric, params: Mapping[str, Any]) -> Params:
     """Parameters, validated. Raises InputError naming the parameter, with the nearest names."""
     try:
-        return metric.params.model_validate(dict(params))
+        parsed: Params = metric.params.model_validate(dict(params))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"])
@@ -63,3 +63,4 @@ def parse(metric: AnyMetric, params: Mapping[str, Any]) -> Params:
                 else f"known: {', '.join(known) or 'none'}"
             )
         raise InputError(message, f"params.{path}" if path else "params") from None
+    return parsed

@@ -22,6 +22,7 @@ from service.routes import (
     leaderboards,
     models,
     score,
+    uploads,
 )
 from service.settings import Settings, get_settings
 
@@ -57,7 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.registry = CollectorRegistry()
-    app.add_middleware(Bodies, limit=settings.max_body_bytes)
+    app.add_middleware(Bodies, settings=settings)
     app.add_middleware(Requests, registry=app.state.registry)
     install(app)
     for resource in (
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         score,
         leaderboards,
         comparisons,
+        uploads,
         datasets,
         catalogue,
         models,

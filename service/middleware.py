@@ -14,9 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import body
 from service.identifiers import new
+from service.settings import Settings
 
 log = logging.getLogger("service.requests")
 
+UPLOAD = "/upload"  # how the paths end that take files
 JSON_TYPES = {b"application/json"}
 SAFE_ID = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 
@@ -71,22 +73,29 @@ class Requests:
 
 class Bodies:
     """413 for a body above the limit, by its declared length or as soon as it is over; 415 for one
-    that is not JSON."""
+    that is not JSON, except where files are uploaded, which have a limit of their own."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
-        self.limit = limit
+        self.settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        upload = scope["path"].endswith(UPLOAD)
+        limit, name = (
+            (self.settings.max_upload_bytes, "ASSAY_MAX_UPLOAD_BYTES")
+            if upload
+            else (self.settings.max_body_bytes, "ASSAY_MAX_BODY_BYTES")
+        )
+        too_large = f"the body is over {limit} bytes, the limit that {name} sets"
         declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self.limit:
-            await _refuse(send, 413, "body_too_large", self._too_large)
+        if declared.isdigit() and int(declared) > limit:
+            await _refuse(send, 413, "body_too_large", too_large)
             return
-        if scope["method"] == "POST" and not _is_json(headers):
+        if scope["method"] == "POST" and not upload and not _is_json(headers):
             message = "send the body as JSON, with the header content-type: application/json"
             await _refuse(send, 415, "unsupported_media_type", message)
             return
@@ -96,15 +105,11 @@ class Bodies:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.limit:  # the framework lets its own exceptions through, and only those
-                raise HTTPException(413, self._too_large, {"connection": "close"})
+            if seen > limit:  # the framework lets its own exceptions through, and only those
+                raise HTTPException(413, too_large, {"connection": "close"})
             return message
 
         await self.app(scope, counted, send)
-
-    @property
-    def _too_large(self) -> str:
-        return f"the body is over {self.limit} bytes, the limit that ASSAY_MAX_BODY_BYTES sets"
 
 
 async def _refuse(send: Send, status: int, code: str, message: str) -> None:

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     hub_allowed: bool = Field(default=False, description="may models be downloaded from a hub")
 
     max_body_bytes: int = Field(default=256 * MIB, gt=0, description="larger requests get 413")
+    max_upload_bytes: int = Field(default=4 * GIB, gt=0, description="larger files get 413")
     shard_size: int = Field(default=2048, gt=0, description="samples a shard")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")
     level: float = Field(default=0.95, gt=0, lt=1, description="nominal coverage of an interval")

@@ -116,15 +116,16 @@ def known_model(name: str, settings: Settings, param: str) -> None:
         raise invalid(error.code, error.message, param) from None
 
 
-def unique_ids(samples: Sequence[Sample]) -> None:
+def unique_ids(samples: Sequence[Sample], where: str = "samples") -> None:
+    """Raises 422 when two samples have the same id."""
     seen: dict[str, int] = {}
     for index, sample in enumerate(samples):
         first = seen.setdefault(sample.id, index)
         if first != index:
             raise invalid(
                 "duplicate_id",
-                f"samples[{index}].id: {sample.id!r} is the id of samples[{first}] already",
-                f"samples[{index}].id",
+                f"{where}[{index}].id: {sample.id!r} is the id of {where}[{first}] already",
+                f"{where}[{index}].id",
             )
 
 

@@ -76,7 +76,7 @@ def create_dataset(
     if once.answer is not None:
         response.status_code = once.answer.status
         return DatasetOut.model_validate(once.answer.response)
-    unique_ids([record.sample(index) for index, record in enumerate(body.records)])
+    unique_ids([one.sample(index) for index, one in enumerate(body.records)], "records")
     content = [record.record(index) for index, record in enumerate(body.records)]
     found, made = datasets.put(db, body.name, body.kind, content)
     response.status_code = 201 if made else 200

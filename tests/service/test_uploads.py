@@ -1,0 +1,88 @@
+"""Datasets from files: three formats give one version, and a bad row stores nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import httpx
+import pyarrow as arrow
+import pytest
+from pyarrow import parquet
+
+from service.client import Client
+from tests.service.live import Live
+
+ROWS: list[dict[str, Any]] = [
+    {"id": "a", "prompt": "Столица?", "references": ["Москва", "г. Москва"], "lang": "ru"},
+    {"id": "b", "prompt": "Capital, please", "references": ["Paris"], "lang": "en"},
+]
+
+
+def upload(live: Live, content: bytes, name: str, format_: str) -> httpx.Response:
+    query = {"name": name, "format": format_}
+    return httpx.post(f"{live.base}/v1/datasets/upload", content=content, params=query)
+
+
+def jsonl() -> bytes:
+    lines = []
+    for row in ROWS:
+        record = {key: value for key, value in row.items() if key != "lang"}
+        lines.append(json.dumps(record | {"metadata": {"lang": row["lang"]}}, ensure_ascii=False))
+    return ("\n".join(lines) + "\n\n").encode()
+
+
+def csv_file() -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, ["id", "prompt", "references", "lang"])
+    writer.writeheader()
+    for row in ROWS:
+        writer.writerow(row | {"references": json.dumps(row["references"], ensure_ascii=False)})
+    return b"\xef\xbb\xbf" + out.getvalue().encode()  # as spreadsheets write it
+
+
+def parquet_file() -> bytes:
+    out = io.BytesIO()
+    parquet.write_table(arrow.Table.from_pylist(ROWS), out)
+    return out.getvalue()
+
+
+def test_three_formats_one_version(live: Live, assay: Client) -> None:
+    answers = [
+        upload(live, jsonl(), "uploaded", "jsonl"),
+        upload(live, csv_file(), "uploaded", "csv"),
+        upload(live, parquet_file(), "uploaded", "parquet"),
+    ]
+    assert [one.status_code for one in answers] == [201, 200, 200], [one.text for one in answers]
+    assert len({one.json()["digest"] for one in answers}) == 1
+    records = assay.request("GET", "/v1/datasets/uploaded/records")["data"]
+    assert records[0]["references"] == ["Москва", "г. Москва"]
+    assert records[0]["metadata"] == {"lang": "ru"}
+    made = assay.evaluate(
+        system="x", dataset="uploaded", outputs={"a": "Москва", "b": "Lyon"}, metrics=["token_f1"]
+    )
+    assert assay.wait(made.id).score("token_f1").value == 0.5
+
+
+@pytest.mark.parametrize(
+    ("content", "format_", "param", "part"),
+    [
+        (b'{"id": "a"}\n{"id": "b", "references": "x"}\n', "jsonl", "rows[1].references", "list"),
+        (b'{"id": "a"}\n{"id": "a"}\n', "jsonl", "rows[1].id", "rows[0]"),
+        (b'{"id": "a", "output": "x"}\n', "jsonl", "rows[0].output", ""),
+        (b'{"id": "a"}\n{"id"\n', "jsonl", None, "line 2"),
+        (b"id,prompt\na,\xff\n", "csv", None, "UTF-8"),
+        (b"nonsense", "parquet", None, "Parquet"),
+        (b"", "jsonl", None, "no rows"),
+    ],
+)
+def test_a_bad_file_stores_nothing(
+    live: Live, content: bytes, format_: str, param: str | None, part: str
+) -> None:
+    answer = upload(live, content, "bad-file", format_)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["param"] == param
+    assert part in answer.json()["error"]["message"]
+    assert httpx.get(f"{live.base}/v1/datasets/bad-file").status_code == 404
