@@ -11,7 +11,7 @@ from metrics import catalogue, find
 from metrics.evidence.declaration import AnyMetric
 from metrics.evidence.errors import MetricError
 from service.errors import ApiError
-from service.routes.fields import Page
+from service.wire.fields import Page
 
 router = APIRouter(prefix="/v1/metrics", tags=["metrics"])
 

@@ -13,11 +13,11 @@ from metrics.evidence.comparing import Comparison, Test, Testing
 from metrics.evidence.signature import difference
 from metrics.statistics.ranking import holm
 from service.errors import ApiError, invalid
-from service.routes.contenders import contender, tested
-from service.routes.dependencies import CurrentSettings, Transaction
-from service.routes.fields import Name, Schema
 from service.settings import Settings
 from service.store import evaluations, verdicts
+from service.wire.contenders import contender, tested
+from service.wire.dependencies import CurrentSettings, Transaction
+from service.wire.fields import Name, Schema
 
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"])
 

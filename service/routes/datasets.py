@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection
 
-from service.errors import ApiError, not_found
-from service.routes.asking import SampleIn, unique_ids
-from service.routes.dependencies import Idempotent, Transaction
-from service.routes.fields import Limit, Name, Page, Schema, page
 from service.store import datasets
+from service.wire.asking import SampleIn, existing, unique_ids
+from service.wire.dependencies import Idempotent, Transaction
+from service.wire.fields import Limit, Name, Page, Schema, page
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -109,19 +106,6 @@ def list_records(
     found = existing(db, dataset)
     rows = datasets.read_records(db, found.id, max(offset, 0), max(offset, 0) + limit + 1)
     return page([RecordOut.model_validate(row) for row in rows], limit)
-
-
-def existing(db: Connection, reference: str, param: str | None = None) -> datasets.Dataset:
-    """The dataset. Raises 404, or 422 when the request's body named it, with the nearest names."""
-    found = datasets.find(db, reference)
-    if found is not None:
-        return found
-    near = difflib.get_close_matches(reference, datasets.names(db), n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
-    missing = not_found("dataset", reference, hint)
-    if param is not None:
-        raise ApiError(422, missing.code, missing.message, param)
-    raise missing
 
 
 def view(found: datasets.Dataset) -> DatasetOut:

@@ -11,9 +11,10 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from service.errors import ApiError, not_found
-from service.routes.dependencies import Once, Transaction
-from service.routes.evaluation_requests import EvaluationIn, admit
-from service.routes.evaluation_views import (
+from service.store import datasets, evaluations, events
+from service.wire.dependencies import Once, Transaction
+from service.wire.evaluation_requests import EvaluationIn, admit
+from service.wire.evaluation_views import (
     EvaluationOut,
     EventOut,
     SampleOut,
@@ -21,10 +22,9 @@ from service.routes.evaluation_views import (
     view,
     views,
 )
-from service.routes.fields import Limit, Page, page
-from service.routes.ordering import ordered_samples
-from service.routes.waiting import preferred_wait, stream, until
-from service.store import datasets, evaluations, events
+from service.wire.fields import Limit, Page, page
+from service.wire.ordering import ordered_samples
+from service.wire.waiting import preferred_wait, stream, until
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 

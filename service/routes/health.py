@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from service import queue
 from service.database import is_current
 from service.errors import ApiError
-from service.routes.dependencies import Transaction
 from service.store import counters
+from service.wire.dependencies import Transaction
 
 router = APIRouter(tags=["health"])
 

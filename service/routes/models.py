@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from metrics.evidence.errors import MetricError
 from metrics.inference.locations import BUILTIN, locate
-from service.routes.dependencies import CurrentSettings
-from service.routes.fields import Page
+from service.wire.dependencies import CurrentSettings
+from service.wire.fields import Page
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 

@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from service import queue
 from service.errors import ApiError, invalid
-from service.routes.asking import Metrics, Samples, fit, known_metrics, unique_ids
-from service.routes.fields import Schema
-from service.routes.waiting import preferred_wait, until
 from service.store import score_requests
+from service.wire.asking import Metrics, Samples, fit, known_metrics, unique_ids
+from service.wire.fields import Schema
+from service.wire.waiting import preferred_wait, until
 
 router = APIRouter(prefix="/v1/score", tags=["score"])
 

@@ -13,10 +13,10 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
 from service.errors import ApiError, field, invalid
-from service.routes.asking import unique_ids
 from service.routes.datasets import DatasetOut, Kind, Record, view
-from service.routes.fields import Name
 from service.store import datasets
+from service.wire.asking import unique_ids
+from service.wire.fields import Name
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 

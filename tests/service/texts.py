@@ -17,7 +17,7 @@ PAIRS = [
 
 
 def samples(count: int = len(PAIRS), *, worse: bool = False, tag: str = "") -> list[dict[str, Any]]:
-    """`count` samples; `worse` drops the second half of every output, `tag` makes texts distinct."""
+    """`count` samples; `worse` halves every output, `tag` makes the texts distinct."""
     made = []
     for index in range(count):
         lang, output, reference = PAIRS[index % len(PAIRS)]

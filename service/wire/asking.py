@@ -1,22 +1,25 @@
-"""What a request for scores is made of, samples and metrics, and what can be wrong with it."""
+"""What a request for scores names (samples, metrics, models, datasets), and what can be wrong."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
+from sqlalchemy import Connection
 
 from metrics import find, parse
 from metrics.evidence.declaration import AnyMetric, Params, Sample
 from metrics.evidence.errors import MetricError
 from metrics.inference.locations import locate
-from service.errors import ApiError, invalid, of_metric
-from service.routes.fields import Json, Name, Schema, Text
+from service.errors import ApiError, invalid, not_found, of_metric
 from service.settings import Settings
+from service.store import datasets
 from service.store.evaluations import MetricRequest
+from service.wire.fields import Json, Name, Schema, Text
 
 
 class MetricIn(Schema):
@@ -114,6 +117,19 @@ def known_model(name: str, settings: Settings, param: str) -> None:
         locate(name, settings.model_roots, offline=not settings.hub_allowed)
     except MetricError as error:
         raise invalid(error.code, error.message, param) from None
+
+
+def existing(db: Connection, reference: str, param: str | None = None) -> datasets.Dataset:
+    """The dataset. Raises 404, or 422 when the request's body named it, with the nearest names."""
+    found = datasets.find(db, reference)
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(reference, datasets.names(db), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+    missing = not_found("dataset", reference, hint)
+    if param is not None:
+        raise ApiError(422, missing.code, missing.message, param)
+    raise missing
 
 
 def unique_ids(samples: Sequence[Sample], where: str = "samples") -> None:

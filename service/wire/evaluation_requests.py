@@ -12,19 +12,19 @@ from sqlalchemy import Connection
 from metrics.evidence.declaration import Sample
 from service import queue
 from service.errors import invalid
-from service.routes.asking import (
+from service.settings import Settings
+from service.store import datasets, evaluations
+from service.wire.asking import (
     Asked,
     Metrics,
     Samples,
+    existing,
     fit,
     known_metrics,
     known_model,
     unique_ids,
 )
-from service.routes.datasets import existing
-from service.routes.fields import Name, Schema, Text
-from service.settings import Settings
-from service.store import datasets, evaluations
+from service.wire.fields import Name, Schema, Text
 
 Texts = Text | Annotated[list[Text], Field(min_length=1)]
 

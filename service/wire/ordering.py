@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from metrics.evidence.packing import unpack
 from metrics.evidence.verdict import Verdict
 from service.errors import ApiError
-from service.routes.evaluation_views import SampleOut, sample_view
 from service.store import datasets, evaluations, verdicts
+from service.wire.evaluation_views import SampleOut, sample_view
 
 Ints = NDArray[np.int64]
 

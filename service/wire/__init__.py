@@ -1,0 +1,1 @@
+"""What the resources in `service/routes` share: fields, checks, waiting, comparing."""
