@@ -6,9 +6,10 @@ import sys
 import time
 
 import httpx
-from rich.columns import Columns
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
+from rich.table import Table
 
 from demo import tables
 from demo.asking import CODE, QUESTIONS, SUMMARIES, Found, evaluate, evaluate_all, model_calls
@@ -27,6 +28,7 @@ SCORES = (
     "perplexity",
     "bits_per_byte",
 )
+BOARDS = ("chrf", "bertscore_f1")
 MODEL = "smollm2-135m"
 
 
@@ -50,7 +52,9 @@ def demo(service: Service, settings: Settings, console: Console) -> None:
     whose = "started for this demo" if service.ours else "was running already"
     console.print(f"\n[bold]Assay[/] at {service.url} ({whose}; data in {settings.data_dir})\n")
     with Client(service.url) as assay:
-        console.print("Scoring over HTTP: 4 systems on 32 summaries, 2 on 16 questions, code")
+        console.print(
+            "Scoring over HTTP: 4 systems on 32 summaries, 2 on 16 questions, 2 on 10 programs"
+        )
         if not list((settings.data_dir / "models").glob("smollm2-*/*.safetensors")):
             console.print("[dim]The first time, the language model is unpacked: about 40 s.[/]")
         started = time.monotonic()
@@ -74,38 +78,40 @@ def farewell(service: Service, console: Console) -> None:
 
 def _summaries(assay: Client, found: Found, console: Console) -> None:
     every = {system: found[SUMMARIES.dataset, system] for system in SUMMARIES.systems}
-    title = "Summaries in English and Russian: value and 95% interval, best in bold"
-    console.print(tables.scores(title, every, SCORES))
-    _notes(console, *tables.warnings(every))
+    _title(console, "Summaries, English and Russian", "value [95% interval], best in bold")
+    console.print(tables.scores(every, SCORES))
     _notes(
         console,
-        "editor: written by hand · lead-1: the first sentence · smollm2-135m: real generations",
-        "loop: four words, eight times over. Perplexity likes it best; no single score is enough.",
-        f"Every value has a signature: {every['editor'].score('chrf').signature}",
+        "editor: by hand · lead-1: first sentence · smollm2-135m: generated · loop: four words, 8×",
+        "The judge of perplexity is SmolLM2 too: it likes its own text, and a loop best of all.",
+        "BERTScore and MAUVE use an English encoder here; for Russian, name a multilingual one.",
+        *tables.warnings(every),
+        f"Every value has a signature, as {every['editor'].score('chrf').signature}",
     )
-    boards = [assay.leaderboard(SUMMARIES.dataset, name) for name in ("chrf", "bertscore_f1")]
-    console.print("[bold]Leaderboards[/], paired by sample; “could be” are the ranks left open")
-    console.print(Padding(Columns([tables.leaderboard(board) for board in boards]), (0, 0)))
+    _title(console, "Leaderboards", "“could be”: ranks that the paired tests leave open")
+    boards = [assay.leaderboard(SUMMARIES.dataset, name) for name in BOARDS]
+    side_by_side = Table.grid(padding=(0, 4, 0, 0))
+    side_by_side.add_row(*(f"{one.metric} {tables.arrow(one.higher_is_better)}" for one in boards))
+    side_by_side.add_row(*(tables.leaderboard(one) for one in boards))
+    console.print(Padding(side_by_side, (0, 0, 1, 2)))
 
     a, b = MODEL, "lead-1"
-    names = ["bleu", "chrf", "rougeL", "bertscore_f1", "bits_per_byte"]
-    results = assay.compare(every[a].id, every[b].id, names)
-    title = f"{a} against {b}: paired bootstrap, Holm-corrected"
-    console.print(tables.comparison(title, a, b, results))
+    _title(console, f"{a} against {b}", "paired bootstrap by sample, Holm-corrected")
+    results = assay.compare(every[a].id, every[b].id, ["bleu", "chrf", "rougeL", "bertscore_f1"])
+    console.print(tables.comparison(a, b, results))
 
-    title = f"{MODEL} by language"
-    names = ["chrf", "rougeL", "bertscore_f1", "bits_per_byte"]
-    console.print(tables.sliced(title, every[MODEL], names))
+    _title(console, f"{MODEL} by language", "one of the slices asked for")
+    console.print(tables.sliced(every[MODEL], ("chrf", "rougeL", "bits_per_byte")))
 
+    _title(console, f"Worst three of {MODEL} by chrF")
     samples = assay.samples(every[MODEL].id, sort="chrf", limit=3)
-    width = (console.width - 30) // 2
-    console.print(tables.worst(f"Worst three of {MODEL} by chrF", "chrf", samples, width))
+    console.print(tables.worst("chrf", samples, width=(console.width - 30) // 2))
 
 
 def _questions(found: Found, console: Console) -> None:
     every = {system: found[QUESTIONS.dataset, system] for system in QUESTIONS.systems}
-    title = "Questions with short answers"
-    console.print(tables.scores(title, every, ("exact_match", "token_f1")))
+    _title(console, "Questions with short answers")
+    console.print(tables.scores(every, ("exact_match", "token_f1")))
     _notes(console, *tables.warnings(every))
 
 
@@ -115,9 +121,9 @@ def _code(found: Found, console: Console) -> None:
     if refused is not None:
         console.print(f"[bold]Code[/] was not run: {refused}\n")
         return
-    title = "Code: ten of HumanEval's problems, five programs each, run in the sandbox"
-    console.print(tables.scores(title, every, ("pass@1", "pass@2", "pass@5")))
-    _notes(console, "reference: the solutions · slips: some of them with one small slip")
+    _title(console, "Code", "ten of HumanEval's problems, five programs each, run in the sandbox")
+    console.print(tables.scores(every, ("pass@1", "pass@2", "pass@5")))
+    _notes(console, "reference: the solutions · slips: most of them with one small slip")
 
 
 def _again(service: Service, assay: Client, found: Found, console: Console) -> None:
@@ -142,9 +148,13 @@ def _refusal(evaluation: Evaluation) -> str | None:
     return errors[0] if len(errors) == len(evaluation.scores) and errors else None
 
 
+def _title(console: Console, title: str, about: str = "") -> None:
+    console.print(f"[bold]{title}[/]{'  ' if about else ''}{about}")
+
+
 def _notes(console: Console, *lines: str) -> None:
     for line in lines:
-        console.print(Padding(line, (0, 2)), style="dim", soft_wrap=False)
+        console.print(Padding(escape(line), (0, 2)), style="dim")
     if lines:
         console.print()
 

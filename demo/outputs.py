@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _sentence(record: Record) -> str:
-    text = record["prompt"].partition("\n\n")[2]
+    text: str = record["prompt"].partition("\n\n")[2]
     return text.partition(". ")[0].removesuffix(".") + "."
 
 

@@ -63,7 +63,7 @@ def _start(port: int, log: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             env=os.environ | {"ASSAY_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"},
             start_new_session=True,  # Ctrl-C is the demo's: it stops the service in order
-            preexec_fn=dies_with_parent(signal.SIGTERM),
+            preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 (see there)
         )
 
 

@@ -14,9 +14,9 @@ from service.client import Evaluation, Leaderboard, Sample, Score
 PERCENT = frozenset({"bleu", "chrf"})  # on their reference implementation's scale, 0 to 100
 
 
-def scores(title: str, found: Mapping[str, Evaluation], names: Sequence[str]) -> Table:
+def scores(found: Mapping[str, Evaluation], names: Sequence[str]) -> Table:
     """A score a line, a system a column; the best value of a line is bold."""
-    table = _table(title, "", *found)
+    table = _table("", *found)
     for name in names:
         line = {system: _find(one.scores, name) for system, one in found.items()}
         best = _best(list(line.values()))
@@ -27,8 +27,9 @@ def scores(title: str, found: Mapping[str, Evaluation], names: Sequence[str]) ->
 
 
 def leaderboard(board: Leaderboard) -> Table:
-    title = f"{board.metric} {arrow(board.higher_is_better)}"
-    table = _table(title, "rank", "could be", "system", "value", "p vs next")
+    table = _table("rank", "could be", "system", "value", "vs next")
+    table.show_edge = table.pad_edge = False
+    table.columns[2].justify = "left"
     for row in board.rows:
         first, last = row.rank_interval
         table.add_row(
@@ -41,8 +42,8 @@ def leaderboard(board: Leaderboard) -> Table:
     return table
 
 
-def comparison(title: str, a: str, b: str, results: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table(title, "", a, b, "difference", "95% interval", "p", "verdict")
+def comparison(a: str, b: str, results: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("", a, b, "difference", "95% interval", "p", "verdict")
     for one in results:
         name = f"{one['name']} {arrow(one['higher_is_better'])}"
         if one["error"]:
@@ -62,25 +63,25 @@ def comparison(title: str, a: str, b: str, results: Sequence[Mapping[str, Any]])
     return table
 
 
-def worst(title: str, score: str, samples: Sequence[Sample], width: int) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE)
+def worst(score: str, samples: Sequence[Sample], width: int) -> Table:
+    table = Table(box=box.SIMPLE)
     table.add_column(score, justify="right")
     table.add_column("sample")
     for column in ("reference", "output"):
         table.add_column(column, width=width, no_wrap=False)
     for one in samples:
-        texts = [_short(text, 2 * width - 4) for text in (one.references[0], one.outputs[0])]
+        texts = [_short(text, 2 * width - 12) for text in (one.references[0], one.outputs[0])]
         value = one.scores.get(score)
         table.add_row("–" if value is None else number(score, value), one.id, *texts)
     return table
 
 
-def sliced(title: str, one: Evaluation, names: Sequence[str]) -> Table:
+def sliced(one: Evaluation, names: Sequence[str]) -> Table:
     """A score a column, a slice a line, the whole set last."""
     slices = sorted({score.slice for score in one.slices if score.slice})
     whole = {name: _find(one.scores, name) for name in names}
     heads = [f"{name} {arrow(s.higher_is_better)}" for name, s in whole.items() if s is not None]
-    table = _table(title, "", "n", *heads)
+    table = _table("", "n", *heads)
     for part in slices:
         line = [_find([s for s in one.slices if s.slice == part], name) for name in names]
         table.add_row(part, _count(line), *(_cell(score, None) for score in line))
@@ -108,10 +109,9 @@ def arrow(higher_is_better: bool) -> str:
 
 
 def number(name: str, value: float, signed: bool = False) -> str:
-    """Digits by size: three that mean something."""
+    """As many digits as an interval of some dozen samples leaves any meaning to."""
     size = abs(value)
-    digits = 1 if name in PERCENT or size >= 100 else 2 if size >= 10 else 3
-    digits = 0 if size >= 10_000 else digits
+    digits = 0 if size >= 1000 else 1 if name in PERCENT or size >= 10 else 2
     return f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
 
 
@@ -121,8 +121,8 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE)
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE)
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
     return table
