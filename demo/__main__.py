@@ -44,7 +44,7 @@ def main() -> int:
     except (DemoError, AssayError, httpx.HTTPError) as error:
         console.print(f"[red]The demo stopped:[/] {error}")
         return 1
-    farewell(service, console)
+    farewell(service, settings, console)
     return 0
 
 
@@ -66,12 +66,14 @@ def demo(service: Service, settings: Settings, console: Console) -> None:
         _again(service, assay, found, console)
 
 
-def farewell(service: Service, console: Console) -> None:
+def farewell(service: Service, settings: Settings, console: Console) -> None:
     """Where to go from here."""
     url = service.url
+    port = url.rpartition(":")[2]
+    serve = "make serve" if port == str(settings.port) else f"ASSAY_PORT={port} make serve"
     console.print("[bold]From here[/]")
     if service.ours:
-        console.print("  make serve   keeps the service running; these results are still there")
+        console.print(f"  {serve}   runs the service; these results are kept, so then:")
     console.print(f"  {url}/docs   the API, with examples to try")
     console.print(f"  curl -s '{url}/v1/leaderboards/summaries?metric=chrf'\n", soft_wrap=True)
 
@@ -90,7 +92,7 @@ def _summaries(assay: Client, found: Found, console: Console) -> None:
     )
     _title(console, "Leaderboards", "“could be”: ranks that the paired tests leave open")
     boards = [assay.leaderboard(SUMMARIES.dataset, name) for name in BOARDS]
-    side_by_side = Table.grid(padding=(0, 4, 0, 0))
+    side_by_side = Table.grid(padding=(0, 2, 0, 0))
     side_by_side.add_row(*(f"{one.metric} {tables.arrow(one.higher_is_better)}" for one in boards))
     side_by_side.add_row(*(tables.leaderboard(one) for one in boards))
     console.print(Padding(side_by_side, (0, 0, 1, 2)))
