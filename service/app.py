@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
 from service.database import connect
@@ -49,7 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
         app.state.engine.dispose()
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Assay",
         version=version("assay"),
         summary="Evaluation of language models over HTTP",

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import body
 from service.identifiers import new
+from service.logs import bind
 from service.settings import Settings
 
 log = logging.getLogger("service.requests")
@@ -52,12 +53,13 @@ class Requests:
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
                 ]
-                self._note(scope, message["status"], time.monotonic() - began, request_id)
+                self._note(scope, message["status"], time.monotonic() - began)
             await send(message)
 
-        await self.app(scope, receive, tagged)
+        with bind(request_id=request_id):
+            await self.app(scope, receive, tagged)
 
-    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
         path = getattr(route, "path", "unmatched")
         self.count.labels(scope["method"], path, status).inc()
@@ -67,7 +69,7 @@ class Requests:
             scope["method"],
             scope["path"],
             status,
-            extra={"request_id": request_id, "seconds": round(seconds, 4)},
+            extra={"seconds": round(seconds, 4)},
         )
 
 

@@ -14,16 +14,16 @@ from sqlalchemy import Engine
 from service.client import Client
 from service.database import connect, migrate
 from service.postgres import OPTIONS, EmbeddedPostgres
+from tests.service.folders import data_folder
 from tests.service.live import Live
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres]:
     """The server, for the whole session."""
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    with pytest.MonkeyPatch.context() as patch:
+    with data_folder() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setitem(OPTIONS, "fsync", "off")  # nothing here outlives the machine
         with EmbeddedPostgres(folder) as server:
             yield server

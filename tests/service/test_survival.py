@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, text
 
 from service.client import Client, Evaluation
 from service.database import normalize
+from tests.service.folders import data_folder
 from tests.service.live import ROOT, Live, until
 from tests.service.texts import samples
 
@@ -105,9 +106,13 @@ def test_two_workers_share_one_evaluation(service: Live, fresh_url: str) -> None
 
 
 def test_after_everything_is_killed_it_is_finished(
-    tmp_path: Path, models_root: Path, model_cache: Path, tiny_language_model: Path
+    models_root: Path, tiny_language_model: Path
 ) -> None:
-    data = tmp_path / "data dir"
+    with data_folder() as data:
+        killed_and_restarted(data, models_root)
+
+
+def killed_and_restarted(data: Path, models_root: Path) -> None:
     service = Live("", data, model_roots=str(models_root), shard_size=str(SHARD))
     del service.env["ASSAY_DATABASE_URL"]
     serve = [sys.executable, "-m", "service.cli", "serve", "--device", "cpu"]
