@@ -1,0 +1,65 @@
+"""What a training process reports, as lines of JSON in the attempt's events file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+Type = Literal["series", "event", "checkpoint", "finished", "stopped", "failed"]
+
+
+class Report(BaseModel):
+    """One line.
+
+    series      values at a step: loss, learning_rate, grad_norm, tokens_per_second, reward, kl, …
+    event       something worth telling: `name` ("lengths", "warning", …) and `data`
+    checkpoint  `data["folder"]` is complete: {"folder", "digest"}
+    finished    all steps are done
+    stopped     as `control` asked; a complete checkpoint of this step has been reported before
+    failed      `name` is a code ("diverged", "out_of_memory", "invalid_data", …), `data["message"]`
+                says what to do
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: Type
+    step: int = 0
+    name: str = ""
+    data: dict[str, Any] = Field(default_factory=dict)
+    time: float = 0.0
+
+
+class Reporter:
+    """Appends reports; each is one write, flushed, so that a reader never sees half of one."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def send(self, report: Report) -> None:
+        line = report.model_copy(update={"time": time.time()}).model_dump()
+        os.write(self._file, orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
+
+
+class Reader:
+    """Reads what has been appended since the last look; an unfinished last line waits."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def __iter__(self) -> Iterator[Report]:
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                yield Report.model_validate(orjson.loads(line))

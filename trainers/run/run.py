@@ -1,0 +1,88 @@
+"""A trainer's view of its job: what to train on, whom to tell, when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from metrics.inference.pool import ModelPool
+from trainers.run.reports import Report, Reporter
+from trainers.run.spec import CONTROL, EVENTS, Spec
+
+
+class TrainingError(Exception):
+    """Training cannot go on; `code` and message are for the user, `field` names an option."""
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+
+
+class Run:
+    """One attempt, from inside its process. Only rank 0 reports."""
+
+    def __init__(self, spec: Spec, rank: int = 0) -> None:
+        self.spec = spec
+        self.rank = rank
+        self._reporter = Reporter(spec.folder / EVENTS) if rank == 0 else None
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The dataset's records, in order."""
+        return [orjson.loads(line) for line in self.spec.data.read_bytes().splitlines() if line]
+
+    @cached_property
+    def models(self) -> ModelPool:
+        """Reward models and the like, for metrics that run one."""
+        return ModelPool(
+            roots=self.spec.model_roots,
+            cache_dir=self.spec.cache_dir,
+            device=self.spec.device,
+            checkpoints=self.spec.checkpoints.get,
+            offline=self.spec.offline,
+        )
+
+    @property
+    def folder(self) -> Path:
+        """The attempt's own; checkpoints are written below."""
+        return self.spec.folder
+
+    @property
+    def stopping(self) -> str | None:
+        """ "cancel" or "pause" once somebody asked; looked up in the file, so once a step."""
+        try:
+            return (self.spec.folder / CONTROL).read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    def series(self, step: int, values: Mapping[str, float]) -> None:
+        """Values of this step; what is not finite is sent as None."""
+        self._send(Report(type="series", step=step, data=dict(values)))
+
+    def event(self, name: str, step: int = 0, **data: Any) -> None:
+        self._send(Report(type="event", step=step, name=name, data=data))
+
+    def checkpoint(self, step: int, folder: Path, digest: str) -> None:
+        """The folder is complete: marked, and its files are on disk."""
+        data = {"folder": str(folder), "digest": digest}
+        self._send(Report(type="checkpoint", step=step, data=data))
+
+    def finished(self, step: int) -> None:
+        self._send(Report(type="finished", step=step))
+
+    def stopped(self, step: int, how: str) -> None:
+        self._send(Report(type="stopped", step=step, name=how))
+
+    def failed(self, step: int, error: TrainingError) -> None:
+        data = {"message": error.message, "field": error.field}
+        self._send(Report(type="failed", step=step, name=error.code, data=data))
+
+    def _send(self, report: Report) -> None:
+        if self._reporter is not None:
+            self._reporter.send(report)
