@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
@@ -59,28 +60,23 @@ def measure(
     """
     if not items:
         return Evidence({}, 0)
-    positions: dict[bytes, int] = {}
-    distinct: list[Item] = []
-    inverse = np.empty(len(items), np.int64)
-    for index, item in enumerate(items):
-        digest = item_digest(metric, item)
-        if digest not in positions:
-            positions[digest] = len(distinct)
-            distinct.append(item)
-        inverse[index] = positions[digest]
+    what = list(map(attrgetter(*metric.reads), items))  # of each item, all that is measured
+    positions: dict[object, int] = {}
+    inverse = np.array([positions.setdefault(one, len(positions)) for one in what], np.int64)
+    distinct = [items[index] for index in np.unique(inverse, return_index=True)[1]]
     repeats = np.bincount(inverse, minlength=len(distinct))
 
     batches = metric.plan(distinct, params, models) if metric.plan else [list(range(len(distinct)))]
     use_cache = cache is not None and metric.cached
     prefix = evidence_digest(metric, params, models) if use_cache else b""
-    keys = [prefix + digest for digest in positions]
+    keys = [prefix + item_digest(metric, item) for item in distinct] if use_cache else []
 
     parts: list[Evidence] = []
     order: list[int] = []
     for batch in batches:
-        batch_keys = [keys[index] for index in batch]
+        batch_keys = [keys[index] for index in batch] if use_cache else []
         found = dict(cache.find(batch_keys)) if cache is not None and use_cache else {}
-        if len(found) < len(set(batch_keys)):
+        if not use_cache or len(found) < len(set(batch_keys)):
             evidence = metric.measure([distinct[index] for index in batch], params, models)
             if len(evidence) != len(batch):
                 raise ValueError(
