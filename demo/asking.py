@@ -70,6 +70,7 @@ CODE = Board(
     systems=("reference", "slips"),
     metrics=({"name": "pass_at_k", "params": {"k": [1, 2, 5]}},),
 )
+BOARDS = (SUMMARIES, QUESTIONS, CODE)
 
 Found = dict[tuple[str, str], Evaluation]  # by dataset and system
 
@@ -78,7 +79,7 @@ def evaluate_all(assay: Client, console: Console) -> Found:
     """Every system of every board, queued at once and awaited; on a second run, looked up."""
     catalogue = orjson.dumps(assay.request("GET", "/v1/metrics"))
     queued: Found = {}
-    for board in (SUMMARIES, QUESTIONS, CODE):
+    for board in BOARDS:
         assay.create_dataset(board.dataset, board.records(), board.kind)
         for system in board.systems:
             queued[board.dataset, system] = evaluate(assay, board, system, catalogue)

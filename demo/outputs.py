@@ -20,10 +20,8 @@ MODEL = "builtin/smollm2-135m-instruct"
 
 def main() -> None:
     summaries, questions = read_records("summaries"), read_records("questions")
-    lead = {record["id"]: _sentence(record) for record in summaries}
-    write_outputs("lead-1", {"summaries": lead})
-    loop = {key: " ".join(8 * text.split()[:4]) for key, text in lead.items()}
-    write_outputs("loop", {"summaries": loop})
+    write_outputs("lead-1", {"summaries": {one["id"]: lead(one) for one in summaries}})
+    write_outputs("loop", {"summaries": {one["id"]: loop(one) for one in summaries}})
     model = ModelPool([], Path(".assay") / "models").language(MODEL)
     answered = {}
     for name, records, most in (("summaries", summaries, 64), ("questions", questions, 24)):
@@ -34,9 +32,14 @@ def main() -> None:
     print(f"written to {DATA}")  # noqa: T201
 
 
-def _sentence(record: Record) -> str:
+def lead(record: Record) -> str:
+    """The first sentence of the text below the instruction."""
     text: str = record["prompt"].partition("\n\n")[2]
     return text.partition(". ")[0].removesuffix(".") + "."
+
+
+def loop(record: Record) -> str:
+    return " ".join(8 * lead(record).split()[:4])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""What README and docs tell a reader to type works, and gives the numbers they print."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from demo.asking import BOARDS, CODE, QUESTIONS, evaluate
+from service.client import Client
+from tests.service.live import ROOT, Live
+
+PAGES = ("README.md", "docs/score.md", "docs/code.md")
+
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+
+
+def commands(page: str) -> list[str]:
+    """The page's curl commands that name nothing to be filled in."""
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    return [block for block in blocks if block.startswith("curl") and "_…" not in block]
+
+
+def typed(command: str, live: Live) -> Any:
+    there = command.replace("localhost:8000", f"localhost:{live.port}")
+    ran = subprocess.run(["bash", "-c", there], capture_output=True, check=True, timeout=60)
+    return orjson.loads(ran.stdout)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_the_docs_work(page: str, live: Live) -> None:
+    found = commands(page)
+    assert found
+    for command in found:
+        answer = typed(command, live)
+        assert "error" not in answer or answer["error"] is None, answer
+        if answer["object"] == "evaluation":
+            assert answer["status"] == "succeeded"
+
+
+def test_the_readme_prints_what_the_service_answers(live: Live) -> None:
+    printed = (ROOT / "README.md").read_text().partition("answers (trimmed)")[2]
+    chrf = typed(commands("README.md")[0], live)["scores"][0]
+    value = float(re.search(r'"value": ([\d.]+)', printed)[1])  # type: ignore[index]
+    interval = re.search(r'"interval": \[([\d.]+), ([\d.]+)\]', printed)
+    assert interval is not None
+    assert chrf["value"] == pytest.approx(value)
+    assert chrf["interval"] == pytest.approx([float(bound) for bound in interval.groups()])
+    start, _, end = re.search(r'"signature": "(chrf[^"]*)"', printed)[1].partition("…")  # type: ignore[index]
+    assert chrf["signature"].startswith(start)
+    assert chrf["signature"].endswith(end)
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+            assert (page.parent / Path(target)).exists(), f"{page.name}: {target}"
+
+
+def test_every_metric_stands_in_the_readme(assay: Client) -> None:
+    text = (ROOT / "README.md").read_text()
+    for metric in assay.request("GET", "/v1/metrics")["data"]:
+        assert f"| `{metric['id']}` |" in text
+
+
+def test_what_the_demo_asks_for_is_accepted(assay: Client) -> None:
+    for board in BOARDS:
+        assay.create_dataset(board.dataset, board.records(), board.kind)
+        made = evaluate(assay, board, board.systems[-1])
+        assert made.progress.total > 0
+        if board is QUESTIONS or board is CODE:
+            done = assay.wait(made.id)
+            assert all(score.value is not None and score.interval for score in done.scores)
+        else:
+            assay.cancel(made.id)
+
+
+def test_asking_twice_is_the_same_evaluation(assay: Client) -> None:
+    assay.create_dataset(QUESTIONS.dataset, QUESTIONS.records())
+    first, again = (evaluate(assay, QUESTIONS, "editor", b"these metrics").id for _ in range(2))
+    other = evaluate(assay, QUESTIONS, "editor", b"other metrics").id
+    assert first == again != other

@@ -1,0 +1,117 @@
+"""What the demo ships is whole, is what it says it is, and is printed as it was computed."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from demo import programs, tables
+from demo.asking import BOARDS, SUMMARIES, Board
+from demo.outputs import lead, loop
+from demo.shipped import DATA, read_outputs, read_records
+from metrics import find, parse
+from service.client import Evaluation
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.dataset)
+def test_every_system_has_an_output_for_every_record(board: Board) -> None:
+    records = board.records()
+    ids = [record["id"] for record in records]
+    assert len(set(ids)) == len(ids)
+    for system in board.systems:
+        outputs = board.outputs(system)
+        assert list(outputs) == ids
+        assert all(outputs.values())
+    for metric in board.metrics:
+        asked = {"name": metric, "params": {}} if isinstance(metric, str) else metric
+        declared = find(asked["name"])
+        needed = declared.needs(parse(declared, asked["params"]))
+        for record in records:
+            assert all(record.get(field) for field in needed if field != "output")
+
+
+@pytest.mark.parametrize("dataset", ["summaries", "questions"])
+def test_half_of_the_records_are_russian(dataset: str) -> None:
+    records = read_records(dataset)
+    russian = [one for one in records if one["metadata"]["lang"] == "ru"]
+    assert 2 * len(russian) == len(records)
+    for record in records:
+        text = record["prompt"] + " ".join(record["references"])
+        letters = [letter for letter in text if letter.isalpha()]
+        cyrillic = sum("а" <= letter.lower() <= "ё" for letter in letters)
+        assert (cyrillic > len(letters) / 2) == (record in russian)
+        assert read_outputs("editor", dataset)[record["id"]] not in record["prompt"]
+
+
+def test_the_baselines_are_what_they_say() -> None:
+    for record in SUMMARIES.records():
+        assert read_outputs("lead-1", "summaries")[record["id"]] == lead(record)
+        assert lead(record) in record["prompt"]
+        assert read_outputs("loop", "summaries")[record["id"]] == loop(record)
+    assert {path.stem for path in DATA.glob("*.jsonl")} == {
+        *("summaries", "questions"),
+        *SUMMARIES.systems,
+    }
+
+
+def test_slips_spoil_as_many_programs_as_they_say() -> None:
+    reference, slips = programs.outputs("reference"), programs.outputs("slips")
+    for (task, solutions), kept in zip(reference.items(), programs.UNSPOILT, strict=True):
+        solution = solutions[0]
+        assert solutions == programs.TRIES * [solution]
+        assert [text == solution for text in slips[task]].count(True) == kept
+        assert all(text != solution for text in programs.spoil(solution))
+
+
+def test_tables_show_values_with_intervals_and_what_failed() -> None:
+    score = {
+        "metric": "chrf",
+        "name": "chrf",
+        "value": 34.26,
+        "interval": [31.75, 36.66],
+        "level": 0.95,
+        "n": 32,
+        "missing": 0,
+        "higher_is_better": True,
+        "interval_method": "bootstrap",
+        "signature": "chrf|version:1",
+    }
+    broken = score | {"value": None, "interval": None, "error": {"message": "no such thing"}}
+    found = {name: _evaluation(one) for name, one in (("a", score), ("b", broken))}
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(tables.scores(found, ["chrf"]))
+    line = next(line for line in captured.get().splitlines() if "chrf" in line)
+    assert line.split() == ["chrf", "↑", "34.3", "[31.8,", "36.7]", "–"]
+    assert tables.warnings(found) == ["chrf: no such thing (b)"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "signed", "shown"),
+    [
+        ("chrf", 4.06, False, "4.1"),
+        ("rougeL", 0.2234, False, "0.22"),
+        ("perplexity", 43.04, False, "43.0"),
+        ("perplexity", 12345.6, False, "12,346"),
+        ("rougeL", -0.079, True, "-0.08"),
+    ],
+)
+def test_numbers_have_the_digits_they_deserve(
+    name: str, value: float, signed: bool, shown: str
+) -> None:
+    assert tables.number(name, value, signed) == shown
+
+
+def _evaluation(score: dict[str, object]) -> Evaluation:
+    return Evaluation.model_validate(
+        {
+            "id": "eval_1",
+            "status": "succeeded",
+            "system": "a",
+            "dataset": "d",
+            "dataset_version": 1,
+            "dataset_id": "ds_1",
+            "progress": {"done": 1, "total": 1},
+            "scores": [score],
+        }
+    )
