@@ -6,10 +6,10 @@ import sys
 import time
 
 import httpx
-from rich.console import Console
+from rich.columns import Columns
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.padding import Padding
-from rich.table import Table
 
 from demo import tables
 from demo.asking import CODE, QUESTIONS, SUMMARIES, Found, evaluate, evaluate_all, model_calls
@@ -30,6 +30,7 @@ SCORES = (
 )
 BOARDS = ("chrf", "bertscore_f1")
 MODEL = "smollm2-135m"
+WIDE = 98  # columns
 
 
 def main() -> int:
@@ -81,7 +82,7 @@ def farewell(service: Service, settings: Settings, console: Console) -> None:
 def _summaries(assay: Client, found: Found, console: Console) -> None:
     every = {system: found[SUMMARIES.dataset, system] for system in SUMMARIES.systems}
     _title(console, "Summaries, English and Russian", "value [95% interval], best in bold")
-    console.print(tables.scores(every, SCORES))
+    console.print(tables.scores(every, SCORES, console.width < WIDE))
     _notes(
         console,
         "editor: by hand · lead-1: first sentence · smollm2-135m: generated · loop: four words, 8×",
@@ -92,13 +93,12 @@ def _summaries(assay: Client, found: Found, console: Console) -> None:
     )
     _title(console, "Leaderboards", "“could be”: ranks that the paired tests leave open")
     boards = [assay.leaderboard(SUMMARIES.dataset, name) for name in BOARDS]
-    side_by_side = Table.grid(padding=(0, 2, 0, 0))
-    side_by_side.add_row(*(f"{one.metric} {tables.arrow(one.higher_is_better)}" for one in boards))
-    side_by_side.add_row(*(tables.leaderboard(one) for one in boards))
-    console.print(Padding(side_by_side, (0, 0, 1, 2)))
+    parts = [Group(tables.heading(one), tables.leaderboard(one)) for one in boards]
+    shown = Columns(parts, padding=(1, 2)) if console.width >= WIDE else Group(*parts)
+    console.print(Padding(shown, (0, 0, 1, 2)))
 
     a, b = MODEL, "lead-1"
-    _title(console, f"{a} against {b}", "paired bootstrap by sample, Holm-corrected")
+    _title(console, f"{a} less {b}", "paired bootstrap by sample, Holm-corrected")
     results = assay.compare(every[a].id, every[b].id, ["bleu", "chrf", "rougeL", "bertscore_f1"])
     console.print(tables.comparison(a, b, results))
 

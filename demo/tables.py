@@ -14,14 +14,17 @@ from service.client import Evaluation, Leaderboard, Sample, Score
 PERCENT = frozenset({"bleu", "chrf"})  # on their reference implementation's scale, 0 to 100
 
 
-def scores(found: Mapping[str, Evaluation], names: Sequence[str]) -> Table:
-    """A score a line, a system a column; the best value of a line is bold."""
+def scores(found: Mapping[str, Evaluation], names: Sequence[str], narrow: bool = False) -> Table:
+    """A score a line, a system a column; the best value of a line is bold.
+
+    Narrow, the interval stands below its value.
+    """
     table = _table("", *found)
     for name in names:
         line = {system: _find(one.scores, name) for system, one in found.items()}
         best = _best(list(line.values()))
         some = next(score for score in line.values() if score is not None)
-        cells = [_cell(score, best) for score in line.values()]
+        cells = [_cell(score, best, narrow) for score in line.values()]
         table.add_row(f"{name} {arrow(some.higher_is_better)}", *cells)
     return table
 
@@ -42,19 +45,21 @@ def leaderboard(board: Leaderboard) -> Table:
     return table
 
 
+def heading(board: Leaderboard) -> str:
+    return f"{board.metric} {arrow(board.higher_is_better)}"
+
+
 def comparison(a: str, b: str, results: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("", a, b, "difference", "95% interval", "p", "verdict")
+    table = _table("", "difference", "95% interval", "p", "verdict")
     for one in results:
         name = f"{one['name']} {arrow(one['higher_is_better'])}"
         if one["error"]:
-            table.add_row(name, "", "", "", "", "", Text(one["error"], style="yellow"))
+            table.add_row(name, "", "", "", Text(one["error"], style="yellow"))
             continue
         better = a if (one["difference"] > 0) == one["higher_is_better"] else b
         verdict = f"{better} is better" if one["significant"] else "could be chance"
         table.add_row(
             name,
-            number(one["name"], one["a"]),
-            number(one["name"], one["b"]),
             number(one["name"], one["difference"], signed=True),
             _interval(one["name"], one["interval"], signed=True),
             p_value(one["p_corrected"]),
@@ -84,8 +89,8 @@ def sliced(one: Evaluation, names: Sequence[str]) -> Table:
     table = _table("", "n", *heads)
     for part in slices:
         line = [_find([s for s in one.slices if s.slice == part], name) for name in names]
-        table.add_row(part, _count(line), *(_cell(score, None) for score in line))
-    table.add_row("all", _count(list(whole.values())), *(_cell(s, None) for s in whole.values()))
+        table.add_row(part, _count(line), *(_cell(score) for score in line))
+    table.add_row("all", _count(list(whole.values())), *(_cell(s) for s in whole.values()))
     return table
 
 
@@ -128,12 +133,13 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _cell(score: Score | None, best: float | None) -> Text:
+def _cell(score: Score | None, best: float | None = None, narrow: bool = False) -> Text:
     if score is None or score.value is None:
         return Text("–", style="dim")
     text = Text(number(score.name, score.value), style="bold" if score.value == best else "")
     if score.interval is not None:
-        text.append(f" [{_interval(score.name, score.interval)}]", style="dim not bold")
+        text.append("\n" if narrow else " ")
+        text.append(f"[{_interval(score.name, score.interval)}]", style="dim not bold")
     return text
 
 
