@@ -20,9 +20,9 @@ class Lora(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    r: int = Field(16, ge=1, le=1024)
-    alpha: int = Field(32, ge=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
+    r: int = Field(default=16, ge=1, le=1024)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
 
 
@@ -31,21 +31,23 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_steps: int | None = Field(None, ge=1, le=10_000_000)
-    epochs: float = Field(1.0, gt=0, le=1000)
-    save_steps: int = Field(100, ge=1)  # steps between checkpoints; the last step is always saved
-    learning_rate: float = Field(1e-5, gt=0, le=1)
-    warmup_steps: int = Field(0, ge=0)
+    max_steps: int | None = Field(default=None, ge=1, le=10_000_000)
+    epochs: float = Field(default=1.0, gt=0, le=1000)
+    save_steps: int = Field(
+        default=100, ge=1
+    )  # steps between checkpoints; the last step is always saved
+    learning_rate: float = Field(default=1e-5, gt=0, le=1)
+    warmup_steps: int = Field(default=0, ge=0)
     schedule: Literal["constant", "linear", "cosine"] = "linear"
-    weight_decay: float = Field(0.0, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
-    batch_size: int = Field(8, ge=1)  # samples a step and device
-    gradient_accumulation_steps: int = Field(1, ge=1)
-    max_length: int = Field(1024, ge=8)  # tokens of prompt and answer together
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    batch_size: int = Field(default=8, ge=1)  # samples a step and device
+    gradient_accumulation_steps: int = Field(default=1, ge=1)
+    max_length: int = Field(default=1024, ge=8)  # tokens of prompt and answer together
     truncate: bool = False  # cut longer rows; False: a longer row is an error
     dtype: Literal["float32", "bfloat16"] = "float32"
     lora: bool | Lora = False
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31)
 
     @property
     def adapter(self) -> Lora | None:
