@@ -1,4 +1,4 @@
-"""/v1/datasets: what outputs are compared with, versioned by content."""
+"""/v1/datasets: what outputs are compared with and models are trained on, versioned by content."""
 
 from __future__ import annotations
 
@@ -9,26 +9,21 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from service.store import datasets
-from service.wire.asking import SampleIn, existing, unique_ids
+from service.wire.asking import existing
 from service.wire.dependencies import Idempotent, Transaction
 from service.wire.fields import Limit, Name, Page, Schema, page
+from service.wire.records import Kind, checked
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
-Kind = Literal["eval", "code"]
-
-
-class Record(SampleIn):
-    """A record of an evaluation set: a sample without outputs."""
-
-    output: None = None
-    outputs: None = None
-
 
 class DatasetIn(Schema):
+    """Records of a kind: eval and code (prompt, references, tests), prompts (to train by rewards),
+    sft (messages, or prompt and completion, or text), preference (prompt, chosen, rejected)."""
+
     name: Name
     kind: Kind = "eval"
-    records: Annotated[list[Record], Field(min_length=1)]
+    records: Annotated[list[dict[str, Any]], Field(min_length=1)]
 
     model_config = {
         "json_schema_extra": {
@@ -40,7 +35,14 @@ class DatasetIn(Schema):
                         {"id": "fr", "prompt": "Capital of France?", "references": ["Paris"]},
                         {"id": "ru", "prompt": "Столица России?", "references": ["Москва"]},
                     ],
-                }
+                },
+                {
+                    "name": "polite",
+                    "kind": "preference",
+                    "records": [
+                        {"prompt": "Hi!", "chosen": "Hello! How can I help?", "rejected": "What."}
+                    ],
+                },
             ]
         }
     }
@@ -57,24 +59,16 @@ class DatasetOut(BaseModel):
     created_at: datetime
 
 
-class RecordOut(BaseModel):
-    id: str
-    prompt: str | None = None
-    references: list[str] = Field(default_factory=list)
-    tests: str | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
-
-
 @router.post("", status_code=201, summary="Make a version of a dataset")
 def create_dataset(
     body: DatasetIn, db: Transaction, response: Response, once: Idempotent
 ) -> DatasetOut:
-    """The same content again gives the same version, with status 200."""
+    """The same content again gives the same version, with status 200. Every record is checked
+    before anything is stored; the first twenty errors are told by row and field."""
     if once.answer is not None:
         response.status_code = once.answer.status
         return DatasetOut.model_validate(once.answer.response)
-    unique_ids([one.sample(index) for index, one in enumerate(body.records)], "records")
-    content = [record.record(index) for index, record in enumerate(body.records)]
+    content = checked(body.records, body.kind, "records")
     found, made = datasets.put(db, body.name, body.kind, content)
     response.status_code = 201 if made else 200
     shown = view(found)
@@ -102,10 +96,11 @@ def get_dataset(dataset: str, db: Transaction) -> DatasetOut:
 @router.get("/{dataset}/records", summary="A dataset's records")
 def list_records(
     dataset: str, db: Transaction, offset: int = 0, limit: Annotated[Limit, Query()] = 20
-) -> Page[RecordOut]:
+) -> Page[dict[str, Any]]:
     found = existing(db, dataset)
-    rows = datasets.read_records(db, found.id, max(offset, 0), max(offset, 0) + limit + 1)
-    return page([RecordOut.model_validate(row) for row in rows], limit)
+    first = max(offset, 0)
+    rows = datasets.read_records(db, found.id, first, first + limit + 1)
+    return page(rows, limit)
 
 
 def view(found: datasets.Dataset) -> DatasetOut:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import IO, Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import ValidationError
 
-from service.errors import ApiError, field, invalid
-from service.routes.datasets import DatasetOut, Kind, Record, view
+from service.errors import ApiError, invalid
+from service.routes.datasets import DatasetOut, view
 from service.store import datasets
-from service.wire.asking import unique_ids
 from service.wire.fields import Name
+from service.wire.records import KINDS, Kind, checked
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 Format = Literal["jsonl", "csv", "parquet"]
 
 SPOOLED = 16 * 1024**2  # bytes kept in memory before the upload goes to a file
-MOST_ERRORS = 20
-LISTS = ("references",)  # columns that may hold a JSON list; any other value is a list of one
+LISTS = ("references", "messages")  # may hold a JSON list; any other value is a list of one
+    "references",
+    "messages",
+)  # columns that may hold a JSON list; any other value is a list of one
 
 
 @router.post(
@@ -64,23 +65,21 @@ async def upload_dataset(
 def _store(
     request: Request, source: Any, name: str, format_: Format, kind: str
 ) -> tuple[datasets.Dataset, bool]:
-    records = _checked(_rows(source, format_))
-    if not records:
+    content = checked(_rows(source, format_, kind), kind)
+    if not content:
         raise invalid("empty_file", "the file has no rows")
-    unique_ids([record.sample(index) for index, record in enumerate(records)], "rows")
-    content = [record.record(index) for index, record in enumerate(records)]
     with request.app.state.engine.begin() as db:
         return datasets.put(db, name, kind, content)
 
 
-def _rows(source: IO[bytes], format_: Format) -> Iterator[dict[str, Any]]:
+def _rows(source: IO[bytes], format_: Format, kind: str) -> Iterator[dict[str, Any]]:
     """The file's rows, as the fields of records. Raises ApiError for what cannot be parsed."""
     if format_ == "jsonl":
         yield from _jsonl(source)
-    elif format_ == "csv":
-        yield from _csv(source)
-    else:
-        yield from _parquet(source)
+        return
+    fields = KINDS[kind].model_fields
+    for row in _csv(source) if format_ == "csv" else _parquet(source):
+        yield _as_record(row, fields)
 
 
 def _jsonl(source: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -106,7 +105,7 @@ def _csv(source: IO[bytes]) -> Iterator[dict[str, Any]]:
 
     try:
         for row in csv.DictReader(lines(), strict=True):
-            yield _as_record({key or "": value for key, value in row.items() if value})
+            yield {key or "": value for key, value in row.items() if value}
     except csv.Error as error:
         raise _unreadable(f"not valid CSV: {error}") from None
 
@@ -118,12 +117,12 @@ def _parquet(source: IO[bytes]) -> Iterator[dict[str, Any]]:
     try:
         for batch in parquet.ParquetFile(source).iter_batches(1024):
             for row in batch.to_pylist():
-                yield _as_record({key: value for key, value in row.items() if value is not None})
+                yield {key: value for key, value in row.items() if value is not None}
     except (arrow.ArrowInvalid, OSError) as error:
         raise _unreadable(f"not valid Parquet: {error}") from None
 
 
-def _as_record(row: dict[str, Any]) -> dict[str, Any]:
+def _as_record(row: dict[str, Any], fields: Collection[str]) -> dict[str, Any]:
     """A table's row: lists parsed, columns that are no field of a record put into its metadata."""
     record: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
@@ -134,7 +133,7 @@ def _as_record(row: dict[str, Any]) -> dict[str, Any]:
             metadata |= _parsed(value, dict) or {"metadata": value}
         elif name == "metadata":
             metadata |= value
-        elif name in Record.model_fields:
+        elif name in fields:
             record[name] = str(value) if name == "id" else value
         else:
             metadata[name] = value
@@ -154,24 +153,6 @@ def _parsed(text: str, kind: type) -> Any:
     except orjson.JSONDecodeError:
         return None
     return found if isinstance(found, kind) else None
-
-
-def _checked(rows: Iterator[dict[str, Any]]) -> list[Record]:
-    """Every row as a record. Raises 422 with the first twenty errors, by row (from 0) and field."""
-    records: list[Record] = []
-    errors: list[tuple[str, str]] = []
-    for index, row in enumerate(rows):
-        try:
-            records.append(Record.model_validate(row))
-        except ValidationError as found:
-            for one in found.errors(include_url=False):
-                errors.append((field(("rows", index, *one["loc"])) or "rows", one["msg"]))
-        if len(errors) >= MOST_ERRORS:
-            break
-    if errors:
-        shown = "; ".join(f"{where}: {what}" for where, what in errors[:MOST_ERRORS])
-        raise invalid("invalid_rows", f"nothing was stored. {shown}", errors[0][0])
-    return records
 
 
 def _unreadable(message: str) -> ApiError:

@@ -73,10 +73,14 @@ def page(items: Sequence[T], limit: int, key: str = "id") -> Page[T]:
     shown = list(items[:limit])
     return Page(
         data=shown,
-        first_id=str(getattr(shown[0], key)) if shown else None,
-        last_id=str(getattr(shown[-1], key)) if shown else None,
+        first_id=_id(shown[0], key) if shown else None,
+        last_id=_id(shown[-1], key) if shown else None,
         has_more=len(items) > limit,
     )
+
+
+def _id(item: Any, key: str) -> str:
+    return str(item[key] if isinstance(item, dict) else getattr(item, key))
 
 
 Limit = Annotated[int, Field(ge=1, le=1000)]
