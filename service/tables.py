@@ -208,3 +208,66 @@ counters = Table(
     Column("label", Text, primary_key=True),
     Column("value", Float, nullable=False),
 )
+
+TRAINING_STATUSES = ("queued", "running", "paused", "succeeded", "failed", "cancelled")
+
+training_jobs = Table(
+    "training_jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("method", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("evaluation", JSON),  # how the starting model and every checkpoint are scored
+    Column("resources", JSON, nullable=False),
+    Column("status", Text, nullable=False, server_default="queued"),
+    Column("control", Text),  # "cancel" or "pause", until the training process has obeyed
+    Column(
+        "attempt", Integer, nullable=False, server_default="0"
+    ),  # fences what earlier ones write
+    Column("step", Integer, nullable=False, server_default="0"),
+    Column("total_steps", Integer),
+    Column("report", JSONB, nullable=False, server_default="{}"),  # lengths, memory, versions
+    Column("start_evaluation", ForeignKey("evaluations.id")),  # of the model before training
+    Column("best", Text),  # a checkpoint's id
+    Column("error", JSONB),
+    _created(),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    CheckConstraint(f"status IN {TRAINING_STATUSES}", name="status"),
+)
+
+# A complete checkpoint. Its folder is written by one attempt and never changes.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("job_id", ForeignKey("training_jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    Column("evaluation_id", ForeignKey("evaluations.id")),
+    _created(),
+    UniqueConstraint("job_id", "step"),
+)
+
+# What was logged at a step; a step that is trained again after a crash is written again.
+training_series = Table(
+    "training_series",
+    metadata,
+    Column("job_id", ForeignKey("training_jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("values", JSONB, nullable=False),
+)
+
+# Devices that workers offered, so that a job no device could hold is refused when it is asked for.
+devices = Table(
+    "devices",
+    metadata,
+    Column("name", Text, primary_key=True),  # host and device
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)

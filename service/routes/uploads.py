@@ -23,9 +23,6 @@ Format = Literal["jsonl", "csv", "parquet"]
 
 SPOOLED = 16 * 1024**2  # bytes kept in memory before the upload goes to a file
 LISTS = ("references", "messages")  # may hold a JSON list; any other value is a list of one
-    "references",
-    "messages",
-)  # columns that may hold a JSON list; any other value is a list of one
 
 
 @router.post(
