@@ -50,6 +50,7 @@ def test_every_metric_over_http(assay: Client, tiny_reward_model: Path) -> None:
         "distinct_n",
         "exact_match",
         "token_f1",
+        "length",
         {"name": "mauve", "params": {"num_clusters": 4}},
         {"name": "reward", "params": {"model": "tiny-reward"}},
     ]

@@ -1,0 +1,75 @@
+"""Length: how long the output is, in words or in characters.
+
+Conventions
+    A word is what stands between white space, each Han or kana character being one of its own; a
+    character is a Unicode code point, white space included. An empty output has length 0. Several
+    outputs of a sample are averaged; the value is the mean over samples. 0..∞.
+    Longer is not better: `higher_is_better` only says how lists are ordered. The length is reported
+    beside quality because many scores and reward models grow with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from metrics.evidence.columns import Evidence
+from metrics.evidence.declaration import (
+    Item,
+    Metric,
+    Params,
+    Score,
+    Source,
+    mean,
+    needs,
+    settle_by_averaging,
+)
+from metrics.inference.protocol import Models
+from metrics.text.normalization import words
+
+
+class LengthParams(Params):
+    """What is counted."""
+
+    unit: Literal["words", "characters"] = Field(
+        "words",
+        description="`words`: between white space, Han and kana one by one; `characters`: "
+        "Unicode code points",
+    )
+
+
+def measure(items: Sequence[Item], params: LengthParams, models: Models) -> Evidence:
+    """Rows (length in `unit`, 1), integers."""
+    rows = np.ones((len(items), 2), np.int64)
+    for index, item in enumerate(items):
+        counted = item.output if params.unit == "characters" else words(item.output, True)
+        rows[index, 0] = len(counted)
+    return Evidence.of_rows(rows)
+
+
+def scores(params: LengthParams) -> tuple[Score, ...]:
+    return (Score("length", higher_is_better=True, about=f"{params.unit} an output, on average"),)
+
+
+METRIC = Metric(
+    name="length",
+    version=1,
+    about="How long the outputs are, in words or characters; neither good nor bad by itself.",
+    params=LengthParams,
+    reads=("output",),
+    needs=needs("output"),
+    scores=scores,
+    columns=("length", "count"),
+    interval="bootstrap",
+    pooling="average",
+    source=Source(
+        paper="Dubois et al., 2024, Length-Controlled AlpacaEval (why length belongs in a report)",
+        reference="Python's str.split and len",
+    ),
+    measure=measure,
+    settle=settle_by_averaging,
+    reduce=mean,
+)

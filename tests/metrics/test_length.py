@@ -1,0 +1,66 @@
+"""Length, against Python's own counting and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from metrics import find, parse
+from metrics.evidence.declaration import Sample
+from metrics.evidence.errors import InputError
+from metrics.evidence.measuring import items_of
+from metrics.evidence.measuring import measure as measure_items
+from metrics.inference.protocol import NoModels
+from metrics.length import METRIC
+from tests.tiny_models import ENGLISH, RUSSIAN
+
+
+def values(samples: list[Sample], unit: str) -> list[float]:
+    params = parse(METRIC, {"unit": unit})
+    items, units = items_of(samples)
+    rows = METRIC.settle(measure_items(METRIC, params, items, NoModels()), units, params).rows
+    return METRIC.per_sample(rows, params)[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("output", "words", "characters"),
+    [
+        ("", 0, 0),
+        (" \n\t", 0, 3),
+        ("one", 1, 3),
+        ("two  words", 2, 10),
+        ("well-known, isn't it?", 3, 21),
+        ("Съешь же ещё этих", 4, 17),
+        ("東京は晴れ", 5, 5),
+        ("GPTは強い", 4, 6),
+        ("😀 👍🏽", 2, 4),  # a skin tone is a code point of its own
+        ("e\u0301", 1, 2),
+    ],
+)
+def test_by_hand(output: str, words: int, characters: int) -> None:
+    sample = [Sample("1", (output,))]
+    assert values(sample, "words") == [words]
+    assert values(sample, "characters") == [characters]
+
+
+@pytest.mark.parametrize("text", [ENGLISH, RUSSIAN])
+def test_is_what_python_counts(text: str) -> None:
+    assert values([Sample("1", (text,))], "words") == [len(text.split())]
+    assert values([Sample("1", (text,))], "characters") == [len(text)]
+
+
+def test_outputs_average_and_samples_average() -> None:
+    samples = [Sample("1", ("a b c", "a")), Sample("2", ("",))]
+    assert values(samples, "words") == [2.0, 0.0]
+    params = parse(METRIC, {})
+    items, units = items_of(samples)
+    rows = METRIC.settle(measure_items(METRIC, params, items, NoModels()), units, params).rows
+    assert METRIC.reduce(rows.sum(0), params).tolist() == [1.0]
+    assert np.issubdtype(measure_items(METRIC, params, items, NoModels())["row"].dtype, np.integer)
+
+
+def test_declaration() -> None:
+    assert find("length") is METRIC
+    assert METRIC.needs(parse(METRIC, {})) == ("output",)
+    with pytest.raises(InputError, match="unit"):
+        parse(METRIC, {"unit": "tokens"})
