@@ -1,0 +1,222 @@
+"""Rewards are metrics: the same numbers, the sample shown when there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from metrics import find, parse
+from metrics.evidence.declaration import Sample
+from metrics.evidence.errors import InputError
+from metrics.evidence.scoring import score
+from metrics.inference.pool import ModelPool
+from metrics.inference.protocol import NoModels
+from trainers.run.declaration import Reward
+from trainers.run.rewards import CONSTANT, Rewards
+from trainers.run.run import TrainingError
+
+RECORDS: list[dict[str, Any]] = [
+    {"id": "1", "prompt": "Столица Франции?", "references": ["Париж — столица Франции."]},
+    {"id": "2", "prompt": "Capital of Italy?", "references": ["Rome", "It is Rome."]},
+    {"id": "3", "prompt": "首都は?", "references": ["東京です。"]},
+]
+COMPLETIONS = ["Столица Франции — Париж.", "Rome is it.", "京都です。"]
+DOUBLE = {"id": "1", "prompt": "def double(x):\n", "tests": "assert double(4) == 8"}
+
+
+def ready(
+    *rewards: dict[str, Any], records: list[dict[str, Any]] = RECORDS, **more: Any
+) -> Rewards:
+    made = Rewards([Reward(**one) for one in rewards], more.pop("models", NoModels()), **more)
+    made.prepare(records)
+    return made
+
+
+def alone(metric: str, params: dict[str, Any], name: str) -> list[float]:
+    """The score of each sample in an evaluation of its own, parameters settled over all of them."""
+    found = find(metric)
+    samples = [
+        Sample(str(index), (completion,), tuple(record["references"]), record["prompt"])
+        for index, (record, completion) in enumerate(zip(RECORDS, COMPLETIONS, strict=True))
+    ]
+    (verdict,) = score(samples, [(found, parse(found, params))], NoModels(), replicates=10)
+    assert verdict.per_sample is not None
+    return verdict.per_sample[:, [one.name for one in verdict.scores].index(name)].tolist()
+
+
+@pytest.mark.parametrize(
+    ("metric", "params", "name"),
+    [
+        ("rouge", {}, "rougeL"),
+        ("bleu", {}, "bleu"),
+        ("chrf", {}, "chrf"),
+        ("token_f1", {}, "token_f1"),
+        ("length", {"unit": "characters"}, "length"),
+    ],
+)
+def test_equals_an_evaluations_own_per_sample(
+    metric: str, params: dict[str, Any], name: str
+) -> None:
+    earned = ready({"metric": metric, "params": params, "name": name})(RECORDS, COMPLETIONS)
+    assert earned.total.tolist() == alone(metric, params, name)
+    assert earned.total.max() > 0
+
+
+def test_does_not_depend_on_the_batch() -> None:
+    """Rouge's tokenizer is chosen for the dataset, not for the batch that happens to be there."""
+    reward = ready({"metric": "rouge", "name": "rougeL"})
+    whole = reward(RECORDS, COMPLETIONS).total
+    for index, record in enumerate(RECORDS):
+        assert reward([record], [COMPLETIONS[index]]).total.tolist() == [whole[index]]
+
+
+def test_weighted_sum_and_series() -> None:
+    reward = ready(
+        {"metric": "token_f1", "weight": 2.0},
+        {"metric": "length", "weight": -0.1},
+        {"metric": "length", "params": {"unit": "characters"}, "weight": 0.0},
+    )
+    assert reward.names == ("token_f1", "length", "length#2")
+    earned = reward(RECORDS[1:2] * 2, ["Rome", "it is not rome"])
+    # F1 with "It is Rome.": P = 3/4, R = 1
+    np.testing.assert_allclose(earned.total, [2 - 0.1, 2 * 6 / 7 - 0.4], rtol=1e-12)
+    assert earned.series == {
+        "reward/token_f1": pytest.approx((1 + 6 / 7) / 2),
+        "reward/length": 2.5,
+        "reward/length#2": 9.0,
+    }
+
+
+def test_code_runs_in_the_sandbox() -> None:
+    reward = ready({"metric": "pass_at_k"}, records=[DOUBLE])
+    earned = reward([DOUBLE] * 3, ["    return 2 * x", "    return x", "    oops("])
+    assert earned.total.tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_reward_model_by_name(model_pool: ModelPool, tiny_reward_model: Path) -> None:
+    name = tiny_reward_model.name
+    reward = ready({"metric": "reward", "params": {"model": name}}, models=model_pool)
+    earned = reward(RECORDS, COMPLETIONS)
+    model = model_pool.classifier(name)
+    pairs = [(record["prompt"], text) for record, text in zip(RECORDS, COMPLETIONS, strict=True)]
+    expected = [float(model.scores([ids])[0]) for ids in model.encode(pairs)]
+    np.testing.assert_allclose(earned.total, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("reward", "field", "message"),
+    [
+        ({"metric": "mauve"}, "options.rewards[0].metric", "has no per-sample value"),
+        ({"metric": "distinct_n"}, "options.rewards[0].metric", "has no per-sample value"),
+        ({"metric": "rogue"}, "options.rewards[0].metric", "rouge"),
+        ({"metric": "rouge", "name": "rougeX"}, "options.rewards[0].name", "rougeLsum"),
+        ({"metric": "chrf", "params": {"betta": 1}}, "options.rewards[0].params.betta", "beta"),
+        ({"metric": "chrf", "weight": float("nan")}, "options.rewards[0].weight", "finite"),
+        ({"metric": "pass_at_k"}, "records[0].tests", "row 0"),
+    ],
+)
+def test_what_cannot_be_a_reward(reward: dict[str, Any], field: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        ready(reward)
+    assert error.value.field == field
+
+
+def test_a_record_without_references_is_named() -> None:
+    records = [*RECORDS, {"id": "4", "prompt": "?"}]
+    with pytest.raises(InputError, match="row 3") as error:
+        ready({"metric": "token_f1"}, records=records)
+    assert error.value.field == "records[3].references"
+
+
+def test_more_tries_than_completions() -> None:
+    with pytest.raises(InputError) as error:
+        ready({"metric": "pass_at_k", "params": {"k": [10]}}, records=[DOUBLE])
+    assert error.value.field == "options.rewards[0].params.k"
+
+
+def test_an_unknown_reward_model(model_pool: ModelPool) -> None:
+    with pytest.raises(InputError) as error:
+        ready({"metric": "reward", "params": {"model": "nowhere"}}, models=model_pool)
+    assert error.value.field == "options.rewards[0].params.model"
+
+
+def test_no_value_is_an_error_that_shows_the_sample(
+    model_pool: ModelPool, tiny_language_model: Path
+) -> None:
+    """An empty completion has no perplexity: to abstain would move the others' baseline."""
+    params = {"model": tiny_language_model.name}
+    reward = ready({"metric": "perplexity", "params": params, "weight": -1}, models=model_pool)
+    with pytest.raises(TrainingError, match="Столица Франции") as error:
+        reward([RECORDS[1], RECORDS[0]], ["Rome", ""])
+    assert error.value.code == "reward_failed"
+    assert "Completion: ''" in error.value.message
+    assert error.value.field == "options.rewards[0].metric"
+
+
+def test_a_metric_that_raises_shows_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    reward = ready({"metric": "exact_match"})
+
+    def fail(text: str, how: str) -> str:
+        if text == "boom":
+            raise RuntimeError("no disk")
+        return text
+
+    monkeypatch.setattr("metrics.exact_match.normalize", fail)
+    with pytest.raises(TrainingError, match=r"RuntimeError: no disk.*首都は.*'boom'"):
+        reward(RECORDS, ["Rome", "Rome", "boom"])
+
+
+def test_long_texts_are_cut_in_the_message(
+    model_pool: ModelPool, tiny_language_model: Path
+) -> None:
+    params = {"model": tiny_language_model.name}
+    reward = ready({"metric": "perplexity", "params": params}, models=model_pool)
+    with pytest.raises(TrainingError) as error:
+        reward([RECORDS[0] | {"prompt": "ы" * 10_000}], [""])
+    assert len(error.value.message) < 1500
+
+
+def test_what_depends_on_the_batch_is_refused(model_pool: ModelPool) -> None:
+    """BERTScore's idf is counted over whatever stands in the batch: no reward for one sample."""
+    params = {"model": "builtin/minilm-l6", "idf": True}
+    reward = ready({"metric": "bertscore", "params": params}, models=model_pool)
+    reward(RECORDS[:1], COMPLETIONS[:1])
+    with pytest.raises(TrainingError, match="depends on the other samples"):
+        reward(RECORDS[1:], COMPLETIONS[1:])
+
+
+def test_constant_rewards_are_told_once() -> None:
+    told: list[tuple[str, int]] = []
+    reward = ready({"metric": "length"}, tell=lambda name, step, **data: told.append((name, step)))
+    same, other = ["one two", "three four"], ["one", "one two"]
+    group = [RECORDS[0], RECORDS[0]]
+    for step in range(CONSTANT - 1):
+        reward(group, same, step)
+    reward(group, other, 20)  # a difference starts the count anew
+    for step in range(30, 30 + 2 * CONSTANT):
+        reward([*group, RECORDS[1], RECORDS[1]], [*same, "x", "y"], step)  # within each prompt
+    assert told == [("constant_reward", 29 + CONSTANT)]
+
+
+def test_a_group_each_of_one_is_a_batch() -> None:
+    told: list[str] = []
+    reward = ready({"metric": "length"}, tell=lambda name, step, **data: told.append(name))
+    for step in range(CONSTANT):
+        reward(RECORDS[:2], ["one", "one two"], step)
+    assert told == []
+
+
+def test_a_reward_of_the_wrong_sign_is_told(
+    model_pool: ModelPool, tiny_language_model: Path
+) -> None:
+    told: list[str] = []
+    for weight in (1.0, -1.0):
+        ready(
+            {"metric": "perplexity", "params": {"model": "tiny-language"}, "weight": weight},
+            models=model_pool,
+            tell=lambda name, **data: told.append(f"{name} {data['option']}"),
+        )
+    assert told == ["reward_direction options.rewards[0]"]
