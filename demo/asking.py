@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from demo import programs
+from demo.service import DemoError
 from demo.shipped import read_outputs, read_records
 from service.client import FINAL, Client, Evaluation, MetricLike
 
@@ -99,6 +100,9 @@ def evaluate_all(assay: Client, console: Console) -> Found:
                 if now.status in FINAL:
                     done[key] = now
             time.sleep(0.2)
+    for (dataset, system), one in done.items():
+        if one.status != "succeeded":
+            raise DemoError(f"{system} on {dataset} {one.status}: {one.error}")
     return {key: done[key] for key in queued}
 
 
@@ -106,10 +110,10 @@ def evaluate(
     assay: Client, board: Board, system: str, catalogue: bytes | None = None
 ) -> Evaluation:
     """Queue one evaluation. With the catalogue of metrics, the same request is the same evaluation
-    for as long as the metrics are the same; without it, a new one is made."""
+    for as long as the metrics are the same and nothing failed; without it, a new one is made."""
     outputs = board.outputs(system)
     asked = orjson.dumps([board.dataset, system, outputs, board.metrics])
-    return assay.evaluate(
+    made = assay.evaluate(
         system=system,
         dataset=board.dataset,
         outputs=outputs,
@@ -117,6 +121,11 @@ def evaluate(
         slices=list(board.slices),
         idempotency_key=_digest(asked + catalogue) if catalogue is not None else None,
     )
+    if catalogue is None:
+        return made
+    now = assay.evaluation(made.id)
+    failed = now.status in {"failed", "cancelled"} or any(score.error for score in now.scores)
+    return evaluate(assay, board, system) if failed else now
 
 
 def model_calls(url: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from demo.asking import BOARDS, CODE, QUESTIONS, evaluate
+from demo.asking import BOARDS, CODE, QUESTIONS, SUMMARIES, evaluate
 from service.client import Client
 from tests.service.live import ROOT, Live
 
@@ -62,10 +62,12 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / Path(target)).exists(), f"{page.name}: {target}"
 
 
-def test_every_metric_stands_in_the_readme(assay: Client) -> None:
-    text = (ROOT / "README.md").read_text()
-    for metric in assay.request("GET", "/v1/metrics")["data"]:
-        assert f"| `{metric['id']}` |" in text
+def test_the_table_of_metrics_is_the_catalogue(assay: Client) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (\w+)[^|]*\|$", (ROOT / "README.md").read_text(), re.M)
+    assert len(rows) > 10
+    for name, interval in rows:
+        declared = assay.request("GET", f"/v1/metrics/{name}")
+        assert interval.lower() == declared["interval"], name
 
 
 def test_what_the_demo_asks_for_is_accepted(assay: Client) -> None:
@@ -85,3 +87,13 @@ def test_asking_twice_is_the_same_evaluation(assay: Client) -> None:
     first, again = (evaluate(assay, QUESTIONS, "editor", b"these metrics").id for _ in range(2))
     other = evaluate(assay, QUESTIONS, "editor", b"other metrics").id
     assert first == again != other
+
+
+def test_what_was_cancelled_is_asked_anew(assay: Client) -> None:
+    assay.create_dataset(SUMMARIES.dataset, SUMMARIES.records())
+    first = evaluate(assay, SUMMARIES, "loop", b"to be cancelled").id
+    assay.cancel(first)
+    assert assay.wait(first).status == "cancelled"
+    again = evaluate(assay, SUMMARIES, "loop", b"to be cancelled").id
+    assert again != first
+    assay.cancel(again)
