@@ -13,6 +13,7 @@ from metrics.evidence.errors import InputError
 from metrics.inference.loading import (
     TOKENS_ON_CPU,
     TOKENS_ON_GPU,
+    load_config,
     load_network,
     load_tokenizer,
     max_positions,
@@ -22,20 +23,19 @@ from metrics.inference.protocol import DType, Identity
 
 
 def load_classifier(
-    folder: Path, identity: Identity, dtype: DType, device: str
+    folders: Sequence[Path], identity: Identity, dtype: DType, device: str
 ) -> TransformerClassifier:
-    """Raises InputError unless the folder holds a sequence classifier with one output."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    """From the model's folder and its adapters'. Raises InputError unless it has one output."""
+    from transformers import AutoModelForSequenceClassification
 
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    if config.num_labels != 1:
+    outputs = load_config(folders).num_labels
+    if outputs != 1:
         raise InputError(
-            f"{identity.name!r} has {config.num_labels} outputs; a reward model has one "
-            "(num_labels=1)",
+            f"{identity.name!r} has {outputs} outputs; a reward model has one (num_labels=1)",
             "model",
         )
-    model = load_network(AutoModelForSequenceClassification, folder, dtype, device)
-    return TransformerClassifier(model, load_tokenizer(folder), identity, device)
+    model = load_network(AutoModelForSequenceClassification, folders, dtype, device)
+    return TransformerClassifier(model, load_tokenizer(folders[-1]), identity, device)
 
 
 class TransformerClassifier:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.evidence.errors import UnknownModel
+from metrics.inference.loading import load_network
+from metrics.inference.locations import origin
 from metrics.inference.protocol import DType, Encoder, Identity
 
 if TYPE_CHECKING:
@@ -103,27 +105,19 @@ class TransformerEncoder(Encoder):
 
 
 def load_encoder(
-    folder: Path, identity: Identity, dtype: DType, device: str, add_prefix_space: bool
+    folders: Sequence[Path], identity: Identity, dtype: DType, device: str, add_prefix_space: bool
 ) -> TransformerEncoder:
-    """The model in `folder`, from safetensors, on `device`; no network, no code of the model's.
+    """The model in the first folder, with the adapters in the others, from safetensors, on
+    `device`; no network, no code of the model's.
 
     `add_prefix_space` concerns byte-level tokenizers of the GPT-2 and RoBERTa kind only, as in
     bert-score: the first word is then read like any other. Since transformers 5 it is honoured at
     load and silently ignored at call, which is why it is an argument here.
     Of an encoder-decoder, the encoder. Raises UnknownModel when it has no tokenizer or weights.
     """
-    import torch
-    from transformers import AutoModel
-
     try:
-        tokenizer = _tokenizer(folder, add_prefix_space)
-        model = AutoModel.from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
+        tokenizer = _tokenizer(folders[-1], add_prefix_space)
+        model = _network(folders, dtype, device)
     except (OSError, ValueError, KeyError) as error:
         raise UnknownModel(f"{identity.name} cannot be loaded as an encoder: {error}") from error
     if getattr(model.config, "is_encoder_decoder", False):
@@ -138,6 +132,25 @@ def load_encoder(
         tokens_per_pass=TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU,
         tokenizer=tokenizer,
         model=model,
+    )
+
+
+def _network(folders: Sequence[Path], dtype: DType, device: str) -> Any:
+    """Without its head: adapters were trained with one, which is then left aside."""
+    import torch
+    import transformers
+
+    if len(folders) > 1:
+        classifies = origin(folders[-1]).get("produces") == "classifier"
+        kind = "SequenceClassification" if classifies else "CausalLM"
+        whole = load_network(getattr(transformers, f"AutoModelFor{kind}"), folders, dtype, device)
+        return getattr(whole, whole.base_model_prefix)
+    return transformers.AutoModel.from_pretrained(
+        folders[0],
+        dtype=getattr(torch, dtype),
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
     )
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from metrics.inference.locations import Location
+from metrics.inference.locations import ADAPTER_CONFIG, ORIGIN, Location
 from metrics.inference.protocol import Identity
 
 HEX_DIGITS = 12
@@ -26,6 +26,13 @@ TOKENIZER_FILES = (
 )
 # Written by tools in passing, without effect on any number: left out of the digests.
 INERT = {
+    "adapter_config.json": {
+        "base_model_name_or_path",
+        "inference_mode",
+        "peft_version",
+        "revision",
+    },
+    "assay.json": {"base", "method", "job", "produces"},  # the base counts by its own digest
     "config.json": {"_name_or_path", "architectures", "dtype", "torch_dtype", "use_cache"}
     | {"transformers_version"},
     "tokenizer.json": {"padding", "truncation"},  # state left by the last call
@@ -36,8 +43,10 @@ INERT = {
 _digests: dict[tuple[str, int, int], str] = {}
 
 
-def identify(location: Location, folder: Path | None) -> Identity:
+def identify(location: Location, folder: Path | None, base: Identity | None = None) -> Identity:
     """Digests of the weights (with the configuration) and of the tokenizer.
+
+    An adapter's weights are those of its `base` and its own together.
 
     A model converted from GGUF is named by the GGUF file, which is the same on every machine
     whatever library wrote the converted copy; its tokenizer and template are part of that file.
@@ -47,9 +56,11 @@ def identify(location: Location, folder: Path | None) -> Identity:
         return Identity(location.name, digest, digest)
     if folder is None:
         raise ValueError("a model outside a GGUF file is identified by its folder")
-    weights = [*sorted(folder.glob("*.safetensors")), folder / "config.json"]
     tokenizer = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}
-    return Identity(location.name, _digest(weights), _digest(sorted(tokenizer)))
+    config = ["config.json"] if base is None else [ADAPTER_CONFIG, ORIGIN]
+    weights = [*sorted(folder.glob("*.safetensors")), *(folder / name for name in config)]
+    before = f"base {base.weights}\n" if base else ""
+    return Identity(location.name, _digest(weights, before), _digest(sorted(tokenizer)))
 
 
 def file_digest(path: Path) -> str:
@@ -70,6 +81,6 @@ def file_digest(path: Path) -> str:
     return _digests[key]
 
 
-def _digest(paths: list[Path]) -> str:
-    lines = [f"{path.name} {file_digest(path)}\n" for path in paths]
+def _digest(paths: list[Path], before: str = "") -> str:
+    lines = [before, *(f"{path.name} {file_digest(path)}\n" for path in paths)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:HEX_DIGITS]

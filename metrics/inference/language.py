@@ -27,13 +27,13 @@ GENERATION_ROWS = 32
 
 
 def load_language_model(
-    folder: Path, identity: Identity, dtype: DType, device: str
+    folders: Sequence[Path], identity: Identity, dtype: DType, device: str
 ) -> TransformerLanguageModel:
-    """Raises InputError when the folder holds another kind of model."""
+    """From the model's folder and its adapters'. Raises InputError for another kind of model."""
     from transformers import AutoModelForCausalLM
 
-    model = load_network(AutoModelForCausalLM, folder, dtype, device)
-    return TransformerLanguageModel(model, load_tokenizer(folder), identity, device)
+    model = load_network(AutoModelForCausalLM, folders, dtype, device)
+    return TransformerLanguageModel(model, load_tokenizer(folders[-1]), identity, device)
 
 
 class TransformerLanguageModel:

@@ -1,7 +1,7 @@
 """From a model's name to where it lies. Loads nothing: the API answers 422 with it.
 
     builtin/minilm-l6          carried by an installed package
-    ckpt_…                     a checkpoint of a training job
+    ckpt_…                     a checkpoint of a training job; an adapter names its base model
     /models/mine, mine         a folder under an allowed root, absolute or relative to it
     org/name                   a hub id, when it is in the local hub cache or a network is allowed
 
@@ -11,15 +11,20 @@ Weights are read from safetensors only, and code that comes with a model is neve
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from metrics.evidence.errors import UnknownModel
 
 Checkpoints = Callable[[str], Path | None]
 
 CHECKPOINT = "ckpt_"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ORIGIN = "assay.json"  # beside an adapter: {"base": the name of its model, …}
+DEEPEST = 16  # adapters upon adapters
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -34,11 +39,15 @@ class Builtin:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a model lies: in a folder, in a GGUF file to convert, or (neither) on the hub."""
+    """Where a model lies: in a folder, in a GGUF file to convert, or (neither) on the hub.
+
+    With a `base`, the folder holds a LoRA adapter and its tokenizer.
+    """
 
     name: str
     folder: Path | None = None
     gguf: Path | None = None
+    base: Location | None = None
 
 
 BUILTIN = {
@@ -54,21 +63,32 @@ def locate(
     roots: Sequence[Path] = (),
     checkpoints: Checkpoints | None = None,
     offline: bool = True,
+    depth: int = 0,
 ) -> Location:
     """Where the model called `name` lies. Raises UnknownModel, saying which names are accepted.
 
-    Symbolic links and `..` are resolved before a folder is compared with the roots.
+    Symbolic links and `..` are resolved before a folder is compared with the roots. An adapter's
+    base is located by the same rules.
     """
+
+    def found_in(folder: Path) -> Location:
+        base = _base_of(name, folder)
+        if base is None:
+            return Location(name, _loadable(name, folder))
+        if depth == DEEPEST:
+            raise _unknown(name, f"more than {DEEPEST} adapters upon one another")
+        return Location(name, folder, base=locate(base, roots, checkpoints, offline, depth + 1))
+
     if name.startswith("builtin/"):
         return _builtin(name)
     if name.startswith(CHECKPOINT):
         found = checkpoints(name) if checkpoints else None
         if found is None:
             raise _unknown(name, "no complete checkpoint has this id")
-        return Location(name, _loadable(name, found))
+        return found_in(found)
     folder = _under_roots(name, roots)
     if folder is not None:
-        return Location(name, _loadable(name, folder))
+        return found_in(folder)
     cached = _in_hub_cache(name)
     if cached is not None and (offline or any(cached.glob("*.safetensors"))):
         return Location(name, _loadable(name, cached))
@@ -118,10 +138,33 @@ def _in_hub_cache(name: str) -> Path | None:
     return Path(config).parent if isinstance(config, str) else None
 
 
+def origin(folder: Path) -> dict[str, Any]:
+    """What the folder says of where its model came from; {} where it says nothing."""
+    try:
+        found = json.loads((folder / ORIGIN).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _base_of(name: str, folder: Path) -> str | None:
+    """The name of the model that the folder's adapter belongs to; None where it holds none."""
+    if not (folder / ADAPTER_CONFIG).exists() or (folder / "config.json").exists():
+        return None
+    base = origin(folder).get("base")
+    if not isinstance(base, str):
+        raise _unknown(
+            name,
+            "the folder holds a LoRA adapter without its model: merge it first, or name the model "
+            f"in {ORIGIN}",
+        )
+    if not (folder / ADAPTER_WEIGHTS).is_file():
+        raise _unknown(name, f"the folder holds a LoRA adapter without {ADAPTER_WEIGHTS}")
+    return base
+
+
 def _loadable(name: str, folder: Path) -> Path:
     """The folder, if it holds a configuration and safetensors."""
-    if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
-        raise _unknown(name, "the folder holds a LoRA adapter without its model: merge it first")
     if not (folder / "config.json").is_file():
         raise _unknown(name, "the folder has no config.json")
     if not any(folder.glob("*.safetensors")):

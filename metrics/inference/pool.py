@@ -67,32 +67,44 @@ class ModelPool(Models):
 
     def identity(self, name: str) -> Identity:
         """Digests of the files. Raises UnknownModel."""
-        location = self._locate(name)
-        return identify(location, None if location.gguf else self._folder(location))
+        return self._identity(self._locate(name))
+
+    def _identity(self, location: Location) -> Identity:
+        base = self._identity(location.base) if location.base else None
+        return identify(location, None if location.gguf else self._folder(location), base)
+
+    def files(self, name: str) -> tuple[Path, ...]:
+        """The folder with the model's weights, then those of its adapters as they are applied; the
+        last one's tokenizer counts. Raises UnknownModel."""
+        location, adapters = self._locate(name), []
+        while location.base is not None:
+            adapters.append(self._folder(location))
+            location = location.base
+        return (self._folder(location), *reversed(adapters))
 
     def language(self, name: str, dtype: DType = "float32") -> LanguageModel:
-        def load(folder: Path, identity: Identity) -> TransformerLanguageModel:
+        def load(folders: Sequence[Path], identity: Identity) -> TransformerLanguageModel:
             from metrics.inference.language import load_language_model
 
-            return load_language_model(folder, identity, dtype, self.device)
+            return load_language_model(folders, identity, dtype, self.device)
 
         return cast(LanguageModel, self._get("language", name, dtype, load))
 
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
     ) -> Encoder:
-        def load(folder: Path, identity: Identity) -> TransformerEncoder:
+        def load(folders: Sequence[Path], identity: Identity) -> TransformerEncoder:
             from metrics.inference.encoder import load_encoder
 
-            return load_encoder(folder, identity, dtype, self.device, add_prefix_space)
+            return load_encoder(folders, identity, dtype, self.device, add_prefix_space)
 
         return cast(Encoder, self._get(f"encoder {add_prefix_space}", name, dtype, load))
 
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
-        def load(folder: Path, identity: Identity) -> TransformerClassifier:
+        def load(folders: Sequence[Path], identity: Identity) -> TransformerClassifier:
             from metrics.inference.classifier import load_classifier
 
-            return load_classifier(folder, identity, dtype, self.device)
+            return load_classifier(folders, identity, dtype, self.device)
 
         return cast(Classifier, self._get("classifier", name, dtype, load))
 
@@ -106,7 +118,7 @@ class ModelPool(Models):
         kind: str,
         name: str,
         dtype: DType,
-        load: Callable[[Path, Identity], Loaded],
+        load: Callable[[Sequence[Path], Identity], Loaded],
     ) -> Loaded:
         identity = self.identity(name)  # files that changed are another model
         key = (kind, identity, dtype)
@@ -114,9 +126,9 @@ class ModelPool(Models):
             if key in self._warm:
                 self._warm.move_to_end(key)
                 return self._warm[key][0]
-            folder = self._folder(self._locate(name))
-            self._make_room(name, _expected_bytes(folder, dtype))
-            loaded = load(folder, identity)
+            folders = self.files(name)
+            self._make_room(name, _expected_bytes(folders[0], dtype))
+            loaded = load(folders, identity)
             self.loads += 1
             loaded.model.get_input_embeddings().register_forward_pre_hook(self._count)
             self._warm[key] = (loaded, _bytes(loaded.model))

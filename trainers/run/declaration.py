@@ -45,6 +45,7 @@ class Options(BaseModel):
     gradient_accumulation_steps: int = Field(default=1, ge=1)
     max_length: int = Field(default=1024, ge=8)  # tokens of prompt and answer together
     truncate: bool = False  # cut longer rows; False: a longer row is an error
+    chat: bool | None = None  # prompts as the user's turn; None: where there is a chat template
     dtype: Literal["float32", "bfloat16"] = "float32"
     lora: bool | Lora = False
     seed: int = Field(default=0, ge=0, lt=2**31)

@@ -23,7 +23,8 @@ class Report(BaseModel):
     finished    all steps are done
     stopped     as `control` asked; a complete checkpoint of this step has been reported before
     failed      `name` is a code ("diverged", "out_of_memory", "invalid_data", …), `data["message"]`
-                says what to do
+                says what to do, `data["last_checkpoint"]` the folder to resume from, or None. Of
+              several processes each may report its own: the first counts
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from metrics.inference.pool import ModelPool
+from trainers.run.checkpoints import lacking
 from trainers.run.reports import Report, Reporter
 from trainers.run.spec import CONTROL, EVENTS, Spec
 
@@ -25,12 +26,20 @@ class TrainingError(Exception):
 
 
 class Run:
-    """One attempt, from inside its process. Only rank 0 reports."""
+    """One attempt, from inside its process. Only rank 0 reports; any rank may fail.
+
+    step             optimiser steps done so far, those before a resumption included
+    stopped_by       "cancel" or "pause", once training stops for it
+    last_checkpoint  the last complete one, of this attempt or the one it resumed from
+    """
 
     def __init__(self, spec: Spec, rank: int = 0) -> None:
         self.spec = spec
         self.rank = rank
-        self._reporter = Reporter(spec.folder / EVENTS) if rank == 0 else None
+        self.step = 0
+        self.stopped_by: str | None = None
+        self.last_checkpoint = spec.resume
+        self._reporter = Reporter(spec.folder / EVENTS)
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
@@ -53,6 +62,19 @@ class Run:
         """The attempt's own; checkpoints are written below."""
         return self.spec.folder
 
+    @cached_property
+    def resume(self) -> str | None:
+        """For `Trainer.train(resume_from_checkpoint=…)`. Raises TrainingError for a checkpoint from
+        which training would not go on exactly."""
+        folder = self.spec.resume
+        if folder is None:
+            return None
+        missing = lacking(folder, self.spec.processes)
+        if missing:
+            message = f"cannot resume from {folder.name}: it lacks {', '.join(missing)}"
+            raise TrainingError("incomplete_checkpoint", message)
+        return str(folder)
+
     @property
     def stopping(self) -> str | None:
         """ "cancel" or "pause" once somebody asked; looked up in the file, so once a step."""
@@ -71,6 +93,7 @@ class Run:
     def checkpoint(self, step: int, folder: Path, digest: str) -> None:
         """The folder is complete: marked, and its files are on disk."""
         data = {"folder": str(folder), "digest": digest}
+        self.last_checkpoint = folder
         self._send(Report(type="checkpoint", step=step, data=data))
 
     def finished(self, step: int) -> None:
@@ -80,9 +103,10 @@ class Run:
         self._send(Report(type="stopped", step=step, name=how))
 
     def failed(self, step: int, error: TrainingError) -> None:
-        data = {"message": error.message, "field": error.field}
-        self._send(Report(type="failed", step=step, name=error.code, data=data))
+        last = str(self.last_checkpoint) if self.last_checkpoint else None
+        data = {"message": error.message, "field": error.field, "last_checkpoint": last}
+        self._reporter.send(Report(type="failed", step=step, name=error.code, data=data))
 
     def _send(self, report: Report) -> None:
-        if self._reporter is not None:
+        if self.rank == 0:
             self._reporter.send(report)

@@ -31,7 +31,7 @@ def roberta_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def load(folder: Path, **options: Any) -> TransformerEncoder:
     defaults = {"dtype": "float32", "device": "cpu", "add_prefix_space": False}
-    return load_encoder(folder, IDENTITY, **(defaults | options))
+    return load_encoder([folder], IDENTITY, **(defaults | options))
 
 
 def by_hand(model: Any, ids: list[int]) -> list[np.ndarray]:
