@@ -23,6 +23,8 @@ from service.routes import (
     leaderboards,
     models,
     score,
+    trainers,
+    training_jobs,
     uploads,
 )
 from service.settings import Settings, get_settings
@@ -67,6 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         score,
         leaderboards,
         comparisons,
+        training_jobs,
+        trainers,
         uploads,
         datasets,
         catalogue,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -71,6 +72,16 @@ def of_metric(error: MetricError, prefix: str) -> ApiError:
     else:
         param = f"{prefix}.{inside}" if inside else prefix
     return invalid(error.code, error.message, param)
+
+
+@contextmanager
+def within(prefix: str) -> Iterator[None]:
+    """Errors raised inside name their field below `prefix`."""
+    try:
+        yield
+    except ApiError as error:
+        error.param = f"{prefix}.{error.param}" if error.param else prefix
+        raise
 
 
 def body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from metrics.evidence.comparing import Comparison, Test, Testing
 from metrics.evidence.signature import difference
 from metrics.statistics.ranking import holm
+from service.contenders import contender, tested
 from service.errors import ApiError, invalid
 from service.settings import Settings
 from service.store import evaluations, verdicts
-from service.wire.contenders import contender, tested
 from service.wire.dependencies import CurrentSettings, Transaction
 from service.wire.fields import Name, Schema
 

@@ -7,24 +7,23 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from service.errors import ApiError, not_found
-from service.store import datasets, evaluations, events
+from service.store import datasets, evaluations
 from service.wire.dependencies import Once, Transaction
 from service.wire.evaluation_requests import EvaluationIn, admit
 from service.wire.evaluation_views import (
     EvaluationOut,
-    EventOut,
     SampleOut,
     progress,
     view,
     views,
 )
+from service.wire.event_lists import STREAMED, EventOut, Wanted, answer
 from service.wire.fields import Limit, Page, page
 from service.wire.ordering import ordered_samples
-from service.wire.waiting import preferred_wait, stream, until
+from service.wire.waiting import preferred_wait, until
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 
@@ -119,31 +118,17 @@ def list_samples(
     "/{evaluation}/events",
     summary="What happened, as a list or a stream",
     response_model=Page[EventOut],
-    responses={200: {"content": {"text/event-stream": {}}}},
+    responses=STREAMED,
 )
-async def list_events(
-    evaluation: str,
-    request: Request,
-    accept: Annotated[str, Header()] = "",
-    last_event_id: Annotated[int | None, Header(alias="Last-Event-ID", ge=0)] = None,
-    after: int = 0,
-    limit: Annotated[Limit, Query()] = 100,
-) -> Any:
+async def list_events(evaluation: str, request: Request, wanted: Wanted) -> Any:
     """With `Accept: text/event-stream`, a stream that ends with the evaluation and resumes by
     `Last-Event-ID`."""
-    await run_in_threadpool(_show, request, evaluation)
-    state = request.app.state
-    if "text/event-stream" in accept:
 
-        def look(db: Connection) -> tuple[str, Mapping[str, Any]]:
-            row = _existing(db, evaluation)
-            return row.status, progress(row)
+    def look(db: Connection) -> tuple[str, Mapping[str, Any]]:
+        row = _existing(db, evaluation)
+        return row.status, progress(row)
 
-        begin = last_event_id if last_event_id is not None else after
-        source = stream(state.engine, state.notices, evaluation, begin, look, evaluations.FINAL)
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(source, media_type="text/event-stream", headers=headers)
-    return await run_in_threadpool(_events, request, evaluation, after, limit)
+    return await answer(request, evaluation, wanted, look, evaluations.FINAL)
 
 
 def _create(request: Request, body: EvaluationIn, raw: bytes, key: str | None) -> EvaluationOut:
@@ -184,12 +169,3 @@ def _existing(db: Connection, evaluation: str) -> Any:
     if row is None:
         raise not_found("evaluation", evaluation)
     return row
-
-
-def _events(request: Request, evaluation: str, after: int, limit: int) -> Page[EventOut]:
-    with request.app.state.engine.connect() as db:
-        found = [
-            EventOut(id=one.sequence, type=one.type, data=dict(one.data), created_at=one.created_at)
-            for one in events.read(db, evaluation, after, limit + 1)
-        ]
-    return page(found, limit)

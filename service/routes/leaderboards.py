@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 
 from metrics.evidence.signature import difference
 from metrics.statistics.ranking import ranks
+from service.contenders import contender, pairwise_p
 from service.errors import ApiError, not_found
 from service.settings import Settings
 from service.store import verdicts
 from service.wire.asking import existing
-from service.wire.contenders import contender, pairwise_p
 from service.wire.dependencies import CurrentSettings, Transaction
 
 router = APIRouter(prefix="/v1/leaderboards", tags=["leaderboards"])

@@ -95,7 +95,8 @@ async def score(
 
 
 def _queue(request: Request, body: ScoreIn) -> str:
-    asked = known_metrics(body.metrics, request.app.state.settings)
+    with request.app.state.engine.connect() as db:
+        asked = known_metrics(body.metrics, request.app.state.settings, db)
     samples = [sample.sample(index) for index, sample in enumerate(body.samples)]
     for index, sample in enumerate(samples):
         if not sample.outputs:

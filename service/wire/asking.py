@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 from metrics import find, parse
 from metrics.evidence.declaration import AnyMetric, Params, Sample
 from metrics.evidence.errors import MetricError
-from metrics.inference.locations import locate
+from metrics.inference.locations import CHECKPOINT, locate
 from service.errors import ApiError, invalid, not_found, of_metric
 from service.settings import Settings
-from service.store import datasets
+from service.store import checkpoints, datasets
 from service.store.evaluations import MetricRequest
 from service.wire.fields import Json, Name, Schema, Text
 
@@ -95,7 +95,7 @@ class Asked:
     request: MetricRequest
 
 
-def known_metrics(asked: Sequence[MetricIn], settings: Settings) -> list[Asked]:
+def known_metrics(asked: Sequence[MetricIn], settings: Settings, db: Connection) -> list[Asked]:
     """Each metric with its parameters. Raises 422 naming the metric, parameter or model."""
     found = []
     for index, one in enumerate(asked):
@@ -106,13 +106,18 @@ def known_metrics(asked: Sequence[MetricIn], settings: Settings) -> list[Asked]:
         except MetricError as error:
             raise of_metric(error, f"metrics[{index}]") from None
         for name in names:
-            known_model(name, settings, f"metrics[{index}].params.model")
+            known_model(name, settings, f"metrics[{index}].params.model", db)
         found.append(Asked(metric, params, MetricRequest(one.name, one.params)))
     return found
 
 
-def known_model(name: str, settings: Settings, param: str) -> None:
-    """Raises 422 when the model cannot be found, or may not be loaded from where it is."""
+def known_model(name: str, settings: Settings, param: str, db: Connection) -> None:
+    """Raises 422 when the model cannot be found, or may not be loaded from where it is.
+
+    A checkpoint is known when its row is: its files may lie on another machine.
+    """
+    if name.startswith(CHECKPOINT) and checkpoints.folder(db, name) is not None:
+        return
     try:
         locate(name, settings.model_roots, offline=not settings.hub_allowed)
     except MetricError as error:

@@ -101,9 +101,9 @@ class EvaluationIn(Schema):
 def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     """Check everything, store everything, defer the plan; returns the evaluation's id."""
     _one_source(body)
-    asked = known_metrics(body.metrics, settings)
+    asked = known_metrics(body.metrics, settings, db)
     if body.model is not None:
-        known_model(body.model, settings, "model")
+        known_model(body.model, settings, "model", db)
     dataset_id, samples, texts = _content(db, body, asked)
     made = evaluations.create(
         db,

@@ -66,14 +66,6 @@ class SampleOut(BaseModel):
     scores: dict[str, float | None]
 
 
-class EventOut(BaseModel):
-    id: int
-    object: str = "event"
-    type: str
-    data: dict[str, Any]
-    created_at: datetime
-
-
 def view(db: Connection, row: Any) -> EvaluationOut:
     return views(db, [row])[0]
 

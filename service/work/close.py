@@ -12,7 +12,8 @@ from metrics.evidence.declaration import AnyMetric, Params
 from metrics.evidence.errors import MetricError
 from metrics.evidence.packing import pack
 from metrics.evidence.verdict import ScoreValue, Verdict, conclude, failed, restrict
-from service.store import counters, datasets, evaluations, evidence, shards, verdicts
+from service import queue
+from service.store import checkpoints, counters, datasets, evaluations, evidence, shards, verdicts
 from service.work.context import Context
 from service.work.evaluate import FAILED_METRIC, declared, joined
 
@@ -46,6 +47,9 @@ def close(context: Context, evaluation: str) -> None:
         else:
             error = {"code": "all_metrics_failed", "message": "no metric could be computed"}
             evaluations.finish(db, evaluation, "failed", {"error": error}, error)
+        job = checkpoints.job_of_evaluation(db, evaluation)
+        if job is not None:
+            queue.defer(db, "train.judge", job=job)
         counters.add(db, closing.seconds)
         evidence.trim(db, context.settings.evidence_cache_bytes)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from service.database import connect
 from service.settings import Settings
+from service.store import checkpoints
 
 if TYPE_CHECKING:
     from metrics.inference.pool import ModelPool
@@ -48,8 +50,15 @@ class Resources:
             cache_dir=self.settings.data_dir / "models",
             device=self.device,
             memory_budget_bytes=self.settings.model_memory_bytes,
+            checkpoints=self._checkpoint,
             offline=not self.settings.hub_allowed,
         )
+
+    def _checkpoint(self, name: str) -> Path | None:
+        """The folder of a complete checkpoint."""
+        with self.engine.connect() as db:
+            folder = checkpoints.folder(db, name)
+        return Path(folder) if folder is not None else None
 
 
 @dataclass(frozen=True, slots=True)

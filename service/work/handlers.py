@@ -22,6 +22,9 @@ HANDLERS: Mapping[str, str] = {
     "evaluate.shard.failed": "service.work.evaluate:shard_failed",
     "evaluate.close": "service.work.close:close",
     "evaluate.close.failed": "service.work.evaluate:close_failed",
+    "train.run": "service.work.train:run",
+    "train.run.failed": "service.work.train:run_failed",
+    "train.judge": "service.work.judge:judge",
     "score.batch": "service.work.score:score_batch",
     "score.batch.failed": "service.work.score:score_failed",
 }

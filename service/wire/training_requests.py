@@ -1,0 +1,155 @@
+"""What may be asked of `POST /v1/training_jobs`, and its admission."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import Connection
+
+import trainers
+from metrics import find, parse
+from metrics.evidence.declaration import Sample
+from metrics.evidence.errors import MetricError
+from service import queue
+from service.errors import invalid, of_metric, within
+from service.settings import Settings
+from service.store import datasets, training
+from service.store.evaluations import MetricRequest
+from service.wire.asking import Asked, Metrics, existing, fit, known_metrics, known_model
+from service.wire.evaluation_requests import GenerationIn
+from service.wire.fields import Json, Name, Schema
+from trainers.run.declaration import AnyTrainer, Options, Reward
+
+KINDS = {"prompts": ("prompts", "eval", "code")}  # any of these will do
+
+
+class HeldOutIn(Schema):
+    """How the starting model and every checkpoint are scored."""
+
+    dataset: Name
+    metrics: Metrics
+    generation: GenerationIn = Field(default_factory=GenerationIn)
+    select_by: Name | None = None  # a score: the best checkpoint by the lower end of its interval
+    watch: list[Name] | None = None  # scores that must not fall as the reward rises
+    pause_on_divergence: bool = False
+    keep_last: Annotated[int, Field(ge=1)] | None = None  # and the best one; null keeps all
+
+
+class ResourcesIn(Schema):
+    """Where the job runs."""
+
+    processes: Annotated[int, Field(ge=1, le=64)] = 1  # above 1: torchrun, one a device
+
+
+class TrainingIn(Schema):
+    """A method (`GET /v1/trainers`), a model, a dataset, the method's options."""
+
+    method: str
+    model: Name
+    dataset: Name
+    options: Json = Field(default_factory=dict)
+    evaluation: HeldOutIn | None = None
+    resources: ResourcesIn = Field(default_factory=ResourcesIn)
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "method": "dpo",
+                    "model": "builtin/smollm2-135m-instruct",
+                    "dataset": "polite",
+                    "options": {"max_steps": 20, "save_steps": 10, "lora": True, "beta": 0.1},
+                    "evaluation": {
+                        "dataset": "capitals",
+                        "metrics": ["token_f1", "length"],
+                        "generation": {"max_new_tokens": 24},
+                        "select_by": "token_f1",
+                    },
+                }
+            ]
+        }
+    }
+
+
+def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
+    """Check everything, store everything, defer the job; returns its id."""
+    try:
+        trainer = trainers.find(body.method)
+        options = trainers.parse(trainer, body.options)
+    except MetricError as error:
+        raise invalid(error.code, error.message, error.field) from None
+    known_model(body.model, settings, "model", db)
+    dataset = existing(db, body.dataset, "dataset")
+    if dataset.kind not in KINDS.get(trainer.kind, (trainer.kind,)):
+        message = f"{trainer.name} trains on {trainer.kind}; {dataset.name!r} holds {dataset.kind}"
+        raise invalid("wrong_kind", message, "dataset")
+    _known_rewards(db, settings, trainer, options, dataset.id)
+    made = training.create(
+        db,
+        method=trainer.name,
+        model=body.model,
+        dataset_id=dataset.id,
+        options=options.model_dump(mode="json"),
+        evaluation=_held_out(db, body.evaluation, settings),
+        resources=body.resources.model_dump(mode="json"),
+    )
+    queue.defer(db, "train.run", queue="train", job=made)
+    return made
+
+
+def _known_rewards(
+    db: Connection, settings: Settings, trainer: AnyTrainer, options: Options, dataset_id: str
+) -> None:
+    """Rewards have to be metrics with a per-sample value that the records can feed."""
+    rewards: tuple[Reward, ...] = getattr(options, "rewards", ())
+    for index, reward in enumerate(rewards):
+        at = f"options.rewards[{index}]"
+        try:
+            metric = find(reward.metric, settings.metric_roots)
+            params = parse(metric, reward.params)
+        except MetricError as error:
+            raise of_metric(error, at) from None
+        if metric.set_level:
+            message = f"{metric.name} is of a set: no sample has a value that could be a reward"
+            raise invalid("no_reward", message, f"{at}.metric")
+        if reward.name is not None and reward.name not in metric.score_names(params):
+            names = ", ".join(metric.score_names(params))
+            message = f"{metric.name} has no score {reward.name!r}; it has {names}"
+            raise invalid("unknown_score", message, f"{at}.name")
+        for name in metric.models(params):
+            known_model(name, settings, f"{at}.params.model", db)
+        asked = Asked(metric, params, MetricRequest(reward.metric, reward.params))
+        fit([asked], _with_outputs(db, dataset_id), "records")
+
+
+def _with_outputs(db: Connection, dataset_id: str) -> list[Sample]:
+    """The records, each with an output still to come."""
+    return [
+        Sample(
+            id=record["id"],
+            outputs=("",),
+            references=tuple(record.get("references") or ()),
+            prompt=record.get("prompt"),
+            tests=record.get("tests"),
+        )
+        for record in datasets.read_records(db, dataset_id)
+    ]
+
+
+def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> dict[str, Any] | None:
+    """The evaluation block as it is stored: the dataset by id, so that its version is fixed."""
+    if asked is None:
+        return None
+    with within("evaluation"):
+        metrics = known_metrics(asked.metrics, settings, db)
+        dataset = existing(db, asked.dataset, "dataset")
+        fit(metrics, _with_outputs(db, dataset.id), "records")
+    names = [name for one in metrics for name in one.metric.score_names(one.params)]
+    watch = asked.watch if asked.watch is not None else [asked.select_by] * bool(asked.select_by)
+    for at, name in [("select_by", asked.select_by), *(("watch", one) for one in watch)]:
+        if name is not None and name not in names:
+            message = f"no metric of the evaluation has a score {name!r}: {', '.join(names)}"
+            raise invalid("unknown_score", message, f"evaluation.{at}")
+    stored = asked.model_dump(mode="json")
+    return stored | {"dataset_id": dataset.id, "watch": watch}

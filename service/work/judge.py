@@ -1,0 +1,168 @@
+"""train.judge: after each evaluation of a training job, what it means for the job.
+
+The best checkpoint, by the lower end of its interval; which checkpoints may go; and the watch for
+reward hacking: the reward that is trained on significantly up, a held-out metric significantly
+down. Runs any number of times and comes to the same verdict; each finding is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, variance
+from typing import Any
+
+from sqlalchemy import Connection
+
+from metrics.evidence.comparing import Testing
+from metrics.statistics.intervals import t_tail
+from service.contenders import contender, tested
+from service.settings import Settings
+from service.store import checkpoints, events, training, verdicts
+from service.work.context import Context
+from service.work.train import remove
+
+ALPHA = 0.05
+WINDOW = 20  # logged steps at either end of the reward's series that are compared
+FEWEST = 4  # steps a window needs
+
+
+def judge(context: Context, job: str) -> None:
+    with context.engine.begin() as db:
+        row = training.lock(db, job)
+        if row is None or row.evaluation is None:
+            return
+        known = checkpoints.of_job(db, job)
+        found = [one.evaluation_id for one in known if one.evaluation_status == "succeeded"]
+        scores = verdicts.read_scores(db, [*found, *filter(None, [row.start_evaluation])])
+        best = _best(known, scores, row.evaluation.get("select_by"))
+        if best is not None and best != row.best:
+            training.change(db, job, best=best)
+            events.append(db, job, "best", {"checkpoint": best})
+        outdated = _outdated(row, known, best)
+        checkpoints.delete(db, [one.id for one in outdated])
+        _watch(db, context.settings, row, known, scores)
+    remove([Path(one.folder) for one in outdated])
+
+
+def _best(known: Sequence[Any], scores: dict[str, list[Any]], name: str | None) -> str | None:
+    """The checkpoint whose value is best even at the unlucky end of its interval."""
+    if name is None:
+        return None
+    candidates = []
+    for one in known:
+        score = _score(scores.get(one.evaluation_id, []), name)
+        if score is None or score.value is None:
+            continue
+        if score.higher_is_better:
+            worst = score.low if score.low is not None else score.value
+        else:
+            worst = -(score.high if score.high is not None else score.value)
+        candidates.append((worst, -one.step, one.id))
+    return max(candidates)[2] if candidates else None
+
+
+def _outdated(row: Any, known: Sequence[Any], best: str | None) -> list[Any]:
+    """All but the last n, the best, and those whose evaluation is still under way."""
+    keep_last = row.evaluation.get("keep_last")
+    if keep_last is None:
+        return []
+    there = [one for one in known if not one.deleted]
+    kept = {one.id for one in there[-keep_last:]} | {best, row.best}
+    pending = ("queued", "running")
+    return [one for one in there if one.id not in kept and one.evaluation_status not in pending]
+
+
+def _watch(
+    db: Connection,
+    settings: Settings,
+    row: Any,
+    known: Sequence[Any],
+    scores: dict[str, list[Any]],
+) -> None:
+    """Tell of every checkpoint where the reward was significantly up and a held-out metric down."""
+    names = row.evaluation.get("watch") or []
+    series = training.read_series(db, row.id)
+    told = {
+        event.data.get("checkpoint")
+        for event in events.read(db, row.id, limit=100_000)
+        if event.type == "divergence"
+    }
+    for one in known:
+        if one.id in told or one.evaluation_status != "succeeded":
+            continue
+        risen = reward_risen([(step, values) for step, values in series if step <= one.step])
+        if risen is None:
+            continue
+        fallen = _fallen(db, settings, row, one, scores, names)
+        if not fallen:
+            continue
+        data = {"checkpoint": one.id, "step": one.step, "reward": risen, "fallen": fallen}
+        events.append(db, row.id, "divergence", data)
+        if row.evaluation.get("pause_on_divergence") and row.status == "running":
+            training.ask(db, row.id, "pause")
+
+
+def reward_risen(series: Sequence[tuple[int, Any]]) -> dict[str, float] | None:
+    """The reward's mean over the first and the last logged steps, where it has significantly
+    risen: Welch's t-test, one-sided at 5%. None where it has not, or too little was logged."""
+    rewards = [values["reward"] for _, values in series if values.get("reward") is not None]
+    size = min(WINDOW, len(rewards) // 2)
+    if size < FEWEST:
+        return None
+    first, last = rewards[:size], rewards[-size:]
+    rise = mean(last) - mean(first)
+    parts = [variance(first) / size, variance(last) / size]
+    error = sum(parts) ** 0.5
+    if rise <= 0:
+        return None
+    if error == 0:
+        p_value = 0.0
+    else:
+        freedom = sum(parts) ** 2 / sum(part**2 / (size - 1) for part in parts)
+        p_value = t_tail(rise / error, freedom) / 2
+    if p_value > ALPHA:
+        return None
+    return {"start": mean(first), "now": mean(last), "p_value": p_value}
+
+
+def _fallen(
+    db: Connection,
+    settings: Settings,
+    row: Any,
+    one: Any,
+    scores: dict[str, list[Any]],
+    names: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Watched scores that are significantly worse than the starting model's, paired by sample;
+    corrected (Bonferroni) over the scores watched."""
+    found = []
+    for name in names:
+        now = _score(scores.get(one.evaluation_id, []), name)
+        start = _score(scores.get(row.start_evaluation or "", []), name)
+        if now is None or start is None:
+            continue
+        a, b = contender(db, settings, now), contender(db, settings, start)
+        if a is None or b is None:
+            continue
+        difference = tested(a, b, Testing()).difference
+        if difference is None:
+            continue
+        worse = difference.value < 0 if now.higher_is_better else difference.value > 0
+        if worse and difference.p_value <= ALPHA / len(names):
+            found.append(
+                {
+                    "name": name,
+                    "start": start.value,
+                    "now": now.value,
+                    "p_value": difference.p_value,
+                }
+            )
+    return found
+
+
+def _score(scores: Sequence[Any], name: str) -> Any | None:
+    for score in scores:
+        if score.name == name and not score.slice:
+            return score
+    return None
