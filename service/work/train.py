@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from service.processes import dies_with_parent
 from service.store import checkpoints, datasets, events, training
 from service.work.checkpoint_scores import score_checkpoint, score_start
 from service.work.context import Context
-from trainers.run.checkpoints import last_complete
+from trainers.run.checkpoints import is_complete
 from trainers.run.process import launch
 from trainers.run.reports import Reader, Report
 from trainers.run.spec import CONTROL, DATA, EVENTS, LOG, Spec
@@ -98,15 +99,21 @@ def _begin(context: Context, job: str) -> Attempt | None:
         number = row.attempt + 1
         training.begin(db, job, number)
         score_start(db, context.settings, row)
-        known = checkpoints.of_job(db, job)
-        resume = last_complete([Path(one.folder) for one in known if not one.deleted])
-        reached = next((one.step for one in known if resume == Path(one.folder)), 0)
-        training.forget_series_after(db, job, reached)
+        last = _last_checkpoint(checkpoints.of_job(db, job))
+        training.forget_series_after(db, job, last.step if last else 0)
         data = _write_data(context, db, row)
-        spec = _spec(context, db, row, number, data, resume)
+        spec = _spec(context, db, row, number, data, Path(last.folder) if last else None)
     spec.folder.mkdir(parents=True, exist_ok=True)
     spec.write()
     return Attempt(job, number, spec.folder, spec)
+
+
+def _last_checkpoint(known: Sequence[Any]) -> Any | None:
+    """The one to go on from: recorded, still there, and whole."""
+    for one in reversed(known):
+        if not one.deleted and is_complete(Path(one.folder)):
+            return one
+    return None
 
 
 def _write_data(context: Context, db: Connection, row: Any) -> Path:
@@ -180,11 +187,8 @@ def _supervise(context: Context, attempt: Attempt) -> Report | None:
 
 
 def _start(attempt: Attempt) -> subprocess.Popen[bytes]:
-    environment = os.environ | {
-        "HF_HUB_OFFLINE": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
+    # what trains a model has no business with the database
+    environment = {key: one for key, one in os.environ.items() if key != "ASSAY_DATABASE_URL"}
     with (attempt.folder / LOG).open("ab") as output:
         return subprocess.Popen(
             launch(attempt.spec),
