@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,29 +27,40 @@ def add(db: Connection, group: bytes, request: Mapping[str, Any]) -> str:
 
 
 def take(db: Connection, request_id: str, limit: int) -> list[Pending]:
-    """The request and others of its group still unanswered, locked until the transaction ends.
+    """The request and others of its group still unanswered, ours until the transaction ends.
 
-    Empty when another worker has it, or it is answered or gone.
+    Empty when another worker has it, or it is answered or gone. Advisory locks, not the rows':
+    whoever asked can give up meanwhile, and the open transaction holds back no vacuum.
     """
-    own = db.execute(
-        select(score_requests)
-        .where(score_requests.c.id == request_id, score_requests.c.response.is_(None))
-        .with_for_update(skip_locked=True)
-    ).one_or_none()
-    if own is None:
+    waiting = score_requests.c.response.is_(None)
+    group = db.scalar(select(score_requests.c.group).where(score_requests.c.id == request_id))
+    if group is None or not _locked(db, [request_id]):
         return []
-    others = db.execute(
-        select(score_requests)
-        .where(
-            score_requests.c.group == own.group,
-            score_requests.c.id != request_id,
-            score_requests.c.response.is_(None),
-        )
+    others = (
+        select(score_requests.c.id)
+        .where(score_requests.c.group == group, score_requests.c.id != request_id, waiting)
         .order_by(score_requests.c.id)
         .limit(limit - 1)
-        .with_for_update(skip_locked=True)
     )
-    return [Pending(row.id, row.request) for row in [own, *others]]
+    ours = [request_id, *_locked(db, list(db.scalars(others)))]
+    # read again: one that was locked a moment ago may have been answered since
+    found = db.execute(select(score_requests).where(score_requests.c.id.in_(ours), waiting))
+    rows = {row.id: Pending(row.id, row.request) for row in found}
+    if request_id not in rows:
+        return []
+    return [rows[one] for one in ours if one in rows]
+
+
+def _locked(db: Connection, ids: Sequence[str]) -> list[str]:
+    """Those of the ids that no other transaction has, in order; they are now this one's."""
+    lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:id, 11))")
+    return [one for one in ids if db.scalar(lock, {"id": one})]
+
+
+def wanted(db: Connection, ids: Sequence[str]) -> bool:
+    """Whether somebody still waits for one of them."""
+    query = select(score_requests.c.id).where(score_requests.c.id.in_(list(ids))).limit(1)
+    return db.scalar(query) is not None
 
 
 def answer(db: Connection, request_id: str, response: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from metrics import find, parse
 from metrics.evidence.columns import Evidence
 from metrics.evidence.declaration import AnyMetric, Params, Sample
-from metrics.evidence.errors import MetricError
+from metrics.evidence.errors import Cancelled, MetricError
 from metrics.evidence.measuring import items_of, measure
 from metrics.evidence.signature import parts
 from metrics.evidence.verdict import Verdict, conclude
@@ -21,6 +21,7 @@ from service.store import counters, score_requests
 from service.store.evidence import StoredEvidence
 from service.work.context import Context
 from service.work.evaluate import described
+from service.work.progress import EVERY_SECONDS
 from service.work.usage import Usage
 
 MOST_REQUESTS = 256  # merged at a time
@@ -38,20 +39,25 @@ class Waiting:
 
 
 def score_batch(context: Context, request: str) -> None:
-    """Answer the request and others like it. Their rows stay locked meanwhile, so no other worker
-    measures them; when this one dies, they are free again."""
+    """Answer the request and others like it. The transaction stays open meanwhile, so no other
+    worker measures them; when this one dies, they are free again. Stops when nobody waits any
+    more. Tried again, a request goes alone: one that breaks its batch breaks no other's twice."""
     usage = Usage(context)
     with context.engine.begin() as db:
-        taken = score_requests.take(db, request, MOST_REQUESTS)
+        taken = score_requests.take(db, request, MOST_REQUESTS if context.attempt == 1 else 1)
         if not taken:
             return
+        watch = _watch(context, [one.id for one in taken])
         waiting = [
             Waiting(one.id, [_sample(sample) for sample in one.request["samples"]], {})
             for one in taken
         ]
         spent: dict[tuple[str, str], float] = {}
-        for asked in taken[0].request["metrics"]:
-            spent |= _score(context, asked, waiting)
+        try:
+            for asked in taken[0].request["metrics"]:
+                spent |= _score(context, asked, waiting, watch)
+        except Cancelled:
+            return
         for one in waiting:
             score_requests.answer(db, one.id, {"scores": one.scores})
         counters.add(db, spent | usage.spent())  # last: its rows stay locked until the commit
@@ -64,8 +70,28 @@ def score_failed(context: Context, request: str, reason: str) -> None:
         score_requests.answer(db, request, {"scores": {}, "error": error})
 
 
+def _watch(context: Context, requests: Sequence[str]) -> Callable[[int], None]:
+    """To call between batches: raises Cancelled when nobody waits for the requests any more."""
+    looked = time.monotonic()
+
+    def look(_: int) -> None:
+        nonlocal looked
+        if time.monotonic() - looked < EVERY_SECONDS:
+            return
+        with context.engine.connect() as db:
+            wanted = score_requests.wanted(db, requests)
+        if not wanted:
+            raise Cancelled("nobody waits for these scores any more")
+        looked = time.monotonic()
+
+    return look
+
+
 def _score(
-    context: Context, asked: dict[str, Any], waiting: Sequence[Waiting]
+    context: Context,
+    asked: dict[str, Any],
+    waiting: Sequence[Waiting],
+    watch: Callable[[int], None],
 ) -> dict[tuple[str, str], float]:
     """One metric for all requests; those whose parameters resolve alike share their batches.
 
@@ -86,8 +112,10 @@ def _score(
         cache = StoredEvidence(context.engine)
         try:
             signature = parts(metric, params, context.models)
-            evidence = measure(metric, params, items, context.models, cache)
+            evidence = measure(metric, params, items, context.models, cache, watch)
             _share(metric, params, signature, evidence, unit, together)
+        except Cancelled:
+            raise
         except MetricError as error:
             for one in together:
                 for name in metric.score_names(params):

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import sacrebleu
-from sqlalchemy import create_engine, text
+from pydantic import SecretStr
+from sqlalchemy import Engine, create_engine, text
 
+from metrics.evidence.errors import Cancelled
 from service.client import AssayError, Client
 from service.database import normalize
+from service.settings import Settings
+from service.store import score_requests
+from service.work import score as work
+from service.work.context import Context, Resources
 from tests.service.live import Live
 from tests.service.texts import samples
 
@@ -68,6 +75,69 @@ def test_nothing_is_kept(assay: Client, database_url: str) -> None:
     with engine.connect() as db:
         assert db.scalar(text("SELECT count(*) FROM score_requests")) == 0
     engine.dispose()
+
+
+def _added(engine: Engine, count: int) -> list[str]:
+    given = samples(count)
+    content = [
+        {
+            "metrics": [{"name": "chrf", "params": {}}],
+            "samples": [
+                {"id": "1", "outputs": [one["output"]], "references": one["references"]}
+                | {"prompt": None, "tests": None}
+            ],
+        }
+        for one in given
+    ]
+    with engine.begin() as db:
+        return [score_requests.add(db, b"group", one) for one in content]
+
+
+def test_who_gives_up_does_not_wait_for_the_worker(engine: Engine) -> None:
+    """A request in the middle of being measured can be given up at once, and is then missed."""
+    first, second = _added(engine, 2)
+    with engine.begin() as worker:
+        taken = [one.id for one in score_requests.take(worker, first, 10)]
+        assert taken == [first, second]
+        with engine.begin() as other:
+            assert score_requests.take(other, second, 10) == []  # one worker has it
+        with engine.begin() as api:
+            api.execute(text("SET LOCAL lock_timeout = '500ms'"))
+            score_requests.abandon(api, first)
+        assert score_requests.wanted(worker, taken)
+        with engine.begin() as api:
+            score_requests.abandon(api, second)
+        assert not score_requests.wanted(worker, taken)
+    with engine.begin() as worker:
+        assert score_requests.take(worker, first, 10) == []
+
+
+def test_scoring_stops_when_nobody_waits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "EVERY_SECONDS", 0.0)
+    made = _added(engine, 2)
+    context = Context(cast(Resources, SimpleNamespace(engine=engine)))
+    look = work._watch(context, made)
+    look(1)
+    with engine.begin() as db:
+        for one in made:
+            score_requests.abandon(db, one)
+    with pytest.raises(Cancelled):
+        look(1)
+
+
+def test_tried_again_a_request_goes_alone(fresh_url: str, engine: Engine, tmp_path: Path) -> None:
+    """One that breaks its batch would else use up the attempts of all that came with it."""
+    first, second = _added(engine, 2)
+    settings = Settings(database_url=SecretStr(fresh_url), data_dir=tmp_path)
+    resources = Resources(settings, "cpu")
+    work.score_batch(Context(resources, attempt=2), first)
+    with engine.begin() as db:
+        assert score_requests.collect(db, first) is not None
+        assert score_requests.collect(db, second) is None
+    work.score_batch(Context(resources, attempt=1), second)
+    with engine.begin() as db:
+        assert score_requests.collect(db, second) is not None
+    resources.engine.dispose()
 
 
 def test_without_a_worker_it_says_so(fresh_url: str, data_dir: Path) -> None:
