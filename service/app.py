@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
 from service.database import connect
-from service.errors import install
+from service.errors import ErrorOut, install
 from service.middleware import Bodies, Requests
 from service.notices import Notices
 from service.routes import (
@@ -77,5 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         models,
         health,
     ):
-        app.include_router(resource.router)
+        app.include_router(
+            resource.router, responses={"4XX": {"model": ErrorOut}, 422: {"model": ErrorOut}}
+        )
     return app

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from metrics.evidence.errors import MetricError
@@ -52,6 +53,21 @@ class ApiError(Exception):
         self.message = message
         self.param = param
         self.headers = dict(headers or {})
+
+
+class ErrorBody(BaseModel):
+    """`param` names the offending field, where there is one."""
+
+    type: str
+    code: str
+    message: str
+    param: str | None
+
+
+class ErrorOut(BaseModel):
+    """What every answer with a status from 400 on holds."""
+
+    error: ErrorBody
 
 
 def invalid(code: str, message: str, param: str | None = None) -> ApiError:

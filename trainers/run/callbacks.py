@@ -49,6 +49,7 @@ class Reporting(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.run.step = int(state.global_step)
+        self.run.event("plan", self.run.step, total_steps=int(state.max_steps))
         self._marks.append((time.monotonic(), self.run.step, int(state.num_input_tokens_seen)))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
