@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +13,6 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from metrics.evidence.errors import MetricError
-
-log = logging.getLogger(__name__)
 
 TYPES = {
     401: "authentication_error",
@@ -102,7 +99,13 @@ def within(prefix: str) -> Iterator[None]:
 
 def body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
     kind = TYPES.get(status, "invalid_request_error")
-    return {"error": {"type": kind, "code": code, "message": message, "param": param}}
+    shown = None if param is None else _encodable(param)
+    return {"error": {"type": kind, "code": code, "message": _encodable(message), "param": shown}}
+
+
+def _encodable(text: str) -> str:
+    """What a client wrote may hold lone surrogates, and be quoted in an error about them."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def field(location: Sequence[int | str]) -> str | None:
@@ -120,7 +123,7 @@ def field(location: Sequence[int | str]) -> str | None:
 
 
 def install(app: FastAPI) -> None:
-    """Every error of the app goes through here."""
+    """Every error raised on purpose goes through here; the others, through the middleware."""
 
     @app.exception_handler(ApiError)
     async def api_error(_: Request, error: ApiError) -> JSONResponse:
@@ -144,9 +147,3 @@ def install(app: FastAPI) -> None:
         code = HTTP_CODES.get(error.status_code, "http_error")
         content = body(error.status_code, code, str(error.detail))
         return JSONResponse(content, error.status_code, error.headers)
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.error("unhandled error in %s %s", request.method, request.url.path, exc_info=error)
-        message = "something went wrong here; the x-request-id header finds it in the logs"
-        return JSONResponse(body(500, "internal_error", message), 500)

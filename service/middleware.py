@@ -46,9 +46,12 @@ class Requests:
         request_id = _given_id(scope) or new("req")
         scope.setdefault("state", {})["request_id"] = request_id
         began = time.monotonic()
+        began_answer = False
 
         async def tagged(message: Message) -> None:
+            nonlocal began_answer
             if message["type"] == "http.response.start":
+                began_answer = True
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
@@ -57,7 +60,14 @@ class Requests:
             await send(message)
 
         with bind(request_id=request_id):
-            await self.app(scope, receive, tagged)
+            try:
+                await self.app(scope, receive, tagged)
+            except Exception:  # here, since the framework's own handler is outside: no id, no count
+                log.exception("unhandled error in %s %s", scope["method"], scope["path"])
+                if began_answer:
+                    raise
+                message = "something went wrong here; the x-request-id header finds it in the logs"
+                await _refuse(tagged, 500, "internal_error", message)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
@@ -75,7 +85,8 @@ class Requests:
 
 class Bodies:
     """413 for a body above the limit, by its declared length or as soon as it is over; 415 for one
-    that is not JSON, except where files are uploaded, which have a limit of their own."""
+    that is not JSON, except where files are uploaded, which have a limit of their own; 422 for a
+    NUL in the path or the query."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -84,6 +95,10 @@ class Bodies:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            message = "the path or the query holds a NUL character"  # PostgreSQL's text cannot
+            await _refuse(send, 422, "nul_character", message)
             return
         headers = dict(scope["headers"])
         upload = scope["path"].endswith(UPLOAD)

@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"])
 class ComparisonIn(Schema):
     """Two finished evaluations; `metrics` may name metrics or single scores (default: all)."""
 
-    evaluations: Annotated[list[str], Field(min_length=2, max_length=2)]
+    evaluations: Annotated[list[Name], Field(min_length=2, max_length=2)]
     metrics: list[Name] | None = None
     test: Test = "paired_bootstrap"
     recipe: Literal["centred", "sacrebleu"] = "centred"

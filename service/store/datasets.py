@@ -79,7 +79,7 @@ def find(db: Connection, reference: str) -> Dataset | None:
         query = query.where(datasets.c.id == reference)
     else:
         name, at, version = reference.rpartition("@")
-        if at and version.isdigit():
+        if at and version.isascii() and version.isdigit() and len(version) < 10:  # an int4
             query = query.where(datasets.c.name == name, datasets.c.version == int(version))
         else:
             query = query.where(datasets.c.name == reference)

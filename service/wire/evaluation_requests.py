@@ -59,7 +59,7 @@ class EvaluationIn(Schema):
     system: Name | None = None  # default: the model
     dataset: Name | None = None  # a name, name@version or ds_…
     samples: Samples | None = None
-    outputs: dict[str, Texts] | None = None
+    outputs: dict[Text, Texts] | None = None
     model: Name | None = None
     generation: GenerationIn | None = None
     metrics: Metrics

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+DEEPEST = 64  # levels of metadata: nobody needs more, and encoders have limits
+
 
 def _storable(value: str) -> str:
     """PostgreSQL's text holds neither NUL nor half of a surrogate pair."""
@@ -23,18 +25,27 @@ def _storable(value: str) -> str:
     return value
 
 
-def _storable_json(value: Any) -> Any:
+def _storable_json(value: Any, depth: int = 0) -> Any:
+    if depth > DEEPEST:
+        raise PydanticCustomError("too_deep", f"is nested more than {DEEPEST} levels deep")
     if isinstance(value, str):
         _storable(value)
     elif isinstance(value, float) and not math.isfinite(value):
         raise PydanticCustomError("not_finite", "holds a number that is not finite")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise PydanticCustomError("integer_too_large", "holds an integer of more than 64 bits")
     elif isinstance(value, dict):
         for key, inner in value.items():
             _storable(key)
-            _storable_json(inner)
+            _storable_json(inner, depth + 1)
     elif isinstance(value, list):
         for inner in value:
-            _storable_json(inner)
+            _storable_json(inner, depth + 1)
+    return value
+
+
+def _checked_json(value: dict[str, Any]) -> dict[str, Any]:
+    _storable_json(value)
     return value
 
 
@@ -46,7 +57,7 @@ Name = Annotated[
     StringConstraints(min_length=1, max_length=200, strip_whitespace=True),
     AfterValidator(_storable),
 ]
-Json = Annotated[dict[str, Any], AfterValidator(_storable_json)]
+Json = Annotated[dict[str, Any], AfterValidator(_checked_json)]
 
 
 class Schema(BaseModel):

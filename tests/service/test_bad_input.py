@@ -218,6 +218,56 @@ def test_a_body_over_the_limit(live: Live, streamed: bool) -> None:
 
 
 @pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("metadata", "code"),
+    [
+        ({"n": 2**64}, "integer_too_large"),
+        ({"n": [-(2**63) - 1]}, "integer_too_large"),
+        ({"n": json.loads("[" * 80 + "]" * 80)}, "too_deep"),
+    ],
+)
+def test_metadata_that_cannot_be_stored(live: Live, metadata: dict[str, Any], code: str) -> None:
+    answer = httpx.post(
+        f"{live.base}/v1/evaluations", json=changed(samples=sample(metadata=metadata))
+    )
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] == code
+    assert answer.json()["error"]["param"] == "samples[1].metadata"
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/evaluations/a%00b", 422),
+        ("/v1/evaluations?system=%00", 422),
+        ("/v1/datasets?after=%00", 422),
+        ("/v1/datasets/name@%C2%B2", 404),  # a digit to Python, and no number
+        ("/v1/datasets/name@99999999999999999999", 404),
+        ("/v1/leaderboards/x%00?metric=bleu", 422),
+        ("/v1/datasets?limit=0", 422),
+        ("/v1/datasets?limit=many", 422),
+        ("/v1/datasets?order=sideways", 422),
+    ],
+)
+def test_odd_paths_and_queries(live: Live, path: str, status: int) -> None:
+    answer = httpx.get(f"{live.base}{path}")
+    assert answer.status_code == status, answer.text
+    assert set(answer.json()["error"]) == {"type", "code", "message", "param"}
+    assert answer.headers["x-request-id"]
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_lone_surrogate_as_an_id(live: Live) -> None:
+    """It is quoted in the error about it, which is JSON in UTF-8 all the same."""
+    body = json.dumps(changed(samples=..., outputs={"a\ud800b": "x"}))
+    headers = {"content-type": "application/json"}
+    answer = httpx.post(f"{live.base}/v1/evaluations", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["code"] in {"lone_surrogate", "string_unicode"}
+
+
+@pytest.mark.usefixtures("stored")
 def test_a_lone_surrogate(live: Live) -> None:
     body = json.dumps(changed(samples=sample(output="a\ud800b")))
     headers = {"content-type": "application/json"}

@@ -1,0 +1,39 @@
+"""Around every request: an error of ours has an id and is counted like any other answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from service.errors import install
+from service.middleware import Requests
+
+
+def test_an_error_of_ours_can_be_found_again(caplog: pytest.LogCaptureFixture) -> None:
+    app, registry = FastAPI(), CollectorRegistry()
+    app.add_middleware(Requests, registry=registry)
+    install(app)
+
+    @app.get("/broken")
+    def broken() -> None:
+        raise ZeroDivisionError("not for strangers")
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.get("/broken", headers={"x-request-id": "mine-1"})
+
+    with caplog.at_level(logging.ERROR):
+        answer = asyncio.run(ask())
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] == "mine-1"
+    assert answer.json()["error"]["code"] == "internal_error"
+    assert "strangers" not in answer.text
+    assert any(record.exc_info for record in caplog.records)
+    labels = {"method": "GET", "route": "/broken", "status": "500"}
+    assert registry.get_sample_value("assay_requests_total", labels) == 1.0
