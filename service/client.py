@@ -243,10 +243,13 @@ class Client:
         return [Sample.model_validate(one) for one in found["data"]]
 
     def events(self, evaluation: str, after: int = 0) -> Iterator[Event]:
-        """Events as they happen, until the evaluation ends."""
+        """An evaluation's events as they happen, until it ends."""
+        return self.events_of(f"/v1/evaluations/{evaluation}", after)
+
+    def events_of(self, path: str, after: int = 0) -> Iterator[Event]:
+        """Events of whatever is at `path`, as they happen, until it ends."""
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
-        path = f"/v1/evaluations/{evaluation}/events"
-        with self._http.stream("GET", path, headers=headers, timeout=None) as response:
+        with self._http.stream("GET", f"{path}/events", headers=headers, timeout=None) as response:
             if response.is_error:
                 response.read()
                 _checked(response)

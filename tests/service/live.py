@@ -42,8 +42,8 @@ class Live:
         until(self._answers, 20)
         return started
 
-    def worker(self) -> subprocess.Popen[bytes]:
-        return self._start("service.work.worker", "--queues=score")
+    def worker(self, queues: str = "score") -> subprocess.Popen[bytes]:
+        return self._start("service.work.worker", f"--queues={queues}")
 
     def client(self) -> Client:
         return Client(self.base)
