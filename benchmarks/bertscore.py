@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmarks.texts import Pairs, english, news
 from metrics import parse
 from metrics.bertscore import METRIC
 from metrics.evidence.declaration import Floats
+from metrics.inference.loading import without_progress_bars
 from metrics.inference.pool import ModelPool
 
 REQUIRED = 1.6
@@ -29,14 +31,10 @@ LAYERS = 6
 def rows(scale: float) -> Iterator[Row]:
     import torch
     from bert_score import BERTScorer
-    from transformers.utils import logging
 
-    mute: Any = logging  # untyped
-    mute.set_verbosity_error()
-    mute.disable_progress_bar()
-    torch.set_num_threads(1)  # on either side, so that a busy machine slows both alike
+    without_progress_bars()
     scorer = BERTScorer(model_type=_folder(), num_layers=LAYERS, device="cpu")
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as cache, _one_thread():
         pool = ModelPool([], Path(cache))
 
         def ours(pairs: Pairs) -> Floats:
@@ -59,6 +57,19 @@ def rows(scale: float) -> Iterator[Row]:
                 f"every P, R and F1, largest difference {difference:.1g}",
                 agrees=difference < TOLERANCE,
             )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For either side, so that a busy machine slows both alike."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _folder() -> str:

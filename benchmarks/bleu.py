@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
+from benchmarks.comparing import QUICK, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, news
 from metrics import parse
 from metrics.bleu import METRIC
@@ -15,7 +15,7 @@ REQUIRED = 5.0
 
 
 def rows(scale: float) -> Iterator[Row]:
-    inputs = [news(max(2, int(5000 * scale)), seed) for seed in range(ROUNDS)]
+    inputs = [news(max(2, int(5000 * scale)), seed) for seed in range(QUICK)]
 
     def ours(pairs: Pairs) -> Floats:
         return rows_of(METRIC, parse(METRIC, {}), pairs.samples)

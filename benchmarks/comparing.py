@@ -18,7 +18,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 
-ROUNDS = 3
+ROUNDS, QUICK = 3, 5  # more where a round takes a second or two
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of, value_of
+from benchmarks.comparing import QUICK, Row, furthest, in_turns, ratio, rows_of, value_of
 from benchmarks.texts import Pairs, news
 from metrics import parse
 from metrics.distinct_n import METRIC, ORDERS
@@ -14,7 +14,7 @@ REQUIRED = 5.0
 
 
 def rows(scale: float) -> Iterator[Row]:
-    inputs = [news(max(2, int(20_000 * scale)), seed) for seed in range(ROUNDS)]
+    inputs = [news(max(2, int(20_000 * scale)), seed) for seed in range(QUICK)]
 
     def ours(pairs: Pairs) -> Floats:
         params = parse(METRIC, {})

@@ -21,7 +21,8 @@ In `ppo_epochs` passes over the same completions, a mean over tokens is minimise
 With kl_in = "reward" (the default) the KL reaches the policy through r_t, whose expected gradient
 is that of R − β · KL(π_θ ‖ π_ref) over completions. With "loss" it leaves r_t and is a term of its
 own: Schulman's k2, whose gradient, unlike k3's, is that of the KL. β is `kl_coef`; with `target_kl`
-it becomes β (1 + clip(KL / target − 1, ±0.2) · min(n / horizon, 1)) after a rollout of n completions.
+it becomes β (1 + clip(KL / target − 1, ±0.2) · min(n / horizon, 1)) after n completions, a rollout.
+V has weights of its own, so under Adam c_v matters only by the clipping of its gradient.
 
 A rollout is num_minibatches · batch_size · gradient_accumulation_steps completions a process, and
 lasts ppo_epochs · num_minibatches optimiser steps: those are what `max_steps` counts. An epoch is
@@ -41,7 +42,7 @@ out: Adam's ε of 1e-5, orthogonal initialisation, whitening by minibatch, early
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
@@ -52,9 +53,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from trainers.run.actor_critic import ActorCritic
-    from trainers.run.completions import Completions
+    from trainers.run.completions import Completions, Writer
     from trainers.run.on_policy import Total
-    from trainers.run.rewards import Record, Rewards
+    from trainers.run.rewards import Rewards
     from trainers.run.run import Run
 
 
@@ -169,19 +170,13 @@ class PPO:
         self,
         options: PPOOptions,
         model: ActorCritic,
+        writer: Writer,
         rewards: Rewards,
-        prompts: Sequence[tuple[Record, list[int]]],  # records and their token ids
-        tokenizer: Any,
-        stop_ids: Sequence[int],
-        ranks: tuple[int, int] = (0, 1),
     ) -> None:
         self.options = options
         self.model = model
+        self.writer = writer
         self.rewards = rewards
-        self.prompts = prompts
-        self.tokenizer = tokenizer
-        self.stop_ids = stop_ids
-        self.rank, self.world = ranks
         self.kl_coef = options.kl_coef
 
     def collect(self, number: int, total: Total) -> tuple[Completions, dict[str, float]]:
@@ -208,7 +203,7 @@ class PPO:
                 shown["kl"],
                 self.options.target_kl,
                 self.options.horizon,
-                len(scores) * self.world,
+                len(scores) * self.writer.processes,
             )
         return rollout, shown
 
@@ -250,56 +245,33 @@ class PPO:
         self.kl_coef = state["kl_coef"]
 
     def _write(self, number: int) -> tuple[Completions, Tensor, dict[str, float]]:
-        """Completions, packed, as the policy, the reference and the value model see them; scores
-        (R,) less the penalty; what is to be told of them."""
+        """Completions, as the policy, the reference and the value model see them; scores (R,) less
+        the penalty; what is to be told of them."""
         import torch
 
-        from trainers.run.completions import drawn, pack, sample
-
-        options, pad = self.options, self.tokenizer.pad_token_id
-        size = options.rollout_size // options.num_generations  # prompts a process
-        start = (number * self.world + self.rank) * size
-        chosen = [
-            self.prompts[index]
-            for index in drawn(len(self.prompts), start, size, options.seed)
-            for _ in range(options.num_generations)
-        ]
-        prompts = [ids for _, ids in chosen]
-        completions = sample(
-            self.model.policy,
-            prompts,
-            max_new_tokens=options.max_completion_length,
-            temperature=options.temperature,
-            stop_ids=self.stop_ids,
-            pad_id=pad,
-            batch_size=options.num_minibatches * options.batch_size,
-            seed=(options.seed, number, self.rank),
-        )
-        texts = self.tokenizer.batch_decode(completions, skip_special_tokens=True)
+        options = self.options
+        written = self.writer.write(self.model.policy, number)
+        rollout = written.packed | self.model.look(written.packed, options.batch_size)
         step = number * options.ppo_epochs * options.num_minibatches
-        earned = self.rewards([record for record, _ in chosen], texts, step)
-        device = str(next(self.model.parameters()).device)
-        scores = torch.as_tensor(earned.total, dtype=torch.float32, device=device)  # (R,)
-        ended = torch.tensor([ids[-1] in self.stop_ids for ids in completions], device=device)
+        earned = self.rewards(written.records, written.texts, step)
+        scores = torch.as_tensor(earned.total, dtype=torch.float32, device=rollout["mask"].device)
         shown = earned.series | {
             "reward": float(scores.mean()),
             "reward/std": float(scores.std(correction=0)),
             "kl_coef": self.kl_coef,
-            "completions/length": sum(map(len, completions)) / len(completions),
-            "completions/ended": float(ended.float().mean()),
+            "completions/length": float(rollout["mask"].sum(1).float().mean()),
+            "completions/ended": float(written.ended.float().mean()),
         }
         if options.reward_clip is not None:
             scores = scores.clamp(-options.reward_clip, options.reward_clip)
-        scores = scores - options.missing_eos_penalty * (~ended)
-        written = pack(prompts, completions, pad, device)
-        return written | self.model.look(written, options.batch_size), scores, shown
+        return rollout, scores - options.missing_eos_penalty * ~written.ended, shown
 
     def _describe(self, rollout: Completions, kl: Tensor, total: Total) -> dict[str, float]:
         """KL in nats a completion; how much of the returns the values foretold (1: all)."""
         mask, returns, values = rollout["mask"], rollout["returns"], rollout["values"]
         mean, variance = moments(returns, mask, total)
         unexplained = moments(returns - values, mask, total)[1]
-        completions = len(kl) * self.world
+        completions = len(kl) * self.writer.processes
         return {
             "kl": float(total(kl.sum())) / completions,
             "returns/mean": float(mean),
@@ -315,7 +287,7 @@ def train(options: PPOOptions, run: Run) -> None:
     from trainers.run.actor_critic import ActorCritic
     from trainers.run.arguments import arguments
     from trainers.run.callbacks import Reporting
-    from trainers.run.completions import stop_ids
+    from trainers.run.completions import Writer, stop_ids
     from trainers.run.models import adapted, load_start
     from trainers.run.on_policy import OnPolicyTrainer
     from trainers.run.prompts import encoded
@@ -326,23 +298,30 @@ def train(options: PPOOptions, run: Run) -> None:
     start, tokenizer = load_start(run, options)
     prompts = encoded(run, options, start, tokenizer, options.max_completion_length)
     model = ActorCritic(adapted(start, options), options.adapter, options.temperature)
-    stops = stop_ids(start, tokenizer)
-    ranks = run.rank, run.spec.processes
-    method = PPO(options, model, rewards, prompts, tokenizer, stops, ranks)
-    settings = arguments(options, run)
-    trainer = OnPolicyTrainer(
+    writer = Writer(
+        prompts,
+        tokenizer,
+        stop_ids(start, tokenizer),
+        size=options.rollout_size,
+        group=options.num_generations,
+        max_new_tokens=options.max_completion_length,
+        temperature=options.temperature,
+        batch_size=options.num_minibatches * options.batch_size,
+        seed=options.seed,
+        rank=run.rank,
+        processes=run.spec.processes,
+    )
+    completions = len(prompts) * options.num_generations  # an epoch's
+    OnPolicyTrainer(
         model,
-        method,
+        PPO(options, model, writer, rewards),
         passes=options.ppo_epochs,
         minibatches=options.num_minibatches,
-        rollouts_per_epoch=-(
-            -len(prompts) * options.num_generations // (options.rollout_size * run.spec.processes)
-        ),
-        args=transformers.TrainingArguments(**settings),
+        rollouts_per_epoch=math.ceil(completions / (options.rollout_size * run.spec.processes)),
         tokenizer=tokenizer,
+        args=transformers.TrainingArguments(**arguments(options, run)),
         callbacks=[Reporting(run, TRAINER, options)],
-    )
-    trainer.train(resume_from_checkpoint=run.resume)
+    ).train(resume_from_checkpoint=run.resume)
 
 
 TRAINER = Trainer(

@@ -68,13 +68,13 @@ class Compute:
         )
         ids = {name: str(value) for name, value in call["ids"].items()}
         try:
-            with bind(job=str(job), task=call["task"], **ids):
+            with bind(queued=str(job), task=call["task"], **ids):
                 function = handlers.handler(call["task"], self._table)
                 function(context, **call["ids"])
         except Cancelled:
             return {"type": "cancelled"}
         except (Exception, SystemExit) as error:  # the worker decides whether to try again
-            with bind(job=str(job), task=call["task"], **ids):
+            with bind(queued=str(job), task=call["task"], **ids):
                 log.exception("attempt %d failed", call["attempt"])
             return {
                 "type": "failed",

@@ -7,7 +7,8 @@ that positions are what every model takes them to be; `prompts` (B,) are the pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,65 @@ from torch import Tensor
 from metrics.inference.loading import padded
 
 Completions = dict[str, Tensor]
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """R completions: the records they answer, their texts, `ended` (R,) whether by a stop token,
+    and all of it packed."""
+
+    records: list[Record]
+    texts: list[str]
+    ended: Tensor
+    packed: Completions
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Draws rollouts: `size` completions a process, `group` of every prompt."""
+
+    prompts: Sequence[tuple[Record, list[int]]]  # records and their token ids
+    tokenizer: Any
+    stop_ids: Sequence[int]
+    size: int
+    group: int
+    max_new_tokens: int
+    temperature: float
+    batch_size: int  # completions drawn at once
+    seed: int
+    rank: int = 0
+    processes: int = 1
+
+    def write(self, policy: Any, number: int) -> Written:
+        """Rollout `number` of this process: the same prompts and draws whenever it is asked for."""
+        count = self.size // self.group
+        start = (number * self.processes + self.rank) * count
+        chosen = [
+            self.prompts[index]
+            for index in drawn(len(self.prompts), start, count, self.seed)
+            for _ in range(self.group)
+        ]
+        prompts = [ids for _, ids in chosen]
+        pad = self.tokenizer.pad_token_id
+        completions = sample(
+            policy,
+            prompts,
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature,
+            stop_ids=self.stop_ids,
+            pad_id=pad,
+            batch_size=self.batch_size,
+            seed=(self.seed, number, self.rank),
+        )
+        packed = pack(prompts, completions, pad, str(causal(policy).device))
+        ended = [ids[-1] in self.stop_ids for ids in completions]
+        return Written(
+            records=[record for record, _ in chosen],
+            texts=self.tokenizer.batch_decode(completions, skip_special_tokens=True),
+            ended=torch.tensor(ended, device=packed["ids"].device),
+            packed=packed,
+        )
 
 
 def drawn(size: int, start: int, count: int, seed: int) -> list[int]:

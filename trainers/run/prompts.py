@@ -7,12 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from metrics.evidence.errors import InputError
 from trainers.run.declaration import Options
 from trainers.run.models import context_length
-from trainers.run.run import Run
-
-SHOWN = 20  # rows named in an error
+from trainers.run.run import Run, TrainingError
 
 
 def encoded(
@@ -20,31 +17,45 @@ def encoded(
 ) -> list[tuple[Mapping[str, Any], list[int]]]:
     """Each record with its prompt's ids; `completion` tokens are kept free behind them.
 
-    Prompts that are too long lose their beginning if `truncate`. Raises InputError with their rows
-    (from 0) otherwise, and for a length that leaves prompts no room. Reports the lengths.
+    Reports their lengths. Prompts that are too long lose their beginning if `truncate`; otherwise
+    TrainingError("too_long") names the first, as for a completion that leaves prompts no room.
     """
     context = context_length(model, tokenizer)
-    room = min(options.max_length, context) - completion
+    limit = min(options.max_length, context)
+    room = limit - completion
     if room < 1:
         message = (
-            f"{completion} leave no room for a prompt: prompt and completion share max_length "
-            f"({options.max_length}) and the model's context ({context})"
+            f"{completion} leave no room for a prompt: prompt and completion share {limit} tokens "
+            f"(max_length {options.max_length}, the model's context {context})"
         )
-        raise InputError(message, "options.max_completion_length")
+        raise TrainingError("too_long", message, "options.max_completion_length")
     rows = [_ids(record["prompt"], tokenizer) for record in run.records]
-    lengths = np.array([len(ids) for ids in rows])
-    long = np.flatnonzero(lengths > room).tolist()
+    sizes = np.array([len(ids) for ids in rows])
+    median, p95 = np.percentile(sizes, [50, 95], method="higher")
+    long = np.flatnonzero(sizes > room).tolist()
+    run.event(
+        "lengths",
+        of="prompts",
+        rows=len(rows),
+        min=int(sizes.min()),
+        median=int(median),
+        p95=int(p95),
+        max=int(sizes.max()),
+        limit=room,
+        max_length=options.max_length,
+        context=context,
+        over=len(long),
+        truncated=len(long) if options.truncate else 0,
+    )
     if long and not options.truncate:
-        shown = ", ".join(f"row {row}: {lengths[row]}" for row in long[:SHOWN])
+        where = f"records[{long[0]}].prompt"
         message = (
-            f"{len(long)} prompts are longer than the {room} tokens that max_length and "
-            f"max_completion_length leave them ({shown}); shorten them, or set truncate"
+            f"{where} has {sizes[long[0]]} tokens, and {room} fit (max_length "
+            f"{options.max_length}, the model's context {context}, less max_completion_length "
+            f"{completion}); so with {len(long)} of {len(rows)}, the longest of {sizes.max()}. "
+            "Set truncate to cut their beginnings, or a greater max_length"
         )
-        raise InputError(message, f"records[{long[0]}].prompt")
-    quantiles = {f"p{q}": float(np.percentile(lengths, q)) for q in (50, 95)}
-    found = {"rows": len(rows), "mean": float(lengths.mean()), **quantiles}
-    found |= {"max": int(lengths.max()), "room": room, "context": context, "truncated": len(long)}
-    run.event("lengths", prompt=found)
+        raise TrainingError("too_long", message, where)
     return [(record, ids[-room:]) for record, ids in zip(run.records, rows, strict=True)]
 
 

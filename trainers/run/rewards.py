@@ -171,11 +171,11 @@ class Rewards:
 
     def _watch(self, records: Sequence[Record], total: Floats, step: int) -> None:
         """Tells, once in a row of batches, that no two completions of a prompt differ in reward."""
-        groups: dict[str, list[float]] = {}
+        groups: dict[int, list[float]] = {}
         for record, value in zip(records, total.tolist(), strict=True):
-            groups.setdefault(str(record["prompt"]), []).append(value)
+            groups.setdefault(id(record), []).append(value)
         if all(len(group) == 1 for group in groups.values()):
-            groups = {"the batch": total.tolist()}
+            groups = {0: total.tolist()}
         varies = any(max(group) - min(group) > 1e-12 for group in groups.values())
         self._constant = 0 if varies else self._constant + 1
         if self._constant == CONSTANT and self._tell is not None:
