@@ -83,6 +83,7 @@ class Reporting(TrainerCallback):
             return
         step = int(state.global_step)
         folder = Path(args.output_dir) / f"checkpoint-{step}"
+        (folder / "training_args.bin").unlink(missing_ok=True)  # pickled, and nothing reads it
         describe(folder, step, self.run.spec, self.trainer, self.options, self.config)
         self.run.checkpoint(step, folder, complete(folder, step))
 

@@ -1,0 +1,150 @@
+"""A reward model: a number for (prompt, answer), higher where people prefer the answer.
+
+For a prompt x with a better answer y⁺ and a worse one y⁻ (Bradley and Terry, 1952):
+
+    L(θ) = − log σ(r_θ(x, y⁺) − r_θ(x, y⁻)) + c · (r_θ(x, y⁺) + r_θ(x, y⁻))²
+
+averaged over pairs. r is the one output of a sequence classifier, read at the last token; its head
+is new and random where the model that training starts from has none. c is `center_coefficient`:
+the first term leaves the level of r free, the second holds it near zero (Eisenstein et al. 2023).
+
+Prompt and answer are read exactly as the metric `reward` reads them, so that a checkpoint scores
+what it was trained on. Longer pairs lose their beginning when `truncate` is set, as they do there.
+Reported: accuracy (the share of pairs ranked right), margin, the mean reward of either side.
+
+Paper: Ouyang et al. 2022 (arXiv:2203.02155), section 3.5; centering: arXiv:2312.09244.
+Left out: margins from graded preferences, several rejected answers a prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from trainers.run.declaration import Options, Trainer
+from trainers.run.run import Run
+
+
+class RewardOptions(Options):
+    center_coefficient: float = Field(default=0.0, ge=0)  # c; 0: off
+
+
+def train(options: RewardOptions, run: Run) -> None:
+    import torch
+    import transformers
+
+    from trainers.run.arguments import arguments
+    from trainers.run.callbacks import Reporting
+    from trainers.run.models import adapted, load_start
+
+    class PairTrainer(transformers.Trainer):
+        loss_is_scaled_for_ga = False  # a mean over the pairs of a batch
+        seen: ClassVar[list[torch.Tensor]] = []
+
+        def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+            """Batches hold the better answers, then the worse ones: (2B, T)."""
+            rewards = model(**inputs).logits[:, 0].float()  # (2B,)
+            chosen, rejected = rewards.chunk(2)  # (B,) each
+            self.seen.append(statistics(chosen.detach(), rejected.detach()))
+            return loss(chosen, rejected, options.center_coefficient)
+
+        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+            if self.seen:  # over gradient accumulation and devices
+                sums = self.accelerator.reduce(torch.stack(self.seen).sum(0), "sum").tolist()
+                named = zip(STATISTICS, sums[1:], strict=True)
+                logs |= {name: value / sums[0] for name, value in named}
+                self.seen.clear()
+            super().log(logs, start_time)
+
+    model, tokenizer = load_start(run, options, "classifier")
+    config = {"num_labels": 1, "pad_token_id": model.config.pad_token_id}
+    pairs = tokenized(model, tokenizer, options, run)
+    trainer = PairTrainer(
+        model=adapted(model, options, "classifier"),
+        args=transformers.TrainingArguments(
+            **arguments(options, run), include_num_input_tokens_seen="non_padding"
+        ),
+        train_dataset=pairs,
+        data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
+        processing_class=tokenizer,
+        callbacks=[Reporting(run, TRAINER, options, config=config)],
+    )
+    trainer.train(resume_from_checkpoint=run.resume)
+
+
+def loss(chosen: Any, rejected: Any, center: float) -> Any:
+    """L, of rewards (B,) each."""
+    from torch.nn.functional import logsigmoid
+
+    preferred = -logsigmoid(chosen - rejected).mean()
+    return preferred + center * ((chosen + rejected) ** 2).mean() if center else preferred
+
+
+STATISTICS = ("accuracy", "margin", "reward/chosen", "reward/rejected")
+
+
+def statistics(chosen: Any, rejected: Any) -> Any:
+    """(5,) the number of pairs, then sums over them of what STATISTICS names."""
+    import torch
+
+    margin = chosen - rejected  # (B,)
+    sums = [(margin > 0).sum(), margin.sum(), chosen.sum(), rejected.sum()]
+    return torch.stack([torch.full_like(margin[0], len(margin)), *sums])
+
+
+def tokenized(
+    model: Any, tokenizer: Any, options: RewardOptions, run: Run
+) -> list[tuple[list[int], list[int]]]:
+    """Ids of (better, worse), a pair a record, as the metric `reward` reads them.
+
+    Raises TrainingError for what is too long, unless `truncate`, and for pairs that read the same.
+    """
+    from metrics.inference.classifier import TransformerClassifier
+    from metrics.inference.protocol import Identity
+    from trainers.run.records import check_lengths, templated
+    from trainers.run.run import TrainingError
+
+    reader = TransformerClassifier(model, tokenizer, Identity(run.spec.model, "", ""), "cpu")
+    chat = templated(tokenizer, options.chat)
+    sides = ("chosen", "rejected")
+    found = {
+        side: reader.encode([(one["prompt"], one[side]) for one in run.records], chat)
+        for side in sides
+    }
+    lengths = [
+        (f"records[{at}].{side}", len(found[side][at]))
+        for at in range(len(run.records))
+        for side in sides
+    ]
+    limit = check_lengths(lengths, run, options, reader.max_length, "answers with their prompts")
+    pairs = []
+    for at, (chosen, rejected) in enumerate(zip(*found.values(), strict=True)):
+        pair = reader.cut(chosen, limit), reader.cut(rejected, limit)
+        if pair[0] == pair[1] or not all(pair):
+            message = f"records[{at}]: chosen and rejected read the same, or one is empty"
+            raise TrainingError("invalid_data", message, f"records[{at}]")
+        pairs.append(pair)
+    return pairs
+
+
+def collate(batch: Sequence[tuple[list[int], list[int]]], pad: int) -> dict[str, Any]:
+    """The better answers, then the worse ones, padded on the right; (2B, T) each."""
+    from metrics.inference.loading import padded
+
+    chosen, rejected = zip(*batch, strict=True)
+    ids, mask = padded([*chosen, *rejected], pad, left=False, device="cpu")
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+TRAINER = Trainer(
+    name="reward",
+    about="A reward model from preferences.",
+    objective="− log σ(r(x, y⁺) − r(x, y⁻)) + c · (r(x, y⁺) + r(x, y⁻))²",
+    paper="Ouyang et al. 2022, arXiv:2203.02155",
+    options=RewardOptions,
+    kind="preference",
+    produces="classifier",
+    train=train,
+)

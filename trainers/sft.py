@@ -1,0 +1,103 @@
+"""Supervised fine-tuning: the answers become more likely.
+
+For a sequence x_1 … x_T, of which the tokens A belong to answers, this is minimised:
+
+    L(θ) = − (1 / N) Σ_{t ∈ A} log π_θ(x_t | x_{<t})
+
+N counts such tokens in all sequences of an optimiser step: over gradient accumulation and over
+devices, so neither changes what is optimised. With `loss_on` "all", A is every token but the
+first. In a conversation every turn of the assistant is an answer, its end mark included; text
+without a prompt is all answer. A `rationale` is part of the answer, before it, inside tags.
+
+Paper: Ouyang et al. 2022 (arXiv:2203.02155), section 3.5.
+Left out: packing of several rows into one sequence, NEFTune noise, label smoothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from trainers.run.declaration import Options, Trainer
+from trainers.run.run import Run
+
+IGNORED = -100  # the label of a token that is not learned
+
+
+class SftOptions(Options):
+    loss_on: Literal["answer", "all"] = "answer"
+    rationale_tag: str = Field(
+        default="think", pattern=r"^[A-Za-z][\w-]{0,31}$"
+    )  # <think>…</think>
+
+
+def train(options: SftOptions, run: Run) -> None:
+    import transformers
+
+    from metrics.inference.loading import grow_embeddings
+    from trainers.run.arguments import arguments
+    from trainers.run.callbacks import Reporting
+    from trainers.run.models import adapted, context_length, load_start
+    from trainers.run.records import add_tags, fitting, rows
+
+    model, tokenizer = load_start(run, options)
+    context = context_length(model, tokenizer)
+    reasons = any(record.get("rationale") for record in run.records)
+    tokens = add_tags(tokenizer, options.rationale_tag) if reasons else []
+    grow_embeddings(model, tokenizer)
+    found = rows(run.records, tokenizer, options.chat, options.rationale_tag)
+    examples = [
+        {"ids": row.ids, "learned": [options.loss_on == "all" or part for part in row.answer]}
+        for row in fitting(found, run, options, context)
+    ]
+    trainer = transformers.Trainer(
+        model=adapted(model, options, "language", tokens),
+        args=transformers.TrainingArguments(
+            **arguments(options, run), include_num_input_tokens_seen="non_padding"
+        ),
+        train_dataset=examples,
+        data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
+        compute_loss_func=loss,
+        processing_class=tokenizer,
+        callbacks=[Reporting(run, TRAINER, options)],
+    )
+    trainer.train(resume_from_checkpoint=run.resume)
+
+
+def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+    """L, of logits (B, T, V) and labels (B, T); N is `num_items_in_batch`."""
+    from torch.nn.functional import cross_entropy
+
+    logits = outputs.logits[:, :-1].float()  # (B, T - 1, V): position t predicts token t + 1
+    targets = labels[:, 1:]  # (B, T - 1)
+    nll = cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
+    return nll / (num_items_in_batch or (targets != IGNORED).sum())
+
+
+def collate(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
+    """Padded on the right; (B, T) each."""
+    import torch
+
+    from metrics.inference.loading import padded
+
+    ids, mask = padded([one["ids"] for one in batch], pad, left=False, device="cpu")
+    learned = [[*one["learned"], *[False] * (ids.shape[1] - len(one["ids"]))] for one in batch]
+    labels = ids.masked_fill(~torch.tensor(learned), IGNORED)
+    labels[:, 0] = IGNORED
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+
+
+TRAINER = Trainer(
+    name="sft",
+    about="Supervised fine-tuning on conversations, completions or text.",
+    objective="− (1/N) Σ_{t ∈ answer} log π_θ(x_t | x_{<t})",
+    paper="Ouyang et al. 2022, arXiv:2203.02155",
+    options=SftOptions,
+    kind="sft",
+    produces="language",
+    train=train,
+)
