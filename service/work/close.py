@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from sqlalchemy.exc import SQLAlchemyError
 
 from metrics.evidence.declaration import AnyMetric, Params
 from metrics.evidence.errors import MetricError
@@ -16,6 +18,8 @@ from service import queue
 from service.store import checkpoints, counters, datasets, evaluations, evidence, shards, verdicts
 from service.work.context import Context
 from service.work.evaluate import FAILED_METRIC, declared, joined
+
+log = logging.getLogger(__name__)
 
 MOST_SLICES = 100  # a slice key: the commonest values
 
@@ -101,11 +105,25 @@ class Closing:
                 sliced = self._verdict(metric, params, one, part, unit, ids)
                 self._add(one, sliced.scores, name)
         except MetricError as error:
-            signature = one.signature or {"name": one.name}
-            level = self.row.level
-            verdict = failed(metric, params, self.ids, signature, error.message, level=level)
-            self._add(one, verdict.scores, "", error)
+            self._fail(one, metric, params, error)
+        except SQLAlchemyError:  # worth another attempt
+            raise
+        except Exception as error:  # whatever it is, the other metrics stand
+            log.exception("%s cannot be concluded", one.name)
+            reason = f"an internal error stopped it ({type(error).__name__}; the log says more)"
+            self._fail(one, metric, params, MetricError(reason))
         self.seconds["conclude_seconds", one.name] = time.monotonic() - began
+
+    def _fail(
+        self, one: evaluations.Plan, metric: AnyMetric, params: Params, error: MetricError
+    ) -> None:
+        """Its scores carry the error; what it had concluded so far is forgotten."""
+        self.packed.pop(one.position, None)
+        self.rows = [row for row in self.rows if row["position"] != one.position]
+        signature = one.signature or {"name": one.name}
+        level = self.row.level
+        verdict = failed(metric, params, self.ids, signature, error.message, level=level)
+        self._add(one, verdict.scores, "", error)
 
     def summary(self) -> dict[str, Any]:
         """What the last event tells."""

@@ -1,0 +1,48 @@
+"""Closing an evaluation: what one metric breaks stays with that metric."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from service.store.evaluations import Plan
+from service.work import close
+from service.work.context import Context, Resources
+
+
+@pytest.fixture
+def closing(engine: Engine) -> close.Closing:
+    resources = SimpleNamespace(engine=engine, settings=SimpleNamespace(metric_roots=()))
+    context = Context(cast(Resources, resources))
+    row = SimpleNamespace(id="eval_x", level=0.95, seed=0, replicates=100)
+    return close.Closing(context, row, ["a", "b"], {0: 1, 1: 1}, {})
+
+
+def test_an_error_nobody_foresaw_is_one_metrics_own(
+    closing: close.Closing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(rows: Any) -> Any:
+        raise ZeroDivisionError("private")
+
+    monkeypatch.setattr(close, "joined", broken)
+    closing.conclude(Plan(0, "chrf", {}, None, {"name": "chrf"}, None))
+    (row,) = closing.rows
+    assert row["value"] is None
+    assert "ZeroDivisionError" in row["error"]["message"]
+    assert "private" not in row["error"]["message"]
+    assert closing.packed == {}
+
+
+def test_a_lost_database_is_worth_another_attempt(
+    closing: close.Closing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(rows: Any) -> Any:
+        raise OperationalError("select", {}, Exception("gone"))
+
+    monkeypatch.setattr(close, "joined", lost)
+    with pytest.raises(OperationalError):
+        closing.conclude(Plan(0, "chrf", {}, None, {"name": "chrf"}, None))
