@@ -15,7 +15,7 @@ from metrics.statistics.ranking import holm
 from service.contenders import contender, tested
 from service.errors import ApiError, invalid
 from service.settings import Settings
-from service.store import evaluations, verdicts
+from service.store import datasets, evaluations, verdicts
 from service.wire.dependencies import CurrentSettings, Transaction
 from service.wire.fields import Name, Schema
 
@@ -74,9 +74,10 @@ class ComparisonOut(BaseModel):
 def create_comparison(
     body: ComparisonIn, db: Transaction, settings: CurrentSettings
 ) -> ComparisonOut:
-    """Paired by sample id. Scores whose signatures differ are not compared: `error` says how they
-    differ."""
+    """Paired by sample id, over datasets in which an id means the same sample. Scores whose
+    signatures differ are not compared: `error` says how they differ."""
     rows = [_finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)]
+    _same_samples(db, *rows)
     scores = verdicts.read_scores(db, body.evaluations)
     pairs = _pairs(scores[body.evaluations[0]], scores[body.evaluations[1]], body.metrics)
     results = [_result(db, settings, body, left, right) for left, right in pairs]
@@ -103,14 +104,34 @@ def _finished(db: Connection, evaluation: str, param: str) -> Any:
     return row
 
 
+def _same_samples(db: Connection, a: Any, b: Any) -> None:
+    """Raises 422 when an id names one sample in the one dataset and another in the other."""
+    if a.dataset_id == b.dataset_id:
+        return
+    record = datasets.differing(db, a.dataset_id, b.dataset_id)
+    if record is not None:
+        message = (
+            f"the evaluations are on {_named(a)} and {_named(b)}, in which the sample {record!r} "
+            "is not the same: a difference between the systems could not be told from one "
+            "between the datasets"
+        )
+        raise invalid("different_samples", message, "evaluations")
+
+
+def _named(row: Any) -> str:
+    return f"{row.dataset_name}@{row.dataset_version}"
+
+
 def _pairs(left: list[Any], right: list[Any], names: list[str] | None) -> list[tuple[Any, Any]]:
-    """Scores of the same name in both, whole sets only."""
+    """Scores of the same name in both, whole sets only; of several, that of the same signature."""
     theirs: dict[str, Any] = {}
+    exactly: dict[tuple[str, str | None], Any] = {}
     for score in right:
         if not score.slice:
             theirs.setdefault(score.name, score)
+            exactly.setdefault((score.name, score.signature), score)
     found = [
-        (score, theirs[score.name])
+        (score, exactly.get((score.name, score.signature), theirs[score.name]))
         for score in left
         if not score.slice
         and score.name in theirs

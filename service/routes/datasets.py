@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from service.errors import invalid
 from service.store import datasets
 from service.wire.asking import existing
 from service.wire.dependencies import Idempotent, Transaction
@@ -88,19 +89,31 @@ def list_datasets(
     return page([view(row) for row in rows], limit)
 
 
-@router.get("/{dataset}", summary="One dataset, by id, name or name@version")
+# names may hold slashes, as those of models do: hence `path`, and this one first
+@router.get("/{dataset:path}/records", summary="A dataset's records")
+def list_records(
+    dataset: str,
+    db: Transaction,
+    after: str | None = None,
+    offset: Annotated[
+        int, Query(ge=0, lt=2**30, description="where to begin, without `after`")
+    ] = 0,
+    limit: Annotated[Limit, Query()] = 20,
+) -> Page[dict[str, Any]]:
+    """In the dataset's order; `after` is a record's id."""
+    found = existing(db, dataset)
+    if after is not None:
+        index = datasets.find_index(db, found.id, after)
+        if index is None:
+            raise invalid("unknown_cursor", f"no record has the id {after!r}", "after")
+        offset = index + 1
+    rows = datasets.read_records(db, found.id, offset, offset + limit + 1)
+    return page(rows, limit)
+
+
+@router.get("/{dataset:path}", summary="One dataset, by id, name or name@version")
 def get_dataset(dataset: str, db: Transaction) -> DatasetOut:
     return view(existing(db, dataset))
-
-
-@router.get("/{dataset}/records", summary="A dataset's records")
-def list_records(
-    dataset: str, db: Transaction, offset: int = 0, limit: Annotated[Limit, Query()] = 20
-) -> Page[dict[str, Any]]:
-    found = existing(db, dataset)
-    first = max(offset, 0)
-    rows = datasets.read_records(db, found.id, first, first + limit + 1)
-    return page(rows, limit)
 
 
 def view(found: datasets.Dataset) -> DatasetOut:

@@ -86,7 +86,7 @@ def list_leaderboards(db: Transaction) -> Boards:
     return Boards(data=list(found.values()))
 
 
-@router.get("/{dataset}", summary="One board")
+@router.get("/{dataset:path}", summary="One board")  # names may hold slashes
 def get_leaderboard(
     dataset: str,
     db: Transaction,

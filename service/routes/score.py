@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 from service import queue
 from service.errors import ApiError, invalid
 from service.store import score_requests
-from service.wire.asking import Metrics, Samples, fit, known_metrics, unique_ids
+from service.wire.asking import Asked, Metrics, Samples, fit, known_metrics, unique_ids
 from service.wire.fields import Schema
 from service.wire.waiting import preferred_wait, until
 
@@ -103,6 +104,7 @@ def _queue(request: Request, body: ScoreIn) -> str:
             message = f"samples[{index}] has no output"
             raise invalid("missing_output", message, f"samples[{index}].output")
     unique_ids(samples)
+    _unique_names(asked)
     fit(asked, samples)
     metrics = [
         {"name": one.metric.name, "params": one.params.model_dump(mode="json")} for one in asked
@@ -125,6 +127,17 @@ def _queue(request: Request, body: ScoreIn) -> str:
         made = score_requests.add(db, group, content)
         queue.defer(db, "score.batch", priority=SOON, request=made)
     return made
+
+
+def _unique_names(asked: Sequence[Asked]) -> None:
+    """Raises 422 when two metrics have a score of one name: the answer is keyed by names."""
+    seen: dict[str, int] = {}
+    for index, one in enumerate(asked):
+        for name in one.metric.score_names(one.params):
+            first = seen.setdefault(name, index)
+            if first != index:
+                message = f"metrics[{first}] has a score {name} already: ask for one at a time"
+                raise invalid("duplicate_score", message, f"metrics[{index}]")
 
 
 def _abandon(request: Request, made: str) -> None:

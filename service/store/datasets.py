@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, Row, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from service.identifiers import new
 from service.store.bulk import copy
 from service.tables import datasets, records
+
+LONGEST_VALUE = 200  # characters; it becomes part of a key of the table of scores
 
 Record = Mapping[str, Any]  # {"id", ...}: what a record holds depends on the dataset's kind
 
@@ -127,12 +129,35 @@ def read_ids(db: Connection, dataset_id: str) -> list[str]:
 
 
 def read_metadata(db: Connection, dataset_id: str, key: str) -> dict[int, str]:
-    """One metadata value of the records that have it, as text, by index."""
-    value = records.c.content["metadata"][key]
-    query = select(records.c.index, value.astext).where(
-        records.c.dataset_id == dataset_id, value.is_not(None)
+    """One metadata value of the records that have it, as text, by index.
+
+    Null is none, and so is a text longer than `LONGEST_VALUE`: it names no group.
+    """
+    value = records.c.content["metadata"][key].astext  # NULL for JSON's null
+    query = select(records.c.index, value).where(
+        records.c.dataset_id == dataset_id, func.length(value) <= LONGEST_VALUE
     )
     return {row[0]: row[1] for row in db.execute(query.order_by(records.c.index))}
+
+
+def differing(db: Connection, a: str, b: str) -> str | None:
+    """The id of a record that is in both datasets and not the same in both; None without one.
+
+    The same means what outputs are made from and compared with: metadata may differ.
+    """
+    left, right = records.alias(), records.alias()
+    unlike = [
+        left.c.content[name].is_distinct_from(right.c.content[name])
+        for name in ("prompt", "references", "tests")
+    ]
+    query = (
+        select(left.c.record_id)
+        .join(right, right.c.record_id == left.c.record_id)
+        .where(left.c.dataset_id == a, right.c.dataset_id == b, or_(*unlike))
+        .order_by(left.c.index)
+        .limit(1)
+    )
+    return db.scalar(query)
 
 
 def find_index(db: Connection, dataset_id: str, record_id: str) -> int | None:

@@ -83,5 +83,6 @@ def _scores(found: list[Verdict], index: int) -> dict[str, float | None]:
         if verdict.per_sample is None:
             continue
         for score, value in zip(verdict.scores, verdict.per_sample[index].tolist(), strict=True):
-            shown[score.name] = None if math.isnan(value) else value
+            # of two scores of one name the first is shown: it is the one that `sort` goes by
+            shown.setdefault(score.name, None if math.isnan(value) else value)
     return shown

@@ -69,6 +69,14 @@ def test_a_metric_that_fails_fails_alone(assay: Client) -> None:
     assert scores["chrf"]["value"] > 0
 
 
+def test_two_scores_of_one_name_are_refused(assay: Client) -> None:
+    """The answer is keyed by names: one of the two would be lost."""
+    twice = ["chrf", {"name": "chrf", "params": {"word_order": 2}}]
+    with pytest.raises(AssayError) as refused:
+        assay.score(twice, samples(1))
+    assert (refused.value.status, refused.value.param) == (422, "metrics[1]")
+
+
 def test_nothing_is_kept(assay: Client, database_url: str) -> None:
     assay.score(["chrf"], samples(4))
     engine = create_engine(normalize(database_url))
