@@ -16,6 +16,7 @@ Normalization = Literal["none", "unicode", "squad"]
 
 _ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ENGLISH_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_SIGN = re.compile(r"[^\w\s]|_")  # all punctuation, and some more: few characters to look up
 # Scripts written without spaces between words: each character stands for a word.
 # Han, kana, and their compatibility forms; Thai, Lao, Khmer and Burmese are left whole.
 _SPACELESS = re.compile(
@@ -35,12 +36,16 @@ def normalize(text: str, how: Normalization) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     if folded.isascii():
         return " ".join(folded.translate(_ASCII_DROPPED).split())
-    return " ".join("".join(char for char in folded if not _is_punctuation(char)).split())
+    return " ".join(_SIGN.sub(_unless_punctuation, folded).split())
 
 
 def words(text: str, spaceless: bool) -> list[str]:
     """Words between white space; with `spaceless`, each Han or kana character is one of its own."""
     return (_SPACELESS.sub(r" \1 ", text) if spaceless else text).split()
+
+
+def _unless_punctuation(sign: re.Match[str]) -> str:
+    return "" if _is_punctuation(sign[0]) else sign[0]
 
 
 def _is_punctuation(char: str) -> bool:
