@@ -1,0 +1,151 @@
+"""BERTScore, perplexity and reward on a CUDA device: `python -m benchmarks.gpu`.
+
+Prints tokens a second and the peak of memory in fp32 and bf16, and how far the rows of bf16 lie
+from those of fp32. Where there is no CUDA device it says so and exits with 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.comparing import rows_of
+from benchmarks.texts import english
+from metrics import find, parse
+from metrics.evidence.declaration import Floats, Sample
+from metrics.inference.pool import ModelPool
+from metrics.inference.protocol import DType
+
+ENCODER, LANGUAGE = "builtin/minilm-l6", "builtin/smollm2-135m-instruct"
+DTYPES: tuple[DType, ...] = ("float32", "bfloat16")
+METRICS = ("bertscore", "perplexity", "reward")
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One metric in one precision."""
+
+    metric: str
+    dtype: DType
+    seconds: float
+    tokens: int
+    gibibytes: float  # peak of the device's memory; NaN without a CUDA device
+    rows: Floats
+
+
+def main() -> int:
+    import torch
+
+    asked = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
+    asked.add_argument("--count", type=int, default=4000, help="samples")
+    count = asked.parse_args().count
+    if not torch.cuda.is_available():
+        print("no CUDA device here: nothing was measured")
+        return 0
+    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {count} samples")
+    with tempfile.TemporaryDirectory() as folder:
+        passes = list(measured("cuda", Path(folder), english(count, seed=0).samples))
+    Console(width=None if sys.stdout.isatty() else 160).print(table(passes))
+    return 0
+
+
+def measured(
+    device: str, folder: Path, samples: Sequence[Sample], metrics: Sequence[str] = METRICS
+) -> Iterator[Pass]:
+    """Each metric in fp32 and bf16, its model warm."""
+    pool = ModelPool([folder], folder / "models", device)
+    for name in metrics:
+        model = {"bertscore": ENCODER, "perplexity": LANGUAGE}.get(name)
+        model = model or str(reward_model(pool, folder / "reward"))
+        tokens = count_tokens(pool, name, model, samples)
+        for dtype in DTYPES:
+            yield run(pool, name, model, dtype, samples, tokens)
+
+
+def run(
+    pool: ModelPool, name: str, model: str, dtype: DType, samples: Sequence[Sample], tokens: int
+) -> Pass:
+    metric = find(name)
+    params = parse(metric, {"model": model, "dtype": dtype})
+    rows_of(metric, params, samples[:64], pool)  # loads and warms up
+    _synchronize(pool.device, lambda cuda: cuda.reset_peak_memory_stats())
+    begun = time.perf_counter()
+    rows = rows_of(metric, params, samples, pool)  # rows are numpy's: the device has finished
+    spent = time.perf_counter() - begun
+    peak = _synchronize(pool.device, lambda cuda: cuda.max_memory_allocated() / 2**30)
+    return Pass(name, dtype, spent, tokens, peak, rows)
+
+
+def count_tokens(pool: ModelPool, name: str, model: str, samples: Sequence[Sample]) -> int:
+    """Real tokens, without padding: of outputs and references for BERTScore, else of outputs."""
+    outputs = [sample.outputs[0] for sample in samples]
+    if name == "bertscore":
+        texts = [*outputs, *(sample.references[0] for sample in samples)]
+        ids = pool.encoder(model, add_prefix_space=True).encode(texts)
+    elif name == "perplexity":
+        ids = pool.language(model).encode(outputs)
+    else:
+        ids = pool.classifier(model).encode([(None, output) for output in outputs])
+    return sum(map(len, ids))
+
+
+def reward_model(pool: ModelPool, folder: Path) -> Path:
+    """The builtin language model with a random head: a judge of no taste and the usual cost."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    if not folder.is_dir():
+        source = pool.files(LANGUAGE)[0]
+        torch.manual_seed(0)
+        classes: Any = AutoModelForSequenceClassification
+        classes.from_pretrained(source, num_labels=1).save_pretrained(folder)
+        AutoTokenizer.from_pretrained(source).save_pretrained(folder)
+    return folder
+
+
+def _synchronize(device: str, ask: Callable[[Any], Any]) -> float:
+    import torch
+
+    if not device.startswith("cuda"):
+        return float("nan")
+    torch.cuda.synchronize()
+    return float(ask(torch.cuda) or 0.0)
+
+
+def table(passes: Sequence[Pass]) -> Table:
+    shown = Table(box=box.MARKDOWN)
+    for heading in ("metric", "dtype", "tokens", "seconds", "tokens/s", "peak GiB", "from fp32"):
+        shown.add_column(heading, justify="left" if heading in ("metric", "dtype") else "right")
+    exact = {one.metric: one.rows for one in passes if one.dtype == "float32"}
+    for one in passes:
+        apart = float(np.abs(relative(one.rows, exact[one.metric])).max(initial=0.0))
+        shown.add_row(
+            one.metric,
+            one.dtype,
+            f"{one.tokens:,}",
+            f"{one.seconds:.2f}",
+            f"{one.tokens / one.seconds:,.0f}",
+            f"{one.gibibytes:.2f}",
+            f"{apart:.1g}",
+        )
+    return shown
+
+
+def relative(rows: Floats, exact: Floats) -> Floats:
+    """By how much of the column's largest value each number is off."""
+    return np.asarray((rows - exact) / np.maximum(np.abs(exact).max(axis=0), 1e-9), np.float64)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

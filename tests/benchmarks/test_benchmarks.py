@@ -1,0 +1,98 @@
+"""The benchmarks agree with the reference packages on a little text, and can disagree."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import bootstrap
+from benchmarks.__main__ import table
+from benchmarks.comparing import Row, Timed, bound, furthest, ratio
+from benchmarks.gpu import measured
+from benchmarks.texts import english, news, summaries
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", ["rouge", "bleu", "chrf", "distinct_n", "bertscore"])
+def test_a_comparison_agrees(name: str) -> None:
+    rows: list[Row] = list(import_module(f"benchmarks.{name}").rows(0.01))
+    assert rows
+    assert all(row.agrees for row in rows), [row.agreement for row in rows]
+
+
+def test_the_bootstraps_agree() -> None:
+    speed, memory = bootstrap.rows(0.01)
+    assert speed.agrees, speed.agreement
+    assert memory.fast, memory.ours
+
+
+def test_a_wrong_interval_is_noticed() -> None:
+    given = bootstrap.systems(200, seed=0)
+    found, difference, values = bootstrap.ours(given)
+    results = bootstrap.theirs(given)
+    narrow = [dataclasses.replace(one, low=one.low + 0.5) for one in found]
+    scores, width, _ = bootstrap.agreement((narrow, difference, values), results)
+    assert scores < 1e-9
+    assert width > bootstrap.WIDTH
+    other = [value + 1e-6 for value in values]
+    assert bootstrap.agreement((found, difference, other), results)[0] > 1e-9
+
+
+def test_a_missed_bound_is_shown() -> None:
+    slow: Timed[None, None] = Timed(1.0, 4.9, [])
+    row = ratio("x", slow, 5.0, "", agrees=True)
+    assert not row.fast
+    assert ratio("x", slow, 4.9, "", agrees=True).fast
+    assert not bound("x", 2.1, 2, "s").fast
+    assert "4.9× (missed)" in table([row]).columns[3]._cells
+    assert furthest([1.0], [1.0, 2.0]) == np.inf
+
+
+def test_texts_are_of_the_length_they_claim_and_the_same_every_time() -> None:
+    pairs = news(40, seed=3)
+    assert all(25 <= len(text.split()) <= 40 for text in pairs.references)
+    assert all(60 <= len(text.split()) <= 100 for text in summaries(20, seed=3).references)
+    assert pairs == news(40, seed=3)
+    other = news(40, seed=3, system=1)
+    assert other.references == pairs.references
+    assert other.outputs != pairs.outputs
+    assert sum("а" <= text[3].lower() <= "я" for text in pairs.references) >= 15
+
+
+def test_the_command_refuses_numbers_that_disagree(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import __main__ as command
+    from benchmarks import distinct_n
+
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--only", "distinct_n", "--scale", "0.001"])
+    assert command.main() == 0
+    monkeypatch.setattr(distinct_n, "distinct", lambda outputs, n: 0.5)
+    assert command.main() == 1
+
+
+def test_without_a_cuda_device_it_says_so() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    said = subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu"],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert said.returncode == 0
+    assert "no CUDA device here" in said.stdout
+
+
+def test_what_runs_on_the_device_runs_on_the_cpu(tmp_path: Path) -> None:
+    full, half = measured("cpu", tmp_path, english(3, seed=0).samples, ["bertscore"])
+    assert full.tokens == half.tokens > 100
+    np.testing.assert_allclose(half.rows, full.rows, atol=0.02)
