@@ -43,7 +43,7 @@ out: Adam's ε of 1e-5, orthogonal initialisation, whitening by minibatch, early
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
@@ -150,13 +150,6 @@ def kl_estimate(logprobs: Tensor, reference: Tensor, kind: Literal["k1", "k2", "
     return k1**2 / 2 if kind == "k2" else (-k1).exp() - 1 + k1
 
 
-def moments(values: Tensor, mask: Tensor, total: Total) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance where the mask is true, over all processes."""
-    count = total(mask.sum())
-    mean = total((values * mask).sum()) / count
-    return mean, total(((values - mean) ** 2 * mask).sum()) / count
-
-
 def next_kl_coef(coef: float, kl: float, target: float, horizon: int, completions: int) -> float:
     """β after a rollout that measured `kl` nats a completion."""
     error = min(max(kl / target - 1, -0.2), 0.2)
@@ -181,6 +174,8 @@ class PPO:
 
     def collect(self, number: int, total: Total) -> tuple[Completions, dict[str, float]]:
         """Completions with what the losses need of the policy that wrote them, (R, T) each."""
+        from trainers.run.on_policy import moments
+
         rollout, scores, shown = self._write(number)
         mask, logprobs = rollout["mask"], rollout["logprobs"]
         kl = kl_estimate(logprobs, rollout["reference"], "k1") * mask
@@ -268,6 +263,8 @@ class PPO:
 
     def _describe(self, rollout: Completions, kl: Tensor, total: Total) -> dict[str, float]:
         """KL in nats a completion; how much of the returns the values foretold (1: all)."""
+        from trainers.run.on_policy import moments
+
         mask, returns, values = rollout["mask"], rollout["returns"], rollout["values"]
         mean, variance = moments(returns, mask, total)
         unexplained = moments(returns - values, mask, total)[1]

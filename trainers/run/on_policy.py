@@ -73,6 +73,7 @@ class OnPolicyTrainer(transformers.Trainer):
         self.steps_per_rollout = passes * minibatches
         self.rollouts_per_epoch = rollouts_per_epoch
         self._number, self._rollout = -1, Completions()
+        self._tokens = 0  # learned from, prompts included, by all processes
         self._seen: dict[str, list[float]] = defaultdict(list)
 
     def get_train_dataloader(self) -> Any:
@@ -102,6 +103,7 @@ class OnPolicyTrainer(transformers.Trainer):
         tokens = self._total(sum(batch["mask"].sum() for batch in batches))
         for batch in batches:
             batch["tokens"] = tokens / (num_batches * self.args.world_size)
+        self._tokens += int(tokens + self._total(sum(batch["prompts"].sum() for batch in batches)))
         return batches, None
 
     def compute_loss(
@@ -135,7 +137,8 @@ class OnPolicyTrainer(transformers.Trainer):
         if names:
             means = self._total(means) / self.args.world_size
         self._seen.clear()
-        super().log({**logs, **dict(zip(names, means.tolist(), strict=True))}, start_time)
+        shown = dict(zip(names, means.tolist(), strict=True))
+        super().log(logs | shown | {"num_tokens": self._tokens}, start_time)
 
     def _see(self, shown: dict[str, float]) -> None:
         for name, value in shown.items():
@@ -159,8 +162,8 @@ class OnPolicyTrainer(transformers.Trainer):
             self.model.policy.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
             save_file(self.model.critic(), folder / STATE / "value.safetensors")
-            state = json.dumps({"number": self._number, **self.method.state()})
-            (folder / STATE / "state.json").write_text(state)
+            state = {"number": self._number, "tokens": self._tokens, "method": self.method.state()}
+            (folder / STATE / "state.json").write_text(json.dumps(state))
         self.accelerator.wait_for_everyone()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -173,11 +176,18 @@ class OnPolicyTrainer(transformers.Trainer):
             raise ValueError(f"the checkpoint's value model is another one: {', '.join(odd)}")
         self.model.load_state_dict(critic, strict=False)
         state = json.loads((folder / "state.json").read_text())
-        self._number = int(state.pop("number"))
-        self.method.load(state)
+        self._number, self._tokens = int(state["number"]), int(state["tokens"])
+        self.method.load(state["method"])
         rollout = load_file(folder / self._rollout_file)
         self._rollout = {name: values.to(self.args.device) for name, values in rollout.items()}
 
     @property
     def _rollout_file(self) -> str:
         return f"rollout-{self.args.process_index}-of-{self.args.world_size}.safetensors"
+
+
+def moments(values: Tensor, mask: Tensor, total: Total) -> tuple[Tensor, Tensor]:
+    """Mean and (biased) variance where the mask is true, over all processes."""
+    count = total(mask.sum())
+    mean = total((values * mask).sum()) / count
+    return mean, total(((values - mean) ** 2 * mask).sum()) / count
