@@ -2,12 +2,13 @@
 # make serve   install, start the service
 # make test    install, run every test         (make test TESTS="tests/service -k serve")
 # make check   install, run the static checks
-# make bench   install, run the benchmarks
+# make bench   install, run the benchmarks     (make bench ARGS="--only chrf rouge")
 #
 # Choose the interpreter with PYTHON=python3.12. No step asks anything.
 
 PYTHON ?= python3
 TESTS ?=
+ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
@@ -33,7 +34,7 @@ check: install
 	else echo "docker compose: no such client here, docker-compose.yml is not validated"; fi
 
 bench: install
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 install: $(INSTALLED) sandbox
 
