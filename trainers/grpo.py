@@ -1,0 +1,191 @@
+"""Group relative policy optimisation: several completions a prompt, each against the others.
+
+For a prompt x the policy π_old draws a group y_1 … y_K, and each earns R_i = R(x, y_i): a metric's
+per-sample value, or a weighted sum of several. What is learned from is how they differ,
+
+    A_i = (R_i − b_i) / (s + 10⁻⁴)
+    b_i = mean of R_1 … R_K                   baseline "mean"
+          mean of the other K − 1             baseline "leave_one_out": unbiased, as in RLOO
+    s   = deviation of R within the group     scale_rewards "group"
+          deviation over the whole batch      "batch";   without the division: "none"
+
+(deviations with n − 1; leaving one out multiplies R_i − b_i by K / (K − 1)). For every token t
+
+    ρ_it  = π_θ(y_it | x, y_i<t) / π_old(y_it | x, y_i<t)
+    KL_it = π_ref / π_θ − log(π_ref / π_θ) − 1, of that token        Schulman's k3, never negative
+    l_it  = min(ρ_it A_i, clip(ρ_it, 1 − ε, 1 + ε) A_i) − β KL_it
+
+and this is minimised, in `iterations` (μ) optimiser steps over the same N completions:
+
+    L(θ)  = − (1/N) Σ_i (1/|y_i|) Σ_t l_it          loss_type "grpo", the paper's
+            − (1/Σ_i |y_i|) Σ_i Σ_t l_it            "dapo": all tokens weigh the same
+            − (1/(N · T)) Σ_i Σ_t l_it              "dr_grpo": likewise; T is max_completion_length
+
+π_ref is the model that training began with: under LoRA the policy with its adapter switched off, in
+full fine-tuning a second, frozen copy (neither with β = 0). All probabilities are at `temperature`.
+
+N is batch_size · gradient_accumulation_steps a process, and an optimiser step uses all of them: so
+with μ = 1 every ρ is 1, and nothing is clipped. Prompts follow a row of permutations fixed by the
+seed, so that none is left out. Groups of equal rewards teach nothing: ten such batches in a row are
+told in an event. Reported: reward and its components, KL, entropy, lengths, what is clipped.
+
+Papers: Shao et al. 2024 (arXiv:2402.03300); leave-one-out: Ahmadian et al. 2024 (arXiv:2402.14740);
+dapo: Yu et al. 2025 (arXiv:2503.14476); dr_grpo, with "none": Liu et al. 2025 (arXiv:2503.20783).
+Runs on TRL's GRPOTrainer, with our prompts, rewards and advantages. Left out: another engine to
+generate with, tools and images, two-sided clipping, an entropy bonus, rewards that abstain.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from trainers.run.declaration import Options, Reward, Trainer
+from trainers.run.run import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Baseline = Literal["mean", "leave_one_out"]
+Scale = Literal["group", "batch", "none"]
+
+
+class GRPOOptions(Options):
+    """Off values stand beside the defaults. `batch_size` counts completions, not prompts."""
+
+    learning_rate: float = Field(
+        default=1e-6, gt=0, le=1
+    )  # the paper's; LoRA bears 10–100 times it
+    rewards: tuple[Reward, ...] = Field(min_length=1)
+    num_generations: int = Field(default=8, ge=2, le=1024)  # K, completions of a prompt
+    max_completion_length: int = Field(default=256, ge=1)  # tokens
+    temperature: float = Field(default=1.0, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)  # 1: off; below 1 π_old is not what drew
+    baseline: Baseline = "mean"
+    scale_rewards: Scale = "group"  # "none": off
+    kl_coef: float = Field(default=0.04, ge=0)  # β; 0: off, and no reference is kept
+    clip_epsilon: float = Field(default=0.2, gt=0, lt=1)  # ε; matters from iterations = 2 on
+    iterations: int = Field(default=1, ge=1)  # μ, optimiser steps over the same completions
+    loss_type: Literal["grpo", "dapo", "dr_grpo"] = "grpo"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> GRPOOptions:
+        if self.generation_size % self.num_generations:
+            raise ValueError(
+                f"num_generations ({self.num_generations}) must divide batch_size · "
+                f"gradient_accumulation_steps = {self.generation_size}: groups are whole"
+            )
+        if self.adapter and self.adapter.dropout:
+            raise ValueError("lora.dropout must be 0: π_θ / π_old would not be 1 at first")
+        return self
+
+    @property
+    def generation_size(self) -> int:
+        """Completions a process, drawn at once."""
+        return self.batch_size * self.gradient_accumulation_steps
+
+
+def advantages(rewards: Tensor, k: int, baseline: Baseline, scale: Scale) -> Tensor:
+    """(N,) A of the rewards (N,) of N / k groups, one after the other."""
+    groups = rewards.view(-1, k)  # (N / k, k)
+    others = (groups.sum(1, keepdim=True) - groups) / (k - 1)
+    found = groups - (others if baseline == "leave_one_out" else groups.mean(1, keepdim=True))
+    if scale == "group":
+        found = found / (groups.std(1, keepdim=True) + 1e-4)
+    elif scale == "batch":
+        found = found / (rewards.std() + 1e-4)
+    return found.view(-1)
+
+
+def plan(options: GRPOOptions, records: int, processes: int) -> tuple[int, int]:
+    """Optimiser steps of the whole job, and how many prompts are drawn for them."""
+    prompts = options.generation_size * processes // options.num_generations  # a generation
+    generations = math.ceil(options.epochs * records / prompts)
+    steps = options.max_steps or generations * options.iterations
+    return steps, math.ceil(steps / options.iterations) * prompts
+
+
+NAMES = {
+    "reward": "reward",  # mean of the weighted sum; the components are reward/<name>
+    "reward_std": "reward/std",
+    "frac_reward_zero_std": "reward/equal_groups",  # share of groups that teach nothing
+    "kl": "kl",  # to the reference: nats a completion, by k3
+    "entropy": "entropy",  # of π_θ, nats a token
+    "clip_ratio/region_mean": "clip_fraction",  # share of tokens where the clip decides
+    "completions/mean_length": "completions/length",  # tokens
+    "completions/ended": "completions/ended",  # share with a stop token
+    "num_tokens": "num_tokens",
+}
+
+
+def train(options: GRPOOptions, run: Run) -> None:
+    """Raises TrainingError("reward_failed") with the sample where a completion has no reward."""
+    build(options, run).train(resume_from_checkpoint=run.resume)
+
+
+def build(options: GRPOOptions, run: Run) -> Any:
+    """The trainer, ready to train."""
+    from datasets import Dataset
+    from trl.trainer.grpo_config import GRPOConfig
+
+    from trainers.run.arguments import arguments
+    from trainers.run.callbacks import Reporting
+    from trainers.run.completions import drawn
+    from trainers.run.groups import GroupTrainer
+    from trainers.run.models import load_start, lora_config
+    from trainers.run.prompts import encoded
+    from trainers.run.rewards import Rewards
+
+    rewards = Rewards(options.rewards, run.models, tell=run.event)
+    rewards.prepare(run.records)
+    model, tokenizer = load_start(run, options)
+    prompts = encoded(run, options, model, tokenizer, options.max_completion_length)
+    lora = lora_config(model, options)
+    held = options.kl_coef > 0 and lora is None
+    steps, count = plan(options, len(prompts), run.spec.processes)
+    order = drawn(len(prompts), 0, count, options.seed)
+    rows = Dataset.from_dict({"prompt": [str(index) for index in range(len(prompts))]})
+    shared = arguments(options, run) | {"max_steps": steps, "num_train_epochs": 1}  # of `order`
+    return GroupTrainer(
+        model=model,
+        reference=load_start(run, options)[0] if held else None,
+        rewards=rewards,
+        prompts=prompts,
+        advantages=lambda found: advantages(
+            found, options.num_generations, options.baseline, options.scale_rewards
+        ),
+        kl_coef=options.kl_coef,
+        epochs=count / len(prompts),
+        names=NAMES,
+        args=GRPOConfig(
+            **shared,
+            num_generations=options.num_generations,
+            max_completion_length=options.max_completion_length,
+            temperature=options.temperature,
+            top_p=options.top_p,
+            num_iterations=options.iterations,
+            epsilon=options.clip_epsilon,
+            loss_type=options.loss_type,
+            disable_dropout=True,
+            shuffle_dataset=False,
+            gradient_checkpointing=False,
+        ),
+        train_dataset=rows.select(order),
+        processing_class=tokenizer,
+        peft_config=lora,
+        callbacks=[Reporting(run, TRAINER, options, names=NAMES)],
+    )
+
+
+TRAINER = Trainer(
+    name="grpo",
+    about="Several completions a prompt, rewarded by metrics, each against the others.",
+    objective="− (1/N) Σ_i (1/|y_i|) Σ_t [min(ρ_it A_i, clip(ρ_it, 1 − ε, 1 + ε) A_i) − β KL_it]",
+    paper="Shao et al. 2024, arXiv:2402.03300",
+    options=GRPOOptions,
+    kind="prompts",
+    produces="language",
+    train=train,
+)
