@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import orjson
@@ -11,6 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, create_engine, make_url
 
+# \\u0000 behind an even number of backslashes is a NUL; behind an odd one, a text that says so
+ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
@@ -29,10 +32,16 @@ def connect(url: str | URL, pool_size: int = 10) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
-        json_serializer=lambda value: orjson.dumps(value).decode(),
+        hide_parameters=True,  # users' texts have no business in logs
+        json_serializer=_json,
         json_deserializer=orjson.loads,
         connect_args={"application_name": "assay", "connect_timeout": 10},
     )
+
+
+def _json(value: object) -> str:
+    """JSON as PostgreSQL takes it: what is not finite becomes null, NUL becomes U+FFFD."""
+    return ESCAPED_NUL.sub(r"\1\\ufffd", orjson.dumps(value).decode())
 
 
 def migrate(url: str | URL) -> None:

@@ -154,7 +154,11 @@ def _generate(
         settings = replace(Generation(), **options | {"stop": tuple(options.get("stop") or ())})
         texts = model.generate([record["prompt"] for record in records], settings, progress.items)
         with context.engine.begin() as db:
-            indexed = {start + at: outs for at, outs in enumerate(texts)}
+            # a model may well generate NUL, which PostgreSQL's text cannot hold
+            indexed = {
+                start + at: [out.replace("\x00", "\ufffd") for out in outs]
+                for at, outs in enumerate(texts)
+            }
             evaluations.keep_outputs(db, row.id, indexed)
 
 
