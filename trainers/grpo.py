@@ -170,7 +170,7 @@ def build(options: GRPOOptions, run: Run) -> Any:
             loss_type=options.loss_type,
             disable_dropout=True,
             shuffle_dataset=False,
-            gradient_checkpointing=False,
+            activation_checkpointing=False,
         ),
         train_dataset=rows.select(order),
         processing_class=tokenizer,
