@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, create_engine, make_url
 
-# \\u0000 behind an even number of backslashes is a NUL; behind an odd one, a text that says so
+# an escaped NUL; behind an odd number of backslashes it is a text that spells one
 ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 

@@ -134,7 +134,7 @@ def test_pause_resume_cancel(assay: Client) -> None:
 )
 def test_refused(service: Live, assay: Client, changes: Any, param: str, part: str) -> None:
     before = len(assay.request("GET", "/v1/training_jobs", limit=1000)["data"])
-    answer = httpx.post(f"{service.base}/v1/training_jobs", json=job_body("dpo", **changes))
+    answer = httpx.post(f"{service.base}/v1/training_jobs", json=job_body("dpo") | changes)
     assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["param"] == param
     assert part in answer.json()["error"]["message"]
