@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from trainers.run.process import launch
+from trainers.run.process import launch, train
 from trainers.run.reports import Reader, Report
+from trainers.run.run import Run
 from trainers.run.spec import DATA, EVENTS, LOG, Spec
 
 PATIENCE = 150
@@ -48,6 +49,12 @@ def attempt(
     spec = Spec(**fields | settings)
     spec.write()
     return spec
+
+
+def here(spec: Spec, run: Run | None = None) -> list[Report]:
+    """Trains inside this process. Raises what the training process would report as a failure."""
+    train(run or Run(spec))
+    return reports(spec)
 
 
 def start(spec: Spec, **popen: Any) -> subprocess.Popen[bytes]:

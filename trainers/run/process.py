@@ -68,7 +68,7 @@ def main(path: Path) -> int:
     rank = int(os.environ.get("RANK", "0"))
     run = Run(_placed(spec), rank)
     try:
-        _train(run)
+        train(run)
     except Exception as error:  # noqa: BLE001 (whatever it is, it has to be told)
         traceback.print_exc()
         if rank == 0:
@@ -83,7 +83,8 @@ def main(path: Path) -> int:
     return 0
 
 
-def _train(run: Run) -> None:
+def train(run: Run) -> None:
+    """Trains as the specification says. Raises whatever stands in the way."""
     import trainers
 
     trainer = trainers.find(run.spec.method)

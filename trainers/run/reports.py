@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,14 +39,23 @@ class Report(BaseModel):
 
 
 class Reporter:
-    """Appends reports; each is one write, flushed, so that a reader never sees half of one."""
+    """Appends reports; each is one write, so that a reader never sees half of one.
+
+    On a full disk half a line may be written: the next report begins a line of its own.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._torn = False
 
     def send(self, report: Report) -> None:
         line = report.model_copy(update={"time": time.time()}).model_dump()
-        os.write(self._file, orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
+        data = orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n"
+        data = b"\n" + data if self._torn else data
+        self._torn = True
+        if os.write(self._file, data) < len(data):
+            raise OSError(errno.ENOSPC, "no space left for a report")
+        self._torn = False
 
 
 class Reader:
@@ -63,4 +74,5 @@ class Reader:
                 if not line.endswith(b"\n"):
                     return
                 self._offset += len(line)
-                yield Report.model_validate(orjson.loads(line))
+                with suppress(orjson.JSONDecodeError):  # torn
+                    yield Report.model_validate(orjson.loads(line))

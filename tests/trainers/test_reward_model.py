@@ -1,0 +1,132 @@
+"""The reward trainer against the metric that its checkpoints become, and against TRL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from metrics.inference.pool import ModelPool
+from tests.trainers.attempts import attempt, here, losses, saved
+from trainers.run.reports import Report
+from trainers.run.run import TrainingError
+
+PAIRS = [
+    {"prompt": "Какой город столица России?", "chosen": "Москва.", "rejected": "Не знаю 🤷"},
+    {"prompt": "Is 7 prime?", "chosen": "Yes, it is.", "rejected": "Rome"},
+    {"prompt": "2 + 2", "chosen": "4", "rejected": "It is the capital of France."},
+    {"prompt": "首都は？", "chosen": "東京 — Tokyo", "rejected": "булок"},
+]
+OPTIONS = {"max_steps": 6, "save_steps": 3, "batch_size": 4, "learning_rate": 1e-3}
+OPTIONS |= {"max_length": 128}
+
+
+def rewards(pool: ModelPool, name: str, side: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """(pairs,) as the metric `reward` would give them."""
+    model = pool.classifier(name)
+    return model.scores(model.encode([(pair["prompt"], pair[side]) for pair in PAIRS]))
+
+
+def series(found: list[Report], name: str) -> list[float]:
+    return [report.data[name] for report in found if report.type == "series"]
+
+
+@pytest.mark.parametrize("center", [0.0, 0.5])
+def test_the_loss_is_that_of_the_metrics_own_rewards(
+    center: float, tiny_reward_model: Path, model_pool: ModelPool, tmp_path: Path
+) -> None:
+    """Also over accumulated batches, whose statistics are those of all pairs."""
+    chosen = rewards(model_pool, "tiny-reward", "chosen")
+    rejected = rewards(model_pool, "tiny-reward", "rejected")
+    margin = chosen - rejected
+    expected = np.mean(np.log1p(np.exp(-margin)) + center * (chosen + rejected) ** 2)
+    for batch, accumulation in ((4, 1), (1, 4)):
+        options = OPTIONS | {"batch_size": batch, "gradient_accumulation_steps": accumulation}
+        options |= {"center_coefficient": center, "max_steps": 1}
+        job = tmp_path / f"job_{batch}"
+        found = here(attempt(job, "reward", tiny_reward_model, PAIRS, options))
+        assert losses(found)[1] == pytest.approx(expected, rel=1e-5)
+        assert series(found, "accuracy") == [np.mean(margin > 0)]
+        assert series(found, "margin") == pytest.approx([margin.mean()], rel=1e-5)
+        assert series(found, "reward/chosen") == pytest.approx([chosen.mean()], rel=1e-5)
+        assert series(found, "reward/rejected") == pytest.approx([rejected.mean()], rel=1e-5)
+
+
+def test_centering_holds_the_level(tiny_reward_model: Path, tmp_path: Path) -> None:
+    levels = []
+    for center in (0.0, 0.5):
+        options = OPTIONS | {"center_coefficient": center, "max_steps": 20, "save_steps": 20}
+        spec = attempt(tmp_path / f"job_{center}", "reward", tiny_reward_model, PAIRS, options)
+        found = here(spec)
+        levels.append(
+            abs(series(found, "reward/chosen")[-1] + series(found, "reward/rejected")[-1])
+        )
+        assert series(found, "accuracy")[-1] == 1
+    assert levels[1] < 0.2 * levels[0]
+
+
+def test_the_curve_is_that_of_trl(tiny_reward_model: Path, tmp_path: Path) -> None:
+    from datasets import Dataset
+    from trl import RewardConfig, RewardTrainer
+
+    arguments = RewardConfig(
+        output_dir=str(tmp_path / "trl"),
+        **{"max_steps": 6, "per_device_train_batch_size": 4, "learning_rate": 1e-3},
+        **{"logging_steps": 1, "seed": 0, "data_seed": 0, "use_cpu": True, "bf16": False},
+        **{"report_to": "none", "save_strategy": "no", "disable_tqdm": True, "max_length": 128},
+        **{"model_init_kwargs": {"dtype": "float32"}, "center_rewards_coefficient": 0.1},
+    )
+    rows = [
+        {
+            side: [
+                {"role": "user", "content": pair["prompt"]},
+                {"role": "assistant", "content": pair[side]},
+            ]
+            for side in ("chosen", "rejected")
+        }
+        for pair in PAIRS
+    ]
+    theirs = RewardTrainer(
+        str(tiny_reward_model), args=arguments, train_dataset=Dataset.from_list(rows)
+    )
+    theirs.train()
+    curve = [entry["loss"] for entry in theirs.state.log_history if "loss" in entry]
+    options = OPTIONS | {"center_coefficient": 0.1}
+    ours = here(attempt(tmp_path / "job", "reward", tiny_reward_model, PAIRS, options))
+    assert list(losses(ours).values()) == pytest.approx(curve, rel=1e-4)
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+def test_a_language_model_becomes_a_reward_metric(
+    lora: bool, tiny_language_model: Path, tmp_path: Path
+) -> None:
+    """The checkpoint ranks the pairs as training said, by the margin that training had."""
+    options = OPTIONS | {"lora": lora, "max_steps": 31, "save_steps": 30, "learning_rate": 3e-3}
+    found = here(attempt(tmp_path / "job", "reward", tiny_language_model, PAIRS, options))
+    known = {"ckpt_rm": saved(found)[30]}
+    pool = ModelPool([tiny_language_model.parent], tmp_path, checkpoints=known.get)
+    chosen, rejected = (rewards(pool, "ckpt_rm", side) for side in ("chosen", "rejected"))
+    assert series(found, "accuracy")[-1] == 1
+    assert (chosen > rejected).all()
+    assert (chosen - rejected).mean() == pytest.approx(series(found, "margin")[-1], rel=1e-5)
+
+
+def test_pairs_are_within_the_limit_or_named(tiny_reward_model: Path, tmp_path: Path) -> None:
+    long = {"prompt": "word " * 200, "chosen": "да", "rejected": "нет"}
+
+    def start(name: str, pair: dict[str, str], **options: Any) -> list[Report]:
+        settings = OPTIONS | {"max_steps": 1} | options
+        return here(attempt(tmp_path / name, "reward", tiny_reward_model, [*PAIRS, pair], settings))
+
+    with pytest.raises(TrainingError, match="and 128 fit") as error:
+        start("long", long)
+    assert (error.value.code, error.value.field) == ("too_long", "records[4].chosen")
+    with pytest.raises(TrainingError, match="the model's context 256"):
+        start("context", long, max_length=4096)
+    lengths = start("cut", long, truncate=True)[0].data
+    assert (lengths["over"], lengths["truncated"], lengths["rows"]) == (2, 2, 10)
+    with pytest.raises(TrainingError, match="read the same") as error:
+        start("same", {"prompt": "x", "chosen": "same", "rejected": "same"})
+    assert error.value.code == "invalid_data"
