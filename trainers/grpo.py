@@ -12,7 +12,7 @@ per-sample value, or a weighted sum of several. What is learned from is how they
 (deviations with n − 1; leaving one out multiplies R_i − b_i by K / (K − 1)). For every token t
 
     ρ_it  = π_θ(y_it | x, y_i<t) / π_old(y_it | x, y_i<t)
-    KL_it = π_ref / π_θ − log(π_ref / π_θ) − 1, of that token        Schulman's k3, never negative
+    KL_it = ρ_it (π_ref / π_θ − log(π_ref / π_θ) − 1), of that token
     l_it  = min(ρ_it A_i, clip(ρ_it, 1 − ε, 1 + ε) A_i) − β KL_it
 
 and this is minimised, in `iterations` (μ) optimiser steps over the same N completions:
@@ -21,8 +21,10 @@ and this is minimised, in `iterations` (μ) optimiser steps over the same N comp
             − (1/Σ_i |y_i|) Σ_i Σ_t l_it            "dapo": all tokens weigh the same
             − (1/(N · T)) Σ_i Σ_t l_it              "dr_grpo": likewise; T is max_completion_length
 
-π_ref is the model that training began with: under LoRA the policy with its adapter switched off, in
-full fine-tuning a second, frozen copy (neither with β = 0). All probabilities are at `temperature`.
+KL_it is Schulman's k3, never negative; times ρ, unlike in the first paper, so that its gradient is
+that of KL(π_θ ‖ π_ref). π_ref is the model that training began with: under LoRA the policy with its
+adapter switched off, in full fine-tuning a second, frozen copy (neither with β = 0). All
+probabilities are at `temperature`.
 
 N is batch_size · gradient_accumulation_steps a process, and an optimiser step uses all of them: so
 with μ = 1 every ρ is 1, and nothing is clipped. Prompts follow a row of permutations fixed by the
@@ -30,7 +32,8 @@ seed, so that none is left out. Groups of equal rewards teach nothing: ten such 
 told in an event. Reported: reward and its components, KL, entropy, lengths, what is clipped.
 
 Papers: Shao et al. 2024 (arXiv:2402.03300); leave-one-out: Ahmadian et al. 2024 (arXiv:2402.14740);
-dapo: Yu et al. 2025 (arXiv:2503.14476); dr_grpo, with "none": Liu et al. 2025 (arXiv:2503.20783).
+dapo: Yu et al. 2025 (arXiv:2503.14476); dr_grpo, with "none": Liu et al. 2025 (arXiv:2503.20783);
+ρ in the KL: DeepSeek-AI 2025 (arXiv:2512.02556).
 Runs on TRL's GRPOTrainer, with our prompts, rewards and advantages. Left out: another engine to
 generate with, tools and images, two-sided clipping, an entropy bonus, rewards that abstain.
 """
@@ -168,6 +171,7 @@ def build(options: GRPOOptions, run: Run) -> Any:
             num_iterations=options.iterations,
             epsilon=options.clip_epsilon,
             loss_type=options.loss_type,
+            use_bias_correction_kl=True,
             disable_dropout=True,
             shuffle_dataset=False,
             activation_checkpointing=False,
