@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError, OperationalError
 from starlette.exceptions import HTTPException
 
 from metrics.evidence.errors import MetricError
@@ -18,6 +19,7 @@ TYPES = {
     401: "authentication_error",
     404: "not_found_error",
     409: "conflict_error",
+    410: "gone_error",
     413: "request_too_large_error",
     415: "unsupported_media_type_error",
     429: "rate_limit_error",
@@ -103,6 +105,13 @@ def body(status: int, code: str, message: str, param: str | None = None) -> dict
     return {"error": {"type": kind, "code": code, "message": _encodable(message), "param": shown}}
 
 
+def _lost(error: DBAPIError) -> bool:
+    """Whether the connection is at fault (refused, cut off, server stopping), not the statement."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    connection = isinstance(error, OperationalError) and not state
+    return connection or error.connection_invalidated or state.startswith(("08", "57P"))
+
+
 def _encodable(text: str) -> str:
     """What a client wrote may hold lone surrogates, and be quoted in an error about them."""
     return text.encode(errors="backslashreplace").decode()
@@ -141,6 +150,14 @@ def install(app: FastAPI) -> None:
         param = field(first["loc"])
         message = f"{param}: {first['msg']}" if param else first["msg"]
         return JSONResponse(body(422, first["type"], message, param), 422)
+
+    @app.exception_handler(DBAPIError)
+    async def database_error(_: Request, error: DBAPIError) -> JSONResponse:
+        if not _lost(error):
+            raise error
+        message = "the database does not answer; it is being started again, or cannot be reached"
+        content = body(503, "database_unreachable", message)
+        return JSONResponse(content, 503, {"Retry-After": "2"})
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:

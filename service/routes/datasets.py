@@ -12,7 +12,7 @@ from service.errors import invalid
 from service.store import datasets
 from service.wire.asking import existing
 from service.wire.dependencies import Idempotent, Transaction
-from service.wire.fields import Limit, Name, Page, Schema, page
+from service.wire.fields import DatasetName, Limit, Page, Schema, page
 from service.wire.records import Kind, checked
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
@@ -22,7 +22,7 @@ class DatasetIn(Schema):
     """Records of a kind: eval and code (prompt, references, tests), prompts (to train by rewards),
     sft (messages, or prompt and completion, or text), preference (prompt, chosen, rejected)."""
 
-    name: Name
+    name: DatasetName
     kind: Kind = "eval"
     records: Annotated[list[dict[str, Any]], Field(min_length=1)]
 

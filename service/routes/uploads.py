@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Collection, Iterator
+from datetime import date
 from typing import IO, Annotated, Any, Literal
 
 import orjson
@@ -14,12 +15,14 @@ from fastapi.concurrency import run_in_threadpool
 from service.errors import ApiError, invalid
 from service.routes.datasets import DatasetOut, view
 from service.store import datasets
-from service.wire.fields import Name
+from service.wire.fields import DatasetName
 from service.wire.records import KINDS, Kind, checked
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
 Format = Literal["jsonl", "csv", "parquet"]
+
+csv.field_size_limit(64 * 1024**2)  # a prompt may be a book: the default is 128 KiB
 
 SPOOLED = 16 * 1024**2  # bytes kept in memory before the upload goes to a file
 LISTS = ("references", "messages")  # may hold a JSON list; any other value is a list of one
@@ -40,7 +43,7 @@ LISTS = ("references", "messages")  # may hold a JSON list; any other value is a
 async def upload_dataset(
     request: Request,
     response: Response,
-    name: Annotated[Name, Query()],
+    name: Annotated[DatasetName, Query()],
     format: Annotated[Format, Query(description="of the body")],
     kind: Annotated[Kind, Query()] = "eval",
 ) -> DatasetOut:
@@ -129,11 +132,11 @@ def _as_record(row: dict[str, Any], fields: Collection[str]) -> dict[str, Any]:
         elif name == "metadata" and isinstance(value, str):
             metadata |= _parsed(value, dict) or {"metadata": value}
         elif name == "metadata":
-            metadata |= value
+            metadata |= value if isinstance(value, dict) else {"metadata": value}
         elif name in fields:
             record[name] = str(value) if name == "id" else value
         else:
-            metadata[name] = value
+            metadata[name] = value.isoformat() if isinstance(value, date) else value
     return record | ({"metadata": metadata} if metadata else {})
 
 

@@ -171,7 +171,7 @@ def _inline(
     db: Connection, body: EvaluationIn, asked: list[Asked]
 ) -> tuple[str, list[Sample], dict[int, list[str]]]:
     given = body.samples or []
-    name = body.dataset or f"inline-{body.system or body.model}"
+    name = body.dataset or f"inline-{body.system or body.model}".replace("@", "-")
     if name.startswith("ds_") or "@" in name:
         message = "samples make a version of a dataset: give its plain name, or give `outputs`"
         raise invalid("fixed_dataset", message, "dataset")

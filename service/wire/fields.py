@@ -41,6 +41,9 @@ def _storable_json(value: Any, depth: int = 0) -> Any:
     elif isinstance(value, list):
         for inner in value:
             _storable_json(inner, depth + 1)
+    elif value is not None and not isinstance(value, int):  # from files that are not JSON
+        message = f"holds a value of type {type(value).__name__}, which JSON cannot"
+        raise PydanticCustomError("not_json", message)
     return value
 
 
@@ -57,6 +60,16 @@ Name = Annotated[
     StringConstraints(min_length=1, max_length=200, strip_whitespace=True),
     AfterValidator(_storable),
 ]
+
+
+def _dataset_name(value: str) -> str:
+    if value.startswith("ds_") or "@" in value:
+        message = "is not free to choose: `ds_…` is an id, and `name@2` a version"
+        raise PydanticCustomError("reserved_name", message)
+    return value
+
+
+DatasetName = Annotated[Name, AfterValidator(_dataset_name)]
 Json = Annotated[dict[str, Any], AfterValidator(_checked_json)]
 
 

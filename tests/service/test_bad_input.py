@@ -258,6 +258,13 @@ def test_odd_paths_and_queries(live: Live, path: str, status: int) -> None:
 
 
 @pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("name", ["ds_mine", "news@2", "me@home"])
+def test_names_that_would_be_read_as_something_else(live: Live, name: str) -> None:
+    answer = httpx.post(f"{live.base}/v1/datasets", json={"name": name, "records": [{"id": "a"}]})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "name")
+
+
+@pytest.mark.usefixtures("stored")
 def test_a_lone_surrogate_as_an_id(live: Live) -> None:
     """It is quoted in the error about it, which is JSON in UTF-8 all the same."""
     body = json.dumps(changed(samples=..., outputs={"a\ud800b": "x"}))

@@ -6,9 +6,12 @@ import asyncio
 import logging
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 
 from service.errors import install
 from service.middleware import Requests
@@ -37,3 +40,29 @@ def test_an_error_of_ours_can_be_found_again(caplog: pytest.LogCaptureFixture) -
     assert any(record.exc_info for record in caplog.records)
     labels = {"method": "GET", "route": "/broken", "status": "500"}
     assert registry.get_sample_value("assay_requests_total", labels) == 1.0
+
+
+def test_a_lost_database_is_unavailable_and_a_bad_statement_is_ours() -> None:
+    app = FastAPI()
+    app.add_middleware(Requests, registry=CollectorRegistry())
+    install(app)
+    engine = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+
+    @app.get("/lost")
+    def lost() -> None:
+        engine.connect()
+
+    @app.get("/wrong")
+    def wrong() -> None:
+        raise OperationalError("insert", {}, psycopg.errors.ProgramLimitExceeded("too wide"))
+
+    async def ask(path: str) -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.get(path)
+
+    answer = asyncio.run(ask("/lost"))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unreachable")
+    assert answer.headers["retry-after"]
+    assert answer.headers["x-request-id"]
+    assert asyncio.run(ask("/wrong")).status_code == 500

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import datetime
+import decimal
 import io
 import json
 from typing import Any
@@ -86,3 +88,26 @@ def test_a_bad_file_stores_nothing(
     assert answer.json()["error"]["param"] == param
     assert part in answer.json()["error"]["message"]
     assert httpx.get(f"{live.base}/v1/datasets/bad-file").status_code == 404
+
+
+def test_columns_of_types_that_json_lacks(live: Live) -> None:
+    """Dates become text; what has no text is refused by row and field, and not with a 500."""
+
+    def sent(name: str, **columns: Any) -> httpx.Response:
+        out = io.BytesIO()
+        parquet.write_table(arrow.table({"references": ["x"], **columns}), out)
+        return upload(live, out.getvalue(), name, "parquet")
+
+    assert sent("dated", day=[datetime.date(2024, 2, 29)]).status_code == 201
+    (record,) = httpx.get(f"{live.base}/v1/datasets/dated/records").json()["data"]
+    assert record["metadata"] == {"day": "2024-02-29"}
+    assert sent("numbered", metadata=[3]).status_code == 201
+    for name, column in (("bytes", [b"\xff"]), ("decimal", [decimal.Decimal("1.5")])):
+        answer = sent(name, column=column)
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["error"]["param"] == "rows[0].metadata"
+
+
+def test_a_long_field_of_csv(live: Live) -> None:
+    content = b"id,references\n1," + b"x" * 300_000 + b"\n"
+    assert upload(live, content, "long-field", "csv").status_code == 201
