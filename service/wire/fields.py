@@ -41,7 +41,7 @@ def _storable_json(value: Any, depth: int = 0) -> Any:
     elif isinstance(value, list):
         for inner in value:
             _storable_json(inner, depth + 1)
-    elif value is not None and not isinstance(value, int):  # from files that are not JSON
+    elif value is not None and not isinstance(value, int | float):  # from files that are not JSON
         message = f"holds a value of type {type(value).__name__}, which JSON cannot"
         raise PydanticCustomError("not_json", message)
     return value
