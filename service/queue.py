@@ -65,6 +65,14 @@ def cancel(connection: Connection, job: int) -> bool:
     return bool(status == "doing")
 
 
+def renew(connection: Connection, job: int) -> None:
+    """`job` has got on: its attempts count anew. What runs for weeks outlives many workers."""
+    connection.execute(
+        text("UPDATE procrastinate_jobs SET attempts = 0 WHERE id = :job AND status = 'doing'"),
+        {"job": job},
+    )
+
+
 def depth(connection: Connection) -> dict[tuple[str, str], int]:
     """How many jobs there are by (queue, status); statuses are Procrastinate's, as todo."""
     rows = connection.execute(

@@ -81,11 +81,12 @@ def pause_training_job(job: str, db: Transaction) -> TrainingOut:
     return _ask(db, job, "pause")
 
 
-@router.post("/{job}/resume", summary="Go on with a paused job, from its last checkpoint")
+@router.post("/{job}/resume", summary="Go on with a paused or failed job, from its last checkpoint")
 def resume_training_job(job: str, db: Transaction) -> TrainingOut:
+    """A failed one goes on once its cause is gone: there is room on the disk again, or memory."""
     row = _locked(db, job)
-    if row.status != "paused":
-        raise ApiError(409, "not_paused", f"the job is {row.status}, not paused")
+    if row.status not in {"paused", "failed"}:
+        raise ApiError(409, "not_paused", f"the job is {row.status}, neither paused nor failed")
     training.settle(db, job, "queued", {"step": row.step})
     queue.defer(db, "train.run", queue="train", job=job)
     return view(_existing(db, job))

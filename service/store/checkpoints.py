@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Text, cast, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.identifiers import new
-from service.tables import checkpoints, evaluations, training_jobs
+from service.tables import checkpoints, evaluation_metrics, evaluations, training_jobs
 
 
 def add(db: Connection, job: str, step: int, attempt: int, folder: str, digest: str) -> str | None:
@@ -25,6 +26,15 @@ def add(db: Connection, job: str, step: int, attempt: int, folder: str, digest: 
     return made
 
 
+def replace(db: Connection, job: str, step: int, attempt: int, folder: str, digest: str) -> Any:
+    """A step trained again because its checkpoint was broken: the new files under the old id.
+    Returns the row as it was, with the status of its evaluation."""
+    (known,) = [one for one in of_job(db, job) if one.step == step]
+    changed = {"attempt": attempt, "folder": folder, "digest": digest, "deleted": False}
+    db.execute(update(checkpoints).where(checkpoints.c.id == known.id).values(changed))
+    return known
+
+
 def set_evaluation(db: Connection, checkpoint: str, evaluation: str) -> None:
     db.execute(
         update(checkpoints).where(checkpoints.c.id == checkpoint).values(evaluation_id=evaluation)
@@ -32,8 +42,8 @@ def set_evaluation(db: Connection, checkpoint: str, evaluation: str) -> None:
 
 
 def get(db: Connection, checkpoint: str) -> Any | None:
-    query = select(checkpoints).where(checkpoints.c.id == checkpoint)
-    return db.execute(query).one_or_none()
+    """The row, with the status of its evaluation."""
+    return db.execute(_listing().where(checkpoints.c.id == checkpoint)).one_or_none()
 
 
 def folder(db: Connection, checkpoint: str) -> str | None:
@@ -46,13 +56,33 @@ def folder(db: Connection, checkpoint: str) -> str | None:
 
 def of_job(db: Connection, job: str) -> list[Any]:
     """A job's checkpoints by step, with the status of their evaluations."""
-    query = (
-        select(checkpoints, evaluations.c.status.label("evaluation_status"))
-        .outerjoin(evaluations, evaluations.c.id == checkpoints.c.evaluation_id)
-        .where(checkpoints.c.job_id == job)
-        .order_by(checkpoints.c.step)
-    )
+    query = _listing().where(checkpoints.c.job_id == job).order_by(checkpoints.c.step)
     return list(db.execute(query))
+
+
+def merged(folder: Path) -> Path:
+    """Where an adapter's checkpoint has the merged model, once somebody asked for it."""
+    return folder / "merged"
+
+
+def wanted(db: Connection, ids: Sequence[str]) -> set[str]:
+    """Which of these an unfinished evaluation or training job names, as its model or a metric's."""
+    open_evaluations = evaluations.c.status.in_(("queued", "running"))
+    open_jobs = training_jobs.c.status.in_(("queued", "running", "paused"))
+    measured = evaluation_metrics.join(
+        evaluations, evaluations.c.id == evaluation_metrics.c.evaluation_id
+    )
+    texts = [
+        *db.scalars(select(evaluations.c.model).where(open_evaluations)),
+        *db.scalars(
+            select(cast(evaluation_metrics.c.params, Text))
+            .select_from(measured)
+            .where(open_evaluations)
+        ),
+        *db.scalars(select(training_jobs.c.model).where(open_jobs)),
+        *db.scalars(select(cast(training_jobs.c.options, Text)).where(open_jobs)),
+    ]
+    return {one for one in ids if any(text is not None and one in text for text in texts)}
 
 
 def delete(db: Connection, ids: Sequence[str]) -> None:
@@ -67,3 +97,9 @@ def job_of_evaluation(db: Connection, evaluation: str) -> str | None:
         return str(found)
     start = select(training_jobs.c.id).where(training_jobs.c.start_evaluation == evaluation)
     return db.scalar(start)
+
+
+def _listing() -> Any:
+    return select(checkpoints, evaluations.c.status.label("evaluation_status")).outerjoin(
+        evaluations, evaluations.c.id == checkpoints.c.evaluation_id
+    )

@@ -1,7 +1,7 @@
 """Training jobs: what was asked, who runs it, what it logged.
 
     queued -> running -> succeeded
-       |       |   |---> failed
+       |       |   |---> failed -> queued (resume)
        |       |---|---> cancelled
        |       paused -> queued (resume)
 
@@ -113,8 +113,7 @@ def settle(
 ) -> None:
     """To a status that nobody is at work in. The caller holds the lock."""
     values: dict[str, Any] = {"status": status, "control": None, "error": error}
-    if status in FINAL:
-        values["finished_at"] = func.now()
+    values["finished_at"] = func.now() if status in FINAL else None
     change(db, job, **values)
     events.append(db, job, status, data)
 
@@ -149,9 +148,10 @@ def read_series(db: Connection, job: str) -> list[tuple[int, Mapping[str, Any]]]
 
 
 def forget_series_after(db: Connection, job: str, step: int) -> None:
-    """Drop what a lost attempt logged after the checkpoint that the next one starts from."""
+    """Back to the checkpoint that the next attempt starts from: drops what a lost one logged."""
     table = training_series
     db.execute(table.delete().where(table.c.job_id == job, table.c.step > step))
+    change(db, job, step=step)
 
 
 def ids(db: Connection, statuses: Sequence[str]) -> list[str]:

@@ -19,8 +19,8 @@ from metrics.statistics.intervals import t_tail
 from service.contenders import contender, tested
 from service.settings import Settings
 from service.store import checkpoints, events, training, verdicts
+from service.work.checkpoint_files import remove
 from service.work.context import Context
-from service.work.train import remove
 
 ALPHA = 0.05
 WINDOW = 20  # logged steps at either end of the reward's series that are compared
@@ -39,10 +39,11 @@ def judge(context: Context, job: str) -> None:
         if best is not None and best != row.best:
             training.change(db, job, best=best)
             events.append(db, job, "best", {"checkpoint": best})
-        outdated = _outdated(row, known, best)
+        outdated = _outdated(db, row, known, best)
         checkpoints.delete(db, [one.id for one in outdated])
         _watch(db, context.settings, row, known, scores)
-    remove([Path(one.folder) for one in outdated])
+    # those deleted before as well: their files may have outlived whoever was to remove them
+    remove([Path(one.folder) for one in [*outdated, *known] if one.deleted or one in outdated])
 
 
 def _best(known: Sequence[Any], scores: dict[str, list[Any]], name: str | None) -> str | None:
@@ -62,15 +63,17 @@ def _best(known: Sequence[Any], scores: dict[str, list[Any]], name: str | None) 
     return max(candidates)[2] if candidates else None
 
 
-def _outdated(row: Any, known: Sequence[Any], best: str | None) -> list[Any]:
-    """All but the last n, the best, and those whose evaluation is still under way."""
+def _outdated(db: Connection, row: Any, known: Sequence[Any], best: str | None) -> list[Any]:
+    """All but the last n, the best, and those that something unfinished names: the evaluation of
+    its own, another one, another job."""
     keep_last = row.evaluation.get("keep_last")
     if keep_last is None:
         return []
     there = [one for one in known if not one.deleted]
     kept = {one.id for one in there[-keep_last:]} | {best, row.best}
-    pending = ("queued", "running")
-    return [one for one in there if one.id not in kept and one.evaluation_status not in pending]
+    spare = [one for one in there if one.id not in kept]
+    needed = checkpoints.wanted(db, [one.id for one in spare]) if spare else set()
+    return [one for one in spare if one.id not in needed]
 
 
 def _watch(
@@ -99,7 +102,8 @@ def _watch(
             continue
         data = {"checkpoint": one.id, "step": one.step, "reward": risen, "fallen": fallen}
         events.append(db, row.id, "divergence", data)
-        if row.evaluation.get("pause_on_divergence") and row.status == "running":
+        asked = training.control(db, row.id)  # not to be overruled, nor asked for twice
+        if row.evaluation.get("pause_on_divergence") and row.status == "running" and not asked:
             training.ask(db, row.id, "pause")
 
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +21,13 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
+from service import queue
 from service.processes import dies_with_parent
 from service.store import checkpoints, datasets, events, training
+from service.work.checkpoint_files import last_whole, remove_strays
 from service.work.checkpoint_scores import score_checkpoint, score_start
 from service.work.context import Context
-from trainers.run.checkpoints import is_complete
-from trainers.run.process import launch
+from trainers.run.process import DISK_FULL, FULL, OUT_OF_MEMORY, launch
 from trainers.run.reports import Reader, Report
 from trainers.run.spec import CONTROL, DATA, EVENTS, LOG, Spec
 
@@ -51,13 +50,20 @@ class Attempt:
     number: int
     folder: Path
     spec: Spec
+    status: int = 0  # of the process, once it has ended; negative: the signal
 
 
 def run(context: Context, job: str) -> None:
     """Train until the job is over, paused, or somebody else's."""
     crashes = 0
     while True:
-        attempt = _begin(context, job)
+        try:
+            attempt = _begin(context, job)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            _give_up(context, job, "disk_full", f"{DISK_FULL} ({error})")
+            return
         if attempt is None:
             return
         reached = _last_step(context, job)
@@ -71,19 +77,20 @@ def run(context: Context, job: str) -> None:
             return
         crashes = 0 if _last_step(context, job) > reached else crashes + 1
         if crashes >= CRASHES:
-            reason = f"the training process died {crashes} times without reaching a new checkpoint"
-            _settle(
-                context, attempt, Report(type="failed", name="crashed", data={"message": reason})
-            )
+            _settle(context, attempt, _crashed(attempt.status, crashes))
             return
 
 
 def run_failed(context: Context, job: str, reason: str) -> None:
     """No attempt of the queue's job is left."""
+    _give_up(context, job, "gave_up", reason)
+
+
+def _give_up(context: Context, job: str, code: str, message: str) -> None:
     with context.engine.begin() as db:
         row = training.lock(db, job)
         if row is not None and row.status not in training.FINAL:
-            error = {"code": "gave_up", "message": reason}
+            error = {"code": code, "message": message}
             training.settle(db, job, "failed", {"error": error}, error)
 
 
@@ -96,24 +103,21 @@ def _begin(context: Context, job: str) -> Attempt | None:
         if row.control is not None:
             training.settle(db, job, _stopped(row.control), {"step": row.step})
             return None
+        known = checkpoints.of_job(db, job)
+        last = last_whole(known)
+        if last is not None and row.total_steps is not None and last.step >= row.total_steps:
+            training.settle(db, job, "succeeded", {"step": last.step})
+            return None
         number = row.attempt + 1
         training.begin(db, job, number)
         score_start(db, context.settings, row)
-        last = _last_checkpoint(checkpoints.of_job(db, job))
         training.forget_series_after(db, job, last.step if last else 0)
         data = _write_data(context, db, row)
         spec = _spec(context, db, row, number, data, Path(last.folder) if last else None)
+    remove_strays(data.parent, {Path(one.folder) for one in known})
     spec.folder.mkdir(parents=True, exist_ok=True)
     spec.write()
     return Attempt(job, number, spec.folder, spec)
-
-
-def _last_checkpoint(known: Sequence[Any]) -> Any | None:
-    """The one to go on from: recorded, still there, and whole."""
-    for one in reversed(known):
-        if not one.deleted and is_complete(Path(one.folder)):
-            return one
-    return None
 
 
 def _write_data(context: Context, db: Connection, row: Any) -> Path:
@@ -174,6 +178,7 @@ def _supervise(context: Context, attempt: Attempt) -> Report | None:
             alive = process.poll() is None
             last = _store(context, attempt, list(reader)) or last
             if not alive:
+                attempt.status = process.returncode
                 return last
             asked = _look(context, attempt)
             if asked is not None and asked_at is None:
@@ -253,8 +258,12 @@ def _keep(db: Connection, context: Context, row: Any, report: Report) -> None:
     folder, digest = str(report.data["folder"]), str(report.data["digest"])
     made = checkpoints.add(db, row.id, report.step, row.attempt, folder, digest)
     if made is None:
-        return
+        known = checkpoints.replace(db, row.id, report.step, row.attempt, folder, digest)
+        if known.digest == digest and known.evaluation_status != "failed":
+            return
+        made = str(known.id)
     evaluation = score_checkpoint(db, context.settings, row, made, report.step)
+    queue.renew(db, context.job)
     told = {"checkpoint": made, "step": report.step, "evaluation": evaluation}
     events.append(db, row.id, "checkpoint", told)
 
@@ -262,6 +271,14 @@ def _keep(db: Connection, context: Context, row: Any, report: Report) -> None:
 def _last_step(context: Context, job: str) -> int:
     with context.engine.connect() as db:
         return max((one.step for one in checkpoints.of_job(db, job)), default=0)
+
+
+def _crashed(status: int, crashes: int) -> Report:
+    how = f"signal {-status}" if status < 0 else f"status {status}"
+    message = f"the training process died {crashes} times without a new checkpoint ({how})"
+    if status == -signal.SIGKILL:
+        message += f"; if the system killed it for its memory: {OUT_OF_MEMORY}"
+    return Report(type="failed", name="crashed", data={"message": message})
 
 
 def _stopped(control: str) -> str:
@@ -287,9 +304,3 @@ def _settle(context: Context, attempt: Attempt, ended: Report) -> None:
                 "last_checkpoint": known[-1].id if known else None,
             }
             training.settle(db, attempt.job, "failed", {"error": error}, error)
-
-
-def remove(folders: list[Path]) -> None:
-    """Delete the files of checkpoints that no row names any more."""
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
