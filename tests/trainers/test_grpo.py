@@ -204,8 +204,9 @@ def test_a_process_learns_the_reward(
 def test_a_larger_kl_coefficient_holds_the_policy(
     tmp_path: Path, tiny_language_model: Path
 ) -> None:
+    options = {"max_steps": 20, "lora": True, "learning_rate": 1e-3}
     found = {
-        coef: ran(tmp_path / str(coef), tiny_language_model, {"max_steps": 25, "kl_coef": coef})
+        coef: ran(tmp_path / str(coef), tiny_language_model, options | {"kl_coef": coef})
         for coef in (0.01, 1.0)
     }
     free, held = (statistics.fmean(series(found[coef], "kl")[-5:]) for coef in (0.01, 1.0))
