@@ -16,6 +16,7 @@ from service.middleware import Bodies, Requests
 from service.notices import Notices
 from service.routes import (
     catalogue,
+    checkpoints,
     comparisons,
     datasets,
     evaluations,
@@ -70,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         leaderboards,
         comparisons,
         training_jobs,
+        checkpoints,
         trainers,
         uploads,
         datasets,

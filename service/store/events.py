@@ -23,12 +23,15 @@ class Event:
 
 def append(db: Connection, parent: str, type_: str, data: Mapping[str, Any]) -> int:
     """Add an event and wake whoever waits for `parent`. The caller holds the parent row's lock."""
-    latest = db.scalar(select(func.max(events.c.sequence)).where(events.c.parent == parent)) or 0
-    db.execute(
-        insert(events).values(parent=parent, sequence=latest + 1, type=type_, data=dict(data))
-    )
+    number = latest(db, parent) + 1
+    db.execute(insert(events).values(parent=parent, sequence=number, type=type_, data=dict(data)))
     notify(db, parent)
-    return int(latest) + 1
+    return number
+
+
+def latest(db: Connection, parent: str) -> int:
+    """The number of the last event; 0 before the first."""
+    return int(db.scalar(select(func.max(events.c.sequence)).where(events.c.parent == parent)) or 0)
 
 
 def read(db: Connection, parent: str, after: int = 0, limit: int = 1000) -> list[Event]:

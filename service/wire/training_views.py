@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -98,7 +98,7 @@ def curve(db: Connection, settings: Settings, job: Any) -> list[CheckpointOut]:
     known = checkpoints.of_job(db, job.id)
     wanted = [one.evaluation_id for one in known if one.evaluation_id is not None]
     scores = verdicts.read_scores(db, [*wanted, *filter(None, [job.start_evaluation])])
-    start = [one for one in scores.get(job.start_evaluation or "", []) if not one.slice]
+    start = _whole(scores, job.start_evaluation)
     shown = []
     if job.start_evaluation is not None:
         shown.append(
@@ -116,22 +116,44 @@ def curve(db: Connection, settings: Settings, job: Any) -> list[CheckpointOut]:
             )
         )
     for one in known:
-        mine = [score for score in scores.get(one.evaluation_id, []) if not score.slice]
-        shown.append(
-            CheckpointOut(
-                id=one.id,
-                step=one.step,
-                model=one.id,
-                evaluation=one.evaluation_id,
-                evaluation_status=one.evaluation_status,
-                best=one.id == job.best,
-                deleted=one.deleted,
-                digest=one.digest,
-                scores=[_tested(db, settings, score, start) for score in mine],
-                created_at=one.created_at,
-            )
-        )
+        mine = _whole(scores, one.evaluation_id)
+        shown.append(_checkpoint(db, settings, job, one, mine, start))
     return shown
+
+
+def one_checkpoint(db: Connection, settings: Settings, job: Any, one: Any) -> CheckpointOut:
+    """A single place on the curve."""
+    wanted = [name for name in (one.evaluation_id, job.start_evaluation) if name is not None]
+    scores = verdicts.read_scores(db, wanted)
+    mine, start = _whole(scores, one.evaluation_id), _whole(scores, job.start_evaluation)
+    return _checkpoint(db, settings, job, one, mine, start)
+
+
+def _whole(scores: Mapping[str, Sequence[Any]], evaluation: str | None) -> list[Any]:
+    """The scores of the whole set."""
+    return [one for one in scores.get(evaluation or "", []) if not one.slice]
+
+
+def _checkpoint(
+    db: Connection,
+    settings: Settings,
+    job: Any,
+    one: Any,
+    mine: Sequence[Any],
+    start: Sequence[Any],
+) -> CheckpointOut:
+    return CheckpointOut(
+        id=one.id,
+        step=one.step,
+        model=one.id,
+        evaluation=one.evaluation_id,
+        evaluation_status=one.evaluation_status,
+        best=one.id == job.best,
+        deleted=one.deleted,
+        digest=one.digest,
+        scores=[_tested(db, settings, score, start) for score in mine],
+        created_at=one.created_at,
+    )
 
 
 def _point(score: Any) -> CurvePoint:

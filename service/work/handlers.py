@@ -25,6 +25,8 @@ HANDLERS: Mapping[str, str] = {
     "train.run": "service.work.train:run",
     "train.run.failed": "service.work.train:run_failed",
     "train.judge": "service.work.judge:judge",
+    "checkpoint.merge": "service.work.merge:merge",
+    "checkpoint.merge.failed": "service.work.merge:merge_failed",
     "score.batch": "service.work.score:score_batch",
     "score.batch.failed": "service.work.score:score_failed",
 }
