@@ -1,0 +1,267 @@
+"""Attempts and checkpoints without a training process: what a stale attempt may write, what a new
+one starts from, which files stay, what the watch says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine, text
+
+from service.settings import Settings
+from service.store import checkpoints, datasets, evaluations, events, training, verdicts
+from service.work import train
+from service.work.context import Context, Resources
+from service.work.judge import judge, reward_risen
+from tests.service.training import PROMPTS
+from trainers.run.checkpoints import complete
+from trainers.run.reports import Report
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass
+class Job:
+    """A job in the database, and what its training process would have reported."""
+
+    context: Context
+    id: str
+
+    def begin(self) -> train.Attempt:
+        attempt = train._begin(self.context, self.id)
+        assert attempt is not None
+        return attempt
+
+    def save(self, attempt: train.Attempt, step: int) -> Path:
+        """A complete checkpoint of the attempt, reported and stored."""
+        folder = attempt.folder / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / WEIGHTS).write_bytes(bytes([step]) * 100)
+        digest = complete(folder, step)
+        data = {"folder": str(folder), "digest": digest}
+        train._store(self.context, attempt, [Report(type="checkpoint", step=step, data=data)])
+        return folder
+
+    def log(self, attempt: train.Attempt, *steps: int) -> None:
+        found = [Report(type="series", step=step, data={"loss": 1.0}) for step in steps]
+        train._store(self.context, attempt, found)
+
+    def score(self, step: int, low: float, status: str = "succeeded") -> None:
+        """The evaluation of the checkpoint of this step ends, with chrF's lower end at `low`."""
+        (one,) = [one for one in self.checkpoints() if one.step == step]
+        score = {
+            **{"position": 0, "name": "chrf", "slice": "", "level": 0.95, "n": 8, "missing": 0},
+            **{"value": low + 0.3, "low": low, "high": low + 0.6, "higher_is_better": True},
+            **{"interval_method": "bootstrap", "signature": "", "warnings": [], "error": None},
+        }
+        with self.context.engine.begin() as db:
+            if status == "succeeded":
+                verdicts.replace_scores(db, one.evaluation_id, [score])
+            evaluations.finish(db, one.evaluation_id, status, {})
+
+    def checkpoints(self) -> list[Any]:
+        with self.context.engine.connect() as db:
+            return checkpoints.of_job(db, self.id)
+
+    @property
+    def row(self) -> Any:
+        with self.context.engine.connect() as db:
+            return training.get(db, self.id)
+
+    @property
+    def series(self) -> list[int]:
+        with self.context.engine.connect() as db:
+            return [step for step, _ in training.read_series(db, self.id)]
+
+    def events(self) -> list[str]:
+        with self.context.engine.connect() as db:
+            return [event.type for event in events.read(db, self.id)]
+
+    def evaluations(self) -> list[str]:
+        query = text("SELECT system FROM evaluations WHERE system LIKE :one ORDER BY id")
+        with self.context.engine.connect() as db:
+            found = db.scalars(query, {"one": f"{self.id}/%"})
+            return [system.removeprefix(f"{self.id}/") for system in found]
+
+
+@pytest.fixture
+def new_job(engine: Engine, fresh_url: str, tmp_path: Path) -> Callable[..., Job]:
+    settings = Settings(database_url=SecretStr(fresh_url), data_dir=tmp_path)
+    context = Context(Resources(settings, "cpu"))
+
+    def make(model: str = "tiny-language", **evaluation: Any) -> Job:
+        with engine.begin() as db:
+            held_out, _ = datasets.put(db, "held-out", "eval", PROMPTS[:8])
+            asked = {
+                **{"dataset_id": held_out.id, "metrics": [{"name": "chrf", "params": {}}]},
+                **{"generation": {}, "select_by": "chrf", "watch": ["chrf"]},
+            }
+            made = training.create(
+                db,
+                method="sft",
+                model=model,
+                dataset_id=held_out.id,
+                options={"max_steps": 8},
+                evaluation=asked | evaluation,
+                resources={},
+            )
+        return Job(context, made)
+
+    return make
+
+
+def test_a_stale_attempt_writes_nothing(new_job: Any) -> None:
+    job = new_job()
+    stale = job.begin()
+    job.log(stale, 1, 2, 3)
+    first = job.save(stale, 2)
+    fresh = job.begin()
+    assert (stale.number, fresh.number) == (1, 2)
+    assert fresh.spec.resume == first
+    assert fresh.folder != stale.folder
+    assert job.series == [1, 2]
+    before = (job.row, job.series, job.checkpoints(), job.events())
+    for write in (
+        lambda: job.log(stale, 3),
+        lambda: job.save(stale, 4),
+        lambda: train._store(job.context, stale, [Report(type="event", name="plan")]),
+        lambda: train._look(job.context, stale),
+    ):
+        with pytest.raises(train.TakenOverError):
+            write()
+    train._settle(job.context, stale, Report(type="finished", step=8))
+    train._settle(job.context, stale, Report(type="failed", name="diverged"))
+    assert (job.row, job.series, job.checkpoints(), job.events()) == before
+    job.log(fresh, 3)
+    assert job.series == [1, 2, 3]
+    assert train._look(job.context, fresh) is None
+
+
+def test_a_checkpoint_reported_again_is_evaluated_once(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    folder = job.save(attempt, 2)
+    (one,) = job.checkpoints()
+    data = {"folder": str(folder), "digest": one.digest}
+    for _ in range(2):
+        again = Report(type="checkpoint", step=2, data=data)
+        train._store(job.context, attempt, [again, again])
+    job.begin()
+    assert job.evaluations() == ["start", "2"]
+    assert job.events().count("checkpoint") == 1
+    assert [(known.id, known.evaluation_id) for known in job.checkpoints()] == [
+        (one.id, one.evaluation_id)
+    ]
+
+
+def test_a_truncated_checkpoint_is_ignored_and_replaced(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    whole, broken = job.save(attempt, 2), job.save(attempt, 4)
+    half_written = attempt.folder / "checkpoint-6"
+    half_written.mkdir()
+    (half_written / WEIGHTS).write_bytes(b"half")
+    (broken / WEIGHTS).write_bytes(b"")
+    job.score(4, 0.0, "failed")
+    fresh = job.begin()
+    assert fresh.spec.resume == whole
+    assert not half_written.exists()
+    before = {one.step: one.id for one in job.checkpoints()}
+    folder = job.save(fresh, 4)
+    assert {one.step: one.id for one in job.checkpoints()} == before
+    assert job.checkpoints()[-1].folder == str(folder)
+    assert job.checkpoints()[-1].evaluation_status == "queued"
+
+
+def test_nothing_is_trained_after_the_last_step(new_job: Any) -> None:
+    """The worker died between the last checkpoint and the end."""
+    job = new_job()
+    attempt = job.begin()
+    plan = Report(type="event", name="plan", data={"total_steps": 4})
+    train._store(job.context, attempt, [plan])
+    job.save(attempt, 4)
+    assert train._begin(job.context, job.id) is None
+    assert (job.row.status, job.row.attempt) == ("succeeded", 1)
+
+
+def test_the_last_and_the_best_stay(new_job: Any) -> None:
+    job = new_job(keep_last=2)
+    attempt = job.begin()
+    folders = {step: job.save(attempt, step) for step in range(1, 7)}
+    named = next(one for one in job.checkpoints() if one.step == 3)
+    user = new_job(model=named.id)
+    for step, low in enumerate([0.1, 0.9, 0.2, 0.3], 1):
+        job.score(step, low)
+    best = next(one for one in job.checkpoints() if one.step == 2).id
+    for _ in range(2):
+        judge(job.context, job.id)
+        assert job.row.best == best
+        assert {step for step, folder in folders.items() if folder.exists()} == {2, 3, 5, 6}
+    assert [one.step for one in job.checkpoints() if one.deleted] == [1, 4]
+    assert job.events().count("best") == 1
+    with job.context.engine.begin() as db:  # nobody names it any more
+        training.settle(db, user.id, "cancelled", {})
+    folders[4].mkdir()  # whoever was to remove it died
+    judge(job.context, job.id)
+    assert {step for step, folder in folders.items() if folder.exists()} == {2, 5, 6}
+
+
+def test_a_checkpoint_is_kept_for_its_evaluation(new_job: Any) -> None:
+    job = new_job(keep_last=1, select_by=None)
+    attempt = job.begin()
+    first, second = job.save(attempt, 1), job.save(attempt, 2)
+    judge(job.context, job.id)
+    assert first.exists()
+    job.score(1, 0.5)
+    judge(job.context, job.id)
+    assert not first.exists()
+    assert second.exists()
+
+
+def test_a_failed_job_goes_on_from_its_last_checkpoint(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    folder = job.save(attempt, 2)
+    train._settle(job.context, attempt, Report(type="failed", name="disk_full", step=3))
+    assert job.row.error["code"] == "disk_full"
+    assert job.row.error["last_checkpoint"] == job.checkpoints()[0].id
+    assert train._begin(job.context, job.id) is None
+    with job.context.engine.begin() as db:
+        training.settle(db, job.id, "queued", {})
+    assert job.begin().spec.resume == folder
+    assert (job.row.error, job.row.finished_at) == (None, None)
+
+
+def rewards(*values: float) -> list[tuple[int, Any]]:
+    return [(step, {"reward": value}) for step, value in enumerate(values, 1)]
+
+
+def test_a_reward_has_risen_where_the_rise_is_significant() -> None:
+    noise = random.Random(0)
+    flat = [noise.gauss(0, 1) for _ in range(200)]
+    risen = reward_risen(rewards(*[value + step / 40 for step, value in enumerate(flat)]))
+    assert risen is not None
+    assert risen["p_value"] < 0.001
+    assert risen["now"] - risen["start"] == pytest.approx(180 / 40, abs=1)
+    assert reward_risen(rewards(*flat)) is None
+    assert reward_risen(rewards(*[-value for value in range(40)])) is None
+    assert reward_risen(rewards(*[0.0] * 20, *[1.0] * 20)) == {
+        **{"start": 0.0, "now": 1.0, "p_value": 0.0}
+    }
+    assert reward_risen(rewards(0, 0, 0, 1, 1, 1)) is None  # too few to say
+    assert reward_risen([(step, {"loss": 1.0}) for step in range(100)]) is None
+    assert reward_risen([]) is None
+
+
+def test_a_false_alarm_is_as_rare_as_it_says() -> None:
+    noise = random.Random(1)
+    alarms = sum(
+        reward_risen(rewards(*[noise.gauss(0, 1) for _ in range(40)])) is not None
+        for _ in range(1000)
+    )
+    assert 30 < alarms < 70  # 5%
