@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.tables import idempotency_keys
+
+HOURS_KEPT = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,15 @@ def claim(db: Connection, key: str, path: str, body: bytes) -> Answer | None:
         )
     ).one()
     return Answer(row.body == digest, row.status or 200, row.response or {})
+
+
+def purge(db: Connection, older_than_hours: int = HOURS_KEPT) -> None:
+    """Forget keys that nobody will come back with."""
+    age = text("make_interval(hours => :hours)").bindparams(hours=older_than_hours)
+    table = idempotency_keys
+    old = select(table.c.key, table.c.path).where(table.c.created_at < func.now() - age)
+    unlocked = old.with_for_update(skip_locked=True)
+    db.execute(delete(table).where(tuple_(table.c.key, table.c.path).in_(unlocked)))
 
 
 def remember(db: Connection, key: str, path: str, status: int, response: Mapping[str, Any]) -> None:

@@ -91,4 +91,6 @@ def abandon(db: Connection, request_id: str) -> None:
 def purge(db: Connection, older_than_seconds: int = 3600) -> None:
     """Delete what a killed API process left behind."""
     age = text("make_interval(secs => :seconds)").bindparams(seconds=older_than_seconds)
-    db.execute(delete(score_requests).where(score_requests.c.created_at < func.now() - age))
+    old = select(score_requests.c.id).where(score_requests.c.created_at < func.now() - age)
+    unlocked = old.with_for_update(skip_locked=True)
+    db.execute(delete(score_requests).where(score_requests.c.id.in_(unlocked)))

@@ -15,7 +15,17 @@ from metrics.evidence.errors import MetricError
 from metrics.evidence.packing import pack
 from metrics.evidence.verdict import ScoreValue, Verdict, conclude, failed, restrict
 from service import queue
-from service.store import checkpoints, counters, datasets, evaluations, evidence, shards, verdicts
+from service.store import (
+    checkpoints,
+    counters,
+    datasets,
+    evaluations,
+    evidence,
+    idempotency,
+    score_requests,
+    shards,
+    verdicts,
+)
 from service.work.context import Context
 from service.work.evaluate import FAILED_METRIC, declared, joined
 
@@ -55,7 +65,10 @@ def close(context: Context, evaluation: str) -> None:
         if job is not None:
             queue.defer(db, "train.judge", job=job)
         counters.add(db, closing.seconds)
+    with context.engine.begin() as db:  # apart: nobody should wait for the evaluation's row
         evidence.trim(db, context.settings.evidence_cache_bytes)
+        score_requests.purge(db)
+        idempotency.purge(db)
 
 
 class Closing:

@@ -107,6 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     faulthandler.enable()
     with suppress(OSError):  # when memory runs out, this process goes first, not the database
         Path("/proc/self/oom_score_adj").write_text("500")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of model libraries are no lines of JSON
     settings = get_settings()
     configure(settings)
     channel = socket.socket(fileno=options.channel)
