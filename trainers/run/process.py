@@ -23,7 +23,7 @@ PR_SET_PDEATHSIG = 1
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_SAID = (
     *("no space left", "os error 28", "os error 122", "os error 27"),  # safetensors
-    *("iostream error", "pytorchstreamwriter", "file write failed"),  # torch
+    *("iostream error", "pytorchstreamwriter", "file write failed", "unexpected pos"),  # torch
 )
 MEMORY_SAID = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
