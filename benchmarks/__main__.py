@@ -28,10 +28,11 @@ def main() -> int:
     print(machine(), flush=True)
     begun = time.perf_counter()
     rows: list[Row] = []
-    with console.status("") as status:
-        for name in given.only:
-            status.update(f"{name} (load {os.getloadavg()[0]:.1f})")
-            rows += import_module(f"benchmarks.{name}").rows(given.scale)
+    for name in given.only:
+        for row in import_module(f"benchmarks.{name}").rows(given.scale):
+            found = f"{row.what}: {row.ratio or row.ours}; {row.agreement}"
+            print(f"{time.perf_counter() - begun:4.0f} s  {found}", file=sys.stderr, flush=True)
+            rows.append(row)
     console.print(table(rows))
     print(f"{time.perf_counter() - begun:.0f} s in all; load average at the end {load()}")
     wrong = [row for row in rows if not row.agrees]

@@ -38,7 +38,7 @@ def rows(scale: float) -> Iterator[Row]:
         def theirs(pairs: Pairs) -> Any:
             return torch.stack(scorer.score(pairs.outputs, pairs.references), dim=1).numpy()
 
-        texts = ("English and Russian", news, 96), ("English", english, 160)
+        texts = ("English and Russian", news, 64), ("English", english, 128)
         for name, write, count in texts:
             in_turns([write(4, seed=99)], ours, theirs)  # both load and warm up
             inputs = [write(max(4, int(count * scale)), seed) for seed in range(ROUNDS)]
