@@ -9,6 +9,7 @@ import numpy as np
 
 from trainers.run.declaration import Options
 from trainers.run.models import context_length
+from trainers.run.records import templated
 from trainers.run.run import Run, TrainingError
 
 
@@ -29,7 +30,8 @@ def encoded(
             f"(max_length {options.max_length}, the model's context {context})"
         )
         raise TrainingError("too_long", message, "options.max_completion_length")
-    rows = [_ids(record["prompt"], tokenizer) for record in run.records]
+    chat = templated(tokenizer, options.chat)
+    rows = [_ids(record["prompt"], tokenizer, chat) for record in run.records]
     sizes = np.array([len(ids) for ids in rows])
     median, p95 = np.percentile(sizes, [50, 95], method="higher")
     long = np.flatnonzero(sizes > room).tolist()
@@ -59,9 +61,9 @@ def encoded(
     return [(record, ids[-room:]) for record, ids in zip(run.records, rows, strict=True)]
 
 
-def _ids(prompt: str, tokenizer: Any) -> list[int]:
+def _ids(prompt: str, tokenizer: Any, chat: bool) -> list[int]:
     """At least one token: something has to predict the first of the completion."""
-    if tokenizer.chat_template:
+    if chat:
         text = tokenizer.apply_chat_template(
             [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
         )
