@@ -29,7 +29,7 @@ from tests.trainers.attempts import (
 )
 from trainers.run.callbacks import Watch
 from trainers.run.checkpoints import is_complete, last_complete
-from trainers.run.process import explained, launch
+from trainers.run.process import environment, explained, launch
 from trainers.run.reports import Reader, Report, Reporter
 from trainers.run.run import TrainingError
 from trainers.run.spec import CONTROL, LOG, Spec
@@ -197,6 +197,21 @@ def test_causes_are_told_apart(action: Callable[[], Any], code: str) -> None:
     assert found.code == code
     wanted = {"out_of_memory": "batch_size", "crashed": "KeyError: 'key'"}
     assert wanted[code] in found.message
+
+
+def test_a_process_sees_its_own_device_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainer would spread over all it sees."""
+    spec = attempt(tmp_path / "job", "sft", "builtin/none", [], {}, device="cuda:1")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert environment(spec)["CUDA_VISIBLE_DEVICES"] == "1"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    assert environment(spec)["CUDA_VISIBLE_DEVICES"] == "5"
+    several = spec.model_copy(update={"processes": 2})
+    assert "CUDA_VISIBLE_DEVICES" not in environment(several)
+    on_cpu = environment(spec.model_copy(update={"device": "cpu"}))
+    assert (on_cpu["CUDA_VISIBLE_DEVICES"], on_cpu["HF_HUB_OFFLINE"]) == ("", "1")
 
 
 def test_typed_errors_keep_their_code_and_field() -> None:

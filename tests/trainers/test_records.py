@@ -147,4 +147,10 @@ def test_rows_are_cut_only_when_asked_and_never_to_nothing(tmp_path: Path) -> No
         fit(tmp_path / "late", [*ROWS, LATE], max_length=20, truncate=True)
     assert (error.value.code, error.value.field) == ("too_long", "records[9].completion")
     with pytest.raises(TrainingError, match="no token to learn"):
-        fit(tmp_path / "empty", [Row([1], [True], "records[0].text")])
+        fit(tmp_path / "nothing", [Row([1], [True], "records[0].text")])
+
+
+def test_no_records_are_told_as_such(tmp_path: Path) -> None:
+    run = Run(attempt(tmp_path, "sft", "builtin/none", [], {}))
+    with pytest.raises(TrainingError, match="no records"):
+        fitting([], run, Options(), 256)

@@ -188,6 +188,8 @@ def check_lengths(
     """
     import numpy as np
 
+    if not lengths:
+        raise TrainingError("invalid_data", "the dataset has no records", "dataset")
     limit = min(options.max_length, context)
     sizes = np.array([size for _, size in lengths])
     over = [(where, size) for where, size in lengths if size > limit]
