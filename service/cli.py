@@ -73,13 +73,13 @@ def api(host: Host = None, port: Port = None) -> None:
 @app.command()
 def worker(
     device: Annotated[str, typer.Option(help="cpu, or as torch names it: cuda:0")] = "cpu",
-    queues: Annotated[str | None, typer.Option(help="Separated by commas: score,train")] = None,
+    queues: Annotated[str | None, typer.Option(help="Separated by commas: now,score,train")] = None,
 ) -> None:
     """Run one worker, on the database at ASSAY_DATABASE_URL.
 
     \b
     ASSAY_DATABASE_URL=postgresql://assay@db/assay assay worker --device cuda:0
-    assay worker --queues score
+    assay worker --queues now,score
     """
     settings = _settings(worker_queues=queues)
     _need_database(settings)

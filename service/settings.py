@@ -35,7 +35,11 @@ class Settings(BaseSettings):
         default="auto",
         description="devices, one worker each: `auto`, or `cpu`, `cuda:0,cuda:1`, `cpu,cpu`",
     )
-    worker_queues: str = Field(default="score,train", description="queues a worker takes jobs from")
+    worker_queues: str = Field(
+        default="now,score,train",
+        description="queues a worker takes jobs from, each with a compute process of its own: "
+        "`now` for POST /v1/score, `score` for evaluations, `train` for training jobs",
+    )
 
     model_roots: Paths = Field(
         default=(), description="folders under which models may be named by path"

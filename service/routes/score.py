@@ -23,7 +23,6 @@ from service.wire.waiting import preferred_wait, until
 router = APIRouter(prefix="/v1/score", tags=["score"])
 
 DEFAULT_WAIT = 120.0  # seconds
-SOON = 10  # priority over the shards of evaluations
 
 
 class ScoreIn(Schema):
@@ -125,7 +124,7 @@ def _queue(request: Request, body: ScoreIn) -> str:
     group = hashlib.sha256(orjson.dumps(metrics, option=orjson.OPT_SORT_KEYS)).digest()
     with request.app.state.engine.begin() as db:
         made = score_requests.add(db, group, content)
-        queue.defer(db, "score.batch", priority=SOON, request=made)
+        queue.defer(db, "score.batch", queue="now", request=made)
     return made
 
 

@@ -42,7 +42,7 @@ class Live:
         until(self._answers, 20)
         return started
 
-    def worker(self, queues: str = "score") -> subprocess.Popen[bytes]:
+    def worker(self, queues: str = "now,score") -> subprocess.Popen[bytes]:
         return self._start("service.work.worker", f"--queues={queues}")
 
     def client(self) -> Client:

@@ -39,7 +39,7 @@ def service(
 ) -> Iterator[Live]:
     made = Live(url, data_dir, model_roots=str(models_root))
     made.api()
-    made.worker("score,train")
+    made.worker("now,score,train")
     yield made
     made.close()
 

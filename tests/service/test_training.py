@@ -30,7 +30,7 @@ def service(
     """A service with one worker that scores and trains."""
     made = Live(new_database(), data_dir, model_roots=str(models_root))
     made.api()
-    made.worker("score,train")
+    made.worker("now,score,train")
     yield made
     made.close()
 
