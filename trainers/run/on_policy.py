@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from trainers.run.actor_critic import ActorCritic
 from trainers.run.completions import Completions, take
+from trainers.run.run import TrainingError
 
 STATE = "on_policy"  # folder within a checkpoint: what is needed to go on, not to use the policy
 
@@ -51,7 +52,10 @@ class Method(Protocol):
 
 
 class OnPolicyTrainer(transformers.Trainer):
-    """`transformers.Trainer` whose batches come from rollouts; everything else is as there."""
+    """`transformers.Trainer` whose batches come from rollouts; everything else is as there.
+
+    Raises TrainingError for FSDP and DeepSpeed.
+    """
 
     model: ActorCritic
 
@@ -67,6 +71,11 @@ class OnPolicyTrainer(transformers.Trainer):
         **settings: Any,
     ) -> None:
         super().__init__(model=model, **settings)
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            message = (
+                "weights cannot be sharded here: several processes each hold all of them (DDP)"
+            )
+            raise TrainingError("unsupported", message)
         self.tokenizer = tokenizer
         self.method = method
         self.minibatches = minibatches
