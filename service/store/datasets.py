@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, func, or_, select, text
+from sqlalchemy import Connection, Row, func, literal_column, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from service.identifiers import new
@@ -120,6 +120,21 @@ def read_records(
     if stop is not None:
         query = query.where(records.c.index < stop)
     return list(db.scalars(query))
+
+
+TEXTS = {  # what is read of a record to train on it
+    "sft": "(content - 'metadata' - 'id')::text",
+    "preference": "(content ->> 'prompt') || CASE WHEN octet_length(content ->> 'chosen')"
+    " > octet_length(content ->> 'rejected') THEN content ->> 'chosen' ELSE content ->> 'rejected'"
+    " END",
+    "prompts": "content ->> 'prompt'",
+}
+
+
+def longest(db: Connection, dataset_id: str, kind: str) -> int:
+    """Bytes of text of the longest record, as a method that trains on this kind reads it."""
+    largest = func.max(func.octet_length(literal_column(f"({TEXTS[kind]})")))
+    return int(db.scalar(select(largest).where(records.c.dataset_id == dataset_id)) or 0)
 
 
 def read_ids(db: Connection, dataset_id: str) -> list[str]:

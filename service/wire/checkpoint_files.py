@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ def _padded(content: Path | bytes) -> int:
     return -(-_length(content) // BLOCK) * BLOCK
 
 
-def _written(folder: Path) -> Mapping[str, Any]:
+def _written(folder: Path) -> dict[str, Any]:
     """The card that the training process wrote; {} where it cannot be read."""
     try:
         found = json.loads((folder / CARD).read_bytes())

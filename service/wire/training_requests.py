@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -11,10 +12,10 @@ import trainers
 from metrics import find, parse
 from metrics.evidence.declaration import Sample
 from metrics.evidence.errors import MetricError
-from service import queue
+from service import memory, queue
 from service.errors import invalid, of_metric, within
 from service.settings import Settings
-from service.store import datasets, training
+from service.store import datasets, devices, training
 from service.store.evaluations import MetricRequest
 from service.wire.asking import Asked, Metrics, existing, fit, known_metrics, known_model
 from service.wire.evaluation_requests import GenerationIn
@@ -85,6 +86,7 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         message = f"{trainer.name} trains on {trainer.kind}; {dataset.name!r} holds {dataset.kind}"
         raise invalid("wrong_kind", message, "dataset")
     _known_rewards(db, settings, trainer, options, dataset.id)
+    need = _admitted(db, settings, trainer, options, body, dataset.id)
     made = training.create(
         db,
         method=trainer.name,
@@ -94,8 +96,30 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         evaluation=_held_out(db, body.evaluation, settings),
         resources=body.resources.model_dump(mode="json"),
     )
+    if need is not None:
+        training.change(db, made, report={"memory": dict(need)})
     queue.defer(db, "train.run", queue="train", job=made)
     return made
+
+
+def _admitted(
+    db: Connection,
+    settings: Settings,
+    trainer: AnyTrainer,
+    options: Options,
+    body: TrainingIn,
+    dataset_id: str,
+) -> Mapping[str, Any] | None:
+    """What it needs, for the report. Raises 422 where no device that is known could hold it."""
+    need = memory.job_estimate(db, settings, trainer, options, body.model, dataset_id)
+    known = devices.largest(db)
+    if need is None or known is None:
+        return None
+    processes = body.resources.processes
+    refused = memory.refusal(need, options, processes, *known)
+    if refused is not None:
+        raise invalid("does_not_fit", refused, "resources")
+    return memory.report(need, processes, *known)
 
 
 def _known_rewards(

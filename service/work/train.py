@@ -27,6 +27,7 @@ from service.store import checkpoints, datasets, events, training
 from service.work.checkpoint_files import last_whole, remove_strays
 from service.work.checkpoint_scores import score_checkpoint, score_start
 from service.work.context import Context
+from service.work.fit import fits
 from trainers.run.process import DISK_FULL, FULL, OUT_OF_MEMORY, launch
 from trainers.run.reports import Reader, Report
 from trainers.run.spec import CONTROL, DATA, EVENTS, LOG, Spec
@@ -102,6 +103,8 @@ def _begin(context: Context, job: str) -> Attempt | None:
             return None
         if row.control is not None:
             training.settle(db, job, _stopped(row.control), {"step": row.step})
+            return None
+        if not fits(context, db, row):
             return None
         known = checkpoints.of_job(db, job)
         last = last_whole(known)

@@ -20,8 +20,11 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.job_context import JobContext
 from procrastinate.jobs import DeleteJobCondition
 from procrastinate.worker import Worker
+from sqlalchemy.exc import SQLAlchemyError
 
+from service.database import connect
 from service.logs import configure
+from service.memory import offer
 from service.settings import get_settings
 from service.work import handlers
 from service.work.attempts import Retry
@@ -144,6 +147,18 @@ def _told() -> asyncio.Event:
     return told
 
 
+def _offer(url: str, device: str) -> None:
+    """Tells how much memory there is to train in. Without it nothing is refused beforehand."""
+    engine = connect(url, pool_size=1)
+    try:
+        with engine.begin() as db:
+            offer(db, device)
+    except SQLAlchemyError as error:  # the work itself will say so again, if it goes on
+        log.warning("the device could not be offered: %s", error)
+    finally:
+        engine.dispose()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """`python -m service.work.worker`, and what `assay worker` calls. Returns the exit status."""
     settings = get_settings()
@@ -159,6 +174,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     configure(settings)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # every attempt to connect again
     queues = [queue.strip() for queue in options.queues.split(",") if queue.strip()]
+    if "train" in queues:
+        _offer(settings.url, options.device)
     working = run(
         settings.url,
         queues,

@@ -1,0 +1,156 @@
+"""Whether a training job fits a device: asked before it is queued, and by the worker once more.
+
+Knows devices without torch: GPUs by nvidia-smi, the CPU's memory by the kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from metrics import find, parse
+from metrics.evidence.errors import MetricError
+from metrics.inference.locations import Location, locate
+from service.settings import Settings
+from service.store import checkpoints, datasets, devices
+from trainers.run.declaration import AnyTrainer, Options, Reward
+from trainers.run.memory import Estimate, Shape, advice, estimate, shape_of
+
+CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+GB = 1e9
+
+
+def device_name(device: str) -> str:
+    return f"{socket.gethostname()}/{device}"
+
+
+def device_memory(device: str) -> int | None:
+    """Bytes of memory; None where nobody says."""
+    return _of_gpu(device) if device.startswith("cuda") else _of_machine()
+
+
+def offer(db: Connection, device: str) -> None:
+    """Say what this worker's device holds, for jobs that are yet to be asked for."""
+    found = device_memory(device)
+    if found is not None:
+        devices.offer(db, device_name(device), found)
+
+
+def job_estimate(
+    db: Connection,
+    settings: Settings,
+    trainer: AnyTrainer,
+    options: Options,
+    model: str,
+    dataset_id: str,
+) -> Estimate | None:
+    """Of one process; None where the model's files are not here (yet)."""
+    shape = _shape(db, settings, model)
+    if shape is None:
+        return None
+    longest = datasets.longest(db, dataset_id, trainer.kind)
+    return estimate(trainer, options, shape, longest, _rewards(db, settings, options))
+
+
+def refusal(
+    found: Estimate, options: Options, processes: int, device: str, memory: int
+) -> str | None:
+    """Why the job does not fit the device, with numbers and advice; None where it does."""
+    need = found.bytes * _sharing(device, processes)
+    if need <= memory:
+        return None
+    parts = sorted(found.parts.items(), key=lambda part: -part[1])
+    listed = ", ".join(f"{name} {size / GB:.2f}" for name, size in parts)
+    several = f" {processes} times" if _sharing(device, processes) > 1 else ""
+    return (
+        f"training would need about {need / GB:.1f} GB ({listed} GB{several}, with sequences of "
+        f"{found.tokens} tokens), and {device} has {memory / GB:.1f} GB. "
+        f"What helps: {advice(found, options)}"
+    )
+
+
+def report(found: Estimate, processes: int, device: str, memory: int | None) -> Mapping[str, Any]:
+    """For the job's report."""
+    return {
+        "bytes": found.bytes * _sharing(device, processes),
+        "parts": found.parts,
+        "tokens": found.tokens,
+        "device": device,
+        "device_bytes": memory,
+    }
+
+
+def _sharing(device: str, processes: int) -> int:
+    """Processes on one device: GPUs have one each, the CPU has them all."""
+    return 1 if "/cuda" in device else processes
+
+
+def _shape(db: Connection, settings: Settings, name: str) -> Shape | None:
+    def folder(checkpoint: str) -> Path | None:
+        found = checkpoints.folder(db, checkpoint)
+        return Path(found) if found is not None else None
+
+    try:
+        place = locate(name, settings.model_roots, folder, offline=not settings.hub_allowed)
+        while place.base is not None:  # adapters are merged into it
+            place = place.base
+        files = place.folder or _unpacked(place, settings)
+        return shape_of(files) if files is not None else None
+    except (MetricError, OSError, ValueError):  # whoever loads it says what is wrong
+        return None
+
+
+def _unpacked(place: Location, settings: Settings) -> Path | None:
+    """Where a GGUF file was converted to, if it was."""
+    if place.gguf is None:
+        return None
+    folders = (settings.data_dir / "models").glob(f"{place.gguf.stem.lower()}-*/config.json")
+    return next((found.parent for found in sorted(folders)), None)
+
+
+def _rewards(db: Connection, settings: Settings, options: Options) -> int:
+    """Parameters of the models that are rewards."""
+    asked: tuple[Reward, ...] = getattr(options, "rewards", ())
+    names = set()
+    for reward in asked:
+        metric = find(reward.metric, settings.metric_roots)
+        names |= set(metric.models(parse(metric, reward.params)))
+    shapes = [_shape(db, settings, name) for name in names]
+    return sum(shape.parameters for shape in shapes if shape is not None)
+
+
+def _of_gpu(device: str) -> int | None:
+    number = int(device.partition(":")[2] or 0)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    with suppress(OSError, subprocess.SubprocessError, ValueError, IndexError):
+        chosen = visible.split(",")[number].strip() if visible else str(number)
+        asked = ["nvidia-smi", f"--id={chosen}", "--query-gpu=memory.total"]
+        listed = subprocess.run(
+            [*asked, "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        return int(listed.stdout.split()[0]) * 1024**2
+    return None
+
+
+def _of_machine() -> int | None:
+    """The machine's, or what this process's control group may have of it."""
+    found = []
+    with suppress(OSError, ValueError, StopIteration, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        total = next(line for line in lines if line.startswith("MemTotal"))
+        found.append(int(total.split()[1]) * 1024)
+    for path in CGROUP:
+        with suppress(OSError, ValueError):  # "max" is no number
+            found.append(int(path.read_text()))
+    return min(found, default=None)

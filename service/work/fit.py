@@ -1,0 +1,39 @@
+"""Before a training process is launched: does the job fit the device that is to run it?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+import trainers
+from service import memory
+from service.store import training
+from service.work.context import Context
+
+
+def fits(context: Context, db: Connection, row: Any) -> bool:
+    """The estimate goes into the job's report; a job that does not fit is settled as failed.
+
+    The caller holds the row's lock. Where the model's files are not here yet, nothing is known,
+    and nothing refused.
+    """
+    memory.offer(db, context.resources.device)
+    trainer = trainers.find(row.method)
+    options = trainers.parse(trainer, row.options)
+    found = memory.job_estimate(db, context.settings, trainer, options, row.model, row.dataset_id)
+    if found is None:
+        return True
+    device = memory.device_name(context.resources.device)
+    size = memory.device_memory(context.resources.device)
+    processes = row.resources.get("processes", 1)
+    shown = memory.report(found, processes, device, size)
+    training.change(db, row.id, report=row.report | {"memory": dict(shown)})
+    if size is None:
+        return True
+    message = memory.refusal(found, options, processes, device, size)
+    if message is None:
+        return True
+    error = {"code": "does_not_fit", "message": message, "param": "resources"}
+    training.settle(db, row.id, "failed", {"error": error}, error)
+    return False
