@@ -1,4 +1,5 @@
 # make demo    install, start the service, score three systems, print the leaderboard
+# make demo-train   install, train a reward model and tune a model by DPO, show curves (minutes)
 # make serve   install, start the service
 # make test    install, run every test         (make test TESTS="tests/service -k serve")
 # make check   install, run the static checks
@@ -13,10 +14,13 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo serve test check bench install sandbox clean
+.PHONY: demo demo-train serve test check bench install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
+
+demo-train: install
+	@$(BIN)/python -m demo.training
 
 serve: install
 	@$(BIN)/assay serve

@@ -75,6 +75,9 @@ def farewell(service: Service, settings: Settings, console: Console) -> None:
     console.print("[bold]From here[/]")
     if service.ours:
         console.print(f"  {serve}   runs the service; these results are kept, so then:")
+    console.print(
+        "  make demo-train   trains a reward model, tunes a model, scores its checkpoints"
+    )
     console.print(f"  {url}/docs   the API, with examples to try")
     console.print(f"  curl -s '{url}/v1/leaderboards/summaries?metric=chrf'\n", soft_wrap=True)
 

@@ -75,7 +75,7 @@ def worst(score: str, samples: Sequence[Sample], width: int) -> Table:
     for column in ("reference", "output"):
         table.add_column(column, width=width, no_wrap=False)
     for one in samples:
-        texts = [_short(text, 2 * width - 12) for text in (one.references[0], one.outputs[0])]
+        texts = [short(text, 2 * width - 12) for text in (one.references[0], one.outputs[0])]
         value = one.scores.get(score)
         table.add_row("–" if value is None else number(score, value), one.id, *texts)
     return table
@@ -126,6 +126,12 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def short(text: str, length: int) -> str:
+    """On one line, and no longer than `length`."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else flat[: length - 1] + "…"
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE)
     for index, column in enumerate(columns):
@@ -164,8 +170,3 @@ def _find(scores: Sequence[Score], name: str) -> Score | None:
 
 def _count(line: Sequence[Score | None]) -> str:
     return str(next((score.n for score in line if score is not None), 0))
-
-
-def _short(text: str, length: int) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= length else flat[: length - 1] + "…"

@@ -138,6 +138,7 @@ class Client:
     def __init__(
         self, url: str = "http://127.0.0.1:8000", timeout: float = 60.0, retries: int = 3
     ) -> None:
+        self.url = url
         transport = httpx.HTTPTransport(retries=retries)  # of connecting, never of requests
         self._http = httpx.Client(base_url=url, timeout=timeout, transport=transport)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from demo import programs, tables
+import trainers
+from demo import curves, programs, tables, training
 from demo.asking import BOARDS, SUMMARIES, Board
 from demo.outputs import lead, loop
 from demo.shipped import DATA, read_outputs, read_records
 from metrics import find, parse
 from service.client import Evaluation
+from service.wire.records import checked
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.dataset)
@@ -61,6 +63,49 @@ def test_slips_spoil_as_many_programs_as_they_say() -> None:
         assert solutions == programs.TRIES * [solution]
         assert [text == solution for text in slips[task]].count(True) == kept
         assert all(text != solution for text in programs.spoil(solution))
+
+
+def test_the_pairs_are_sound_and_half_russian() -> None:
+    pairs, held_out = read_records("manners/pairs"), read_records("manners/held-out")
+    kept = checked(pairs, "preference")
+    assert sum(one["metadata"]["lang"] == "ru" for one in kept) * 2 == len(kept)
+    assert {one["metadata"]["lang"] for one in held_out} == {"en", "ru"}
+    assert not {one["prompt"] for one in pairs} & {one["prompt"] for one in held_out}
+    assert all(one["references"] for one in checked(held_out, "eval"))
+    assert set(training.SHOWN) <= {one["id"] for one in held_out}
+
+
+@pytest.mark.parametrize("method", ["reward", "dpo"])
+def test_the_demo_asks_for_what_trainers_take(method: str) -> None:
+    asked = training.REWARD if method == "reward" else training.DPO
+    options = trainers.parse(trainers.find(method), asked)
+    assert options.adapter is not None
+    assert asked["max_steps"] % asked["save_steps"] == 0
+
+
+def test_curves_place_values_between_their_intervals() -> None:
+    assert curves.whisker(0, 5, 10, 0, 10, 11) == "├────●────┤"
+    assert curves.whisker(2, 3, 4, 0, 5, 11) == "    ├─●─┤  "
+    assert curves.whisker(1, 1, 1, 1, 1, 5) == "●    "
+    score = {
+        "name": "chrf",
+        "value": 30.0,
+        "interval": [20.0, 40.0],
+        "higher_is_better": True,
+        "p_value": 0.0313,
+    }
+    curve = [
+        {"id": None, "step": 0, "best": False, "scores": []},
+        {"id": "ckpt_1", "step": 5, "best": True, "scores": [score]},
+    ]
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(curves.plot("chrf", curve, 100))
+    title, start, step = captured.get().splitlines()[:3]
+    assert title.split() == ["chrf", "↑"]
+    assert start.split() == ["start", "–"]
+    assert step.split()[-5:] == ["30.0", "[20.0,", "40.0]", "p", "0.031"]
+    assert step.index("├") < step.index("●") < step.index("┤")
 
 
 def test_tables_show_values_with_intervals_and_what_failed() -> None:

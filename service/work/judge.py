@@ -23,6 +23,7 @@ from service.work.checkpoint_files import remove
 from service.work.context import Context
 
 ALPHA = 0.05
+PROXIES = ("reward", "margin")  # what is trained on, as series call it; the first there is
 WINDOW = 20  # logged steps at either end of the reward's series that are compared
 FEWEST = 4  # steps a window needs
 
@@ -109,8 +110,11 @@ def _watch(
 
 def reward_risen(series: Sequence[tuple[int, Any]]) -> dict[str, float] | None:
     """The reward's mean over the first and the last logged steps, where it has significantly
-    risen: Welch's t-test, one-sided at 5%. None where it has not, or too little was logged."""
-    rewards = [values["reward"] for _, values in series if values.get("reward") is not None]
+    risen: Welch's t-test, one-sided at 5%. None where it has not, or too little was logged. For
+    DPO it is the margin of its implicit rewards that is trained on."""
+    rewards: list[float] = []
+    for name in PROXIES:
+        rewards = rewards or [one[name] for _, one in series if one.get(name) is not None]
     size = min(WINDOW, len(rewards) // 2)
     if size < FEWEST:
         return None

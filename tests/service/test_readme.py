@@ -15,7 +15,7 @@ from demo.asking import BOARDS, CODE, QUESTIONS, SUMMARIES, evaluate
 from service.client import Client
 from tests.service.live import ROOT, Live
 
-PAGES = ("README.md", "docs/score.md", "docs/code.md")
+PAGES = ("README.md", "docs/score.md", "docs/code.md", "docs/train.md")
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 
