@@ -21,6 +21,7 @@ Lin: ROUGE (2004). Computed by rouge-score-rs, which equals rouge-score to the b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from pydantic import Field, field_validator, model_validator
 
 from metrics.evidence.columns import Evidence
 from metrics.evidence.declaration import (
+    Flag,
     Floats,
     Item,
     Metric,
@@ -77,6 +79,10 @@ class RougeParams(Params):
         return self
 
 
+FOREIGN = 1  # the flag of an item whose references the tokenizer drops whole
+KNOWN = re.compile(r"[a-zA-Z0-9]")  # what rouge-score's tokenizer keeps
+
+
 def resolve(params: RougeParams, samples: Sequence[Sample]) -> RougeParams:
     """Tokenizer and language as the references of the whole set suggest."""
     references = [reference for sample in samples for reference in sample.references]
@@ -99,7 +105,17 @@ def measure(items: Sequence[Item], params: RougeParams, models: Models) -> Evide
     if "auto" in (params.tokenizer, params.language):
         raise ValueError("rouge: resolve the parameters before measuring")
     rows = [_rows(passages(batch), params) for batch in batches(items, characters=2_000_000)]
-    return Evidence.of_rows(np.concatenate(rows) if rows else np.zeros((0, len(NAMES) + 1)))
+    flags = [FOREIGN * _foreign(item, params) for item in items]
+    return Evidence.of_rows(np.concatenate(rows) if rows else np.zeros((0, len(NAMES) + 1)), flags)
+
+
+def _foreign(item: Item, params: RougeParams) -> bool:
+    """Whether every reference is text, and rouge-score's tokenizer sees none of it."""
+    if params.tokenizer != "rouge_score":
+        return False
+    return not any(KNOWN.search(reference) for reference in item.references) and any(
+        reference.strip() for reference in item.references
+    )
 
 
 def _rows(compared: Passages, params: RougeParams) -> Floats:
@@ -181,4 +197,11 @@ METRIC = Metric(
     reduce=mean,
     libraries=libraries,
     resolve=resolve,
+    flags={
+        FOREIGN: Flag(
+            "the references have no Latin letter or digit, so rouge-score's tokenizer drops them "
+            "and the score is 0; use tokenizer: unicode",
+            missing=False,
+        )
+    },
 )

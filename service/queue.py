@@ -7,6 +7,8 @@ are ids, never data. (Opened asynchronously, the app would refuse a synchronous 
 
 from __future__ import annotations
 
+import json
+
 from procrastinate import App, SyncPsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
 from psycopg import Connection as DriverConnection
@@ -71,6 +73,17 @@ def renew(connection: Connection, job: int) -> None:
         text("UPDATE procrastinate_jobs SET attempts = 0 WHERE id = :job AND status = 'doing'"),
         {"job": job},
     )
+
+
+def cancel_all(connection: Connection, **ids: str) -> None:
+    """Drop the waiting jobs that have these ids, and ask the running ones to stop; a handler that
+    does not stop between batches is killed after its worker's grace."""
+    statement = text(
+        "SELECT id FROM procrastinate_jobs"
+        " WHERE status IN ('todo', 'doing') AND args @> CAST(:ids AS jsonb)"
+    )
+    for job in connection.scalars(statement, {"ids": json.dumps(ids)}).all():
+        cancel(connection, job)
 
 
 def depth(connection: Connection) -> dict[tuple[str, str], int]:

@@ -264,7 +264,7 @@ def _scores(
             signature=text(parts, score),
             interval_method=method,
             warnings=(*noted, *settled.warnings, *found.warnings),
-            error=None if known else f"no value: the sums reduce to {value}",
+            error=None if known else f"not defined for these samples (the sums reduce to {value})",
         )
 
     bounds = found.low.tolist(), found.high.tolist()

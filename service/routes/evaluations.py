@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
+from service import queue
 from service.errors import ApiError, not_found
 from service.store import datasets, evaluations
 from service.wire.dependencies import Once, Transaction
@@ -94,6 +95,7 @@ def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
         raise ApiError(409, "already_finished", f"the evaluation has {locked.status} already")
     if locked.status != "cancelled":
         evaluations.finish(db, evaluation, "cancelled", {})
+        queue.cancel_all(db, evaluation=evaluation)
     return view(db, evaluations.get(db, evaluation))
 
 

@@ -178,9 +178,15 @@ def page(
 
 def plans(db: Connection, evaluation_id: str) -> list[Plan]:
     """The evaluation's metrics, in the order asked for."""
+    return plans_of(db, [evaluation_id])[evaluation_id]
+
+
+def plans_of(db: Connection, evaluation_ids: Sequence[str]) -> dict[str, list[Plan]]:
+    """The metrics of each of the evaluations."""
     columns = evaluation_metrics.c
     query = (
         select(
+            columns.evaluation_id,
             columns.position,
             columns.name,
             columns.params,
@@ -188,10 +194,13 @@ def plans(db: Connection, evaluation_id: str) -> list[Plan]:
             columns.signature,
             columns.error,
         )
-        .where(columns.evaluation_id == evaluation_id)
-        .order_by(columns.position)
+        .where(columns.evaluation_id.in_(list(evaluation_ids)))
+        .order_by(columns.evaluation_id, columns.position)
     )
-    return [Plan(*row) for row in db.execute(query)]
+    found: dict[str, list[Plan]] = {one: [] for one in evaluation_ids}
+    for evaluation_id, *plan in db.execute(query):
+        found[evaluation_id].append(Plan(*plan))
+    return found
 
 
 def set_plan(

@@ -71,8 +71,9 @@ def view(db: Connection, row: Any) -> EvaluationOut:
 
 
 def views(db: Connection, rows: Sequence[Any]) -> list[EvaluationOut]:
-    found = verdicts.read_scores(db, [row.id for row in rows])
-    return [_view(db, row, found[row.id]) for row in rows]
+    ids = [row.id for row in rows]
+    scores, plans = verdicts.read_scores(db, ids), evaluations.plans_of(db, ids)
+    return [_view(row, plans[row.id], scores[row.id]) for row in rows]
 
 
 def progress(row: Any) -> dict[str, int]:
@@ -80,7 +81,7 @@ def progress(row: Any) -> dict[str, int]:
     return {"done": total if row.status == "succeeded" else int(row.done), "total": total}
 
 
-def _view(db: Connection, row: Any, scores: Sequence[Any]) -> EvaluationOut:
+def _view(row: Any, plans: Sequence[evaluations.Plan], scores: Sequence[Any]) -> EvaluationOut:
     shown = [score_view(score) for score in scores]
     return EvaluationOut(
         id=row.id,
@@ -93,7 +94,7 @@ def _view(db: Connection, row: Any, scores: Sequence[Any]) -> EvaluationOut:
         generation=row.generation,
         metrics=[
             {"name": one.name, "params": one.resolved if one.resolved is not None else one.params}
-            for one in evaluations.plans(db, row.id)
+            for one in plans
         ],
         progress=Progress(**progress(row)),
         scores=[score for score in shown if score.slice is None],

@@ -110,7 +110,7 @@ def test_a_value_that_is_not_finite_is_none() -> None:
 
     (score,) = verdict([("a",), ("b",)], replace(WORDS, reduce=overflow)).scores
     assert (score.value, score.interval) == (None, None)
-    assert score.error == "no value: the sums reduce to inf"
+    assert score.error == "not defined for these samples (the sums reduce to inf)"
 
 
 def test_a_metric_that_fails_to_settle_fails_alone() -> None:
