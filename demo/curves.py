@@ -11,6 +11,7 @@ from demo import tables
 
 LABELS = 60  # columns that names and numbers take
 WIDEST = 44
+NEUTRAL = ("length",)  # neither end is the better one
 
 
 def plot(name: str, curve: Sequence[Mapping[str, Any]], width: int) -> Text:
@@ -21,7 +22,8 @@ def plot(name: str, curve: Sequence[Mapping[str, Any]], width: int) -> Text:
         return Text(f"  {name}: no values", style="dim")
     ends = [end for point in known for end in point["interval"] or (point["value"],)]
     columns = max(12, min(WIDEST, width - LABELS))
-    text = Text(f"  {name} {tables.arrow(known[0]['higher_is_better'])}\n", style="bold")
+    better = "" if name in NEUTRAL else tables.arrow(known[0]["higher_is_better"])
+    text = Text(f"  {name} {better}\n", style="bold")
     for one, point in points:
         label = f"step {one['step']}" if one["id"] else "start"
         text.append(f"    {label:8} ", style="bold" if one["best"] else "not bold")

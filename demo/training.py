@@ -76,10 +76,11 @@ def _demo(assay: Client, console: Console) -> None:
     _curves(console, job["id"], curve)
     _board(assay, console, job["id"])
     _verdict(assay, console, job["id"])
-    _answers(assay, console, curve, held_out)
+    _answers(assay, console, _checkpoints(assay, job["id"]), held_out)
     console.print(
         f"[dim]{assay.url}/v1/training_jobs/{job['id']}/checkpoints has all of it; "
-        "a checkpoint's id is a model wherever a model can be named.[/]"
+        "a checkpoint's id is a model wherever a model can be named.[/]",
+        soft_wrap=True,
     )
 
 
@@ -177,7 +178,7 @@ def _verdict(assay: Client, console: Console, job: str) -> None:
     )
 
 
-QUIET = "silent; the objective rose, and neither chrf nor token_f1 fell significantly"
+QUIET = "silent: neither chrf nor token_f1 fell significantly while the objective rose"
 
 
 def _hacked(data: dict[str, Any]) -> str:
@@ -188,10 +189,11 @@ def _hacked(data: dict[str, Any]) -> str:
 
 
 def _answers(assay: Client, console: Console, curve: list[Any], records: list[Any]) -> None:
-    """The same prompts, answered before and after."""
+    """The same prompts, answered by the starting model and by the best checkpoint."""
+    best = next((one for one in curve if one["best"]), curve[-1])
     before, after = (
         {sample.id: sample.outputs[0] for sample in assay.samples(one["evaluation"], limit=100)}
-        for one in (curve[0], curve[-1])
+        for one in (curve[0], best)
     )
     console.print("[bold]Answers before and after[/]")
     for record in records:
