@@ -258,6 +258,15 @@ def test_a_reward_has_risen_where_the_rise_is_significant() -> None:
     assert reward_risen([]) is None
 
 
+def test_of_dpo_it_is_the_margin_that_rises() -> None:
+    margins = [(step, {"loss": 0.5, "margin": step / 40}) for step in range(40)]
+    risen = reward_risen(margins)
+    assert risen is not None
+    assert risen["now"] - risen["start"] == pytest.approx(0.5)
+    level = [(step, {**values, "reward": 1.0}) for step, values in margins]
+    assert reward_risen(level) is None  # a reward comes first
+
+
 def test_a_false_alarm_is_as_rare_as_it_says() -> None:
     noise = random.Random(1)
     alarms = sum(
