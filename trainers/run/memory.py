@@ -22,7 +22,11 @@ bound, since English has about four. So this is a bound for the worst batch rath
 the usual one. Not counted: what an allocator wastes, and the cache of keys while GRPO and PPO
 generate, which is smaller than the activations of a step.
 
-Accuracy: see `tests/trainers/test_memory.py`, which holds it to the peak of real processes.
+Accuracy, by the peak of real processes on a CPU (resident memory, the weights' file included), of
+SmolLM2-135M with LoRA and 4 pairs of at most 109 tokens: reward 3.2 GB, for 3.2 estimated at that
+length and 4.6 from the bytes of the records; DPO 4.3 GB, for 3.7 and 5.5. SFT, DPO and reward
+models of a tiny model are held between 0.75 and 1.5 of the peak by `tests/trainers/test_memory.py`.
+Not held to a peak: GRPO, PPO, bfloat16, GPUs.
 """
 
 from __future__ import annotations
