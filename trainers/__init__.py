@@ -6,15 +6,11 @@ May import `metrics`; knows no HTTP and no SQL. Importing it loads no model libr
 
 from __future__ import annotations
 
-import difflib
-import pkgutil
 from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
 from typing import Any
 
-from pydantic import ValidationError
-
+from metrics.evidence.asking import declarations, hint, parsed
 from metrics.evidence.errors import InputError
 from trainers.run.declaration import AnyTrainer, Options
 
@@ -22,8 +18,7 @@ from trainers.run.declaration import AnyTrainer, Options
 @cache
 def catalogue() -> Mapping[str, AnyTrainer]:
     """Every trainer by name: the listing of this folder."""
-    modules = [found.name for found in pkgutil.iter_modules(__path__) if not found.ispkg]
-    found = [import_module(f"trainers.{name}").TRAINER for name in sorted(modules)]
+    found = declarations(__name__, __path__, "TRAINER")
     return {trainer.name: trainer for trainer in found}
 
 
@@ -32,22 +27,10 @@ def find(name: str) -> AnyTrainer:
     known = catalogue()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.4)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(known)}"
-    raise InputError(f"no method is called {name!r}; {hint}", "method")
+    raise InputError(f"no method is called {name!r}; {hint(name, known)}", "method")
 
 
 def parse(trainer: AnyTrainer, options: Mapping[str, Any]) -> Options:
     """Options, validated. Raises InputError naming the option, with the nearest names."""
-    try:
-        parsed: Options = trainer.options.model_validate(dict(options))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        message = f"{path}: {first['msg']}"
-        if first["type"] == "extra_forbidden":
-            known = list(trainer.options.model_fields)
-            near = difflib.get_close_matches(path, known, n=3, cutoff=0.4) or known
-            message = f"{trainer.name} has no option {path!r}; there are {', '.join(near)}"
-        raise InputError(message, f"options.{path}" if path else "options") from None
-    return parsed
+    found: Options = parsed(trainer.options, options, trainer.name, "options")
+    return found
