@@ -160,7 +160,10 @@ def _verdict(assay: Client, console: Console, job: str) -> None:
     chosen = next((one for one in _checkpoints(assay, job) if one["id"] == best), None)
     if chosen is None:
         raise DemoError("no checkpoint was chosen as the best")
-    console.print(f"[bold]Best by reward[/]: step {chosen['step']}, {best}")
+    console.print(
+        f"[bold]Best by reward[/]: step {chosen['step']}, {best}  "
+        "[dim](p not corrected for having chosen among checkpoints)[/]"
+    )
     for name in SCORES:
         point = curves.find(chosen, name)
         if point is None or point["difference"] is None or point["p_value"] is None:
