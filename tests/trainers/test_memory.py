@@ -101,7 +101,6 @@ def test_the_shape_is_read_from_the_files(tiny_language_model: Path) -> None:
     [
         ("sft", {"batch_size": 64}),
         ("dpo", {"batch_size": 32, "lora": True}),
-        ("reward", {"batch_size": 32}),
     ],
 )
 def test_the_peak_of_a_tiny_model_is_what_was_estimated(
