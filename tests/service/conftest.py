@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -23,10 +24,12 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """The server, for the whole session."""
-    with data_folder() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setitem(OPTIONS, "fsync", "off")  # nothing here outlives the machine
-        with EmbeddedPostgres(folder) as server:
-            yield server
+    with ExitStack() as stack:
+        folder = stack.enter_context(data_folder())
+        with pytest.MonkeyPatch.context() as patch:  # of this server, and of no other
+            patch.setitem(OPTIONS, "fsync", "off")  # nothing here outlives the machine
+            server = stack.enter_context(EmbeddedPostgres(folder))
+        yield server
 
 
 @pytest.fixture(scope="session")
