@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -35,6 +36,7 @@ from trainers.run.spec import CONTROL, DATA, EVENTS, LOG, Spec
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.2  # seconds between looks at the process, its reports and the job's row
+ROOM = 64 * 1024  # bytes a disk has at least that is not full: a report may not fit into less
 CRASHES = 3  # of the process, without a checkpoint in between
 STOP_PATIENCE = 120.0  # seconds for the step at work and its checkpoint, once asked to stop
 
@@ -75,6 +77,10 @@ def run(context: Context, job: str) -> None:
             return
         if ended is not None:
             _settle(context, attempt, ended)
+            return
+        if shutil.disk_usage(attempt.folder).free < ROOM:
+            full = Report(type="failed", name="disk_full", data={"message": DISK_FULL})
+            _settle(context, attempt, full)
             return
         crashes = 0 if _last_step(context, job) > reached else crashes + 1
         if crashes >= CRASHES:

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from metrics.evidence.errors import MetricError
@@ -70,11 +71,12 @@ def main(path: Path) -> int:
     try:
         train(run)
     except Exception as error:  # noqa: BLE001 (whatever it is, it has to be told)
-        traceback.print_exc()
         if rank == 0:
             remove_incomplete(run.folder)  # first: it makes room for the report
         run.failed(run.step, explained(error))
-        sys.stderr.flush()
+        with suppress(OSError):  # the log may be on the disk that is full
+            traceback.print_exc()
+            sys.stderr.flush()
         os._exit(1)  # other processes may be waiting inside a collective call: do not join them
     if run.stopped_by:
         run.stopped(run.step, run.stopped_by)
