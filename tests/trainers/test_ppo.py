@@ -345,7 +345,7 @@ def test_prompts_come_in_permutations_wherever_one_begins() -> None:
         ({"rewards": REWARDS, "target_kl": 6, "kl_coef": 0}, "kl_coef is 0"),
         ({"rewards": REWARDS, "lora": {"dropout": 0.1}}, "lora.dropout"),
         ({"rewards": REWARDS, "num_generations": 3}, "must divide the rollout"),
-        ({"rewards": REWARDS, "beta": 0.1}, "no option 'beta'"),
+        ({"rewards": REWARDS, "beta": 0.1}, "no 'beta' among its options"),
         ({"rewards": REWARDS, "lam": 1.5}, "lam"),
     ],
 )
