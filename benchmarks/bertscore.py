@@ -40,7 +40,10 @@ def rows(scale: float) -> Iterator[Row]:
 
         # English of even lengths is bound by arithmetic: bert-score sorts by words, which are nearly
         # tokens there, and pads only 1.2 times the tokens; on Russian they are not
-        texts = ("English and Russian", news, 64, REQUIRED), ("English", english, 128, None)
+        texts = (
+            ("English and Russian", news, 64, REQUIRED),
+            ("English", english, 128, None),
+        )
         for name, write, count, required in texts:
             in_turns([write(4, seed=99)], ours, theirs)  # both load and warm up
             inputs = [write(max(4, int(count * scale)), seed) for seed in range(ROUNDS)]
