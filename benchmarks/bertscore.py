@@ -38,8 +38,8 @@ def rows(scale: float) -> Iterator[Row]:
         def theirs(pairs: Pairs) -> Any:
             return torch.stack(scorer.score(pairs.outputs, pairs.references), dim=1).numpy()
 
-        # English of even lengths is bound by arithmetic: bert-score sorts by words, which are nearly
-        # tokens there, and pads only 1.2 times the tokens; on Russian they are not
+        # no bound for English of even lengths: bert-score sorts by words, there nearly tokens, and
+        # pads only 1.2 times the tokens; the rest is arithmetic. In Russian words are not tokens
         texts = (
             ("English and Russian", news, 64, REQUIRED),
             ("English", english, 128, None),
