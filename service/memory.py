@@ -22,6 +22,7 @@ from service.settings import Settings
 from service.store import checkpoints, datasets, devices
 from trainers.run.declaration import AnyTrainer, Options, Reward
 from trainers.run.memory import Estimate, Shape, advice, estimate, shape_of
+from trainers.run.sharding import Fsdp
 
 CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 GB = 1e9
@@ -50,13 +51,19 @@ def job_estimate(
     options: Options,
     model: str,
     dataset_id: str,
+    resources: Mapping[str, Any],
 ) -> Estimate | None:
-    """Of one process; None where the model's files are not here (yet)."""
+    """Of one process; None where the model's files are not here (yet). `resources`: as the job has
+    them, stored."""
     shape = _shape(db, settings, model)
     if shape is None:
         return None
     longest = datasets.longest(db, dataset_id, trainer.kind)
-    return estimate(trainer, options, shape, longest, _rewards(db, settings, options))
+    rewards = _rewards(db, settings, options)
+    shared = resources.get("fsdp")
+    fsdp = Fsdp.model_validate(shared) if shared is not None else None
+    processes = resources.get("processes", 1)
+    return estimate(trainer, options, shape, longest, rewards, processes, fsdp)
 
 
 def refusal(

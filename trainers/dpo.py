@@ -61,11 +61,12 @@ def build(options: DPOOptions, run: Run) -> Any:
     from trl.trainer.dpo_config import DPOConfig
     from trl.trainer.dpo_trainer import DPOTrainer
 
-    from trainers.run.arguments import arguments
+    from trainers.run.arguments import configured
     from trainers.run.callbacks import Reporting
     from trainers.run.models import load_start, lora_config
+    from trainers.run.sharding import Sharding
 
-    class PairTrainer(DPOTrainer):
+    class PairTrainer(Sharding, DPOTrainer):
         def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
             return dataset
 
@@ -78,8 +79,10 @@ def build(options: DPOOptions, run: Run) -> Any:
     return PairTrainer(
         model=model,
         ref_model=None if lora else load_start(run, options)[0],
-        args=DPOConfig(
-            **arguments(options, run),
+        args=configured(
+            DPOConfig,
+            options,
+            run,
             beta=options.beta,
             loss_type=["robust" if options.label_smoothing else "sigmoid"],
             label_smoothing=options.label_smoothing,

@@ -133,7 +133,7 @@ def build(options: GRPOOptions, run: Run) -> Any:
     from datasets import Dataset
     from trl.trainer.grpo_config import GRPOConfig
 
-    from trainers.run.arguments import arguments
+    from trainers.run.arguments import configured
     from trainers.run.callbacks import Reporting
     from trainers.run.completions import drawn
     from trainers.run.groups import GroupTrainer
@@ -150,7 +150,6 @@ def build(options: GRPOOptions, run: Run) -> Any:
     steps, count = plan(options, len(prompts), run.spec.processes)
     order = drawn(len(prompts), 0, count, options.seed)
     rows = Dataset.from_dict({"prompt": [str(index) for index in range(len(prompts))]})
-    shared = arguments(options, run) | {"max_steps": steps, "num_train_epochs": 1}  # of `order`
     return GroupTrainer(
         model=model,
         reference=load_start(run, options)[0] if held else None,
@@ -162,8 +161,12 @@ def build(options: GRPOOptions, run: Run) -> Any:
         kl_coef=options.kl_coef,
         epochs=count / len(prompts),
         names=NAMES,
-        args=GRPOConfig(
-            **shared,
+        args=configured(
+            GRPOConfig,
+            options,
+            run,
+            max_steps=steps,
+            num_train_epochs=1,  # of `order`
             num_generations=options.num_generations,
             max_completion_length=options.max_completion_length,
             temperature=options.temperature,

@@ -331,4 +331,5 @@ TRAINER = Trainer(
     kind="prompts",
     produces="language",
     train=train,
+    shards=False,
 )

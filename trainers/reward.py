@@ -35,11 +35,12 @@ def train(options: RewardOptions, run: Run) -> None:
     import torch
     import transformers
 
-    from trainers.run.arguments import arguments
+    from trainers.run.arguments import configured
     from trainers.run.callbacks import Reporting
     from trainers.run.models import adapted, load_start
+    from trainers.run.sharding import Sharding
 
-    class PairTrainer(transformers.Trainer):
+    class PairTrainer(Sharding, transformers.Trainer):
         loss_is_scaled_for_ga = False  # a mean over the pairs of a batch
         seen: ClassVar[list[torch.Tensor]] = []
 
@@ -63,8 +64,11 @@ def train(options: RewardOptions, run: Run) -> None:
     pairs = tokenized(model, tokenizer, options, run)
     trainer = PairTrainer(
         model=adapted(model, options, "classifier"),
-        args=transformers.TrainingArguments(
-            **arguments(options, run), include_num_input_tokens_seen="non_padding"
+        args=configured(
+            transformers.TrainingArguments,
+            options,
+            run,
+            include_num_input_tokens_seen="non_padding",
         ),
         train_dataset=pairs,
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),

@@ -37,10 +37,14 @@ def train(options: SftOptions, run: Run) -> None:
     import transformers
 
     from metrics.inference.loading import grow_embeddings
-    from trainers.run.arguments import arguments
+    from trainers.run.arguments import configured
     from trainers.run.callbacks import Reporting
     from trainers.run.models import adapted, context_length, load_start
     from trainers.run.records import add_tags, fitting, rows
+    from trainers.run.sharding import Sharding
+
+    class AnswerTrainer(Sharding, transformers.Trainer):
+        pass
 
     model, tokenizer = load_start(run, options)
     context = context_length(model, tokenizer)
@@ -52,10 +56,13 @@ def train(options: SftOptions, run: Run) -> None:
         {"ids": row.ids, "learned": [options.loss_on == "all" or part for part in row.answer]}
         for row in fitting(found, run, options, context)
     ]
-    trainer = transformers.Trainer(
+    trainer = AnswerTrainer(
         model=adapted(model, options, "language", tokens),
-        args=transformers.TrainingArguments(
-            **arguments(options, run), include_num_input_tokens_seen="non_padding"
+        args=configured(
+            transformers.TrainingArguments,
+            options,
+            run,
+            include_num_input_tokens_seen="non_padding",
         ),
         train_dataset=examples,
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),

@@ -21,6 +21,8 @@ from service.wire.asking import Asked, Metrics, existing, fit, known_metrics, kn
 from service.wire.evaluation_requests import GenerationIn
 from service.wire.fields import Json, Name, Schema
 from trainers.run.declaration import AnyTrainer, Options, Reward
+from trainers.run.sharding import Fsdp
+from trainers.run.sharding import refusal as unshardable
 
 KINDS = {"prompts": ("prompts", "eval", "code")}  # any of these will do
 
@@ -40,7 +42,14 @@ class HeldOutIn(Schema):
 class ResourcesIn(Schema):
     """Where the job runs."""
 
-    processes: Annotated[int, Field(ge=1, le=64)] = 1  # above 1: torchrun, one a device
+    processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="Above 1: under torchrun, one a GPU; `batch_size` counts for each."
+    )
+    fsdp: Fsdp | None = Field(
+        default=None,
+        description="Share weights, gradients and the optimiser's state among the processes; `{}` "
+        "is enough. null: each process holds all of them (DDP). Not for ppo.",
+    )
 
 
 class TrainingIn(Schema):
@@ -80,6 +89,9 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         options = trainers.parse(trainer, body.options)
     except MetricError as error:
         raise invalid(error.code, error.message, error.field) from None
+    unable = unshardable(trainer, body.resources.processes, body.resources.fsdp)
+    if unable is not None:
+        raise invalid("unsupported", unable, "resources.fsdp")
     known_model(body.model, settings, "model", db)
     dataset = existing(db, body.dataset, "dataset")
     if dataset.kind not in KINDS.get(trainer.kind, (trainer.kind,)):
@@ -111,7 +123,8 @@ def _admitted(
     dataset_id: str,
 ) -> Mapping[str, Any] | None:
     """What it needs, for the report. Raises 422 where no device that is known could hold it."""
-    need = memory.job_estimate(db, settings, trainer, options, body.model, dataset_id)
+    resources = body.resources.model_dump()
+    need = memory.job_estimate(db, settings, trainer, options, body.model, dataset_id, resources)
     known = devices.largest(db)
     if need is None or known is None:
         return None

@@ -21,7 +21,9 @@ def fits(context: Context, db: Connection, row: Any) -> bool:
     memory.offer(db, context.resources.device)
     trainer = trainers.find(row.method)
     options = trainers.parse(trainer, row.options)
-    found = memory.job_estimate(db, context.settings, trainer, options, row.model, row.dataset_id)
+    found = memory.job_estimate(
+        db, context.settings, trainer, options, row.model, row.dataset_id, row.resources
+    )
     if found is None:
         return True
     device = memory.device_name(context.resources.device)

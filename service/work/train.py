@@ -160,6 +160,7 @@ def _spec(
         resume=resume,
         device=context.resources.device,
         processes=row.resources.get("processes", 1),
+        fsdp=row.resources.get("fsdp"),
         model_roots=settings.model_roots,
         cache_dir=settings.data_dir / "models",
         checkpoints=_named_checkpoints(db, row),

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from trainers.run import sharding
 from trainers.run.declaration import Options
 from trainers.run.run import Run
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    Kind = TypeVar("Kind", bound=TrainingArguments)
+
+
+def configured(kind: type[Kind], options: Options, run: Run, **settings: Any) -> Kind:
+    """`TrainingArguments` or one of TRL's configurations, with settings of the method's own."""
+    return sharding.also_on_cpu(kind(**arguments(options, run) | settings))
 
 
 def arguments(options: Options, run: Run) -> dict[str, Any]:
@@ -46,6 +57,7 @@ def arguments(options: Options, run: Run) -> dict[str, Any]:
         "disable_tqdm": True,
         "report_to": "none",
         "push_to_hub": False,
+        **sharding.arguments(run.spec.fsdp),
     }
 
 

@@ -57,6 +57,7 @@ def card_of(step: int, spec: Spec, trainer: AnyTrainer, options: Options) -> dic
         "seed": options.seed,
         "options": options.model_dump(mode="json"),
         "processes": spec.processes,
+        "fsdp": spec.fsdp.model_dump(mode="json") if spec.fsdp else None,
         "device": spec.device.partition(":")[0],
         "libraries": {"python": platform.python_version()} | _versions(),
     }

@@ -77,6 +77,7 @@ class Trainer(Generic[O]):
     """A method, declared.
 
     train   runs to the end, or until `run.stopping`; reports through `run` and nothing else
+    shards  whether several processes may share the weights out among them (FSDP)
     """
 
     name: str
@@ -87,6 +88,7 @@ class Trainer(Generic[O]):
     kind: Kind  # of dataset
     produces: Produces
     train: Callable[[O, Run], None]
+    shards: bool = True
 
 
 AnyTrainer = Trainer[Any]

@@ -22,11 +22,12 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
 
 from trainers.run.rewards import Record, Rewards
+from trainers.run.sharding import Sharding
 
 STATE = "generation"  # folder within a checkpoint: the completions in use, needed to go on
 
 
-class GroupTrainer(GRPOTrainer):
+class GroupTrainer(Sharding, GRPOTrainer):
     """The dataset's `prompt` is an index into `prompts`, as text.
 
     reference   a frozen copy of the starting model; None under LoRA, or with kl_coef 0

@@ -17,16 +17,26 @@ LoRA in bfloat16, else 4), in bytes:
     rewards       4 R             R parameters of the models that are rewards
     process       0.5 GB          Python, torch and its kernels
 
+Under FSDP n processes share weights, adapters, gradients, optimizer and reference: each has 1/n of
+them. With E = min(P, 2 V D) for the embeddings and the head, and g bytes a number that travels (2
+in bfloat16, else 4), what is whole for a while comes to
+
+    gathered      g (U + G)       U: E + 2 (P − E) / L, two layers at a time; P where they stay
+                                  G: E + 2 (P − E) / L, gradients; under LoRA 0
+    reference     P b / n + g P   TRL gathers all of it at once
+    activations   with activation_checkpointing: a B S (L D + 16 D + 5 F + 3 H S)
+
 S is max_length, or what the longest record can come to, at two bytes of text a token: an upper
 bound, since English has about four. So this is a bound for the worst batch rather than a guess at
 the usual one. Not counted: what an allocator wastes, and the cache of keys while GRPO and PPO
-generate, which is smaller than the activations of a step.
+generate, which is smaller than the activations of a step; and that every process reads all weights
+into the machine's memory before they are sharded.
 
 Accuracy, by the peak of real processes on a CPU (resident memory, the weights' file included), of
 SmolLM2-135M with LoRA and 4 pairs of at most 109 tokens: reward 3.2 GB, for 3.2 estimated at that
 length and 4.6 from the bytes of the records; DPO 4.3 GB, for 3.7 and 5.5. SFT and DPO of a tiny
 model are held between 0.75 and 1.5 of the peak by `tests/trainers/test_memory.py`.
-Not held to a peak: GRPO, PPO, bfloat16, GPUs.
+Not held to a peak: GRPO, PPO, bfloat16, FSDP, GPUs.
 """
 
 from __future__ import annotations
@@ -38,6 +48,7 @@ from pathlib import Path
 from typing import Any
 
 from trainers.run.declaration import AnyTrainer, Options
+from trainers.run.sharding import Fsdp
 
 PROCESS = 500_000_000  # bytes
 CHUNK_LOGITS = 1 << 24  # as `trainers.run.actor_critic` has it
@@ -100,8 +111,11 @@ def estimate(
     shape: Shape,
     longest: int | None = None,
     reward_parameters: int = 0,
+    processes: int = 1,
+    fsdp: Fsdp | None = None,
 ) -> Estimate:
     """Of one process. `longest`: bytes of text in the longest record; None: not known."""
+    shares = processes if fsdp else 1
     lora, method = options.adapter, trainer.name
     half = options.dtype == "bfloat16"
     frozen = shape.parameters * (2 if lora and half else 4)
@@ -112,14 +126,20 @@ def estimate(
     tokens = _tokens(options, shape, longest)
     rows = options.batch_size * (2 if trainer.kind == "preference" else 1)
     floats = 16 * shape.width + 5 * shape.feed_forward + 3 * shape.heads * tokens
+    passing = (2 if half else 4) if fsdp else 0
+    if fsdp and fsdp.activation_checkpointing:
+        floats += shape.layers * shape.width
+    else:
+        floats *= shape.layers
     parts = {
-        "weights": frozen,
-        "adapters": 4 * adapters,
-        "gradients": 4 * trained * learners,
-        "optimizer": 8 * trained * learners,
-        "reference": frozen if kept and not lora else 0,
+        "weights": frozen // shares,
+        "adapters": 4 * adapters // shares,
+        "gradients": 4 * trained * learners // shares,
+        "optimizer": 8 * trained * learners // shares,
+        "reference": frozen // shares + passing * shape.parameters if kept and not lora else 0,
         "value_model": 4 * trained * (learners - 1),
-        "activations": (3 if half else 4) * rows * tokens * shape.layers * floats * learners,
+        "gathered": passing * _gathered(shape, fsdp, gradients=not lora) if fsdp else 0,
+        "activations": (3 if half else 4) * rows * tokens * floats * learners,
         "logits": 12 * shape.vocabulary * _positions(trainer, options, shape, rows, tokens),
         "rewards": 4 * reward_parameters,
         "process": PROCESS,
@@ -138,6 +158,15 @@ def advice(estimate: Estimate, options: Options) -> str:
     model = " and ".join(of_model) or "a smaller model"
     first, second = (of_batch, model) if batch > estimate.bytes - batch else (model, of_batch)
     return f"{first}; {second}"
+
+
+def _gathered(shape: Shape, fsdp: Fsdp, gradients: bool) -> int:
+    """Parameters whose whole weights, and gradients, a process of several has at once."""
+    ends = min(shape.parameters, 2 * shape.vocabulary * shape.width)
+    passing = ends + 2 * (shape.parameters - ends) // shape.layers
+    passing = min(passing, shape.parameters)
+    whole = passing if fsdp.reshard_after_forward else shape.parameters
+    return whole + passing * gradients
 
 
 def _positions(trainer: AnyTrainer, options: Options, shape: Shape, rows: int, tokens: int) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 from metrics.evidence.errors import MetricError
 from trainers.run.checkpoints import remove_incomplete
 from trainers.run.run import Run, TrainingError
+from trainers.run.sharding import refusal
 from trainers.run.spec import SPEC, Spec
 
 PR_SET_PDEATHSIG = 1
@@ -38,8 +39,9 @@ def launch(spec: Spec) -> list[str]:
     module = ["-m", "trainers.run.process", str(spec.folder / SPEC)]
     if spec.processes == 1:
         return [sys.executable, *module]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
-    return [sys.executable, *torchrun, str(spec.processes), *module]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={spec.processes}"]
+    told = "--signals-to-handle=SIGINT,SIGQUIT"  # of a stop we are told by `control`, not by SIGTERM
+    return [sys.executable, *torchrun, told, *module]
 
 
 def environment(spec: Spec) -> dict[str, str]:
@@ -91,6 +93,9 @@ def train(run: Run) -> None:
 
     trainer = trainers.find(run.spec.method)
     options = trainers.parse(trainer, run.spec.options)
+    unable = refusal(trainer, run.spec.processes, run.spec.fsdp)
+    if unable is not None:
+        raise TrainingError("unsupported", unable, "resources.fsdp")
     run.resume  # noqa: B018 (a checkpoint that cannot be resumed from is refused before all else)
     from transformers import set_seed
 

@@ -5,7 +5,8 @@
       attempt-3/
         spec.json                 this specification
         events.jsonl              what the process reports, appended by rank 0 only
-        control                   "cancel" or "pause", written by whoever supervises
+        control                   "cancel", "pause" or "release" (another is to go on), written by
+                                whoever supervises
         log.txt                   what it prints
         checkpoint-20/            written by this attempt alone; complete once marked
 
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from trainers.run.sharding import Fsdp
 
 SPEC, EVENTS, CONTROL, LOG, DATA = "spec.json", "events.jsonl", "control", "log.txt", "data.jsonl"
 
@@ -39,6 +42,7 @@ class Spec(BaseModel):
     resume: Path | None = None  # a complete checkpoint of this job, of an earlier attempt
     device: str = "cpu"  # "cpu", "cuda:0"; under torchrun each rank has its own
     processes: int = 1
+    fsdp: Fsdp | None = None  # None: each process holds all weights
     model_roots: tuple[Path, ...] = ()
     cache_dir: Path  # where converted models are kept
     checkpoints: dict[str, Path] = Field(default_factory=dict)  # ckpt_… that the job names

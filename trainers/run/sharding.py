@@ -1,0 +1,153 @@
+"""FSDP: each process holds a part of the weights, of their gradients, of the optimiser's state.
+
+A layer's weights are gathered when its turn comes, and let go again (Zhao et al. 2023,
+arXiv:2304.11277; here PyTorch's second version, `fully_shard`, through accelerate). What is
+minimised and what a checkpoint holds stay the same: the whole state is gathered from all processes
+and written by the first, weights as safetensors. bfloat16 gathers weights, and averages gradients,
+in bfloat16.
+
+Guarded against: on a CPU accelerate passes over the setting and goes on with whole copies, without
+a word; its own checkpoints hold the weights a second time, as a pickle; and an adapter cannot be
+read into a model that has been sharded.
+
+Left out: weights and optimiser in the host's memory (`cpu_offload`), shards across machines.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trainers.run.declaration import AnyTrainer
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    Arguments = TypeVar("Arguments", bound=TrainingArguments)
+
+LAYERS = "transformer_layer_cls_to_wrap"
+
+
+class Fsdp(BaseModel):
+    """How weights are shared out among a job's processes; the names are accelerate's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reshard_after_forward: bool = Field(
+        default=True,
+        description="Let a layer's weights go after the forward pass and gather them again for the "
+        "backward pass; false: more memory, less traffic.",
+    )
+    activation_checkpointing: bool = Field(
+        default=False,
+        description="Keep a layer's input only, and compute the layer again in the backward pass.",
+    )
+    transformer_layer_cls_to_wrap: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Classes of the layers that are gathered one at a time; null: as the model's "
+        "own class says.",
+    )
+
+
+def refusal(trainer: AnyTrainer, processes: int, fsdp: Fsdp | None) -> str | None:
+    """Why weights cannot be sharded so; None where they can, or need not."""
+    if fsdp is None:
+        return None
+    if not trainer.shards:
+        able = "with resources.processes alone each process holds all weights, or lora shrinks them"
+        return f"{trainer.name} cannot shard its weights (FSDP): leave fsdp out; {able}"
+    if processes == 1:
+        return "one process has nobody to share weights with: set resources.processes to 2 or more"
+    return None
+
+
+def arguments(fsdp: Fsdp | None) -> dict[str, Any]:
+    """Keyword arguments of `TrainingArguments`."""
+    if fsdp is None:
+        return {}
+    layers = fsdp.transformer_layer_cls_to_wrap
+    config = {
+        "version": 2,
+        "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+        "state_dict_type": "FULL_STATE_DICT",
+        "reshard_after_forward": fsdp.reshard_after_forward,
+        "activation_checkpointing": fsdp.activation_checkpointing,
+    }
+    return {"fsdp": True, "fsdp_config": config | ({LAYERS: list(layers)} if layers else {})}
+
+
+def also_on_cpu(configured: Arguments) -> Arguments:
+    """accelerate shards where it believes several GPUs to be; the CPU's processes do it as well."""
+    if configured.fsdp and configured.use_cpu:
+        from accelerate.utils import DistributedType
+
+        configured.distributed_state.distributed_type = DistributedType.MULTI_GPU
+    return configured
+
+
+class Sharding:
+    """Before a `transformers.Trainer` among the bases: checkpoints of what may be sharded.
+
+    Raises TrainingError where sharding was asked for and cannot be had.
+    """
+
+    is_fsdp_enabled: bool
+    accelerator: Any
+    args: Any
+    model: Any
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        from trainers.run.run import TrainingError
+
+        super().__init__(*positional, **named)
+        if not self.args.fsdp:
+            return
+        if not self.is_fsdp_enabled:
+            message = "the weights were not sharded: accelerate passed over the setting"
+            raise TrainingError("unsupported", message, "resources.fsdp")
+        known = {type(module).__name__ for module in self.model.modules()}
+        asked = self.args.fsdp_config.get(LAYERS) or getattr(self.model, "_no_split_modules", None)
+        if not asked or not set(asked) <= known:
+            what = f"no layers of class {', '.join(asked)}" if asked else "no word of its layers"
+            message = f"the model has {what}; it is made of {', '.join(sorted(known))}"
+            raise TrainingError("invalid_input", message, f"resources.fsdp.{LAYERS}")
+
+    def _prepare_for_training(
+        self, max_steps: int, train_dataloader: Any, resume_from_checkpoint: str | None
+    ) -> Any:
+        """Weights are read before they are sharded, as those of any other run."""
+        if self.is_fsdp_enabled and resume_from_checkpoint is not None:
+            self.is_fsdp_enabled = False
+            self._load_from_checkpoint(resume_from_checkpoint)
+            self.is_fsdp_enabled = True
+        prepare: Any = super()._prepare_for_training  # type: ignore[misc]
+        return prepare(max_steps, train_dataloader, resume_from_checkpoint)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if not self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Tied weights once: what has been gathered is not tied any more."""
+        if self.is_fsdp_enabled and state_dict:
+            for name, source in (getattr(self.model, "all_tied_weights_keys", None) or {}).items():
+                if source in state_dict:
+                    state_dict.pop(name, None)
+        super()._save(output_dir, state_dict)  # type: ignore[misc]
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """Sharded: gathered from all, written by the first; the weights are saved elsewhere."""
+        if not self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)  # type: ignore[misc]
+            return
+        import torch
+        from accelerate.utils import save_fsdp_optimizer
+
+        optimizer, scheduler = self.optimizer, self.lr_scheduler  # type: ignore[attr-defined]
+        plugin = self.accelerator.state.fsdp_plugin
+        save_fsdp_optimizer(plugin, self.accelerator, optimizer, self.model, output_dir)
+        if self.args.should_save:
+            torch.save(scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
