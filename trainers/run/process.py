@@ -1,7 +1,7 @@
 """The training process: `python -m trainers.run.process ATTEMPT/spec.json`.
 
 Exit status 0: finished, or stopped as asked; 1: failed, and a `failed` report says why. Any other
-end (a signal) leaves no last report.
+end (a signal; of several processes, the end of another one) leaves no last report.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def launch(spec: Spec) -> list[str]:
     if spec.processes == 1:
         return [sys.executable, *module]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={spec.processes}"]
-    told = "--signals-to-handle=SIGINT,SIGQUIT"  # of a stop we are told by `control`, not by SIGTERM
+    told = (
+        "--signals-to-handle=SIGINT,SIGQUIT"  # of a stop we are told by `control`, not by SIGTERM
+    )
     return [sys.executable, *torchrun, told, *module]
 
 
@@ -75,7 +77,9 @@ def main(path: Path) -> int:
     except Exception as error:  # noqa: BLE001 (whatever it is, it has to be told)
         if rank == 0:
             remove_incomplete(run.folder)  # first: it makes room for the report
-        run.failed(run.step, explained(error))
+        told = explained(error)
+        if told.code != "crashed" or not deserted(error):
+            run.failed(run.step, told)
         with suppress(OSError):  # the log may be on the disk that is full
             traceback.print_exc()
             sys.stderr.flush()
@@ -122,6 +126,12 @@ def explained(error: Exception) -> TrainingError:
     if getattr(error, "errno", None) in FULL or any(words in said for words in FULL_SAID):
         return TrainingError("disk_full", f"{DISK_FULL} ({_short(error)})")
     return TrainingError("crashed", _short(error))
+
+
+def deserted(error: Exception) -> bool:
+    """Whether another process of the job went away: it knows why, if it was not killed."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return "gloo/transport" in str(error) or "DistError" in kinds
 
 
 OUT_OF_MEMORY = (

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
 LAYERS = "transformer_layer_cls_to_wrap"
+PASSED_OVER = "the weights were not sharded: accelerate passed over the setting"
 
 
 class Fsdp(BaseModel):
@@ -106,8 +107,7 @@ class Sharding:
         if not self.args.fsdp:
             return
         if not self.is_fsdp_enabled:
-            message = "the weights were not sharded: accelerate passed over the setting"
-            raise TrainingError("unsupported", message, "resources.fsdp")
+            raise TrainingError("unsupported", PASSED_OVER, "resources.fsdp")
         known = {type(module).__name__ for module in self.model.modules()}
         asked = self.args.fsdp_config.get(LAYERS) or getattr(self.model, "_no_split_modules", None)
         if not asked or not set(asked) <= known:
@@ -124,7 +124,12 @@ class Sharding:
             self._load_from_checkpoint(resume_from_checkpoint)
             self.is_fsdp_enabled = True
         prepare: Any = super()._prepare_for_training  # type: ignore[misc]
-        return prepare(max_steps, train_dataloader, resume_from_checkpoint)
+        prepared = prepare(max_steps, train_dataloader, resume_from_checkpoint)
+        if self.is_fsdp_enabled and not all(map(_in_parts, self.model.parameters())):
+            from trainers.run.run import TrainingError
+
+            raise TrainingError("unsupported", PASSED_OVER, "resources.fsdp")
+        return prepared
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if not self.is_fsdp_enabled:
@@ -151,3 +156,9 @@ class Sharding:
         save_fsdp_optimizer(plugin, self.accelerator, optimizer, self.model, output_dir)
         if self.args.should_save:
             torch.save(scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
+
+
+def _in_parts(parameter: Any) -> bool:
+    from torch.distributed.tensor import DTensor
+
+    return isinstance(parameter, DTensor) and any(one.is_shard() for one in parameter.placements)
