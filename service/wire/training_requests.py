@@ -89,9 +89,10 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         options = trainers.parse(trainer, body.options)
     except MetricError as error:
         raise invalid(error.code, error.message, error.field) from None
-    unable = unshardable(trainer, body.resources.processes, body.resources.fsdp)
+    unable = unshardable(trainer, options, body.resources.processes, body.resources.fsdp)
     if unable is not None:
-        raise invalid("unsupported", unable, "resources.fsdp")
+        field, reason = unable
+        raise invalid("unsupported", reason, field)
     known_model(body.model, settings, "model", db)
     dataset = existing(db, body.dataset, "dataset")
     if dataset.kind not in KINDS.get(trainer.kind, (trainer.kind,)):

@@ -97,9 +97,10 @@ def train(run: Run) -> None:
 
     trainer = trainers.find(run.spec.method)
     options = trainers.parse(trainer, run.spec.options)
-    unable = refusal(trainer, run.spec.processes, run.spec.fsdp)
+    unable = refusal(trainer, options, run.spec.processes, run.spec.fsdp)
     if unable is not None:
-        raise TrainingError("unsupported", unable, "resources.fsdp")
+        field, reason = unable
+        raise TrainingError("unsupported", reason, field)
     run.resume  # noqa: B018 (a checkpoint that cannot be resumed from is refused before all else)
     from transformers import set_seed
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from trainers.run.declaration import AnyTrainer
+from trainers.run.declaration import AnyTrainer, Options
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Arguments = TypeVar("Arguments", bound=TrainingArguments)
 
 LAYERS = "transformer_layer_cls_to_wrap"
+CHECKPOINTING = "resources.fsdp.activation_checkpointing"
+DRAWN_AGAIN = "a layer that is computed again draws another dropout, and gradients would be wrong"
 PASSED_OVER = "the weights were not sharded: accelerate passed over the setting"
 
 
@@ -53,15 +55,24 @@ class Fsdp(BaseModel):
     )
 
 
-def refusal(trainer: AnyTrainer, processes: int, fsdp: Fsdp | None) -> str | None:
-    """Why weights cannot be sharded so; None where they can, or need not."""
+def refusal(
+    trainer: AnyTrainer, options: Options, processes: int, fsdp: Fsdp | None
+) -> tuple[str, str] | None:
+    """The field and the reason, where weights cannot be sharded so; None where they can, or need
+    not."""
     if fsdp is None:
         return None
+    field = "resources.fsdp"
     if not trainer.shards:
-        able = "with resources.processes alone each process holds all weights, or lora shrinks them"
-        return f"{trainer.name} cannot shard its weights (FSDP): leave fsdp out; {able}"
+        able = (
+            "with resources.processes alone each process holds all weights; lora has less to hold"
+        )
+        return field, f"{trainer.name} cannot shard its weights (FSDP): leave fsdp out; {able}"
     if processes == 1:
-        return "one process has nobody to share weights with: set resources.processes to 2 or more"
+        alone = "one process has nobody to share weights with"
+        return field, f"{alone}: set resources.processes to 2 or more, or leave fsdp out"
+    if fsdp.activation_checkpointing and options.adapter and options.adapter.dropout:
+        return CHECKPOINTING, f"{DRAWN_AGAIN}: set options.lora.dropout to 0, or leave this out"
     return None
 
 
@@ -114,6 +125,10 @@ class Sharding:
             what = f"no layers of class {', '.join(asked)}" if asked else "no word of its layers"
             message = f"the model has {what}; it is made of {', '.join(sorted(known))}"
             raise TrainingError("invalid_input", message, f"resources.fsdp.{LAYERS}")
+        if self.args.fsdp_config["activation_checkpointing"] and _drops_out(self.model):
+            raise TrainingError(
+                "unsupported", f"the model has dropout: {DRAWN_AGAIN}", CHECKPOINTING
+            )
 
     def _prepare_for_training(
         self, max_steps: int, train_dataloader: Any, resume_from_checkpoint: str | None
@@ -156,6 +171,21 @@ class Sharding:
         save_fsdp_optimizer(plugin, self.accelerator, optimizer, self.model, output_dir)
         if self.args.should_save:
             torch.save(scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
+
+
+def _drops_out(model: Any) -> bool:
+    """As layers, or as numbers that attention reads."""
+    from torch.nn import Dropout
+
+    return any(
+        (isinstance(module, Dropout) and module.p > 0)
+        or any("dropout" in name and value for name, value in _numbers(module))
+        for module in model.modules()
+    )
+
+
+def _numbers(module: Any) -> list[tuple[str, float]]:
+    return [(name, value) for name, value in vars(module).items() if isinstance(value, float)]
 
 
 def _in_parts(parameter: Any) -> bool:
