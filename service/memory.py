@@ -19,12 +19,13 @@ from metrics import find, parse
 from metrics.evidence.errors import MetricError
 from metrics.inference.locations import Location, locate
 from service.settings import Settings
-from service.store import checkpoints, datasets, devices
+from service.store import checkpoints, datasets
 from trainers.run.declaration import AnyTrainer, Options, Reward
 from trainers.run.memory import Estimate, Shape, advice, estimate, shape_of
 from trainers.run.sharding import Fsdp
 
 CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 GB = 1e9
 
 
@@ -32,16 +33,19 @@ def device_name(device: str) -> str:
     return f"{socket.gethostname()}/{device}"
 
 
+def device_key(device: str) -> str:
+    """Names the device itself: the same in all containers of a machine."""
+    machine = BOOT.read_text().strip() if BOOT.exists() else socket.gethostname()
+    found = _asked_gpu(device, "uuid") if device.startswith("cuda") else None
+    return f"{machine}-{found or device}".replace("/", "-")
+
+
 def device_memory(device: str) -> int | None:
     """Bytes of memory; None where nobody says."""
-    return _of_gpu(device) if device.startswith("cuda") else _of_machine()
-
-
-def offer(db: Connection, device: str) -> None:
-    """Say what this worker's device holds, for jobs that are yet to be asked for."""
-    found = device_memory(device)
-    if found is not None:
-        devices.offer(db, device_name(device), found)
+    if not device.startswith("cuda"):
+        return _of_machine()
+    found = _asked_gpu(device, "memory.total")
+    return int(found.split()[0]) * 1024**2 if found is not None else None
 
 
 def job_estimate(
@@ -67,23 +71,32 @@ def job_estimate(
 
 
 def refusal(
-    found: Estimate, options: Options, processes: int, device: str, memory: int
+    found: Estimate,
+    options: Options,
+    processes: int,
+    device: str,
+    memory: int,
+    kept: int = 0,
 ) -> str | None:
-    """Why the job does not fit the device, with numbers and advice; None where it does."""
+    """Why the job does not fit the device, less what is kept for scoring, with numbers and advice;
+    None where it does."""
     need = found.bytes * _sharing(device, processes)
-    if need <= memory:
+    if need <= memory - kept:
         return None
     parts = sorted(found.parts.items(), key=lambda part: -part[1])
     listed = ", ".join(f"{name} {size / GB:.2f}" for name, size in parts)
     several = f" {processes} times" if _sharing(device, processes) > 1 else ""
     return (
         f"training would need about {need / GB:.1f} GB ({listed} GB{several}, with sequences of "
-        f"{found.tokens} tokens), and {device} has {memory / GB:.1f} GB. "
+        f"{found.tokens} tokens), and {device} has {memory / GB:.1f} GB{_less(memory, kept)}. "
         f"What helps: {advice(found, options)}"
+        f"{'; less kept for scoring (ASSAY_MODEL_MEMORY_BYTES, ASSAY_DEVICE_SHARING)' * bool(kept)}"
     )
 
 
-def report(found: Estimate, processes: int, device: str, memory: int | None) -> Mapping[str, Any]:
+def report(
+    found: Estimate, processes: int, device: str, memory: int | None, kept: int = 0
+) -> Mapping[str, Any]:
     """For the job's report."""
     return {
         "bytes": found.bytes * _sharing(device, processes),
@@ -91,7 +104,16 @@ def report(found: Estimate, processes: int, device: str, memory: int | None) -> 
         "tokens": found.tokens,
         "device": device,
         "device_bytes": memory,
+        "scoring_bytes": kept,
     }
+
+
+def _less(memory: int, kept: int) -> str:
+    """What is not training's, in words."""
+    left = max(memory - kept, 0) / GB
+    return f", of which {kept / GB:.1f} GB are kept for scoring: {left:.1f} GB are left" * bool(
+        kept
+    )
 
 
 def _sharing(device: str, processes: int) -> int:
@@ -133,12 +155,13 @@ def _rewards(db: Connection, settings: Settings, options: Options) -> int:
     return sum(shape.parameters for shape in shapes if shape is not None)
 
 
-def _of_gpu(device: str) -> int | None:
+def _asked_gpu(device: str, what: str) -> str | None:
+    """What nvidia-smi says, without units; None where it does not."""
     number = int(device.partition(":")[2] or 0)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     with suppress(OSError, subprocess.SubprocessError, ValueError, IndexError):
         chosen = visible.split(",")[number].strip() if visible else str(number)
-        asked = ["nvidia-smi", f"--id={chosen}", "--query-gpu=memory.total"]
+        asked = ["nvidia-smi", f"--id={chosen}", f"--query-gpu={what}"]
         listed = subprocess.run(
             [*asked, "--format=csv,noheader,nounits"],
             capture_output=True,
@@ -146,7 +169,7 @@ def _of_gpu(device: str) -> int | None:
             timeout=20,
             check=True,
         )
-        return int(listed.stdout.split()[0]) * 1024**2
+        return listed.stdout.strip() or None
     return None
 
 

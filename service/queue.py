@@ -8,6 +8,7 @@ are ids, never data. (Opened asynchronously, the app would refuse a synchronous 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from procrastinate import App, SyncPsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
@@ -84,6 +85,16 @@ def cancel_all(connection: Connection, **ids: str) -> None:
     )
     for job in connection.scalars(statement, {"ids": json.dumps(ids)}).all():
         cancel(connection, job)
+
+
+def idle(connection: Connection, queues: Sequence[str]) -> bool:
+    """Whether nothing runs in these queues, or could."""
+    statement = text(
+        "SELECT NOT EXISTS (SELECT FROM procrastinate_jobs WHERE queue_name = ANY(:queues)"
+        " AND (status = 'doing'"
+        " OR status = 'todo' AND coalesce(scheduled_at, '-infinity') <= now()))"
+    )
+    return bool(connection.scalar(statement, {"queues": list(queues)}))
 
 
 def depth(connection: Connection) -> dict[tuple[str, str], int]:

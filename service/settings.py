@@ -54,7 +54,27 @@ class Settings(BaseSettings):
     shard_size: int = Field(default=2048, gt=0, description="samples a shard")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")
     level: float = Field(default=0.95, gt=0, lt=1, description="nominal coverage of an interval")
-    model_memory_bytes: int = Field(default=8 * GIB, gt=0, description="models kept warm, a worker")
+    model_memory_bytes: int = Field(
+        default=8 * GIB,
+        gt=0,
+        description="models kept warm, a process of a worker (`now` and `score` have one each)",
+    )
+    device_sharing: Literal["auto", "together", "budget", "turns"] = Field(
+        default="auto",
+        description="scoring and training on one device: `together`; `budget`: training is "
+        "admitted to what scoring's models may not take; `turns`: one waits for the other; "
+        "`auto`: on a GPU `budget`, or `turns` where that is over half of it; on a CPU `together`",
+    )
+    device_turn_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="by turns: how long scoring or training keeps a device while the other waits",
+    )
+    stop_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="what a stopping worker gives training to end the step at work and save it",
+    )
     evidence_cache_bytes: int = Field(default=4 * GIB, ge=0, description="0 keeps nothing")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -32,7 +32,7 @@ log = logging.getLogger("assay.serve")
 TICK = 0.1  # seconds between looks at the children
 SETTLED = 10.0  # seconds after which a child counts as having started well
 PAUSES = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before a restart, by quick exits in a row
-GRACE = 15.0  # seconds that API and workers have to stop before they are killed
+GRACE = 15.0  # seconds that API and workers have to stop, beside what training has to save
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -103,7 +103,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             if not wanted:
                 migrate(settings)
             ours = [_api(settings), *(_worker(settings, device) for device in names)]
-            stack.callback(_stop, ours, wanted)
+            stack.callback(_stop, ours, wanted, GRACE + settings.stop_seconds)
             _watch([*children, *ours], settings, announce, wanted)
     finally:
         for number, handler in before.items():
@@ -144,12 +144,12 @@ def _watch(
         time.sleep(TICK)
 
 
-def _stop(children: Sequence[Child], wanted: Sequence[int]) -> None:
+def _stop(children: Sequence[Child], wanted: Sequence[int], patience: float) -> None:
     """SIGTERM to all, then SIGKILL to what is left after a while or at a second Ctrl-C."""
     running = [child.process for child in children if child.process is not None]
     for process in running:
         process.terminate()
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + patience
     while any(process.poll() is None for process in running):
         if time.monotonic() > deadline or len(wanted) > 1:
             break

@@ -269,5 +269,6 @@ devices = Table(
     metadata,
     Column("name", Text, primary_key=True),  # host and device
     Column("memory_bytes", BigInteger, nullable=False),
+    Column("scoring_bytes", BigInteger, nullable=False, server_default="0"),  # not for training
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )

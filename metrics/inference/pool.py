@@ -108,6 +108,12 @@ class ModelPool(Models):
 
         return cast(Classifier, self._get("classifier", name, dtype, load))
 
+    def clear(self) -> None:
+        """Drop all that is warm, and give its memory back."""
+        with self._lock:
+            self._warm.clear()
+            self._collect()
+
     @property
     def bytes_used(self) -> int:
         """Bytes of parameters and buffers that are warm."""
@@ -146,6 +152,9 @@ class ModelPool(Models):
             )
         while self._warm and self.bytes_used + needed > budget:
             self._warm.popitem(last=False)
+        self._collect()
+
+    def _collect(self) -> None:
         gc.collect()
         if self.device.startswith("cuda"):
             import torch

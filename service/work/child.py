@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class Answer:
     """How a call ended; `message` is in words, and for people only when the error is permanent."""
 
-    outcome: Literal["done", "cancelled", "failed", "killed"]
+    outcome: Literal["done", "cancelled", "released", "failed", "killed"]
     kind: str = ""
     message: str = ""
     permanent: bool = False
@@ -75,6 +75,10 @@ class Child:
     def cancel(self, job: int) -> None:
         """Asks the running call to stop between two batches."""
         self._send({"type": "cancel", "job": job})
+
+    def release(self, job: int) -> None:
+        """Asks the running call to save what it has and stop, for another to go on."""
+        self._send({"type": "release", "job": job})
 
     def kill(self) -> None:
         """Ends the process and all it started; the running call is answered "killed"."""

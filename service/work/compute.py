@@ -23,7 +23,7 @@ from metrics.evidence.errors import Cancelled, MetricError
 from service.logs import bind, configure
 from service.settings import get_settings
 from service.work import handlers
-from service.work.context import Context, Permanent, Resources
+from service.work.context import Context, Permanent, Released, Resources
 from service.work.messages import Message, encode, receive
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class Compute:
         self._resources = resources
         self._calls: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._stopped: set[int] = set()  # jobs asked to stop
+        self._released: set[int] = set()  # and those asked to save first, for others to go on
 
     def serve(self) -> None:
         threading.Thread(target=self._listen, name="channel", daemon=True).start()
@@ -48,11 +49,14 @@ class Compute:
             call = self._calls.get()
             self._send(self._perform(call) | {"job": call["job"]})
             self._stopped.discard(call["job"])
+            self._released.discard(call["job"])
 
     def _listen(self) -> None:
         while (message := receive(self._channel)) is not None:
             if message["type"] == "cancel":
                 self._stopped.add(message["job"])
+            elif message["type"] == "release":
+                self._released.add(message["job"])
             else:
                 self._calls.put(message)
         end_group()
@@ -64,15 +68,23 @@ class Compute:
             self._send({"type": "report", "job": job, "counters": counters})
 
         context = Context(
-            self._resources, job, call["attempt"], lambda: job in self._stopped, report
+            self._resources,
+            job,
+            call["attempt"],
+            lambda: job in self._stopped,
+            report,
+            lambda: job in self._released,
         )
         ids = {name: str(value) for name, value in call["ids"].items()}
         try:
             with bind(queued=str(job), task=call["task"], **ids):
                 function = handlers.handler(call["task"], self._table)
-                function(context, **call["ids"])
+                with self._resources.turn.working(context.cancelled):
+                    function(context, **call["ids"])
         except Cancelled:
             return {"type": "cancelled"}
+        except Released:
+            return {"type": "released"}
         except (Exception, SystemExit) as error:  # the worker decides whether to try again
             with bind(queued=str(job), task=call["task"], **ids):
                 log.exception("attempt %d failed", call["attempt"])
@@ -104,6 +116,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
 
     os.set_inheritable(options.channel, False)  # not for what handlers start
+    # systemd sends it to every process of a service: when to end is the worker's to say. What is
+    # started from here inherits it
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     faulthandler.enable()
     with suppress(OSError):  # when memory runs out, this process goes first, not the database
         Path("/proc/self/oom_score_adj").write_text("500")

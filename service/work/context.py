@@ -12,10 +12,16 @@ from sqlalchemy import Engine
 
 from service.database import connect
 from service.settings import Settings
+from service.sharing import keys
 from service.store import checkpoints
+from service.work.device import ScoringTurn
 
 if TYPE_CHECKING:
     from metrics.inference.pool import ModelPool
+
+
+class Released(Exception):
+    """The job's state is saved, and whoever takes the job next goes on from there."""
 
 
 class Permanent(Exception):
@@ -42,10 +48,20 @@ class Resources:
         return connect(self.settings.url, pool_size=2)
 
     @cached_property
-    def models(self) -> ModelPool:
-        from metrics.inference.pool import ModelPool
+    def turn(self) -> ScoringTurn:
+        """Where the device is used by turns, its part in it."""
+        names = keys(self.settings, self.device)
+        return ScoringTurn(names[0] if names else None, self._free)
 
-        return ModelPool(
+    def _free(self) -> None:
+        self.models.clear()
+
+    @cached_property
+    def models(self) -> ModelPool:
+        from service.work.device_pool import DevicePool
+
+        return DevicePool(
+            self.turn.enter,
             roots=self.settings.model_roots,
             cache_dir=self.settings.data_dir / "models",
             device=self.device,
@@ -70,6 +86,7 @@ class Context:
     attempt: int = 1  # counts from 1
     cancelled: Callable[[], bool] = field(default=_never)  # ask between batches, then stop
     report: Callable[..., None] = field(default=_nowhere)  # counters, for the worker's log
+    released: Callable[[], bool] = field(default=_never)  # the worker is to end: save, then stop
 
     @property
     def engine(self) -> Engine:

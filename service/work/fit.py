@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 import trainers
-from service import memory
+from service import memory, sharing
 from service.store import training
 from service.work.context import Context
 
@@ -18,7 +18,7 @@ def fits(context: Context, db: Connection, row: Any) -> bool:
     The caller holds the row's lock. Where the model's files are not here yet, nothing is known,
     and nothing refused.
     """
-    memory.offer(db, context.resources.device)
+    share = sharing.offer(db, context.settings, context.resources.device)
     trainer = trainers.find(row.method)
     options = trainers.parse(trainer, row.options)
     found = memory.job_estimate(
@@ -26,14 +26,12 @@ def fits(context: Context, db: Connection, row: Any) -> bool:
     )
     if found is None:
         return True
-    device = memory.device_name(context.resources.device)
-    size = memory.device_memory(context.resources.device)
     processes = row.resources.get("processes", 1)
-    shown = memory.report(found, processes, device, size)
+    shown = memory.report(found, processes, share.device, share.memory, share.kept)
     training.change(db, row.id, report=row.report | {"memory": dict(shown)})
-    if size is None:
+    if share.memory is None:
         return True
-    message = memory.refusal(found, options, processes, device, size)
+    message = memory.refusal(found, options, processes, share.device, share.memory, share.kept)
     if message is None:
         return True
     error = {"code": "does_not_fit", "message": message, "param": "resources"}

@@ -31,6 +31,9 @@ HANDLERS: Mapping[str, str] = {
     "score.batch.failed": "service.work.score:score_failed",
 }
 
+# what has a state worth saving: a worker that is told to end asks these to, and waits
+SAVING = frozenset({"train.run"})
+
 
 def load(path: str) -> object:
     """The attribute that "module:attribute" names."""

@@ -24,7 +24,7 @@ from service.work.attempts import (
     is_hook,
 )
 from service.work.child import Answer, Child
-from service.work.handlers import CANCELLED, FAILED
+from service.work.handlers import CANCELLED, FAILED, SAVING
 
 GRACE = 10.0  # seconds a job has to stop between two batches, before its process is killed
 
@@ -38,6 +38,7 @@ class Performer:
     child: Child
     handlers: Mapping[str, str]
     grace: float = GRACE
+    saving: float = 0.0  # seconds for what saves its state, when the worker is told to end
 
     async def perform(self, context: JobContext) -> None:
         """Returns when the job is done or was stopped; raises what Procrastinate should record."""
@@ -65,6 +66,8 @@ class Performer:
             except asyncio.CancelledError:  # Procrastinate's way to say: stop
                 _uncancel()
             if context.abort_reason() is AbortReason.SHUTDOWN:
+                if job.task_name in SAVING and await self._saved(call, job):
+                    return call.result(), stopped
                 self.child.kill()
                 await _execute(context, FORGIVE, job=job.id)
                 raise Again("the worker was told to end")
@@ -74,6 +77,12 @@ class Performer:
             log.info("job %s is asked to stop", job.id)
             self.child.cancel(job.id or 0)
             stopped = True
+
+    async def _saved(self, call: asyncio.Task[Answer], job: Job) -> bool:
+        """Whether the call came to an end of its own; if not, what it saved is there for others."""
+        self.child.release(job.id or 0)
+        await asyncio.wait({call}, timeout=self.saving)
+        return call.done() and call.result().outcome in {"done", "cancelled"}
 
     async def _wait(self, call: asyncio.Task[Answer], stopped: bool) -> Answer:
         """The call's answer; after a request to stop its process is killed when it takes long."""

@@ -93,6 +93,14 @@ async def reap(
                 tidied = clock()
 
 
+async def beat(pool: AsyncConnectionPool, workers: Callable[[], Sequence[int]]) -> None:
+    """Only the heartbeats, of a process that is ending and still saves. Runs until cancelled."""
+    while True:
+        async with pool.connection() as connection:
+            await connection.execute(ALIVE, {"workers": list(workers())})
+        await asyncio.sleep(EVERY)
+
+
 async def _check_alive(connection: AsyncConnection, own: list[int]) -> None:
     found = await connection.execute(ALIVE, {"workers": own})
     if found.rowcount < len(own):

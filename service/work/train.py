@@ -1,9 +1,9 @@
-"""train.run: a training process supervised, its reports stored, its checkpoints scored.
+"""train.run: a training job, attempt after attempt, until it is over, paused or somebody else's.
 
-The process is a group of its own below this one and dies with it. Reports of the attempt begun here
-are stored while the job's row still carries its number; when it does not, another worker has taken
-the job over, and the group is killed. A process that dies by itself is started again from the last
-complete checkpoint, up to three times without a new one.
+An attempt is one process (`training_process`), whose reports are stored (`training_reports`) while
+the job's row carries its number. It goes on from the last complete checkpoint. A process that dies
+by itself is started again, up to three times without a new one; one that was told to let go, since
+scoring waits for the device or the worker is to end, has saved the step at work.
 """
 
 from __future__ import annotations
@@ -12,85 +12,115 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
-import time
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection
 
-from service import queue
-from service.processes import dies_with_parent
+from service import queue, sharing
 from service.store import checkpoints, datasets, events, training
-from service.work.checkpoint_files import last_whole, remove_strays
-from service.work.checkpoint_scores import score_checkpoint, score_start
-from service.work.context import Context
+from service.work.checkpoint_files import (
+    Left,
+    attempt_folder,
+    last_whole,
+    left_by,
+    remove_strays,
+)
+from service.work.checkpoint_scores import score_start
+from service.work.context import Context, Released
+from service.work.device import TrainingTurn
 from service.work.fit import fits
-from trainers.run.process import DISK_FULL, FULL, OUT_OF_MEMORY, launch
-from trainers.run.reports import Reader, Report
-from trainers.run.spec import CONTROL, DATA, EVENTS, LOG, Spec
+from service.work.training_process import supervise
+from service.work.training_reports import Attempt, TakenOverError, adopt
+from trainers.run.process import DISK_FULL, FULL, OUT_OF_MEMORY
+from trainers.run.reports import Report
+from trainers.run.spec import DATA, Spec
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 0.2  # seconds between looks at the process, its reports and the job's row
 ROOM = 64 * 1024  # bytes a disk has at least that is not full: a report may not fit into less
 CRASHES = 3  # of the process, without a checkpoint in between
-STOP_PATIENCE = 120.0  # seconds for the step at work and its checkpoint, once asked to stop
-
-
-class TakenOverError(Exception):
-    """The job's row carries another attempt's number, or is over."""
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One process of one job."""
-
-    job: str
-    number: int
-    folder: Path
-    spec: Spec
-    status: int = 0  # of the process, once it has ended; negative: the signal
 
 
 def run(context: Context, job: str) -> None:
-    """Train until the job is over, paused, or somebody else's."""
-    crashes = 0
-    while True:
+    """Train until the job is over, paused, or somebody else's. Raises Released where the worker is
+    told to end: the job goes back to the queue, with all its steps."""
+    with closing(_turns(context, job)) as turn:
         try:
-            attempt = _begin(context, job)
+            _attempts(context, job, turn)
+        except TakenOverError:
+            log.warning("%s is not ours any more", job)
         except OSError as error:
             if error.errno not in FULL:
                 raise
             _give_up(context, job, "disk_full", f"{DISK_FULL} ({error})")
-            return
-        if attempt is None:
-            return
-        reached = _last_step(context, job)
-        try:
-            ended = _supervise(context, attempt)
-        except TakenOverError:
-            log.warning("attempt %d of %s is not ours any more", attempt.number, job)
-            return
-        if ended is not None:
-            _settle(context, attempt, ended)
-            return
-        if shutil.disk_usage(attempt.folder).free < ROOM:
-            full = Report(type="failed", name="disk_full", data={"message": DISK_FULL})
-            _settle(context, attempt, full)
-            return
-        crashes = 0 if _last_step(context, job) > reached else crashes + 1
-        if crashes >= CRASHES:
-            _settle(context, attempt, _crashed(attempt.status, crashes))
-            return
 
 
 def run_failed(context: Context, job: str, reason: str) -> None:
     """No attempt of the queue's job is left."""
     _give_up(context, job, "gave_up", reason)
+
+
+def _attempts(context: Context, job: str, turn: TrainingTurn) -> None:
+    crashes = 0
+    while True:
+        _take(context, job, turn)
+        attempt = _begin(context, job)
+        if attempt is None:
+            return
+        ended = supervise(context, attempt, turn)
+        turn.let_go()
+        if ended is None and shutil.disk_usage(attempt.folder).free < ROOM:
+            ended = Report(type="failed", name="disk_full", data={"message": DISK_FULL})
+        if ended is None:
+            crashes = 0 if _last_step(context, job) > attempt.start else crashes + 1
+            if crashes < CRASHES:
+                continue
+            ended = _crashed(attempt.status, crashes)
+        if ended.type == "stopped" and ended.name == "release":
+            _hand_over(context, attempt, ended.step)
+            crashes = 0
+        else:
+            _settle(context, attempt, ended)
+            return
+
+
+def _turns(context: Context, job: str) -> TrainingTurn:
+    with context.engine.connect() as db:
+        row = training.get(db, job)
+    processes = row.resources.get("processes", 1) if row is not None else 1
+    names = sharing.keys(context.settings, context.resources.device, processes)
+    return TrainingTurn(names, context.settings.device_turn_seconds)
+
+
+def _take(context: Context, job: str, turn: TrainingTurn) -> None:
+    """Waits for the device, unless something is asked of the job that needs none."""
+
+    def idle() -> bool:
+        with context.engine.connect() as db:
+            return queue.idle(db, sharing.SCORING)
+
+    def unwanted() -> bool:
+        if context.released():
+            raise Released
+        if context.cancelled():
+            raise TakenOverError
+        with context.engine.connect() as db:
+            row = training.get(db, job)
+        return row is None or row.status not in {"queued", "running"} or row.control is not None
+
+    turn.take(idle, unwanted)
+
+
+def _hand_over(context: Context, attempt: Attempt, step: int) -> None:
+    """The attempt has saved its state, for whoever goes on."""
+    why = "the worker ends" if context.released() else "scoring waits for the device"
+    with context.engine.begin() as db:
+        if training.lock_attempt(db, attempt.job, attempt.number) is None:
+            raise TakenOverError
+        events.append(db, attempt.job, "released", {"step": step, "why": why})
 
 
 def _give_up(context: Context, job: str, code: str, message: str) -> None:
@@ -103,35 +133,65 @@ def _give_up(context: Context, job: str, code: str, message: str) -> None:
 
 def _begin(context: Context, job: str) -> Attempt | None:
     """A new attempt, from the last complete checkpoint; None when there is nothing to do."""
+    last_attempt, found = _left(context, job)
     with context.engine.begin() as db:
         row = training.lock(db, job)
         if row is None or row.status in training.FINAL or row.status == "paused":
             return None
+        if row.attempt != last_attempt:
+            raise TakenOverError
+        adopt(db, context, row, found)
         if row.control is not None:
             training.settle(db, job, _stopped(row.control), {"step": row.step})
             return None
-        if not fits(context, db, row):
-            return None
         known = checkpoints.of_job(db, job)
-        last = last_whole(known)
-        if last is not None and row.total_steps is not None and last.step >= row.total_steps:
-            training.settle(db, job, "succeeded", {"step": last.step})
+        start, resume = _start(known, found)
+        if row.total_steps is not None and 0 < row.total_steps <= start:
+            training.settle(db, job, "succeeded", {"step": start})
+            return None
+        if not fits(context, db, row):
             return None
         number = row.attempt + 1
         training.begin(db, job, number)
         score_start(db, context.settings, row)
-        training.forget_series_after(db, job, last.step if last else 0)
+        training.forget_series_after(db, job, start)
         data = _write_data(context, db, row)
-        spec = _spec(context, db, row, number, data, Path(last.folder) if last else None)
-    remove_strays(data.parent, {Path(one.folder) for one in known})
+        spec = _spec(context, db, row, number, data, resume)
+    kept = {Path(one.folder) for one in known} | ({resume} if resume is not None else set())
+    remove_strays(data.parent, kept)
     spec.folder.mkdir(parents=True, exist_ok=True)
     spec.write()
-    return Attempt(job, number, spec.folder, spec)
+    return Attempt(job, number, spec.folder, spec, start)
+
+
+def _left(context: Context, job: str) -> tuple[int, list[Left]]:
+    """The last attempt's number, and what it left on the disk that is not recorded. Looked for
+    without the job's lock: weights are hashed."""
+    with context.engine.connect() as db:
+        row = training.get(db, job)
+        if row is None or row.attempt == 0:
+            return 0, []
+        logged = {step for step, _ in training.read_series(db, job)}
+        last = max((one.step for one in checkpoints.of_job(db, job)), default=0)
+    found = left_by(_folder(context, job), row.attempt, logged)
+    return row.attempt, [one for one in found if one.step > last]
+
+
+def _start(known: list[Any], found: list[Left]) -> tuple[int, Path | None]:
+    """The step to go on from, and its folder; of what was just recorded and of what was not."""
+    last = last_whole(known)
+    places = [(one.step, one.folder) for one in found]
+    places += [(last.step, Path(last.folder))] if last is not None else []
+    return max(places, default=(0, None))
+
+
+def _folder(context: Context, job: str) -> Path:
+    return context.settings.data_dir / "training" / job
 
 
 def _write_data(context: Context, db: Connection, row: Any) -> Path:
     """The dataset's records as lines of JSON, written once a job."""
-    folder: Path = context.settings.data_dir / "training" / row.id
+    folder = _folder(context, row.id)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / DATA
     if not path.exists():
@@ -156,7 +216,7 @@ def _spec(
         model=row.model,
         dataset=dataset,
         data=data,
-        folder=data.parent / f"attempt-{number}",
+        folder=attempt_folder(data.parent, number),
         resume=resume,
         device=context.resources.device,
         processes=row.resources.get("processes", 1),
@@ -175,107 +235,6 @@ def _named_checkpoints(db: Connection, row: Any) -> dict[str, Path]:
     ]
     found = {name: checkpoints.folder(db, name) for name in names if name.startswith("ckpt_")}
     return {name: Path(folder) for name, folder in found.items() if folder is not None}
-
-
-def _supervise(context: Context, attempt: Attempt) -> Report | None:
-    """The last report of the process, or None when it died without one."""
-    process = _start(attempt)
-    reader = Reader(attempt.folder / EVENTS)
-    asked_at: float | None = None
-    last: Report | None = None
-    try:
-        while True:
-            alive = process.poll() is None
-            last = _store(context, attempt, list(reader)) or last
-            if not alive:
-                attempt.status = process.returncode
-                return last
-            asked = _look(context, attempt)
-            if asked is not None and asked_at is None:
-                (attempt.folder / CONTROL).write_text(asked)
-                asked_at = time.monotonic()
-            if asked_at is not None and time.monotonic() - asked_at > STOP_PATIENCE:
-                return Report(type="stopped", name=asked or "cancel")
-            time.sleep(LOOK_EVERY)
-    finally:
-        _kill(process)
-
-
-def _start(attempt: Attempt) -> subprocess.Popen[bytes]:
-    # what trains a model has no business with the database
-    environment = {key: one for key, one in os.environ.items() if key != "ASSAY_DATABASE_URL"}
-    with (attempt.folder / LOG).open("ab") as output:
-        return subprocess.Popen(
-            launch(attempt.spec),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-            preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 (see there)
-        )
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """The whole group: ranks under torchrun, sandboxes of a reward."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _look(context: Context, attempt: Attempt) -> str | None:
-    """What has been asked of the job. Raises TakenOverError."""
-    if context.cancelled():
-        raise TakenOverError
-    with context.engine.begin() as db:
-        row = training.get(db, attempt.job)
-        if row is None or row.attempt != attempt.number or row.status != "running":
-            raise TakenOverError
-        return str(row.control) if row.control is not None else None
-
-
-def _store(context: Context, attempt: Attempt, reports: list[Report]) -> Report | None:
-    """Write the reports; returns the last word of the process, if it is among them."""
-    if not reports:
-        return None
-    series = {report.step: report.data for report in reports if report.type == "series"}
-    with context.engine.begin() as db:
-        row = training.lock_attempt(db, attempt.job, attempt.number)
-        if row is None:
-            raise TakenOverError
-        training.add_series(db, attempt.job, series)
-        for report in reports:
-            if report.type == "event":
-                _note(db, row, report)
-            elif report.type == "checkpoint":
-                _keep(db, context, row, report)
-    ends = [one for one in reports if one.type in {"finished", "stopped", "failed"}]
-    return ends[-1] if ends else None
-
-
-def _note(db: Connection, row: Any, report: Report) -> None:
-    """An event; what describes the job as a whole goes into its report, too."""
-    if report.name in {"lengths", "plan", "memory", "versions"}:
-        known = training.get(db, row.id)
-        merged = (known.report if known is not None else {}) | {report.name: report.data}
-        training.change(db, row.id, report=merged)
-        if report.name == "plan":
-            training.change(db, row.id, total_steps=report.data.get("total_steps"))
-    events.append(db, row.id, report.name, report.data | {"step": report.step})
-
-
-def _keep(db: Connection, context: Context, row: Any, report: Report) -> None:
-    folder, digest = str(report.data["folder"]), str(report.data["digest"])
-    made = checkpoints.add(db, row.id, report.step, row.attempt, folder, digest)
-    if made is None:
-        known = checkpoints.replace(db, row.id, report.step, row.attempt, folder, digest)
-        if known.digest == digest and known.evaluation_status != "failed":
-            return
-        made = str(known.id)
-    evaluation = score_checkpoint(db, context.settings, row, made, report.step)
-    queue.renew(db, context.job)
-    told = {"checkpoint": made, "step": report.step, "evaluation": evaluation}
-    events.append(db, row.id, "checkpoint", told)
 
 
 def _last_step(context: Context, job: str) -> int:

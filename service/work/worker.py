@@ -2,8 +2,8 @@
 
 It holds no model library. Every queue has a loop and a compute process of its own, so that a
 training job never delays scores. It ends with status 0 when it is told to (SIGTERM, SIGINT: what
-runs goes back to the queue), and with 1 when the database is lost or others took it for dead;
-whoever started it starts it again.
+runs goes back to the queue, training with all its steps), and with 1 when the database is lost or
+others took it for dead; whoever started it starts it again.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.database import connect
 from service.logs import configure
-from service.memory import offer
-from service.settings import get_settings
+from service.settings import Settings, get_settings
+from service.sharing import offer
 from service.work import handlers
 from service.work.attempts import Retry
 from service.work.child import Child
 from service.work.performance import GRACE, Performer
-from service.work.reaper import STALLED, reap
+from service.work.reaper import STALLED, beat, reap
 
 HEARTBEAT = 2.0  # seconds
 POLL = 0.2  # seconds: a notification that comes during a fetch is lost (1% of jobs, one by one)
@@ -56,12 +56,14 @@ async def run(
     concurrency: int = 1,
     handlers_path: str = "service.work.handlers:HANDLERS",
     grace: float = GRACE,
+    saving: float = 0.0,
 ) -> int:
     """Works until told to stop, then returns 0. Call it on the main thread.
 
     Ends the process with status 1 when the database is lost, or others took us for dead.
 
-    `concurrency` is the number of loops, each with a compute process, per queue.
+    `concurrency` is the number of loops, each with a compute process, per queue. `saving` are the
+    seconds that training has to end its step and save, once the worker is told to stop.
     """
     told = _told()
     table = handlers.table(handlers_path)
@@ -82,7 +84,7 @@ async def run(
             for child in children:
                 await child.start()
             loops = [
-                _loop(app, queue, Performer(child, table, grace))
+                _loop(app, queue, Performer(child, table, grace, saving))
                 for queue, child in zip(places, children, strict=True)
             ]
             await _supervise(loops, connector, table, told)
@@ -111,7 +113,9 @@ async def _supervise(
     for loop in loops:
         loop.stop()
     reaper.cancel()
+    alive = asyncio.create_task(beat(connector.pool, ids))  # the loops' own hearts have stopped
     await asyncio.wait(running, timeout=2 * STOPPING if failed else None)
+    alive.cancel()
     if failed:
         log.error("the worker ends: %r", next((task.exception() for task in failed), None))
         os._exit(1)  # without a database there is no orderly way out; the children end with us
@@ -147,12 +151,12 @@ def _told() -> asyncio.Event:
     return told
 
 
-def _offer(url: str, device: str) -> None:
+def _offer(settings: Settings, device: str) -> None:
     """Tells how much memory there is to train in. Without it nothing is refused beforehand."""
-    engine = connect(url, pool_size=1)
+    engine = connect(settings.url, pool_size=1)
     try:
         with engine.begin() as db:
-            offer(db, device)
+            offer(db, settings, device)
     except SQLAlchemyError as error:  # the work itself will say so again, if it goes on
         log.warning("the device could not be offered: %s", error)
     finally:
@@ -174,8 +178,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     configure(settings)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # every attempt to connect again
     queues = [queue.strip() for queue in options.queues.split(",") if queue.strip()]
+    os.environ["ASSAY_WORKER_QUEUES"] = options.queues  # for the compute processes
     if "train" in queues:
-        _offer(settings.url, options.device)
+        _offer(settings.model_copy(update={"worker_queues": options.queues}), options.device)
     working = run(
         settings.url,
         queues,
@@ -183,6 +188,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.concurrency,
         options.handlers,
         options.grace,
+        settings.stop_seconds,
     )
     return asyncio.run(working)
 

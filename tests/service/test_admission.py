@@ -53,14 +53,14 @@ def assay(service: Live) -> Iterator[Client]:
         yield client
 
 
-def largest(engine: Engine) -> tuple[str, int] | None:
+def largest(engine: Engine) -> devices.Device | None:
     with engine.connect() as db:
         return devices.largest(db)
 
 
 def test_a_worker_tells_how_much_memory_there_is(service: Live, engine: Engine) -> None:
     known = largest(engine)
-    assert known == (memory.device_name("cpu"), memory.device_memory("cpu"))
+    assert known == (memory.device_name("cpu"), memory.device_memory("cpu"), 0)
     assert known is not None
     assert known[1] > 10**9
 

@@ -18,6 +18,8 @@ from service.store import checkpoints, datasets, evaluations, events, training, 
 from service.work import train
 from service.work.context import Context, Resources
 from service.work.judge import judge, reward_risen
+from service.work.training_process import look
+from service.work.training_reports import Attempt, TakenOverError, store
 from tests.service.training import PROMPTS
 from trainers.run.checkpoints import complete
 from trainers.run.reports import Report
@@ -32,24 +34,24 @@ class Job:
     context: Context
     id: str
 
-    def begin(self) -> train.Attempt:
+    def begin(self) -> Attempt:
         attempt = train._begin(self.context, self.id)
         assert attempt is not None
         return attempt
 
-    def save(self, attempt: train.Attempt, step: int) -> Path:
+    def save(self, attempt: Attempt, step: int) -> Path:
         """A complete checkpoint of the attempt, reported and stored."""
         folder = attempt.folder / f"checkpoint-{step}"
         folder.mkdir()
         (folder / WEIGHTS).write_bytes(bytes([step]) * 100)
         digest = complete(folder, step)
         data = {"folder": str(folder), "digest": digest}
-        train._store(self.context, attempt, [Report(type="checkpoint", step=step, data=data)])
+        store(self.context, attempt, [Report(type="checkpoint", step=step, data=data)])
         return folder
 
-    def log(self, attempt: train.Attempt, *steps: int) -> None:
+    def log(self, attempt: Attempt, *steps: int) -> None:
         found = [Report(type="series", step=step, data={"loss": 1.0}) for step in steps]
-        train._store(self.context, attempt, found)
+        store(self.context, attempt, found)
 
     def score(self, step: int, low: float, status: str = "succeeded") -> None:
         """The evaluation of the checkpoint of this step ends, with chrF's lower end at `low`."""
@@ -129,17 +131,17 @@ def test_a_stale_attempt_writes_nothing(new_job: Any) -> None:
     for write in (
         lambda: job.log(stale, 3),
         lambda: job.save(stale, 4),
-        lambda: train._store(job.context, stale, [Report(type="event", name="plan")]),
-        lambda: train._look(job.context, stale),
+        lambda: store(job.context, stale, [Report(type="event", name="plan")]),
+        lambda: look(job.context, stale),
     ):
-        with pytest.raises(train.TakenOverError):
+        with pytest.raises(TakenOverError):
             write()
     train._settle(job.context, stale, Report(type="finished", step=8))
     train._settle(job.context, stale, Report(type="failed", name="diverged"))
     assert (job.row, job.series, job.checkpoints(), job.events()) == before
     job.log(fresh, 3)
     assert job.series == [1, 2, 3]
-    assert train._look(job.context, fresh) is None
+    assert look(job.context, fresh) is None
 
 
 def test_a_checkpoint_reported_again_is_evaluated_once(new_job: Any) -> None:
@@ -150,7 +152,7 @@ def test_a_checkpoint_reported_again_is_evaluated_once(new_job: Any) -> None:
     data = {"folder": str(folder), "digest": one.digest}
     for _ in range(2):
         again = Report(type="checkpoint", step=2, data=data)
-        train._store(job.context, attempt, [again, again])
+        store(job.context, attempt, [again, again])
     job.begin()
     assert job.evaluations() == ["start", "2"]
     assert job.events().count("checkpoint") == 1
@@ -183,7 +185,7 @@ def test_nothing_is_trained_after_the_last_step(new_job: Any) -> None:
     job = new_job()
     attempt = job.begin()
     plan = Report(type="event", name="plan", data={"total_steps": 4})
-    train._store(job.context, attempt, [plan])
+    store(job.context, attempt, [plan])
     job.save(attempt, 4)
     assert train._begin(job.context, job.id) is None
     assert (job.row.status, job.row.attempt) == ("succeeded", 1)

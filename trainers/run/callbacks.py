@@ -45,6 +45,7 @@ class Reporting(TrainerCallback):
         self.names = names or {}
         self.config = config or {}
         self.watch = Watch()
+        self._due = True
         self._marks: deque[tuple[float, int, int]] = deque(maxlen=WINDOW + 1)  # time, step, tokens
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -53,11 +54,13 @@ class Reporting(TrainerCallback):
         self._marks.append((time.monotonic(), self.run.step, int(state.num_input_tokens_seen)))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Asked to stop: this step's checkpoint is written, and no step follows."""
+        """Asked to stop: this step's checkpoint is written, and no step follows. For "release" it
+        is only to go on from, unless it was due (the library has said so before we are called)."""
         self.run.step = int(state.global_step)
         asked = _everywhere(self.run.stopping)
         if asked and state.global_step < state.max_steps:
             self.run.stopped_by = asked
+            self._due = asked != "release" or control.should_save
             control.should_save = True
             control.should_training_stop = True
 
@@ -85,7 +88,8 @@ class Reporting(TrainerCallback):
         folder = Path(args.output_dir) / f"checkpoint-{step}"
         (folder / "training_args.bin").unlink(missing_ok=True)  # pickled, and nothing reads it
         describe(folder, step, self.run.spec, self.trainer, self.options, self.config)
-        self.run.checkpoint(step, folder, complete(folder, step))
+        digest = complete(folder, step, self._due)
+        self.run.checkpoint(step, folder, digest, self._due)
 
     def _speed(self, step: int, last: int, tokens: int) -> dict[str, float]:
         """Over the last steps, what was spent on saving included."""
@@ -141,7 +145,7 @@ def _diverged(step: int, why: str, last: Path | None) -> TrainingError:
     return TrainingError("diverged", message)
 
 
-ANSWERS = (None, "cancel", "pause")
+ANSWERS = (None, "cancel", "pause", "release")
 
 
 def _everywhere(asked: str | None) -> str | None:

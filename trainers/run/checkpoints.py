@@ -33,10 +33,11 @@ class Complete(BaseModel):
 
     step: int
     digest: str  # sha256 of the weight files, by name
+    due: bool = True  # False: made only to go on from, where the device or the worker was wanted
     files: dict[str, int]  # bytes, by path inside the folder
 
 
-def complete(folder: Path, step: int) -> str:
+def complete(folder: Path, step: int, due: bool = True) -> str:
     """Marks a written checkpoint as complete, once all of it is on the disk; returns its digest."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     files = [path for path in files if path.name != COMPLETE]
@@ -45,7 +46,7 @@ def complete(folder: Path, step: int) -> str:
     for inner in {path.parent for path in files} | {folder}:
         _sync(inner)
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
-    marker = Complete(step=step, digest=_digest(folder), files=sizes)
+    marker = Complete(step=step, digest=digest_of(folder), due=due, files=sizes)
     part = folder / f"{COMPLETE}.part"
     part.write_text(marker.model_dump_json(indent=2))
     _sync(part)
@@ -111,7 +112,8 @@ def remove_incomplete(attempt: Path) -> list[str]:
     return [folder.name for folder in broken]
 
 
-def _digest(folder: Path) -> str:
+def digest_of(folder: Path) -> str:
+    """Of the weights as they are on the disk; the marker says as they were."""
     weights = sorted(folder.glob("*.safetensors"))
     lines = [f"{path.name} {file_digest(path)}\n" for path in weights]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

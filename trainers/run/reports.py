@@ -21,7 +21,7 @@ class Report(BaseModel):
 
     series      values at a step: loss, learning_rate, grad_norm, tokens_per_second, reward, kl, …
     event       something worth telling: `name` ("lengths", "warning", …) and `data`
-    checkpoint  `data["folder"]` is complete: {"folder", "digest"}
+    checkpoint  `data["folder"]` is complete: {"folder", "digest", "due"}
     finished    all steps are done
     stopped     as `control` asked; a complete checkpoint of this step has been reported before
     failed      `name` is a code ("diverged", "out_of_memory", "invalid_data", …), `data["message"]`

@@ -29,7 +29,7 @@ class Run:
     """One attempt, from inside its process. Only rank 0 reports; any rank may fail.
 
     step             optimiser steps done so far, those before a resumption included
-    stopped_by       "cancel" or "pause", once training stops for it
+    stopped_by       "cancel", "pause" or "release", once training stops for it
     last_checkpoint  the last complete one, of this attempt or the one it resumed from
     """
 
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def stopping(self) -> str | None:
-        """ "cancel" or "pause" once somebody asked; looked up in the file, so once a step."""
+        """ "cancel", "pause", "release" once somebody asked; looked up in the file, once a step."""
         try:
             return (self.spec.folder / CONTROL).read_text().strip() or None
         except FileNotFoundError:
@@ -90,9 +90,10 @@ class Run:
     def event(self, name: str, step: int = 0, **data: Any) -> None:
         self._send(Report(type="event", step=step, name=name, data=data))
 
-    def checkpoint(self, step: int, folder: Path, digest: str) -> None:
-        """The folder is complete: marked, and its files are on disk."""
-        data = {"folder": str(folder), "digest": digest}
+    def checkpoint(self, step: int, folder: Path, digest: str, due: bool = True) -> None:
+        """The folder is complete: marked, and its files are on disk. Not `due`: made only to go on
+        from."""
+        data = {"folder": str(folder), "digest": digest, "due": due}
         self.last_checkpoint = folder
         self._send(Report(type="checkpoint", step=step, data=data))
 
