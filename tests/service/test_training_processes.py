@@ -132,21 +132,6 @@ def test_what_cannot_be_shared_out_is_refused(
     assert said in error["message"]
 
 
-def test_layers_that_the_model_lacks_are_named(service: Live, assay: Client) -> None:
-    """Known once the model is loaded; the job says so, and does not try again."""
-    resources = TWO | {"fsdp": {"transformer_layer_cls_to_wrap": ["GPT2Block"]}}
-    with worker(service):
-        job = start(assay, "sft", resources=resources, evaluation=None)
-        failed = finished(assay, job)
-    assert (failed["status"], failed["attempt"]) == ("failed", 1)
-    error = failed["error"]
-    assert (error["code"], error["param"]) == (
-        "invalid_input",
-        "resources.fsdp.transformer_layer_cls_to_wrap",
-    )
-    assert "LlamaDecoderLayer" in error["message"]
-
-
 def test_the_schema_tells_what_can_be_asked(service: Live) -> None:
     schemas = httpx.get(f"{service.base}/openapi.json").json()["components"]["schemas"]
     assert set(schemas["Fsdp"]["properties"]) == {

@@ -12,6 +12,7 @@ import pytest
 import trainers
 from tests.trainers.attempts import attempt, reports, start
 from trainers.run.memory import PROCESS, Estimate, Shape, advice, estimate, shape_of
+from trainers.run.sharding import Fsdp
 
 # a llama of 2 layers: embeddings, and q k v o gate up down in each layer
 SIDES = {"q_proj": (64, 64), "k_proj": (32, 64), "gate_proj": (128, 64)}
@@ -68,6 +69,33 @@ def test_what_methods_keep_besides() -> None:
     assert "logits" not in found("reward").parts
     pairs, single = found("dpo", batch_size=2), found("sft", batch_size=2)
     assert pairs.parts["logits"] == 2 * single.parts["logits"]
+
+
+def test_shares_and_what_is_whole_for_a_while() -> None:
+    shape = Shape(1_000_000, SHAPE.matrices, 10, 64, 128, 4, 600, 256)
+    options: Any = {"batch_size": 4, "max_length": 100}
+
+    def parts(method: str, asked: Fsdp, **more: Any) -> dict[str, int]:
+        trainer = trainers.find(method)
+        parsed = trainers.parse(trainer, options | more)
+        return estimate(trainer, parsed, shape, processes=4, fsdp=asked).parts
+
+    ends = 2 * 600 * 64
+    two_layers = 2 * (1_000_000 - ends) // 10
+    whole = found("sft", shape, **options).parts
+    shared = parts("sft", Fsdp())
+    for name in ("weights", "gradients", "optimizer"):
+        assert shared[name] == whole[name] // 4
+    assert shared["gathered"] == 2 * 4 * (ends + two_layers)
+    assert shared["activations"] == whole["activations"]
+    kept = parts("dpo", Fsdp(reshard_after_forward=False, activation_checkpointing=True))
+    assert kept["gathered"] == 4 * 1_000_000 + 4 * (ends + two_layers)
+    assert kept["reference"] == 1_000_000 + 4 * 1_000_000
+    once = 16 * 64 + 5 * 128 + 3 * 4 * 100
+    assert kept["activations"] == 4 * 8 * 100 * (10 * 64 + once)
+    adapted = parts("dpo", Fsdp(), lora=True, dtype="bfloat16")
+    assert adapted["weights"] == 2 * 1_000_000 // 4
+    assert adapted["gathered"] == 2 * (ends + two_layers)
 
 
 def test_short_records_need_less_than_max_length() -> None:

@@ -13,7 +13,7 @@ from tests.tiny_models import build_language_model
 from tests.trainers.attempts import attempt, finish, here, losses, saved
 from trainers.run.checkpoints import lacking
 from trainers.run.reports import Report
-from trainers.run.sharding import Fsdp, refusal
+from trainers.run.sharding import Fsdp, arguments, refusal, unfit
 
 ANSWERS = ["Paris is the capital.", "Москва.", "🐕", "東京 — Tokyo, of course", "4"]
 SFT = [{"prompt": f"{n} + {n}?", "completion": ANSWERS[n % 5]} for n in range(8)]
@@ -62,8 +62,8 @@ def tied_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "fsdp"),
     [
-        ({}, Fsdp(activation_checkpointing=True, reshard_after_forward=False)),
-        ({"lora": True}, Fsdp(transformer_layer_cls_to_wrap=("LlamaDecoderLayer",))),
+        ({}, Fsdp(reshard_after_forward=False)),
+        ({"lora": True}, Fsdp(activation_checkpointing=True)),
     ],
 )
 def test_sharded_training_is_the_same_and_goes_on_exactly(
@@ -152,18 +152,25 @@ def test_what_cannot_be_sharded_is_told_before_anything_is_loaded(
     assert (caught.value.code, caught.value.field) == ("unsupported", "resources.fsdp")
 
 
-@pytest.mark.slow
-def test_layers_computed_again_may_not_draw_again(tmp_path: Path) -> None:
-    model = build_language_model(tmp_path / "models" / "dropout", attention_dropout=0.1)
-    spec = attempt(
-        tmp_path / "job",
-        "sft",
-        model,
-        SFT,
-        OPTIONS,
-        processes=2,
-        fsdp=Fsdp(activation_checkpointing=True),
-    )
-    failed = finish(spec)[-1]
-    assert (failed.type, failed.name) == ("failed", "unsupported")
-    assert failed.data["field"] == "resources.fsdp.activation_checkpointing"
+def test_models_that_cannot_be_sharded_so_are_told_apart() -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+    def found(model: Any, **asked: Any) -> tuple[str, str] | None:
+        return unfit(model, arguments(Fsdp(**asked))["fsdp_config"])
+
+    small = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "vocab_size": 8}
+    small |= {"num_attention_heads": 1, "num_key_value_heads": 1}
+    llama = LlamaForCausalLM(LlamaConfig(**small))
+    assert found(llama, activation_checkpointing=True) is None
+    assert found(llama, transformer_layer_cls_to_wrap=["LlamaDecoderLayer"]) is None
+    told = found(llama, transformer_layer_cls_to_wrap=["GPT2Block"])
+    assert told is not None
+    assert told[0] == "resources.fsdp.transformer_layer_cls_to_wrap"
+    assert "LlamaDecoderLayer" in told[1]
+    dropping = LlamaForCausalLM(LlamaConfig(**small, attention_dropout=0.1))
+    gpt2 = GPT2LMHeadModel(GPT2Config(n_embd=8, n_layer=1, n_head=1, vocab_size=8, n_positions=8))
+    for model in (dropping, gpt2):
+        assert found(model) is None
+        told = found(model, activation_checkpointing=True)
+        assert told is not None
+        assert told[0] == "resources.fsdp.activation_checkpointing"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def configured(kind: type[Kind], options: Options, run: Run, **settings: Any) -> Kind:
     """`TrainingArguments` or one of TRL's configurations, with settings of the method's own."""
-    return sharding.also_on_cpu(kind(**arguments(options, run) | settings))
+    return sharding.corrected(kind(**arguments(options, run) | settings))
 
 
 def arguments(options: Options, run: Run) -> dict[str, Any]:

@@ -21,7 +21,7 @@ Under FSDP n processes share weights, adapters, gradients, optimizer and referen
 them. With E = min(P, 2 V D) for the embeddings and the head, and g bytes a number that travels (2
 in bfloat16, else 4), what is whole for a while comes to
 
-    gathered      g (U + G)       U: E + 2 (P − E) / L, two layers at a time; P where they stay
+    gathered      g U + 4 G       U: E + 2 (P − E) / L, two layers at a time; P where they stay
                                   G: E + 2 (P − E) / L, gradients; under LoRA 0
     reference     P b / n + g P   TRL gathers all of it at once
     activations   with activation_checkpointing: a B S (L D + 16 D + 5 F + 3 H S)
@@ -138,7 +138,7 @@ def estimate(
         "optimizer": 8 * trained * learners // shares,
         "reference": frozen // shares + passing * shape.parameters if kept and not lora else 0,
         "value_model": 4 * trained * (learners - 1),
-        "gathered": passing * _gathered(shape, fsdp, gradients=not lora) if fsdp else 0,
+        "gathered": _gathered(shape, fsdp, passing, gradients=not lora) if fsdp else 0,
         "activations": (3 if half else 4) * rows * tokens * floats * learners,
         "logits": 12 * shape.vocabulary * _positions(trainer, options, shape, rows, tokens),
         "rewards": 4 * reward_parameters,
@@ -160,13 +160,13 @@ def advice(estimate: Estimate, options: Options) -> str:
     return f"{first}; {second}"
 
 
-def _gathered(shape: Shape, fsdp: Fsdp, gradients: bool) -> int:
-    """Parameters whose whole weights, and gradients, a process of several has at once."""
+def _gathered(shape: Shape, fsdp: Fsdp, size: int, gradients: bool) -> int:
+    """Bytes of whole weights, `size` each, and whole gradients that a process has at once."""
     ends = min(shape.parameters, 2 * shape.vocabulary * shape.width)
     passing = ends + 2 * (shape.parameters - ends) // shape.layers
     passing = min(passing, shape.parameters)
     whole = passing if fsdp.reshard_after_forward else shape.parameters
-    return whole + passing * gradients
+    return size * whole + 4 * passing * gradients
 
 
 def _positions(trainer: AnyTrainer, options: Options, shape: Shape, rows: int, tokens: int) -> int:

@@ -3,18 +3,21 @@
 A layer's weights are gathered when its turn comes, and let go again (Zhao et al. 2023,
 arXiv:2304.11277; here PyTorch's second version, `fully_shard`, through accelerate). What is
 minimised and what a checkpoint holds stay the same: the whole state is gathered from all processes
-and written by the first, weights as safetensors. bfloat16 gathers weights, and averages gradients,
-in bfloat16.
+and written by the first, weights as safetensors. With dtype bfloat16 weights travel in bfloat16;
+gradients are averaged, and log-probabilities leave the model, in float32.
 
 Guarded against: on a CPU accelerate passes over the setting and goes on with whole copies, without
-a word; its own checkpoints hold the weights a second time, as a pickle; and an adapter cannot be
-read into a model that has been sharded.
+a word; its own checkpoints hold the weights a second time, as a pickle; an adapter cannot be read
+into a model that has been sharded, and with activation_checkpointing would be saved without a
+single weight; dropout would then be drawn anew, and gradients be wrong.
 
 Left out: weights and optimiser in the host's memory (`cpu_offload`), shards across machines.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,11 +94,19 @@ def arguments(fsdp: Fsdp | None) -> dict[str, Any]:
     return {"fsdp": True, "fsdp_config": config | ({LAYERS: list(layers)} if layers else {})}
 
 
-def also_on_cpu(configured: Arguments) -> Arguments:
-    """accelerate shards where it believes several GPUs to be; the CPU's processes do it as well."""
-    if configured.fsdp and configured.use_cpu:
-        from accelerate.utils import DistributedType
+def corrected(configured: Arguments) -> Arguments:
+    """accelerate shards where it believes several GPUs to be: a CPU's processes do it as well. And
+    its bfloat16 rounds what comes out: log-probabilities to two or three digits."""
+    if not configured.fsdp:
+        return configured
+    import torch
+    from accelerate.utils import DistributedType
+    from torch.distributed.fsdp import MixedPrecisionPolicy
 
+    if configured.bf16:
+        policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+        configured.fsdp_plugin_args["mixed_precision_policy"] = policy
+    if configured.use_cpu:
         configured.distributed_state.distributed_type = DistributedType.MULTI_GPU
     return configured
 
@@ -119,16 +130,10 @@ class Sharding:
             return
         if not self.is_fsdp_enabled:
             raise TrainingError("unsupported", PASSED_OVER, "resources.fsdp")
-        known = {type(module).__name__ for module in self.model.modules()}
-        asked = self.args.fsdp_config.get(LAYERS) or getattr(self.model, "_no_split_modules", None)
-        if not asked or not set(asked) <= known:
-            what = f"no layers of class {', '.join(asked)}" if asked else "no word of its layers"
-            message = f"the model has {what}; it is made of {', '.join(sorted(known))}"
-            raise TrainingError("invalid_input", message, f"resources.fsdp.{LAYERS}")
-        if self.args.fsdp_config["activation_checkpointing"] and _drops_out(self.model):
-            raise TrainingError(
-                "unsupported", f"the model has dropout: {DRAWN_AGAIN}", CHECKPOINTING
-            )
+        unable = unfit(self.model, self.args.fsdp_config)
+        if unable is not None:
+            field, reason = unable
+            raise TrainingError("unsupported", reason, field)
 
     def _prepare_for_training(
         self, max_steps: int, train_dataloader: Any, resume_from_checkpoint: str | None
@@ -151,12 +156,14 @@ class Sharding:
             super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """Tied weights once: what has been gathered is not tied any more."""
+        """Tied weights once: what has been gathered is not tied any more. Of an adapter, peft finds
+        nothing in layers that are wrapped."""
         if self.is_fsdp_enabled and state_dict:
             for name, source in (getattr(self.model, "all_tied_weights_keys", None) or {}).items():
                 if source in state_dict:
                     state_dict.pop(name, None)
-        super()._save(output_dir, state_dict)  # type: ignore[misc]
+        with _bare(self.model):
+            super()._save(output_dir, state_dict)  # type: ignore[misc]
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         """Sharded: gathered from all, written by the first; the weights are saved elsewhere."""
@@ -173,6 +180,19 @@ class Sharding:
             torch.save(scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
 
 
+def unfit(model: Any, config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The field and the reason, where this model cannot be sharded so; `config`: accelerate's."""
+    known = {type(module).__name__ for module in model.modules()}
+    asked = config.get(LAYERS) or getattr(model, "_no_split_modules", None)
+    if not asked or not set(asked) <= known:
+        what = f"no layers of class {', '.join(asked)}" if asked else "no word of its layers"
+        reason = f"the model has {what}; it is made of {', '.join(sorted(known))}"
+        return f"resources.fsdp.{LAYERS}", reason
+    if config["activation_checkpointing"] and _drops_out(model):
+        return CHECKPOINTING, f"the model has dropout: {DRAWN_AGAIN}"
+    return None
+
+
 def _drops_out(model: Any) -> bool:
     """As layers, or as numbers that attention reads."""
     from torch.nn import Dropout
@@ -186,6 +206,22 @@ def _drops_out(model: Any) -> bool:
 
 def _numbers(module: Any) -> list[tuple[str, float]]:
     return [(name, value) for name, value in vars(module).items() if isinstance(value, float)]
+
+
+@contextmanager
+def _bare(model: Any) -> Iterator[None]:
+    """The model without the wrappers of layers that are computed again."""
+    from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import CheckpointWrapper
+
+    modules = dict(model.named_modules())
+    wrappers = {name: one for name, one in modules.items() if isinstance(one, CheckpointWrapper)}
+    for name, wrapper in wrappers.items():
+        model.set_submodule(name, wrapper._checkpoint_wrapped_module)
+    try:
+        yield
+    finally:
+        for name, wrapper in wrappers.items():
+            model.set_submodule(name, wrapper)
 
 
 def _in_parts(parameter: Any) -> bool:
