@@ -21,8 +21,9 @@ from service.work.judge import judge, reward_risen
 from service.work.training_process import look
 from service.work.training_reports import Attempt, TakenOverError, store
 from tests.service.training import PROMPTS
-from trainers.run.checkpoints import complete
-from trainers.run.reports import Report
+from trainers.run.checkpoints import complete, digest_of
+from trainers.run.reports import Report, Reporter
+from trainers.run.spec import EVENTS
 
 WEIGHTS = "model.safetensors"
 
@@ -41,13 +42,17 @@ class Job:
 
     def save(self, attempt: Attempt, step: int) -> Path:
         """A complete checkpoint of the attempt, reported and stored."""
-        folder = attempt.folder / f"checkpoint-{step}"
-        folder.mkdir()
-        (folder / WEIGHTS).write_bytes(bytes([step]) * 100)
-        digest = complete(folder, step)
-        data = {"folder": str(folder), "digest": digest}
+        folder = write(attempt, step)
+        data = {"folder": str(folder), "digest": digest_of(folder)}
         store(self.context, attempt, [Report(type="checkpoint", step=step, data=data)])
         return folder
+
+    def leave(self, attempt: Attempt, step: int, *logged: int, due: bool = True) -> Path:
+        """A complete checkpoint that nobody stores, and steps that only the attempt's file has."""
+        reporter = Reporter(attempt.folder / EVENTS)
+        for one in logged:
+            reporter.send(Report(type="series", step=one, data={"loss": 0.5}))
+        return write(attempt, step, due)
 
     def log(self, attempt: Attempt, *steps: int) -> None:
         found = [Report(type="series", step=step, data={"loss": 1.0}) for step in steps]
@@ -89,6 +94,14 @@ class Job:
         with self.context.engine.connect() as db:
             found = db.scalars(query, {"one": f"{self.id}/%"})
             return [system.removeprefix(f"{self.id}/") for system in found]
+
+
+def write(attempt: Attempt, step: int, due: bool = True) -> Path:
+    folder = attempt.folder / f"checkpoint-{step}"
+    folder.mkdir()
+    (folder / WEIGHTS).write_bytes(bytes([step]) * 100)
+    complete(folder, step, due)
+    return folder
 
 
 @pytest.fixture
@@ -178,6 +191,77 @@ def test_a_truncated_checkpoint_is_ignored_and_replaced(new_job: Any) -> None:
     assert {one.step: one.id for one in job.checkpoints()} == before
     assert job.checkpoints()[-1].folder == str(folder)
     assert job.checkpoints()[-1].evaluation_status == "queued"
+
+
+def test_what_was_complete_but_not_recorded_is_adopted(new_job: Any) -> None:
+    """The supervisor died in between; two of them, since it stood still before."""
+    job = new_job()
+    attempt = job.begin()
+    job.log(attempt, 1, 2, 3)
+    job.save(attempt, 2)
+    job.leave(attempt, 4, 3, 4)
+    newest = job.leave(attempt, 6, 5, 6, 7)
+    fresh = job.begin()
+    assert (fresh.spec.resume, fresh.start) == (newest, 6)
+    assert job.series == [1, 2, 3, 4, 5, 6]
+    assert [(one.step, one.attempt) for one in job.checkpoints()] == [(2, 1), (4, 1), (6, 1)]
+    assert job.evaluations() == ["start", "2", "4", "6"]
+    assert job.begin().spec.resume == newest
+    assert job.evaluations() == ["start", "2", "4", "6"]
+    assert job.events().count("checkpoint") == 3
+
+
+def test_what_an_orphan_completes_later_is_not_adopted(new_job: Any) -> None:
+    job = new_job()
+    orphan = job.begin()
+    job.log(orphan, 1, 2)
+    first = job.save(orphan, 2)
+    fresh = job.begin()
+    late = job.leave(orphan, 4, 3, 4)
+    again = job.begin()
+    assert (fresh.spec.resume, again.spec.resume) == (first, first)
+    assert not late.exists()
+    assert (job.series, job.evaluations()) == ([1, 2], ["start", "2"])
+
+
+@pytest.mark.parametrize("wrong", ["weights", "logs"])
+def test_what_does_not_add_up_is_not_adopted(new_job: Any, wrong: str) -> None:
+    job = new_job()
+    attempt = job.begin()
+    job.log(attempt, 1, 2)
+    first = job.save(attempt, 2)
+    left = job.leave(attempt, 4, *([3, 4] if wrong == "weights" else [4]))
+    if wrong == "weights":  # of the same size
+        (left / WEIGHTS).write_bytes(bytes(100))
+    assert job.begin().spec.resume == first
+    assert not left.exists()
+    assert (job.series, job.evaluations()) == ([1, 2], ["start", "2"])
+
+
+def test_the_last_checkpoint_may_be_adopted(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    store(job.context, attempt, [Report(type="event", name="plan", data={"total_steps": 2})])
+    job.leave(attempt, 2, 1, 2)
+    assert train._begin(job.context, job.id) is None
+    assert (job.row.status, job.evaluations()) == ("succeeded", ["start", "2"])
+
+
+def test_what_was_saved_only_to_go_on_from_is_no_checkpoint(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    job.log(attempt, 1, 2, 3)
+    job.save(attempt, 2)
+    point = job.leave(attempt, 3, 1, 2, 3, due=False)
+    second = job.begin()
+    assert (second.spec.resume, second.start) == (point, 3)
+    third = job.begin()  # the second died before its first step
+    assert (third.spec.resume, job.series) == (point, [1, 2, 3])
+    assert [one.step for one in job.checkpoints()] == [2]
+    job.log(third, 4)
+    job.save(third, 4)
+    assert not point.exists()
+    assert job.evaluations() == ["start", "2", "4"]
 
 
 def test_nothing_is_trained_after_the_last_step(new_job: Any) -> None:

@@ -5,6 +5,7 @@ ASSAY_REPEAT=10 makes the kill tests ten times as many.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -84,6 +85,28 @@ def test_a_killed_workers_training_is_taken_over(
         all_done(assay, database, job, attempts=2)
 
 
+def test_a_checkpoint_that_nobody_recorded_is_adopted(
+    service: Live, assay: Client, database: str, data_dir: Path
+) -> None:
+    """The supervisor stands still while one is completed, and is killed with its worker."""
+    with worker(service) as first:
+        job = start(assay, "sft", options=LONG)
+        until(lambda: under_way(assay, job), 90)
+        training = trainer(job)
+        psutil.Process(training.ppid()).suspend()
+        recorded = assay.request("GET", f"/v1/training_jobs/{job}/checkpoints")["data"][-1]["step"]
+        until(lambda: max(saved(data_dir, job)) > recorded, 60, pause=0.002)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        until(lambda: not training.is_running() or training.status() == psutil.STATUS_ZOMBIE, 5)
+    left = max(saved(data_dir, job))
+    with worker(service):
+        all_done(assay, database, job, attempts=2 if left < STEPS else 1)
+    if left < STEPS:
+        spec = (data_dir / "training" / job / "attempt-2" / "spec.json").read_text()
+        assert json.loads(spec)["resume"].endswith(f"attempt-1/checkpoint-{left}")
+
+
 def test_after_everything_is_killed_training_goes_on(
     models_root: Path, tiny_language_model: Path
 ) -> None:
@@ -144,6 +167,12 @@ def test_with_a_full_disk_earlier_checkpoints_stay_and_training_goes_on_later(
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
         assay.request("POST", f"/v1/training_jobs/{job}/resume")
         all_done(assay, database, job, attempts=2)
+
+
+def saved(data_dir: Path, job: str) -> list[int]:
+    """Steps of the complete checkpoints on the disk."""
+    found = (data_dir / "training" / job).glob("attempt-*/checkpoint-*/complete.json")
+    return [int(path.parent.name.removeprefix("checkpoint-")) for path in found]
 
 
 @contextmanager
