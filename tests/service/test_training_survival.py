@@ -107,6 +107,31 @@ def test_a_checkpoint_that_nobody_recorded_is_adopted(
         assert json.loads(spec)["resume"].endswith(f"attempt-1/checkpoint-{left}")
 
 
+@pytest.mark.parametrize("told", ["worker", "everything"])
+def test_a_stopped_worker_loses_no_step(
+    service: Live, assay: Client, database: str, data_dir: Path, told: str
+) -> None:
+    """SIGTERM to the worker, as in a container, or to each of its processes, as from systemd."""
+    with worker(service) as first:
+        job = start(assay, "sft", options=LONG)
+        until(lambda: under_way(assay, job), 90)
+        below = psutil.Process(first.pid).children(recursive=True) if told == "everything" else []
+        for process in [*below, first]:
+            process.send_signal(signal.SIGTERM)
+        assert first.wait(60) == 0
+    found = assay.request("GET", f"/v1/training_jobs/{job}")
+    assert (found["status"], found["attempt"], found["control"]) == ("running", 1, None)
+    assert found["step"] < STEPS
+    query = "SELECT attempts, status::text FROM procrastinate_jobs WHERE queue_name = 'train'"
+    assert list(rows(database, query)) == [(0, "todo")]
+    with worker(service):
+        all_done(assay, database, job, attempts=2)
+    before, after = (logged(data_dir, job, attempt) for attempt in (1, 2))
+    assert before + after == [*range(1, STEPS + 1)]
+    assert sorted(set(saved(data_dir, job))) == [*range(SAVE, STEPS + 1, SAVE)]
+    assert "released" in [one.type for one in assay.events_of(f"/v1/training_jobs/{job}")]
+
+
 def test_after_everything_is_killed_training_goes_on(
     models_root: Path, tiny_language_model: Path
 ) -> None:
@@ -173,6 +198,13 @@ def saved(data_dir: Path, job: str) -> list[int]:
     """Steps of the complete checkpoints on the disk."""
     found = (data_dir / "training" / job).glob("attempt-*/checkpoint-*/complete.json")
     return [int(path.parent.name.removeprefix("checkpoint-")) for path in found]
+
+
+def logged(data_dir: Path, job: str, attempt: int) -> list[int]:
+    """Steps that the attempt trained."""
+    path = data_dir / "training" / job / f"attempt-{attempt}" / "events.jsonl"
+    reports = [json.loads(line) for line in path.read_text().splitlines()]
+    return [one["step"] for one in reports if one["type"] == "series"]
 
 
 @contextmanager
