@@ -14,7 +14,7 @@ import pytest
 
 from service.client import Client
 from tests.service.live import Live, until
-from tests.service.test_training_survival import LONG, all_done, under_way, worker
+from tests.service.test_training_survival import LONG, REPEAT, all_done, under_way, worker
 from tests.service.training import QUICK, finished, job_body, scored, start, upload_datasets
 
 TWO = {"processes": 2}
@@ -64,8 +64,9 @@ def ranks(job: str) -> dict[int, psutil.Process]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("turn", REPEAT)
 def test_a_killed_rank_costs_the_steps_since_the_last_checkpoint(
-    service: Live, assay: Client, database: str
+    service: Live, assay: Client, database: str, turn: int
 ) -> None:
     """First the one that reports nothing, between two checkpoints; then the one that reports, as
     early as it can be met."""

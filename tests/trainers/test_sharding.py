@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,17 @@ def test_pairs_are_learned_the_same(
         tmp_path / "two", method, tiny_language_model, PAIRS, two, processes=2, fsdp=Fsdp()
     )
     check(alone, finish(spec))
+
+
+@pytest.mark.slow
+def test_bfloat16_does_not_round_log_probabilities(
+    tiny_language_model: Path, tmp_path: Path
+) -> None:
+    """What comes out of the model is a sum over an answer: in bfloat16 the loss was 0.6914."""
+    options = OPTIONS | {"batch_size": 2, "dtype": "bfloat16", "lora": True, "max_steps": 1}
+    job = tmp_path / "job"
+    spec = attempt(job, "dpo", tiny_language_model, PAIRS, options, processes=2, fsdp=Fsdp())
+    assert losses(finish(spec)) == {1: pytest.approx(math.log(2), rel=1e-6)}
 
 
 @pytest.mark.slow
