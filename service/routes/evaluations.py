@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from service import queue
 from service.errors import ApiError, not_found
+from service.judging import judge_later
 from service.store import datasets, evaluations
 from service.wire.dependencies import Once, Transaction
 from service.wire.evaluation_requests import EvaluationIn, admit
@@ -96,6 +97,7 @@ def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
     if locked.status != "cancelled":
         evaluations.finish(db, evaluation, "cancelled", {})
         queue.cancel_all(db, evaluation=evaluation)
+        judge_later(db, evaluation)
     return view(db, evaluations.get(db, evaluation))
 
 

@@ -100,6 +100,8 @@ def job_of_evaluation(db: Connection, evaluation: str) -> str | None:
 
 
 def _listing() -> Any:
-    return select(checkpoints, evaluations.c.status.label("evaluation_status")).outerjoin(
-        evaluations, evaluations.c.id == checkpoints.c.evaluation_id
-    )
+    return select(
+        checkpoints,
+        evaluations.c.status.label("evaluation_status"),
+        evaluations.c.error.label("evaluation_error"),
+    ).outerjoin(evaluations, evaluations.c.id == checkpoints.c.evaluation_id)

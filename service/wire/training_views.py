@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from metrics.evidence.comparing import Testing
 from service.contenders import contender, tested
 from service.settings import Settings
-from service.store import checkpoints, verdicts
+from service.store import checkpoints, evaluations, verdicts
 
 
 class TrainingOut(BaseModel):
@@ -61,6 +61,7 @@ class CheckpointOut(BaseModel):
     model: str
     evaluation: str | None
     evaluation_status: str | None
+    evaluation_error: dict[str, Any] | None = None
     best: bool
     deleted: bool
     digest: str | None
@@ -100,14 +101,16 @@ def curve(db: Connection, settings: Settings, job: Any) -> list[CheckpointOut]:
     scores = verdicts.read_scores(db, [*wanted, *filter(None, [job.start_evaluation])])
     start = _whole(scores, job.start_evaluation)
     shown = []
-    if job.start_evaluation is not None:
+    ours = evaluations.get(db, job.start_evaluation) if job.start_evaluation is not None else None
+    if ours is not None:
         shown.append(
             CheckpointOut(
                 id=None,
                 step=0,
                 model=job.model,
                 evaluation=job.start_evaluation,
-                evaluation_status="succeeded" if start else "running",
+                evaluation_status=ours.status,
+                evaluation_error=ours.error,
                 best=False,
                 deleted=False,
                 digest=None,
@@ -148,6 +151,7 @@ def _checkpoint(
         model=one.id,
         evaluation=one.evaluation_id,
         evaluation_status=one.evaluation_status,
+        evaluation_error=one.evaluation_error,
         best=one.id == job.best,
         deleted=one.deleted,
         digest=one.digest,

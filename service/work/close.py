@@ -14,9 +14,8 @@ from metrics.evidence.declaration import AnyMetric, Params
 from metrics.evidence.errors import MetricError
 from metrics.evidence.packing import pack
 from metrics.evidence.verdict import ScoreValue, Verdict, conclude, failed, restrict
-from service import queue
+from service.judging import judge_later
 from service.store import (
-    checkpoints,
     counters,
     datasets,
     evaluations,
@@ -61,9 +60,7 @@ def close(context: Context, evaluation: str) -> None:
         else:
             error = {"code": "all_metrics_failed", "message": "no metric could be computed"}
             evaluations.finish(db, evaluation, "failed", {"error": error}, error)
-        job = checkpoints.job_of_evaluation(db, evaluation)
-        if job is not None:
-            queue.defer(db, "train.judge", job=job)
+        judge_later(db, evaluation)
         counters.add(db, closing.seconds)
     with context.engine.begin() as db:  # apart: nobody should wait for the evaluation's row
         evidence.trim(db, context.settings.evidence_cache_bytes)

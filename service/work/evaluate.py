@@ -23,6 +23,7 @@ from metrics.evidence.measuring import items_of, measure
 from metrics.evidence.signature import parts
 from metrics.inference.protocol import Generation
 from service import queue
+from service.judging import judge_later
 from service.store import counters, datasets, evaluations, shards
 from service.store.evidence import StoredEvidence
 from service.work.context import Context
@@ -230,6 +231,7 @@ def _fail(context: Context, evaluation: str, code: str, reason: str) -> None:
             return
         error = {"code": code, "message": reason}
         evaluations.finish(db, evaluation, "failed", {"error": error}, error)
+        judge_later(db, evaluation)
 
 
 def described(error: MetricError) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from metrics.evidence.comparing import Testing
 from metrics.statistics.intervals import t_tail
 from service.contenders import contender, tested
 from service.settings import Settings
-from service.store import checkpoints, events, training, verdicts
+from service.store import checkpoints, evaluations, events, training, verdicts
 from service.work.checkpoint_files import remove
 from service.work.context import Context
 
@@ -36,6 +36,7 @@ def judge(context: Context, job: str) -> None:
         known = checkpoints.of_job(db, job)
         found = [one.evaluation_id for one in known if one.evaluation_status == "succeeded"]
         scores = verdicts.read_scores(db, [*found, *filter(None, [row.start_evaluation])])
+        _tell_failures(db, row, known)
         best = _best(known, scores, row.evaluation.get("select_by"))
         if best is not None and best != row.best:
             training.change(db, job, best=best)
@@ -45,6 +46,25 @@ def judge(context: Context, job: str) -> None:
         _watch(db, context.settings, row, known, scores)
     # those deleted before as well: their files may have outlived whoever was to remove them
     remove([Path(one.folder) for one in [*outdated, *known] if one.deleted or one in outdated])
+
+
+def _tell_failures(db: Connection, row: Any, known: Sequence[Any]) -> None:
+    """An event for every evaluation that ended without scores; the others count all the same."""
+    told = {
+        event.data.get("evaluation")
+        for event in events.read(db, row.id, limit=100_000)
+        if event.type == "evaluation_failed"
+    }
+    start = evaluations.get(db, row.start_evaluation) if row.start_evaluation is not None else None
+    ended = [(None, 0, start.id, start.status, start.error)] if start is not None else []
+    ended += [
+        (one.id, one.step, one.evaluation_id, one.evaluation_status, one.evaluation_error)
+        for one in known
+    ]
+    for checkpoint, step, evaluation, status, error in ended:
+        if status in {"failed", "cancelled"} and evaluation not in told:
+            data = {"checkpoint": checkpoint, "step": step, "evaluation": evaluation}
+            events.append(db, row.id, "evaluation_failed", data | {"error": error})
 
 
 def _best(known: Sequence[Any], scores: dict[str, list[Any]], name: str | None) -> str | None:

@@ -15,8 +15,10 @@ from sqlalchemy import Engine, text
 
 from service.settings import Settings
 from service.store import checkpoints, datasets, evaluations, events, training, verdicts
+from service.wire.training_views import curve
 from service.work import train
 from service.work.context import Context, Resources
+from service.work.evaluate import plan_failed
 from service.work.judge import judge, reward_risen
 from service.work.training_process import look
 from service.work.training_reports import Attempt, TakenOverError, store
@@ -70,6 +72,23 @@ class Job:
             if status == "succeeded":
                 verdicts.replace_scores(db, one.evaluation_id, [score])
             evaluations.finish(db, one.evaluation_id, status, {})
+
+    def fail(self, step: int) -> None:
+        """Somebody cancels the evaluation of the checkpoint of this step."""
+        (one,) = [one for one in self.checkpoints() if one.step == step]
+        with self.context.engine.begin() as db:
+            evaluations.finish(db, one.evaluation_id, "cancelled", {})
+
+    def evaluation(self, system: str) -> str:
+        query = text("SELECT id FROM evaluations WHERE system = :system")
+        with self.context.engine.connect() as db:
+            return str(db.scalar(query, {"system": system}))
+
+    def judgements(self) -> int:
+        """How many are queued."""
+        query = text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'train.judge'")
+        with self.context.engine.connect() as db:
+            return int(db.scalar(query) or 0)
 
     def checkpoints(self) -> list[Any]:
         with self.context.engine.connect() as db:
@@ -307,6 +326,34 @@ def test_a_checkpoint_is_kept_for_its_evaluation(new_job: Any) -> None:
     judge(job.context, job.id)
     assert not first.exists()
     assert second.exists()
+
+
+def test_a_failed_evaluation_is_told_and_blocks_nothing(new_job: Any) -> None:
+    """Of the start, of the best one's neighbour, of the last: the rest is judged all the same."""
+    job = new_job(keep_last=1)
+    attempt = job.begin()
+    folders = [job.save(attempt, step) for step in (1, 2, 3, 4)]
+    job.score(1, 0.1)
+    job.score(2, 0.5)
+    ends = {f"{job.id}/{step}": plan_failed for step in ("start", 3)}
+    for system, fail in ends.items():
+        fail(job.context, job.evaluation(system), "no such luck")
+    assert job.judgements() == 2
+    job.fail(4)
+    judge(job.context, job.id)
+    judge(job.context, job.id)
+    best = job.checkpoints()[1]
+    assert job.row.best == best.id
+    assert [folder.exists() for folder in folders] == [False, True, False, True]
+    with job.context.engine.connect() as db:
+        told = [one.data for one in events.read(db, job.id) if one.type == "evaluation_failed"]
+        shown = curve(db, job.context.settings, job.row)
+    assert sorted(one["step"] for one in told) == [0, 3, 4]
+    assert {(one["error"] or {}).get("message") for one in told} == {"no such luck", None}
+    assert [one.evaluation_status for one in shown] == [
+        *("failed", "succeeded", "succeeded", "failed", "cancelled")
+    ]
+    assert (shown[0].evaluation_error or {})["code"] == "planning_failed"
 
 
 def test_a_failed_job_goes_on_from_its_last_checkpoint(new_job: Any) -> None:
