@@ -14,7 +14,16 @@ from rich.table import Table
 
 from benchmarks.comparing import Row
 
-COMPARISONS = ("rouge", "bleu", "chrf", "bootstrap", "distinct_n", "bertscore", "service")
+COMPARISONS = (
+    "rouge",
+    "bleu",
+    "chrf",
+    "bootstrap",
+    "distinct_n",
+    "bertscore",
+    "service",
+    "training",
+)
 
 
 def main() -> int:

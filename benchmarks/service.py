@@ -44,19 +44,19 @@ def rows(scale: float) -> Iterator[Row]:
         settings = Settings(
             data_dir=folder,
             database_url=SecretStr(server.url),
-            port=_free_port(),
+            port=free_port(),
             log_level="WARNING",
         )
         url = f"http://127.0.0.1:{settings.port}"
 
         begun = time.perf_counter()
-        api = stack.enter_context(_process(settings, "service.api"))
-        _until(lambda: _answers(f"{url}/readyz"))
+        api = stack.enter_context(process(settings, "service.api"))
+        until(lambda: answers(f"{url}/readyz"))
         yield bound("API process ready", time.perf_counter() - begun, READY, "s")
         yield bound("its resident memory, once ready", _resident(api.pid), RESIDENT, "MB")
 
         worker = ("service.cli", "worker", "--device", "cpu", "--queues", "score")
-        stack.enter_context(_process(settings, *worker))
+        stack.enter_context(process(settings, *worker))
         with Client(url, timeout=PATIENCE) as assay:
             accepted, done, scores = _evaluate(assay, samples)
         yield bound(f"inline POST of {len(samples)} samples accepted", accepted, ACCEPTED, "s")
@@ -108,11 +108,12 @@ def _finished(samples: Sequence[Sample], done: float, scores: dict[str, float | 
 
 
 @contextmanager
-def _process(settings: Settings, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(settings: Settings, module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """As `assay serve` starts it, from the same environment."""
     child = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # `serve` says where it listens; this stream is the table's
         env=os.environ | settings.environment(),
         preexec_fn=dies_with_parent(),  # noqa: PLW1509 (see there)
     )
@@ -122,7 +123,7 @@ def _process(settings: Settings, module: str, *arguments: str) -> Iterator[subpr
         stop(child, signal.SIGTERM, GRACE)
 
 
-def _until(true: Callable[[], bool]) -> None:
+def until(true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not true():
         if time.monotonic() > deadline:
@@ -130,7 +131,7 @@ def _until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         return httpx.get(url, trust_env=False).is_success
     except httpx.TransportError:
@@ -143,7 +144,7 @@ def _resident(process: int) -> float:
     return int(kibibytes) * 1024 / 1e6
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

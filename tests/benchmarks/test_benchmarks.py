@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import bootstrap
+from benchmarks import bootstrap, training
 from benchmarks.__main__ import table
 from benchmarks.comparing import Row, Timed, bound, furthest, ratio
 from benchmarks.gpu import measured
@@ -53,6 +53,19 @@ def test_a_missed_bound_is_shown() -> None:
     assert not bound("x", 2.1, 2, "s").fast
     assert "4.9× (missed)" in table([row]).columns[3]._cells
     assert furthest([1.0], [1.0, 2.0]) == np.inf
+
+
+def test_a_dear_wrapping_and_another_curve_are_noticed() -> None:
+    def first(ours: float, losses: list[float]) -> Row:
+        bare = training.Ran(40.0, 30.0, [3.0, 2.0])
+        found = [(training.Ran(ours, 30.0, losses), bare)]
+        return next(training.compared("transformers", found, steps=2))
+
+    assert first(41.9, [3.0, 2.0]).fast
+    assert not first(42.1, [3.0, 2.0]).fast
+    assert first(42.1, [3.0, 2.0 + 2e-7]).agrees
+    assert not first(40.0, [3.0, 2.0001]).agrees
+    assert not first(40.0, [3.0]).agrees
 
 
 def test_texts_are_of_the_length_they_claim_and_the_same_every_time() -> None:
