@@ -70,6 +70,6 @@ def keys(settings: Settings, device: str, processes: int = 1) -> list[Path]:
     if share(settings, device).how != "turns":
         return []
     several = device.startswith("cuda") and processes > 1  # torchrun takes the first ones
-    devices = [f"cuda:{rank}" for rank in range(processes)] if several else [device]
+    used = [f"cuda:{rank}" for rank in range(processes)] if several else [device]
     folder = settings.data_dir / "devices"
-    return [folder / memory.device_key(one) for one in devices]
+    return [folder / memory.device_key(one) for one in used]

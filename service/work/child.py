@@ -39,6 +39,7 @@ class Child:
     _writer: asyncio.StreamWriter | None = None
     _listener: asyncio.Task[None] | None = None
     _answer: asyncio.Future[Answer] | None = None
+    _job: int = 0  # the last one called
     _dying: bool = False
 
     async def start(self) -> None:
@@ -69,6 +70,7 @@ class Child:
         """Runs a task to its end. One call at a time; a cancelled caller leaves it running."""
         await self.start()
         self._answer = asyncio.get_running_loop().create_future()
+        self._job = job
         self._send({"type": "run", "task": task, "ids": ids, "job": job, "attempt": attempt})
         return await self._answer
 
@@ -76,9 +78,9 @@ class Child:
         """Asks the running call to stop between two batches."""
         self._send({"type": "cancel", "job": job})
 
-    def release(self, job: int) -> None:
+    def release(self) -> None:
         """Asks the running call to save what it has and stop, for another to go on."""
-        self._send({"type": "release", "job": job})
+        self._send({"type": "release", "job": self._job})
 
     def kill(self) -> None:
         """Ends the process and all it started; the running call is answered "killed"."""

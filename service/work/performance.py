@@ -66,7 +66,7 @@ class Performer:
             except asyncio.CancelledError:  # Procrastinate's way to say: stop
                 _uncancel()
             if context.abort_reason() is AbortReason.SHUTDOWN:
-                if job.task_name in SAVING and await self._saved(call, job):
+                if job.task_name in SAVING and await self._saved(call):
                     return call.result(), stopped
                 self.child.kill()
                 await _execute(context, FORGIVE, job=job.id)
@@ -78,9 +78,9 @@ class Performer:
             self.child.cancel(job.id or 0)
             stopped = True
 
-    async def _saved(self, call: asyncio.Task[Answer], job: Job) -> bool:
+    async def _saved(self, call: asyncio.Task[Answer]) -> bool:
         """Whether the call came to an end of its own; if not, what it saved is there for others."""
-        self.child.release(job.id or 0)
+        self.child.release()
         await asyncio.wait({call}, timeout=self.saving)
         return call.done() and call.result().outcome in {"done", "cancelled"}
 
@@ -97,6 +97,9 @@ class Performer:
         job = context.job
         if answer.outcome == "done":
             return
+        if answer.outcome == "released":
+            await _execute(context, FORGIVE, job=job.id)
+            raise Again("the worker was told to end")
         if answer.outcome == "cancelled" or stopped:
             await self._become(context, CANCELLED, {})
             return

@@ -87,7 +87,7 @@ async def run(
                 _loop(app, queue, Performer(child, table, grace, saving))
                 for queue, child in zip(places, children, strict=True)
             ]
-            await _supervise(loops, connector, table, told)
+            await _supervise(loops, children, connector, table, told)
         finally:
             for child in children:
                 await child.close()
@@ -96,6 +96,7 @@ async def run(
 
 async def _supervise(
     loops: Sequence[Loop],
+    children: Sequence[Child],
     connector: PsycopgConnector,
     table: Mapping[str, str],
     told: asyncio.Event,
@@ -112,6 +113,8 @@ async def _supervise(
     failed = [task for task in (reaper, *running) if task.done()]
     for loop in loops:
         loop.stop()
+    for child in children:
+        child.release()
     reaper.cancel()
     alive = asyncio.create_task(beat(connector.pool, ids))  # the loops' own hearts have stopped
     await asyncio.wait(running, timeout=2 * STOPPING if failed else None)

@@ -111,9 +111,12 @@ def test_a_checkpoint_that_nobody_recorded_is_adopted(
 def test_a_stopped_worker_loses_no_step(
     service: Live, assay: Client, database: str, data_dir: Path, told: str
 ) -> None:
-    """SIGTERM to the worker, as in a container, or to each of its processes, as from systemd."""
+    """SIGTERM to the worker, as in a container, or to each of its processes, as from systemd: here
+    with torchrun and two ranks among them."""
+    ranks = 2 if told == "everything" else 1
+    options = LONG | {"batch_size": LONG["batch_size"] // ranks}
     with worker(service) as first:
-        job = start(assay, "sft", options=LONG)
+        job = start(assay, "sft", options=options, resources={"processes": ranks})
         until(lambda: under_way(assay, job), 90)
         below = psutil.Process(first.pid).children(recursive=True) if told == "everything" else []
         for process in [*below, first]:
