@@ -62,6 +62,7 @@ def by_turns(
     service.close()
 
 
+@pytest.mark.slow  # five starts of a training process
 def test_by_turns_all_is_done_and_never_at_the_same_time(by_turns: Client, data: Path) -> None:
     assay = by_turns
     job = start(assay, "sft", options=LONG)
