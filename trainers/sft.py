@@ -75,13 +75,11 @@ def train(options: SftOptions, run: Run) -> None:
 
 def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
     """L, of logits (B, T, V) and labels (B, T); N is `num_items_in_batch`."""
-    from torch.nn.functional import cross_entropy
+    from torch.nn.functional import cross_entropy, pad
 
-    logits = outputs.logits[:, :-1].float()  # (B, T - 1, V): position t predicts token t + 1
-    targets = labels[:, 1:]  # (B, T - 1)
-    nll = cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
-    )
+    targets = pad(labels[:, 1:], (0, 1), value=IGNORED)  # (B, T): position t predicts token t + 1
+    logits = outputs.logits.float().flatten(0, 1)  # (B · T, V), whole: a slice would be copied
+    nll = cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="sum")
     return nll / (num_items_in_batch or (targets != IGNORED).sum())
 
 
