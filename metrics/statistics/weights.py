@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
@@ -123,7 +125,16 @@ def _sums(draw: Draw, each: int, rows: Floats, keys: Keys, seed: int, replicates
         raise ValueError(f"{len(rows)} rows for {len(keys)} unit keys")
     words = -(-replicates // each)
     sums = np.zeros((each * words, rows.shape[1]), np.float64)
-    for start in range(0, len(rows), BLOCK):
-        drawn = draw(keys[start : start + BLOCK], seed, 0, words)
-        sums += drawn.astype(np.float64).T @ rows[start : start + BLOCK]
+    # The products are small: threads gain nothing on free cores, and beside a training job they
+    # wait for each other in loops, which was seen to make this four times as slow.
+    with _blas().limit(limits=1):
+        for start in range(0, len(rows), BLOCK):
+            drawn = draw(keys[start : start + BLOCK], seed, 0, words)
+            sums += drawn.astype(np.float64).T @ rows[start : start + BLOCK]
     return sums[:replicates]
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """NumPy's; to find it among the loaded libraries takes milliseconds."""
+    return ThreadpoolController().select(internal_api="openblas")
