@@ -122,6 +122,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     faulthandler.enable()
     with suppress(OSError):  # when memory runs out, this process goes first, not the database
         Path("/proc/self/oom_score_adj").write_text("500")
+    # Threads that wait for each other in loops take the cores from whoever else computes: training
+    # and scoring side by side on two cores took more than twice the processor's time. It is read
+    # when OpenMP is loaded, which is later; a trainer inherits it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of model libraries are no lines of JSON
     settings = get_settings()
     configure(settings)
