@@ -1,16 +1,17 @@
 """SFT with LoRA as one writes it with transformers and peft alone: a side of `benchmarks.training`.
 
-`python benchmarks/sft_with_transformers.py SETTINGS.json`; see `sft_with_trl.py`. This is what the
+`python -m benchmarks.sft_with_transformers SETTINGS.json`; see `sft_with_trl.py`. This is what the
 service's own SFT stands on, so that nothing but the wrapping is between them.
 """
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import peft
 import transformers
+
+from benchmarks.marks import Marks
 
 transformers.utils.logging.disable_progress_bar()
 given = json.loads(Path(sys.argv[1]).read_text())
@@ -33,7 +34,9 @@ model = transformers.AutoModelForCausalLM.from_pretrained(given["model"], dtype=
 lora = peft.LoraConfig(
     r=given["r"], lora_alpha=given["alpha"], target_modules="all-linear", task_type="CAUSAL_LM"
 )
+marks = Marks()
 trainer = transformers.Trainer(
+    callbacks=[marks],
     model=peft.get_peft_model(model, lora),
     processing_class=tokenizer,
     data_collator=transformers.DataCollatorForSeq2Seq(tokenizer),
@@ -53,7 +56,5 @@ trainer = transformers.Trainer(
         report_to="none",
     ),
 )
-begun = time.time()
 trainer.train()
-losses = [one["loss"] for one in trainer.state.log_history if "loss" in one]
-print(json.dumps({"losses": losses, "begun": begun, "ended": time.time()}))
+marks.tell(trainer.state)

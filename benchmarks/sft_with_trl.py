@@ -1,12 +1,11 @@
 """SFT with LoRA as one writes it with TRL alone: a side of `benchmarks.training`.
 
-`python benchmarks/sft_with_trl.py SETTINGS.json`; knows nothing of ours. What it prints last is one
-line of JSON: the logged losses, and when training began and ended (seconds since the epoch).
+`python -m benchmarks.sft_with_trl SETTINGS.json`; knows nothing of ours. What it prints last is one
+line of JSON, from `Marks`.
 """
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import transformers
@@ -14,6 +13,8 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
+
+from benchmarks.marks import Marks
 
 transformers.utils.logging.disable_progress_bar()
 given = json.loads(Path(sys.argv[1]).read_text())
@@ -24,7 +25,9 @@ rows = [
     }
     for row in map(json.loads, Path(given["rows"]).read_text().splitlines())
 ]
+marks = Marks()
 trainer = SFTTrainer(
+    callbacks=[marks],
     model=AutoModelForCausalLM.from_pretrained(given["model"], dtype="float32"),
     processing_class=AutoTokenizer.from_pretrained(given["model"]),
     train_dataset=Dataset.from_list(rows),
@@ -49,7 +52,5 @@ trainer = SFTTrainer(
         report_to="none",
     ),
 )
-begun = time.time()
 trainer.train()
-losses = [one["loss"] for one in trainer.state.log_history if "loss" in one]
-print(json.dumps({"losses": losses, "begun": begun, "ended": time.time()}))
+marks.tell(trainer.state)

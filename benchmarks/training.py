@@ -6,6 +6,9 @@ end; one of TRL, which is what most people write, and one of transformers and pe
 our SFT stands on, so that only the wrapping differs. Each side imports its libraries, loads SmolLM2
 (converted beforehand), trains on all cores and saves as many checkpoints, in turns. Nothing is
 scored meanwhile: that would be other work.
+
+Of each step the shortest over the rounds counts, and of the rest: seconds in which the machine did
+something else are in no figure, and either side had as many rounds.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +36,15 @@ from metrics.inference.pool import ModelPool
 from service.client import Client
 from service.settings import Settings, get_settings
 from trainers.run.declaration import Lora
+from trainers.run.reports import Reader
+from trainers.run.spec import EVENTS
 
 MODEL = "builtin/smollm2-135m-instruct"
-LIBRARIES = {  # a script beside this file; how far a loss may lie from ours
-    "TRL": ("sft_with_trl.py", 1e-4),  # its log-softmax is its own, in tiles
-    "transformers": ("sft_with_transformers.py", 1e-6),  # the last bit: it adds up in another order
+LIBRARIES = {  # a module; its rounds; how far a loss may lie from ours
+    "transformers": ("sft_with_transformers", 3, 1e-6),  # the last bit
+    "TRL": ("sft_with_trl", 2, 1e-4),  # its log-softmax is its own, in tiles
 }
-STEPS, SAVES, BATCH, ROUNDS = 16, 2, 2, 3
+STEPS, SAVES, BATCH = 16, 2, 2
 OPTIONS = {"batch_size": BATCH, "learning_rate": 2e-4, "max_length": 256, "seed": 0}
 COST = 0.05  # of the bare library's wall time
 OFFLINE = {
@@ -52,16 +58,24 @@ Records = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One training: seconds from start to end, those of its steps and checkpoints, each loss."""
+    """One training: seconds from start to end, those of each step and the last save, each loss."""
 
     whole: float
-    steps: float
+    steps: list[float]
     losses: list[float]
 
+
+@dataclass(frozen=True, slots=True)
+class Least:
+    """Several trainings, with the shortest of each step; `rest` is what comes before the first step
+    and after the last checkpoint, the same however long it trains."""
+
+    steps: float
+    rest: float
+
     @property
-    def rest(self) -> float:
-        """Before the first step and after the last checkpoint: the same however long it trains."""
-        return self.whole - self.steps
+    def whole(self) -> float:
+        return self.steps + self.rest
 
 
 def rows(scale: float) -> Iterator[Row]:
@@ -78,16 +92,19 @@ def rows(scale: float) -> Iterator[Row]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assay-bench-")))
         (folder / "models").symlink_to(kept)
         assay = stack.enter_context(_service(folder))
-        sides: dict[str, Callable[[], Ran]] = {"ours": partial(ours, assay, records, options)}
-        for name, (script, _) in LIBRARIES.items():
+        sides: dict[str, Callable[[], Ran]] = {
+            "ours": partial(ours, assay, folder, records, options)
+        }
+        for name, (script, _, _) in LIBRARIES.items():
             given = _given(folder / name, model, records, options)
             sides[name] = partial(theirs, script, given)
-        rounds = [_round(sides, number) for number in range(ROUNDS if scale >= 1 else 1)]
+        rounds = list(_rounds(sides, scale))
     for name in LIBRARIES:
-        yield from compared(name, [(one["ours"], one[name]) for one in rounds], steps)
+        pairs = [(one["ours"], one[name]) for one in rounds if name in one]
+        yield from compared(name, pairs, steps)
 
 
-def ours(assay: Client, records: Records, options: Mapping[str, Any]) -> Ran:
+def ours(assay: Client, folder: Path, records: Records, options: Mapping[str, Any]) -> Ran:
     started = time.time()
     assay.create_dataset("bench", records, "sft")
     body = {
@@ -96,21 +113,30 @@ def ours(assay: Client, records: Records, options: Mapping[str, Any]) -> Ran:
         "dataset": "bench",
         "options": {**options, "lora": True},
     }
-    path = f"/v1/training_jobs/{assay.request('POST', '/v1/training_jobs', body)['id']}"
-    seen = {event.type: time.time() for event in assay.events_of(path)}  # of each, the last
+    made = assay.request("POST", "/v1/training_jobs", body)["id"]
+    path = f"/v1/training_jobs/{made}"
+    for _ in assay.events_of(path):
+        pass
     ended = time.time()
     job = assay.request("GET", path)
     if job["status"] != "succeeded":
         raise SystemExit(f"the job {job['status']}: {job['error']}")
     series = assay.request("GET", f"{path}/metrics")["series"]
-    losses = [value for _, value in series["loss"]]
-    return Ran(ended - started, seen["checkpoint"] - seen["plan"], losses)
+    return Ran(ended - started, _steps(folder, made), [value for _, value in series["loss"]])
+
+
+def _steps(folder: Path, job: str) -> list[float]:
+    """Seconds of each step and of the last save: what `Marks` says of the others."""
+    (attempt,) = folder.glob(f"training/{job}/*/{EVENTS}")
+    told = [r for r in Reader(attempt) if r.type in {"series", "checkpoint"} or r.name == "plan"]
+    times = [r.time for r in told if r.type != "checkpoint"] + [told[-1].time]
+    return [after - before for before, after in pairwise(times)]
 
 
 def theirs(script: str, given: Path) -> Ran:
     started = time.time()
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name(script)), str(given)],
+        [sys.executable, "-m", f"benchmarks.{script}", str(given)],
         check=False,
         env=os.environ | OFFLINE,
         capture_output=True,
@@ -120,7 +146,7 @@ def theirs(script: str, given: Path) -> Ran:
     if done.returncode:
         raise SystemExit(f"{script} failed:\n{done.stderr[-2000:]}")
     said = json.loads(done.stdout.splitlines()[-1])
-    return Ran(ended - started, said["ended"] - said["begun"], said["losses"])
+    return Ran(ended - started, said["steps"], said["losses"])
 
 
 @contextmanager
@@ -143,36 +169,38 @@ def _given(folder: Path, model: Path, records: Records, options: Mapping[str, An
     return given
 
 
-def _round(sides: Mapping[str, Callable[[], Ran]], number: int) -> dict[str, Ran]:
-    """Every side once, another one first from round to round."""
-    names = [*sides]
-    first = number % len(names)
-    return {name: sides[name]() for name in names[first:] + names[:first]}
+def _rounds(sides: Mapping[str, Callable[[], Ran]], scale: float) -> Iterator[dict[str, Ran]]:
+    """Every side that still has a round to go, another one first from round to round."""
+    for number in range(max(rounds for _, rounds, _ in LIBRARIES.values()) if scale >= 1 else 1):
+        names = [name for name in sides if name == "ours" or number < LIBRARIES[name][1]]
+        first = number % len(names)
+        yield {name: sides[name]() for name in names[first:] + names[:first]}
 
 
 def compared(name: str, found: Sequence[tuple[Ran, Ran]], steps: int) -> Iterator[Row]:
-    cost = min(a.whole for a, _ in found) / min(b.whole for _, b in found) - 1
+    a, b = least([a for a, _ in found]), least([b for _, b in found])
+    cost = a.whole / b.whole - 1
     curves = [run.losses for pair in found for run in pair]
     apart = max(furthest(curves[0], curve) for curve in curves)
     same = "each loss equal" if apart == 0 else f"largest difference of a loss {apart:.1g}"
     yield Row(
         f"SFT with LoRA of SmolLM2-135M, {steps} steps, {SAVES} checkpoints, POST to end, "
         f"against a script of {name}",
-        *_both([(a.whole, b.whole) for a, b in found]),
+        seconds(a.whole),
+        seconds(b.whole),
         f"{cost:+.1%}",
         f"≤ {COST:+.0%}",
         same,
         fast=cost <= COST,
-        agrees=len(curves[0]) == steps and apart <= LIBRARIES[name][1],
+        agrees=len(curves[0]) == steps and apart <= LIBRARIES[name][2],
     )
-    parts = {
-        "of that, steps and checkpoints": [(a.steps, b.steps) for a, b in found],
-        "the rest, the same however long it trains": [(a.rest, b.rest) for a, b in found],
-    }
-    for what, pairs in parts.items():
-        yield Row(what, *_both(pairs), "", "", "")
+    within = "of that, steps and checkpoints"
+    yield Row(within, seconds(a.steps), seconds(b.steps), f"{a.steps / b.steps - 1:+.1%}", "", "")
+    outside = "the rest, the same however long it trains"
+    yield Row(outside, seconds(a.rest), seconds(b.rest), "", "", "")
 
 
-def _both(pairs: Sequence[tuple[float, float]]) -> tuple[str, str]:
-    """The least of either side: whatever else the machine does only adds to it."""
-    return seconds(min(a for a, _ in pairs)), seconds(min(b for _, b in pairs))
+def least(runs: Sequence[Ran]) -> Least:
+    """Whatever else the machine does only adds to a time."""
+    steps = sum(min(same) for same in zip(*[run.steps for run in runs], strict=True))
+    return Least(steps, min(run.whole - sum(run.steps) for run in runs))

@@ -57,8 +57,8 @@ def test_a_missed_bound_is_shown() -> None:
 
 def test_a_dear_wrapping_and_another_curve_are_noticed() -> None:
     def first(ours: float, losses: list[float]) -> Row:
-        bare = training.Ran(40.0, 30.0, [3.0, 2.0])
-        found = [(training.Ran(ours, 30.0, losses), bare)]
+        bare = training.Ran(40.0, [20.0, 10.0], [3.0, 2.0])
+        found = [(training.Ran(ours, [20.0, 10.0], losses), bare)]
         return next(training.compared("transformers", found, steps=2))
 
     assert first(41.9, [3.0, 2.0]).fast
@@ -66,6 +66,11 @@ def test_a_dear_wrapping_and_another_curve_are_noticed() -> None:
     assert first(42.1, [3.0, 2.0 + 2e-7]).agrees
     assert not first(40.0, [3.0, 2.0001]).agrees
     assert not first(40.0, [3.0]).agrees
+
+
+def test_the_shortest_of_each_step_counts() -> None:
+    runs = [training.Ran(40.0, [20.0, 11.0, 1.0], []), training.Ran(42.0, [21.0, 10.0, 2.0], [])]
+    assert training.least(runs) == training.Least(steps=31.0, rest=8.0)
 
 
 def test_texts_are_of_the_length_they_claim_and_the_same_every_time() -> None:
