@@ -19,11 +19,12 @@ from service.store import training
 from service.work.context import Context
 from service.work.device import TrainingTurn
 from service.work.training_reports import Attempt, TakenOverError, store
-from trainers.run.process import launch
+from trainers.run.process import allocator, launch
 from trainers.run.reports import Reader, Report
 from trainers.run.spec import CONTROL, EVENTS, LOG
 
-LOOK_EVERY = 0.2  # seconds between looks at the process, its reports and the job's row
+LOOK_EVERY = 0.2  # seconds between looks at the process and its reports
+ASK_EVERY = 0.5  # seconds between looks at the job's row: each costs the process that trains
 STOP_PATIENCE = 120.0  # seconds for the step at work and its checkpoint, once asked to stop
 
 
@@ -33,6 +34,7 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
     reader = Reader(attempt.folder / EVENTS)
     asked: str | None = None
     deadline = float("inf")
+    ask_at = 0.0
     last: Report | None = None
     try:
         while True:
@@ -44,7 +46,10 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
                 return last
             if any(report.name == "plan" for report in reports):
                 turn.begin()
-            wish = look(context, attempt) or release_wanted(context, turn)
+            wish = None
+            if time.monotonic() >= ask_at:
+                ask_at = time.monotonic() + ASK_EVERY
+                wish = look(context, attempt) or release_wanted(context, turn)
             if wish is not None and asked in {None, "release"} and wish != asked:
                 (attempt.folder / CONTROL).write_text(wish)
                 asked = wish
@@ -82,7 +87,7 @@ def _start(attempt: Attempt, inherited: Collection[int]) -> subprocess.Popen[byt
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=allocator() | environment,
             pass_fds=inherited,  # the device's lock: held for as long as anybody lives in there
             start_new_session=True,
             preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 (see there)

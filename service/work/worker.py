@@ -18,7 +18,7 @@ from typing import Protocol
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.job_context import JobContext
-from procrastinate.jobs import DeleteJobCondition
+from procrastinate.jobs import DeleteJobCondition, Notification
 from procrastinate.worker import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -33,7 +33,7 @@ from service.work.performance import GRACE, Performer
 from service.work.reaper import STALLED, beat, reap
 
 HEARTBEAT = 2.0  # seconds
-POLL = 0.2  # seconds: a notification that comes during a fetch is lost (1% of jobs, one by one)
+POLL = 2.0  # seconds between looks for a job that no notification told of
 STOPPING = 2.0  # seconds a short job has to finish before it goes back to the queue
 
 log = logging.getLogger(__name__)
@@ -129,14 +129,30 @@ async def _perform(context: JobContext, /, **ids: object) -> None:
     await performer.perform(context)
 
 
+class Attentive(Worker):
+    """Procrastinate's own forgets a notification that comes while it looks for a job."""
+
+    _told = 0
+
+    async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
+        self._told += 1
+        await super()._handle_notification(channel=channel, notification=notification)
+
+    async def _fetch_and_process_jobs(self) -> None:
+        known = -1
+        while known != self._told and not self._stop_event.is_set():
+            known = self._told
+            await super()._fetch_and_process_jobs()  # type: ignore[no-untyped-call]
+
+
 def _loop(app: App, queue: str, performer: Performer) -> Loop:
-    return Worker(
+    return Attentive(
         app,
         queues=[queue],
         name=queue,
         concurrency=1,
         fetch_job_polling_interval=POLL,
-        abort_job_polling_interval=0.5,
+        abort_job_polling_interval=POLL,
         shutdown_graceful_timeout=STOPPING,
         delete_jobs=DeleteJobCondition.SUCCESSFUL,
         additional_context={"performer": performer},
