@@ -29,9 +29,9 @@ from tests.trainers.attempts import (
 )
 from trainers.run.callbacks import Watch
 from trainers.run.checkpoints import is_complete, last_complete
-from trainers.run.process import environment, explained, launch
+from trainers.run.process import environment, explained, launch, train
 from trainers.run.reports import Reader, Report, Reporter
-from trainers.run.run import TrainingError
+from trainers.run.run import Run, TrainingError
 from trainers.run.spec import CONTROL, LOG, Spec
 
 RECORDS = [
@@ -212,6 +212,17 @@ def test_a_process_sees_its_own_device_alone(
     assert "CUDA_VISIBLE_DEVICES" not in environment(several)
     on_cpu = environment(spec.model_copy(update={"device": "cpu"}))
     assert (on_cpu["CUDA_VISIBLE_DEVICES"], on_cpu["HF_HUB_OFFLINE"]) == ("", "1")
+
+
+def test_more_processes_than_gpus_are_refused(
+    tiny_language_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    options = {"max_steps": 1, "save_steps": 1}
+    settings = {"device": "cuda:0", "processes": 3}
+    spec = attempt(tmp_path / "job", "sft", tiny_language_model, RECORDS, options, **settings)
+    with pytest.raises(TrainingError, match="3 processes need a GPU each, and this worker sees 2"):
+        train(Run(spec))
 
 
 def test_typed_errors_keep_their_code_and_field() -> None:

@@ -112,11 +112,27 @@ def train(run: Run) -> None:
     if unable is not None:
         field, reason = unable
         raise TrainingError("unsupported", reason, field)
+    _one_device_each(run.spec)
     run.resume  # noqa: B018 (a checkpoint that cannot be resumed from is refused before all else)
     from transformers import set_seed
 
     set_seed(options.seed)
     trainer.train(options, run)
+
+
+def _one_device_each(spec: Spec) -> None:
+    """Raises TrainingError for more processes than there are GPUs: only who sees them can tell."""
+    if spec.processes == 1 or spec.device == "cpu":
+        return
+    import torch
+
+    seen = torch.cuda.device_count()
+    if seen < spec.processes:
+        message = (
+            f"{spec.processes} processes need a GPU each, and this worker sees {seen}: "
+            f"ask for at most {max(seen, 1)}"
+        )
+        raise TrainingError("unsupported", message, "resources.processes")
 
 
 def _placed(spec: Spec) -> Spec:
