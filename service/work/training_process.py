@@ -8,6 +8,7 @@ over, and the group is killed.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import time
@@ -23,8 +24,7 @@ from trainers.run.process import allocator, launch
 from trainers.run.reports import Reader, Report
 from trainers.run.spec import CONTROL, EVENTS, LOG
 
-LOOK_EVERY = 0.2  # seconds between looks at the process and its reports
-ASK_EVERY = 0.5  # seconds between looks at the job's row: each costs the process that trains
+LOOK_EVERY = 0.5  # seconds between looks at reports and the job's row: each stops a training thread
 STOP_PATIENCE = 120.0  # seconds for the step at work and its checkpoint, once asked to stop
 
 
@@ -34,7 +34,6 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
     reader = Reader(attempt.folder / EVENTS)
     asked: str | None = None
     deadline = float("inf")
-    ask_at = 0.0
     last: Report | None = None
     try:
         while True:
@@ -46,10 +45,7 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
                 return last
             if any(report.name == "plan" for report in reports):
                 turn.begin()
-            wish = None
-            if time.monotonic() >= ask_at:
-                ask_at = time.monotonic() + ASK_EVERY
-                wish = look(context, attempt) or release_wanted(context, turn)
+            wish = look(context, attempt) or release_wanted(context, turn)
             if wish is not None and asked in {None, "release"} and wish != asked:
                 (attempt.folder / CONTROL).write_text(wish)
                 asked = wish
@@ -57,7 +53,7 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
                     deadline = time.monotonic() + STOP_PATIENCE
             if asked is not None and time.monotonic() > deadline:
                 return Report(type="stopped", name=asked)
-            time.sleep(LOOK_EVERY)
+            _wait(process, LOOK_EVERY)
     finally:
         _kill(process)
 
@@ -92,6 +88,18 @@ def _start(attempt: Attempt, inherited: Collection[int]) -> subprocess.Popen[byt
             start_new_session=True,
             preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 (see there)
         )
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Until the process ends, or for so long."""
+    with suppress(ProcessLookupError):  # it has ended, and been waited for
+        ended = os.pidfd_open(process.pid)
+        try:
+            look_out = select.poll()
+            look_out.register(ended, select.POLLIN)
+            look_out.poll(seconds * 1000)
+        finally:
+            os.close(ended)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
