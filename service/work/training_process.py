@@ -8,7 +8,6 @@ over, and the group is killed.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import time
@@ -53,7 +52,8 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
                     deadline = time.monotonic() + STOP_PATIENCE
             if asked is not None and time.monotonic() > deadline:
                 return Report(type="stopped", name=asked)
-            _wait(process, LOOK_EVERY)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_EVERY)
     finally:
         _kill(process)
 
@@ -88,18 +88,6 @@ def _start(attempt: Attempt, inherited: Collection[int]) -> subprocess.Popen[byt
             start_new_session=True,
             preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 (see there)
         )
-
-
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """Until the process ends, or for so long."""
-    with suppress(ProcessLookupError):  # it has ended, and been waited for
-        ended = os.pidfd_open(process.pid)
-        try:
-            look_out = select.poll()
-            look_out.register(ended, select.POLLIN)
-            look_out.poll(seconds * 1000)
-        finally:
-            os.close(ended)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

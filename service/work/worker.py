@@ -33,7 +33,7 @@ from service.work.performance import GRACE, Performer
 from service.work.reaper import STALLED, beat, reap
 
 HEARTBEAT = 2.0  # seconds
-POLL = 5.0  # seconds between looks for a job that no notification told of
+POLL = 1.0  # seconds: nothing tells of a job that is given back, due, or whose lock is free
 STOPPING = 2.0  # seconds a short job has to finish before it goes back to the queue
 
 log = logging.getLogger(__name__)

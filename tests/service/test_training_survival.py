@@ -67,6 +67,9 @@ def test_a_killed_trainer_is_started_again(
     with worker(service):
         job = start(assay, "sft", options=LONG)
         until(lambda: under_way(assay, job), 90)
+        given = trainer(job).environ()  # read when a process starts, so it must be there by then
+        assert given.items() >= allocator().items()
+        assert given.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
         os.kill(trainer(job).pid, signal.SIGKILL)
         all_done(assay, database, job, attempts=2)
 

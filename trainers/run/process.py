@@ -52,7 +52,8 @@ def allocator() -> dict[str, str]:
     """For glibc, which reads it when the process starts: what a step frees stays with the process.
 
     Each step allocates and frees the same logits and gradients. Given back to the kernel in between
-    they are a million page faults in sixteen steps of a small model, 5 to 10% of the time on a CPU.
+    they are a million page faults in sixteen steps of a small model, which a busy virtual machine
+    answers slowly.
     """
     return {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 
@@ -184,8 +185,9 @@ def die_with_parent() -> None:
 def end(status: int) -> NoReturn:
     """What asked to be called at the end is; a second of taking torch apart is left out."""
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # the log may be on a disk that is full
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(status)
 
 
