@@ -17,11 +17,11 @@ from typing import Any
 
 from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, english, news
+from inference.load import without_progress_bars
+from inference.pool import ModelPool
 from metrics import parse
 from metrics.bertscore import METRIC
-from metrics.evidence.declaration import Floats
-from metrics.inference.loading import without_progress_bars
-from metrics.inference.pool import ModelPool
+from metrics.core.metric import Floats
 
 REQUIRED = 1.6
 TOLERANCE = 1e-5

@@ -9,7 +9,7 @@ from benchmarks.comparing import QUICK, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, news
 from metrics import parse
 from metrics.bleu import METRIC
-from metrics.evidence.declaration import Floats
+from metrics.core.metric import Floats
 
 REQUIRED = 5.0
 

@@ -16,7 +16,7 @@ from benchmarks.comparing import Row, bound, furthest, in_turns, ratio, rows_of,
 from benchmarks.texts import Pairs, news
 from metrics import parse
 from metrics.bleu import METRIC
-from metrics.evidence.declaration import Floats
+from metrics.core.metric import Floats
 from metrics.statistics.intervals import Intervals, bootstrap
 from metrics.statistics.paired import Difference, from_replicates
 from metrics.statistics.weights import totals, unit_keys

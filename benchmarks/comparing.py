@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from metrics.evidence.declaration import AnyMetric, Floats, Params, Sample
-from metrics.evidence.measuring import items_of, measure
-from metrics.inference.protocol import Models, NoModels
+from inference.protocol import Models, NoModels
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import AnyMetric, Floats, Params, Sample
 
 T = TypeVar("T")
 A = TypeVar("A")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from benchmarks.comparing import QUICK, Row, furthest, in_turns, ratio, rows_of, value_of
 from benchmarks.texts import Pairs, news
 from metrics import parse
+from metrics.core.metric import Floats
 from metrics.distinct_n import METRIC, ORDERS
-from metrics.evidence.declaration import Floats
 
 REQUIRED = 5.0
 

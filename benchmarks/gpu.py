@@ -22,10 +22,10 @@ from rich.table import Table
 
 from benchmarks.comparing import rows_of
 from benchmarks.texts import english
+from inference.pool import ModelPool
+from inference.protocol import DType
 from metrics import find, parse
-from metrics.evidence.declaration import Floats, Sample
-from metrics.inference.pool import ModelPool
-from metrics.inference.protocol import DType
+from metrics.core.metric import Floats, Sample
 
 ENCODER, LANGUAGE = "builtin/minilm-l6", "builtin/smollm2-135m-instruct"
 DTYPES: tuple[DType, ...] = ("float32", "bfloat16")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, summaries
 from metrics import parse
-from metrics.evidence.declaration import Floats, Params
+from metrics.core.metric import Floats, Params
 from metrics.rouge import METRIC, NAMES
 
 REQUIRED = 40.0

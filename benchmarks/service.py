@@ -18,15 +18,15 @@ from pathlib import Path
 import httpx
 from pydantic import SecretStr
 
+from assay.client import FINAL, Client
 from benchmarks.comparing import Row, bound, rows_of, value_of
 from benchmarks.texts import news
 from metrics import find, parse
-from metrics.evidence.declaration import Sample
-from metrics.evidence.scoring import prepare
-from service.client import FINAL, Client
-from service.database import migrate
-from service.postgres import EmbeddedPostgres
+from metrics.core.metric import Sample
+from metrics.core.run import prepare
+from service.db.engine import migrate
 from service.processes import dies_with_parent, stop
+from service.serve.postgres import EmbeddedPostgres
 from service.settings import Settings
 
 SAMPLES = 10_000
@@ -50,7 +50,7 @@ def rows(scale: float) -> Iterator[Row]:
         url = f"http://127.0.0.1:{settings.port}"
 
         begun = time.perf_counter()
-        api = stack.enter_context(process(settings, "service.api"))
+        api = stack.enter_context(process(settings, "service.serve.api"))
         until(lambda: answers(f"{url}/readyz"))
         yield bound("API process ready", time.perf_counter() - begun, READY, "s")
         yield bound("its resident memory, once ready", _resident(api.pid), RESIDENT, "MB")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import russian
-from metrics.evidence.declaration import Sample
+from metrics.core.metric import Sample
 
 Language = Literal["en", "ru"]
 Words = NDArray[np.object_]

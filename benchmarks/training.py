@@ -29,15 +29,15 @@ from typing import Any
 
 import orjson
 
+from assay.client import Client
 from benchmarks.comparing import Row, furthest, seconds
 from benchmarks.service import answers, free_port, process, until
 from benchmarks.texts import english
-from metrics.inference.pool import ModelPool
-from service.client import Client
+from inference.pool import ModelPool
 from service.settings import Settings, get_settings
-from trainers.run.declaration import Lora
-from trainers.run.reports import Reader
-from trainers.run.spec import EVENTS
+from trainers.job.declaration import Lora
+from trainers.job.reports import Reader
+from trainers.job.spec import EVENTS
 
 MODEL = "builtin/smollm2-135m-instruct"
 LIBRARIES = {  # a module; its rounds; how far a loss may lie from ours

@@ -11,10 +11,10 @@ from rich.console import Console, Group
 from rich.markup import escape
 from rich.padding import Padding
 
+from assay.client import AssayError, Client, Evaluation
 from demo import tables
 from demo.asking import CODE, QUESTIONS, SUMMARIES, Found, evaluate, evaluate_all, model_calls
 from demo.service import DemoError, Service, running
-from service.client import AssayError, Client, Evaluation
 from service.settings import Settings, get_settings
 
 SCORES = (

@@ -13,10 +13,10 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from assay.client import FINAL, Client, Evaluation, MetricLike
 from demo import programs
 from demo.service import DemoError
 from demo.shipped import read_outputs, read_records
-from service.client import FINAL, Client, Evaluation, MetricLike
 
 LANGUAGE_MODEL = "builtin/smollm2-135m-instruct"
 ENCODER = "builtin/minilm-l6"

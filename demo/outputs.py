@@ -12,8 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from demo.shipped import DATA, Record, read_records, write_outputs
-from metrics.inference.pool import ModelPool
-from metrics.inference.protocol import Generation
+from inference.pool import ModelPool
+from inference.protocol import Generation
 
 MODEL = "builtin/smollm2-135m-instruct"
 

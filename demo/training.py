@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from assay.client import FINAL, AssayError, Client
 from demo import curves, tables
 from demo.service import DemoError, running
 from demo.shipped import read_records
-from service.client import FINAL, AssayError, Client
 from service.settings import get_settings
 
 MODEL = "builtin/smollm2-135m-instruct"

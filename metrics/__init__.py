@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from metrics.evidence.asking import declarations, hint, parsed
-from metrics.evidence.declaration import AnyMetric, Params
-from metrics.evidence.errors import UnknownMetric
+from metrics.core.errors import UnknownMetric
+from metrics.core.metric import AnyMetric, Params
+from metrics.core.registry import declarations, hint, parsed
 
 COMMUNITY = "evaluate/"  # prefix of `evaluate`'s metrics, from a local folder
 

@@ -33,8 +33,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationInfo, field_validator
 
-from metrics.evidence.columns import FLAG, Evidence
-from metrics.evidence.declaration import (
+from inference.batching import plan_by_length, plan_in_order
+from inference.bertscore_tables import baseline, tuned_layers
+from inference.errors import InputError
+from inference.protocol import DType, Encoder, Models
+from metrics.core.evidence import FLAG, Evidence
+from metrics.core.metric import (
     Flag,
     Floats,
     Ints,
@@ -49,10 +53,6 @@ from metrics.evidence.declaration import (
     needs,
     settle_only,
 )
-from metrics.evidence.errors import InputError
-from metrics.inference.batching import plan_by_length, plan_in_order
-from metrics.inference.bertscore_tables import baseline, tuned_layers
-from metrics.inference.protocol import DType, Encoder, Models
 
 BLANK_OUTPUT, BLANK_REFERENCE, CUT = 1, 2, 3
 

@@ -22,8 +22,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import (
+from inference.protocol import Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import (
     Floats,
     Ints,
     Item,
@@ -35,7 +36,6 @@ from metrics.evidence.declaration import (
     settle_by_pooling,
     settle_only,
 )
-from metrics.inference.protocol import Models
 from metrics.text import ngrams
 from metrics.text.passages import Passages, batches, passages
 from metrics.text.tokenizers import NEED_A_NETWORK, Name, tokenize

@@ -19,8 +19,9 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from metrics.evidence.columns import Column, Evidence
-from metrics.evidence.declaration import (
+from inference.protocol import Models
+from metrics.core.evidence import Column, Evidence
+from metrics.core.metric import (
     Floats,
     Ints,
     Item,
@@ -31,7 +32,6 @@ from metrics.evidence.declaration import (
     needs,
     settle_by_pooling,
 )
-from metrics.inference.protocol import Models
 from metrics.text import ngrams
 from metrics.text.passages import Passages, batches, passages
 

@@ -29,8 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from metrics.evidence.columns import Column, Evidence
-from metrics.evidence.declaration import (
+from inference.protocol import Models
+from metrics.core.evidence import Column, Evidence
+from metrics.core.metric import (
     Floats,
     Ints,
     Item,
@@ -42,7 +43,6 @@ from metrics.evidence.declaration import (
     needs,
     settle_only,
 )
-from metrics.inference.protocol import Models
 from metrics.text.hashing import hash_words
 from metrics.text.normalization import words
 

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import (
+from inference.protocol import Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import (
     Item,
     Metric,
     Params,
@@ -25,7 +26,6 @@ from metrics.evidence.declaration import (
     needs,
     settle_by_averaging,
 )
-from metrics.inference.protocol import Models
 from metrics.text.normalization import Normalization, normalize
 
 

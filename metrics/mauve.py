@@ -34,8 +34,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from metrics.evidence.columns import FLAG, Evidence
-from metrics.evidence.declaration import (
+from inference.batching import plan_by_length, plan_in_order
+from inference.protocol import DType, Encoder, Models
+from metrics.core.errors import TooFewSamples
+from metrics.core.evidence import FLAG, Evidence
+from metrics.core.metric import (
     Flag,
     Floats,
     Ints,
@@ -48,9 +51,6 @@ from metrics.evidence.declaration import (
     needs,
     settle_only,
 )
-from metrics.evidence.errors import TooFewSamples
-from metrics.inference.batching import plan_by_length, plan_in_order
-from metrics.inference.protocol import DType, Encoder, Models
 
 BLANK = 1
 

@@ -18,8 +18,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from metrics.evidence.columns import Column, Evidence
-from metrics.evidence.declaration import (
+from inference.errors import InputError
+from inference.protocol import Models
+from metrics.core.evidence import Column, Evidence
+from metrics.core.metric import (
     Floats,
     Ints,
     Item,
@@ -33,8 +35,6 @@ from metrics.evidence.declaration import (
     mean,
     settle_only,
 )
-from metrics.evidence.errors import InputError
-from metrics.inference.protocol import Models
 from metrics.sandbox import Ending, Limits, run_many
 
 _BATCH = 64  # programs between two looks at whether to go on

@@ -32,8 +32,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import (
+from inference.batching import plan_by_length
+from inference.errors import InputError
+from inference.protocol import DType, LanguageModel, Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import (
     Flag,
     Floats,
     Ints,
@@ -47,9 +50,6 @@ from metrics.evidence.declaration import (
     settle_by_averaging,
     settle_by_pooling,
 )
-from metrics.evidence.errors import InputError
-from metrics.inference.batching import plan_by_length
-from metrics.inference.protocol import DType, LanguageModel, Models
 
 BATCH_ROWS = 128
 BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress

@@ -19,8 +19,11 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import (
+from inference.batching import plan_by_length
+from inference.errors import InputError
+from inference.protocol import DType, Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import (
     Flag,
     Item,
     Metric,
@@ -31,9 +34,6 @@ from metrics.evidence.declaration import (
     needs,
     settle_by_averaging,
 )
-from metrics.evidence.errors import InputError
-from metrics.inference.batching import plan_by_length
-from metrics.inference.protocol import DType, Models
 
 BATCH_ROWS = 128
 BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress

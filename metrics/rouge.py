@@ -28,8 +28,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import (
+from inference.protocol import Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import (
     Flag,
     Floats,
     Item,
@@ -42,7 +43,6 @@ from metrics.evidence.declaration import (
     needs,
     settle_by_averaging,
 )
-from metrics.inference.protocol import Models
 from metrics.text.passages import Passages, batches, passages
 from metrics.text.scripts import main_script, mostly_latin
 from metrics.text.sentences import split_sentences

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-from service.tables import metadata
+from service.db.tables import metadata
 
 LOCK = 0x41535341_59  # "ASSAY": concurrent upgrades wait for each other
 

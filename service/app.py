@@ -10,25 +10,23 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
-from service.database import connect
+from service.catalogue import metrics as catalogue
+from service.catalogue import trainers
+from service.datasets import routes as datasets
+from service.datasets import uploads
+from service.db.engine import connect
+from service.db.notices import Notices
 from service.errors import ErrorOut, install
-from service.middleware import Bodies, Requests
-from service.notices import Notices
-from service.routes import (
-    catalogue,
-    checkpoints,
-    comparisons,
-    datasets,
-    evaluations,
-    health,
-    leaderboards,
-    models,
-    score,
-    trainers,
-    training_jobs,
-    uploads,
-)
+from service.evaluations import routes as evaluations
+from service.health import routes as health
+from service.http.middleware import Bodies, Requests
+from service.leaderboards import comparisons
+from service.leaderboards import routes as leaderboards
+from service.models import routes as models
+from service.scoring import routes as score
 from service.settings import Settings, get_settings
+from service.training import checkpoint_routes as checkpoints
+from service.training import routes as training_jobs
 
 DESCRIPTION = """
 Scores you can defend: every value with its interval and its signature, every row kept.

@@ -48,8 +48,9 @@ def serve(
     assay serve --port 9000 --data-dir /data/assay
     assay serve --device cuda:0 --device cuda:1
     """
-    from service import logs, supervisor
-    from service.postgres import PostgresError
+    from service import logs
+    from service.serve import supervisor
+    from service.serve.postgres import PostgresError
 
     workers = ",".join(device) if device else None
     settings = _settings(host=host, port=port, data_dir=data_dir, workers=workers)
@@ -63,7 +64,7 @@ def serve(
 @app.command()
 def api(host: Host = None, port: Port = None) -> None:
     """Run the HTTP API alone, on the database at ASSAY_DATABASE_URL."""
-    from service import api as process
+    from service.serve import api as process
 
     settings = _settings(host=host, port=port)
     _need_database(settings)
@@ -84,7 +85,7 @@ def worker(
     settings = _settings(worker_queues=queues)
     _need_database(settings)
     from service import logs
-    from service.work.worker import main as work
+    from service.jobs.worker import main as work
 
     logs.configure(settings)
     raise typer.Exit(work(["--device", device, "--queues", settings.worker_queues]))
@@ -95,8 +96,8 @@ def migrate() -> None:
     """Bring the database at ASSAY_DATABASE_URL to the newest schema; harmless when it is."""
     settings = _settings()
     _need_database(settings)
-    from service.supervisor import ServeError
-    from service.supervisor import migrate as bring
+    from service.serve.supervisor import ServeError
+    from service.serve.supervisor import migrate as bring
 
     try:
         bring(settings)
@@ -132,21 +133,21 @@ def score(
     settings = _settings()
     from rich.console import Console
 
-    from metrics.evidence.errors import MetricError
+    from inference.errors import ReportedError
     from service import logs, score_file
 
     logs.configure(settings.model_copy(update={"log_level": "ERROR"}))
     try:
         asked = score_file.requests(metrics, params, (Path.cwd(), *settings.metric_roots))
         samples = score_file.read(file)
-        verdicts = score_file.run(samples, asked, settings, device)
-    except MetricError as error:
+        results = score_file.run(samples, asked, settings, device)
+    except ReportedError as error:
         _fail(error.message)
     if form == "json":
-        typer.echo(score_file.as_json(asked, verdicts, len(samples)))
+        typer.echo(score_file.as_json(asked, results, len(samples)))
     else:
-        score_file.show(asked, verdicts, Console())
-    if score_file.failed(verdicts):
+        score_file.show(asked, results, Console())
+    if score_file.failed(results):
         raise typer.Exit(1)
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError, OperationalError
 from starlette.exceptions import HTTPException
 
-from metrics.evidence.errors import MetricError
+from inference.errors import ReportedError
 
 TYPES = {
     401: "authentication_error",
@@ -79,7 +79,7 @@ def not_found(kind: str, reference: str, hint: str = "") -> ApiError:
     return ApiError(404, f"{kind.replace(' ', '_')}_not_found", message)
 
 
-def of_metric(error: MetricError, prefix: str) -> ApiError:
+def of_metric(error: ReportedError, prefix: str) -> ApiError:
     """A metric's complaint about its input, its field placed in the request (`metrics[2]`)."""
     inside = error.field or ""
     if inside.startswith("samples"):

@@ -23,11 +23,11 @@ from rich.table import Table
 from rich.text import Text
 
 import metrics
-from metrics.evidence.declaration import AnyMetric, Params, Sample
-from metrics.evidence.errors import InputError
-from metrics.evidence.scoring import score, validate
-from metrics.evidence.verdict import ScoreValue, Verdict
-from metrics.inference.pool import ModelPool
+from inference.errors import InputError
+from inference.pool import ModelPool
+from metrics.core.metric import AnyMetric, Params, Sample
+from metrics.core.result import Result, ScoreValue
+from metrics.core.run import score, validate
 from service.settings import Settings
 
 Request = tuple[AnyMetric, Params]
@@ -107,8 +107,8 @@ def requests(names: str, params: str, roots: Sequence[Path]) -> list[Request]:
 
 def run(
     samples: Sequence[Sample], asked: Sequence[Request], settings: Settings, device: str
-) -> list[Verdict]:
-    """A verdict for each request, with a progress bar for each on standard error."""
+) -> list[Result]:
+    """A result for each request, with a progress bar for each on standard error."""
     models = ModelPool(
         roots=(Path.cwd(), *settings.model_roots, Path("/")),  # whoever types it may read it
         cache_dir=settings.data_dir / "models",
@@ -131,18 +131,18 @@ def run(
         )
 
 
-def as_json(asked: Sequence[Request], verdicts: Sequence[Verdict], samples: int) -> str:
+def as_json(asked: Sequence[Request], results: Sequence[Result], samples: int) -> str:
     """The scores as an evaluation carries them."""
     scores = [
         {"metric": metric.name, **dataclasses.asdict(value)}
-        for (metric, _), value in _values(asked, verdicts)
+        for (metric, _), value in _values(asked, results)
     ]
     return json.dumps({"samples": samples, "scores": scores}, ensure_ascii=False, indent=2)
 
 
-def show(asked: Sequence[Request], verdicts: Sequence[Verdict], console: Console) -> None:
+def show(asked: Sequence[Request], results: Sequence[Result], console: Console) -> None:
     """A table of values with intervals, then what was noted, then the signatures."""
-    values = [value for _, value in _values(asked, verdicts)]
+    values = [value for _, value in _values(asked, results)]
     table = Table("score", box=None, header_style="bold")
     for heading in ("value", f"{values[0].level:.0%} interval", "n", "missing"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -166,17 +166,17 @@ def show(asked: Sequence[Request], verdicts: Sequence[Verdict], console: Console
             console.print(Text(line), soft_wrap=True)
 
 
-def failed(verdicts: Iterable[Verdict]) -> bool:
-    return any(value.error for verdict in verdicts for value in verdict.scores)
+def failed(results: Iterable[Result]) -> bool:
+    return any(value.error for result in results for value in result.scores)
 
 
 def _values(
-    asked: Sequence[Request], verdicts: Sequence[Verdict]
+    asked: Sequence[Request], results: Sequence[Result]
 ) -> list[tuple[Request, ScoreValue]]:
     return [
         (request, value)
-        for request, verdict in zip(asked, verdicts, strict=True)
-        for value in verdict.scores
+        for request, result in zip(asked, results, strict=True)
+        for value in result.scores
     ]
 
 

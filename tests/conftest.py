@@ -14,7 +14,7 @@ os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 if TYPE_CHECKING:
-    from metrics.inference.pool import ModelPool
+    from inference.pool import ModelPool
 
 SMOLLM2 = "builtin/smollm2-135m-instruct"
 MINILM = "builtin/minilm-l6"
@@ -52,6 +52,6 @@ def tiny_reward_model(models_root: Path) -> Path:
 @pytest.fixture(scope="session")
 def model_pool(models_root: Path, model_cache: Path) -> ModelPool:
     """Local models under `models_root`, and the builtin ones; warm for the whole session."""
-    from metrics.inference.pool import ModelPool
+    from inference.pool import ModelPool
 
     return ModelPool([models_root], model_cache)

@@ -6,13 +6,13 @@ import pytest
 from rich.console import Console
 
 import trainers
+from assay.client import Evaluation
 from demo import curves, programs, tables, training
 from demo.asking import BOARDS, SUMMARIES, Board
 from demo.outputs import lead, loop
 from demo.shipped import DATA, read_outputs, read_records
 from metrics import find, parse
-from service.client import Evaluation
-from service.wire.records import checked
+from service.datasets.schemas import checked
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.dataset)

@@ -32,9 +32,9 @@ def imported(statement: str) -> set[str]:
     "statement",
     [
         "from service.app import create_app; create_app()",
-        "import service.api",
-        "import service.supervisor",
-        "import service.work.worker",
+        "import service.serve.api",
+        "import service.serve.supervisor",
+        "import service.jobs.worker",
         "import metrics; metrics.catalogue()",
     ],
 )

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from metrics.evidence.asking import declarations, hint, parsed
-from metrics.evidence.errors import InputError
-from trainers.run.declaration import AnyTrainer, Options
+from inference.errors import InputError
+from metrics.core.registry import declarations, hint, parsed
+from trainers.job.declaration import AnyTrainer, Options
 
 
 @cache

@@ -28,8 +28,8 @@ from typing import Any
 
 from pydantic import Field
 
-from trainers.run.declaration import Options, Trainer
-from trainers.run.run import Run, TrainingError
+from trainers.job.declaration import Options, Trainer
+from trainers.job.run import Run, TrainingError
 
 
 class DPOOptions(Options):
@@ -61,10 +61,10 @@ def build(options: DPOOptions, run: Run) -> Any:
     from trl.trainer.dpo_config import DPOConfig
     from trl.trainer.dpo_trainer import DPOTrainer
 
-    from trainers.run.arguments import configured
-    from trainers.run.callbacks import Reporting
-    from trainers.run.models import load_start, lora_config
-    from trainers.run.sharding import Sharding
+    from trainers.job.fsdp import Sharding
+    from trainers.learning.arguments import configured
+    from trainers.learning.callbacks import Reporting
+    from trainers.learning.models import load_start, lora_config
 
     class PairTrainer(Sharding, DPOTrainer):
         def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
@@ -105,8 +105,8 @@ def tokenized(
     Raises TrainingError for what is too long, unless `truncate`, for empty answers and for pairs
     that read the same: all of them would be silent.
     """
-    from trainers.run.models import context_length
-    from trainers.run.records import Row, fitting, row, templated
+    from trainers.learning.models import context_length
+    from trainers.learning.tokenization import Row, fitting, row, templated
 
     chat = templated(tokenizer, options.chat)
 

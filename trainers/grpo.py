@@ -45,8 +45,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from trainers.run.declaration import Options, Reward, Trainer
-from trainers.run.run import Run
+from trainers.job.declaration import Options, Reward, Trainer
+from trainers.job.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -133,13 +133,13 @@ def build(options: GRPOOptions, run: Run) -> Any:
     from datasets import Dataset
     from trl.trainer.grpo_config import GRPOConfig
 
-    from trainers.run.arguments import configured
-    from trainers.run.callbacks import Reporting
-    from trainers.run.completions import drawn
-    from trainers.run.groups import GroupTrainer
-    from trainers.run.models import load_start, lora_config
-    from trainers.run.prompts import encoded
-    from trainers.run.rewards import Rewards
+    from trainers.learning.arguments import configured
+    from trainers.learning.callbacks import Reporting
+    from trainers.learning.groups import GroupTrainer
+    from trainers.learning.models import load_start, lora_config
+    from trainers.learning.prompts import encoded
+    from trainers.learning.rewards import Rewards
+    from trainers.learning.rollouts import drawn
 
     rewards = Rewards(options.rewards, run.models, tell=run.event)
     rewards.prepare(run.records)

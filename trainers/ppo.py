@@ -47,16 +47,16 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from trainers.run.declaration import Options, Reward, Trainer
+from trainers.job.declaration import Options, Reward, Trainer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from trainers.run.actor_critic import ActorCritic
-    from trainers.run.completions import Completions, Writer
-    from trainers.run.on_policy import Total
-    from trainers.run.rewards import Rewards
-    from trainers.run.run import Run
+    from trainers.job.run import Run
+    from trainers.learning.actor_critic import ActorCritic
+    from trainers.learning.on_policy import Total
+    from trainers.learning.rewards import Rewards
+    from trainers.learning.rollouts import Completions, Writer
 
 
 class PPOOptions(Options):
@@ -157,7 +157,7 @@ def next_kl_coef(coef: float, kl: float, target: float, horizon: int, completion
 
 
 class PPO:
-    """The method, as `trainers.run.on_policy` asks for it."""
+    """The method, as `trainers.learning.on_policy` asks for it."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class PPO:
 
     def collect(self, number: int, total: Total) -> tuple[Completions, dict[str, float]]:
         """Completions with what the losses need of the policy that wrote them, (R, T) each."""
-        from trainers.run.on_policy import moments
+        from trainers.learning.on_policy import moments
 
         rollout, scores, shown = self._write(number)
         mask, logprobs = rollout["mask"], rollout["logprobs"]
@@ -263,7 +263,7 @@ class PPO:
 
     def _describe(self, rollout: Completions, kl: Tensor, total: Total) -> dict[str, float]:
         """KL in nats a completion; how much of the returns the values foretold (1: all)."""
-        from trainers.run.on_policy import moments
+        from trainers.learning.on_policy import moments
 
         mask, returns, values = rollout["mask"], rollout["returns"], rollout["values"]
         mean, variance = moments(returns, mask, total)
@@ -281,14 +281,14 @@ def train(options: PPOOptions, run: Run) -> None:
     """Raises InputError for rewards and prompts that cannot be used, TrainingError for the rest."""
     import transformers
 
-    from trainers.run.actor_critic import ActorCritic
-    from trainers.run.arguments import arguments
-    from trainers.run.callbacks import Reporting
-    from trainers.run.completions import Writer, stop_ids
-    from trainers.run.models import adapted, load_start
-    from trainers.run.on_policy import OnPolicyTrainer
-    from trainers.run.prompts import encoded
-    from trainers.run.rewards import Rewards
+    from trainers.learning.actor_critic import ActorCritic
+    from trainers.learning.arguments import arguments
+    from trainers.learning.callbacks import Reporting
+    from trainers.learning.models import adapted, load_start
+    from trainers.learning.on_policy import OnPolicyTrainer
+    from trainers.learning.prompts import encoded
+    from trainers.learning.rewards import Rewards
+    from trainers.learning.rollouts import Writer, stop_ids
 
     rewards = Rewards(options.rewards, run.models, run.spec.model_roots, run.event)
     rewards.prepare(run.records)

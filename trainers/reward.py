@@ -23,8 +23,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from trainers.run.declaration import Options, Trainer
-from trainers.run.run import Run
+from trainers.job.declaration import Options, Trainer
+from trainers.job.run import Run
 
 
 class RewardOptions(Options):
@@ -35,10 +35,10 @@ def train(options: RewardOptions, run: Run) -> None:
     import torch
     import transformers
 
-    from trainers.run.arguments import configured
-    from trainers.run.callbacks import Reporting
-    from trainers.run.models import adapted, load_start
-    from trainers.run.sharding import Sharding
+    from trainers.job.fsdp import Sharding
+    from trainers.learning.arguments import configured
+    from trainers.learning.callbacks import Reporting
+    from trainers.learning.models import adapted, load_start
 
     class PairTrainer(Sharding, transformers.Trainer):
         loss_is_scaled_for_ga = False  # a mean over the pairs of a batch
@@ -105,10 +105,10 @@ def tokenized(
 
     Raises TrainingError for what is too long, unless `truncate`, and for pairs that read the same.
     """
-    from metrics.inference.classifier import TransformerClassifier
-    from metrics.inference.protocol import Identity
-    from trainers.run.records import check_lengths, templated
-    from trainers.run.run import TrainingError
+    from inference.classifier import TransformerClassifier
+    from inference.protocol import Identity
+    from trainers.job.run import TrainingError
+    from trainers.learning.tokenization import check_lengths, templated
 
     reader = TransformerClassifier(model, tokenizer, Identity(run.spec.model, "", ""), "cpu")
     chat = templated(tokenizer, options.chat)
@@ -135,7 +135,7 @@ def tokenized(
 
 def collate(batch: Sequence[tuple[list[int], list[int]]], pad: int) -> dict[str, Any]:
     """The better answers, then the worse ones, padded on the right; (2B, T) each."""
-    from metrics.inference.loading import padded
+    from inference.load import padded
 
     chosen, rejected = zip(*batch, strict=True)
     ids, mask = padded([*chosen, *rejected], pad, left=False, device="cpu")

@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from trainers.run.declaration import Options, Trainer
-from trainers.run.run import Run
+from trainers.job.declaration import Options, Trainer
+from trainers.job.run import Run
 
 IGNORED = -100  # the label of a token that is not learned
 
@@ -36,12 +36,12 @@ class SftOptions(Options):
 def train(options: SftOptions, run: Run) -> None:
     import transformers
 
-    from metrics.inference.loading import grow_embeddings
-    from trainers.run.arguments import configured
-    from trainers.run.callbacks import Reporting
-    from trainers.run.models import adapted, context_length, load_start
-    from trainers.run.records import add_tags, fitting, rows
-    from trainers.run.sharding import Sharding
+    from inference.load import grow_embeddings
+    from trainers.job.fsdp import Sharding
+    from trainers.learning.arguments import configured
+    from trainers.learning.callbacks import Reporting
+    from trainers.learning.models import adapted, context_length, load_start
+    from trainers.learning.tokenization import add_tags, fitting, rows
 
     class AnswerTrainer(Sharding, transformers.Trainer):
         pass
@@ -87,7 +87,7 @@ def collate(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
     """Padded on the right; (B, T) each."""
     import torch
 
-    from metrics.inference.loading import padded
+    from inference.load import padded
 
     ids, mask = padded([one["ids"] for one in batch], pad, left=False, device="cpu")
     learned = [[*one["learned"], *[False] * (ids.shape[1] - len(one["ids"]))] for one in batch]

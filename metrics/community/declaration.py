@@ -25,8 +25,9 @@ from typing import Any, Literal
 
 from pydantic import Field, create_model, field_validator
 
+from inference.errors import InputError, Unavailable
 from metrics.community.measuring import measure
-from metrics.evidence.declaration import (
+from metrics.core.metric import (
     AnyMetric,
     Flag,
     Metric,
@@ -37,7 +38,6 @@ from metrics.evidence.declaration import (
     needs,
     settle_by_averaging,
 )
-from metrics.evidence.errors import InputError, Unavailable
 
 PREFIX = "evaluate/"
 _IGNORED = {"__pycache__", ".git"}

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import Item
-from metrics.evidence.errors import InputError, MetricError
-from metrics.inference.protocol import Models
+from inference.errors import InputError, ReportedError
+from inference.protocol import Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Item
 
 if TYPE_CHECKING:
     from metrics.community.declaration import CommunityParams
@@ -34,7 +34,7 @@ def measure(
 ) -> Evidence:
     """Rows (a value for each score, 1); zeros and flag 1 where a value is not finite.
 
-    Raises InputError where inputs or options do not fit the metric, MetricError where it fails.
+    Raises InputError where inputs or options do not fit the metric, ReportedError where it fails.
     """
     keys = params.scores or (folder.name,)
     rows = np.zeros((len(items), len(keys) + 1))
@@ -71,7 +71,7 @@ def _load(folder: Path, config_name: str | None, files: str) -> Any:
             seed=_SEED,
         )
     except Exception as error:  # whatever a foreign script raises
-        raise MetricError(f"{folder.name}: could not be loaded: {error}", "name") from error
+        raise ReportedError(f"{folder.name}: could not be loaded: {error}", "name") from error
 
 
 @cache
@@ -128,7 +128,7 @@ def _compute(module: Any, inputs: Mapping[str, Any], options: Mapping[str, Any])
     except TypeError as error:
         raise InputError(f"{module.name}: {error}", "params.options") from error
     except Exception as error:  # whatever a foreign script raises
-        raise MetricError(f"{module.name}: {error}") from error
+        raise ReportedError(f"{module.name}: {error}") from error
 
 
 def _number(result: Any, key: str) -> float:

@@ -20,7 +20,7 @@ import sysconfig
 from functools import cache
 from pathlib import Path
 
-from metrics.evidence.errors import Unavailable
+from inference.errors import Unavailable
 from metrics.sandbox.limits import Limits
 
 _LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")

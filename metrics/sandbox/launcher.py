@@ -44,11 +44,11 @@ def main(arguments: list[str]) -> NoReturn:
         os.close(descriptor)
     token = os.urandom(16)
     os.write(token_in, token)
-    os.write(report, _verdict(child, seconds, done_out, token) + b"\n")
+    os.write(report, _result_of(child, seconds, done_out, token) + b"\n")
     os._exit(0)
 
 
-def _verdict(child: int, seconds: int, done: int, token: bytes) -> bytes:
+def _result_of(child: int, seconds: int, done: int, token: bytes) -> bytes:
     def late(*_: object) -> NoReturn:
         raise TimeoutError
 
@@ -101,7 +101,7 @@ def _run(program: bytes, token_out: int, done_in: int) -> NoReturn:
     try:
         source = program.decode("utf-8", "surrogatepass")
         exec(compile(source, "<program>", "exec"), module.__dict__)  # noqa: S102 - the purpose
-    except BaseException as error:  # noqa: BLE001 - whatever it raises is its verdict
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is its result
         code = FAILED
         if isinstance(error, MemoryError):
             code = MEMORY

@@ -4,7 +4,7 @@ A program passes when it runs to its last line and exits with 0. What is *not* p
 candidate shares its interpreter with the tests that judge it. Code written to deceive can return
 objects equal to everything, patch what the tests call, or search its open descriptors for the
 token that marks the end; this is so in every harness that appends tests to the candidate. It can
-forge its own verdict, and nothing else: not another program's, and not a way out. Against the
+forge its own result, and nothing else: not another program's, and not a way out. Against the
 kernel itself there is no second wall (no seccomp filter).
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from metrics.evidence.errors import Unavailable
+from inference.errors import Unavailable
 from metrics.sandbox.bubblewrap import command
 from metrics.sandbox.limits import Ending, Limits, Outcome
 

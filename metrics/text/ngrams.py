@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.evidence.columns import Column
-from metrics.evidence.declaration import Ints
+from metrics.core.evidence import Column
+from metrics.core.metric import Ints
 from metrics.text.passages import spans
 
 Keys = NDArray[np.uint64]

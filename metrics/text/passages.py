@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metrics.evidence.declaration import Ints, Item
-from metrics.evidence.errors import InputError
+from inference.errors import InputError
+from metrics.core.metric import Ints, Item
 
 
 @dataclass(frozen=True, slots=True)

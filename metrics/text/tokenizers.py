@@ -24,8 +24,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.evidence.declaration import Ints
-from metrics.evidence.errors import Unavailable
+from inference.errors import Unavailable
+from metrics.core.metric import Ints
 
 Name = Literal["13a", "zh", "intl", "char", "none", "ja-mecab", "ko-mecab"]
 NEED_A_NETWORK = ("flores101", "flores200", "spm", "spBLEU-1K")  # sacrebleu downloads their models

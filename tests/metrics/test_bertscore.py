@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from inference.bertscore_tables import baseline, tuned_layers
+from inference.errors import InputError
+from inference.pool import ModelPool
 from metrics import parse
 from metrics.bertscore import METRIC, BERTScoreParams
-from metrics.evidence.declaration import Item, Sample, Settled
-from metrics.evidence.errors import InputError
-from metrics.evidence.measuring import items_of, measure
-from metrics.inference.bertscore_tables import baseline, tuned_layers
-from metrics.inference.pool import ModelPool
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import Item, Sample, Settled
 from tests.metrics.inference.tiny_encoders import build_roberta
 
 TOLERANCE = 1e-5

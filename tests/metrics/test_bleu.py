@@ -15,12 +15,12 @@ from sacrebleu.metrics import BLEU
 from sacrebleu.metrics.bleu import _get_tokenizer
 
 import metrics
+from inference.errors import InputError
+from inference.protocol import NoModels
 from metrics.bleu import METRIC, BleuParams
-from metrics.evidence import signature
-from metrics.evidence.declaration import Item, Sample
-from metrics.evidence.errors import InputError
-from metrics.evidence.measuring import items_of, measure
-from metrics.inference.protocol import NoModels
+from metrics.core import signature
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import Item, Sample
 from metrics.text.tokenizers import Name, tokenize
 from tests.metrics.lexical_texts import (
     CHINESE,

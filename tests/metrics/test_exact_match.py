@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from lm_eval.tasks.super_glue.record.t5_utils import squad_em_agg
 
+from inference.errors import InputError
+from inference.protocol import NoModels
 from metrics import find, parse
-from metrics.evidence.declaration import Item, Params, Sample
-from metrics.evidence.errors import InputError
-from metrics.evidence.measuring import items_of
-from metrics.evidence.measuring import measure as measure_items
+from metrics.core.measure import items_of
+from metrics.core.measure import measure as measure_items
+from metrics.core.metric import Item, Params, Sample
 from metrics.exact_match import METRIC
-from metrics.inference.protocol import NoModels
 from metrics.text.normalization import normalize
 
 PIECES = ["the", "The", "a", "An", "cat", "Cats", "it's", "its", "3.5", "3,5", "U.S.", "  ", "\t"]

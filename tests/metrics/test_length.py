@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from inference.errors import InputError
+from inference.protocol import NoModels
 from metrics import find, parse
-from metrics.evidence.declaration import Sample
-from metrics.evidence.errors import InputError
-from metrics.evidence.measuring import items_of
-from metrics.evidence.measuring import measure as measure_items
-from metrics.inference.protocol import NoModels
+from metrics.core.measure import items_of
+from metrics.core.measure import measure as measure_items
+from metrics.core.metric import Sample
 from metrics.length import METRIC
 from tests.tiny_models import ENGLISH, RUSSIAN
 

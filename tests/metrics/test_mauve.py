@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from inference.errors import InputError
+from inference.pool import ModelPool
 from metrics import parse
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import Item, Sample
-from metrics.evidence.errors import InputError, TooFewSamples
-from metrics.evidence.measuring import items_of, measure
-from metrics.inference.pool import ModelPool
+from metrics.core.errors import TooFewSamples
+from metrics.core.evidence import Evidence
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import Item, Sample
 from metrics.mauve import METRIC, MauveParams
 from tests.conftest import MINILM
 

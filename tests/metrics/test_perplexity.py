@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import metrics
-from metrics.evidence.declaration import Item, Sample
-from metrics.evidence.errors import InputError
-from metrics.evidence.measuring import items_of, measure
-from metrics.evidence.signature import parts, text
-from metrics.inference.pool import ModelPool
+from inference.errors import InputError
+from inference.pool import ModelPool
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import Item, Sample
+from metrics.core.signature import parts, text
 from metrics.perplexity import EMPTY, METRIC, UNPREDICTED, PerplexityParams, count_words, cut
 from tests.conftest import SMOLLM2
 from tests.tiny_models import ENGLISH, RUSSIAN, build_language_model
@@ -279,8 +279,8 @@ def test_words_are_pieces_between_whitespace() -> None:
 @pytest.mark.slow
 def test_golden_values_of_the_builtin_model(model_pool: ModelPool, model_cache: Path) -> None:
     """The harness over the same weights, live, and the numbers seen when this was written."""
-    from metrics.inference.conversion import converted
-    from metrics.inference.locations import locate
+    from inference.convert import converted
+    from inference.names import locate
 
     texts = [ENGLISH, RUSSIAN]
     rows = rows_of(model_pool, [Item(one) for one in texts], model=SMOLLM2, window=24)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import metrics
-from metrics.evidence.declaration import Item, Sample
-from metrics.evidence.errors import InputError
-from metrics.evidence.measuring import items_of, measure
-from metrics.inference.locations import locate
-from metrics.inference.pool import ModelPool
+from inference.errors import InputError
+from inference.names import locate
+from inference.pool import ModelPool
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import Item, Sample
 from metrics.reward import CUT, METRIC, NOTHING, RewardParams
 from tests.conftest import MINILM
 from tests.tiny_models import ENGLISH, RUSSIAN, build_reward_model

@@ -10,10 +10,10 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 import metrics
-from metrics.evidence.declaration import Item, Sample
-from metrics.evidence.errors import InputError
-from metrics.evidence.measuring import items_of, measure
-from metrics.inference.protocol import NoModels
+from inference.errors import InputError
+from inference.protocol import NoModels
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import Item, Sample
 from metrics.rouge import METRIC, NAMES, RougeParams, StemmedWords, resolve
 from metrics.text.scripts import main_script, mostly_latin
 from metrics.text.sentences import split_sentences

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from metrics.evidence.errors import Unavailable
+from inference.errors import Unavailable
 from metrics.sandbox import Ending, Limits, bubblewrap, run, run_many
 
 SHORT = Limits(timeout_s=1)

@@ -7,11 +7,11 @@ import random
 import pytest
 from lm_eval.tasks.super_glue.record.t5_utils import squad_f1_agg
 
+from inference.protocol import NoModels
 from metrics import find, parse
-from metrics.evidence.declaration import Sample
-from metrics.evidence.measuring import items_of
-from metrics.evidence.measuring import measure as measure_items
-from metrics.inference.protocol import NoModels
+from metrics.core.measure import items_of
+from metrics.core.measure import measure as measure_items
+from metrics.core.metric import Sample
 from metrics.token_f1 import METRIC
 
 WORDS = ["the", "The", "a", "cat", "Cats", "sat", "sat", "it's", "on", "mat.", "mat", "3.5", "U.S."]

@@ -12,9 +12,9 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine
 
-from service.client import Client
-from service.database import connect, migrate
-from service.postgres import OPTIONS, EmbeddedPostgres
+from assay.client import Client
+from service.db.engine import connect, migrate
+from service.serve.postgres import OPTIONS, EmbeddedPostgres
 from tests.service.folders import data_folder
 from tests.service.live import Live
 

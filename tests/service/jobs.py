@@ -11,8 +11,8 @@ import time
 
 from sqlalchemy import text
 
-from metrics.evidence.errors import Cancelled, InputError
-from service.work.context import Context
+from inference.errors import Cancelled, InputError
+from service.jobs.context import Context
 
 SCHEMA = """
 CREATE TABLE runs (

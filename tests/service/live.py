@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from service.client import Client
+from assay.client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,7 +43,7 @@ class Live:
         return started
 
     def worker(self, queues: str = "now,score") -> subprocess.Popen[bytes]:
-        return self._start("service.work.worker", f"--queues={queues}")
+        return self._start("service.jobs.worker", f"--queues={queues}")
 
     def client(self) -> Client:
         return Client(self.base)

@@ -10,10 +10,11 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from service import memory
-from service.client import Client
-from service.database import connect
-from service.store import datasets, devices
+from assay.client import Client
+from service.datasets import store as datasets
+from service.db.engine import connect
+from service.devices import memory
+from service.devices import store as devices
 from tests.service.live import Live, until
 from tests.service.training import QUICK, finished, job_body, start, upload_datasets
 
@@ -91,7 +92,7 @@ def test_the_worker_looks_at_its_own_device(assay: Client, engine: Engine) -> No
 def test_processes_share_the_memory_of_a_cpu(assay: Client, engine: Engine) -> None:
     from tests.trainers.test_memory import SHAPE
     from trainers import find, parse
-    from trainers.run.memory import estimate
+    from trainers.job.memory import estimate
 
     trainer = find("sft")
     options = parse(trainer, {})

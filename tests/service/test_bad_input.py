@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, text
 
-from service.database import normalize
+from service.db.engine import normalize
 from tests.service.live import Live
 from tests.service.texts import samples
 

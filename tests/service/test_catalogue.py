@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
+from assay.client import Client
 from metrics import catalogue
-from service.client import Client
 from tests.service.live import Live
 from tests.service.texts import samples
 

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from metrics.inference.pool import ModelPool
-from service.client import Client
-from service.database import connect
+from assay.client import Client
+from inference.pool import ModelPool
+from service.db.engine import connect
 from tests.service.live import Live
 from tests.service.training import QUICK, finished, scored, start, upload_datasets
 

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from service.store import idempotency, score_requests
-from service.store.evaluations import Plan
-from service.work import close
-from service.work.context import Context, Resources
+from service.evaluations import closing as close
+from service.evaluations.store import Plan
+from service.http import idempotency
+from service.jobs.context import Context, Resources
+from service.scoring import store as score_requests
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, select
 
-from service.database import normalize
-from service.tables import events
+from service.db.engine import normalize
+from service.db.tables import events
 
 
 @pytest.mark.parametrize(

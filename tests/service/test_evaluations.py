@@ -9,7 +9,7 @@ import httpx
 import pytest
 import sacrebleu
 
-from service.client import AssayError, Client
+from assay.client import AssayError, Client
 from tests.service.live import Live
 from tests.service.texts import PAIRS, samples
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.client import Client
+from assay.client import Client
 from tests.service.live import Live, until
 from tests.service.training import (
     HELD_OUT,

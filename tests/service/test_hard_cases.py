@@ -7,7 +7,7 @@ import random
 import httpx
 import pytest
 
-from service.client import AssayError, Client
+from assay.client import AssayError, Client
 from tests.service.live import Live
 from tests.service.test_evaluations import scored
 from tests.service.texts import PAIRS, samples

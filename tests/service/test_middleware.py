@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from service.errors import install
-from service.middleware import Requests
+from service.http.middleware import Requests
 
 
 def test_an_error_of_ours_can_be_found_again(caplog: pytest.LogCaptureFixture) -> None:

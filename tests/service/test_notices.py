@@ -9,7 +9,7 @@ from statistics import median
 import psycopg
 from sqlalchemy import Engine
 
-from service.notices import Notices, notify
+from service.db.notices import Notices, notify
 
 
 def tell(engine: Engine, id: str) -> None:

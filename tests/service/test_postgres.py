@@ -14,16 +14,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from service import account
-from service.postgres import EmbeddedPostgres, PostgresError, _working_in
 from service.processes import dies_with_parent
+from service.serve import postgres_user as account
+from service.serve.postgres import EmbeddedPostgres, PostgresError, _working_in
 from tests.service.folders import data_folder
 
 ROOT = os.geteuid() == 0
 OWNER = """
 import sys, time
 from pathlib import Path
-from service.postgres import EmbeddedPostgres
+from service.serve.postgres import EmbeddedPostgres
 with EmbeddedPostgres(Path(sys.argv[1])) as server:
     print(server.process.pid, server.url, flush=True)
     time.sleep(600)
@@ -224,7 +224,7 @@ def test_below_a_closed_folder_root_keeps_the_files_elsewhere(
 
 @pytest.mark.skipif(not ROOT, reason="needs root")
 def test_programs_out_of_reach_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import service.postgres as module
+    import service.serve.postgres as module
 
     monkeypatch.setattr(account, "STATE", folder.parent / "state")
     closed = folder.parent / "root only"

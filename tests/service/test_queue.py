@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from migrations import queue_schema
-from service import queue
+from service.jobs import queue
 
 
 def jobs(engine: Engine) -> list[tuple[str, str, dict[str, object]]]:
@@ -129,7 +129,7 @@ def test_the_files_in_order_make_the_schema_of_the_package(engine: Engine) -> No
 
 def test_deferring_imports_no_work() -> None:
     code = (
-        "import sys, service.queue; "
+        "import sys, service.jobs.queue; "
         "print([m for m in sys.modules if m == 'torch' or m.startswith('service.work')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

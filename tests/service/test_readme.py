@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
+from assay.client import Client
 from demo.asking import BOARDS, CODE, QUESTIONS, SUMMARIES, evaluate
-from service.client import Client
 from tests.service.live import ROOT, Live
 
 PAGES = ("README.md", "docs/score.md", "docs/code.md", "docs/train.md")

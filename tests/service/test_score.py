@@ -12,13 +12,13 @@ import sacrebleu
 from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 
-from metrics.evidence.errors import Cancelled
-from service.client import AssayError, Client
-from service.database import normalize
+from assay.client import AssayError, Client
+from inference.errors import Cancelled
+from service.db.engine import normalize
+from service.jobs.context import Context, Resources
+from service.scoring import jobs as work
+from service.scoring import store as score_requests
 from service.settings import Settings
-from service.store import score_requests
-from service.work import score as work
-from service.work.context import Context, Resources
 from tests.service.live import Live
 from tests.service.texts import samples
 

@@ -13,11 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from metrics.evidence.errors import Cancelled
-from service import memory, sharing
-from service.client import Client
+from assay.client import Client
+from inference.errors import Cancelled
+from service.devices import memory
+from service.devices import policy as sharing
+from service.devices.turns import ScoringTurn, TrainingTurn
 from service.settings import Settings
-from service.work.device import ScoringTurn, TrainingTurn
 from tests.service.live import Live, until
 from tests.service.training import (
     QUICK,
@@ -55,7 +56,7 @@ def by_turns(
     )
     service.api()
     handlers = "--handlers=tests.service.watched:HANDLERS"
-    service._start("service.work.worker", "--queues=now,score,train", handlers)
+    service._start("service.jobs.worker", "--queues=now,score,train", handlers)
     with service.client() as client:
         upload_datasets(client)
         yield client

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from service.processes import dies_with_parent
-from service.supervisor import PAUSES, Child, devices
+from service.serve.supervisor import PAUSES, Child, devices
 from tests.service.folders import data_folder
 
 
@@ -40,7 +40,7 @@ class Service:
 
     def children(self) -> dict[str, int]:
         """Process ids of serve's own children: api, worker, postgres."""
-        names = {"service.api": "api", "worker": "worker", "bin/postgres": "postgres"}
+        names = {"service.serve.api": "api", "worker": "worker", "bin/postgres": "postgres"}
         found = {}
         for pid in _children(self.process.pid):
             arguments = _arguments(pid)

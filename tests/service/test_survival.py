@@ -14,8 +14,8 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
-from service.client import Client, Evaluation
-from service.database import normalize
+from assay.client import Client, Evaluation
+from service.db.engine import normalize
 from tests.service.folders import data_folder
 from tests.service.live import ROOT, Live, until
 from tests.service.texts import samples
@@ -84,7 +84,7 @@ def test_a_killed_workers_evaluation_is_finished_by_another(service: Live, fresh
         took = until(lambda: assay.evaluation(made).status == "succeeded", 60)
         same(assay.evaluation(made), undisturbed)
     assert took < 60
-    kept = len(METRICS) - 1  # distinct_n's evidence is bulky: dropped once the verdict is in
+    kept = len(METRICS) - 1  # distinct_n's evidence is bulky: dropped once the result is in
     found = measured(fresh_url, made)
     assert len(found) == len(set(found)) == kept * SIZE // SHARD
 

@@ -13,19 +13,24 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
+from service.datasets import store as datasets
+from service.db import events
+from service.evaluations import scores as results
+from service.evaluations import store as evaluations
+from service.evaluations.jobs import plan_failed
+from service.jobs.context import Context, Resources
 from service.settings import Settings
-from service.store import checkpoints, datasets, evaluations, events, training, verdicts
-from service.wire.training_views import curve
-from service.work import train
-from service.work.context import Context, Resources
-from service.work.evaluate import plan_failed
-from service.work.judge import judge, reward_risen
-from service.work.training_process import look
-from service.work.training_reports import Attempt, TakenOverError, store
+from service.training import checkpoints_store as checkpoints
+from service.training import jobs as train
+from service.training import store as training
+from service.training.process import look
+from service.training.reports import Attempt, TakenOverError, store
+from service.training.selection import judge, reward_risen
+from service.training.views import curve
 from tests.service.training import PROMPTS
-from trainers.run.checkpoints import complete, digest_of
-from trainers.run.reports import Report, Reporter
-from trainers.run.spec import EVENTS
+from trainers.job.checkpoints import complete, digest_of
+from trainers.job.reports import Report, Reporter
+from trainers.job.spec import EVENTS
 
 WEIGHTS = "model.safetensors"
 
@@ -70,7 +75,7 @@ class Job:
         }
         with self.context.engine.begin() as db:
             if status == "succeeded":
-                verdicts.replace_scores(db, one.evaluation_id, [score])
+                results.replace_scores(db, one.evaluation_id, [score])
             evaluations.finish(db, one.evaluation_id, status, {})
 
     def fail(self, step: int) -> None:

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from service.client import Client
+from assay.client import Client
 from tests.service.live import Live, until
 from tests.service.test_training_survival import LONG, REPEAT, all_done, under_way, worker
 from tests.service.training import QUICK, finished, job_body, scored, start, upload_datasets

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from service.client import Client
+from assay.client import Client
 from tests.service.folders import data_folder
 from tests.service.live import ROOT, Live, until
 from tests.service.test_survival import kill_tree, rows
@@ -29,7 +29,7 @@ from tests.service.training import (
     start,
     upload_datasets,
 )
-from trainers.run.process import allocator
+from trainers.job.process import allocator
 
 REPEAT = range(int(os.environ.get("ASSAY_REPEAT", "1")))
 STEPS, SAVE = 60, 10
@@ -217,7 +217,7 @@ def logged(data_dir: Path, job: str, attempt: int) -> list[int]:
 @contextmanager
 def worker(service: Live, prefix: list[str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """One that trains, for the duration."""
-    command = [*(prefix or []), sys.executable, "-m", "service.work.worker", "--queues=train"]
+    command = [*(prefix or []), sys.executable, "-m", "service.jobs.worker", "--queues=train"]
     process = subprocess.Popen(command, cwd=ROOT, env=service.env)
     service.processes.append(process)
     try:
@@ -244,7 +244,7 @@ def trainer(job: str) -> psutil.Process:
     (found,) = [
         process
         for process in psutil.process_iter(["cmdline"])
-        if "trainers.run.process" in (command := process.info["cmdline"] or [])
+        if "trainers.job.process" in (command := process.info["cmdline"] or [])
         and any(job in part for part in command)
     ]
     return found

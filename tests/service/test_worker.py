@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
-from service import queue
+from service.jobs import queue
 from tests.service.jobs import SCHEMA
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def start(fresh_url: str, runs: Engine) -> Iterator[Start]:
         before = count(runs, NEWEST)
         worker = subprocess.Popen(
             [
-                *(sys.executable, "-m", "service.work.worker", f"--queues={queues}"),
+                *(sys.executable, "-m", "service.jobs.worker", f"--queues={queues}"),
                 *("--handlers=tests.service.jobs:HANDLERS", "--grace=2"),
             ],
             cwd=ROOT,

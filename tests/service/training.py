@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from service.client import Client
+from assay.client import Client
 
 PREFERENCES = [
     {

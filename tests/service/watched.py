@@ -8,9 +8,10 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
-from service.work import evaluate, score
-from service.work.context import Context
-from service.work.handlers import HANDLERS as ALL
+from service.evaluations import jobs as evaluate
+from service.jobs.context import Context
+from service.jobs.tasks import HANDLERS as ALL
+from service.scoring import jobs as score
 
 PASSES = "passes.txt"  # in the data folder: "BEGUN ENDED" in seconds, a line a forward pass
 

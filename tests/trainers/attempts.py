@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from trainers.run.process import launch, train
-from trainers.run.reports import Reader, Report
-from trainers.run.run import Run
-from trainers.run.spec import DATA, EVENTS, LOG, Spec
+from trainers.job.process import launch, train
+from trainers.job.reports import Reader, Report
+from trainers.job.run import Run
+from trainers.job.spec import DATA, EVENTS, LOG, Spec
 
 PATIENCE = 150
 

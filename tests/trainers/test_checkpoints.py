@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainers.run.checkpoints import (
+from trainers.job.checkpoints import (
     COMPLETE,
     complete,
     is_complete,

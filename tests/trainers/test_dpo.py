@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import trainers
-from metrics.inference.pool import ModelPool
+from inference.pool import ModelPool
 from tests.trainers.attempts import attempt, finish, losses, reports, saved
 from trainers.dpo import TRAINER, DPOOptions, build, train
-from trainers.run.reports import Report
-from trainers.run.run import Run, TrainingError
+from trainers.job.reports import Report
+from trainers.job.run import Run, TrainingError
 
 PAIRS = [
     {"id": str(index), "prompt": prompt, "chosen": chosen, "rejected": rejected}

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 import trainers
-from metrics.evidence.errors import InputError
-from metrics.inference.pool import ModelPool
-from metrics.inference.protocol import Generation
+from inference.errors import InputError
+from inference.pool import ModelPool
+from inference.protocol import Generation
 from tests.trainers.attempts import attempt, finish, losses, reports, saved
 from trainers.grpo import TRAINER, GRPOOptions, advantages, build, plan, train
-from trainers.run.reports import Report
-from trainers.run.run import Run, TrainingError
+from trainers.job.reports import Report
+from trainers.job.run import Run, TrainingError
 
 PROMPTS = [
     {"id": str(index), "prompt": prompt, "references": ["never written"]}

@@ -11,8 +11,8 @@ import pytest
 
 import trainers
 from tests.trainers.attempts import attempt, reports, start
-from trainers.run.memory import PROCESS, Estimate, Shape, advice, estimate, shape_of
-from trainers.run.sharding import Fsdp
+from trainers.job.fsdp import Fsdp
+from trainers.job.memory import PROCESS, Estimate, Shape, advice, estimate, shape_of
 
 # a llama of 2 layers: embeddings, and q k v o gate up down in each layer
 SIDES = {"q_proj": (64, 64), "k_proj": (32, 64), "gate_proj": (128, 64)}

@@ -12,14 +12,14 @@ from torch import Tensor
 from torch.distributions import Categorical, kl_divergence
 
 import trainers
-from metrics.evidence.errors import InputError
+from inference.errors import InputError
 from trainers import ppo
+from trainers.job.declaration import Lora
+from trainers.learning import actor_critic
+from trainers.learning.actor_critic import ActorCritic, splits, token_logprobs
+from trainers.learning.on_policy import moments
+from trainers.learning.rollouts import drawn, pack, sample, take
 from trainers.ppo import PPOOptions
-from trainers.run import actor_critic
-from trainers.run.actor_critic import ActorCritic, splits, token_logprobs
-from trainers.run.completions import drawn, pack, sample, take
-from trainers.run.declaration import Lora
-from trainers.run.on_policy import moments
 
 REWARDS = [{"metric": "chrf"}]
 

@@ -14,15 +14,15 @@ import torch
 from safetensors.torch import load_file
 
 import trainers
-from metrics.evidence.declaration import Metric
-from metrics.inference.protocol import Generation
+from inference.protocol import Generation
+from metrics.core.metric import Metric
 from tests.tiny_models import build_language_model
 from tests.trainers.attempts import attempt, finish, reports, saved
 from trainers import ppo
-from trainers.run.checkpoints import is_complete
-from trainers.run.reports import Report
-from trainers.run.run import Run, TrainingError
-from trainers.run.spec import CONTROL, Spec
+from trainers.job.checkpoints import is_complete
+from trainers.job.reports import Report
+from trainers.job.run import Run, TrainingError
+from trainers.job.spec import CONTROL, Spec
 
 RECORDS = [
     {"id": str(i), "prompt": f"Считай до {i}.", "references": ["a a a a a a a a a a a a"]}

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from metrics.evidence.errors import UnknownModel
+from inference.errors import UnknownModel
 from tests.trainers.attempts import (
     PATIENCE,
     attempt,
@@ -27,12 +27,12 @@ from tests.trainers.attempts import (
     saved,
     start,
 )
-from trainers.run.callbacks import Watch
-from trainers.run.checkpoints import is_complete, last_complete
-from trainers.run.process import environment, explained, launch, train
-from trainers.run.reports import Reader, Report, Reporter
-from trainers.run.run import Run, TrainingError
-from trainers.run.spec import CONTROL, LOG, Spec
+from trainers.job.checkpoints import is_complete, last_complete
+from trainers.job.process import environment, explained, launch, train
+from trainers.job.reports import Reader, Report, Reporter
+from trainers.job.run import Run, TrainingError
+from trainers.job.spec import CONTROL, LOG, Spec
+from trainers.learning.callbacks import Watch
 
 RECORDS = [
     {"prompt": f"Сколько будет {n} + {n}?", "completion": f"{2 * n}, of course."} for n in range(8)

@@ -8,9 +8,9 @@ import pytest
 
 from tests.tiny_models import build_tokenizer
 from tests.trainers.attempts import attempt, reports
-from trainers.run.declaration import Options
-from trainers.run.records import Row, add_tags, fitting, rows
-from trainers.run.run import Run, TrainingError
+from trainers.job.declaration import Options
+from trainers.job.run import Run, TrainingError
+from trainers.learning.tokenization import Row, add_tags, fitting, rows
 
 
 @pytest.fixture(scope="module")

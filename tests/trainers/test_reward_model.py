@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metrics.inference.pool import ModelPool
+from inference.pool import ModelPool
 from tests.trainers.attempts import attempt, here, losses, saved
-from trainers.run.reports import Report
-from trainers.run.run import TrainingError
+from trainers.job.reports import Report
+from trainers.job.run import TrainingError
 
 PAIRS = [
     {"prompt": "Какой город столица России?", "chosen": "Москва.", "rejected": "Не знаю 🤷"},

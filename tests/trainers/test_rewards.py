@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inference.errors import InputError
+from inference.pool import ModelPool
+from inference.protocol import NoModels
 from metrics import find, parse
-from metrics.evidence.declaration import Sample
-from metrics.evidence.errors import InputError
-from metrics.evidence.scoring import score
-from metrics.inference.pool import ModelPool
-from metrics.inference.protocol import NoModels
-from trainers.run.declaration import Reward
-from trainers.run.rewards import CONSTANT, Rewards
-from trainers.run.run import TrainingError
+from metrics.core.metric import Sample
+from metrics.core.run import score
+from trainers.job.declaration import Reward
+from trainers.job.run import TrainingError
+from trainers.learning.rewards import CONSTANT, Rewards
 
 RECORDS: list[dict[str, Any]] = [
     {"id": "1", "prompt": "Столица Франции?", "references": ["Париж — столица Франции."]},
@@ -42,9 +42,9 @@ def alone(metric: str, params: dict[str, Any], name: str) -> list[float]:
         Sample(str(index), (completion,), tuple(record["references"]), record["prompt"])
         for index, (record, completion) in enumerate(zip(RECORDS, COMPLETIONS, strict=True))
     ]
-    (verdict,) = score(samples, [(found, parse(found, params))], NoModels(), replicates=10)
-    assert verdict.per_sample is not None
-    return verdict.per_sample[:, [one.name for one in verdict.scores].index(name)].tolist()
+    (result,) = score(samples, [(found, parse(found, params))], NoModels(), replicates=10)
+    assert result.per_sample is not None
+    return result.per_sample[:, [one.name for one in result.scores].index(name)].tolist()
 
 
 @pytest.mark.parametrize(

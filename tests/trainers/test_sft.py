@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metrics.inference.pool import ModelPool
+from inference.pool import ModelPool
 from tests.trainers.attempts import attempt, here, losses, saved
-from trainers.run.checkpoints import complete, is_complete
-from trainers.run.run import Run, TrainingError
-from trainers.run.spec import CONTROL, Spec
+from trainers.job.checkpoints import complete, is_complete
+from trainers.job.run import Run, TrainingError
+from trainers.job.spec import CONTROL, Spec
 
 RECORDS = [
     {"prompt": "What is the capital of France?", "completion": "Paris is the capital."},

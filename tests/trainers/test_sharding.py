@@ -12,9 +12,9 @@ import pytest
 import trainers
 from tests.tiny_models import build_language_model
 from tests.trainers.attempts import attempt, finish, here, losses, saved
-from trainers.run.checkpoints import lacking
-from trainers.run.reports import Report
-from trainers.run.sharding import Fsdp, arguments, refusal, unfit
+from trainers.job.checkpoints import lacking
+from trainers.job.fsdp import Fsdp, arguments, refusal, unfit
+from trainers.job.reports import Report
 
 ANSWERS = ["Paris is the capital.", "Москва.", "🐕", "東京 — Tokyo, of course", "4"]
 SFT = [{"prompt": f"{n} + {n}?", "completion": ANSWERS[n % 5]} for n in range(8)]
@@ -150,7 +150,7 @@ def test_policies_in_parts_write_and_learn_the_same(
 def test_what_cannot_be_sharded_is_told_before_anything_is_loaded(
     tiny_language_model: Path, tmp_path: Path
 ) -> None:
-    from trainers.run.run import TrainingError
+    from trainers.job.run import TrainingError
 
     sft = trainers.find("sft")
     assert refusal(sft, trainers.parse(sft, {}), 2, Fsdp()) is None

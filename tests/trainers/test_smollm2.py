@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from metrics.inference.identities import file_digest
-from metrics.inference.pool import ModelPool
-from metrics.inference.protocol import Generation
+from inference.identity import file_digest
+from inference.pool import ModelPool
+from inference.protocol import Generation
 from tests.conftest import SMOLLM2
 from tests.trainers.attempts import attempt, finish, losses, saved
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.evidence.columns import FLAG, Column, Evidence, pack, unpack
+from metrics.core.evidence import FLAG, Column, Evidence, pack, unpack
 
 ITEMS = [np.array([1, 2, 3], np.uint64), np.zeros(0, np.uint64), np.array([2**63], np.uint64)]
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import Item, Sample
-from metrics.evidence.errors import Cancelled
-from metrics.evidence.measuring import NoCache, items_of, measure
+from inference.errors import Cancelled
+from metrics.core.evidence import Evidence
+from metrics.core.measure import NoCache, items_of, measure
+from metrics.core.metric import Item, Sample
 from tests.metrics.evidence.toy import MODELS, PAIRED_UP, WORDS, WordsParams, calls
 
 PARAMS = WordsParams()

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from inference.errors import Cancelled, InputError, Unavailable
 from metrics import find, parse
-from metrics.evidence.declaration import Sample
-from metrics.evidence.errors import Cancelled, InputError, Unavailable
-from metrics.evidence.scoring import score, validate
+from metrics.core.metric import Sample
+from metrics.core.run import score, validate
 from tests.metrics.evidence.toy import MODELS, WORDS, WordsParams
 
 SAMPLES = [
@@ -33,7 +33,7 @@ def test_metrics_are_scored_in_order_and_fail_alone() -> None:
         (breaks(ZeroDivisionError("oh")), PARAMS),
         (bleu, parse(bleu, {})),
     ]
-    found = [verdict.scores[0] for verdict in score(SAMPLES, requests, MODELS, seed=3)]
+    found = [result.scores[0] for result in score(SAMPLES, requests, MODELS, seed=3)]
     assert [one.error for one in found] == [None, "no sandbox here", "ZeroDivisionError: oh", None]
     assert found[0].value == pytest.approx((4 + 4.5 + 2) / 3)
     assert 0 < found[3].value < 100

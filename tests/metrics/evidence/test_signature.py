@@ -1,7 +1,7 @@
 """Signatures: complete, stable, and clear about what differs."""
 
-from metrics.evidence import signature
-from metrics.evidence.declaration import Item, Score
+from metrics.core import signature
+from metrics.core.metric import Item, Score
 from tests.metrics.evidence.toy import MODELS, WORDS, WordsParams
 
 

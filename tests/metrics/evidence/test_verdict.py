@@ -1,4 +1,4 @@
-"""Verdicts: what is missing, what a slice is, and that stored bytes give the same again."""
+"""Results: what is missing, what a slice is, and that stored bytes give the same again."""
 
 import time
 from dataclasses import replace
@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU
 
+from inference.errors import Cancelled, InputError
 from metrics import find, parse
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import Sample, Settled, settle_by_pooling
-from metrics.evidence.errors import Cancelled, InputError, TooFewSamples
-from metrics.evidence.measuring import items_of, measure
-from metrics.evidence.packing import pack, unpack
-from metrics.evidence.signature import parts
-from metrics.evidence.verdict import Verdict, conclude, failed, restrict
+from metrics.core.errors import TooFewSamples
+from metrics.core.evidence import Evidence
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import Sample, Settled, settle_by_pooling
+from metrics.core.packing import pack, unpack
+from metrics.core.result import Result, conclude, failed, restrict
+from metrics.core.signature import parts
 from metrics.statistics.intervals import t_quantile
 from tests.metrics.evidence.toy import KINDS, MODELS, WORDS, WordsParams
 
@@ -22,7 +23,7 @@ PARAMS = WordsParams()
 TEXTS = [("один", "два слова"), ("", "a b c d"), ("",), ("ЕЩЁ РАЗ", "one"), ("x y z",)]
 
 
-def verdict(outputs=TEXTS, metric=WORDS, params=PARAMS, **options) -> Verdict:
+def result(outputs=TEXTS, metric=WORDS, params=PARAMS, **options) -> Result:
     samples = [Sample(f"s{i}", texts) for i, texts in enumerate(outputs)]
     items, unit = items_of(samples)
     evidence = measure(metric, params, items, MODELS)
@@ -32,7 +33,7 @@ def verdict(outputs=TEXTS, metric=WORDS, params=PARAMS, **options) -> Verdict:
 
 
 def test_a_unit_is_averaged_over_what_was_measured() -> None:
-    found = verdict()
+    found = result()
     (score,) = found.scores
     assert found.settled.rows.tolist() == [[1.5, 1], [4, 1], [0, 0], [1.5, 1], [3, 1]]
     assert score.value == pytest.approx((1.5 + 4 + 1.5 + 3) / 4)
@@ -50,11 +51,11 @@ def test_a_unit_is_averaged_over_what_was_measured() -> None:
 
 
 def test_missing_units_at_either_end_keep_their_place() -> None:
-    found = verdict([("",), ("a",), ("",), ("b b",), ("",)])
+    found = result([("",), ("a",), ("",), ("b b",), ("",)])
     assert found.settled.rows[:, 0].tolist() == [0, 1, 0, 2, 0]
     assert found.missing.tolist() == [True, False, True, False, True]
     assert found.scores[0].value == 1.5
-    no_outputs = verdict([(), ("a",), ()])
+    no_outputs = result([(), ("a",), ()])
     assert no_outputs.missing.tolist() == [True, False, True]
 
 
@@ -62,7 +63,7 @@ def test_what_is_missing_does_not_move_the_interval() -> None:
     """The same as over the measured units alone: weights follow the id, not the place."""
     texts = [(" ".join("w" * (1 + i % 7)),) for i in range(60)]
     holes = [("",) if i % 5 == 0 else text for i, text in enumerate(texts)]
-    with_holes = verdict(holes)
+    with_holes = result(holes)
     chosen = np.flatnonzero(~with_holes.missing)
     samples = [Sample(f"s{i}", texts[i]) for i in chosen]
     items, unit = items_of(samples)
@@ -79,14 +80,14 @@ def test_what_is_missing_does_not_move_the_interval() -> None:
 
 
 def test_nothing_measured_is_no_value_with_a_reason() -> None:
-    for found in (verdict([("",), ("", "")]), verdict([(), ()])):
+    for found in (result([("",), ("", "")]), result([(), ()])):
         (score,) = found.scores
         assert score.value is None
         assert score.interval is None
         assert (score.n, score.missing) == (0, 2)
         assert found.missing.all()
-    assert verdict([("",), ("", "")]).scores[0].error == "no value: 3 of 3 outputs: empty output"
-    assert verdict([(), ()]).scores[0].error == "no value: there is nothing to measure"
+    assert result([("",), ("", "")]).scores[0].error == "no value: 3 of 3 outputs: empty output"
+    assert result([(), ()]).scores[0].error == "no value: there is nothing to measure"
 
 
 def test_rows_that_are_not_finite_count_as_missing() -> None:
@@ -95,7 +96,7 @@ def test_rows_that_are_not_finite_count_as_missing() -> None:
         rows[1, 0], rows[3, 0] = np.nan, np.inf
         return Settled(rows)
 
-    found = verdict([("",), ("a",), ("b b",), ("c c c",), ("d",)], replace(WORDS, settle=settle))
+    found = result([("",), ("a",), ("b b",), ("c c c",), ("d",)], replace(WORDS, settle=settle))
     (score,) = found.scores
     assert score.value == 2.0
     assert (score.n, score.missing) == (2, 3)
@@ -108,7 +109,7 @@ def test_a_value_that_is_not_finite_is_none() -> None:
     def overflow(sums, params):
         return np.where(sums[..., :1] > 0, np.inf, 0.0)
 
-    (score,) = verdict([("a",), ("b",)], replace(WORDS, reduce=overflow)).scores
+    (score,) = result([("a",), ("b",)], replace(WORDS, reduce=overflow)).scores
     assert (score.value, score.interval) == (None, None)
     assert score.error == "not defined for these samples (the sums reduce to inf)"
 
@@ -117,7 +118,7 @@ def test_a_metric_that_fails_to_settle_fails_alone() -> None:
     def settle(evidence, unit, params):
         raise TooFewSamples("2 texts are too few to cluster")
 
-    found = verdict([("a",), ("b",)], replace(WORDS, settle=settle))
+    found = result([("a",), ("b",)], replace(WORDS, settle=settle))
     (score,) = found.scores
     assert (score.value, score.error) == (None, "2 texts are too few to cluster")
     assert found.per_sample is None
@@ -126,21 +127,21 @@ def test_a_metric_that_fails_to_settle_fails_alone() -> None:
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        verdict([("a",)], replace(WORDS, settle=stop))
+        result([("a",)], replace(WORDS, settle=stop))
 
 
 def test_mistakes_of_a_declaration_are_not_hidden() -> None:
     with pytest.raises(ValueError, match="flag 1 is not declared"):
-        verdict(TEXTS, replace(WORDS, flags={}))
+        result(TEXTS, replace(WORDS, flags={}))
     short = replace(WORDS, settle=lambda evidence, unit, params: Settled(np.ones((1, 2))))
     with pytest.raises(ValueError, match="1 rows for 2 units"):
-        verdict([("a",), ("b",)], short)
+        result([("a",), ("b",)], short)
     with pytest.raises(ValueError, match="evidence of 1 outputs for 2"):
         conclude(WORDS, PARAMS, Evidence.of_rows(np.ones((1, 2))), np.arange(2), ["a", "b"], {})
 
 
 def test_set_level_metrics_have_a_jackknife_and_no_rows_of_samples() -> None:
-    found = verdict([("a",), ("b b",), ("c",), ("",), ("d d d",)], KINDS)
+    found = result([("a",), ("b b",), ("c",), ("",), ("d d d",)], KINDS)
     (score,) = found.scores
     assert score.value == 0.75
     assert (score.n, score.missing) == (4, 1)
@@ -153,14 +154,14 @@ def test_set_level_metrics_have_a_jackknife_and_no_rows_of_samples() -> None:
     assert found.settled.loss.shape == (5, 2)
     assert found.settled.loss[3].tolist() == [0, 0]
     # by hand: without each unit 3/3, 2/3, 3/3, 2/3; its variance 1/12, and 1e-6 of the metric's own
-    (half,) = verdict([("a",), ("b b",), ("c",), ("",), ("d d d",)], KINDS, level=0.5).scores
+    (half,) = result([("a",), ("b b",), ("c",), ("",), ("d d d",)], KINDS, level=0.5).scores
     error = (1 / 12 + 1e-6) ** 0.5
     assert half.interval[1] - 0.75 == pytest.approx(t_quantile(0.75, 3) * error, rel=1e-9)
 
 
 def test_one_unit_has_a_value_and_no_interval() -> None:
     for metric in (WORDS, KINDS):
-        (score,) = verdict([("a b c",)], metric).scores
+        (score,) = result([("a b c",)], metric).scores
         assert score.value is not None
         assert score.interval is None
         assert "a single unit allows no interval" in score.warnings
@@ -190,10 +191,10 @@ def test_a_slice_is_the_set_of_its_units() -> None:
 
 def test_packed_verdicts_come_back_exactly() -> None:
     for original in (
-        verdict(),
-        verdict([("a",), ("b b",), ("",)], KINDS),
-        verdict([("",)]),
-        verdict([(f"x {'y ' * (i % 9)}",) for i in range(300)], seed=7, replicates=200),
+        result(),
+        result([("a",), ("b b",), ("",)], KINDS),
+        result([("",)]),
+        result([(f"x {'y ' * (i % 9)}",) for i in range(300)], seed=7, replicates=200),
     ):
         back = unpack(pack(original))
         assert back.scores == original.scores

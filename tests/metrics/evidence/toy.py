@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from metrics.evidence.columns import Evidence
-from metrics.evidence.declaration import (
+from inference.protocol import NoModels
+from metrics.core.evidence import Evidence
+from metrics.core.metric import (
     Flag,
     Metric,
     Params,
@@ -19,7 +20,6 @@ from metrics.evidence.declaration import (
     settle_by_averaging,
     settle_only,
 )
-from metrics.inference.protocol import NoModels
 
 MODELS = NoModels()
 

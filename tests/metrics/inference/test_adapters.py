@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metrics.evidence.errors import InputError, UnknownModel
-from metrics.inference.locations import locate
-from metrics.inference.pool import ModelPool
+from inference.errors import InputError, UnknownModel
+from inference.names import locate
+from inference.pool import ModelPool
 
 TARGETS = ["q_proj", "v_proj", "down_proj"]
 IDS = [1, 40, 41, 300, 77, 5]

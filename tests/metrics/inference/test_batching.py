@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.inference.batching import plan_by_length
+from inference.batching import plan_by_length
 
 
 @given(st.lists(st.integers(0, 300)), st.integers(1, 500), st.integers(1, 20))

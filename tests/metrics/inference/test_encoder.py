@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metrics.evidence.errors import UnknownModel
-from metrics.inference.encoder import TransformerEncoder, load_encoder
-from metrics.inference.pool import ModelPool
-from metrics.inference.protocol import Identity
+from inference.encoder import TransformerEncoder, load_encoder
+from inference.errors import UnknownModel
+from inference.pool import ModelPool
+from inference.protocol import Identity
 from tests.conftest import MINILM
 from tests.metrics.inference.tiny_encoders import build_albert, build_roberta, build_t5
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from metrics.evidence.errors import InputError
-from metrics.inference import language
-from metrics.inference.language import TransformerLanguageModel
-from metrics.inference.pool import ModelPool
-from metrics.inference.protocol import Generation
+from inference import language
+from inference.errors import InputError
+from inference.language import TransformerLanguageModel
+from inference.pool import ModelPool
+from inference.protocol import Generation
 from tests.conftest import SMOLLM2
 from tests.tiny_models import ENGLISH, RUSSIAN, build_language_model
 
@@ -75,7 +75,7 @@ def test_what_a_family_does_to_its_logits_is_kept(
     import torch
     import transformers
 
-    from metrics.inference.protocol import Identity
+    from inference.protocol import Identity
     from tests.tiny_models import build_tokenizer
 
     small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2} | {

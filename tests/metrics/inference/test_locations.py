@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from metrics.evidence.errors import UnknownModel
-from metrics.inference.locations import BUILTIN, locate
+from inference.errors import UnknownModel
+from inference.names import BUILTIN, locate
 from tests.conftest import MINILM, SMOLLM2
 
 
@@ -28,7 +28,7 @@ def test_builtin_models_lie_in_their_packages() -> None:
 
 def test_locating_imports_no_model_library() -> None:
     code = (
-        "import sys; from metrics.inference.locations import locate\n"
+        "import sys; from inference.names import locate\n"
         "try: locate('nobody/nothing')\n"
         "except Exception: pass\n"
         f"locate({SMOLLM2!r})\n"

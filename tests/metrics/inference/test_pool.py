@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from metrics.evidence.errors import InputError, Unavailable, UnknownModel
-from metrics.inference import conversion
-from metrics.inference.conversion import converted
-from metrics.inference.identities import file_digest
-from metrics.inference.locations import locate
-from metrics.inference.pool import ModelPool
+from inference import convert as conversion
+from inference.convert import converted
+from inference.errors import InputError, Unavailable, UnknownModel
+from inference.identity import file_digest
+from inference.names import locate
+from inference.pool import ModelPool
 from tests.conftest import MINILM, SMOLLM2
 from tests.tiny_models import build_reward_model
 

@@ -1,0 +1,268 @@
+"""Causal language models of `transformers`: log-probabilities and generation, in padded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.batching import plan_by_length
+from inference.errors import InputError
+from inference.load import (
+    TOKENS_ON_CPU,
+    TOKENS_ON_GPU,
+    load_network,
+    load_tokenizer,
+    max_positions,
+    padded,
+)
+from inference.protocol import DType, Generation, Identity
+
+CHUNK_LOGITS = 1 << 25  # logits that stand in memory at once: 128 MiB in float32
+GENERATION_TOKENS = 16_384  # padded prompt and new tokens of one batch: its cache of keys
+GENERATION_ROWS = 32
+
+
+def load_language_model(
+    folders: Sequence[Path], identity: Identity, dtype: DType, device: str
+) -> TransformerLanguageModel:
+    """From the model's folder and its adapters'. Raises InputError for another kind of model."""
+    from transformers import AutoModelForCausalLM
+
+    model = load_network(AutoModelForCausalLM, folders, dtype, device)
+    return TransformerLanguageModel(model, load_tokenizer(folders[-1]), identity, device)
+
+
+class TransformerLanguageModel:
+    """See `inference.protocol.LanguageModel`."""
+
+    def __init__(self, model: Any, tokenizer: Any, identity: Identity, device: str) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.identity = identity
+        self.device = device
+        self.max_length = max_positions(model.config, tokenizer)
+        self.tokens_per_pass = TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
+        self.bos_id: int | None = tokenizer.bos_token_id
+        self.eos_id: int | None = tokenizer.eos_token_id
+        pads = (tokenizer.pad_token_id, self.eos_id, 0)
+        self.pad_id: int = next(pad for pad in pads if pad is not None)
+        stops = model.generation_config.eos_token_id  # several where turns end differently
+        self.stop_ids: int | list[int] | None = self.eos_id if stops is None else stops
+        model.generation_config = _generation_config()  # its own defaults would fill in ours
+        self.splits = self._splits()
+
+    def encode(self, texts: Sequence[str], special: bool = False) -> list[list[int]]:
+        """Token ids of each text; `special` adds what the tokenizer adds by itself."""
+        if not texts:
+            return []
+        found = self.tokenizer(list(texts), add_special_tokens=special, verbose=False)
+        return [[int(token) for token in ids] for ids in found["input_ids"]]
+
+    def render(self, prompts: Sequence[str], system: str | None = None) -> list[str]:
+        """Prompts through the chat template, up to where the answer begins, if there is one."""
+        if not self.tokenizer.chat_template:
+            return list(prompts)
+        before = [{"role": "system", "content": system}] if system is not None else []
+        return [
+            str(
+                self.tokenizer.apply_chat_template(
+                    [*before, {"role": "user", "content": prompt}],
+                    tokenize=False,
+                    add_generation_prompt=True,
+                )
+            )
+            for prompt in prompts
+        ]
+
+    def logprobs(self, batch: Sequence[tuple[list[int], list[int]]]) -> list[NDArray[np.float64]]:
+        """Natural-log probabilities of the continuation's tokens, for each (context, continuation).
+
+        One right-padded pass up to the last hidden states; only positions that predict a
+        continuation's token go through the vocabulary, some at a time.
+        """
+        import torch
+
+        if not batch:
+            return []
+        for context, continuation in batch:
+            if not context:
+                raise ValueError("the context is empty: the first token has no probability")
+            if len(context) + len(continuation) - 1 > self.max_length:
+                raise InputError(
+                    f"{len(context) + len(continuation) - 1} tokens, and {self.identity.name!r} "
+                    f"sees {self.max_length} at most"
+                )
+        rows = [[*context, *continuation][:-1] or context for context, continuation in batch]
+        ids, mask = padded(rows, self.pad_id, left=False, device=self.device)  # (B, T)
+        counts = [len(continuation) for _, continuation in batch]
+        row = np.repeat(np.arange(len(batch)), counts)  # (N,) which sequence predicts
+        column = np.concatenate(
+            [len(context) - 1 + np.arange(len(continuation)) for context, continuation in batch]
+        )
+        target = [token for _, continuation in batch for token in continuation]
+        with torch.inference_mode():
+            places = (
+                torch.as_tensor(row, dtype=torch.long, device=self.device),
+                torch.as_tensor(column, dtype=torch.long, device=self.device),
+            )
+            targets = torch.tensor(target, dtype=torch.long, device=self.device)  # (N,)
+            found = self._token_logprobs(ids, mask, places, targets)  # (N,)
+        flat = found.double().cpu().numpy()
+        return [np.asarray(part, np.float64) for part in np.split(flat, np.cumsum(counts)[:-1])]
+
+    def _token_logprobs(self, ids: Any, mask: Any, places: tuple[Any, Any], targets: Any) -> Any:
+        """(N,) log-probabilities of `targets` as seen from `places` (rows, columns)."""
+        import torch
+
+        found, at = [], 0
+        for logits in self._pieces(ids, mask, places):  # (n, V), in order
+            wanted = targets[at : at + len(logits)]
+            scores = logits.float()
+            chosen = scores.gather(-1, wanted[:, None])[:, 0]
+            found.append(chosen - torch.logsumexp(scores, dim=-1))
+            at += len(wanted)
+        return torch.cat(found) if found else targets.new_zeros(0)
+
+    def _pieces(self, ids: Any, mask: Any, places: tuple[Any, Any]) -> Iterator[Any]:
+        """Logits at `places`, no more than CHUNK_LOGITS at once where the head can be split off."""
+        vocabulary = int(self.model.config.get_text_config().vocab_size)
+        if self.splits:
+            hidden = self.model.base_model(ids, attention_mask=mask, use_cache=False)[0]
+            for part in hidden[places].split(max(CHUNK_LOGITS // vocabulary, 1)):  # (n, D)
+                yield self._logits(part)
+            return
+        rows, columns = places  # rows ascend
+        together = max(CHUNK_LOGITS // (ids.shape[1] * vocabulary), 1)
+        for first in range(0, len(ids), together):
+            some = slice(first, first + together)
+            logits = self.model(ids[some], attention_mask=mask[some], use_cache=False).logits
+            here = (rows >= first) & (rows < first + together)
+            yield logits[rows[here] - first, columns[here]]
+
+    def _logits(self, hidden: Any) -> Any:
+        """(n, V) from (n, D): the head, and what configurations do to its logits."""
+        import torch
+
+        config = self.model.config.get_text_config()
+        logits = self.model.get_output_embeddings()(hidden)
+        if divisor := getattr(config, "logits_scaling", None):  # Granite
+            logits = logits / divisor
+        if factor := getattr(config, "logit_scale", None):  # Cohere
+            logits = logits * factor
+        if cap := getattr(config, "final_logit_softcapping", None):  # Gemma 2
+            logits = torch.tanh(logits / cap) * cap
+        return logits
+
+    def _splits(self) -> bool:
+        """Whether body and head one after the other are this model's forward pass: tried out."""
+        import torch
+
+        if self.model.get_output_embeddings() is None or self.model.base_model is self.model:
+            return False
+        vocabulary = int(self.model.config.get_text_config().vocab_size)
+        ids = torch.arange(1, 9, device=self.device)[None] % vocabulary  # (1, 8)
+        with torch.inference_mode():
+            own = self.model(ids, use_cache=False).logits[0].float()
+            split = self._logits(self.model.base_model(ids, use_cache=False)[0][0]).float()
+        tolerance = 1e-4 if self.model.dtype == torch.float32 else 5e-2
+        return own.shape == split.shape and torch.allclose(own, split, tolerance, tolerance)
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        options: Generation,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[list[str]]:
+        """`options.num_outputs` texts a prompt, without the prompt, cut before a stop string.
+
+        Prompts that leave no room for `max_new_tokens` lose their beginning.
+        """
+        room = self.max_length - options.max_new_tokens
+        if room < 1:
+            raise InputError(
+                f"max_new_tokens is {options.max_new_tokens}, and {self.identity.name!r} has "
+                f"{self.max_length} positions in all",
+                "generation.max_new_tokens",
+            )
+        if options.chat and not self.tokenizer.chat_template:
+            raise InputError(f"{self.identity.name!r} has no chat template", "generation.chat")
+        chat = options.chat is not False and bool(self.tokenizer.chat_template)
+        texts = self.render(prompts, options.system) if chat else list(prompts)
+        rows = [ids[-room:] for ids in self.encode(texts, special=not chat)]
+        rows = [ids or [self.pad_id if self.bos_id is None else self.bos_id] for ids in rows]
+        found: list[list[str]] = [[] for _ in rows]
+        plan = plan_by_length(
+            [len(row) + options.max_new_tokens for row in rows],
+            max(GENERATION_TOKENS // options.num_outputs, 1),
+            max(GENERATION_ROWS // options.num_outputs, 1),
+        )
+        for number, batch in enumerate(plan):
+            outputs = self._generate([rows[index] for index in batch], options, number)
+            for index, texts_of_one in zip(batch, outputs, strict=True):
+                found[index] = texts_of_one
+            if progress is not None:
+                progress(len(batch))
+        return found
+
+    def _generate(
+        self, rows: Sequence[list[int]], options: Generation, number: int
+    ) -> list[list[str]]:
+        """One left-padded batch; the draws depend on the seed and the batch's number alone."""
+        import torch
+
+        ids, mask = padded(rows, self.pad_id, left=True, device=self.device)  # (B, T)
+        cuda = [torch.device(self.device)] if self.device.startswith("cuda") else []
+        with torch.inference_mode(), torch.random.fork_rng(devices=cuda):
+            torch.manual_seed(options.seed * 1_000_003 + number)
+            out = self.model.generate(  # (B * num_outputs, T + new)
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=self._settings(options),
+                tokenizer=self.tokenizer,
+            )
+        texts = self.tokenizer.batch_decode(
+            out[:, ids.shape[1] :], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        cut = [_before_stop(text, options.stop) for text in texts]
+        n = options.num_outputs
+        return [cut[at : at + n] for at in range(0, len(cut), n)]
+
+    def _settings(self, options: Generation) -> Any:
+        """What `options` say and nothing else: not the penalties of the model's own file."""
+        if options.num_outputs > 1 and options.temperature == 0:
+            raise InputError(
+                "several outputs at temperature 0 would all be the same", "generation.num_outputs"
+            )
+        sampling: dict[str, Any] = {"do_sample": False}
+        if options.temperature > 0:
+            sampling = {
+                "do_sample": True,
+                "temperature": options.temperature,
+                "top_p": options.top_p,
+                "top_k": options.top_k,
+            }
+        return _generation_config(
+            max_new_tokens=options.max_new_tokens,
+            num_return_sequences=options.num_outputs,
+            pad_token_id=self.pad_id,
+            eos_token_id=self.stop_ids,
+            bos_token_id=self.bos_id,
+            stop_strings=list(options.stop) or None,
+            **sampling,
+        )
+
+
+def _generation_config(**settings: Any) -> Any:
+    import transformers
+
+    config: Any = transformers.GenerationConfig
+    return config(**settings)
+
+
+def _before_stop(text: str, stop: Sequence[str]) -> str:
+    found = [at for at in (text.find(one) for one in stop if one) if at >= 0]
+    return text[: min(found)] if found else text

@@ -1,0 +1,200 @@
+"""Warm models: loaded once, counted, the least recently used dropped when memory runs short."""
+
+from __future__ import annotations
+
+import gc
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from inference.convert import converted
+from inference.errors import InputError, Unavailable
+from inference.identity import identify
+from inference.names import Checkpoints, Location, locate
+from inference.protocol import (
+    Classifier,
+    DType,
+    Encoder,
+    Identity,
+    LanguageModel,
+    Models,
+)
+
+if TYPE_CHECKING:
+    from inference.classifier import TransformerClassifier
+    from inference.encoder import TransformerEncoder
+    from inference.language import TransformerLanguageModel
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+class Loaded(Protocol):
+    """What the pool keeps: whatever holds its network as `model`."""
+
+    @property
+    def model(self) -> Any: ...
+
+
+class ModelPool(Models):
+    """Models of one process and one device.
+
+    loads   models loaded so far
+    calls   forward passes so far, of all models
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Path],
+        cache_dir: Path,
+        device: str = "cpu",
+        memory_budget_bytes: int | None = None,
+        checkpoints: Checkpoints | None = None,
+        offline: bool = True,
+    ) -> None:
+        self.roots = tuple(roots)
+        self.cache_dir = cache_dir
+        self.device = device
+        self.memory_budget_bytes = memory_budget_bytes
+        self.checkpoints = checkpoints
+        self.offline = offline
+        self.loads = 0
+        self.calls = 0
+        self._warm: OrderedDict[tuple[object, ...], tuple[Loaded, int]] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def identity(self, name: str) -> Identity:
+        """Digests of the files. Raises UnknownModel."""
+        return self._identity(self._locate(name))
+
+    def _identity(self, location: Location) -> Identity:
+        base = self._identity(location.base) if location.base else None
+        return identify(location, None if location.gguf else self._folder(location), base)
+
+    def files(self, name: str) -> tuple[Path, ...]:
+        """The folder with the model's weights, then those of its adapters as they are applied; the
+        last one's tokenizer counts. Raises UnknownModel."""
+        location, adapters = self._locate(name), []
+        while location.base is not None:
+            adapters.append(self._folder(location))
+            location = location.base
+        return (self._folder(location), *reversed(adapters))
+
+    def language(self, name: str, dtype: DType = "float32") -> LanguageModel:
+        def load(folders: Sequence[Path], identity: Identity) -> TransformerLanguageModel:
+            from inference.language import load_language_model
+
+            return load_language_model(folders, identity, dtype, self.device)
+
+        return cast(LanguageModel, self._get("language", name, dtype, load))
+
+    def encoder(
+        self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
+    ) -> Encoder:
+        def load(folders: Sequence[Path], identity: Identity) -> TransformerEncoder:
+            from inference.encoder import load_encoder
+
+            return load_encoder(folders, identity, dtype, self.device, add_prefix_space)
+
+        return cast(Encoder, self._get(f"encoder {add_prefix_space}", name, dtype, load))
+
+    def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
+        def load(folders: Sequence[Path], identity: Identity) -> TransformerClassifier:
+            from inference.classifier import load_classifier
+
+            return load_classifier(folders, identity, dtype, self.device)
+
+        return cast(Classifier, self._get("classifier", name, dtype, load))
+
+    def clear(self) -> None:
+        """Drop all that is warm, and give its memory back."""
+        with self._lock:
+            self._warm.clear()
+            self._collect()
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes of parameters and buffers that are warm."""
+        return sum(size for _, size in self._warm.values())
+
+    def _get(
+        self,
+        kind: str,
+        name: str,
+        dtype: DType,
+        load: Callable[[Sequence[Path], Identity], Loaded],
+    ) -> Loaded:
+        identity = self.identity(name)  # files that changed are another model
+        key = (kind, identity, dtype)
+        with self._lock:
+            if key in self._warm:
+                self._warm.move_to_end(key)
+                return self._warm[key][0]
+            folders = self.files(name)
+            self._make_room(name, _expected_bytes(folders[0], dtype))
+            loaded = load(folders, identity)
+            self.loads += 1
+            loaded.model.get_input_embeddings().register_forward_pre_hook(self._count)
+            self._warm[key] = (loaded, _bytes(loaded.model))
+            return loaded
+
+    def _make_room(self, name: str, needed: int) -> None:
+        budget = self.memory_budget_bytes
+        if budget is None:
+            return
+        if needed > budget:
+            raise Unavailable(
+                f"the model {name!r} needs about {needed / 1e9:.2f} GB, and this worker's budget "
+                f"for models is {budget / 1e9:.2f} GB",
+                "model",
+            )
+        while self._warm and self.bytes_used + needed > budget:
+            self._warm.popitem(last=False)
+        self._collect()
+
+    def _collect(self) -> None:
+        gc.collect()
+        if self.device.startswith("cuda"):
+            import torch
+
+            torch.cuda.empty_cache()
+
+    def _locate(self, name: str) -> Location:
+        return locate(name, self.roots, self.checkpoints, self.offline)
+
+    def _folder(self, location: Location) -> Path:
+        if location.folder is not None:
+            return location.folder
+        if location.gguf is not None:
+            return converted(location.gguf, self.cache_dir)
+        from huggingface_hub import snapshot_download
+
+        patterns = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"]
+        snapshot_download(location.name, allow_patterns=patterns)
+        return self._folder(locate(location.name))  # offline: what is there now, and loadable
+
+    def _count(self, *_: object) -> None:
+        """A forward hook of the embedding, which every pass of every kind of model goes through."""
+        self.calls += 1
+
+
+def _expected_bytes(folder: Path, dtype: DType) -> int:
+    """Bytes the parameters will take, from the headers of the files."""
+    from safetensors import SafetensorError, safe_open
+
+    count = 0
+    for path in folder.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="np") as file:
+                names = list(file.keys())
+                count += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+        except SafetensorError as error:
+            raise InputError(f"cannot read {folder.name}/{path.name}: {error}", "model") from error
+    return count * BYTES[dtype]
+
+
+def _bytes(model: Any) -> int:
+    tensors = [*model.parameters(), *model.buffers()]
+    return sum(int(tensor.numel()) * int(tensor.element_size()) for tensor in tensors)

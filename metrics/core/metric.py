@@ -1,0 +1,194 @@
+"""What a metric is: one frozen declaration. Catalogue, validation, docs, signature derive from it.
+
+measure(items, params, models) -> Evidence  one item per output; may run a model; slow
+settle(evidence, unit, params) -> Settled   rows (n_units, n_columns) float64; sees the set
+reduce(sums, params) -> values              sums (..., n_columns) -> (..., n_scores); numpy
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from inference.protocol import Models
+from metrics.core.evidence import Evidence
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Reads = Literal["output", "references", "prompt", "tests"]
+IntervalMethod = Literal["bootstrap", "wilson", "jackknife"]
+
+
+class Params(BaseModel):
+    """Base of every metric's parameters: frozen, nothing unknown, all of it in the signature."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def settle_only(default: Any, **constraints: Any) -> Any:
+    """A parameter that `measure` never looks at: changing it re-uses the stored evidence."""
+    return Field(default, json_schema_extra={"stage": "settle"}, **constraints)
+
+
+P = TypeVar("P", bound=Params)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One unit of evaluation: what was asked, what came out, what it is compared with."""
+
+    id: str
+    outputs: tuple[str, ...]
+    references: tuple[str, ...] = ()
+    prompt: str | None = None
+    tests: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One output with what it is measured against. Equal items have equal evidence."""
+
+    output: str
+    references: tuple[str, ...] = ()
+    prompt: str | None = None
+    tests: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number a metric yields."""
+
+    name: str
+    higher_is_better: bool
+    low: float = 0.0
+    high: float = float("inf")
+    about: str = ""
+    # parts of the signature that do not stop two values of this score from being compared
+    comparable_across: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the definition comes from."""
+
+    paper: str
+    reference: str  # the implementation whose numbers these are, with its version
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """What a non-zero `flag` in the evidence means."""
+
+    message: str
+    missing: bool  # the item could not be measured: zero row, counted as missing
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What `settle` makes of the whole set's evidence.
+
+    rows       (n_units, n_columns) finite float64; the value is reduce(rows.sum(0))
+    loss       (n_units, n_columns) what the sums lose when a unit is left out, where that is not
+               its row (an n-gram shared with another unit is not lost): the jackknife's input
+    variance   (n_scores,) added to the jackknife's variance (MAUVE: over seeds)
+    signature  what the set itself adds to the signature (the idf corpus's digest)
+    warnings   sentences for the reader of the score
+    """
+
+    rows: Floats
+    loss: Floats | None = None
+    variance: Floats | None = None
+    signature: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric(Generic[P]):
+    """A metric, declared. `service` and the docs know nothing of it that is not here."""
+
+    name: str
+    version: int  # raised when any number may change
+    about: str  # one sentence
+    params: type[P]
+    reads: tuple[Reads, ...]  # what evidence depends on, and what the cache's key covers
+    needs: Callable[[P], tuple[Reads, ...]]  # what every sample must carry
+    scores: Callable[[P], tuple[Score, ...]]
+    columns: tuple[str, ...]  # names of the row's columns; () where they depend on the set
+    interval: IntervalMethod
+    pooling: Literal["pool", "average"]  # a unit's several outputs: sums added, or averaged
+    source: Source
+    measure: Callable[[Sequence[Item], P, Models], Evidence]
+    settle: Callable[[Evidence, Ints, P], Settled]
+    reduce: Callable[[Floats, P], Floats]
+    # (n, n_columns) rows of single samples -> (n, n_scores); None: reduce itself
+    sentence: Callable[[Floats, P], Floats] | None = None
+    set_level: bool = False  # no per-sample value exists, so it cannot be a reward
+    # distributions whose version is in the signature: always, or as the parameters have it
+    libraries: tuple[str, ...] | Callable[[P], tuple[str, ...]] = ()
+    models: Callable[[P], tuple[str, ...]] = lambda params: ()  # names of the models it runs
+    flags: Mapping[int, Flag] = field(default_factory=dict)
+    # batches of item indices, fixed before the cache is looked up; None: all in one
+    plan: Callable[[Sequence[Item], P, Models], list[list[int]]] | None = None
+    # fills parameters that depend on the data ("auto"), before anything is measured
+    resolve: Callable[[P, Sequence[Sample]], P] | None = None
+    # raises InputError for what only the samples can show to be wrong (k > n)
+    check: Callable[[P, Sequence[Sample]], None] | None = None
+    cached: bool = False  # evidence is dear enough to look up instead of measuring again
+    bulky: bool = False  # evidence is large: dropped once the result is in
+
+    def score_names(self, params: P) -> tuple[str, ...]:
+        return tuple(score.name for score in self.scores(params))
+
+    def per_sample(self, rows: Floats, params: P) -> Floats:
+        """(n_units, n_scores) each unit's own value; NaN for units without one."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (self.sentence or self.reduce)(rows, params)
+
+
+AnyMetric = Metric[Any]
+
+
+def needs(*reads: Reads) -> Callable[[Any], tuple[Reads, ...]]:
+    """The same needs whatever the parameters."""
+    return lambda params: reads
+
+
+def pool(values: Floats, unit: Ints, units: int | None = None) -> Floats:
+    """(n_items, c) -> (n_units, c): the items of a unit added up."""
+    count = units if units is not None else (int(unit.max()) + 1 if len(unit) else 0)
+    rows = np.zeros((count, values.shape[1]), np.float64)
+    if len(unit) and bool(np.all(unit[1:] >= unit[:-1])):
+        starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
+        rows[unit[starts]] = np.add.reduceat(values.astype(np.float64), starts, axis=0)
+    else:
+        np.add.at(rows, unit, values)
+    return rows
+
+
+def average(values: Floats, unit: Ints, units: int | None = None) -> Floats:
+    """(n_items, c) -> (n_units, c): the items of a unit averaged."""
+    rows = pool(values, unit, units)
+    counts = np.bincount(unit, minlength=len(rows)).astype(np.float64)
+    return rows / np.maximum(counts, 1.0)[:, None]
+
+
+def settle_by_pooling(evidence: Evidence, unit: Ints, params: Any) -> Settled:
+    """For metrics whose evidence is the row, and whose outputs add up."""
+    return Settled(pool(evidence["row"].astype(np.float64), unit))
+
+
+def settle_by_averaging(evidence: Evidence, unit: Ints, params: Any) -> Settled:
+    """For metrics whose evidence is the row, and whose outputs are averaged."""
+    return Settled(average(evidence["row"].astype(np.float64), unit))
+
+
+def mean(sums: Floats, params: Any) -> Floats:
+    """Reduce of rows (value_1, ..., value_s, 1): the means, (..., s); NaN where nothing counted."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(sums[..., :-1] / sums[..., -1:], np.float64)

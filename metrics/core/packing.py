@@ -1,0 +1,63 @@
+"""Results as bytes: everything that comparisons, listings and boards are computed from."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from pydantic import BaseModel
+
+from metrics.core import evidence as columns
+from metrics.core.metric import Floats, Settled
+from metrics.core.result import Mask, Result, ScoreValue
+
+
+def pack(result: Result) -> bytes:
+    """A result as compressed bytes; `unpack` gives it back exactly."""
+    settled = result.settled
+    arrays: dict[str, Floats | Mask | None] = {
+        "rows": settled.rows,
+        "loss": settled.loss,
+        "variance": settled.variance,
+        "per_sample": result.per_sample,
+        "replicates": result.replicates,
+        "missing": result.missing,
+    }
+    meta = {
+        "scores": [dataclasses.asdict(score) for score in result.scores],
+        "signature": dict(settled.signature),
+        "warnings": list(settled.warnings),
+        "seed": result.seed,
+    }
+    return columns.pack({name: one for name, one in arrays.items() if one is not None}, meta)
+
+
+def unpack(data: bytes) -> Result:
+    """The inverse of `pack`."""
+    arrays, meta = columns.unpack(data)
+
+    def floats(name: str) -> Floats | None:
+        # row by row again, so that sums come out as they did before
+        return np.ascontiguousarray(arrays[name], np.float64) if name in arrays else None
+
+    rows = floats("rows")
+    if rows is None:
+        raise ValueError("not a packed result")
+    about = _About.model_validate(meta)
+    return Result(
+        scores=tuple(about.scores),
+        settled=Settled(rows, floats("loss"), floats("variance"), about.signature, about.warnings),
+        per_sample=floats("per_sample"),
+        replicates=floats("replicates"),
+        missing=arrays["missing"].astype(np.bool_),
+        seed=about.seed,
+    )
+
+
+class _About(BaseModel):
+    """The part of a packed result that is not arrays."""
+
+    scores: tuple[ScoreValue, ...]
+    signature: dict[str, str]
+    warnings: tuple[str, ...]
+    seed: int

@@ -1,0 +1,104 @@
+"""Signatures: what two values must share before they may be compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from inference.protocol import Models
+from metrics.core.metric import AnyMetric, Item, Params, Score
+
+
+def parts(metric: AnyMetric, params: Params, models: Models) -> dict[str, str]:
+    """Everything that can change a number: name, version, every parameter, libraries, models."""
+    found = {"name": metric.name, "version": str(metric.version)}
+    found |= {name: _text(value) for name, value in params.model_dump(mode="json").items()}
+    libraries = metric.libraries
+    for distribution in libraries(params) if callable(libraries) else libraries:
+        found[distribution] = _version(distribution)
+    for number, name in enumerate(metric.models(params)):
+        identity = models.identity(name)
+        suffix = "" if number == 0 else str(number + 1)
+        found[f"weights{suffix}"] = identity.weights
+        found[f"tokenizer_digest{suffix}"] = identity.tokenizer
+    return found
+
+
+def text(found: Mapping[str, str], score: Score | None = None) -> str:
+    """`rouge|version:1|stemmer:true|…|rouge-score:0.1.2`; less what the score leaves out."""
+    left_out = set(score.comparable_across) if score else set()
+    rest = [f"{key}:{value}" for key, value in found.items() if key not in left_out | {"name"}]
+    return "|".join([found["name"], *rest])
+
+
+def evidence_digest(metric: AnyMetric, params: Params, models: Models) -> bytes:
+    """16 bytes naming what `measure` depends on: parameters of `settle` alone are left out."""
+    found = parts(metric, params, models)
+    for name, field in type(params).model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("stage") == "settle":
+            found.pop(name, None)
+    return hashlib.blake2b(text(found).encode(), digest_size=16).digest()
+
+
+def item_digest(metric: AnyMetric, item: Item) -> bytes:
+    """16 bytes naming what of the item `measure` reads."""
+    state = hashlib.blake2b(digest_size=16)
+    fields: dict[str, tuple[str | None, ...]] = {
+        "output": (item.output,),
+        "references": item.references,
+        "prompt": (item.prompt,),
+        "tests": (item.tests,),
+    }
+    for name in metric.reads:
+        values = fields[name]
+        state.update(f"{name}:{len(values)};".encode())
+        for value in values:
+            if value is None:
+                state.update(b"-")
+            else:
+                data = value.encode()
+                state.update(f"{len(data)}:".encode())
+                state.update(data)
+    return state.digest()
+
+
+def difference(a: str, b: str) -> list[str]:
+    """The parts in which two signatures differ, as `stemmer: true / false`."""
+    left, right = _parse(a), _parse(b)
+    return [
+        f"{key}: {left.get(key, 'absent')} / {right.get(key, 'absent')}"
+        for key in dict.fromkeys([*left, *right])
+        if left.get(key) != right.get(key)
+    ]
+
+
+def _parse(signature: str) -> dict[str, str]:
+    name, *rest = signature.split("|")
+    found = {"name": name}
+    for part in rest:
+        key, _, value = part.partition(":")
+        found[key] = value
+    return found
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join(_text(one) for one in value)
+    written = str(value)
+    return written.replace("%", "%25").replace("|", "%7C").replace("\n", "%0A")
+
+
+@cache
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,97 @@
+"""GET /v1/metrics: what can be measured, straight from the declarations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from inference.errors import ReportedError
+from metrics import catalogue, find
+from metrics.core.metric import AnyMetric
+from service.errors import ApiError
+from service.http.fields import Page
+
+router = APIRouter(prefix="/v1/metrics", tags=["metrics"])
+
+
+class ScoreInfo(BaseModel):
+    name: str
+    higher_is_better: bool
+    low: float | None
+    high: float | None
+    about: str
+
+
+class MetricInfo(BaseModel):
+    """A metric: what it needs, what it yields, and the JSON Schema of its parameters."""
+
+    id: str
+    object: str = "metric"
+    version: int
+    about: str
+    needs: list[str]
+    reads: list[str]
+    scores: list[ScoreInfo]
+    interval: str
+    pooling: str
+    set_level: bool
+    usable_as_reward: bool
+    params: dict[str, Any]
+    paper: str
+    reference: str
+    conventions: str
+
+
+@router.get("", summary="All metrics")
+def list_metrics() -> Page[MetricInfo]:
+    found = [describe(metric) for metric in catalogue().values()]
+    return Page(data=found, first_id=found[0].id, last_id=found[-1].id)
+
+
+@router.get("/{name:path}", summary="One metric")
+def get_metric(name: str, request: Request) -> MetricInfo:
+    try:
+        return describe(find(name, request.app.state.settings.metric_roots))
+    except ReportedError as error:
+        raise ApiError(404, error.code, error.message, "name") from None
+
+
+def describe(metric: AnyMetric) -> MetricInfo:
+    """Scores and needs are those of the default parameters, or of none where some are required."""
+    import sys
+
+    required = any(field.is_required() for field in metric.params.model_fields.values())
+    params = metric.params.model_construct() if required else metric.params()
+    scores = [
+        ScoreInfo(
+            name=score.name,
+            higher_is_better=score.higher_is_better,
+            low=_finite(score.low),
+            high=_finite(score.high),
+            about=score.about,
+        )
+        for score in metric.scores(params)
+    ]
+    module = sys.modules.get(metric.measure.__module__)
+    return MetricInfo(
+        id=metric.name,
+        version=metric.version,
+        about=metric.about,
+        needs=list(metric.needs(params)),
+        reads=list(metric.reads),
+        scores=scores,
+        interval=metric.interval,
+        pooling=metric.pooling,
+        set_level=metric.set_level,
+        usable_as_reward=not metric.set_level,
+        params=metric.params.model_json_schema(),
+        paper=metric.source.paper,
+        reference=metric.source.reference,
+        conventions=(module.__doc__ or "").strip() if module else "",
+    )
+
+
+def _finite(bound: float) -> float | None:
+    return bound if abs(bound) != float("inf") else None

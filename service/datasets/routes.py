@@ -1,0 +1,120 @@
+"""/v1/datasets: what outputs are compared with and models are trained on, versioned by content."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from service.datasets import store as datasets
+from service.datasets.schemas import Kind, checked
+from service.errors import invalid
+from service.evaluations.checks import existing
+from service.http.dependencies import Idempotent, Transaction
+from service.http.fields import DatasetName, Limit, Page, Schema, page
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+
+class DatasetIn(Schema):
+    """Records of a kind: eval and code (prompt, references, tests), prompts (to train by rewards),
+    sft (messages, or prompt and completion, or text), preference (prompt, chosen, rejected)."""
+
+    name: DatasetName
+    kind: Kind = "eval"
+    records: Annotated[list[dict[str, Any]], Field(min_length=1)]
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "name": "capitals",
+                    "kind": "eval",
+                    "records": [
+                        {"id": "fr", "prompt": "Capital of France?", "references": ["Paris"]},
+                        {"id": "ru", "prompt": "Столица России?", "references": ["Москва"]},
+                    ],
+                },
+                {
+                    "name": "polite",
+                    "kind": "preference",
+                    "records": [
+                        {"prompt": "Hi!", "chosen": "Hello! How can I help?", "rejected": "What."}
+                    ],
+                },
+            ]
+        }
+    }
+
+
+class DatasetOut(BaseModel):
+    id: str
+    object: str = "dataset"
+    name: str
+    version: int
+    digest: str
+    kind: str
+    size: int
+    created_at: datetime
+
+
+@router.post("", status_code=201, summary="Make a version of a dataset")
+def create_dataset(
+    body: DatasetIn, db: Transaction, response: Response, once: Idempotent
+) -> DatasetOut:
+    """The same content again gives the same version, with status 200. Every record is checked
+    before anything is stored; the first twenty errors are told by row and field."""
+    if once.answer is not None:
+        response.status_code = once.answer.status
+        return DatasetOut.model_validate(once.answer.response)
+    content = checked(body.records, body.kind, "records")
+    found, made = datasets.put(db, body.name, body.kind, content)
+    response.status_code = 201 if made else 200
+    shown = view(found)
+    once.remember(response.status_code, shown)
+    return shown
+
+
+@router.get("", summary="List datasets")
+def list_datasets(
+    db: Transaction,
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 20,
+    order: Literal["asc", "desc"] = "desc",
+    name: str | None = None,
+) -> Page[DatasetOut]:
+    rows = datasets.page(db, after=after, limit=limit + 1, descending=order == "desc", name=name)
+    return page([view(row) for row in rows], limit)
+
+
+# names may hold slashes, as those of models do: hence `path`, and this one first
+@router.get("/{dataset:path}/records", summary="A dataset's records")
+def list_records(
+    dataset: str,
+    db: Transaction,
+    after: str | None = None,
+    offset: Annotated[
+        int, Query(ge=0, lt=2**30, description="where to begin, without `after`")
+    ] = 0,
+    limit: Annotated[Limit, Query()] = 20,
+) -> Page[dict[str, Any]]:
+    """In the dataset's order; `after` is a record's id."""
+    found = existing(db, dataset)
+    if after is not None:
+        index = datasets.find_index(db, found.id, after)
+        if index is None:
+            raise invalid("unknown_cursor", f"no record has the id {after!r}", "after")
+        offset = index + 1
+    rows = datasets.read_records(db, found.id, offset, offset + limit + 1)
+    return page(rows, limit)
+
+
+@router.get("/{dataset:path}", summary="One dataset, by id, name or name@version")
+def get_dataset(dataset: str, db: Transaction) -> DatasetOut:
+    return view(existing(db, dataset))
+
+
+def view(found: datasets.Dataset) -> DatasetOut:
+    return DatasetOut.model_validate(found, from_attributes=True)

@@ -1,0 +1,187 @@
+"""Datasets: versions named by their content, and the records in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, func, literal_column, or_, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from service.db.bulk import copy
+from service.db.identifiers import new
+from service.db.tables import datasets, records
+
+LONGEST_VALUE = 200  # characters; it becomes part of a key of the table of scores
+
+Record = Mapping[str, Any]  # {"id", ...}: what a record holds depends on the dataset's kind
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    id: str
+    name: str
+    version: int
+    kind: str
+    digest: str
+    size: int
+    created_at: Any
+
+
+def digest(kind: str, content: Sequence[Record]) -> str:
+    """sha256 over the canonical JSON of the records, in order."""
+    state = hashlib.sha256(kind.encode())
+    for record in content:
+        state.update(orjson.dumps(record, option=orjson.OPT_SORT_KEYS))
+        state.update(b"\n")
+    return state.hexdigest()
+
+
+def put(db: Connection, name: str, kind: str, content: Sequence[Record]) -> tuple[Dataset, bool]:
+    """The version of `name` with this content, and whether it was made now.
+
+    The same content again gives the same version. Two writers of one name wait for each other.
+    """
+    named = digest(kind, content)
+    db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7))"), {"name": name})
+    found = db.execute(
+        select(datasets).where(
+            datasets.c.name == name, datasets.c.kind == kind, datasets.c.digest == named
+        )
+    ).one_or_none()
+    if found is not None:
+        return _dataset(found), False
+    latest = db.scalar(select(func.max(datasets.c.version)).where(datasets.c.name == name)) or 0
+    row = db.execute(
+        insert(datasets)
+        .values(
+            id=new("ds"), name=name, version=latest + 1, kind=kind, digest=named, size=len(content)
+        )
+        .returning(*datasets.c)
+    ).one()
+    copy(
+        db,
+        records,
+        ("dataset_id", "index", "record_id", "content"),
+        (
+            (row.id, index, record["id"], orjson.dumps(record).decode())
+            for index, record in enumerate(content)
+        ),
+    )
+    return _dataset(row), True
+
+
+def find(db: Connection, reference: str) -> Dataset | None:
+    """By id (`ds_…`), by name (the latest version), or by `name@version`."""
+    query = select(datasets)
+    if reference.startswith("ds_"):
+        query = query.where(datasets.c.id == reference)
+    else:
+        name, at, version = reference.rpartition("@")
+        if at and version.isascii() and version.isdigit() and len(version) < 10:  # an int4
+            query = query.where(datasets.c.name == name, datasets.c.version == int(version))
+        else:
+            query = query.where(datasets.c.name == reference)
+        query = query.order_by(datasets.c.version.desc()).limit(1)
+    row = db.execute(query).one_or_none()
+    return _dataset(row) if row is not None else None
+
+
+def names(db: Connection, limit: int = 500) -> list[str]:
+    """Distinct dataset names, for suggestions."""
+    query = select(datasets.c.name).distinct().order_by(datasets.c.name).limit(limit)
+    return list(db.scalars(query))
+
+
+def page(
+    db: Connection, *, after: str | None, limit: int, descending: bool, name: str | None = None
+) -> list[Dataset]:
+    order = datasets.c.id.desc() if descending else datasets.c.id.asc()
+    query = select(datasets).order_by(order).limit(limit)
+    if after:
+        query = query.where(datasets.c.id < after if descending else datasets.c.id > after)
+    if name:
+        query = query.where(datasets.c.name == name)
+    return [_dataset(row) for row in db.execute(query)]
+
+
+def read_records(
+    db: Connection, dataset_id: str, start: int = 0, stop: int | None = None
+) -> list[Any]:
+    """Contents of records start <= index < stop, in order."""
+    query = (
+        select(records.c.content)
+        .where(records.c.dataset_id == dataset_id, records.c.index >= start)
+        .order_by(records.c.index)
+    )
+    if stop is not None:
+        query = query.where(records.c.index < stop)
+    return list(db.scalars(query))
+
+
+TEXTS = {  # what is read of a record to train on it
+    "sft": "(content - 'metadata' - 'id')::text",
+    "preference": "(content ->> 'prompt') || CASE WHEN octet_length(content ->> 'chosen')"
+    " > octet_length(content ->> 'rejected') THEN content ->> 'chosen' ELSE content ->> 'rejected'"
+    " END",
+    "prompts": "content ->> 'prompt'",
+}
+
+
+def longest(db: Connection, dataset_id: str, kind: str) -> int:
+    """Bytes of text of the longest record, as a method that trains on this kind reads it."""
+    largest = func.max(func.octet_length(literal_column(f"({TEXTS[kind]})")))
+    return int(db.scalar(select(largest).where(records.c.dataset_id == dataset_id)) or 0)
+
+
+def read_ids(db: Connection, dataset_id: str) -> list[str]:
+    """Record ids in order."""
+    query = select(records.c.record_id).where(records.c.dataset_id == dataset_id)
+    return list(db.scalars(query.order_by(records.c.index)))
+
+
+def read_metadata(db: Connection, dataset_id: str, key: str) -> dict[int, str]:
+    """One metadata value of the records that have it, as text, by index.
+
+    Null is none, and so is a text longer than `LONGEST_VALUE`: it names no group.
+    """
+    value = records.c.content["metadata"][key].astext  # NULL for JSON's null
+    query = select(records.c.index, value).where(
+        records.c.dataset_id == dataset_id, func.length(value) <= LONGEST_VALUE
+    )
+    return {row[0]: row[1] for row in db.execute(query.order_by(records.c.index))}
+
+
+def differing(db: Connection, a: str, b: str) -> str | None:
+    """The id of a record that is in both datasets and not the same in both; None without one.
+
+    The same means what outputs are made from and compared with: metadata may differ.
+    """
+    left, right = records.alias(), records.alias()
+    unlike = [
+        left.c.content[name].is_distinct_from(right.c.content[name])
+        for name in ("prompt", "references", "tests")
+    ]
+    query = (
+        select(left.c.record_id)
+        .join(right, right.c.record_id == left.c.record_id)
+        .where(left.c.dataset_id == a, right.c.dataset_id == b, or_(*unlike))
+        .order_by(left.c.index)
+        .limit(1)
+    )
+    return db.scalar(query)
+
+
+def find_index(db: Connection, dataset_id: str, record_id: str) -> int | None:
+    """Where in the dataset a record stands."""
+    query = select(records.c.index).where(
+        records.c.dataset_id == dataset_id, records.c.record_id == record_id
+    )
+    return db.scalar(query)
+
+
+def _dataset(row: Row[Any]) -> Dataset:
+    return Dataset(row.id, row.name, row.version, row.kind, row.digest, row.size, row.created_at)

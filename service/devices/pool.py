@@ -1,0 +1,31 @@
+"""Models on a device that may be somebody else's for now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from inference.pool import ModelPool
+from inference.protocol import Classifier, DType, Encoder, LanguageModel
+
+
+class DevicePool(ModelPool):
+    """Calls `enter` before it hands out a model; that may wait, or raise Cancelled."""
+
+    def __init__(self, enter: Callable[[], None], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.enter = enter
+
+    def language(self, name: str, dtype: DType = "float32") -> LanguageModel:
+        self.enter()
+        return super().language(name, dtype)
+
+    def encoder(
+        self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
+    ) -> Encoder:
+        self.enter()
+        return super().encoder(name, dtype, add_prefix_space)
+
+    def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
+        self.enter()
+        return super().classifier(name, dtype)

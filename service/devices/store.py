@@ -1,0 +1,37 @@
+"""Devices that workers offer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from service.db.tables import devices
+
+
+class Device(NamedTuple):
+    """`scoring_bytes` of its memory are not training's."""
+
+    name: str
+    memory_bytes: int
+    scoring_bytes: int
+
+
+def offer(db: Connection, name: str, memory_bytes: int, scoring_bytes: int = 0) -> None:
+    values = {"memory_bytes": memory_bytes, "scoring_bytes": scoring_bytes}
+    statement = insert(devices).values(name=name, **values)
+    changed = {**values, "seen_at": func.now()}
+    db.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
+
+
+def largest(db: Connection) -> Device | None:
+    """The device with the most memory for training among those seen in the last day."""
+    query = (
+        select(devices.c.name, devices.c.memory_bytes, devices.c.scoring_bytes)
+        .where(devices.c.seen_at > func.now() - text("interval '1 day'"))
+        .order_by((devices.c.memory_bytes - devices.c.scoring_bytes).desc())
+        .limit(1)
+    )
+    row = db.execute(query).one_or_none()
+    return Device(*row) if row is not None else None

@@ -1,0 +1,213 @@
+"""evaluate.close: the shards' evidence joined and settled, values and intervals stored."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy.exc import SQLAlchemyError
+
+from inference.errors import ReportedError
+from metrics.core.metric import AnyMetric, Params
+from metrics.core.packing import pack
+from metrics.core.result import Result, ScoreValue, conclude, failed, restrict
+from service.datasets import store as datasets
+from service.evaluations import cache as evidence
+from service.evaluations import scores as results
+from service.evaluations import shards
+from service.evaluations import store as evaluations
+from service.evaluations.ending import judge_later
+from service.evaluations.jobs import FAILED_METRIC, declared, joined
+from service.http import idempotency
+from service.jobs import counters
+from service.jobs.context import Context
+from service.scoring import store as score_requests
+
+log = logging.getLogger(__name__)
+
+MOST_SLICES = 100  # a slice key: the commonest values
+
+
+def close(context: Context, evaluation: str) -> None:
+    """Conclude every metric, store all scores at once, end the evaluation."""
+    with context.engine.begin() as db:
+        row = evaluations.get(db, evaluation)
+        if row is None or row.status != "running":
+            return
+        ids = datasets.read_ids(db, row.dataset_id)
+        counts = evaluations.read_counts(db, evaluation)
+        slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
+        plans = evaluations.plans(db, evaluation)
+    closing = Closing(context, row, ids, counts, slices)
+    for one in plans:
+        closing.conclude(one)
+    with context.engine.begin() as db:
+        locked = evaluations.lock(db, evaluation)
+        if locked is None or locked.status != "running":
+            return
+        for position, packed in closing.packed.items():
+            results.keep_result(db, evaluation, position, packed)
+        results.replace_scores(db, evaluation, closing.rows)
+        for position in closing.bulky:
+            shards.drop(db, evaluation, position)
+        if closing.packed:
+            evaluations.finish(db, evaluation, "succeeded", closing.summary())
+        else:
+            error = {"code": "all_metrics_failed", "message": "no metric could be computed"}
+            evaluations.finish(db, evaluation, "failed", {"error": error}, error)
+        judge_later(db, evaluation)
+        counters.add(db, closing.seconds)
+    with context.engine.begin() as db:  # apart: nobody should wait for the evaluation's row
+        evidence.trim(db, context.settings.evidence_cache_bytes)
+        score_requests.purge(db)
+        idempotency.purge(db)
+
+
+class Closing:
+    """Collects what the closing of one evaluation stores."""
+
+    def __init__(
+        self,
+        context: Context,
+        row: Any,
+        ids: Sequence[str],
+        counts: Mapping[int, int],
+        slices: Mapping[str, Mapping[int, str]],
+    ) -> None:
+        self.context = context
+        self.row = row
+        self.ids = ids
+        per_unit = [counts.get(index, 0) for index in range(len(ids))]
+        self.unit = np.repeat(np.arange(len(ids), dtype=np.int64), per_unit)
+        self.slices = _slices(slices)
+        self.rows: list[dict[str, Any]] = []
+        self.packed: dict[int, bytes] = {}
+        self.bulky: list[int] = []
+        self.seconds: dict[tuple[str, str], float] = {}
+
+    def conclude(self, one: evaluations.Plan) -> None:
+        """One metric's scores, over the whole set and over every slice."""
+        began = time.monotonic()
+        try:
+            metric, params = declared(self.context, one)
+        except ReportedError as error:  # it could not even be planned: there are no names of scores
+            self._add(one, _nameless(one, error, self.row.level, len(self.ids)), "")
+            return
+        try:
+            if one.error is not None:
+                raise ReportedError(one.error["message"], one.error.get("param"))
+            with self.context.engine.connect() as db:
+                found = joined(shards.read(db, self.row.id, one.position))
+            result = self._result_of(metric, params, one, found, self.unit, self.ids)
+            if any(score.value is not None for score in result.scores):
+                self.packed[one.position] = pack(result)
+            if metric.bulky:
+                self.bulky.append(one.position)
+            self._add(one, result.scores, "")
+            for name, chosen in self.slices.items():
+                part, unit = restrict(found, self.unit, chosen)
+                ids = [self.ids[index] for index in chosen]
+                sliced = self._result_of(metric, params, one, part, unit, ids)
+                self._add(one, sliced.scores, name)
+        except ReportedError as error:
+            self._fail(one, metric, params, error)
+        except SQLAlchemyError:  # worth another attempt
+            raise
+        except Exception as error:  # whatever it is, the other metrics stand
+            log.exception("%s cannot be concluded", one.name)
+            reason = f"an internal error stopped it ({type(error).__name__}; the log says more)"
+            self._fail(one, metric, params, ReportedError(reason))
+        self.seconds["conclude_seconds", one.name] = time.monotonic() - began
+
+    def _fail(
+        self, one: evaluations.Plan, metric: AnyMetric, params: Params, error: ReportedError
+    ) -> None:
+        """Its scores carry the error; what it had concluded so far is forgotten."""
+        self.packed.pop(one.position, None)
+        self.rows = [row for row in self.rows if row["position"] != one.position]
+        signature = one.signature or {"name": one.name}
+        level = self.row.level
+        result = failed(metric, params, self.ids, signature, error.message, level=level)
+        self._add(one, result.scores, "", error)
+
+    def summary(self) -> dict[str, Any]:
+        """What the last event tells."""
+        return {
+            "scores": {row["name"]: row["value"] for row in self.rows if not row["slice"]},
+        }
+
+    def _result_of(
+        self,
+        metric: AnyMetric,
+        params: Params,
+        one: evaluations.Plan,
+        found: Any,
+        unit: Any,
+        ids: Sequence[str],
+    ) -> Result:
+        return conclude(
+            metric,
+            params,
+            found,
+            unit,
+            ids,
+            one.signature or {"name": one.name},
+            seed=self.row.seed,
+            replicates=self.row.replicates,
+            level=self.row.level,
+        )
+
+    def _add(
+        self,
+        one: evaluations.Plan,
+        scores: Sequence[ScoreValue],
+        slice_: str,
+        error: ReportedError | None = None,
+    ) -> None:
+        for score in scores:
+            code = error.code if error is not None else FAILED_METRIC
+            if one.error is not None:
+                code = one.error.get("code", code)
+            shown = {"code": code, "message": score.error} if score.error else None
+            low, high = score.interval if score.interval is not None else (None, None)
+            self.rows.append(
+                {
+                    "position": one.position,
+                    "name": score.name,
+                    "slice": slice_,
+                    "value": score.value,
+                    "low": low,
+                    "high": high,
+                    "level": score.level,
+                    "n": score.n,
+                    "missing": score.missing,
+                    "higher_is_better": score.higher_is_better,
+                    "interval_method": score.interval_method,
+                    "signature": score.signature,
+                    "warnings": list(score.warnings),
+                    "error": shown,
+                }
+            )
+
+
+def _nameless(
+    one: evaluations.Plan, error: ReportedError, level: float, n: int
+) -> list[ScoreValue]:
+    return [
+        ScoreValue(one.name, None, None, level, 0, n, True, one.name, "none", (), error.message)
+    ]
+
+
+def _slices(metadata: Mapping[str, Mapping[int, str]]) -> dict[str, Any]:
+    """Indices of the samples with each value of each metadata key, as `lang=ru`."""
+    found: dict[str, Any] = {}
+    for key, values in metadata.items():
+        groups: dict[str, list[int]] = {}
+        for index, value in values.items():
+            groups.setdefault(value, []).append(index)
+        largest = sorted(groups.items(), key=lambda group: -len(group[1]))[:MOST_SLICES]
+        found |= {f"{key}={value}": np.asarray(chosen, np.int64) for value, chosen in largest}
+    return found

@@ -1,0 +1,252 @@
+"""The job that computes an evaluation: plan it, measure its shards, close it.
+
+    evaluate.plan   resolves parameters and signatures, cuts the shards, defers one job each
+    evaluate.shard  generates outputs where a model is to, then measures every metric on them
+    evaluate.close  joins the shards' evidence, settles it, stores values with their intervals
+
+Each handler may run any number of times, at the same time even: what is stored first stands, and
+every change of an evaluation happens under its row's lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from inference.errors import Cancelled, ReportedError
+from inference.protocol import Generation
+from metrics import find, parse
+from metrics.core.evidence import Evidence
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import AnyMetric, Params, Sample
+from metrics.core.signature import parts
+from service.datasets import store as datasets
+from service.evaluations import shards
+from service.evaluations import store as evaluations
+from service.evaluations.cache import StoredEvidence
+from service.evaluations.ending import judge_later
+from service.evaluations.progress import Progress
+from service.jobs import counters, queue
+from service.jobs.context import Context
+from service.jobs.model_counters import ModelCounters
+
+FAILED_METRIC = "metric_failed"
+
+
+def plan(context: Context, evaluation: str) -> None:
+    """Make everything concrete that was left open, and defer the shards."""
+    with context.engine.begin() as db:
+        row = evaluations.get(db, evaluation)
+        if row is None or row.status in evaluations.FINAL:
+            return
+        samples = [sample_of(record, ()) for record in datasets.read_records(db, row.dataset_id)]
+        asked = evaluations.plans(db, evaluation)
+    planned = [_plan_metric(context, one, samples) for one in asked]
+    about: dict[str, Any] = {}
+    if row.model:
+        identity = context.models.identity(row.model)
+        about["model"] = {"name": identity.name, "weights": identity.weights}
+    with context.engine.begin() as db:
+        locked = evaluations.lock(db, evaluation)
+        if locked is None or locked.status != "queued":
+            return
+        for one, found in zip(asked, planned, strict=True):
+            evaluations.set_plan(db, evaluation, one.position, **found)
+        numbers = shards.create(db, evaluation, row.size, context.settings.shard_size)
+        evaluations.start(db, evaluation, about | {"shards": len(numbers), "samples": row.size})
+        for number in numbers:
+            queue.defer(db, "evaluate.shard", evaluation=evaluation, shard=number)
+
+
+def measure_shard(context: Context, evaluation: str, shard: int) -> None:
+    """Measure what of the shard is not stored yet; the last shard to finish defers the closing."""
+    with context.engine.begin() as db:
+        row = evaluations.get(db, evaluation)
+        part = shards.get(db, evaluation, shard)
+        if row is None or part is None or row.status != "running" or part.finished:
+            return
+        shards.begin(db, evaluation, shard)
+        plans = [one for one in evaluations.plans(db, evaluation) if one.error is None]
+        measured = shards.measured(db, evaluation, shard)
+        records = datasets.read_records(db, row.dataset_id, part.start, part.stop)
+    progress = Progress(context, evaluation, shard, total=len(records))
+    usage = ModelCounters(context)
+    try:
+        if row.model:
+            progress.enter(None)
+            _generate(context, row, records, part.start, progress)
+            progress.leave()
+        samples = _read_samples(context, evaluation, records, part.start)
+        for one in plans:
+            progress.enter(one.position)
+            if one.position not in measured:
+                _measure_metric(context, evaluation, shard, one, samples, progress)
+            progress.leave()
+    except Cancelled:
+        return
+    _finish_shard(context, evaluation, shard, progress.total_done, usage)
+
+
+def plan_failed(context: Context, evaluation: str, reason: str) -> None:
+    """The plan cannot be made."""
+    _fail(context, evaluation, "planning_failed", reason)
+
+
+def shard_failed(context: Context, evaluation: str, shard: int, reason: str) -> None:
+    """The shard's last attempt is gone: blame the metric at work, and go on with the others."""
+    with context.engine.begin() as db:
+        locked = evaluations.lock(db, evaluation)
+        part = shards.get(db, evaluation, shard)
+        if locked is None or part is None or locked.status != "running" or part.finished:
+            return
+        if part.position is not None:
+            error = {"code": FAILED_METRIC, "message": reason}
+            if shards.keep(db, evaluation, part.position, shard, error=error):
+                queue.defer(db, "evaluate.shard", evaluation=evaluation, shard=shard)
+                return
+    _fail(context, evaluation, "generation_failed", reason)
+
+
+def close_failed(context: Context, evaluation: str, reason: str) -> None:
+    """The result cannot be reached."""
+    _fail(context, evaluation, "closing_failed", reason)
+
+
+def sample_of(record: Mapping[str, Any], outputs: tuple[str, ...]) -> Sample:
+    """A stored record with its outputs, as metrics take it."""
+    return Sample(
+        id=record["id"],
+        outputs=outputs,
+        references=tuple(record.get("references") or ()),
+        prompt=record.get("prompt"),
+        tests=record.get("tests"),
+        metadata=record.get("metadata") or {},
+    )
+
+
+def declared(context: Context, one: evaluations.Plan) -> tuple[AnyMetric, Params]:
+    """The metric of a plan and the parameters it is measured with."""
+    metric = find(one.name, context.settings.metric_roots)
+    return metric, parse(metric, one.resolved if one.resolved is not None else one.params)
+
+
+def _plan_metric(
+    context: Context, one: evaluations.Plan, samples: list[Sample]
+) -> dict[str, Mapping[str, Any]]:
+    try:
+        metric, params = declared(context, one)
+        if metric.resolve is not None:
+            params = metric.resolve(params, samples)
+        signature = parts(metric, params, context.models)
+    except ReportedError as error:
+        return {"error": described(error)}
+    return {"resolved": params.model_dump(mode="json"), "signature": signature}
+
+
+def _generate(
+    context: Context, row: Any, records: list[Any], start: int, progress: Progress
+) -> None:
+    """Generate and store the outputs that are not stored; all at once, for one batch plan."""
+    with context.engine.begin() as db:
+        have = evaluations.read_outputs(db, row.id, start, start + len(records))
+    if len(have) < len(records):
+        options = dict(row.generation or {})
+        model = context.models.language(row.model, options.pop("dtype", "float32"))
+        settings = replace(Generation(), **options | {"stop": tuple(options.get("stop") or ())})
+        texts = model.generate([record["prompt"] for record in records], settings, progress.items)
+        with context.engine.begin() as db:
+            # a model may well generate NUL, which PostgreSQL's text cannot hold
+            indexed = {
+                start + at: [out.replace("\x00", "\ufffd") for out in outs]
+                for at, outs in enumerate(texts)
+            }
+            evaluations.keep_outputs(db, row.id, indexed)
+
+
+def _read_samples(
+    context: Context, evaluation: str, records: list[Any], start: int
+) -> list[Sample]:
+    with context.engine.begin() as db:
+        texts = evaluations.read_outputs(db, evaluation, start, start + len(records))
+    return [
+        sample_of(record, tuple(texts.get(start + at, ()))) for at, record in enumerate(records)
+    ]
+
+
+def _measure_metric(
+    context: Context,
+    evaluation: str,
+    shard: int,
+    one: evaluations.Plan,
+    samples: list[Sample],
+    progress: Progress,
+) -> None:
+    began = time.monotonic()
+    cache = StoredEvidence(context.engine)
+    kept: dict[str, Any]
+    items, _ = items_of(samples)
+    try:
+        metric, params = declared(context, one)
+        progress.expect(len(items))
+        evidence = measure(
+            metric,
+            params,
+            items,
+            context.models,
+            cache if context.settings.evidence_cache_bytes else None,
+            progress.items,
+        )
+        kept = {"evidence": evidence.encode()}
+    except Cancelled:
+        raise
+    except ReportedError as error:
+        kept = {"error": described(error)}
+    with context.engine.begin() as db:
+        if shards.keep(db, evaluation, one.position, shard, **kept) and "evidence" in kept:
+            counters.add(
+                db,
+                {
+                    ("rows_measured", one.name): len(items),
+                    ("rows_from_cache", one.name): cache.hits,
+                    ("measure_seconds", one.name): time.monotonic() - began,
+                },
+            )
+
+
+def _finish_shard(
+    context: Context, evaluation: str, shard: int, done: int, usage: ModelCounters
+) -> None:
+    with context.engine.begin() as db:
+        locked = evaluations.lock(db, evaluation)
+        if locked is None or locked.status != "running":
+            return
+        if shards.finish(db, evaluation, shard, done) == 0 and not locked.closing:
+            evaluations.begin_closing(db, evaluation)
+            queue.defer(db, "evaluate.close", evaluation=evaluation)
+        counters.add(db, usage.spent())  # last: every handler locks the counters last
+
+
+def _fail(context: Context, evaluation: str, code: str, reason: str) -> None:
+    with context.engine.begin() as db:
+        locked = evaluations.lock(db, evaluation)
+        if locked is None or locked.status in evaluations.FINAL:
+            return
+        error = {"code": code, "message": reason}
+        evaluations.finish(db, evaluation, "failed", {"error": error}, error)
+        judge_later(db, evaluation)
+
+
+def described(error: ReportedError) -> dict[str, Any]:
+    """A metric's error, as it is stored and shown."""
+    found: dict[str, Any] = {"code": error.code, "message": error.message}
+    return found | ({"param": error.field} if error.field else {})
+
+
+def joined(rows: Any, decode: Callable[[bytes], Evidence] = Evidence.decode) -> Evidence:
+    """The shards' evidence, in order. Raises the first stored failure."""
+    for row in rows:
+        if row.error:
+            raise ReportedError(row.error["message"], row.error.get("param"))
+    return Evidence.concat([decode(row.evidence) for row in rows])

@@ -1,0 +1,176 @@
+"""/v1/evaluations: outputs in, scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import Connection
+
+from service.datasets import store as datasets
+from service.errors import ApiError, not_found
+from service.evaluations import store as evaluations
+from service.evaluations.admission import EvaluationIn, admit
+from service.evaluations.ending import judge_later
+from service.evaluations.samples import ordered_samples
+from service.evaluations.views import (
+    EvaluationOut,
+    SampleOut,
+    progress,
+    view,
+    views,
+)
+from service.http.dependencies import Once, Transaction
+from service.http.event_stream import STREAMED, EventOut, Wanted, answer
+from service.http.fields import Limit, Page, page
+from service.http.waiting import preferred_wait, until
+from service.jobs import queue
+
+router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
+
+Order = Literal["asc", "desc"]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+
+
+@router.post("", status_code=202, summary="Score outputs")
+async def create_evaluation(
+    body: EvaluationIn,
+    request: Request,
+    response: Response,
+    prefer: Annotated[str | None, Header()] = None,
+    key: Key = None,
+) -> EvaluationOut:
+    """Queues the evaluation and answers 202; with `Prefer: wait=30`, 200 once it has ended."""
+    raw = await request.body()
+    shown = await run_in_threadpool(_create, request, body, raw, key)
+    response.headers["Location"] = f"/v1/evaluations/{shown.id}"
+    return await _waited(request, response, shown, preferred_wait(prefer))
+
+
+@router.get("", summary="List evaluations")
+def list_evaluations(
+    db: Transaction,
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 20,
+    order: Order = "desc",
+    system: str | None = None,
+    dataset: str | None = None,
+    status: Literal["queued", "running", "succeeded", "failed", "cancelled"] | None = None,
+) -> Page[EvaluationOut]:
+    found = datasets.find(db, dataset) if dataset else None
+    if dataset and found is None:
+        raise not_found("dataset", dataset)
+    rows = evaluations.page(
+        db,
+        after=after,
+        limit=limit + 1,
+        descending=order == "desc",
+        system=system,
+        dataset_id=found.id if found else None,
+        status=status,
+    )
+    return page(views(db, rows), limit)
+
+
+@router.get("/{evaluation}", summary="One evaluation, with its scores")
+async def get_evaluation(
+    evaluation: str,
+    request: Request,
+    response: Response,
+    prefer: Annotated[str | None, Header()] = None,
+) -> EvaluationOut:
+    """With `Prefer: wait=30`, answers once it has ended or the time is up."""
+    shown = await run_in_threadpool(_show, request, evaluation)
+    response.status_code = 200
+    return await _waited(request, response, shown, preferred_wait(prefer))
+
+
+@router.post("/{evaluation}/cancel", summary="Stop an evaluation")
+def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
+    """What is measured stays in the cache. Cancelling twice is fine; a finished one is a 409."""
+    locked = evaluations.lock(db, evaluation)
+    if locked is None:
+        raise not_found("evaluation", evaluation)
+    if locked.status in {"succeeded", "failed"}:
+        raise ApiError(409, "already_finished", f"the evaluation has {locked.status} already")
+    if locked.status != "cancelled":
+        evaluations.finish(db, evaluation, "cancelled", {})
+        queue.cancel_all(db, evaluation=evaluation)
+        judge_later(db, evaluation)
+    return view(db, evaluations.get(db, evaluation))
+
+
+@router.get("/{evaluation}/samples", summary="Samples with their scores, worst first")
+def list_samples(
+    evaluation: str,
+    db: Transaction,
+    sort: str | None = None,
+    order: Order = "asc",
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 20,
+) -> Page[SampleOut]:
+    """By a score's per-sample value, or in the dataset's order; unmeasured ones come last."""
+    row = _existing(db, evaluation)
+    samples = ordered_samples(
+        db, row, sort=sort, descending=order == "desc", after=after, limit=limit + 1
+    )
+    return page(samples, limit)
+
+
+@router.get(
+    "/{evaluation}/events",
+    summary="What happened, as a list or a stream",
+    response_model=Page[EventOut],
+    responses=STREAMED,
+)
+async def list_events(evaluation: str, request: Request, wanted: Wanted) -> Any:
+    """With `Accept: text/event-stream`, a stream that ends with the evaluation and resumes by
+    `Last-Event-ID`."""
+
+    def look(db: Connection) -> tuple[str, Mapping[str, Any]]:
+        row = _existing(db, evaluation)
+        return row.status, progress(row)
+
+    return await answer(request, evaluation, wanted, look, evaluations.FINAL)
+
+
+def _create(request: Request, body: EvaluationIn, raw: bytes, key: str | None) -> EvaluationOut:
+    state = request.app.state
+    with state.engine.begin() as db:
+        once = Once(db, key, request.url.path, raw)
+        if once.answer is not None:
+            return EvaluationOut.model_validate(once.answer.response)
+        made = admit(db, body, state.settings)
+        shown = view(db, evaluations.get(db, made))
+        once.remember(202, shown)
+    return shown
+
+
+def _show(request: Request, evaluation: str) -> EvaluationOut:
+    with request.app.state.engine.connect() as db:
+        return view(db, _existing(db, evaluation))
+
+
+async def _waited(
+    request: Request, response: Response, shown: EvaluationOut, wait: float
+) -> EvaluationOut:
+    """The evaluation once it has ended, with status 200, or as it is when the time is up."""
+    if not wait or shown.status in evaluations.FINAL:
+        return shown
+    state = request.app.state
+
+    def ended(db: Connection) -> bool:
+        return evaluations.status(db, shown.id) in evaluations.FINAL
+
+    if await until(state.engine, state.notices, shown.id, ended, wait):
+        response.status_code = 200
+    return await run_in_threadpool(_show, request, shown.id)
+
+
+def _existing(db: Connection, evaluation: str) -> Any:
+    row = evaluations.get(db, evaluation)
+    if row is None:
+        raise not_found("evaluation", evaluation)
+    return row

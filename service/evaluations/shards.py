@@ -1,0 +1,112 @@
+"""Shards of an evaluation and the evidence measured in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from service.db.tables import measurements, shards
+
+
+def create(db: Connection, evaluation_id: str, size: int, shard_size: int) -> list[int]:
+    """Cut `size` samples into shards of `shard_size`; returns the shards' numbers."""
+    rows = [
+        {
+            "evaluation_id": evaluation_id,
+            "number": number,
+            "start": start,
+            "stop": min(start + shard_size, size),
+        }
+        for number, start in enumerate(range(0, size, shard_size))
+    ]
+    db.execute(insert(shards).values(rows).on_conflict_do_nothing())
+    return list(range(len(rows)))
+
+
+def get(db: Connection, evaluation_id: str, number: int) -> Any | None:
+    query = select(shards).where(_is(evaluation_id, number))
+    return db.execute(query).one_or_none()
+
+
+def begin(db: Connection, evaluation_id: str, number: int) -> None:
+    """Another attempt begins."""
+    db.execute(
+        update(shards).where(_is(evaluation_id, number)).values(attempts=shards.c.attempts + 1)
+    )
+
+
+def note(
+    db: Connection, evaluation_id: str, number: int, *, done: int, position: int | None
+) -> None:
+    """How far the shard is, and which metric is at work (None: generation)."""
+    db.execute(
+        update(shards).where(_is(evaluation_id, number)).values(done=done, position=position)
+    )
+
+
+def finish(db: Connection, evaluation_id: str, number: int, done: int) -> int:
+    """Mark finished; returns how many shards are not. The caller holds the evaluation's lock."""
+    db.execute(update(shards).where(_is(evaluation_id, number)).values(finished=True, done=done))
+    query = select(func.count()).where(
+        shards.c.evaluation_id == evaluation_id, shards.c.finished.is_(False)
+    )
+    return db.scalar(query) or 0
+
+
+def keep(
+    db: Connection,
+    evaluation_id: str,
+    position: int,
+    number: int,
+    *,
+    evidence: bytes | None = None,
+    error: Mapping[str, Any] | None = None,
+) -> bool:
+    """Store a shard's evidence for a metric, or its failure; the first stored stands."""
+    made = db.execute(
+        insert(measurements)
+        .values(
+            evaluation_id=evaluation_id,
+            position=position,
+            shard=number,
+            evidence=evidence,
+            error=dict(error) if error else None,
+        )
+        .on_conflict_do_nothing()
+        .returning(measurements.c.shard)
+    ).one_or_none()
+    return made is not None
+
+
+def measured(db: Connection, evaluation_id: str, number: int) -> set[int]:
+    """Positions of the metrics that are through with this shard, well or not."""
+    query = select(measurements.c.position).where(
+        measurements.c.evaluation_id == evaluation_id, measurements.c.shard == number
+    )
+    return set(db.scalars(query))
+
+
+def read(db: Connection, evaluation_id: str, position: int) -> Sequence[Any]:
+    """(shard, evidence, error) of one metric, in the order of the shards."""
+    query = (
+        select(measurements.c.shard, measurements.c.evidence, measurements.c.error)
+        .where(measurements.c.evaluation_id == evaluation_id, measurements.c.position == position)
+        .order_by(measurements.c.shard)
+    )
+    return db.execute(query).all()
+
+
+def drop(db: Connection, evaluation_id: str, position: int) -> None:
+    """Forget bulky evidence whose result is in."""
+    db.execute(
+        delete(measurements).where(
+            measurements.c.evaluation_id == evaluation_id, measurements.c.position == position
+        )
+    )
+
+
+def _is(evaluation_id: str, number: int) -> Any:
+    return (shards.c.evaluation_id == evaluation_id) & (shards.c.number == number)

@@ -1,0 +1,87 @@
+"""/healthz, /readyz, and Prometheus' /metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from pydantic import BaseModel
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.db.engine import is_current
+from service.errors import ApiError
+from service.http.dependencies import Transaction
+from service.jobs import counters, queue
+
+router = APIRouter(tags=["health"])
+
+COUNTERS = {  # name in the database -> (Prometheus name, label, help)
+    "rows_measured": ("assay_rows_measured", "metric", "outputs measured, cached ones included"),
+    "rows_from_cache": ("assay_rows_from_cache", "metric", "outputs whose evidence was cached"),
+    "measure_seconds": ("assay_measure_seconds", "metric", "seconds spent measuring"),
+    "conclude_seconds": ("assay_conclude_seconds", "metric", "seconds spent on values, intervals"),
+    "model_loads": ("assay_model_loads", "device", "times a model was loaded"),
+    "model_calls": ("assay_model_calls", "device", "forward passes"),
+}
+
+
+class Ready(BaseModel):
+    status: str
+    queue: dict[str, int]
+
+
+@router.get("/healthz", summary="The process is up")
+async def healthz() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="The database is reachable, and its schema is ours")
+def readyz(request: Request) -> Ready:
+    state = request.app.state
+    try:
+        if not is_current(state.engine):
+            raise ApiError(503, "schema_outdated", "the schema is not current: run assay migrate")
+        with state.engine.connect() as db:
+            depth = queue.depth(db)
+    except SQLAlchemyError:
+        raise ApiError(503, "database_unreachable", "the database does not answer") from None
+    if not state.notices.listening:
+        raise ApiError(503, "not_listening", "the connection for notifications is not up yet")
+    return Ready(status="ok", queue={f"{name}:{status}": n for (name, status), n in depth.items()})
+
+
+@router.get("/metrics", summary="For Prometheus", include_in_schema=False)
+def prometheus(request: Request, db: Transaction) -> Response:
+    """Requests of this process, and what all workers did, as the database has it."""
+    collected = _from_database(db)
+    registry = request.app.state.registry
+    text = generate_latest(registry) + generate_latest(_Families(collected))
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+
+def _from_database(db: Connection) -> list[Any]:
+    depth = GaugeMetricFamily("assay_queue_jobs", "jobs by status", labels=["queue", "status"])
+    for (name, status), count in queue.depth(db).items():
+        depth.add_metric([name, status], count)
+    stored = counters.read(db)
+    families: list[Any] = [depth]
+    for name, (shown, label, about) in COUNTERS.items():
+        family = CounterMetricFamily(shown, about, labels=[label])
+        for (counter, value_of), value in sorted(stored.items()):
+            if counter == name:
+                family.add_metric([value_of], value)
+        families.append(family)
+    return families
+
+
+class _Families:
+    """As much of a registry as `generate_latest` asks for."""
+
+    def __init__(self, families: list[Any]) -> None:
+        self.families = families
+
+    def collect(self) -> list[Any]:
+        return self.families

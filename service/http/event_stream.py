@@ -1,0 +1,76 @@
+"""Events of an evaluation or a training job, as a page or as a stream: one endpoint's work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from sqlalchemy import Connection
+
+from service.db import events
+from service.http.fields import Limit, Page, page
+from service.http.waiting import stream
+
+STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+
+Look = Callable[[Connection], tuple[str, Mapping[str, Any]]]
+
+
+class EventOut(BaseModel):
+    id: int
+    object: str = "event"
+    type: str
+    data: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Which events, and in which form."""
+
+    streamed: bool
+    after: int
+    limit: int
+
+
+def _asked(
+    accept: Annotated[str, Header()] = "",
+    last_event_id: Annotated[int | None, Header(alias="Last-Event-ID", ge=0)] = None,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[Limit, Query()] = 100,
+) -> EventQuery:
+    begin = last_event_id if last_event_id is not None else after
+    return EventQuery("text/event-stream" in accept, begin, limit)
+
+
+Wanted = Annotated[EventQuery, Depends(_asked)]
+
+
+async def answer(
+    request: Request, parent: str, wanted: EventQuery, look: Look, final: tuple[str, ...]
+) -> Page[EventOut] | StreamingResponse:
+    """`look` gives (status, progress) of the parent, or raises 404; see `waiting.stream`."""
+    state = request.app.state
+
+    def listed() -> Page[EventOut]:
+        with state.engine.connect() as db:
+            look(db)
+            found = events.read(db, parent, wanted.after, wanted.limit + 1)
+        return page([_view(one) for one in found], wanted.limit)
+
+    first = await run_in_threadpool(listed)
+    if not wanted.streamed:
+        return first
+    source = stream(state.engine, state.notices, parent, wanted.after, look, final)
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(source, media_type="text/event-stream", headers=headers)
+
+
+def _view(one: events.Event) -> EventOut:
+    return EventOut(id=one.sequence, type=one.type, data=dict(one.data), created_at=one.created_at)

@@ -1,0 +1,154 @@
+"""Around every request: an id, a log line, counters, and a limit on the body."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import Any
+
+import orjson
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.db.identifiers import new
+from service.errors import body
+from service.logs import bind
+from service.settings import Settings
+
+log = logging.getLogger("service.requests")
+
+UPLOAD = "/upload"  # how the paths end that take files
+JSON_TYPES = {b"application/json"}
+SAFE_ID = re.compile(r"[\w.:-]{1,100}", re.ASCII)
+
+
+class Requests:
+    """Gives each request an id (the client's own where it is harmless), counts and logs it."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self.app = app
+        self.count = Counter(
+            "assay_requests", "requests answered", ["method", "route", "status"], registry=registry
+        )
+        self.seconds = Histogram(
+            "assay_request_seconds",
+            "until the answer's head",
+            ["method", "route"],
+            registry=registry,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _given_id(scope) or new("req")
+        scope.setdefault("state", {})["request_id"] = request_id
+        began = time.monotonic()
+        began_answer = False
+
+        async def tagged(message: Message) -> None:
+            nonlocal began_answer
+            if message["type"] == "http.response.start":
+                began_answer = True
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                ]
+                self._note(scope, message["status"], time.monotonic() - began)
+            await send(message)
+
+        with bind(request_id=request_id):
+            try:
+                await self.app(scope, receive, tagged)
+            except Exception:  # here, since the framework's own handler is outside: no id, no count
+                log.exception("unhandled error in %s %s", scope["method"], scope["path"])
+                if began_answer:
+                    raise
+                message = "something went wrong here; the x-request-id header finds it in the logs"
+                await _refuse(tagged, 500, "internal_error", message)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route: Any = scope.get("route")
+        path = getattr(route, "path", "unmatched")
+        self.count.labels(scope["method"], path, status).inc()
+        self.seconds.labels(scope["method"], path).observe(seconds)
+        log.info(
+            "%s %s %d",
+            scope["method"],
+            scope["path"],
+            status,
+            extra={"seconds": round(seconds, 4)},
+        )
+
+
+class Bodies:
+    """413 for a body above the limit, by its declared length or as soon as it is over; 415 for one
+    that is not JSON, except where files are uploaded, which have a limit of their own; 422 for a
+    NUL in the path or the query."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            message = "the path or the query holds a NUL character"  # PostgreSQL's text cannot
+            await _refuse(send, 422, "nul_character", message)
+            return
+        headers = dict(scope["headers"])
+        upload = scope["path"].endswith(UPLOAD)
+        limit, name = (
+            (self.settings.max_upload_bytes, "ASSAY_MAX_UPLOAD_BYTES")
+            if upload
+            else (self.settings.max_body_bytes, "ASSAY_MAX_BODY_BYTES")
+        )
+        too_large = f"the body is over {limit} bytes, the limit that {name} sets"
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limit:
+            await _refuse(send, 413, "body_too_large", too_large)
+            return
+        if scope["method"] == "POST" and not upload and not _is_json(headers):
+            message = "send the body as JSON, with the header content-type: application/json"
+            await _refuse(send, 415, "unsupported_media_type", message)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > limit:  # the framework lets its own exceptions through, and only those
+                raise HTTPException(413, too_large, {"connection": "close"})
+            return message
+
+        await self.app(scope, counted, send)
+
+
+async def _refuse(send: Send, status: int, code: str, message: str) -> None:
+    content = orjson.dumps(body(status, code, message))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _is_json(headers: dict[bytes, bytes]) -> bool:
+    """Whether the body says that it is JSON; one without content need not."""
+    kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    return kind in JSON_TYPES or (not kind and headers.get(b"content-length", b"0") == b"0")
+
+
+def _given_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text = value.decode("latin-1")
+            return text if SAFE_ID.fullmatch(text) else None
+    return None

@@ -1,0 +1,95 @@
+"""Waiting for long work without holding a database session: `Prefer: wait`, and event streams."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import orjson
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import Connection, Engine
+
+from service.db import events
+from service.db.notices import Notices
+
+LONGEST_WAIT = 600.0  # seconds
+HEARTBEAT = 15.0  # seconds between comments on a silent stream, so that proxies keep it open
+RECHECK = 5.0  # seconds: a lost notice costs no more than this
+
+Look = Callable[[Connection], Any]  # reads a row, or raises
+
+
+def preferred_wait(prefer: str | None) -> float:
+    """Seconds asked for by `Prefer: wait=30`; 0 without."""
+    found = re.search(r"\bwait\s*=\s*(\d+)", prefer or "")
+    return min(float(found.group(1)), LONGEST_WAIT) if found else 0.0
+
+
+async def until(
+    engine: Engine, notices: Notices, watched: str, look: Callable[[Connection], bool], wait: float
+) -> bool:
+    """Whether `look` came true within `wait` seconds; it is asked again after every notice."""
+    deadline = time.monotonic() + wait
+    async with notices.watch(watched) as wake:
+        while True:
+            if await run_in_threadpool(_with, engine, look):
+                return True
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            await wake.wait(min(left, RECHECK))
+
+
+async def stream(
+    engine: Engine,
+    notices: Notices,
+    parent: str,
+    after: int,
+    look: Callable[[Connection], tuple[str, Mapping[str, Any]]],
+    final: tuple[str, ...],
+) -> AsyncIterator[bytes]:
+    """Server-sent events of `parent` from sequence `after` on, until its status is final.
+
+    `look` gives (status, progress). Progress is sent as an event without an id: it is not stored,
+    and a reader that resumes by `Last-Event-ID` misses nothing that is.
+    """
+    shown: Mapping[str, Any] | None = None
+    sent_at = time.monotonic()
+    async with notices.watch(parent) as wake:
+        while True:
+            # status first: whatever made it final has been written before
+            status, progress = await run_in_threadpool(_with, engine, look)
+            fresh = await run_in_threadpool(_read_events, engine, parent, after)
+            if progress != shown and status not in final:
+                shown = progress
+                yield _message("progress", progress)
+                sent_at = time.monotonic()
+            for event in fresh:
+                after = event.sequence
+                yield _message(event.type, event.data, event.sequence)
+                sent_at = time.monotonic()
+            if status in final and not fresh:
+                return
+            if fresh:
+                continue
+            if time.monotonic() - sent_at >= HEARTBEAT:
+                yield b": still here\n\n"
+                sent_at = time.monotonic()
+            await wake.wait(RECHECK)
+
+
+def _with(engine: Engine, look: Look) -> Any:
+    with engine.connect() as db:
+        return look(db)
+
+
+def _read_events(engine: Engine, parent: str, after: int) -> list[events.Event]:
+    with engine.connect() as db:
+        return events.read(db, parent, after)
+
+
+def _message(type_: str, data: Mapping[str, Any], sequence: int | None = None) -> bytes:
+    head = f"id: {sequence}\n" if sequence is not None else ""
+    return f"{head}event: {type_}\ndata: ".encode() + orjson.dumps(dict(data)) + b"\n\n"

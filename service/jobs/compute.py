@@ -1,0 +1,140 @@
+"""The compute process: one job at a time, models kept warm. `python -m service.jobs.compute`
+
+Started by a worker, which it never outlives: the kernel kills it with the worker's main thread, and
+the end of their channel ends it too. Whatever happens here (a crash in native code, a call that
+never returns), the worker's heartbeats go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import logging
+import os
+import queue
+import signal
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from inference.errors import Cancelled, ReportedError
+from service.jobs import tasks as handlers
+from service.jobs.context import Context, Permanent, Released, Resources
+from service.jobs.ipc import Message, encode, receive
+from service.logs import bind, configure
+from service.settings import get_settings
+
+log = logging.getLogger(__name__)
+
+
+class Compute:
+    """Reads messages on a thread of its own, works on the main one."""
+
+    def __init__(
+        self, channel: socket.socket, table: Mapping[str, str], resources: Resources
+    ) -> None:
+        self._channel = channel
+        self._sending = threading.Lock()
+        self._table = table
+        self._resources = resources
+        self._calls: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._stopped: set[int] = set()  # jobs asked to stop
+        self._released: set[int] = set()  # and those asked to save first, for others to go on
+
+    def serve(self) -> None:
+        threading.Thread(target=self._listen, name="channel", daemon=True).start()
+        while True:
+            call = self._calls.get()
+            self._send(self._perform(call) | {"job": call["job"]})
+            self._stopped.discard(call["job"])
+            self._released.discard(call["job"])
+
+    def _listen(self) -> None:
+        while (message := receive(self._channel)) is not None:
+            if message["type"] == "cancel":
+                self._stopped.add(message["job"])
+            elif message["type"] == "release":
+                self._released.add(message["job"])
+            else:
+                self._calls.put(message)
+        end_group()
+
+    def _perform(self, call: Message) -> Message:
+        job: int = call["job"]
+
+        def report(**counters: float | str) -> None:
+            self._send({"type": "report", "job": job, "counters": counters})
+
+        context = Context(
+            self._resources,
+            job,
+            call["attempt"],
+            lambda: job in self._stopped,
+            report,
+            lambda: job in self._released,
+        )
+        ids = {name: str(value) for name, value in call["ids"].items()}
+        try:
+            with bind(queued=str(job), task=call["task"], **ids):
+                function = handlers.handler(call["task"], self._table)
+                with self._resources.turn.working(context.cancelled):
+                    function(context, **call["ids"])
+        except Cancelled:
+            return {"type": "cancelled"}
+        except Released:
+            return {"type": "released"}
+        except (Exception, SystemExit) as error:  # the worker decides whether to try again
+            with bind(queued=str(job), task=call["task"], **ids):
+                log.exception("attempt %d failed", call["attempt"])
+            return {
+                "type": "failed",
+                "kind": type(error).__name__,
+                "message": str(error),
+                "permanent": isinstance(error, ReportedError | Permanent),
+            }
+        return {"type": "done"}
+
+    def _send(self, message: Message) -> None:
+        with self._sending, suppress(ConnectionError):  # the reader sees the end, and ends us
+            self._channel.sendall(encode(message))
+
+
+def end_group() -> None:
+    """Ends this process and what it started (sandboxes), at once."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m service.jobs.compute")
+    parser.add_argument("--channel", type=int, required=True, help="number of the open socket")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--handlers", default="service.jobs.tasks:HANDLERS")
+    options = parser.parse_args(argv)
+
+    os.set_inheritable(options.channel, False)  # not for what handlers start
+    # systemd sends it to every process of a service: when to end is the worker's to say. What is
+    # started from here inherits it
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    faulthandler.enable()
+    with suppress(OSError):  # when memory runs out, this process goes first, not the database
+        Path("/proc/self/oom_score_adj").write_text("500")
+    # A thread that waits for its fellows in a loop takes the core from whoever else computes: with
+    # OpenMP's usual 300000 turns, training and scoring side by side took more than twice as long.
+    # One that sleeps at once makes training alone a fifth slower. Read when OpenMP is loaded, which
+    # is later; a trainer inherits it.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # about a tenth of a millisecond
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of model libraries are no lines of JSON
+    settings = get_settings()
+    configure(settings)
+    channel = socket.socket(fileno=options.channel)
+    resources = Resources(settings, options.device)
+    Compute(channel, handlers.table(options.handlers), resources).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""The worker process, one per device: takes jobs from its queues, runs each in a compute process.
+
+It holds no model library. Every queue has a loop and a compute process of its own, so that a
+training job never delays scores. It ends with status 0 when it is told to (SIGTERM, SIGINT: what
+runs goes back to the queue, training with all its steps), and with 1 when the database is lost or
+others took it for dead; whoever started it starts it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.job_context import JobContext
+from procrastinate.jobs import DeleteJobCondition, Notification
+from procrastinate.worker import Worker
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.db.engine import connect
+from service.devices.policy import offer
+from service.jobs import tasks as handlers
+from service.jobs.child import Child
+from service.jobs.reaper import STALLED, beat, reap
+from service.jobs.retry import Retry
+from service.jobs.runner import GRACE, Runner
+from service.logs import configure
+from service.settings import Settings, get_settings
+
+HEARTBEAT = 2.0  # seconds
+POLL = 1.0  # seconds: nothing tells of a job that is given back, due, or whose lock is free
+STOPPING = 2.0  # seconds a short job has to finish before it goes back to the queue
+
+log = logging.getLogger(__name__)
+
+
+class Loop(Protocol):
+    """What we use of Procrastinate's worker."""
+
+    worker_id: int | None
+
+    async def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+async def run(
+    url: str,
+    queues: Sequence[str],
+    device: str = "cpu",
+    concurrency: int = 1,
+    handlers_path: str = "service.jobs.tasks:HANDLERS",
+    grace: float = GRACE,
+    saving: float = 0.0,
+) -> int:
+    """Works until told to stop, then returns 0. Call it on the main thread.
+
+    Ends the process with status 1 when the database is lost, or others took us for dead.
+
+    `concurrency` is the number of loops, each with a compute process, per queue. `saving` are the
+    seconds that training has to end its step and save, once the worker is told to stop.
+    """
+    told = _told()
+    table = handlers.table(handlers_path)
+    places = [queue for queue in queues for _ in range(concurrency)]
+    children = [Child(device, handlers_path) for _ in places]
+    connector = PsycopgConnector(
+        conninfo=url,
+        min_size=1,
+        max_size=2 * len(places) + 2,
+        timeout=5.0,
+        kwargs={"application_name": "assay worker", "connect_timeout": 10},
+    )
+    app = App(connector=connector)
+    for name in table:  # every task by its name; the code is the child's business
+        app.task(name=name, pass_context=True, retry=Retry())(_perform)
+    async with app.open_async():
+        try:
+            for child in children:
+                await child.start()
+            loops = [
+                _loop(app, queue, Runner(child, table, grace, saving))
+                for queue, child in zip(places, children, strict=True)
+            ]
+            await _supervise(loops, children, connector, table, told)
+        finally:
+            for child in children:
+                await child.close()
+    return 0
+
+
+async def _supervise(
+    loops: Sequence[Loop],
+    children: Sequence[Child],
+    connector: PsycopgConnector,
+    table: Mapping[str, str],
+    told: asyncio.Event,
+) -> None:
+    """Runs the loops and the reaper until we are told to stop; when one of them fails, exits."""
+
+    def ids() -> list[int]:
+        return [loop.worker_id for loop in loops if loop.worker_id is not None]
+
+    running = [asyncio.create_task(loop.run()) for loop in loops]
+    reaper = asyncio.create_task(reap(connector.pool, table, ids), name="reaper")
+    stop = asyncio.create_task(told.wait())
+    await asyncio.wait([reaper, stop, *running], return_when=asyncio.FIRST_COMPLETED)
+    failed = [task for task in (reaper, *running) if task.done()]
+    for loop in loops:
+        loop.stop()
+    for child in children:
+        child.release()
+    reaper.cancel()
+    alive = asyncio.create_task(beat(connector.pool, ids))  # the loops' own hearts have stopped
+    await asyncio.wait(running, timeout=2 * STOPPING if failed else None)
+    alive.cancel()
+    if failed:
+        log.error("the worker ends: %r", next((task.exception() for task in failed), None))
+        os._exit(1)  # without a database there is no orderly way out; the children end with us
+
+
+async def _perform(context: JobContext, /, **ids: object) -> None:
+    runner: Runner = context.additional_context["runner"]
+    await runner.perform(context)
+
+
+class NotifySafeWorker(Worker):
+    """Procrastinate's own forgets a notification that comes while it looks for a job."""
+
+    _told = 0
+
+    async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
+        self._told += 1
+        await super()._handle_notification(channel=channel, notification=notification)
+
+    async def _fetch_and_process_jobs(self) -> None:
+        known = -1
+        while known != self._told and not self._stop_event.is_set():
+            known = self._told
+            await super()._fetch_and_process_jobs()  # type: ignore[no-untyped-call]
+
+
+def _loop(app: App, queue: str, runner: Runner) -> Loop:
+    return NotifySafeWorker(
+        app,
+        queues=[queue],
+        name=queue,
+        concurrency=1,
+        fetch_job_polling_interval=POLL,
+        abort_job_polling_interval=POLL,
+        shutdown_graceful_timeout=STOPPING,
+        delete_jobs=DeleteJobCondition.SUCCESSFUL,
+        additional_context={"runner": runner},
+        install_signal_handlers=False,
+        update_heartbeat_interval=HEARTBEAT,
+        stalled_worker_timeout=STALLED,
+    )
+
+
+def _told() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
+
+
+def _offer(settings: Settings, device: str) -> None:
+    """Tells how much memory there is to train in. Without it nothing is refused beforehand."""
+    engine = connect(settings.url, pool_size=1)
+    try:
+        with engine.begin() as db:
+            offer(db, settings, device)
+    except SQLAlchemyError as error:  # the work itself will say so again, if it goes on
+        log.warning("the device could not be offered: %s", error)
+    finally:
+        engine.dispose()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`python -m service.jobs.worker`, and what `assay worker` calls. Returns the exit status."""
+    settings = get_settings()
+    parser = argparse.ArgumentParser(prog="python -m service.jobs.worker")
+    parser.add_argument("--device", default="cpu", help="cpu, or as torch names it: cuda:0")
+    parser.add_argument("--queues", default=settings.worker_queues, help="separated by commas")
+    parser.add_argument("--concurrency", type=int, default=1, help="compute processes per queue")
+    parser.add_argument("--handlers", default="service.jobs.tasks:HANDLERS")
+    parser.add_argument(
+        "--grace", type=float, default=GRACE, help="seconds to stop in, before a kill"
+    )
+    options = parser.parse_args(argv)
+    configure(settings)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # every attempt to connect again
+    queues = [queue.strip() for queue in options.queues.split(",") if queue.strip()]
+    os.environ["ASSAY_WORKER_QUEUES"] = options.queues  # for the compute processes
+    if "train" in queues:
+        _offer(settings.model_copy(update={"worker_queues": options.queues}), options.device)
+    working = run(
+        settings.url,
+        queues,
+        options.device,
+        options.concurrency,
+        options.handlers,
+        options.grace,
+        settings.stop_seconds,
+    )
+    return asyncio.run(working)
+
+
+if __name__ == "__main__":
+    from service.jobs.worker import main as run_main  # the app must not live in `__main__`
+
+    raise SystemExit(run_main())

@@ -1,0 +1,183 @@
+"""score.batch: requests of `POST /v1/score`; those for the same metrics are measured together."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from inference.errors import Cancelled, ReportedError
+from metrics import find, parse
+from metrics.core.evidence import Evidence
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import AnyMetric, Params, Sample
+from metrics.core.result import Result, conclude
+from metrics.core.signature import parts
+from service.evaluations.cache import StoredEvidence
+from service.evaluations.jobs import described
+from service.evaluations.progress import EVERY_SECONDS
+from service.jobs import counters
+from service.jobs.context import Context
+from service.jobs.model_counters import ModelCounters
+from service.scoring import store as score_requests
+
+MOST_REQUESTS = 256  # merged at a time
+# one replicate: this answer carries no intervals, and a reward loop should not wait for them
+REPLICATES = 1
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One request on its way to an answer."""
+
+    id: str
+    samples: list[Sample]
+    scores: dict[str, Any]
+
+
+def score_batch(context: Context, request: str) -> None:
+    """Answer the request and others like it. The transaction stays open meanwhile, so no other
+    worker measures them; when this one dies, they are free again. Stops when nobody waits any
+    more. Tried again, a request goes alone: one that breaks its batch breaks no other's twice."""
+    usage = ModelCounters(context)
+    with context.engine.begin() as db:
+        taken = score_requests.take(db, request, MOST_REQUESTS if context.attempt == 1 else 1)
+        if not taken:
+            return
+        watch = _watch(context, [one.id for one in taken])
+        waiting = [
+            Waiting(one.id, [_sample(sample) for sample in one.request["samples"]], {})
+            for one in taken
+        ]
+        spent: dict[tuple[str, str], float] = {}
+        try:
+            for asked in taken[0].request["metrics"]:
+                spent |= _score(context, asked, waiting, watch)
+        except Cancelled:
+            return
+        for one in waiting:
+            score_requests.answer(db, one.id, {"scores": one.scores})
+        counters.add(db, spent | usage.spent())  # last: its rows stay locked until the commit
+
+
+def score_failed(context: Context, request: str, reason: str) -> None:
+    """Tell the one who waits."""
+    with context.engine.begin() as db:
+        error = {"code": "scoring_failed", "message": reason}
+        score_requests.answer(db, request, {"scores": {}, "error": error})
+
+
+def _watch(context: Context, requests: Sequence[str]) -> Callable[[int], None]:
+    """To call between batches: raises Cancelled when nobody waits for the requests any more."""
+    looked = time.monotonic()
+
+    def look(_: int) -> None:
+        nonlocal looked
+        if time.monotonic() - looked < EVERY_SECONDS:
+            return
+        with context.engine.connect() as db:
+            wanted = score_requests.wanted(db, requests)
+        if not wanted:
+            raise Cancelled("nobody waits for these scores any more")
+        looked = time.monotonic()
+
+    return look
+
+
+def _score(
+    context: Context,
+    asked: dict[str, Any],
+    waiting: Sequence[Waiting],
+    watch: Callable[[int], None],
+) -> dict[tuple[str, str], float]:
+    """One metric for all requests; those whose parameters resolve alike share their batches.
+
+    Returns what it adds to the counters.
+    """
+    began = time.monotonic()
+    rows = hits = 0
+    metric = find(asked["name"], context.settings.metric_roots)
+    alike: dict[str, tuple[Params, list[Waiting]]] = {}
+    for one in waiting:
+        params = parse(metric, asked["params"])
+        if metric.resolve is not None:
+            params = metric.resolve(params, one.samples)
+        alike.setdefault(params.model_dump_json(), (params, []))[1].append(one)
+    for params, together in alike.values():
+        samples = [sample for one in together for sample in one.samples]
+        items, unit = items_of(samples)
+        cache = StoredEvidence(context.engine)
+        try:
+            signature = parts(metric, params, context.models)
+            evidence = measure(metric, params, items, context.models, cache, watch)
+            _share(metric, params, signature, evidence, unit, together)
+        except Cancelled:
+            raise
+        except ReportedError as error:
+            for one in together:
+                for name in metric.score_names(params):
+                    one.scores[name] = {"value": None, "error": described(error)}
+            continue
+        rows, hits = rows + len(items), hits + cache.hits
+    return {
+        ("rows_measured", metric.name): rows,
+        ("rows_from_cache", metric.name): hits,
+        ("measure_seconds", metric.name): time.monotonic() - began,
+    }
+
+
+def _share(
+    metric: AnyMetric,
+    params: Params,
+    signature: dict[str, str],
+    evidence: Evidence,
+    unit: Any,
+    together: Sequence[Waiting],
+) -> None:
+    """Each request's part of the evidence, concluded as its own set."""
+    first = 0
+    for one in together:
+        last = first + len(one.samples)
+        chosen = np.flatnonzero((unit >= first) & (unit < last))
+        result = conclude(
+            metric,
+            params,
+            evidence.take(chosen),
+            unit[chosen] - first,
+            [sample.id for sample in one.samples],
+            signature,
+            replicates=REPLICATES,
+        )
+        one.scores.update(_shown(result))
+        first = last
+
+
+def _shown(result: Result) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for index, score in enumerate(result.scores):
+        own = result.per_sample[:, index].tolist() if result.per_sample is not None else None
+        shown[score.name] = {
+            "value": score.value,
+            "per_sample": [None if math.isnan(value) else value for value in own] if own else None,
+            "n": score.n,
+            "missing": score.missing,
+            "higher_is_better": score.higher_is_better,
+            "signature": score.signature,
+            "warnings": [one for one in score.warnings if "interval" not in one],
+            "error": {"code": "no_value", "message": score.error} if score.error else None,
+        }
+    return shown
+
+
+def _sample(record: dict[str, Any]) -> Sample:
+    return Sample(
+        id=record["id"],
+        outputs=tuple(record["outputs"]),
+        references=tuple(record["references"]),
+        prompt=record["prompt"],
+        tests=record["tests"],
+    )

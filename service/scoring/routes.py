@@ -1,0 +1,151 @@
+"""POST /v1/score: stateless and synchronous; the rewards of a training loop."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Header, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+
+from service.errors import ApiError, invalid
+from service.evaluations.checks import (
+    Metrics,
+    RequestedMetric,
+    Samples,
+    fit,
+    known_metrics,
+    unique_ids,
+)
+from service.http.fields import Schema
+from service.http.waiting import preferred_wait, until
+from service.jobs import queue
+from service.scoring import store as score_requests
+
+router = APIRouter(prefix="/v1/score", tags=["score"])
+
+DEFAULT_WAIT = 120.0  # seconds
+
+
+class ScoreIn(Schema):
+    metrics: Metrics
+    samples: Annotated[Samples, Field(max_length=10_000)]
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "metrics": ["chrf", {"name": "rouge", "params": {"tokenizer": "unicode"}}],
+                    "samples": [
+                        {
+                            "output": "Кошка сидит на окне.",
+                            "references": ["На окне сидит кошка."],
+                        }
+                    ],
+                }
+            ]
+        }
+    }
+
+
+class ScoredOut(BaseModel):
+    value: float | None
+    per_sample: list[float | None] | None = None  # null for metrics of a set
+    n: int = 0
+    missing: int = 0
+    higher_is_better: bool | None = None
+    signature: str | None = None
+    warnings: list[str] = Field(default_factory=list)
+    error: dict[str, Any] | None = None
+
+
+class ScoresOut(BaseModel):
+    object: str = "scores"
+    scores: dict[str, ScoredOut]
+
+
+@router.post("", summary="Score outputs now")
+async def score(
+    body: ScoreIn, request: Request, prefer: Annotated[str | None, Header()] = None
+) -> ScoresOut:
+    """Nothing is kept but the evidence cache. Requests of the same metrics that arrive together
+    share the model's batches."""
+    state = request.app.state
+    made = await run_in_threadpool(_queue, request, body)
+    answered: dict[str, Any] = {}
+
+    def look(db: Connection) -> bool:
+        found = score_requests.collect(db, made)
+        if found is not None:
+            db.commit()
+            answered.update(found)
+        return found is not None
+
+    wait = preferred_wait(prefer) or DEFAULT_WAIT
+    try:
+        done = await until(state.engine, state.notices, made, look, wait)
+    except asyncio.CancelledError:  # the client went away
+        await asyncio.shield(run_in_threadpool(_abandon, request, made))
+        raise
+    if not done:
+        await run_in_threadpool(_abandon, request, made)
+        message = f"no worker answered within {wait:.0f} s; see /readyz for the queue, or POST an "
+        raise ApiError(503, "timed_out", message + "evaluation and wait for it")
+    if answered.get("error"):
+        raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
+    return ScoresOut.model_validate(answered)
+
+
+def _queue(request: Request, body: ScoreIn) -> str:
+    with request.app.state.engine.connect() as db:
+        asked = known_metrics(body.metrics, request.app.state.settings, db)
+    samples = [sample.sample(index) for index, sample in enumerate(body.samples)]
+    for index, sample in enumerate(samples):
+        if not sample.outputs:
+            message = f"samples[{index}] has no output"
+            raise invalid("missing_output", message, f"samples[{index}].output")
+    unique_ids(samples)
+    _unique_names(asked)
+    fit(asked, samples)
+    metrics = [
+        {"name": one.metric.name, "params": one.params.model_dump(mode="json")} for one in asked
+    ]
+    content = {
+        "metrics": metrics,
+        "samples": [
+            {
+                "id": sample.id,
+                "outputs": sample.outputs,
+                "references": sample.references,
+                "prompt": sample.prompt,
+                "tests": sample.tests,
+            }
+            for sample in samples
+        ],
+    }
+    group = hashlib.sha256(orjson.dumps(metrics, option=orjson.OPT_SORT_KEYS)).digest()
+    with request.app.state.engine.begin() as db:
+        made = score_requests.add(db, group, content)
+        queue.defer(db, "score.batch", queue="now", request=made)
+    return made
+
+
+def _unique_names(asked: Sequence[RequestedMetric]) -> None:
+    """Raises 422 when two metrics have a score of one name: the answer is keyed by names."""
+    seen: dict[str, int] = {}
+    for index, one in enumerate(asked):
+        for name in one.metric.score_names(one.params):
+            first = seen.setdefault(name, index)
+            if first != index:
+                message = f"metrics[{first}] has a score {name} already: ask for one at a time"
+                raise invalid("duplicate_score", message, f"metrics[{index}]")
+
+
+def _abandon(request: Request, made: str) -> None:
+    with request.app.state.engine.begin() as db:
+        score_requests.abandon(db, made)

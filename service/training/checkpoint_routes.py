@@ -1,0 +1,142 @@
+"""/v1/checkpoints: what training left behind, its card, and its files to take away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection
+
+from service.db import events
+from service.errors import ApiError, not_found
+from service.http.dependencies import CurrentSettings, Transaction
+from service.http.waiting import preferred_wait, until
+from service.jobs import queue
+from service.training import checkpoints_store as checkpoints
+from service.training import store as training
+from service.training.archive import CheckpointCard, card, entries, is_adapter, size, tarred
+
+router = APIRouter(prefix="/v1/checkpoints", tags=["training"])
+
+MERGE_WAIT = 300.0  # seconds
+SOON = 10  # priority over the shards of evaluations
+
+Form = Literal["adapter", "merged"]
+
+
+@router.get("/{checkpoint}", summary="One checkpoint, with its card and scores")
+def get_checkpoint(checkpoint: str, db: Transaction, settings: CurrentSettings) -> CheckpointCard:
+    """Method, data version, options, seed, base model and library versions; scores with intervals,
+    tested against the starting model. Stays readable when the files are deleted."""
+    row = _existing(db, checkpoint)
+    return card(db, settings, training.get(db, row.job_id), row)
+
+
+@router.get(
+    "/{checkpoint}/download",
+    summary="Its files as a tar: the adapter, or the model it merges into",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-tar": {}}}, 410: {"description": "deleted"}},
+)
+async def download_checkpoint(
+    checkpoint: str,
+    request: Request,
+    form: Form = "adapter",
+    prefer: Annotated[str | None, Header()] = None,
+) -> StreamingResponse:
+    """Safetensors, configuration, tokenizer and card. `merged` of a LoRA checkpoint is made by a
+    worker when it is first asked for, in float32; of full fine-tuning it is the files themselves.
+    """
+    folder = await run_in_threadpool(_folder, request, checkpoint, form)
+    merged = None
+    if form == "merged" and is_adapter(folder):
+        merged = checkpoints.merged(folder)
+        if not merged.is_dir():
+            await _merge(request, checkpoint, merged, preferred_wait(prefer) or MERGE_WAIT)
+    files = await run_in_threadpool(_files, request, checkpoint, folder, merged)
+    top = checkpoint if merged is None else f"{checkpoint}-merged"
+    headers = {
+        "content-disposition": f'attachment; filename="{top}.tar"',
+        "content-length": str(size(files)),
+    }
+    return StreamingResponse(tarred(top, files), media_type="application/x-tar", headers=headers)
+
+
+def _folder(request: Request, checkpoint: str, form: Form) -> Path:
+    """Where its files lie. Raises 404, 410, and 409 for a form that it has not."""
+    with request.app.state.engine.connect() as db:
+        row = _existing(db, checkpoint)
+    if row.deleted:
+        message = f"the files of {checkpoint} were deleted; its card and scores stay"
+        raise ApiError(410, "checkpoint_deleted", message)
+    folder = Path(row.folder)
+    if not folder.is_dir():
+        message = (
+            "its files are on another machine: give the API and the workers one ASSAY_DATA_DIR"
+        )
+        raise ApiError(409, "files_elsewhere", message)
+    if form == "adapter" and not is_adapter(folder):
+        message = f"{checkpoint} holds all weights, not an adapter: ask for form=merged"
+        raise ApiError(409, "no_adapter", message, "form")
+    return folder
+
+
+async def _merge(request: Request, checkpoint: str, merged: Path, wait: float) -> None:
+    """Asks a worker, and waits until the folder is there."""
+    state = request.app.state
+    after = await run_in_threadpool(_defer, request, checkpoint)
+    failed: list[str] = []
+
+    def look(db: Connection) -> bool:
+        if merged.is_dir():
+            return True
+        failed.extend(_failures(db, checkpoint, after))
+        return bool(failed)
+
+    done = await until(state.engine, state.notices, checkpoint, look, wait)
+    if failed:
+        raise ApiError(422, "merge_failed", failed[0])
+    if not done:
+        message = f"no worker merged it within {wait:.0f} s; ask again, it goes on"
+        raise ApiError(503, "timed_out", message)
+
+
+def _defer(request: Request, checkpoint: str) -> int:
+    """Returns the job's last event so far: failures before it are of earlier requests."""
+    with request.app.state.engine.begin() as db:
+        row = _existing(db, checkpoint)
+        queue.defer(
+            db,
+            "checkpoint.merge",
+            priority=SOON,
+            lock=f"merge {checkpoint}",
+            queueing_lock=f"merge {checkpoint}",
+            checkpoint=checkpoint,
+        )
+        return events.latest(db, row.job_id)
+
+
+def _failures(db: Connection, checkpoint: str, after: int) -> list[str]:
+    row = _existing(db, checkpoint)
+    return [
+        str(event.data["message"])
+        for event in events.read(db, row.job_id, after)
+        if event.type == "merge_failed" and event.data["checkpoint"] == checkpoint
+    ]
+
+
+def _files(request: Request, checkpoint: str, folder: Path, merged: Path | None) -> Any:
+    with request.app.state.engine.connect() as db:
+        row = _existing(db, checkpoint)
+        job = training.get(db, row.job_id)
+        return entries(folder, card(db, request.app.state.settings, job, row), merged)
+
+
+def _existing(db: Connection, checkpoint: str) -> Any:
+    row = checkpoints.get(db, checkpoint)
+    if row is None:
+        raise not_found("checkpoint", checkpoint)
+    return row

@@ -1,0 +1,279 @@
+"""train.run: a training job, attempt after attempt, until it is over, paused or somebody else's.
+
+An attempt is one process (`training_process`), whose reports are stored (`training_reports`) while
+the job's row carries its number. It goes on from the last complete checkpoint. A process that dies
+by itself is started again, up to three times without a new one; one that was told to let go, since
+scoring waits for the device or the worker is to end, has saved the step at work.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from service.datasets import store as datasets
+from service.db import events
+from service.devices import policy as sharing
+from service.devices.turns import TrainingTurn
+from service.jobs import queue
+from service.jobs.context import Context, Released
+from service.training import checkpoints_store as checkpoints
+from service.training import store as training
+from service.training.fit import fits
+from service.training.held_out import score_start
+from service.training.process import supervise
+from service.training.recovery import (
+    OrphanedCheckpoint,
+    attempt_folder,
+    last_whole,
+    left_by,
+    remove_strays,
+)
+from service.training.reports import Attempt, TakenOverError, adopt
+from trainers.job.process import DISK_FULL, FULL, OUT_OF_MEMORY
+from trainers.job.reports import Report
+from trainers.job.spec import DATA, Spec
+
+log = logging.getLogger(__name__)
+
+ROOM = 64 * 1024  # bytes a disk has at least that is not full: a report may not fit into less
+CRASHES = 3  # of the process, without a checkpoint in between
+
+
+def run(context: Context, job: str) -> None:
+    """Train until the job is over, paused, or somebody else's. Raises Released where the worker is
+    told to end: the job goes back to the queue, with all its steps."""
+    with closing(_turns(context, job)) as turn:
+        try:
+            _attempts(context, job, turn)
+        except TakenOverError:
+            log.warning("%s is not ours any more", job)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            _give_up(context, job, "disk_full", f"{DISK_FULL} ({error})")
+
+
+def run_failed(context: Context, job: str, reason: str) -> None:
+    """No attempt of the queue's job is left."""
+    _give_up(context, job, "gave_up", reason)
+
+
+def _attempts(context: Context, job: str, turn: TrainingTurn) -> None:
+    crashes = 0
+    while True:
+        _take(context, job, turn)
+        attempt = _begin(context, job)
+        if attempt is None:
+            return
+        ended = supervise(context, attempt, turn)
+        turn.let_go()
+        if ended is None and shutil.disk_usage(attempt.folder).free < ROOM:
+            ended = Report(type="failed", name="disk_full", data={"message": DISK_FULL})
+        if ended is None:
+            crashes = 0 if _last_step(context, job) > attempt.start else crashes + 1
+            if crashes < CRASHES:
+                continue
+            ended = _crashed(attempt.status, crashes)
+        if ended.type == "stopped" and ended.name == "release":
+            _hand_over(context, attempt, ended.step)
+            crashes = 0
+        else:
+            _settle(context, attempt, ended)
+            return
+
+
+def _turns(context: Context, job: str) -> TrainingTurn:
+    with context.engine.connect() as db:
+        row = training.get(db, job)
+    processes = row.resources.get("processes", 1) if row is not None else 1
+    names = sharing.keys(context.settings, context.resources.device, processes)
+    return TrainingTurn(names, context.settings.device_turn_seconds)
+
+
+def _take(context: Context, job: str, turn: TrainingTurn) -> None:
+    """Waits for the device, unless something is asked of the job that needs none."""
+
+    def idle() -> bool:
+        with context.engine.connect() as db:
+            return queue.idle(db, sharing.SCORING)
+
+    def unwanted() -> bool:
+        if context.released():
+            raise Released
+        if context.cancelled():
+            raise TakenOverError
+        with context.engine.connect() as db:
+            row = training.get(db, job)
+        return row is None or row.status not in {"queued", "running"} or row.control is not None
+
+    turn.take(idle, unwanted)
+
+
+def _hand_over(context: Context, attempt: Attempt, step: int) -> None:
+    """The attempt has saved its state, for whoever goes on."""
+    why = "the worker ends" if context.released() else "scoring waits for the device"
+    with context.engine.begin() as db:
+        if training.lock_attempt(db, attempt.job, attempt.number) is None:
+            raise TakenOverError
+        events.append(db, attempt.job, "released", {"step": step, "why": why})
+
+
+def _give_up(context: Context, job: str, code: str, message: str) -> None:
+    with context.engine.begin() as db:
+        row = training.lock(db, job)
+        if row is not None and row.status not in training.FINAL:
+            error = {"code": code, "message": message}
+            training.settle(db, job, "failed", {"error": error}, error)
+
+
+def _begin(context: Context, job: str) -> Attempt | None:
+    """A new attempt, from the last complete checkpoint; None when there is nothing to do."""
+    last_attempt, found = _left(context, job)
+    with context.engine.begin() as db:
+        row = training.lock(db, job)
+        if row is None or row.status in training.FINAL or row.status == "paused":
+            return None
+        if row.attempt != last_attempt:
+            raise TakenOverError
+        adopt(db, context, row, found)
+        if row.control is not None:
+            training.settle(db, job, _stopped(row.control), {"step": row.step})
+            return None
+        known = checkpoints.of_job(db, job)
+        start, resume = _start(known, found)
+        if row.total_steps is not None and 0 < row.total_steps <= start:
+            training.settle(db, job, "succeeded", {"step": start})
+            return None
+        if not fits(context, db, row):
+            return None
+        number = row.attempt + 1
+        training.begin(db, job, number)
+        score_start(db, context.settings, row)
+        training.forget_series_after(db, job, start)
+        data = _write_data(context, db, row)
+        spec = _spec(context, db, row, number, data, resume)
+    kept = {Path(one.folder) for one in known} | ({resume} if resume is not None else set())
+    remove_strays(data.parent, kept)
+    spec.folder.mkdir(parents=True, exist_ok=True)
+    spec.write()
+    return Attempt(job, number, spec.folder, spec, start)
+
+
+def _left(context: Context, job: str) -> tuple[int, list[OrphanedCheckpoint]]:
+    """The last attempt's number, and what it left on the disk that is not recorded. Looked for
+    without the job's lock: weights are hashed."""
+    with context.engine.connect() as db:
+        row = training.get(db, job)
+        if row is None or row.attempt == 0:
+            return 0, []
+        logged = {step for step, _ in training.read_series(db, job)}
+        last = max((one.step for one in checkpoints.of_job(db, job)), default=0)
+    found = left_by(_folder(context, job), row.attempt, logged)
+    return row.attempt, [one for one in found if one.step > last]
+
+
+def _start(known: list[Any], found: list[OrphanedCheckpoint]) -> tuple[int, Path | None]:
+    """The step to go on from, and its folder; of what was just recorded and of what was not."""
+    last = last_whole(known)
+    places = [(one.step, one.folder) for one in found]
+    places += [(last.step, Path(last.folder))] if last is not None else []
+    return max(places, default=(0, None))
+
+
+def _folder(context: Context, job: str) -> Path:
+    return context.settings.data_dir / "training" / job
+
+
+def _write_data(context: Context, db: Connection, row: Any) -> Path:
+    """The dataset's records as lines of JSON, written once a job."""
+    folder = _folder(context, row.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / DATA
+    if not path.exists():
+        partial = folder / f"{DATA}.{os.getpid()}"
+        records = datasets.read_records(db, row.dataset_id)
+        partial.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
+        partial.replace(path)
+    return path
+
+
+def _spec(
+    context: Context, db: Connection, row: Any, number: int, data: Path, resume: Path | None
+) -> Spec:
+    settings = context.settings
+    described = training.get(db, row.id)
+    dataset = f"{described.dataset_name}@{described.dataset_version}" if described else ""
+    return Spec(
+        job=row.id,
+        attempt=number,
+        method=row.method,
+        options=row.options,
+        model=row.model,
+        dataset=dataset,
+        data=data,
+        folder=attempt_folder(data.parent, number),
+        resume=resume,
+        device=context.resources.device,
+        processes=row.resources.get("processes", 1),
+        fsdp=row.resources.get("fsdp"),
+        model_roots=settings.model_roots,
+        cache_dir=settings.data_dir / "models",
+        checkpoints=_named_checkpoints(db, row),
+        offline=not settings.hub_allowed,
+    )
+
+
+def _named_checkpoints(db: Connection, row: Any) -> dict[str, Path]:
+    """Folders of the checkpoints that the job names: its model, its rewards' models."""
+    names = [row.model] + [
+        reward.get("params", {}).get("model", "") for reward in row.options.get("rewards", [])
+    ]
+    found = {name: checkpoints.folder(db, name) for name in names if name.startswith("ckpt_")}
+    return {name: Path(folder) for name, folder in found.items() if folder is not None}
+
+
+def _last_step(context: Context, job: str) -> int:
+    with context.engine.connect() as db:
+        return max((one.step for one in checkpoints.of_job(db, job)), default=0)
+
+
+def _crashed(status: int, crashes: int) -> Report:
+    how = f"signal {-status}" if status < 0 else f"status {status}"
+    message = f"the training process died {crashes} times without a new checkpoint ({how})"
+    if status == -signal.SIGKILL:
+        message += f"; if the system killed it for its memory: {OUT_OF_MEMORY}"
+    return Report(type="failed", name="crashed", data={"message": message})
+
+
+def _stopped(control: str) -> str:
+    return "paused" if control == "pause" else "cancelled"
+
+
+def _settle(context: Context, attempt: Attempt, ended: Report) -> None:
+    with context.engine.begin() as db:
+        row = training.lock_attempt(db, attempt.job, attempt.number)
+        if row is None:
+            return
+        if ended.type == "finished":
+            training.settle(db, attempt.job, "succeeded", {"step": ended.step})
+        elif ended.type == "stopped":
+            training.settle(db, attempt.job, _stopped(ended.name), {"step": ended.step})
+        else:
+            known = checkpoints.of_job(db, attempt.job)
+            error = {
+                "code": ended.name or "crashed",
+                "message": ended.data.get("message", "the training process failed"),
+                "param": ended.data.get("field"),
+                "step": ended.step,
+                "last_checkpoint": known[-1].id if known else None,
+            }
+            training.settle(db, attempt.job, "failed", {"error": error}, error)

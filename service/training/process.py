@@ -1,0 +1,97 @@
+"""A training process and whoever watches it: started, looked at, asked to stop, killed.
+
+The process is a group of its own below this one and dies with it. What it reports is stored while
+the job's row still carries the attempt's number; when it does not, another worker has taken the job
+over, and the group is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Collection
+from contextlib import suppress
+
+from service.devices.turns import TrainingTurn
+from service.jobs.context import Context
+from service.processes import dies_with_parent
+from service.training import store as training
+from service.training.reports import Attempt, TakenOverError, store
+from trainers.job.process import allocator, launch
+from trainers.job.reports import Reader, Report
+from trainers.job.spec import CONTROL, EVENTS, LOG
+
+LOOK_EVERY = 0.5  # seconds between looks at reports and the job's row: each stops a training thread
+STOP_PATIENCE = 120.0  # seconds for the step at work and its checkpoint, once asked to stop
+
+
+def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report | None:
+    """The last report of the process, or None when it died without one."""
+    process = _start(attempt, turn.inherited)
+    reader = Reader(attempt.folder / EVENTS)
+    asked: str | None = None
+    deadline = float("inf")
+    last: Report | None = None
+    try:
+        while True:
+            alive = process.poll() is None
+            reports = list(reader)
+            last = store(context, attempt, reports) or last
+            if not alive:
+                attempt.status = process.returncode
+                return last
+            if any(report.name == "plan" for report in reports):
+                turn.begin()
+            wish = look(context, attempt) or release_wanted(context, turn)
+            if wish is not None and asked in {None, "release"} and wish != asked:
+                (attempt.folder / CONTROL).write_text(wish)
+                asked = wish
+                if asked != "release":  # that one is the worker's patience, or a step's length
+                    deadline = time.monotonic() + STOP_PATIENCE
+            if asked is not None and time.monotonic() > deadline:
+                return Report(type="stopped", name=asked)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LOOK_EVERY)
+    finally:
+        _kill(process)
+
+
+def look(context: Context, attempt: Attempt) -> str | None:
+    """What has been asked of the job. Raises TakenOverError."""
+    if context.cancelled():
+        raise TakenOverError
+    with context.engine.begin() as db:
+        row = training.get(db, attempt.job)
+        if row is None or row.attempt != attempt.number or row.status != "running":
+            raise TakenOverError
+        return str(row.control) if row.control is not None else None
+
+
+def release_wanted(context: Context, turn: TrainingTurn) -> str | None:
+    """The worker is to end, or it is scoring's turn on the device."""
+    return "release" if context.released() or turn.over() else None
+
+
+def _start(attempt: Attempt, inherited: Collection[int]) -> subprocess.Popen[bytes]:
+    # what trains a model has no business with the database
+    environment = {key: one for key, one in os.environ.items() if key != "ASSAY_DATABASE_URL"}
+    with (attempt.folder / LOG).open("ab") as output:
+        return subprocess.Popen(
+            launch(attempt.spec),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=allocator() | environment,
+            pass_fds=inherited,  # the device's lock: held for as long as anybody lives in there
+            start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 (see there)
+        )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """The whole group: ranks under torchrun, sandboxes of a reward."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,92 @@
+"""The folders of a training job's checkpoints."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from trainers.job.checkpoints import PATTERN, digest_of, is_complete, marker
+from trainers.job.reports import Reader
+from trainers.job.spec import EVENTS, SPEC, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanedCheckpoint:
+    """A whole checkpoint that an attempt left on the disk, and that nobody recorded.
+
+    due     a checkpoint of the job; else one made only to go on from
+    series  what the attempt logged up to there, by step
+    """
+
+    step: int
+    folder: Path
+    digest: str
+    due: bool
+    series: Mapping[int, Mapping[str, Any]]
+
+
+def last_whole(known: Sequence[Any]) -> Any | None:
+    """Of a job's rows, by step, the one to go on from: still there, and complete."""
+    for one in reversed(known):
+        if not one.deleted and is_complete(Path(one.folder)):
+            return one
+    return None
+
+
+def attempt_folder(job: Path, number: int) -> Path:
+    return job / f"attempt-{number}"
+
+
+def left_by(job: Path, number: int, recorded: Collection[int]) -> list[OrphanedCheckpoint]:
+    """What the attempt left whole, by step. Call it for the job's last attempt only, when its
+    number is about to be replaced: what an orphan completes later is a stray.
+
+    Weights are hashed again; and every step on the way there must have been logged, here or in
+    what is `recorded` of the series: a checkpoint that the logs know nothing of is not believed.
+    """
+    folder = attempt_folder(job, number)
+    logged = {one.step: one.data for one in Reader(folder / EVENTS) if one.type == "series"}
+    places = [*folder.glob(PATTERN), *_begun_from(folder)]
+    found = []
+    for place in places:
+        said = marker(place)
+        if said is None or digest_of(place) != said.digest:
+            continue
+        if all(step in logged or step in recorded for step in range(1, said.step + 1)):
+            series = {step: data for step, data in logged.items() if step <= said.step}
+            found.append(OrphanedCheckpoint(said.step, place, said.digest, said.due, series))
+    return sorted(found, key=lambda one: one.step)
+
+
+def remove(folders: Iterable[Path]) -> None:
+    """Delete the files of checkpoints that are marked deleted."""
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_outlived(resume: Path | None) -> None:
+    """Delete what an attempt went on from, if made only for that, once there is a later one."""
+    said = marker(resume) if resume is not None else None
+    if resume is not None and said is not None and not said.due:
+        remove([resume])
+
+
+def remove_strays(job: Path, known: Collection[Path]) -> None:
+    """Delete what earlier attempts left half written, or wrote once nobody listened any more. Call
+    it before a new attempt has a folder."""
+    remove(found for found in list(job.glob(f"attempt-*/{PATTERN}")) if found not in known)
+
+
+def _begun_from(folder: Path) -> list[Path]:
+    """What the attempt itself went on from, where that was made only to go on from."""
+    try:
+        resume = Spec.read(folder / SPEC).resume
+    except (OSError, ValidationError):
+        return []
+    said = marker(resume) if resume is not None else None
+    return [resume] if resume is not None and said is not None and not said.due else []

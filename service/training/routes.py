@@ -1,0 +1,155 @@
+"""/v1/training_jobs: alignment in the background, its checkpoints scored as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import Connection
+
+from service.errors import ApiError, not_found
+from service.http.dependencies import CurrentSettings, Idempotent, Transaction
+from service.http.event_stream import STREAMED, EventOut, Wanted, answer
+from service.http.fields import Limit, Page, page
+from service.jobs import queue
+from service.training import store as training
+from service.training.admission import TrainingIn, admit
+from service.training.views import CheckpointOut, TrainingOut, curve, view
+
+router = APIRouter(prefix="/v1/training_jobs", tags=["training"])
+
+Order = Literal["asc", "desc"]
+Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+
+
+class SeriesOut(BaseModel):
+    """Each series as (step, value) pairs."""
+
+    object: str = "training_metrics"
+    series: dict[str, list[tuple[int, float | None]]]
+
+
+@router.post("", status_code=202, summary="Train a model")
+def create_training_job(
+    body: TrainingIn,
+    db: Transaction,
+    settings: CurrentSettings,
+    response: Response,
+    once: Idempotent,
+) -> TrainingOut:
+    """Everything that can be known to be wrong is refused now; the rest fails the job with the
+    step and the last good checkpoint."""
+    if once.answer is not None:
+        return TrainingOut.model_validate(once.answer.response)
+    made = admit(db, body, settings)
+    shown = view(training.get(db, made))
+    response.headers["Location"] = f"/v1/training_jobs/{made}"
+    once.remember(202, shown)
+    return shown
+
+
+@router.get("", summary="List training jobs")
+def list_training_jobs(
+    db: Transaction,
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 20,
+    order: Order = "desc",
+    status: Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+    | None = None,
+) -> Page[TrainingOut]:
+    rows = training.page(
+        db, after=after, limit=limit + 1, descending=order == "desc", status=status
+    )
+    return page([view(row) for row in rows], limit)
+
+
+@router.get("/{job}", summary="One training job")
+def get_training_job(job: str, db: Transaction) -> TrainingOut:
+    return view(_existing(db, job))
+
+
+@router.post("/{job}/cancel", summary="Stop a job for good, with a checkpoint")
+def cancel_training_job(job: str, db: Transaction) -> TrainingOut:
+    """A running job stops within one optimiser step and leaves a complete checkpoint."""
+    return _ask(db, job, "cancel")
+
+
+@router.post("/{job}/pause", summary="Stop a job for now, with a checkpoint")
+def pause_training_job(job: str, db: Transaction) -> TrainingOut:
+    return _ask(db, job, "pause")
+
+
+@router.post("/{job}/resume", summary="Go on with a paused or failed job, from its last checkpoint")
+def resume_training_job(job: str, db: Transaction) -> TrainingOut:
+    """A failed one goes on once its cause is gone: there is room on the disk again, or memory."""
+    row = _locked(db, job)
+    if row.status not in {"paused", "failed"}:
+        raise ApiError(409, "not_paused", f"the job is {row.status}, neither paused nor failed")
+    training.settle(db, job, "queued", {"step": row.step})
+    queue.defer(db, "train.run", queue="train", job=job)
+    return view(_existing(db, job))
+
+
+@router.get("/{job}/metrics", summary="What was logged, as series over steps")
+def get_training_metrics(job: str, db: Transaction) -> SeriesOut:
+    """Loss, reward, KL, entropy, length, learning rate, gradient norm, tokens a second, seconds
+    left: whatever the method logs."""
+    _existing(db, job)
+    series: dict[str, list[tuple[int, float | None]]] = {}
+    for step, values in training.read_series(db, job):
+        for name, value in values.items():
+            series.setdefault(name, []).append((step, value))
+    return SeriesOut(series=series)
+
+
+@router.get("/{job}/checkpoints", summary="Checkpoints, scored and tested against the start")
+def list_checkpoints(job: str, db: Transaction, settings: CurrentSettings) -> Page[CheckpointOut]:
+    found = curve(db, settings, _existing(db, job))
+    return Page(data=found, first_id=found[0].id, last_id=found[-1].id) if found else Page(data=[])
+
+
+@router.get(
+    "/{job}/events",
+    summary="What happened, as a list or a stream",
+    response_model=Page[EventOut],
+    responses=STREAMED,
+)
+async def list_training_events(job: str, request: Request, wanted: Wanted) -> Any:
+    """With `Accept: text/event-stream`, a stream that ends with the job."""
+
+    def look(db: Connection) -> tuple[str, Mapping[str, Any]]:
+        row = _existing(db, job)
+        return row.status, {"step": row.step, "total_steps": row.total_steps}
+
+    return await answer(request, job, wanted, look, training.FINAL)
+
+
+def _ask(db: Connection, job: str, control: str) -> TrainingOut:
+    row = _locked(db, job)
+    stopped = "paused" if control == "pause" else "cancelled"
+    if row.status == stopped:
+        return view(_existing(db, job))
+    if row.status in training.FINAL:
+        raise ApiError(409, "already_finished", f"the job has {row.status} already")
+    if row.status == "running":
+        if row.control != control:
+            training.ask(db, job, control)
+    else:  # nobody is at work on it
+        training.settle(db, job, stopped, {"step": row.step})
+    return view(_existing(db, job))
+
+
+def _locked(db: Connection, job: str) -> Any:
+    row = training.lock(db, job)
+    if row is None:
+        raise not_found("training job", job)
+    return row
+
+
+def _existing(db: Connection, job: str) -> Any:
+    row = training.get(db, job)
+    if row is None:
+        raise not_found("training job", job)
+    return row

@@ -1,1 +1,0 @@
-"""What the resources in `service/routes` share: fields, checks, waiting, comparing."""

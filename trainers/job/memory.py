@@ -1,0 +1,228 @@
+"""The memory that a training process will need, from the model's files and the options alone.
+
+With P parameters, L layers of width D, F units in the feed-forward and H heads, a vocabulary of V,
+sequences of S tokens, B of them in a pass (pairs count twice), and b bytes a frozen weight (2 with
+LoRA in bfloat16, else 4), in bytes:
+
+    weights       P b
+    adapters      4 A             A = r Σ (in + out) over the adapted matrices
+    gradients     4 T             T: what is trained: A under LoRA, else P; PPO: and the value model
+    optimizer     8 T             Adam's two moments
+    reference     P b             a frozen copy: DPO, PPO, and GRPO with kl_coef > 0; none with LoRA
+    value_model   4 P or 4 A      PPO's
+    activations   a B S L (16 D + 5 F + 3 H S)    kept for the backward pass; PPO: of two models
+                                  a: 4, in bfloat16 3, since norms and sums stay in float32
+    logits        12 N V          logits, their float32 copy or softmax, their gradient; N: B S,
+                                  GRPO: B · max_completion_length, PPO: a chunk, reward models: 0
+    rewards       4 R             R parameters of the models that are rewards
+    process       0.5 GB          Python, torch and its kernels
+
+Under FSDP n processes share weights, adapters, gradients, optimizer and reference: each has 1/n of
+them. With E = min(P, 2 V D) for the embeddings and the head, and g bytes a number that travels (2
+in bfloat16, else 4), what is whole for a while comes to
+
+    gathered      g U + 4 G       U: E + 2 (P − E) / L, two layers at a time; P where they stay
+                                  G: E + 2 (P − E) / L, gradients; under LoRA 0
+    reference     P b / n + g P   TRL gathers all of it at once
+    activations   with activation_checkpointing: a B S (L D + 16 D + 5 F + 3 H S)
+
+S is max_length, or what the longest record can come to, at two bytes of text a token: an upper
+bound, since English has about four. So this is a bound for the worst batch rather than a guess at
+the usual one. Not counted: what an allocator wastes, and the cache of keys while GRPO and PPO
+generate, which is smaller than the activations of a step; and that every process reads all weights
+into the machine's memory before they are sharded.
+
+Accuracy, by the peak of real processes on a CPU (resident memory, the weights' file included), of
+SmolLM2-135M with LoRA and 4 pairs of at most 109 tokens: reward 3.2 GB, for 3.2 estimated at that
+length and 4.6 from the bytes of the records; DPO 4.3 GB, for 3.7 and 5.5. SFT and DPO of a tiny
+model are held between 0.75 and 1.5 of the peak by `tests/trainers/test_memory.py`.
+Not held to a peak: GRPO, PPO, bfloat16, FSDP, GPUs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainers.job.declaration import AnyTrainer, Options
+from trainers.job.fsdp import Fsdp
+
+PROCESS = 500_000_000  # bytes
+CHUNK_LOGITS = 1 << 24  # as `trainers.learning.actor_critic` has it
+BYTES_A_TOKEN = 2
+TEMPLATE = 64  # tokens that a chat template adds
+NOT_ADAPTED = ("embed", "wte", "wpe", "lm_head", "score", "classifier")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a model is made of; `matrices` are (name, rows + columns) of its two-dimensional weights
+    below the head."""
+
+    parameters: int
+    matrices: tuple[tuple[str, int], ...]
+    layers: int
+    width: int
+    feed_forward: int
+    heads: int
+    vocabulary: int
+    context: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Bytes of one process, and of what."""
+
+    bytes: int
+    parts: dict[str, int]
+    tokens: int  # S
+
+
+def shape_of(folder: Path) -> Shape:
+    """From `config.json` and the headers of the safetensors. Raises OSError, ValueError."""
+    config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
+    config = config.get("text_config") or config
+    sizes: dict[str, list[int]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        sizes |= _header(path)
+    width = _first(config, "hidden_size", "n_embd", "d_model")
+    return Shape(
+        parameters=sum(_count(size) for size in sizes.values()),
+        matrices=tuple(
+            (name, sum(size))
+            for name, size in sizes.items()
+            if len(size) == 2 and not any(part in name for part in NOT_ADAPTED)
+        ),
+        layers=_first(config, "num_hidden_layers", "n_layer", "num_layers"),
+        width=width,
+        feed_forward=_first(config, "intermediate_size", "n_inner", "ffn_dim", default=4 * width),
+        heads=_first(config, "num_attention_heads", "n_head", default=1),
+        vocabulary=_first(config, "vocab_size"),
+        context=_first(config, "max_position_embeddings", "n_positions", "n_ctx", default=1 << 30),
+    )
+
+
+def estimate(
+    trainer: AnyTrainer,
+    options: Options,
+    shape: Shape,
+    longest: int | None = None,
+    reward_parameters: int = 0,
+    processes: int = 1,
+    fsdp: Fsdp | None = None,
+) -> Estimate:
+    """Of one process. `longest`: bytes of text in the longest record; None: not known."""
+    shares = processes if fsdp else 1
+    lora, method = options.adapter, trainer.name
+    half = options.dtype == "bfloat16"
+    frozen = shape.parameters * (2 if lora and half else 4)
+    adapters = _adapters(options, shape)
+    trained = adapters if lora else shape.parameters
+    learners = 2 if method == "ppo" else 1
+    kept = method in {"dpo", "ppo"} or (method == "grpo" and getattr(options, "kl_coef", 0.0) > 0)
+    tokens = _tokens(options, shape, longest)
+    rows = options.batch_size * (2 if trainer.kind == "preference" else 1)
+    floats = 16 * shape.width + 5 * shape.feed_forward + 3 * shape.heads * tokens
+    passing = (2 if half else 4) if fsdp else 0
+    if fsdp and fsdp.activation_checkpointing:
+        floats += shape.layers * shape.width
+    else:
+        floats *= shape.layers
+    parts = {
+        "weights": frozen // shares,
+        "adapters": 4 * adapters // shares,
+        "gradients": 4 * trained * learners // shares,
+        "optimizer": 8 * trained * learners // shares,
+        "reference": frozen // shares + passing * shape.parameters if kept and not lora else 0,
+        "value_model": 4 * trained * (learners - 1),
+        "gathered": _gathered(shape, fsdp, passing, gradients=not lora) if fsdp else 0,
+        "activations": (3 if half else 4) * rows * tokens * floats * learners,
+        "logits": 12 * shape.vocabulary * _positions(trainer, options, shape, rows, tokens),
+        "rewards": 4 * reward_parameters,
+        "process": PROCESS,
+    }
+    parts = {name: size for name, size in parts.items() if size}
+    return Estimate(sum(parts.values()), parts, tokens)
+
+
+def advice(estimate: Estimate, options: Options) -> str:
+    """What would make it smaller, the most first."""
+    batch = estimate.parts.get("activations", 0) + estimate.parts.get("logits", 0)
+    of_batch = "a smaller batch_size with more gradient_accumulation_steps, or a smaller max_length"
+    of_model = [] if options.adapter else ["lora"]
+    if options.dtype == "float32":
+        of_model.append("dtype bfloat16")
+    model = " and ".join(of_model) or "a smaller model"
+    first, second = (of_batch, model) if batch > estimate.bytes - batch else (model, of_batch)
+    return f"{first}; {second}"
+
+
+def _gathered(shape: Shape, fsdp: Fsdp, size: int, gradients: bool) -> int:
+    """Bytes of whole weights, `size` each, and whole gradients that a process has at once."""
+    ends = min(shape.parameters, 2 * shape.vocabulary * shape.width)
+    passing = ends + 2 * (shape.parameters - ends) // shape.layers
+    passing = min(passing, shape.parameters)
+    whole = passing if fsdp.reshard_after_forward else shape.parameters
+    return size * whole + 4 * passing * gradients
+
+
+def _positions(trainer: AnyTrainer, options: Options, shape: Shape, rows: int, tokens: int) -> int:
+    """Where logits stand in memory at once."""
+    if trainer.produces == "classifier":
+        return 0
+    if trainer.name == "grpo":
+        return rows * min(tokens, _completion(options))
+    if trainer.name == "ppo":
+        return min(rows * tokens, max(CHUNK_LOGITS // shape.vocabulary, 1))
+    return rows * tokens
+
+
+def _tokens(options: Options, shape: Shape, longest: int | None) -> int:
+    limit = min(options.max_length, shape.context)
+    if longest is None:
+        return limit
+    return min(limit, longest // BYTES_A_TOKEN + TEMPLATE + _completion(options))
+
+
+def _completion(options: Options) -> int:
+    found: int = getattr(options, "max_completion_length", 0)
+    return found
+
+
+def _adapters(options: Options, shape: Shape) -> int:
+    lora = options.adapter
+    if lora is None:
+        return 0
+    chosen = lora.target_modules
+    return lora.r * sum(
+        sides
+        for name, sides in shape.matrices
+        if chosen == "all-linear" or name.removesuffix(".weight").rpartition(".")[2] in chosen
+    )
+
+
+def _header(path: Path) -> dict[str, list[int]]:
+    """Shapes by name: eight bytes of length, then JSON."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        found = json.loads(file.read(length))
+    return {name: one["shape"] for name, one in found.items() if name != "__metadata__"}
+
+
+def _count(size: Sequence[int]) -> int:
+    count = 1
+    for side in size:
+        count *= side
+    return count
+
+
+def _first(config: dict[str, Any], *names: str, default: int | None = None) -> int:
+    for name in names:
+        if config.get(name) is not None:
+            return int(config[name])
+    if default is None:
+        raise ValueError(f"the model's config.json has no {names[0]}")
+    return default

@@ -1,0 +1,195 @@
+"""The training process: `python -m trainers.job.process ATTEMPT/spec.json`.
+
+Exit status 0: finished, or stopped as asked; 1: failed, and a `failed` report says why. Any other
+end (a signal; of several processes, the end of another one) leaves no last report.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import errno
+import os
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from inference.errors import ReportedError
+from trainers.job.checkpoints import remove_incomplete
+from trainers.job.fsdp import refusal
+from trainers.job.run import Run, TrainingError
+from trainers.job.spec import SPEC, Spec
+
+PR_SET_PDEATHSIG = 1
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL_SAID = (
+    *("no space left", "os error 28", "os error 122", "os error 27"),  # safetensors
+    *("iostream error", "pytorchstreamwriter", "file write failed", "unexpected pos"),  # torch
+)
+MEMORY_SAID = ("out of memory", "can't allocate memory", "cannot allocate memory")
+
+
+def launch(spec: Spec) -> list[str]:
+    """The command that runs the attempt; `spec.write()` comes first.
+
+    Several processes run under torchrun, as `accelerate launch --cpu` would silently start one.
+    Start it on a thread that outlives it: it dies with that thread.
+    """
+    module = ["-m", "trainers.job.process", str(spec.folder / SPEC)]
+    if spec.processes == 1:
+        return [sys.executable, *module]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={spec.processes}"]
+    told = (
+        "--signals-to-handle=SIGINT,SIGQUIT"  # of a stop we are told by `control`, not by SIGTERM
+    )
+    return [sys.executable, *torchrun, told, *module]
+
+
+def allocator() -> dict[str, str]:
+    """For glibc, which reads it when the process starts: what a step frees stays with the process.
+
+    Each step allocates and frees the same logits and gradients. Given back to the kernel in between
+    they are a million page faults in sixteen steps of a small model, which a busy virtual machine
+    answers slowly.
+    """
+    return {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+
+
+def environment(spec: Spec) -> dict[str, str]:
+    """What libraries read from the environment; set before any of them is imported."""
+    settings = {
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "WANDB_MODE": "disabled",
+        "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
+    }
+    if spec.offline:
+        settings |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    device, _, number = spec.device.partition(":")
+    if device == "cuda" and spec.processes == 1:  # seeing several, Trainer would use them all
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        wanted = int(number or 0)
+        settings["CUDA_VISIBLE_DEVICES"] = visible.split(",")[wanted] if visible else str(wanted)
+    if device == "cpu":
+        settings["CUDA_VISIBLE_DEVICES"] = ""
+    return settings
+
+
+def main(path: Path) -> int:
+    spec = Spec.read(path)
+    die_with_parent()
+    os.environ.update(environment(spec))
+    rank = int(os.environ.get("RANK", "0"))
+    run = Run(_placed(spec), rank)
+    try:
+        train(run)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it has to be told)
+        if rank == 0:
+            remove_incomplete(run.folder)  # first: it makes room for the report
+        told = explained(error)
+        if told.code != "crashed" or not deserted(error):
+            run.failed(run.step, told)
+        with suppress(OSError):  # the log may be on the disk that is full
+            traceback.print_exc()
+            sys.stderr.flush()
+        os._exit(1)  # other processes may be waiting inside a collective call: do not join them
+    if run.stopped_by:
+        run.stopped(run.step, run.stopped_by)
+    else:
+        run.finished(run.step)
+    return 0
+
+
+def train(run: Run) -> None:
+    """Trains as the specification says. Raises whatever stands in the way."""
+    import trainers
+
+    trainer = trainers.find(run.spec.method)
+    options = trainers.parse(trainer, run.spec.options)
+    unable = refusal(trainer, options, run.spec.processes, run.spec.fsdp)
+    if unable is not None:
+        field, reason = unable
+        raise TrainingError("unsupported", reason, field)
+    _one_device_each(run.spec)
+    run.resume  # noqa: B018 (a checkpoint that cannot be resumed from is refused before all else)
+    from transformers import set_seed
+
+    set_seed(options.seed)
+    trainer.train(options, run)
+
+
+def _one_device_each(spec: Spec) -> None:
+    """Raises TrainingError for more processes than there are GPUs: only who sees them can tell."""
+    if spec.processes == 1 or spec.device == "cpu":
+        return
+    import torch
+
+    seen = torch.cuda.device_count()
+    if seen < spec.processes:
+        message = (
+            f"{spec.processes} processes need a GPU each, and this worker sees {seen}: "
+            f"ask for at most {max(seen, 1)}"
+        )
+        raise TrainingError("unsupported", message, "resources.processes")
+
+
+def _placed(spec: Spec) -> Spec:
+    """With the device as this process sees it."""
+    if spec.device == "cpu":
+        return spec
+    return spec.model_copy(update={"device": f"cuda:{os.environ.get('LOCAL_RANK', '0')}"})
+
+
+def explained(error: Exception) -> TrainingError:
+    """What the user is told."""
+    said = str(error).lower()
+    if isinstance(error, TrainingError):
+        return error
+    if isinstance(error, ReportedError):
+        return TrainingError(error.code, error.message, error.field)
+    if isinstance(error, MemoryError) or any(words in said for words in MEMORY_SAID):
+        return TrainingError("out_of_memory", f"{OUT_OF_MEMORY} ({_short(error)})")
+    if getattr(error, "errno", None) in FULL or any(words in said for words in FULL_SAID):
+        return TrainingError("disk_full", f"{DISK_FULL} ({_short(error)})")
+    return TrainingError("crashed", _short(error))
+
+
+def deserted(error: Exception) -> bool:
+    """Whether another process of the job went away: it knows why, if it was not killed."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return "gloo/transport" in str(error) or "DistError" in kinds
+
+
+OUT_OF_MEMORY = (
+    "the device ran out of memory: use a smaller batch_size with more gradient_accumulation_steps, "
+    "a smaller max_length, lora, or dtype bfloat16"
+)
+DISK_FULL = "the disk is full; earlier checkpoints stay usable: make room, then resume"
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:1000]
+
+
+def die_with_parent() -> None:
+    """The kernel kills this process when the thread that started it ends."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:  # it ended in between
+        os._exit(1)
+
+
+def end(status: int) -> NoReturn:
+    """What asked to be called at the end is; a second of taking torch apart is left out."""
+    atexit._run_exitfuncs()
+    with suppress(OSError):  # the log may be on a disk that is full
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    end(main(Path(sys.argv[1])))

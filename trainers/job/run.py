@@ -1,0 +1,113 @@
+"""A trainer's view of its job: what to train on, whom to tell, when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from inference.pool import ModelPool
+from trainers.job.checkpoints import lacking
+from trainers.job.reports import Report, Reporter
+from trainers.job.spec import CONTROL, EVENTS, Spec
+
+
+class TrainingError(Exception):
+    """Training cannot go on; `code` and message are for the user, `field` names an option."""
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+
+
+class Run:
+    """One attempt, from inside its process. Only rank 0 reports; any rank may fail.
+
+    step             optimiser steps done so far, those before a resumption included
+    stopped_by       "cancel", "pause" or "release", once training stops for it
+    last_checkpoint  the last complete one, of this attempt or the one it resumed from
+    """
+
+    def __init__(self, spec: Spec, rank: int = 0) -> None:
+        self.spec = spec
+        self.rank = rank
+        self.step = 0
+        self.stopped_by: str | None = None
+        self.last_checkpoint = spec.resume
+        self._reporter = Reporter(spec.folder / EVENTS)
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The dataset's records, in order."""
+        return [orjson.loads(line) for line in self.spec.data.read_bytes().splitlines() if line]
+
+    @cached_property
+    def models(self) -> ModelPool:
+        """Reward models and the like, for metrics that run one."""
+        return ModelPool(
+            roots=self.spec.model_roots,
+            cache_dir=self.spec.cache_dir,
+            device=self.spec.device,
+            checkpoints=self.spec.checkpoints.get,
+            offline=self.spec.offline,
+        )
+
+    @property
+    def folder(self) -> Path:
+        """The attempt's own; checkpoints are written below."""
+        return self.spec.folder
+
+    @cached_property
+    def resume(self) -> str | None:
+        """For `Trainer.train(resume_from_checkpoint=…)`. Raises TrainingError for a checkpoint from
+        which training would not go on exactly."""
+        folder = self.spec.resume
+        if folder is None:
+            return None
+        missing = lacking(folder, self.spec.processes)
+        if missing:
+            message = f"cannot resume from {folder.name}: it lacks {', '.join(missing)}"
+            raise TrainingError("incomplete_checkpoint", message)
+        return str(folder)
+
+    @property
+    def stopping(self) -> str | None:
+        """ "cancel", "pause", "release" once somebody asked; looked up in the file, once a step."""
+        try:
+            return (self.spec.folder / CONTROL).read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    def series(self, step: int, values: Mapping[str, float]) -> None:
+        """Values of this step; what is not finite is sent as None."""
+        self._send(Report(type="series", step=step, data=dict(values)))
+
+    def event(self, name: str, step: int = 0, **data: Any) -> None:
+        self._send(Report(type="event", step=step, name=name, data=data))
+
+    def checkpoint(self, step: int, folder: Path, digest: str, due: bool = True) -> None:
+        """The folder is complete: marked, and its files are on disk. Not `due`: made only to go on
+        from."""
+        data = {"folder": str(folder), "digest": digest, "due": due}
+        self.last_checkpoint = folder
+        self._send(Report(type="checkpoint", step=step, data=data))
+
+    def finished(self, step: int) -> None:
+        self._send(Report(type="finished", step=step))
+
+    def stopped(self, step: int, how: str) -> None:
+        self._send(Report(type="stopped", step=step, name=how))
+
+    def failed(self, step: int, error: TrainingError) -> None:
+        last = str(self.last_checkpoint) if self.last_checkpoint else None
+        data = {"message": error.message, "field": error.field, "last_checkpoint": last}
+        self._reporter.send(Report(type="failed", step=step, name=error.code, data=data))
+
+    def _send(self, report: Report) -> None:
+        if self.rank == 0:
+            self._reporter.send(report)

@@ -1,0 +1,59 @@
+"""What a training process is told: a file in the attempt's folder, and the folder itself.
+
+    job folder/
+      data.jsonl                  the records, one a line, as the dataset has them
+      attempt-3/
+        spec.json                 this specification
+        events.jsonl              what the process reports, appended by rank 0 only
+        control                   "cancel", "pause" or "release" (another is to go on), written by
+                                whoever supervises
+        log.txt                   what it prints
+        checkpoint-20/            written by this attempt alone; complete once marked
+
+Each attempt writes into its own folder and nowhere else. Whoever supervises reads the events of the
+attempt it started: what a forgotten process still writes is read by nobody.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trainers.job.fsdp import Fsdp
+
+SPEC, EVENTS, CONTROL, LOG, DATA = "spec.json", "events.jsonl", "control", "log.txt", "data.jsonl"
+
+
+class Spec(BaseModel):
+    """One attempt at one training job."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job: str  # job_…
+    attempt: int  # from 1
+    method: str
+    options: dict[str, Any]
+    model: str  # as named by the user: builtin/…, a folder's name, ckpt_…
+    dataset: str  # name@version, for the card
+    data: Path
+    folder: Path  # the attempt's
+    resume: Path | None = None  # a complete checkpoint of this job, of an earlier attempt
+    device: str = "cpu"  # "cpu", "cuda:0"; under torchrun each rank has its own
+    processes: int = 1
+    fsdp: Fsdp | None = None  # None: each process holds all weights
+    model_roots: tuple[Path, ...] = ()
+    cache_dir: Path  # where converted models are kept
+    checkpoints: dict[str, Path] = Field(default_factory=dict)  # ckpt_… that the job names
+    offline: bool = True
+
+    def write(self) -> Path:
+        """Writes itself into its folder, which must exist."""
+        path = self.folder / SPEC
+        path.write_text(self.model_dump_json(indent=2))
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> Spec:
+        return cls.model_validate_json(path.read_text())

@@ -1,0 +1,115 @@
+"""The model that training starts from, its tokenizer, and LoRA.
+
+Names are those of evaluation: builtin models, folders under allowed roots, hub ids, checkpoints. A
+checkpoint that is an adapter is merged into its base first, so that the new adapter stands on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from inference.load import load_network, load_tokenizer
+from trainers.job.declaration import Options, Produces
+from trainers.job.run import Run, TrainingError
+
+
+def load_start(run: Run, options: Options, produces: Produces = "language") -> tuple[Any, Any]:
+    """(model, tokenizer) to train, on the CPU, in training mode, the tokenizer with a pad token.
+
+    Trained weights are float32 and `dtype` bfloat16 means autocast; the frozen weights under LoRA
+    are of that dtype. A classifier has one output; where the model has no such head, it gets a
+    random one, from the seed that is set.
+    """
+    import transformers
+
+    folders = run.models.files(run.spec.model)
+    tokenizer = load_tokenizer(folders[-1])
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    dtype = options.dtype if options.adapter else "float32"
+    if produces == "language":
+        model = load_network(transformers.AutoModelForCausalLM, folders, dtype, "cpu")
+    else:
+        model = load_network(
+            transformers.AutoModelForSequenceClassification,
+            folders,
+            dtype,
+            "cpu",
+            new_head=True,
+            num_labels=1,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    model.__dict__["name_or_path"] = run.spec.model  # what peft writes down
+    return model.train(), tokenizer
+
+
+def adapted(
+    model: Any, options: Options, produces: Produces = "language", tokens: Sequence[int] = ()
+) -> Any:
+    """The model with a fresh LoRA adapter; itself for full fine-tuning."""
+    config = lora_config(model, options, produces, tokens)
+    if config is None:
+        return model
+    from peft import get_peft_model
+
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        raise TrainingError("invalid_input", str(error), "options.lora") from error
+
+
+def lora_config(
+    model: Any, options: Options, produces: Produces = "language", tokens: Sequence[int] = ()
+) -> Any:
+    """peft's LoraConfig, or None for full fine-tuning.
+
+    `all-linear` is spelled out as the linear layers below the head: peft's own reading of it wraps
+    the head of a classifier, which has to be trained whole. `tokens` are new ones: their embeddings
+    are trained and saved with the adapter.
+    """
+    lora = options.adapter
+    if lora is None:
+        return None
+    from peft import LoraConfig
+
+    chosen = lora.target_modules
+    targets = linear_layers(model) if chosen == "all-linear" else list(chosen)
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM" if produces == "language" else "SEQ_CLS",
+        trainable_token_indices=_trained_rows(model, tokens) if tokens else None,
+    )
+
+
+def linear_layers(model: Any) -> list[str]:
+    """The names that linear layers of the base model have inside their parents: q_proj, fc1, …"""
+    import torch
+    from transformers.pytorch_utils import Conv1D  # what GPT-2 calls its linear layers
+
+    below = getattr(model, model.base_model_prefix)
+    kinds = (torch.nn.Linear, Conv1D)
+    found = {
+        name.rpartition(".")[2] for name, layer in below.named_modules() if isinstance(layer, kinds)
+    }
+    return sorted(found)
+
+
+def context_length(model: Any, tokenizer: Any) -> int:
+    """The most tokens one sequence may have."""
+    from inference.load import max_positions
+
+    return max_positions(model.config, tokenizer)
+
+
+def _trained_rows(model: Any, tokens: Sequence[int]) -> dict[str, list[int]]:
+    """By embedding's name: the input's, and the output's where it has weights of its own."""
+    names = {id(layer): name.rpartition(".")[2] for name, layer in model.named_modules()}
+    before, after = model.get_input_embeddings(), model.get_output_embeddings()
+    rows = {names[id(before)]: list(tokens)}
+    if after is not None and after.weight is not before.weight:
+        rows[names[id(after)]] = list(tokens)
+    return rows

@@ -1,0 +1,74 @@
+"""Prompts as token ids, asked as an evaluation asks them: through the chat template if any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trainers.job.declaration import Options
+from trainers.job.run import Run, TrainingError
+from trainers.learning.models import context_length
+from trainers.learning.tokenization import templated
+
+
+def encoded(
+    run: Run, options: Options, model: Any, tokenizer: Any, completion: int
+) -> list[tuple[Mapping[str, Any], list[int]]]:
+    """Each record with its prompt's ids; `completion` tokens are kept free behind them.
+
+    Reports their lengths. Prompts that are too long lose their beginning if `truncate`; otherwise
+    TrainingError("too_long") names the first, as for a completion that leaves prompts no room.
+    """
+    context = context_length(model, tokenizer)
+    limit = min(options.max_length, context)
+    room = limit - completion
+    if room < 1:
+        message = (
+            f"{completion} leave no room for a prompt: prompt and completion share {limit} tokens "
+            f"(max_length {options.max_length}, the model's context {context})"
+        )
+        raise TrainingError("too_long", message, "options.max_completion_length")
+    chat = templated(tokenizer, options.chat)
+    rows = [_ids(record["prompt"], tokenizer, chat) for record in run.records]
+    sizes = np.array([len(ids) for ids in rows])
+    median, p95 = np.percentile(sizes, [50, 95], method="higher")
+    long = np.flatnonzero(sizes > room).tolist()
+    run.event(
+        "lengths",
+        of="prompts",
+        rows=len(rows),
+        min=int(sizes.min()),
+        median=int(median),
+        p95=int(p95),
+        max=int(sizes.max()),
+        limit=room,
+        max_length=options.max_length,
+        context=context,
+        over=len(long),
+        truncated=len(long) if options.truncate else 0,
+    )
+    if long and not options.truncate:
+        where = f"records[{long[0]}].prompt"
+        message = (
+            f"{where} has {sizes[long[0]]} tokens, and {room} fit (max_length "
+            f"{options.max_length}, the model's context {context}, less max_completion_length "
+            f"{completion}); so with {len(long)} of {len(rows)}, the longest of {sizes.max()}. "
+            "Set truncate to cut their beginnings, or a greater max_length"
+        )
+        raise TrainingError("too_long", message, where)
+    return [(record, ids[-room:]) for record, ids in zip(run.records, rows, strict=True)]
+
+
+def _ids(prompt: str, tokenizer: Any, chat: bool) -> list[int]:
+    """At least one token: something has to predict the first of the completion."""
+    if chat:
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+        )
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    else:
+        ids = tokenizer(prompt)["input_ids"]
+    first = tokenizer.pad_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    return [int(token) for token in ids] or [first]

@@ -1,0 +1,255 @@
+"""Rewards are metrics: what a completion earns is a metric's per-sample value, or a weighted sum.
+
+    R(x, y) = Σ_i weight_i · value_i(x, y)
+
+value_i is what an evaluation would report for that sample alone (BLEU in its sentence form, pass@1
+as 0 or 1, a reward model's logit). A sample is the record's prompt, the completion as its only
+output, and the record's hidden columns: references, tests, metadata. Parameters that depend on the
+data are settled once, on the whole dataset, so that a reward means the same at every step.
+
+A reward that fails, or is not a finite number, ends the training with the sample shown: an
+abstention would silently move the baseline of all the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import metrics
+from inference.errors import InputError
+from inference.protocol import Models
+from metrics.core.evidence import FLAG
+from metrics.core.measure import items_of, measure
+from metrics.core.metric import AnyMetric, Floats, Params, Sample
+from metrics.core.run import prepare
+from trainers.job.declaration import Reward
+from trainers.job.run import TrainingError
+
+CONSTANT = 10  # batches in a row without a difference, after which there is a warning
+SHOWN = 500  # characters of a prompt or completion in an error
+
+Record = Mapping[str, Any]
+Tell = Callable[..., None]  # name, step, **data: `Run.event`
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One term of the sum: column `column` of what `metric` says of a sample."""
+
+    name: str  # of the series: the score's, made unique
+    weight: float
+    metric: AnyMetric
+    params: Params
+    column: int
+    option: str  # "options.rewards[0]", for errors
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """Rewards of a batch: `total` (n,) is the weighted sum of the components' values (n,)."""
+
+    total: Floats
+    components: Mapping[str, Floats]
+
+    @property
+    def series(self) -> dict[str, float]:
+        """Each component's mean, unweighted, as `reward/<name>`."""
+        return {f"reward/{name}": float(each.mean()) for name, each in self.components.items()}
+
+
+class Rewards:
+    """What completions earn. Raises InputError, naming the option, for what cannot be a reward.
+
+    Loads no model until something is measured.
+    """
+
+    def __init__(
+        self,
+        rewards: Sequence[Reward],
+        models: Models,
+        roots: Sequence[Path] = (),
+        tell: Tell | None = None,
+    ) -> None:
+        if not rewards:
+            raise InputError("there are no rewards", "options.rewards")
+        self._components: list[Component] = []
+        for index, reward in enumerate(rewards):
+            taken = [component.name for component in self._components]
+            self._components.append(_component(reward, f"options.rewards[{index}]", roots, taken))
+        self._models = models
+        self._tell = tell
+        self._settled: dict[str, Mapping[str, str]] = {}
+        self._constant = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(component.name for component in self._components)
+
+    def prepare(self, records: Sequence[Record]) -> None:
+        """Settles what depends on the dataset, once. Raises InputError for a record that lacks what
+        a metric needs, naming its row (from 0), and for a model that cannot be found.
+        """
+        samples = [_sample(record, "", index) for index, record in enumerate(records)]
+        for at, component in enumerate(self._components):
+            try:
+                params = prepare(component.metric, component.params, samples)
+            except InputError as error:
+                raise _of_the_records(error, component) from None
+            for name in component.metric.models(params):
+                try:
+                    self._models.identity(name)
+                except InputError as error:
+                    raise InputError(error.message, f"{component.option}.params.model") from None
+            self._components[at] = replace(component, params=params)
+            self._warn_of_direction(component)
+
+    def __call__(
+        self, records: Sequence[Record], completions: Sequence[str], step: int = 0
+    ) -> Earned:
+        """What each completion earns as an answer to its record's prompt; groups repeat records.
+
+        Raises TrainingError("reward_failed") with the sample.
+        """
+        samples = [
+            _sample(record, completion, index)
+            for index, (record, completion) in enumerate(zip(records, completions, strict=True))
+        ]
+        values = {
+            component.name: self._values(component, samples) for component in self._components
+        }
+        total = np.zeros(len(samples))
+        for component in self._components:
+            total += component.weight * values[component.name]
+        self._watch(records, total, step)
+        return Earned(total, values)
+
+    def _values(self, component: Component, samples: Sequence[Sample]) -> Floats:
+        """(n,) finite."""
+        metric, params = component.metric, component.params
+        try:
+            return self._measured(component, samples)
+        except _Unmeasured as found:
+            raise _failed(component, samples[found.index], found.why) from None
+        except Exception as error:  # whatever a metric raises: a batch says nothing, a sample does
+            sample = samples[0]
+            for one in samples if len(samples) > 1 else ():
+                try:
+                    measure(metric, params, items_of([one])[0], self._models)
+                except Exception:  # noqa: BLE001 (the culprit, whatever it raises)
+                    sample = one
+                    break
+            raise _failed(component, sample, f"{type(error).__name__}: {error}") from error
+
+    def _measured(self, component: Component, samples: Sequence[Sample]) -> Floats:
+        metric, params = component.metric, component.params
+        items, unit = items_of(samples)
+        evidence = measure(metric, params, items, self._models)
+        if FLAG in evidence:
+            for index, code in enumerate(evidence[FLAG].tolist()):
+                if code and metric.flags[code].missing:
+                    raise _Unmeasured(index, metric.flags[code].message)
+        settled = metric.settle(evidence, unit, params)
+        first = self._settled.setdefault(component.name, settled.signature)
+        if settled.signature != first:
+            why = f"it depends on the other samples of its batch ({', '.join(settled.signature)})"
+            raise _Unmeasured(0, why)
+        values = metric.per_sample(settled.rows, params)[:, component.column]
+        for index in np.flatnonzero(~np.isfinite(values)).tolist():
+            raise _Unmeasured(index, f"the value is {values[index]}")
+        return np.asarray(values, np.float64)
+
+    def _warn_of_direction(self, component: Component) -> None:
+        score = component.metric.scores(component.params)[component.column]
+        if component.weight > 0 and not score.higher_is_better and self._tell is not None:
+            message = f"of {score.name} less is better, and its weight is positive: more is learned"
+            self._tell("reward_direction", message=message, option=component.option)
+
+    def _watch(self, records: Sequence[Record], total: Floats, step: int) -> None:
+        """Tells, once in a row of batches, that no two completions of a prompt differ in reward."""
+        groups: dict[int, list[float]] = {}
+        for record, value in zip(records, total.tolist(), strict=True):
+            groups.setdefault(id(record), []).append(value)
+        if all(len(group) == 1 for group in groups.values()):
+            groups = {0: total.tolist()}
+        varies = any(max(group) - min(group) > 1e-12 for group in groups.values())
+        self._constant = 0 if varies else self._constant + 1
+        if self._constant == CONSTANT and self._tell is not None:
+            message = (
+                f"in the last {CONSTANT} batches all completions of a prompt earned the same: "
+                "there is nothing to learn from"
+            )
+            self._tell("constant_reward", step, message=message, reward=float(total.mean()))
+
+
+class _Unmeasured(Exception):
+    """The sample at `index` has no value; `why` is a sentence."""
+
+    def __init__(self, index: int, why: str) -> None:
+        super().__init__(why)
+        self.index = index
+        self.why = why
+
+
+def _component(
+    reward: Reward, option: str, roots: Sequence[Path], taken: Sequence[str]
+) -> Component:
+    try:
+        metric = metrics.find(reward.metric, roots)
+    except InputError as error:
+        raise InputError(error.message, f"{option}.metric") from None
+    if metric.set_level:
+        message = f"{metric.name} has no per-sample value, so it cannot be a reward"
+        raise InputError(message, f"{option}.metric")
+    try:
+        params = metrics.parse(metric, reward.params)
+    except InputError as error:
+        raise InputError(error.message, f"{option}.{error.field}") from None
+    names = metric.score_names(params)
+    score = names[0] if reward.name is None else reward.name
+    if score not in names:
+        message = f"{metric.name} has no score {score!r}; there are {', '.join(names)}"
+        raise InputError(message, f"{option}.name")
+    if not np.isfinite(reward.weight):
+        raise InputError("a weight is a finite number", f"{option}.weight")
+    again = sum(1 for name in taken if name.partition("#")[0] == score)
+    unique = f"{score}#{again + 1}" if again else score
+    return Component(unique, reward.weight, metric, params, names.index(score), option)
+
+
+def _sample(record: Record, completion: str, index: int) -> Sample:
+    return Sample(
+        id=str(index),
+        outputs=(completion,),
+        references=tuple(record.get("references") or ()),
+        prompt=record["prompt"],
+        tests=record.get("tests"),
+        metadata=record.get("metadata") or {},
+    )
+
+
+def _of_the_records(error: InputError, component: Component) -> InputError:
+    """What `prepare` says of samples[17].references, said of records[17].references."""
+    field = error.field or ""
+    if field.startswith("samples["):
+        row = field.removeprefix("samples")
+        number = int(row[1 : row.index("]")])
+        message = f"the reward {component.name}: {error.message}, and row {number} has none"
+        return InputError(message, f"records{row}")
+    return InputError(error.message, f"{component.option}.{field}" if field else component.option)
+
+
+def _failed(component: Component, sample: Sample, why: str) -> TrainingError:
+    message = (
+        f"the reward {component.name} of a completion is not a finite number: {why}. "
+        f"Prompt: {_short(sample.prompt or '')}. Completion: {_short(sample.outputs[0])}."
+    )
+    return TrainingError("reward_failed", message, f"{component.option}.metric")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
