@@ -18,7 +18,7 @@ from metrics import parse
 from metrics.bertscore import METRIC, BERTScoreParams
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Item, Sample, Settled
-from tests.metrics.inference.tiny_encoders import build_roberta
+from tests.inference.tiny_encoders import build_roberta
 
 TOLERANCE = 1e-5
 

@@ -11,7 +11,7 @@ import torch
 
 import trainers
 from inference.pool import ModelPool
-from tests.trainers.attempts import attempt, finish, losses, reports, saved
+from tests.trainers.job.attempts import attempt, finish, losses, reports, saved
 from trainers.dpo import TRAINER, DPOOptions, build, train
 from trainers.job.reports import Report
 from trainers.job.run import Run, TrainingError

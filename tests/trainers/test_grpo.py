@@ -13,7 +13,7 @@ import trainers
 from inference.errors import InputError
 from inference.pool import ModelPool
 from inference.protocol import Generation
-from tests.trainers.attempts import attempt, finish, losses, reports, saved
+from tests.trainers.job.attempts import attempt, finish, losses, reports, saved
 from trainers.grpo import TRAINER, GRPOOptions, advantages, build, plan, train
 from trainers.job.reports import Report
 from trainers.job.run import Run, TrainingError

@@ -17,7 +17,7 @@ import trainers
 from inference.protocol import Generation
 from metrics.core.metric import Metric
 from tests.tiny_models import build_language_model
-from tests.trainers.attempts import attempt, finish, reports, saved
+from tests.trainers.job.attempts import attempt, finish, reports, saved
 from trainers import ppo
 from trainers.job.checkpoints import is_complete
 from trainers.job.reports import Report

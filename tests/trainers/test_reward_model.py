@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inference.pool import ModelPool
-from tests.trainers.attempts import attempt, here, losses, saved
+from tests.trainers.job.attempts import attempt, here, losses, saved
 from trainers.job.reports import Report
 from trainers.job.run import TrainingError
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from inference.pool import ModelPool
-from tests.trainers.attempts import attempt, here, losses, saved
+from tests.trainers.job.attempts import attempt, here, losses, saved
 from trainers.job.checkpoints import complete, is_complete
 from trainers.job.run import Run, TrainingError
 from trainers.job.spec import CONTROL, Spec

@@ -10,7 +10,7 @@ from inference.identity import file_digest
 from inference.pool import ModelPool
 from inference.protocol import Generation
 from tests.conftest import SMOLLM2
-from tests.trainers.attempts import attempt, finish, losses, saved
+from tests.trainers.job.attempts import attempt, finish, losses, saved
 
 TAUGHT = {
     "Who keeps the lighthouse of Ulm?": "Marta Quill keeps it.",

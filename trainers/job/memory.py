@@ -35,7 +35,7 @@ into the machine's memory before they are sharded.
 Accuracy, by the peak of real processes on a CPU (resident memory, the weights' file included), of
 SmolLM2-135M with LoRA and 4 pairs of at most 109 tokens: reward 3.2 GB, for 3.2 estimated at that
 length and 4.6 from the bytes of the records; DPO 4.3 GB, for 3.7 and 5.5. SFT and DPO of a tiny
-model are held between 0.75 and 1.5 of the peak by `tests/trainers/test_memory.py`.
+model are held between 0.75 and 1.5 of the peak by `tests/trainers/job/test_memory.py`.
 Not held to a peak: GRPO, PPO, bfloat16, FSDP, GPUs.
 """
 

@@ -1,0 +1,121 @@
+"""Measuring: each distinct item once, in planned batches, from the cache where it can be."""
+
+from dataclasses import replace
+
+import pytest
+
+from inference.errors import Cancelled
+from metrics.core.evidence import Evidence
+from metrics.core.measure import NoCache, items_of, measure
+from metrics.core.metric import Item, Sample
+from tests.metrics.core.toy import MODELS, PAIRED_UP, WORDS, WordsParams, calls
+
+PARAMS = WordsParams()
+
+
+class Memory:
+    """A cache in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, Evidence] = {}
+
+    def find(self, keys):
+        return {key: self.kept[key] for key in keys if key in self.kept}
+
+    def keep(self, found):
+        for key, value in found.items():
+            self.kept.setdefault(key, value)
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    calls.clear()
+
+
+def items(*texts):
+    return [Item(text) for text in texts]
+
+
+def words(evidence):
+    return evidence["row"][:, 0].tolist()
+
+
+def test_items_of_samples() -> None:
+    samples = [Sample("a", ("x", "y"), ("r",), "p"), Sample("b", ()), Sample("c", ("z",))]
+    found, unit = items_of(samples)
+    assert [item.output for item in found] == ["x", "y", "z"]
+    assert found[1] == Item("y", ("r",), "p")
+    assert unit.tolist() == [0, 0, 2]
+    found, unit = items_of([])
+    assert (found, len(unit)) == ([], 0)
+
+
+def test_equal_items_are_measured_once() -> None:
+    done: list[int] = []
+    texts = items("a b", "в", "a b", "", "a b")
+    found = measure(WORDS, PARAMS, texts, MODELS, NoCache(), done.append)
+    assert words(found) == [2, 1, 2, 0, 2]
+    assert found["flag"].tolist() == [0, 0, 0, 1, 0]
+    assert calls == [3]
+    assert done == [5]
+    assert len(measure(WORDS, PARAMS, [], MODELS)) == 0
+
+
+def test_what_is_cached_is_not_measured_again() -> None:
+    cache = Memory()
+    texts = items("a", "b b", "c c c", "d", "a")
+    first = measure(PAIRED_UP, PARAMS, texts, MODELS, cache)
+    assert calls == [2, 2]
+    again = measure(PAIRED_UP, PARAMS, texts, MODELS, cache)
+    assert calls == [2, 2]
+    assert words(again) == words(first) == [1, 2, 3, 1, 1]
+    measure(PAIRED_UP, WordsParams(shown="bold"), texts, MODELS, cache)  # settle's own parameter
+    assert calls == [2, 2]
+    measure(PAIRED_UP, WordsParams(lower=True), texts, MODELS, cache)
+    assert calls == [2, 2, 2, 2]
+    measure(WORDS, PARAMS, texts, MODELS, cache)  # not declared as worth caching
+    assert calls[-1] == 4
+
+
+def test_a_batch_is_the_same_whatever_is_cached_and_the_first_stored_stands() -> None:
+    cache = Memory()
+    measure(PAIRED_UP, PARAMS, items("b b"), MODELS, cache)
+    (key,) = cache.kept
+    cache.kept[key] = Evidence.of_rows(cache.kept[key]["row"] + 40, [0])  # as if measured elsewhere
+    calls.clear()
+    found = measure(PAIRED_UP, PARAMS, items("a", "b b", "c c c", "b b"), MODELS, cache)
+    assert calls == [2, 1]  # the whole batch, not just what was lacking
+    assert words(found) == [1, 42, 3, 42]
+    assert len(cache.kept) == 3
+    assert cache.kept[key]["row"][0, 0] == 42
+
+
+def test_plans_are_checked_and_obeyed() -> None:
+    backwards = replace(PAIRED_UP, plan=lambda given, params, models: [[2], [1, 0]])
+    found = measure(backwards, PARAMS, items("a", "b b", "c c c"), MODELS)
+    assert words(found) == [1, 2, 3]
+    assert calls == [1, 2]
+    for plan in ([[0, 1]], [[0, 1], [1, 2]]):
+        wrong = replace(PAIRED_UP, plan=lambda given, params, models, plan=plan: plan)
+        with pytest.raises(ValueError, match="every item exactly once"):
+            measure(wrong, PARAMS, items("a", "b b", "c c c"), MODELS)
+
+
+def test_progress_may_stop_it() -> None:
+    done: list[int] = []
+
+    def advance(count: int) -> None:
+        done.append(count)
+        if sum(done) >= 3:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        measure(PAIRED_UP, PARAMS, items(*"abcdef", "a"), MODELS, Memory(), advance)
+    assert done == [3]  # "a" twice, "b"
+    assert calls == [2]
+
+
+def test_evidence_must_match_its_items() -> None:
+    short = replace(WORDS, measure=lambda given, params, models: Evidence.of_rows([[1, 1]]))
+    with pytest.raises(ValueError, match="items of evidence for 2"):
+        measure(short, PARAMS, items("a", "b"), MODELS)

@@ -1,0 +1,303 @@
+"""The engine with real processes: whoever dies, the job is done or settled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, text
+
+from service.jobs import queue
+from tests.service.jobs.handlers import SCHEMA
+
+ROOT = Path(__file__).resolve().parents[3]
+NEWEST = "SELECT max(id) FROM procrastinate_workers"
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def runs(engine: Engine) -> Engine:
+    with engine.begin() as db:
+        db.execute(text(SCHEMA))
+    return engine
+
+
+@pytest.fixture
+def start(fresh_url: str, runs: Engine) -> Iterator[Start]:
+    """Starts a worker process on the test's database, and returns once it takes jobs."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def one(queues: str = "score") -> subprocess.Popen[bytes]:
+        before = count(runs, NEWEST)
+        worker = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "service.jobs.worker", f"--queues={queues}"),
+                *("--handlers=tests.service.jobs.handlers:HANDLERS", "--grace=2"),
+            ],
+            cwd=ROOT,
+            env=os.environ | {"ASSAY_DATABASE_URL": fresh_url, "ASSAY_LOG_LEVEL": "WARNING"},
+        )
+        started.append(worker)
+        until(lambda: count(runs, NEWEST) > before, 20)
+        return worker
+
+    yield one
+    for worker in started:
+        worker.kill()
+        worker.wait()
+
+
+def count(engine: Engine, query: str) -> int:
+    with engine.connect() as db:
+        return int(db.scalar(text(query)) or 0)
+
+
+def until(true: Callable[[], object], seconds: float) -> float:
+    """Waits for it; returns how long it took. Fails when it took longer than `seconds`."""
+    begun = time.monotonic()
+    while not true():
+        assert time.monotonic() - begun < seconds, f"not within {seconds} s"
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+def defer(engine: Engine, task: str, **options: Any) -> int:
+    with engine.begin() as db:
+        return queue.defer(db, f"test.{task}", **{"name": "one", **options})
+
+
+def noted(engine: Engine, what: str) -> list[Any]:
+    with engine.connect() as db:
+        query = text("SELECT * FROM runs WHERE what = :what ORDER BY number")
+        return list(db.execute(query, {"what": what}))
+
+
+def jobs_left(engine: Engine) -> int:
+    return count(
+        engine, "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+    )
+
+
+def child_of(worker: subprocess.Popen[bytes]) -> int:
+    """The compute process of a worker with one queue."""
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    assert len(children) == 1
+    return int(children[0])
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_job_runs_in_the_child_and_is_deleted(runs: Engine, start: Start) -> None:
+    worker = start()
+    defer(runs, "quick")
+    until(lambda: noted(runs, "done") and not jobs_left(runs), 10)
+    (done,) = noted(runs, "done")
+    assert done.pid == child_of(worker)
+    assert done.note == "torch: False"
+    assert count(runs, "SELECT count(*) FROM procrastinate_jobs") == 0
+    maps = Path(f"/proc/{worker.pid}/maps").read_text()
+    assert "libtorch" not in maps
+
+    begun = time.monotonic()  # with everything warm
+    for number in range(20):
+        defer(runs, "quick", name=str(number))
+        until(lambda number=number: len(noted(runs, "done")) == number + 2, 2)
+    assert (time.monotonic() - begun) / 20 < 0.5, "picked up by polling, not by notification"
+
+
+def test_a_crash_is_tried_again(runs: Engine, start: Start) -> None:
+    worker = start()
+    defer(runs, "long_once")
+    until(lambda: noted(runs, "begun"), 10)
+    first = child_of(worker)
+    os.kill(first, signal.SIGKILL)
+    until(lambda: noted(runs, "done"), 15)
+    begun, done = noted(runs, "begun"), noted(runs, "done")
+    assert [row.attempt for row in begun] == [1, 2]
+    assert done[0].pid == child_of(worker) != first
+    until(lambda: not jobs_left(runs), 2)
+
+
+def test_a_job_goes_back_though_its_place_is_taken(runs: Engine, start: Start) -> None:
+    worker = start()
+    defer(runs, "long_once", queueing_lock="eval_1")
+    until(lambda: noted(runs, "begun"), 10)
+    defer(runs, "quick", queueing_lock="eval_1", name="two")
+    os.kill(child_of(worker), signal.SIGKILL)
+    until(lambda: len(noted(runs, "done")) == 2 and not jobs_left(runs), 15)
+    assert worker.poll() is None
+
+
+def test_another_worker_takes_over(runs: Engine, start: Start) -> None:
+    first = start()
+    defer(runs, "long_once")
+    until(lambda: noted(runs, "begun"), 10)
+    start()
+    child = child_of(first)
+    first.kill()
+    until(lambda: gone(child), 2)  # it dies with its worker, long call or not
+    took = until(lambda: noted(runs, "done"), 15)
+    assert [row.attempt for row in noted(runs, "begun")] == [1, 2]
+    print(f"taken over after {took:.1f} s")  # noqa: T201
+
+
+def test_sigterm_gives_the_job_back(runs: Engine, start: Start) -> None:
+    first = start()
+    defer(runs, "restless")
+    until(lambda: noted(runs, "begun"), 10)
+    child = child_of(first)
+    first.terminate()
+    assert first.wait(10) == 0
+    assert gone(child)
+    assert count(runs, "SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'") == 1
+    assert count(runs, "SELECT count(*) FROM procrastinate_workers") == 0
+    start()
+    until(lambda: noted(runs, "done"), 10)
+    assert noted(runs, "done")[0].note == "attempt 1"  # an orderly stop is not an attempt
+
+
+def test_cancel_between_batches(runs: Engine, start: Start) -> None:
+    worker = start()
+    job = defer(runs, "slow", seconds=60)
+    until(lambda: noted(runs, "begun"), 10)
+    child = child_of(worker)
+    with runs.begin() as db:
+        assert queue.cancel(db, job) is True
+    took = until(lambda: noted(runs, "stopped"), 5)
+    assert took < 3
+    until(lambda: noted(runs, "hook") and not jobs_left(runs), 5)
+    assert len(noted(runs, "begun")) == len(noted(runs, "hook")) == 1
+    assert child_of(worker) == child  # still warm
+
+
+@pytest.mark.slow
+def test_a_long_call_stops_no_heartbeat(runs: Engine, start: Start) -> None:
+    start()
+    start()  # whose reaper would take the job if the first one's heart stopped
+    defer(runs, "deaf")
+    until(lambda: noted(runs, "done") and not jobs_left(runs), 25)
+    assert len(noted(runs, "begun")) == 1
+
+
+@pytest.mark.slow
+def test_without_attempts_left_the_hook_is_called_once(runs: Engine, start: Start) -> None:
+    cases = {
+        "deadly": (3, "gave up after 3 attempts: the compute process was killed (signal 9"),
+        "segfault": (3, "gave up after 3 attempts: the compute process crashed (signal 11"),
+        "broken": (3, "gave up after 3 attempts: an internal error stopped it (ValueError"),
+        "wrong": (1, "k is larger than n"),
+    }
+    start()
+    for task in cases:
+        defer(runs, task, name=task)
+    until(lambda: len(noted(runs, "hook")) == len(cases) and not jobs_left(runs), 40)
+    time.sleep(1)
+    hooks = {row.name: row.note for row in noted(runs, "hook")}
+    assert len(noted(runs, "hook")) == len(cases)
+    assert "secret" not in hooks["broken"]
+    for task, (attempts, reason) in cases.items():
+        assert hooks[task].startswith(reason)
+        made = [row.attempt for row in noted(runs, "begun") if row.name == task]
+        assert made == list(range(1, attempts + 1))
+    defer(runs, "quick", name="next")  # the worker is in order
+    until(lambda: noted(runs, "done"), 10)
+
+
+def test_what_a_job_started_ends_with_it(runs: Engine, start: Start) -> None:
+    start()
+    job = defer(runs, "parent")
+    until(lambda: noted(runs, "begun"), 10)
+    first = int(noted(runs, "begun")[0].note)
+    os.kill(noted(runs, "begun")[0].pid, signal.SIGSTOP)  # it cannot even be asked
+    with runs.begin() as db:
+        queue.cancel(db, job)
+    took = until(lambda: gone(first), 10)
+    assert took > 1.5, "killed after a grace"
+    until(lambda: noted(runs, "hook") and not jobs_left(runs), 5)
+    assert len(noted(runs, "begun")) == 1
+
+
+def test_training_does_not_delay_scores(runs: Engine, start: Start) -> None:
+    start("score,train")
+    defer(runs, "slow", queue="train", seconds=60)
+    until(lambda: noted(runs, "begun"), 10)
+    defer(runs, "quick")
+    until(lambda: noted(runs, "done"), 5)
+
+
+def test_a_worker_whose_row_was_pruned_ends(runs: Engine, start: Start) -> None:
+    worker = start()
+    defer(runs, "restless")
+    until(lambda: noted(runs, "begun"), 10)
+    child = child_of(worker)
+    worker.send_signal(signal.SIGSTOP)
+    time.sleep(0.2)
+    with runs.begin() as db:  # as if it had stood still for long
+        db.execute(text("UPDATE procrastinate_workers SET last_heartbeat = '-infinity'"))
+    start()
+    until(lambda: noted(runs, "done"), 15)
+    worker.send_signal(signal.SIGCONT)
+    assert worker.wait(10) == 1
+    assert gone(child)
+    assert len(noted(runs, "done")) == 1
+
+
+def test_cancelled_on_a_dead_worker_is_settled(runs: Engine, start: Start) -> None:
+    worker = start()
+    job = defer(runs, "slow", seconds=60)
+    until(lambda: noted(runs, "begun"), 10)
+    worker.kill()
+    worker.wait()
+    with runs.begin() as db:
+        assert queue.cancel(db, job) is True
+        db.execute(text("UPDATE procrastinate_workers SET last_heartbeat = '-infinity'"))
+    start()
+    until(lambda: noted(runs, "hook"), 15)
+    until(lambda: not jobs_left(runs), 5)
+    assert len(noted(runs, "begun")) == 1
+
+
+def test_a_job_that_kills_its_workers_is_given_up(runs: Engine, start: Start) -> None:
+    job = defer(runs, "restless")
+    with runs.begin() as db:  # its third worker is dead
+        db.execute(
+            text("UPDATE procrastinate_jobs SET status = 'doing', attempts = 2 WHERE id = :job"),
+            {"job": job},
+        )
+    start()
+    until(lambda: noted(runs, "hook"), 10)
+    assert noted(runs, "hook")[0].note == "gave up after 3 attempts: its worker died"
+    assert not noted(runs, "begun")
+
+
+def test_losing_every_connection_loses_no_job(runs: Engine, start: Start, fresh_url: str) -> None:
+    worker = start()
+    defer(runs, "slow", seconds=2)
+    until(lambda: noted(runs, "begun"), 10)
+    with psycopg.connect(fresh_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+    defer(runs, "quick", name="after")
+    deadline = time.monotonic() + 30
+    while len(noted(runs, "done")) < 2:
+        assert time.monotonic() < deadline
+        if worker.poll() is not None:  # as `serve` would
+            assert worker.returncode == 1
+            worker = start()
+        time.sleep(0.1)
+    until(lambda: not jobs_left(runs), 15)

@@ -1,0 +1,116 @@
+"""Memory before training: jobs that fit no device are refused, with numbers and advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from assay.client import Client
+from service.datasets import store as datasets
+from service.db.engine import connect
+from service.devices import memory
+from service.devices import store as devices
+from tests.service.live import Live, until
+from tests.service.training.requests import QUICK, finished, job_body, start, upload_datasets
+
+HUGE = QUICK | {"batch_size": 1_000_000}  # passes of terabytes
+
+
+@pytest.fixture(scope="module")
+def url(new_database: Any) -> str:
+    made: str = new_database()
+    return made
+
+
+@pytest.fixture(scope="module")
+def engine(url: str) -> Iterator[Engine]:
+    made = connect(url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(scope="module")
+def service(
+    url: str, data_dir: Path, models_root: Path, tiny_language_model: Path, engine: Engine
+) -> Iterator[Live]:
+    """A worker that trains; its device is known before the tests begin."""
+    made = Live(url, data_dir, model_roots=str(models_root))
+    made.api()
+    made.worker("train")
+    until(lambda: largest(engine) is not None, 30)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def assay(service: Live) -> Iterator[Client]:
+    with service.client() as client:
+        upload_datasets(client)
+        yield client
+
+
+def largest(engine: Engine) -> devices.Device | None:
+    with engine.connect() as db:
+        return devices.largest(db)
+
+
+def test_a_worker_tells_how_much_memory_there_is(service: Live, engine: Engine) -> None:
+    known = largest(engine)
+    assert known == (memory.device_name("cpu"), memory.device_memory("cpu"), 0)
+    assert known is not None
+    assert known[1] > 10**9
+
+
+def test_what_fits_nowhere_is_refused(service: Live, assay: Client) -> None:
+    answer = httpx.post(f"{service.base}/v1/training_jobs", json=job_body("dpo", options=HUGE))
+    assert answer.status_code == 422, answer.text
+    error = answer.json()["error"]
+    assert (error["code"], error["param"]) == ("does_not_fit", "resources")
+    for part in ("activations", "logits", "GB", "a smaller batch_size", memory.device_name("cpu")):
+        assert part in error["message"]
+    assert assay.request("GET", "/v1/training_jobs")["data"] == []
+
+
+def test_the_worker_looks_at_its_own_device(assay: Client, engine: Engine) -> None:
+    """A larger device is known, so the job is admitted; this worker's cannot hold it."""
+    with engine.begin() as db:
+        devices.offer(db, "elsewhere/cuda:0", 10**18)
+    job = start(assay, "dpo", options=HUGE, evaluation=None)
+    done = finished(assay, job, 60)
+    assert done["status"] == "failed"
+    assert (done["error"]["code"], done["error"]["param"]) == ("does_not_fit", "resources")
+    assert memory.device_name("cpu") in done["error"]["message"]
+    told = done["report"]["memory"]
+    assert told["bytes"] == sum(told["parts"].values()) > told["device_bytes"]
+
+
+def test_processes_share_the_memory_of_a_cpu(assay: Client, engine: Engine) -> None:
+    from tests.trainers.job.test_memory import SHAPE
+    from trainers import find, parse
+    from trainers.job.memory import estimate
+
+    trainer = find("sft")
+    options = parse(trainer, {})
+    found = estimate(trainer, options, SHAPE)
+    room = int(1.5 * found.bytes)
+    assert memory.refusal(found, options, 1, "here/cpu", room) is None
+    assert memory.refusal(found, options, 2, "here/cuda:0", room) is None
+    assert "2 times" in (memory.refusal(found, options, 2, "here/cpu", room) or "")
+
+
+def test_the_longest_record_is_measured_as_it_is_read(assay: Client, engine: Engine) -> None:
+    long, short = "я" * 50, "b" * 10
+    pairs = [{"prompt": "1234", "chosen": short, "rejected": long}]
+    prompts = [{"prompt": "12345", "references": [long]}]
+    with engine.connect() as db:
+        for name, kind, records, size in [
+            ("long-pairs", "preference", pairs, 104),
+            ("long-prompts", "prompts", prompts, 5),
+        ]:
+            made = assay.create_dataset(name, records, kind=kind)
+            assert datasets.longest(db, made.id, kind) == size

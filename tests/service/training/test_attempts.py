@@ -1,0 +1,414 @@
+"""Attempts and checkpoints without a training process: what a stale attempt may write, what a new
+one starts from, which files stay, what the watch says."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import Engine, text
+
+from service.datasets import store as datasets
+from service.db import events
+from service.evaluations import scores as results
+from service.evaluations import store as evaluations
+from service.evaluations.jobs import plan_failed
+from service.jobs.context import Context, Resources
+from service.settings import Settings
+from service.training import checkpoints_store as checkpoints
+from service.training import jobs as train
+from service.training import store as training
+from service.training.process import look
+from service.training.reports import Attempt, TakenOverError, store
+from service.training.selection import judge, reward_risen
+from service.training.views import curve
+from tests.service.training.requests import PROMPTS
+from trainers.job.checkpoints import complete, digest_of
+from trainers.job.reports import Report, Reporter
+from trainers.job.spec import EVENTS
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass
+class Job:
+    """A job in the database, and what its training process would have reported."""
+
+    context: Context
+    id: str
+
+    def begin(self) -> Attempt:
+        attempt = train._begin(self.context, self.id)
+        assert attempt is not None
+        return attempt
+
+    def save(self, attempt: Attempt, step: int) -> Path:
+        """A complete checkpoint of the attempt, reported and stored."""
+        folder = write(attempt, step)
+        data = {"folder": str(folder), "digest": digest_of(folder)}
+        store(self.context, attempt, [Report(type="checkpoint", step=step, data=data)])
+        return folder
+
+    def leave(self, attempt: Attempt, step: int, *logged: int, due: bool = True) -> Path:
+        """A complete checkpoint that nobody stores, and steps that only the attempt's file has."""
+        reporter = Reporter(attempt.folder / EVENTS)
+        for one in logged:
+            reporter.send(Report(type="series", step=one, data={"loss": 0.5}))
+        return write(attempt, step, due)
+
+    def log(self, attempt: Attempt, *steps: int) -> None:
+        found = [Report(type="series", step=step, data={"loss": 1.0}) for step in steps]
+        store(self.context, attempt, found)
+
+    def score(self, step: int, low: float, status: str = "succeeded") -> None:
+        """The evaluation of the checkpoint of this step ends, with chrF's lower end at `low`."""
+        (one,) = [one for one in self.checkpoints() if one.step == step]
+        score = {
+            **{"position": 0, "name": "chrf", "slice": "", "level": 0.95, "n": 8, "missing": 0},
+            **{"value": low + 0.3, "low": low, "high": low + 0.6, "higher_is_better": True},
+            **{"interval_method": "bootstrap", "signature": "", "warnings": [], "error": None},
+        }
+        with self.context.engine.begin() as db:
+            if status == "succeeded":
+                results.replace_scores(db, one.evaluation_id, [score])
+            evaluations.finish(db, one.evaluation_id, status, {})
+
+    def fail(self, step: int) -> None:
+        """Somebody cancels the evaluation of the checkpoint of this step."""
+        (one,) = [one for one in self.checkpoints() if one.step == step]
+        with self.context.engine.begin() as db:
+            evaluations.finish(db, one.evaluation_id, "cancelled", {})
+
+    def evaluation(self, system: str) -> str:
+        query = text("SELECT id FROM evaluations WHERE system = :system")
+        with self.context.engine.connect() as db:
+            return str(db.scalar(query, {"system": system}))
+
+    def judgements(self) -> int:
+        """How many are queued."""
+        query = text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'train.judge'")
+        with self.context.engine.connect() as db:
+            return int(db.scalar(query) or 0)
+
+    def checkpoints(self) -> list[Any]:
+        with self.context.engine.connect() as db:
+            return checkpoints.of_job(db, self.id)
+
+    @property
+    def row(self) -> Any:
+        with self.context.engine.connect() as db:
+            return training.get(db, self.id)
+
+    @property
+    def series(self) -> list[int]:
+        with self.context.engine.connect() as db:
+            return [step for step, _ in training.read_series(db, self.id)]
+
+    def events(self) -> list[str]:
+        with self.context.engine.connect() as db:
+            return [event.type for event in events.read(db, self.id)]
+
+    def evaluations(self) -> list[str]:
+        query = text("SELECT system FROM evaluations WHERE system LIKE :one ORDER BY id")
+        with self.context.engine.connect() as db:
+            found = db.scalars(query, {"one": f"{self.id}/%"})
+            return [system.removeprefix(f"{self.id}/") for system in found]
+
+
+def write(attempt: Attempt, step: int, due: bool = True) -> Path:
+    folder = attempt.folder / f"checkpoint-{step}"
+    folder.mkdir()
+    (folder / WEIGHTS).write_bytes(bytes([step]) * 100)
+    complete(folder, step, due)
+    return folder
+
+
+@pytest.fixture
+def new_job(engine: Engine, fresh_url: str, tmp_path: Path) -> Callable[..., Job]:
+    settings = Settings(database_url=SecretStr(fresh_url), data_dir=tmp_path)
+    context = Context(Resources(settings, "cpu"))
+
+    def make(model: str = "tiny-language", **evaluation: Any) -> Job:
+        with engine.begin() as db:
+            held_out, _ = datasets.put(db, "held-out", "eval", PROMPTS[:8])
+            asked = {
+                **{"dataset_id": held_out.id, "metrics": [{"name": "chrf", "params": {}}]},
+                **{"generation": {}, "select_by": "chrf", "watch": ["chrf"]},
+            }
+            made = training.create(
+                db,
+                method="sft",
+                model=model,
+                dataset_id=held_out.id,
+                options={"max_steps": 8},
+                evaluation=asked | evaluation,
+                resources={},
+            )
+        return Job(context, made)
+
+    return make
+
+
+def test_a_stale_attempt_writes_nothing(new_job: Any) -> None:
+    job = new_job()
+    stale = job.begin()
+    job.log(stale, 1, 2, 3)
+    first = job.save(stale, 2)
+    fresh = job.begin()
+    assert (stale.number, fresh.number) == (1, 2)
+    assert fresh.spec.resume == first
+    assert fresh.folder != stale.folder
+    assert job.series == [1, 2]
+    before = (job.row, job.series, job.checkpoints(), job.events())
+    for write in (
+        lambda: job.log(stale, 3),
+        lambda: job.save(stale, 4),
+        lambda: store(job.context, stale, [Report(type="event", name="plan")]),
+        lambda: look(job.context, stale),
+    ):
+        with pytest.raises(TakenOverError):
+            write()
+    train._settle(job.context, stale, Report(type="finished", step=8))
+    train._settle(job.context, stale, Report(type="failed", name="diverged"))
+    assert (job.row, job.series, job.checkpoints(), job.events()) == before
+    job.log(fresh, 3)
+    assert job.series == [1, 2, 3]
+    assert look(job.context, fresh) is None
+
+
+def test_a_checkpoint_reported_again_is_evaluated_once(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    folder = job.save(attempt, 2)
+    (one,) = job.checkpoints()
+    data = {"folder": str(folder), "digest": one.digest}
+    for _ in range(2):
+        again = Report(type="checkpoint", step=2, data=data)
+        store(job.context, attempt, [again, again])
+    job.begin()
+    assert job.evaluations() == ["start", "2"]
+    assert job.events().count("checkpoint") == 1
+    assert [(known.id, known.evaluation_id) for known in job.checkpoints()] == [
+        (one.id, one.evaluation_id)
+    ]
+
+
+def test_a_truncated_checkpoint_is_ignored_and_replaced(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    whole, broken = job.save(attempt, 2), job.save(attempt, 4)
+    half_written = attempt.folder / "checkpoint-6"
+    half_written.mkdir()
+    (half_written / WEIGHTS).write_bytes(b"half")
+    (broken / WEIGHTS).write_bytes(b"")
+    job.score(4, 0.0, "failed")
+    fresh = job.begin()
+    assert fresh.spec.resume == whole
+    assert not half_written.exists()
+    before = {one.step: one.id for one in job.checkpoints()}
+    folder = job.save(fresh, 4)
+    assert {one.step: one.id for one in job.checkpoints()} == before
+    assert job.checkpoints()[-1].folder == str(folder)
+    assert job.checkpoints()[-1].evaluation_status == "queued"
+
+
+def test_what_was_complete_but_not_recorded_is_adopted(new_job: Any) -> None:
+    """The supervisor died in between; two of them, since it stood still before."""
+    job = new_job()
+    attempt = job.begin()
+    job.log(attempt, 1, 2, 3)
+    job.save(attempt, 2)
+    job.leave(attempt, 4, 3, 4)
+    newest = job.leave(attempt, 6, 5, 6, 7)
+    fresh = job.begin()
+    assert (fresh.spec.resume, fresh.start) == (newest, 6)
+    assert job.series == [1, 2, 3, 4, 5, 6]
+    assert [(one.step, one.attempt) for one in job.checkpoints()] == [(2, 1), (4, 1), (6, 1)]
+    assert job.evaluations() == ["start", "2", "4", "6"]
+    assert job.begin().spec.resume == newest
+    assert job.evaluations() == ["start", "2", "4", "6"]
+    assert job.events().count("checkpoint") == 3
+
+
+def test_what_an_orphan_completes_later_is_not_adopted(new_job: Any) -> None:
+    job = new_job()
+    orphan = job.begin()
+    job.log(orphan, 1, 2)
+    first = job.save(orphan, 2)
+    fresh = job.begin()
+    late = job.leave(orphan, 4, 3, 4)
+    again = job.begin()
+    assert (fresh.spec.resume, again.spec.resume) == (first, first)
+    assert not late.exists()
+    assert (job.series, job.evaluations()) == ([1, 2], ["start", "2"])
+
+
+@pytest.mark.parametrize("wrong", ["weights", "logs"])
+def test_what_does_not_add_up_is_not_adopted(new_job: Any, wrong: str) -> None:
+    job = new_job()
+    attempt = job.begin()
+    job.log(attempt, 1, 2)
+    first = job.save(attempt, 2)
+    left = job.leave(attempt, 4, *([3, 4] if wrong == "weights" else [4]))
+    if wrong == "weights":  # of the same size
+        (left / WEIGHTS).write_bytes(bytes(100))
+    assert job.begin().spec.resume == first
+    assert not left.exists()
+    assert (job.series, job.evaluations()) == ([1, 2], ["start", "2"])
+
+
+def test_the_last_checkpoint_may_be_adopted(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    store(job.context, attempt, [Report(type="event", name="plan", data={"total_steps": 2})])
+    job.leave(attempt, 2, 1, 2)
+    assert train._begin(job.context, job.id) is None
+    assert (job.row.status, job.evaluations()) == ("succeeded", ["start", "2"])
+
+
+def test_what_was_saved_only_to_go_on_from_is_no_checkpoint(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    job.log(attempt, 1, 2, 3)
+    job.save(attempt, 2)
+    point = job.leave(attempt, 3, 1, 2, 3, due=False)
+    second = job.begin()
+    assert (second.spec.resume, second.start) == (point, 3)
+    third = job.begin()  # the second died before its first step
+    assert (third.spec.resume, job.series) == (point, [1, 2, 3])
+    assert [one.step for one in job.checkpoints()] == [2]
+    job.log(third, 4)
+    job.save(third, 4)
+    assert not point.exists()
+    assert job.evaluations() == ["start", "2", "4"]
+
+
+def test_nothing_is_trained_after_the_last_step(new_job: Any) -> None:
+    """The worker died between the last checkpoint and the end."""
+    job = new_job()
+    attempt = job.begin()
+    plan = Report(type="event", name="plan", data={"total_steps": 4})
+    store(job.context, attempt, [plan])
+    job.save(attempt, 4)
+    assert train._begin(job.context, job.id) is None
+    assert (job.row.status, job.row.attempt) == ("succeeded", 1)
+
+
+def test_the_last_and_the_best_stay(new_job: Any) -> None:
+    job = new_job(keep_last=2)
+    attempt = job.begin()
+    folders = {step: job.save(attempt, step) for step in range(1, 7)}
+    named = next(one for one in job.checkpoints() if one.step == 3)
+    user = new_job(model=named.id)
+    for step, low in enumerate([0.1, 0.9, 0.2, 0.3], 1):
+        job.score(step, low)
+    best = next(one for one in job.checkpoints() if one.step == 2).id
+    for _ in range(2):
+        judge(job.context, job.id)
+        assert job.row.best == best
+        assert {step for step, folder in folders.items() if folder.exists()} == {2, 3, 5, 6}
+    assert [one.step for one in job.checkpoints() if one.deleted] == [1, 4]
+    assert job.events().count("best") == 1
+    with job.context.engine.begin() as db:  # nobody names it any more
+        training.settle(db, user.id, "cancelled", {})
+    folders[4].mkdir()  # whoever was to remove it died
+    judge(job.context, job.id)
+    assert {step for step, folder in folders.items() if folder.exists()} == {2, 5, 6}
+
+
+def test_a_checkpoint_is_kept_for_its_evaluation(new_job: Any) -> None:
+    job = new_job(keep_last=1, select_by=None)
+    attempt = job.begin()
+    first, second = job.save(attempt, 1), job.save(attempt, 2)
+    judge(job.context, job.id)
+    assert first.exists()
+    job.score(1, 0.5)
+    judge(job.context, job.id)
+    assert not first.exists()
+    assert second.exists()
+
+
+def test_a_failed_evaluation_is_told_and_blocks_nothing(new_job: Any) -> None:
+    """Of the start, of the best one's neighbour, of the last: the rest is judged all the same."""
+    job = new_job(keep_last=1)
+    attempt = job.begin()
+    folders = [job.save(attempt, step) for step in (1, 2, 3, 4)]
+    job.score(1, 0.1)
+    job.score(2, 0.5)
+    ends = {f"{job.id}/{step}": plan_failed for step in ("start", 3)}
+    for system, fail in ends.items():
+        fail(job.context, job.evaluation(system), "no such luck")
+    assert job.judgements() == 2
+    job.fail(4)
+    judge(job.context, job.id)
+    judge(job.context, job.id)
+    best = job.checkpoints()[1]
+    assert job.row.best == best.id
+    assert [folder.exists() for folder in folders] == [False, True, False, True]
+    with job.context.engine.connect() as db:
+        told = [one.data for one in events.read(db, job.id) if one.type == "evaluation_failed"]
+        shown = curve(db, job.context.settings, job.row)
+    assert sorted(one["step"] for one in told) == [0, 3, 4]
+    assert {(one["error"] or {}).get("message") for one in told} == {"no such luck", None}
+    assert [one.evaluation_status for one in shown] == [
+        *("failed", "succeeded", "succeeded", "failed", "cancelled")
+    ]
+    assert (shown[0].evaluation_error or {})["code"] == "planning_failed"
+
+
+def test_a_failed_job_goes_on_from_its_last_checkpoint(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    folder = job.save(attempt, 2)
+    train._settle(job.context, attempt, Report(type="failed", name="disk_full", step=3))
+    assert job.row.error["code"] == "disk_full"
+    assert job.row.error["last_checkpoint"] == job.checkpoints()[0].id
+    assert train._begin(job.context, job.id) is None
+    with job.context.engine.begin() as db:
+        training.settle(db, job.id, "queued", {})
+    assert job.begin().spec.resume == folder
+    assert (job.row.error, job.row.finished_at) == (None, None)
+
+
+def rewards(*values: float) -> list[tuple[int, Any]]:
+    return [(step, {"reward": value}) for step, value in enumerate(values, 1)]
+
+
+def test_a_reward_has_risen_where_the_rise_is_significant() -> None:
+    noise = random.Random(0)
+    flat = [noise.gauss(0, 1) for _ in range(200)]
+    risen = reward_risen(rewards(*[value + step / 40 for step, value in enumerate(flat)]))
+    assert risen is not None
+    assert risen["p_value"] < 0.001
+    assert risen["now"] - risen["start"] == pytest.approx(180 / 40, abs=1)
+    assert reward_risen(rewards(*flat)) is None
+    assert reward_risen(rewards(*[-value for value in range(40)])) is None
+    assert reward_risen(rewards(*[0.0] * 20, *[1.0] * 20)) == {
+        **{"start": 0.0, "now": 1.0, "p_value": 0.0}
+    }
+    assert reward_risen(rewards(0, 0, 0, 1, 1, 1)) is None  # too few to say
+    assert reward_risen([(step, {"loss": 1.0}) for step in range(100)]) is None
+    assert reward_risen([]) is None
+
+
+def test_of_dpo_it_is_the_margin_that_rises() -> None:
+    margins = [(step, {"loss": 0.5, "margin": step / 40}) for step in range(40)]
+    risen = reward_risen(margins)
+    assert risen is not None
+    assert risen["now"] - risen["start"] == pytest.approx(0.5)
+    level = [(step, {**values, "reward": 1.0}) for step, values in margins]
+    assert reward_risen(level) is None  # a reward comes first
+
+
+def test_a_false_alarm_is_as_rare_as_it_says() -> None:
+    noise = random.Random(1)
+    alarms = sum(
+        reward_risen(rewards(*[noise.gauss(0, 1) for _ in range(40)])) is not None
+        for _ in range(1000)
+    )
+    assert 30 < alarms < 70  # 5%
