@@ -19,6 +19,7 @@ from service.db.notices import Notices
 from service.errors import ErrorOut, install
 from service.evaluations import routes as evaluations
 from service.health import routes as health
+from service.http.gate import Gate
 from service.http.middleware import Bodies, Requests
 from service.leaderboards import comparisons
 from service.leaderboards import routes as leaderboards
@@ -45,11 +46,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.engine = connect(settings.url, pool_size=20)
+        engine = connect(settings.url, pool_size=20)
         async with Notices(settings.url) as notices:
-            app.state.notices = notices
+            app.state.gate = Gate(engine, notices)
             yield
-        app.state.engine.dispose()
+        engine.dispose()
 
     app = FastAPIOffline(
         title="Assay",

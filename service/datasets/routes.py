@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
+from sqlalchemy import Connection
 
 from service.datasets import store as datasets
 from service.datasets.schemas import Kind, checked
@@ -14,6 +15,7 @@ from service.errors import invalid
 from service.evaluations.checks import existing
 from service.http.dependencies import Idempotent, Transaction
 from service.http.fields import DatasetName, Limit, Page, Schema, page
+from service.http.idempotency import Created
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -62,19 +64,19 @@ class DatasetOut(BaseModel):
 
 @router.post("", status_code=201, summary="Make a version of a dataset")
 def create_dataset(
-    body: DatasetIn, db: Transaction, response: Response, once: Idempotent
+    body: DatasetIn, db: Transaction, response: Response, key: Idempotent
 ) -> DatasetOut:
     """The same content again gives the same version, with status 200. Every record is checked
     before anything is stored; the first twenty errors are told by row and field."""
-    if once.answer is not None:
-        response.status_code = once.answer.status
-        return DatasetOut.model_validate(once.answer.response)
-    content = checked(body.records, body.kind, "records")
-    found, made = datasets.put(db, body.name, body.kind, content)
-    response.status_code = 201 if made else 200
-    shown = view(found)
-    once.remember(response.status_code, shown)
-    return shown
+
+    def create(db: Connection) -> Created[DatasetOut]:
+        content = checked(body.records, body.kind, "records")
+        dataset, new = datasets.put(db, body.name, body.kind, content)
+        return Created(view(dataset), 201 if new else 200)
+
+    created = key.once(db, DatasetOut, create)
+    response.status_code = created.status
+    return created.content
 
 
 @router.get("", summary="List datasets")

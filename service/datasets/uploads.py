@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import tempfile
 from collections.abc import Collection, Iterator
 from datetime import date
@@ -11,12 +12,15 @@ from typing import IO, Annotated, Any, Literal
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import Connection
 
 from service.datasets import store as datasets
 from service.datasets.routes import DatasetOut, view
 from service.datasets.schemas import KINDS, Kind, checked
 from service.errors import ApiError, invalid
+from service.http.dependencies import CurrentGate, UnboundKey
 from service.http.fields import DatasetName
+from service.http.idempotency import Created
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -43,6 +47,8 @@ LISTS = ("references", "messages")  # may hold a JSON list; any other value is a
 async def upload_dataset(
     request: Request,
     response: Response,
+    gate: CurrentGate,
+    key: UnboundKey,
     name: Annotated[DatasetName, Query()],
     format: Annotated[Format, Query(description="of the body")],
     kind: Annotated[Kind, Query()] = "eval",
@@ -53,23 +59,24 @@ async def upload_dataset(
     other column of a CSV or Parquet file goes into the metadata. All rows are checked before
     anything is stored, and the first twenty errors are told by row and field.
     """
+    body = hashlib.sha256(str(request.query_params).encode())
     with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as spooled:
         async for chunk in request.stream():
+            body.update(chunk)
             await run_in_threadpool(spooled.write, chunk)
-        spooled.seek(0)
-        found, made = await run_in_threadpool(_store, request, spooled, name, format, kind)
-    response.status_code = 201 if made else 200
-    return view(found)
 
+        def create(db: Connection) -> Created[DatasetOut]:
+            spooled.seek(0)
+            content = checked(_rows(spooled, format, kind), kind)
+            if not content:
+                raise invalid("empty_file", "the file has no rows")
+            dataset, new = datasets.put(db, name, kind, content)
+            return Created(view(dataset), 201 if new else 200)
 
-def _store(
-    request: Request, source: Any, name: str, format_: Format, kind: str
-) -> tuple[datasets.Dataset, bool]:
-    content = checked(_rows(source, format_, kind), kind)
-    if not content:
-        raise invalid("empty_file", "the file has no rows")
-    with request.app.state.engine.begin() as db:
-        return datasets.put(db, name, kind, content)
+        bound = key.bound(body.digest())
+        created = await gate.run(lambda db: bound.once(db, DatasetOut, create))
+    response.status_code = created.status
+    return created.content
 
 
 def _rows(source: IO[bytes], format_: Format, kind: str) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 
 # an escaped NUL; behind an odd number of backslashes it is a text that spells one
 ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
@@ -49,11 +49,10 @@ def migrate(url: str | URL) -> None:
     command.upgrade(_config(url), "head")
 
 
-def is_current(engine: Engine) -> bool:
+def is_current(db: Connection) -> bool:
     """Whether the database's schema is the one this code was written for."""
     head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-    with engine.connect() as db:
-        return MigrationContext.configure(db).get_current_revision() == head
+    return MigrationContext.configure(db).get_current_revision() == head
 
 
 def _config(url: str | URL) -> Config:

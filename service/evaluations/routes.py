@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy import Connection
 
 from service.datasets import store as datasets
@@ -22,31 +21,37 @@ from service.evaluations.views import (
     view,
     views,
 )
-from service.http.dependencies import Once, Transaction
-from service.http.event_stream import STREAMED, EventOut, Wanted, answer
+from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
+from service.http.event_stream import STREAMED, EventOut, Events, answer
 from service.http.fields import Limit, Page, page
+from service.http.gate import Gate
+from service.http.idempotency import Created
 from service.http.waiting import preferred_wait, until
 from service.jobs import queue
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 
 Order = Literal["asc", "desc"]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 
 
 @router.post("", status_code=202, summary="Score outputs")
 async def create_evaluation(
     body: EvaluationIn,
-    request: Request,
     response: Response,
+    gate: CurrentGate,
+    settings: CurrentSettings,
+    key: Idempotent,
     prefer: Annotated[str | None, Header()] = None,
-    key: Key = None,
 ) -> EvaluationOut:
     """Queues the evaluation and answers 202; with `Prefer: wait=30`, 200 once it has ended."""
-    raw = await request.body()
-    shown = await run_in_threadpool(_create, request, body, raw, key)
-    response.headers["Location"] = f"/v1/evaluations/{shown.id}"
-    return await _waited(request, response, shown, preferred_wait(prefer))
+
+    def create(db: Connection) -> Created[EvaluationOut]:
+        evaluation = admit(db, body, settings)
+        return Created(view(db, evaluations.get(db, evaluation)), 202)
+
+    created = await gate.run(lambda db: key.once(db, EvaluationOut, create))
+    response.headers["Location"] = f"/v1/evaluations/{created.content.id}"
+    return await _waited(gate, response, created.content, preferred_wait(prefer))
 
 
 @router.get("", summary="List evaluations")
@@ -77,14 +82,14 @@ def list_evaluations(
 @router.get("/{evaluation}", summary="One evaluation, with its scores")
 async def get_evaluation(
     evaluation: str,
-    request: Request,
     response: Response,
+    gate: CurrentGate,
     prefer: Annotated[str | None, Header()] = None,
 ) -> EvaluationOut:
     """With `Prefer: wait=30`, answers once it has ended or the time is up."""
-    shown = await run_in_threadpool(_show, request, evaluation)
+    shown = await gate.run(lambda db: view(db, _existing(db, evaluation)))
     response.status_code = 200
-    return await _waited(request, response, shown, preferred_wait(prefer))
+    return await _waited(gate, response, shown, preferred_wait(prefer))
 
 
 @router.post("/{evaluation}/cancel", summary="Stop an evaluation")
@@ -125,7 +130,7 @@ def list_samples(
     response_model=Page[EventOut],
     responses=STREAMED,
 )
-async def list_events(evaluation: str, request: Request, wanted: Wanted) -> Any:
+async def list_events(evaluation: str, gate: CurrentGate, query: Events) -> Any:
     """With `Accept: text/event-stream`, a stream that ends with the evaluation and resumes by
     `Last-Event-ID`."""
 
@@ -133,40 +138,22 @@ async def list_events(evaluation: str, request: Request, wanted: Wanted) -> Any:
         row = _existing(db, evaluation)
         return row.status, progress(row)
 
-    return await answer(request, evaluation, wanted, look, evaluations.FINAL)
-
-
-def _create(request: Request, body: EvaluationIn, raw: bytes, key: str | None) -> EvaluationOut:
-    state = request.app.state
-    with state.engine.begin() as db:
-        once = Once(db, key, request.url.path, raw)
-        if once.answer is not None:
-            return EvaluationOut.model_validate(once.answer.response)
-        made = admit(db, body, state.settings)
-        shown = view(db, evaluations.get(db, made))
-        once.remember(202, shown)
-    return shown
-
-
-def _show(request: Request, evaluation: str) -> EvaluationOut:
-    with request.app.state.engine.connect() as db:
-        return view(db, _existing(db, evaluation))
+    return await answer(gate, evaluation, query, look, evaluations.FINAL)
 
 
 async def _waited(
-    request: Request, response: Response, shown: EvaluationOut, wait: float
+    gate: Gate, response: Response, shown: EvaluationOut, wait: float
 ) -> EvaluationOut:
     """The evaluation once it has ended, with status 200, or as it is when the time is up."""
     if not wait or shown.status in evaluations.FINAL:
         return shown
-    state = request.app.state
 
     def ended(db: Connection) -> bool:
         return evaluations.status(db, shown.id) in evaluations.FINAL
 
-    if await until(state.engine, state.notices, shown.id, ended, wait):
+    if await until(gate, shown.id, ended, wait):
         response.status_code = 200
-    return await run_in_threadpool(_show, request, shown.id)
+    return await gate.run(lambda db: view(db, _existing(db, shown.id)))
 
 
 def _existing(db: Connection, evaluation: str) -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.engine import is_current
 from service.errors import ApiError
-from service.http.dependencies import Transaction
+from service.http.dependencies import CurrentGate, Transaction
 from service.jobs import counters, queue
 
 router = APIRouter(tags=["health"])
@@ -39,16 +39,16 @@ async def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", summary="The database is reachable, and its schema is ours")
-def readyz(request: Request) -> Ready:
-    state = request.app.state
+def readyz(gate: CurrentGate) -> Ready:
     try:
-        if not is_current(state.engine):
-            raise ApiError(503, "schema_outdated", "the schema is not current: run assay migrate")
-        with state.engine.connect() as db:
+        with gate.transaction() as db:
+            if not is_current(db):
+                message = "the schema is not current: run assay migrate"
+                raise ApiError(503, "schema_outdated", message)
             depth = queue.depth(db)
     except SQLAlchemyError:
         raise ApiError(503, "database_unreachable", "the database does not answer") from None
-    if not state.notices.listening:
+    if not gate.notices.listening:
         raise ApiError(503, "not_listening", "the connection for notifications is not up yet")
     return Ready(status="ok", queue={f"{name}:{status}": n for (name, status), n in depth.items()})
 

@@ -1,4 +1,4 @@
-"""What endpoints ask for: a transaction, the settings, idempotency."""
+"""What endpoints ask for: a transaction, the gate, the settings, an idempotency key."""
 
 from __future__ import annotations
 
@@ -6,63 +6,46 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
-from pydantic import BaseModel
 from sqlalchemy import Connection
 
-from service.errors import ApiError
-from service.http import idempotency
+from service.http.gate import Gate
+from service.http.idempotency import IdempotencyKey, digest
 from service.settings import Settings
 
 
 def _settings(request: Request) -> Settings:
-    found: Settings = request.app.state.settings
-    return found
+    settings: Settings = request.app.state.settings
+    return settings
 
 
-def _transaction(request: Request) -> Iterator[Connection]:
+def _gate(request: Request) -> Gate:
+    gate: Gate = request.app.state.gate
+    return gate
+
+
+def _transaction(gate: Annotated[Gate, Depends(_gate)]) -> Iterator[Connection]:
     """One transaction around the endpoint, committed before the answer is sent."""
-    with request.app.state.engine.begin() as db:
+    with gate.transaction() as db:
         yield db
 
 
-async def _body(request: Request) -> bytes:
-    return await request.body()
+def _unbound_key(
+    request: Request,
+    key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)] = None,
+) -> IdempotencyKey:
+    return IdempotencyKey(key, request.url.path)
+
+
+async def _key(
+    request: Request, unbound: Annotated[IdempotencyKey, Depends(_unbound_key)]
+) -> IdempotencyKey:
+    return unbound.bound(digest(await request.body()))
 
 
 CurrentSettings = Annotated[Settings, Depends(_settings)]
+CurrentGate = Annotated[Gate, Depends(_gate)]
+# for endpoints that are plain functions; asynchronous ones use `CurrentGate.run`
 Transaction = Annotated[Connection, Depends(_transaction, scope="function")]
-
-
-class Once:
-    """One `Idempotency-Key`: the earlier answer if there is one, and where to put ours."""
-
-    def __init__(self, db: Connection, key: str | None, path: str, body: bytes) -> None:
-        self.db = db
-        self.key = key
-        self.path = path
-        self.answer = idempotency.claim(db, key, path, body) if key else None
-        if self.answer is not None and not self.answer.same_body:
-            raise ApiError(
-                409,
-                "idempotency_key_reused",
-                f"the Idempotency-Key {key!r} was used with another body; use a new key",
-                "Idempotency-Key",
-                {"x-should-retry": "false"},  # common clients retry 409
-            )
-
-    def remember(self, status: int, response: BaseModel) -> None:
-        if self.key:
-            shown = response.model_dump(mode="json")
-            idempotency.remember(self.db, self.key, self.path, status, shown)
-
-
-def idempotent(
-    request: Request,
-    db: Transaction,
-    body: Annotated[bytes, Depends(_body)],
-    key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)] = None,
-) -> Once:
-    return Once(db, key, request.url.path, body)
-
-
-Idempotent = Annotated[Once, Depends(idempotent, scope="function")]
+# bound to the request's body; a streamed body binds an `UnboundKey` to the digest it computes
+Idempotent = Annotated[IdempotencyKey, Depends(_key)]
+UnboundKey = Annotated[IdempotencyKey, Depends(_unbound_key)]

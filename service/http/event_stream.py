@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi import Depends, Header, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from service.db import events
 from service.http.fields import Limit, Page, page
+from service.http.gate import Gate
 from service.http.waiting import stream
 
 STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
@@ -39,7 +39,7 @@ class EventQuery:
     limit: int
 
 
-def _asked(
+def _query(
     accept: Annotated[str, Header()] = "",
     last_event_id: Annotated[int | None, Header(alias="Last-Event-ID", ge=0)] = None,
     after: Annotated[int, Query(ge=0)] = 0,
@@ -49,28 +49,28 @@ def _asked(
     return EventQuery("text/event-stream" in accept, begin, limit)
 
 
-Wanted = Annotated[EventQuery, Depends(_asked)]
+Events = Annotated[EventQuery, Depends(_query)]
 
 
 async def answer(
-    request: Request, parent: str, wanted: EventQuery, look: Look, final: tuple[str, ...]
+    gate: Gate, parent: str, query: EventQuery, look: Look, final: tuple[str, ...]
 ) -> Page[EventOut] | StreamingResponse:
     """`look` gives (status, progress) of the parent, or raises 404; see `waiting.stream`."""
-    state = request.app.state
 
-    def listed() -> Page[EventOut]:
-        with state.engine.connect() as db:
-            look(db)
-            found = events.read(db, parent, wanted.after, wanted.limit + 1)
-        return page([_view(one) for one in found], wanted.limit)
+    def listed(db: Connection) -> Page[EventOut]:
+        look(db)
+        stored = events.read(db, parent, query.after, query.limit + 1)
+        return page([_view(event) for event in stored], query.limit)
 
-    first = await run_in_threadpool(listed)
-    if not wanted.streamed:
+    first = await gate.run(listed)
+    if not query.streamed:
         return first
-    source = stream(state.engine, state.notices, parent, wanted.after, look, final)
+    source = stream(gate, parent, query.after, look, final)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(source, media_type="text/event-stream", headers=headers)
 
 
-def _view(one: events.Event) -> EventOut:
-    return EventOut(id=one.sequence, type=one.type, data=dict(one.data), created_at=one.created_at)
+def _view(event: events.Event) -> EventOut:
+    return EventOut(
+        id=event.sequence, type=event.type, data=dict(event.data), created_at=event.created_at
+    )

@@ -1,49 +1,87 @@
-"""Idempotency keys: one key and body, one answer."""
+"""`Idempotency-Key`: one key and body, one answer. The mechanism of every POST that creates."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
-from sqlalchemy import Connection, delete, func, select, text, tuple_, update
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.tables import idempotency_keys
+from service.errors import ApiError
 
 HOURS_KEPT = 48
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Created(Generic[M]):
+    """The answer to a POST: what was created, and the HTTP status that says whether it is new."""
+
+    content: M
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered before; `same_body` is False when the key was used for something else."""
+    """What was answered to a key before, and the digest of the body it was used with."""
 
-    same_body: bool
+    body: bytes
     status: int
-    response: Mapping[str, Any]
+    response: Mapping[str, object]
+
+    @classmethod
+    def from_row(cls, row: Row[tuple[object, ...]]) -> Answer:
+        return cls(bytes(row.body), row.status or 200, row.response or {})
 
 
-def claim(db: Connection, key: str, path: str, body: bytes) -> Answer | None:
-    """None when the key is now ours, otherwise the earlier answer.
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The key of one request, if it has one; `body` is the digest of what was sent with it."""
 
-    A second request with the key waits here until the first one's transaction ends.
-    """
-    digest = hashlib.sha256(body).digest()
-    made = db.execute(
-        insert(idempotency_keys)
-        .values(key=key, path=path, body=digest)
-        .on_conflict_do_nothing()
-        .returning(idempotency_keys.c.key)
-    ).one_or_none()
-    if made is not None:
-        return None
-    row = db.execute(
-        select(idempotency_keys).where(
-            idempotency_keys.c.key == key, idempotency_keys.c.path == path
-        )
-    ).one()
-    return Answer(row.body == digest, row.status or 200, row.response or {})
+    key: str | None
+    path: str
+    body: bytes = b""
+
+    def bound(self, body: bytes) -> IdempotencyKey:
+        """The same key with the digest of a body."""
+        return replace(self, body=body)
+
+    def once(
+        self, db: Connection, model: type[M], create: Callable[[Connection], Created[M]]
+    ) -> Created[M]:
+        """What `create` made, or the earlier answer to the same key and body.
+
+        A second request with the key waits here until the first one's transaction ends. Raises 409
+        where the key came with another body before.
+        """
+        if self.key is None:
+            return create(db)
+        earlier = _claim(db, self.key, self.path, self.body)
+        if earlier is None:
+            created = create(db)
+            response = created.content.model_dump(mode="json")
+            _remember(db, self.key, self.path, created.status, response)
+            return created
+        if earlier.body != self.body:
+            raise ApiError(
+                409,
+                "idempotency_key_reused",
+                f"the Idempotency-Key {self.key!r} was used with another body; use a new key",
+                "Idempotency-Key",
+                {"x-should-retry": "false"},  # common clients retry 409
+            )
+        return Created(model.model_validate(earlier.response), earlier.status)
+
+
+def digest(body: bytes) -> bytes:
+    """sha256 of a request's body."""
+    return hashlib.sha256(body).digest()
 
 
 def purge(db: Connection, older_than_hours: int = HOURS_KEPT) -> None:
@@ -55,9 +93,26 @@ def purge(db: Connection, older_than_hours: int = HOURS_KEPT) -> None:
     db.execute(delete(table).where(tuple_(table.c.key, table.c.path).in_(unlocked)))
 
 
-def remember(db: Connection, key: str, path: str, status: int, response: Mapping[str, Any]) -> None:
-    db.execute(
-        update(idempotency_keys)
-        .where(idempotency_keys.c.key == key, idempotency_keys.c.path == path)
-        .values(status=status, response=dict(response))
-    )
+def _claim(db: Connection, key: str, path: str, body: bytes) -> Answer | None:
+    """None when the key is now ours, otherwise the earlier answer."""
+    created = db.execute(
+        insert(idempotency_keys)
+        .values(key=key, path=path, body=body)
+        .on_conflict_do_nothing()
+        .returning(idempotency_keys.c.key)
+    ).one_or_none()
+    if created is not None:
+        return None
+    row = db.execute(select(idempotency_keys).where(_is(key, path))).one()
+    return Answer.from_row(row)
+
+
+def _remember(
+    db: Connection, key: str, path: str, status: int, response: Mapping[str, object]
+) -> None:
+    values = {"status": status, "response": dict(response)}
+    db.execute(update(idempotency_keys).where(_is(key, path)).values(values))
+
+
+def _is(key: str, path: str) -> ColumnElement[bool]:
+    return (idempotency_keys.c.key == key) & (idempotency_keys.c.path == path)

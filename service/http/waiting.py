@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
-from fastapi.concurrency import run_in_threadpool
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from service.db import events
-from service.db.notices import Notices
+from service.http.gate import Gate
 
 LONGEST_WAIT = 600.0  # seconds
 HEARTBEAT = 15.0  # seconds between comments on a silent stream, so that proxies keep it open
 RECHECK = 5.0  # seconds: a lost notice costs no more than this
-
-Look = Callable[[Connection], Any]  # reads a row, or raises
 
 
 def preferred_wait(prefer: str | None) -> float:
@@ -27,14 +25,12 @@ def preferred_wait(prefer: str | None) -> float:
     return min(float(found.group(1)), LONGEST_WAIT) if found else 0.0
 
 
-async def until(
-    engine: Engine, notices: Notices, watched: str, look: Callable[[Connection], bool], wait: float
-) -> bool:
+async def until(gate: Gate, watched: str, look: Callable[[Connection], bool], wait: float) -> bool:
     """Whether `look` came true within `wait` seconds; it is asked again after every notice."""
     deadline = time.monotonic() + wait
-    async with notices.watch(watched) as wake:
+    async with gate.notices.watch(watched) as wake:
         while True:
-            if await run_in_threadpool(_with, engine, look):
+            if await gate.run(look):
                 return True
             left = deadline - time.monotonic()
             if left <= 0:
@@ -43,8 +39,7 @@ async def until(
 
 
 async def stream(
-    engine: Engine,
-    notices: Notices,
+    gate: Gate,
     parent: str,
     after: int,
     look: Callable[[Connection], tuple[str, Mapping[str, Any]]],
@@ -57,11 +52,11 @@ async def stream(
     """
     shown: Mapping[str, Any] | None = None
     sent_at = time.monotonic()
-    async with notices.watch(parent) as wake:
+    async with gate.notices.watch(parent) as wake:
         while True:
             # status first: whatever made it final has been written before
-            status, progress = await run_in_threadpool(_with, engine, look)
-            fresh = await run_in_threadpool(_read_events, engine, parent, after)
+            status, progress = await gate.run(look)
+            fresh = await gate.run(partial(events.read, parent=parent, after=after))
             if progress != shown and status not in final:
                 shown = progress
                 yield _message("progress", progress)
@@ -78,16 +73,6 @@ async def stream(
                 yield b": still here\n\n"
                 sent_at = time.monotonic()
             await wake.wait(RECHECK)
-
-
-def _with(engine: Engine, look: Look) -> Any:
-    with engine.connect() as db:
-        return look(db)
-
-
-def _read_events(engine: Engine, parent: str, after: int) -> list[events.Event]:
-    with engine.connect() as db:
-        return events.read(db, parent, after)
 
 
 def _message(type_: str, data: Mapping[str, Any], sequence: int | None = None) -> bytes:

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Header, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, Header
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
@@ -22,10 +21,12 @@ from service.evaluations.checks import (
     known_metrics,
     unique_ids,
 )
+from service.http.dependencies import CurrentGate, CurrentSettings
 from service.http.fields import Schema
 from service.http.waiting import preferred_wait, until
 from service.jobs import queue
 from service.scoring import store as score_requests
+from service.settings import Settings
 
 router = APIRouter(prefix="/v1/score", tags=["score"])
 
@@ -71,29 +72,29 @@ class ScoresOut(BaseModel):
 
 @router.post("", summary="Score outputs now")
 async def score(
-    body: ScoreIn, request: Request, prefer: Annotated[str | None, Header()] = None
+    body: ScoreIn,
+    gate: CurrentGate,
+    settings: CurrentSettings,
+    prefer: Annotated[str | None, Header()] = None,
 ) -> ScoresOut:
     """Nothing is kept but the evidence cache. Requests of the same metrics that arrive together
     share the model's batches."""
-    state = request.app.state
-    made = await run_in_threadpool(_queue, request, body)
+    request = await gate.run(lambda db: _queue(db, settings, body))
     answered: dict[str, Any] = {}
 
     def look(db: Connection) -> bool:
-        found = score_requests.collect(db, made)
-        if found is not None:
-            db.commit()
-            answered.update(found)
-        return found is not None
+        response = score_requests.collect(db, request)
+        answered.update(response or {})
+        return response is not None
 
     wait = preferred_wait(prefer) or DEFAULT_WAIT
     try:
-        done = await until(state.engine, state.notices, made, look, wait)
+        done = await until(gate, request, look, wait)
     except asyncio.CancelledError:  # the client went away
-        await asyncio.shield(run_in_threadpool(_abandon, request, made))
+        await asyncio.shield(gate.run(lambda db: score_requests.abandon(db, request)))
         raise
     if not done:
-        await run_in_threadpool(_abandon, request, made)
+        await gate.run(lambda db: score_requests.abandon(db, request))
         message = f"no worker answered within {wait:.0f} s; see /readyz for the queue, or POST an "
         raise ApiError(503, "timed_out", message + "evaluation and wait for it")
     if answered.get("error"):
@@ -101,9 +102,8 @@ async def score(
     return ScoresOut.model_validate(answered)
 
 
-def _queue(request: Request, body: ScoreIn) -> str:
-    with request.app.state.engine.connect() as db:
-        asked = known_metrics(body.metrics, request.app.state.settings, db)
+def _queue(db: Connection, settings: Settings, body: ScoreIn) -> str:
+    asked = known_metrics(body.metrics, settings, db)
     samples = [sample.sample(index) for index, sample in enumerate(body.samples)]
     for index, sample in enumerate(samples):
         if not sample.outputs:
@@ -129,10 +129,9 @@ def _queue(request: Request, body: ScoreIn) -> str:
         ],
     }
     group = hashlib.sha256(orjson.dumps(metrics, option=orjson.OPT_SORT_KEYS)).digest()
-    with request.app.state.engine.begin() as db:
-        made = score_requests.add(db, group, content)
-        queue.defer(db, "score.batch", queue="now", request=made)
-    return made
+    request = score_requests.add(db, group, content)
+    queue.defer(db, "score.batch", queue="now", request=request)
+    return request
 
 
 def _unique_names(asked: Sequence[RequestedMetric]) -> None:
@@ -144,8 +143,3 @@ def _unique_names(asked: Sequence[RequestedMetric]) -> None:
             if first != index:
                 message = f"metrics[{first}] has a score {name} already: ask for one at a time"
                 raise invalid("duplicate_score", message, f"metrics[{index}]")
-
-
-def _abandon(request: Request, made: str) -> None:
-    with request.app.state.engine.begin() as db:
-        score_requests.abandon(db, made)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from service.db import events
 from service.errors import ApiError, not_found
-from service.http.dependencies import CurrentSettings, Transaction
+from service.http.dependencies import CurrentGate, CurrentSettings, Transaction
+from service.http.gate import Gate
 from service.http.waiting import preferred_wait, until
 from service.jobs import queue
+from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
-from service.training.archive import CheckpointCard, card, entries, is_adapter, size, tarred
+from service.training.archive import CheckpointCard, Entry, card, entries, is_adapter, size, tarred
 
 router = APIRouter(prefix="/v1/checkpoints", tags=["training"])
 
@@ -43,20 +44,21 @@ def get_checkpoint(checkpoint: str, db: Transaction, settings: CurrentSettings) 
 )
 async def download_checkpoint(
     checkpoint: str,
-    request: Request,
+    gate: CurrentGate,
+    settings: CurrentSettings,
     form: Form = "adapter",
     prefer: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Safetensors, configuration, tokenizer and card. `merged` of a LoRA checkpoint is made by a
     worker when it is first asked for, in float32; of full fine-tuning it is the files themselves.
     """
-    folder = await run_in_threadpool(_folder, request, checkpoint, form)
+    folder = await gate.run(lambda db: _folder(db, checkpoint, form))
     merged = None
     if form == "merged" and is_adapter(folder):
         merged = checkpoints.merged(folder)
         if not merged.is_dir():
-            await _merge(request, checkpoint, merged, preferred_wait(prefer) or MERGE_WAIT)
-    files = await run_in_threadpool(_files, request, checkpoint, folder, merged)
+            await _merge(gate, checkpoint, merged, preferred_wait(prefer) or MERGE_WAIT)
+    files = await gate.run(lambda db: _files(db, settings, checkpoint, folder, merged))
     top = checkpoint if merged is None else f"{checkpoint}-merged"
     headers = {
         "content-disposition": f'attachment; filename="{top}.tar"',
@@ -65,10 +67,9 @@ async def download_checkpoint(
     return StreamingResponse(tarred(top, files), media_type="application/x-tar", headers=headers)
 
 
-def _folder(request: Request, checkpoint: str, form: Form) -> Path:
+def _folder(db: Connection, checkpoint: str, form: Form) -> Path:
     """Where its files lie. Raises 404, 410, and 409 for a form that it has not."""
-    with request.app.state.engine.connect() as db:
-        row = _existing(db, checkpoint)
+    row = _existing(db, checkpoint)
     if row.deleted:
         message = f"the files of {checkpoint} were deleted; its card and scores stay"
         raise ApiError(410, "checkpoint_deleted", message)
@@ -84,10 +85,9 @@ def _folder(request: Request, checkpoint: str, form: Form) -> Path:
     return folder
 
 
-async def _merge(request: Request, checkpoint: str, merged: Path, wait: float) -> None:
+async def _merge(gate: Gate, checkpoint: str, merged: Path, wait: float) -> None:
     """Asks a worker, and waits until the folder is there."""
-    state = request.app.state
-    after = await run_in_threadpool(_defer, request, checkpoint)
+    after = await gate.run(lambda db: _defer(db, checkpoint))
     failed: list[str] = []
 
     def look(db: Connection) -> bool:
@@ -96,7 +96,7 @@ async def _merge(request: Request, checkpoint: str, merged: Path, wait: float) -
         failed.extend(_failures(db, checkpoint, after))
         return bool(failed)
 
-    done = await until(state.engine, state.notices, checkpoint, look, wait)
+    done = await until(gate, checkpoint, look, wait)
     if failed:
         raise ApiError(422, "merge_failed", failed[0])
     if not done:
@@ -104,19 +104,18 @@ async def _merge(request: Request, checkpoint: str, merged: Path, wait: float) -
         raise ApiError(503, "timed_out", message)
 
 
-def _defer(request: Request, checkpoint: str) -> int:
+def _defer(db: Connection, checkpoint: str) -> int:
     """Returns the job's last event so far: failures before it are of earlier requests."""
-    with request.app.state.engine.begin() as db:
-        row = _existing(db, checkpoint)
-        queue.defer(
-            db,
-            "checkpoint.merge",
-            priority=SOON,
-            lock=f"merge {checkpoint}",
-            queueing_lock=f"merge {checkpoint}",
-            checkpoint=checkpoint,
-        )
-        return events.latest(db, row.job_id)
+    row = _existing(db, checkpoint)
+    queue.defer(
+        db,
+        "checkpoint.merge",
+        priority=SOON,
+        lock=f"merge {checkpoint}",
+        queueing_lock=f"merge {checkpoint}",
+        checkpoint=checkpoint,
+    )
+    return events.latest(db, row.job_id)
 
 
 def _failures(db: Connection, checkpoint: str, after: int) -> list[str]:
@@ -128,11 +127,12 @@ def _failures(db: Connection, checkpoint: str, after: int) -> list[str]:
     ]
 
 
-def _files(request: Request, checkpoint: str, folder: Path, merged: Path | None) -> Any:
-    with request.app.state.engine.connect() as db:
-        row = _existing(db, checkpoint)
-        job = training.get(db, row.job_id)
-        return entries(folder, card(db, request.app.state.settings, job, row), merged)
+def _files(
+    db: Connection, settings: Settings, checkpoint: str, folder: Path, merged: Path | None
+) -> list[Entry]:
+    row = _existing(db, checkpoint)
+    job = training.get(db, row.job_id)
+    return entries(folder, card(db, settings, job, row), merged)
 
 
 def _existing(db: Connection, checkpoint: str) -> Any:

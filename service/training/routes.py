@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from service.errors import ApiError, not_found
-from service.http.dependencies import CurrentSettings, Idempotent, Transaction
-from service.http.event_stream import STREAMED, EventOut, Wanted, answer
+from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
+from service.http.event_stream import STREAMED, EventOut, Events, answer
 from service.http.fields import Limit, Page, page
+from service.http.idempotency import Created
 from service.jobs import queue
 from service.training import store as training
 from service.training.admission import TrainingIn, admit
@@ -37,17 +38,17 @@ def create_training_job(
     db: Transaction,
     settings: CurrentSettings,
     response: Response,
-    once: Idempotent,
+    key: Idempotent,
 ) -> TrainingOut:
     """Everything that can be known to be wrong is refused now; the rest fails the job with the
     step and the last good checkpoint."""
-    if once.answer is not None:
-        return TrainingOut.model_validate(once.answer.response)
-    made = admit(db, body, settings)
-    shown = view(training.get(db, made))
-    response.headers["Location"] = f"/v1/training_jobs/{made}"
-    once.remember(202, shown)
-    return shown
+
+    def create(db: Connection) -> Created[TrainingOut]:
+        return Created(view(training.get(db, admit(db, body, settings))), 202)
+
+    created = key.once(db, TrainingOut, create).content
+    response.headers["Location"] = f"/v1/training_jobs/{created.id}"
+    return created
 
 
 @router.get("", summary="List training jobs")
@@ -116,14 +117,14 @@ def list_checkpoints(job: str, db: Transaction, settings: CurrentSettings) -> Pa
     response_model=Page[EventOut],
     responses=STREAMED,
 )
-async def list_training_events(job: str, request: Request, wanted: Wanted) -> Any:
+async def list_training_events(job: str, gate: CurrentGate, query: Events) -> Any:
     """With `Accept: text/event-stream`, a stream that ends with the job."""
 
     def look(db: Connection) -> tuple[str, Mapping[str, Any]]:
         row = _existing(db, job)
         return row.status, {"step": row.step, "total_steps": row.total_steps}
 
-    return await answer(request, job, wanted, look, training.FINAL)
+    return await answer(gate, job, query, look, training.FINAL)
 
 
 def _ask(db: Connection, job: str, control: str) -> TrainingOut:
