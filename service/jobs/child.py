@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -15,8 +14,6 @@ from typing import Any, Literal
 
 from service.jobs.ipc import encode, read
 from service.processes import dies_with_parent
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +100,9 @@ class Child:
         self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader
     ) -> None:
         while (message := await read(reader)) is not None:
-            outcome, job = message.pop("type"), message.pop("job")
-            if outcome == "report":
-                log.info("report", extra={"job": job, "counters": message["counters"]})
-            else:
-                self._resolve(Answer(outcome, **message))
+            outcome = message.pop("type")
+            message.pop("job")
+            self._resolve(Answer(outcome, **message))
         self.kill()  # it may have closed the channel and live on
         status = await process.wait()
         if self._writer is not None:

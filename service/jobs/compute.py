@@ -20,8 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from inference.errors import Cancelled, ReportedError
-from service.jobs import tasks as handlers
-from service.jobs.context import Context, Permanent, Released, Resources
+from service.jobs import tasks
+from service.jobs.context import Context, Released, Resources
 from service.jobs.ipc import Message, encode, receive
 from service.logs import bind, configure
 from service.settings import get_settings
@@ -64,21 +64,17 @@ class Compute:
     def _perform(self, call: Message) -> Message:
         job: int = call["job"]
 
-        def report(**counters: float | str) -> None:
-            self._send({"type": "report", "job": job, "counters": counters})
-
         context = Context(
             self._resources,
             job,
             call["attempt"],
             lambda: job in self._stopped,
-            report,
             lambda: job in self._released,
         )
         ids = {name: str(value) for name, value in call["ids"].items()}
         try:
             with bind(queued=str(job), task=call["task"], **ids):
-                function = handlers.handler(call["task"], self._table)
+                function = tasks.handler(call["task"], self._table)
                 with self._resources.turn.working(context.cancelled):
                     function(context, **call["ids"])
         except Cancelled:
@@ -92,7 +88,7 @@ class Compute:
                 "type": "failed",
                 "kind": type(error).__name__,
                 "message": str(error),
-                "permanent": isinstance(error, ReportedError | Permanent),
+                "permanent": isinstance(error, ReportedError),
             }
         return {"type": "done"}
 
@@ -132,8 +128,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = get_settings()
     configure(settings)
     channel = socket.socket(fileno=options.channel)
-    resources = Resources(settings, options.device)
-    Compute(channel, handlers.table(options.handlers), resources).serve()
+    resources = tasks.resources(tasks.RESOURCES)(settings, options.device)
+    Compute(channel, tasks.table(options.handlers), resources).serve()
 
 
 if __name__ == "__main__":

@@ -3,99 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Engine
 
-from service.db.engine import connect
-from service.devices.policy import keys
-from service.devices.turns import ScoringTurn
 from service.settings import Settings
-from service.training import checkpoints_store as checkpoints
 
 if TYPE_CHECKING:
     from inference.pool import ModelPool
 
 
 class Released(Exception):
-    """The job's state is saved, and whoever takes the job next goes on from there."""
+    """The task's state is saved, and whoever takes the task next goes on from there."""
 
 
-class Permanent(Exception):
-    """Trying again will not help; the message is for people. (Every ReportedError is such, too.)"""
+class Turn(Protocol):
+    """A device that several processes use by turns."""
+
+    def working(self, cancelled: Callable[[], bool]) -> AbstractContextManager[None]:
+        """Surrounds one task; `cancelled` ends a wait for the device."""
+
+
+class Resources(Protocol):
+    """What a compute process keeps warm from task to task; `tasks.RESOURCES` names the class."""
+
+    settings: Settings
+    device: str
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def models(self) -> ModelPool: ...
+
+    @property
+    def turn(self) -> Turn: ...
 
 
 def _never() -> bool:
     return False
 
 
-def _nowhere(**counters: float | str) -> None:
-    return None
-
-
-class Resources:
-    """What a compute process keeps warm from job to job; made when first asked for."""
-
-    def __init__(self, settings: Settings, device: str) -> None:
-        self.settings = settings
-        self.device = device
-
-    @cached_property
-    def engine(self) -> Engine:
-        return connect(self.settings.url, pool_size=2)
-
-    @cached_property
-    def turn(self) -> ScoringTurn:
-        """Where the device is used by turns, its part in it."""
-        names = keys(self.settings, self.device)
-        return ScoringTurn(names[0] if names else None, self._free)
-
-    def _free(self) -> None:
-        self.models.clear()
-
-    @cached_property
-    def models(self) -> ModelPool:
-        from service.devices.pool import DevicePool
-
-        return DevicePool(
-            self.turn.enter,
-            roots=self.settings.model_roots,
-            cache_dir=self.settings.data_dir / "models",
-            device=self.device,
-            memory_budget_bytes=self.settings.model_memory_bytes,
-            checkpoints=self._checkpoint,
-            offline=not self.settings.hub_allowed,
-        )
-
-    def _checkpoint(self, name: str) -> Path | None:
-        """The folder of a complete checkpoint."""
-        with self.engine.connect() as db:
-            folder = checkpoints.folder(db, name)
-        return Path(folder) if folder is not None else None
-
-
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One attempt at one job."""
+    """One attempt at one task."""
 
     resources: Resources
     job: int = 0
     attempt: int = 1  # counts from 1
     cancelled: Callable[[], bool] = field(default=_never)  # ask between batches, then stop
-    report: Callable[..., None] = field(default=_nowhere)  # counters, for the worker's log
     released: Callable[[], bool] = field(default=_never)  # the worker is to end: save, then stop
 
     @property
     def engine(self) -> Engine:
+        """Connections to the database."""
         return self.resources.engine
 
     @property
     def models(self) -> ModelPool:
+        """Models on this process's device."""
         return self.resources.models
 
     @property
     def settings(self) -> Settings:
+        """The process's settings."""
         return self.resources.settings

@@ -1,7 +1,7 @@
 """What a worker and its compute process say to each other: JSON, each after its length in 4 bytes.
 
 down  {"type": "run", "task", "ids", "job", "attempt"}      {"type": "cancel" | "release", "job"}
-up    {"type": "done" | "cancelled" | "released", "job"}    {"type": "report", "job", "counters"}
+up    {"type": "done" | "cancelled" | "released", "job"}
       {"type": "failed", "job", "kind", "message", "permanent"}
 """
 

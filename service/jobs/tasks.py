@@ -11,6 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from sqlalchemy import Connection
+
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.jobs.context import Resources
 
 FAILED = ".failed"
 CANCELLED = ".cancelled"
@@ -35,6 +43,13 @@ HANDLERS: Mapping[str, str] = {
 SAVING = frozenset({"train.run"})
 
 
+# the class of what a compute process keeps warm: made with its settings and the device's name
+RESOURCES = "service.models.resources:Resources"
+
+# called by a worker as it starts to take jobs from the queue "train", as `(db, settings, device)`
+OFFER = "service.devices.policy:offer"
+
+
 def load(path: str) -> object:
     """The attribute that "module:attribute" names."""
     module, _, attribute = path.partition(":")
@@ -53,7 +68,21 @@ def handler(name: str, handlers: Mapping[str, str]) -> Callable[..., None]:
     """The function for a task, imported when first asked for. Raises LookupError."""
     if name not in handlers:
         raise LookupError(f"no handler is called {name!r}")
-    found = load(handlers[name])
-    if not callable(found):
-        raise TypeError(f"{handlers[name]} cannot be called")
-    return found
+    return cast("Callable[..., None]", _callable(handlers[name]))
+
+
+def resources(path: str) -> Callable[[Settings, str], Resources]:
+    """The class at "module:attribute", made as `(settings, device)`."""
+    return cast("Callable[[Settings, str], Resources]", _callable(path))
+
+
+def offer(db: Connection, settings: Settings, device: str) -> None:
+    """Tell the other processes what this worker's device holds."""
+    _callable(OFFER)(db, settings, device)
+
+
+def _callable(path: str) -> Callable[..., object]:
+    attribute = load(path)
+    if not callable(attribute):
+        raise TypeError(f"{path} cannot be called")
+    return attribute

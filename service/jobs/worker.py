@@ -23,8 +23,7 @@ from procrastinate.worker import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.engine import connect
-from service.devices.policy import offer
-from service.jobs import tasks as handlers
+from service.jobs import tasks
 from service.jobs.child import Child
 from service.jobs.reaper import STALLED, beat, reap
 from service.jobs.retry import Retry
@@ -66,7 +65,7 @@ async def run(
     seconds that training has to end its step and save, once the worker is told to stop.
     """
     told = _told()
-    table = handlers.table(handlers_path)
+    table = tasks.table(handlers_path)
     places = [queue for queue in queues for _ in range(concurrency)]
     children = [Child(device, handlers_path) for _ in places]
     connector = PsycopgConnector(
@@ -175,7 +174,7 @@ def _offer(settings: Settings, device: str) -> None:
     engine = connect(settings.url, pool_size=1)
     try:
         with engine.begin() as db:
-            offer(db, settings, device)
+            tasks.offer(db, settings, device)
     except SQLAlchemyError as error:  # the work itself will say so again, if it goes on
         log.warning("the device could not be offered: %s", error)
     finally:

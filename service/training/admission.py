@@ -13,7 +13,6 @@ from inference.errors import ReportedError
 from metrics import find, parse
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
-from service.devices import memory
 from service.devices import store as devices
 from service.errors import invalid, of_metric, within
 from service.evaluations.admission import GenerationIn
@@ -29,6 +28,7 @@ from service.evaluations.store import MetricRequest
 from service.http.fields import Json, Name, Schema
 from service.jobs import queue
 from service.settings import Settings
+from service.training import memory
 from service.training import store as training
 from trainers.job.declaration import AnyTrainer, Options, Reward
 from trainers.job.fsdp import Fsdp

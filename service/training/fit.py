@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 import trainers
-from service.devices import memory
 from service.devices import policy as sharing
 from service.jobs.context import Context
+from service.training import memory
 from service.training import store as training
 
 

@@ -15,6 +15,7 @@ from service.datasets import store as datasets
 from service.db.engine import connect
 from service.devices import memory
 from service.devices import store as devices
+from service.training import memory as admission
 from tests.service.live import Live, until
 from tests.service.training.requests import QUICK, finished, job_body, start, upload_datasets
 
@@ -98,9 +99,9 @@ def test_processes_share_the_memory_of_a_cpu(assay: Client, engine: Engine) -> N
     options = parse(trainer, {})
     found = estimate(trainer, options, SHAPE)
     room = int(1.5 * found.bytes)
-    assert memory.refusal(found, options, 1, "here/cpu", room) is None
-    assert memory.refusal(found, options, 2, "here/cuda:0", room) is None
-    assert "2 times" in (memory.refusal(found, options, 2, "here/cpu", room) or "")
+    assert admission.refusal(found, options, 1, "here/cpu", room) is None
+    assert admission.refusal(found, options, 2, "here/cuda:0", room) is None
+    assert "2 times" in (admission.refusal(found, options, 2, "here/cpu", room) or "")
 
 
 def test_the_longest_record_is_measured_as_it_is_read(assay: Client, engine: Engine) -> None:

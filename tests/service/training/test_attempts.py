@@ -18,7 +18,8 @@ from service.db import events
 from service.evaluations import scores as results
 from service.evaluations import store as evaluations
 from service.evaluations.jobs import plan_failed
-from service.jobs.context import Context, Resources
+from service.jobs.context import Context
+from service.models.resources import Resources
 from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
 from service.training import jobs as train

@@ -1,0 +1,60 @@
+"""What a compute process keeps warm from task to task: connections, models, its device's turn."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from service.db.engine import connect
+from service.devices.policy import keys
+from service.devices.turns import ScoringTurn
+from service.jobs import context
+from service.models import store as models
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from inference.pool import ModelPool
+
+
+class Resources(context.Resources):
+    """Each is made when it is first asked for: a task without a model loads no model library."""
+
+    def __init__(self, settings: Settings, device: str) -> None:
+        self.settings = settings
+        self.device = device
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Connections to the database."""
+        return connect(self.settings.url, pool_size=2)
+
+    @cached_property
+    def turn(self) -> ScoringTurn:
+        """This process's part in a device that scoring and training use by turns."""
+        names = keys(self.settings, self.device)
+        return ScoringTurn(names[0] if names else None, self._free)
+
+    @cached_property
+    def models(self) -> ModelPool:
+        """Models on the device; asking for one waits for the device's turn."""
+        from service.devices.pool import DevicePool
+
+        return DevicePool(
+            self.turn.enter,
+            roots=self.settings.model_roots,
+            cache_dir=self.settings.data_dir / "models",
+            device=self.device,
+            memory_budget_bytes=self.settings.model_memory_bytes,
+            checkpoints=self._checkpoint,
+            offline=not self.settings.hub_allowed,
+        )
+
+    def _free(self) -> None:
+        self.models.clear()
+
+    def _checkpoint(self, name: str) -> Path | None:
+        with self.engine.connect() as db:
+            return models.checkpoint_folder(db, name)

@@ -1,0 +1,87 @@
+"""Where a model lies: the one answer for every name, checkpoints of training jobs included.
+
+`inference.names` lists the kinds of names. Nothing is loaded or downloaded here, so the API asks
+too. The files of a checkpoint may lie on another machine: its row in the database names the folder.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from inference import names
+from inference.errors import ReportedError
+from inference.names import BUILTIN, CHECKPOINT, Location
+from service.db.tables import checkpoints
+from service.errors import invalid
+from service.settings import Settings
+
+
+def locate(db: Connection, settings: Settings, name: str) -> Location:
+    """The folder, GGUF file or hub id of the model called `name`. Raises UnknownModel."""
+    return names.locate(
+        name,
+        settings.model_roots,
+        partial(checkpoint_folder, db),
+        offline=not settings.hub_allowed,
+    )
+
+
+def checkpoint_folder(db: Connection, id: str) -> Path | None:
+    """The folder of a complete checkpoint; None where there is none, or it was deleted."""
+    folder = db.scalar(
+        select(checkpoints.c.folder).where(checkpoints.c.id == id, checkpoints.c.deleted.is_(False))
+    )
+    return Path(folder) if folder is not None else None
+
+
+def require(db: Connection, settings: Settings, name: str, param: str) -> None:
+    """Raise 422 where a model cannot be found, or may not be loaded from where it is.
+
+    A checkpoint is known when its row is, whether or not its files are on this machine.
+    """
+    if name.startswith(CHECKPOINT) and checkpoint_folder(db, name) is not None:
+        return
+    try:
+        locate(db, settings, name)
+    except ReportedError as error:
+        raise invalid(error.code, error.message, param) from None
+
+
+def weights(db: Connection, settings: Settings, name: str) -> Path | None:
+    """The folder with `config.json` and the weights, of the base model where `name` is an adapter.
+
+    None where they are yet to be downloaded or converted. Raises UnknownModel.
+    """
+    location = locate(db, settings, name)
+    while location.base is not None:
+        location = location.base
+    return location.folder or _converted(location, settings)
+
+
+def at_hand(settings: Settings) -> list[tuple[str, str]]:
+    """(name, origin) of the models that need no download: `builtin` ones whose package is
+    installed, and `root` ones, which are folders directly under an allowed root."""
+    candidates = [(name, "builtin") for name in BUILTIN]
+    for root in settings.model_roots:
+        configs = sorted(root.glob("*/config.json"))
+        candidates += [(config.parent.name, "root") for config in configs]
+    return [(name, origin) for name, origin in candidates if _usable(name, settings)]
+
+
+def _usable(name: str, settings: Settings) -> bool:
+    try:
+        names.locate(name, settings.model_roots)
+    except ReportedError:
+        return False
+    return True
+
+
+def _converted(location: Location, settings: Settings) -> Path | None:
+    """Where a GGUF file was converted to, if it was."""
+    if location.gguf is None:
+        return None
+    configs = (settings.data_dir / "models").glob(f"{location.gguf.stem.lower()}-*/config.json")
+    return next((config.parent for config in sorted(configs)), None)
