@@ -29,6 +29,7 @@ from tests.service.training import (
     start,
     upload_datasets,
 )
+from trainers.run.process import allocator
 
 REPEAT = range(int(os.environ.get("ASSAY_REPEAT", "1")))
 STEPS, SAVE = 60, 10

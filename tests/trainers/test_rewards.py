@@ -14,6 +14,7 @@ from metrics.evidence.errors import InputError
 from metrics.evidence.scoring import score
 from metrics.inference.pool import ModelPool
 from metrics.inference.protocol import NoModels
+from tests.rounding import assert_same
 from trainers.run.declaration import Reward
 from trainers.run.rewards import CONSTANT, Rewards
 from trainers.run.run import TrainingError
@@ -103,7 +104,7 @@ def test_a_reward_model_by_name(model_pool: ModelPool, tiny_reward_model: Path) 
     model = model_pool.classifier(name)
     pairs = [(record["prompt"], text) for record, text in zip(RECORDS, COMPLETIONS, strict=True)]
     expected = [float(model.scores([ids])[0]) for ids in model.encode(pairs)]
-    np.testing.assert_allclose(earned.total, expected, rtol=1e-5, atol=1e-5)
+    assert_same(earned.total, expected)
 
 
 @pytest.mark.parametrize(
