@@ -18,6 +18,7 @@ from metrics.core.measure import items_of, measure
 from metrics.core.metric import Item, Sample
 from metrics.reward import CUT, METRIC, NOTHING, RewardParams
 from tests.conftest import MINILM
+from tests.rounding import assert_same
 from tests.tiny_models import ENGLISH, RUSSIAN, build_reward_model
 
 ITEMS = [
@@ -53,7 +54,7 @@ def by_hand(folder: Path, items: Sequence[Item]) -> list[float]:
 
 def test_equals_transformers_by_hand(model_pool: ModelPool, tiny_reward_model: Path) -> None:
     rows = rewards(model_pool, ITEMS, model=tiny_reward_model.name)
-    np.testing.assert_allclose(rows[:, 0], by_hand(tiny_reward_model, ITEMS), atol=1e-5)
+    assert_same(rows[:, 0], by_hand(tiny_reward_model, ITEMS))
     assert rows[:, 1].tolist() == [1.0] * len(ITEMS)
     assert np.ptp(rows[:, 0]) > 0.5
 
@@ -69,7 +70,7 @@ def test_the_last_real_token_is_pooled_without_a_pad_token(
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     items = [*ITEMS, Item("x<|end|>"), Item("y<|pad|>")]
     rows = rewards(model_pool, items, model=folder.name)
-    np.testing.assert_allclose(rows[:, 0], by_hand(folder, items), atol=1e-5)
+    assert_same(rows[:, 0], by_hand(folder, items))
 
 
 def test_without_a_template_prompt_and_output_are_joined(
@@ -78,7 +79,7 @@ def test_without_a_template_prompt_and_output_are_joined(
     folder = build_reward_model(models_root / "bare-reward", template=None)
     items = [Item("Paris.", prompt="Capital? "), Item("Capital? Paris.")]
     joined = rewards(model_pool, items, model=folder.name)[:, 0]
-    assert joined[0] == pytest.approx(joined[1], abs=1e-5)
+    assert_same(joined[0], joined[1])
     with pytest.raises(InputError, match="no chat template"):
         rewards(model_pool, items, model=folder.name, chat=True)
     empty = measure(METRIC, RewardParams(model=folder.name), [Item(""), *items], model_pool)
@@ -98,7 +99,7 @@ def test_what_is_too_long_loses_its_beginning(
     items = [Item("end", prompt=RUSSIAN * 12), Item("end", prompt="x" + RUSSIAN * 12), Item("a")]
     found = measure(METRIC, RewardParams(model="tiny-reward"), items, model_pool)
     assert found["flag"].tolist() == [CUT, CUT, 0]
-    assert found["row"][0, 0] == pytest.approx(found["row"][1, 0], abs=1e-5)
+    assert_same(found["row"][0, 0], found["row"][1, 0])
     short = measure(METRIC, RewardParams(model="tiny-reward", max_length=8), items, model_pool)
     assert short["flag"].tolist() == [CUT, CUT, CUT]
     with pytest.raises(InputError, match="256 positions") as error:
@@ -131,10 +132,10 @@ def test_encoders_see_a_pair_of_segments(models_root: Path, model_pool: ModelPoo
     rows = rewards(model_pool, items, model="bert-reward")[:, 0]
     with torch.no_grad():
         whole = tokenizer("Capital of France?", "Paris.", return_tensors="pt")
-        assert rows[0] == pytest.approx(float(network(whole["input_ids"]).logits[0, 0]), abs=1e-5)
         long = tokenizer("It?", "Rome is it. " * 9)["input_ids"]
         ids = torch.tensor([long[:1] + long[-23:]])
-        assert rows[1] == pytest.approx(float(network(ids).logits[0, 0]), abs=1e-5)
+        want = [float(network(one).logits[0, 0]) for one in (whole["input_ids"], ids)]
+    assert_same(rows, want)
 
 
 def test_a_template_that_wants_a_prompt_says_so(models_root: Path, model_pool: ModelPool) -> None:

@@ -14,6 +14,7 @@ from inference.protocol import NoModels
 from metrics import find, parse
 from metrics.core.metric import Sample
 from metrics.core.run import score
+from tests.rounding import assert_same
 from trainers.job.declaration import Reward
 from trainers.job.run import TrainingError
 from trainers.learning.rewards import CONSTANT, Rewards
@@ -103,7 +104,7 @@ def test_a_reward_model_by_name(model_pool: ModelPool, tiny_reward_model: Path) 
     model = model_pool.classifier(name)
     pairs = [(record["prompt"], text) for record, text in zip(RECORDS, COMPLETIONS, strict=True)]
     expected = [float(model.scores([ids])[0]) for ids in model.encode(pairs)]
-    np.testing.assert_allclose(earned.total, expected, rtol=1e-5, atol=1e-5)
+    assert_same(earned.total, expected)
 
 
 @pytest.mark.parametrize(
