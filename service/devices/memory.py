@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from inference.errors import ReportedError
 from inference.names import Location, locate
-from metrics import find, parse
+from metrics import find
 from service.datasets import store as datasets
 from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
@@ -150,8 +150,7 @@ def _rewards(db: Connection, settings: Settings, options: Options) -> int:
     asked: tuple[Reward, ...] = getattr(options, "rewards", ())
     names = set()
     for reward in asked:
-        metric = find(reward.metric, settings.metric_roots)
-        names |= set(metric.models(parse(metric, reward.params)))
+        names |= set(find(reward.metric, settings.metric_roots).bind(reward.params).models)
     shapes = [_shape(db, settings, name) for name in names]
     return sum(shape.parameters for shape in shapes if shape is not None)
 
