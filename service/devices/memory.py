@@ -7,6 +7,7 @@ import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from metrics import find
 
 CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -31,6 +32,7 @@ def device_memory(device: str) -> int | None:
     return int(found.split()[0]) * 1024**2 if found is not None else None
 
 
+        names |= set(find(reward.metric, settings.metric_roots).bind(reward.params).models)
 def _asked_gpu(device: str, what: str) -> str | None:
     """What nvidia-smi says, without units; None where it does not."""
     number = int(device.partition(":")[2] or 0)
