@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from inference.bertscore_tables import baseline, tuned_layers
 from inference.errors import InputError
 from inference.pool import ModelPool
-from metrics import parse
 from metrics.bertscore import METRIC, BERTScoreParams
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Item, Sample, Settled
@@ -50,9 +49,9 @@ def samples(pairs: Sequence[tuple[str, tuple[str, ...]]] = PAIRS) -> list[Sample
 
 
 def score(chosen: Sequence[Sample], pool: ModelPool, **params: Any) -> Settled:
-    parsed = parse(METRIC, params)
+    metric = METRIC.bind(params)
     items, unit = items_of(chosen)
-    return METRIC.settle(measure(METRIC, parsed, items, pool), unit, parsed)
+    return metric.settle(measure(metric, items, pool), unit)
 
 
 def theirs(
@@ -132,7 +131,7 @@ def test_blank_texts_score_zero_and_are_flagged(
         Item("a text", ("another text",)),
     ]
     params = BERTScoreParams(idf=idf)
-    evidence = measure(METRIC, params, items, model_pool)
+    evidence = measure(METRIC.bind(params), items, model_pool)
     assert evidence["flag"].tolist() == [1, 2, 1, 0, 0]
     rows = METRIC.settle(evidence, np.arange(5), params).rows
     np.testing.assert_array_equal(rows[:3], [[0, 0, 0, 1]] * 3)
@@ -144,7 +143,7 @@ def test_text_beyond_the_window_is_flagged(model_pool: ModelPool, minilm_folder:
     pairs = [("слово " * 600, ("the word " * 600,)), ("word", ("word",))]
     items, unit = items_of(samples(pairs))
     params = BERTScoreParams()
-    evidence = measure(METRIC, params, items, model_pool)
+    evidence = measure(METRIC.bind(params), items, model_pool)
     assert evidence["flag"].tolist() == [3, 0]
     rows = METRIC.settle(evidence, unit, params).rows
     want = theirs(minilm_folder, pairs, num_layers=6)
@@ -155,7 +154,7 @@ def test_idf_corpus_is_the_set_of_references(model_pool: ModelPool, minilm_folde
     """The same evidence, settled for a slice, equals bert-score on that slice alone."""
     params = BERTScoreParams(idf=True)
     items, unit = items_of(samples())
-    evidence = measure(METRIC, params, items, model_pool)
+    evidence = measure(METRIC.bind(params), items, model_pool)
     whole = METRIC.settle(evidence, unit, params)
     part = METRIC.settle(evidence.take(range(4)), unit[:4], params)
     want = theirs(minilm_folder, PAIRS[:4], num_layers=6, idf=True)
@@ -281,7 +280,7 @@ def test_tables_are_the_package_s() -> None:
 )
 def test_bad_params(params: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        parse(METRIC, params)
+        METRIC.bind(params)
     assert caught.value.field is not None
     assert caught.value.field.startswith("params.")
 

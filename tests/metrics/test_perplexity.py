@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import metrics
 from inference.errors import InputError
 from inference.pool import ModelPool
 from metrics.core.measure import items_of, measure
@@ -26,7 +25,7 @@ TINY = "tiny-language"
 
 
 def rows_of(pool: ModelPool, items: Sequence[Item], **params: Any) -> Any:
-    return measure(METRIC, PerplexityParams(**params), items, pool)["row"]
+    return measure(METRIC.bind(params), items, pool)["row"]
 
 
 def harness(folder: Path | str, window: int) -> Any:
@@ -182,11 +181,11 @@ def test_the_prompt_s_tokens_are_not_counted(model_pool: ModelPool) -> None:
 @pytest.mark.usefixtures("tiny_language_model")
 def test_empty_texts_are_missing(model_pool: ModelPool) -> None:
     items = [Item(""), Item("x"), Item("Париж")]
-    evidence = measure(METRIC, PerplexityParams(model=TINY, add_bos=False), items, model_pool)
+    evidence = measure(METRIC.bind({"model": TINY, "add_bos": False}), items, model_pool)
     assert evidence["flag"].tolist() == [EMPTY, UNPREDICTED, 0]
     assert all(METRIC.flags[code].missing for code in (EMPTY, UNPREDICTED))
     assert evidence["row"][:2].sum() == 0.0
-    values = METRIC.per_sample(np.asarray(evidence["row"], np.float64), PerplexityParams())
+    values = METRIC.bind().per_sample(np.asarray(evidence["row"], np.float64))
     assert np.isnan(values[:2]).all()
     assert np.isfinite(values[2]).all()
 
@@ -199,7 +198,7 @@ def test_references_count_once_however_many_outputs(model_pool: ModelPool) -> No
     values = []
     for samples in (one, many):
         items, unit = items_of(samples)
-        evidence = measure(METRIC, params, items, model_pool)
+        evidence = measure(METRIC.bind(params), items, model_pool)
         values.append(METRIC.reduce(METRIC.settle(evidence, unit, params).rows.sum(0), params))
     np.testing.assert_allclose(values[0], values[1], rtol=1e-6)
     rows = rows_of(model_pool, [Item(t) for t in (ENGLISH, "Рим", RUSSIAN)], model=TINY)
@@ -213,9 +212,9 @@ def test_signatures_say_what_may_be_compared(
     build_language_model(models_root / "tiny-other", seed=7)
 
     def signatures(name: str, **params: Any) -> dict[str, str]:
-        chosen = PerplexityParams(model=name, **params)
-        found = parts(METRIC, chosen, model_pool)
-        return {score.name: text(found, score) for score in METRIC.scores(chosen)}
+        metric = METRIC.bind({"model": name, **params})
+        found = parts(metric, model_pool)
+        return {score.name: text(found, score) for score in metric.scores}
 
     a, b = (signatures(name, text="reference") for name in (TINY, "tiny-other"))
     assert a == b  # the models are judged, and cut texts alike
@@ -238,7 +237,7 @@ def test_bad_windows_are_named(model_pool: ModelPool) -> None:
     assert error.value.field == "params.stride"
     for params in ({"window": 8, "stride": 9}, {"stride": 0}):
         with pytest.raises(InputError) as error:
-            metrics.parse(METRIC, params)
+            METRIC.bind(params)
         assert error.value.field == "params.stride"
 
 
@@ -256,9 +255,9 @@ def test_stored_evidence_costs_no_pass_and_loads_nothing(
     models_root: Path, model_cache: Path, tiny_language_model: Path
 ) -> None:
     cache, items, params = Remembering(), [Item(one) for one in TEXTS], PerplexityParams(model=TINY)
-    first = measure(METRIC, params, items, ModelPool([models_root], model_cache), cache)
+    first = measure(METRIC.bind(params), items, ModelPool([models_root], model_cache), cache)
     pool = ModelPool([models_root], model_cache)
-    again = measure(METRIC, params, items, pool, cache)
+    again = measure(METRIC.bind(params), items, pool, cache)
     assert (pool.loads, pool.calls) == (0, 0)
     np.testing.assert_array_equal(first["row"], again["row"])
 

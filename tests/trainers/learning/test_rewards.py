@@ -11,7 +11,7 @@ import pytest
 from inference.errors import InputError
 from inference.pool import ModelPool
 from inference.protocol import NoModels
-from metrics import find, parse
+from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.run import score
 from trainers.job.declaration import Reward
@@ -42,7 +42,7 @@ def alone(metric: str, params: dict[str, Any], name: str) -> list[float]:
         Sample(str(index), (completion,), tuple(record["references"]), record["prompt"])
         for index, (record, completion) in enumerate(zip(RECORDS, COMPLETIONS, strict=True))
     ]
-    (result,) = score(samples, [(found, parse(found, params))], NoModels(), replicates=10)
+    (result,) = score(samples, [found.bind(params)], NoModels(), replicates=10)
     assert result.per_sample is not None
     return result.per_sample[:, [one.name for one in result.scores].index(name)].tolist()
 
