@@ -19,7 +19,6 @@ from service.evaluations import cache as evidence
 from service.evaluations import scores as results
 from service.evaluations import shards
 from service.evaluations import store as evaluations
-from service.evaluations.ending import judge_later
 from service.evaluations.jobs import FAILED_METRIC, declared, joined
 from service.http import idempotency
 from service.jobs import counters
@@ -58,7 +57,6 @@ def close(context: Context, evaluation: str) -> None:
         else:
             error = {"code": "all_metrics_failed", "message": "no metric could be computed"}
             evaluations.finish(db, evaluation, "failed", {"error": error}, error)
-        judge_later(db, evaluation)
         counters.add(db, closing.seconds)
     with context.engine.begin() as db:  # apart: nobody should wait for the evaluation's row
         evidence.trim(db, context.settings.evidence_cache_bytes)

@@ -26,7 +26,6 @@ from service.datasets import store as datasets
 from service.evaluations import shards
 from service.evaluations import store as evaluations
 from service.evaluations.cache import StoredEvidence
-from service.evaluations.ending import judge_later
 from service.evaluations.progress import Progress
 from service.jobs import counters, queue
 from service.jobs.context import Context
@@ -218,7 +217,6 @@ def _fail(context: Context, evaluation: str, code: str, reason: str) -> None:
             return
         error = {"code": code, "message": reason}
         evaluations.finish(db, evaluation, "failed", {"error": error}, error)
-        judge_later(db, evaluation)
 
 
 def described(error: ReportedError) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Job:
 
     def judgements(self) -> int:
         """How many are queued."""
-        query = text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'train.judge'")
+        query = text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'train.select'")
         with self.context.engine.connect() as db:
             return int(db.scalar(query) or 0)
 
@@ -344,7 +344,7 @@ def test_a_failed_evaluation_is_told_and_blocks_nothing(new_job: Any) -> None:
     ends = {f"{job.id}/{step}": plan_failed for step in ("start", 3)}
     for system, fail in ends.items():
         fail(job.context, job.evaluation(system), "no such luck")
-    assert job.judgements() == 2
+    assert job.judgements() == 4  # one for each that has ended
     job.fail(4)
     judge(job.context, job.id)
     judge(job.context, job.id)
