@@ -14,7 +14,7 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
-from assay.client import Client, Evaluation
+from assay import Client, Evaluation
 from service.db.engine import normalize
 from tests.service.folders import data_folder
 from tests.service.live import ROOT, Live, until
