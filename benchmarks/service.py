@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 from pydantic import SecretStr
 
-from assay.client import FINAL, Client
+from assay import FINAL, Client
 from benchmarks.comparing import Row, bound, rows_of, value_of
 from benchmarks.texts import news
 from metrics import find

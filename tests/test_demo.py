@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 import trainers
-from assay.client import Evaluation
+from assay import Evaluation
 from demo import curves, programs, tables, training
 from demo.asking import BOARDS, SUMMARIES, Board
 from demo.outputs import lead, loop

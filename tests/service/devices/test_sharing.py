@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from assay.client import Client
+from assay import Client
 from inference.errors import Cancelled
 from service.devices import memory
 from service.devices import policy as sharing

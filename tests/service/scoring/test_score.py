@@ -12,7 +12,7 @@ import sacrebleu
 from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 
-from assay.client import AssayError, Client
+from assay import AssayError, Client
 from inference.errors import Cancelled
 from service.db.engine import normalize
 from service.jobs.context import Context, Resources

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
-from assay.client import Client, Evaluation
+from assay import Client, Evaluation
 from service.db.engine import normalize
 from tests.rounding import FORWARD
 from tests.service.folders import data_folder

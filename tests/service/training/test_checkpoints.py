@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from assay.client import Client
+from assay import Client
 from inference.pool import ModelPool
 from service.db.engine import connect
 from tests.rounding import assert_same
