@@ -96,7 +96,7 @@ def test_by_turns_all_is_done_and_never_at_the_same_time(by_turns: Client, data:
     steps, values = zip(*losses(assay, job), strict=True)
     steps_alone, values_alone = zip(*losses(assay, alone), strict=True)
     assert steps == steps_alone
-    # other processes, so not to the bit; without Adam's moments it would be a tenth and more
+    # other processes, so not to the bit; without Adam's moments losses are off by hundredths
     assert values == pytest.approx(values_alone, rel=TRAINED)
 
 

@@ -88,7 +88,7 @@ def test_sharded_training_is_the_same_and_goes_on_exactly(
     half = saved(shared)[2]
     more = attempt(job, "sft", tied_model, SFT, two, 2, processes=2, fsdp=fsdp, resume=half)
     again = finish(more)
-    # other processes, so not to the bit; without Adam's moments it would be a tenth and more
+    # other processes, so not to the bit; without Adam's moments weights are off by a tenth
     alike(losses(again), {step: losses(shared)[step] for step in (3, 4)})
     assert difference(saved(shared)[4], saved(again)[4], 4) < TRAINED
 
