@@ -12,7 +12,8 @@ from typing import Any
 
 from inference.errors import InputError
 from metrics.core.registry import declarations, hint, parsed
-from trainers.job.declaration import AnyTrainer, Options
+from trainers.job.declaration import AnyTrainer
+from trainers.job.options import Options
 
 
 @cache

@@ -28,8 +28,10 @@ from typing import Any
 
 from pydantic import Field
 
-from trainers.job.declaration import Options, Trainer
-from trainers.job.run import Run, TrainingError
+from trainers.job.declaration import Trainer
+from trainers.job.errors import TrainingError
+from trainers.job.options import Options
+from trainers.job.run import Run
 
 
 class DPOOptions(Options):
@@ -61,10 +63,10 @@ def build(options: DPOOptions, run: Run) -> Any:
     from trl.trainer.dpo_config import DPOConfig
     from trl.trainer.dpo_trainer import DPOTrainer
 
-    from trainers.job.fsdp import Sharding
     from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
     from trainers.learning.models import load_start, lora_config
+    from trainers.learning.sharding import Sharding
 
     class PairTrainer(Sharding, DPOTrainer):
         def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:

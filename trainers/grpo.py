@@ -45,7 +45,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from trainers.job.declaration import Options, Reward, Trainer
+from trainers.job.declaration import Trainer
+from trainers.job.options import Options, Reward
 from trainers.job.run import Run
 
 if TYPE_CHECKING:

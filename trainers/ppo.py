@@ -47,7 +47,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from trainers.job.declaration import Options, Reward, Trainer
+from trainers.job.declaration import Trainer
+from trainers.job.options import Options, Reward
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -23,7 +23,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from trainers.job.declaration import Options, Trainer
+from trainers.job.declaration import Trainer
+from trainers.job.errors import TrainingError
+from trainers.job.options import Options
 from trainers.job.run import Run
 
 
@@ -35,10 +37,10 @@ def train(options: RewardOptions, run: Run) -> None:
     import torch
     import transformers
 
-    from trainers.job.fsdp import Sharding
     from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
     from trainers.learning.models import adapted, load_start
+    from trainers.learning.sharding import Sharding
 
     class PairTrainer(Sharding, transformers.Trainer):
         loss_is_scaled_for_ga = False  # a mean over the pairs of a batch
@@ -107,7 +109,6 @@ def tokenized(
     """
     from inference.classifier import TransformerClassifier
     from inference.protocol import Identity
-    from trainers.job.run import TrainingError
     from trainers.learning.tokenization import check_lengths, templated
 
     reader = TransformerClassifier(model, tokenizer, Identity(run.spec.model, "", ""), "cpu")

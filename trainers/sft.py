@@ -20,7 +20,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from trainers.job.declaration import Options, Trainer
+from trainers.job.declaration import Trainer
+from trainers.job.options import Options
 from trainers.job.run import Run
 
 IGNORED = -100  # the label of a token that is not learned
@@ -37,10 +38,10 @@ def train(options: SftOptions, run: Run) -> None:
     import transformers
 
     from inference.load import grow_embeddings
-    from trainers.job.fsdp import Sharding
     from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
     from trainers.learning.models import adapted, context_length, load_start
+    from trainers.learning.sharding import Sharding
     from trainers.learning.tokenization import add_tags, fitting, rows
 
     class AnswerTrainer(Sharding, transformers.Trainer):

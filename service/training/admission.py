@@ -30,9 +30,10 @@ from service.jobs import queue
 from service.settings import Settings
 from service.training import memory
 from service.training import store as training
-from trainers.job.declaration import AnyTrainer, Options, Reward
+from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import Fsdp
 from trainers.job.fsdp import refusal as unshardable
+from trainers.job.options import Options, Reward
 
 KINDS = {"prompts": ("prompts", "eval", "code")}  # any of these will do
 

@@ -12,9 +12,10 @@ from metrics import find, parse
 from service.datasets import store as datasets
 from service.models import store as models
 from service.settings import Settings
-from trainers.job.declaration import AnyTrainer, Options, Reward
+from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import Fsdp
 from trainers.job.memory import Estimate, Shape, advice, estimate, shape_of
+from trainers.job.options import Options, Reward
 
 GB = 1e9
 

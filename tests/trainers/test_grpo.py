@@ -15,8 +15,9 @@ from inference.pool import ModelPool
 from inference.protocol import Generation
 from tests.trainers.job.attempts import attempt, finish, losses, reports, saved
 from trainers.grpo import TRAINER, GRPOOptions, advantages, build, plan, train
+from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
-from trainers.job.run import Run, TrainingError
+from trainers.job.run import Run
 
 PROMPTS = [
     {"id": str(index), "prompt": prompt, "references": ["never written"]}

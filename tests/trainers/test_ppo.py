@@ -14,7 +14,7 @@ from torch.distributions import Categorical, kl_divergence
 import trainers
 from inference.errors import InputError
 from trainers import ppo
-from trainers.job.declaration import Lora
+from trainers.job.options import Lora
 from trainers.learning import actor_critic
 from trainers.learning.actor_critic import ActorCritic, splits, token_logprobs
 from trainers.learning.on_policy import moments

@@ -20,8 +20,9 @@ from tests.tiny_models import build_language_model
 from tests.trainers.job.attempts import attempt, finish, reports, saved
 from trainers import ppo
 from trainers.job.checkpoints import is_complete
+from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
-from trainers.job.run import Run, TrainingError
+from trainers.job.run import Run
 from trainers.job.spec import CONTROL, Spec
 
 RECORDS = [

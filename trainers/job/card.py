@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from inference.names import ADAPTER_CONFIG, ORIGIN
-from trainers.job.declaration import AnyTrainer, Options
+from trainers.job.declaration import AnyTrainer
+from trainers.job.options import Options
 from trainers.job.spec import Spec
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers", "numpy")

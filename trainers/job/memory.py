@@ -47,8 +47,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainers.job.declaration import AnyTrainer, Options
+from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import Fsdp
+from trainers.job.options import Options
 
 PROCESS = 500_000_000  # bytes
 CHUNK_LOGITS = 1 << 24  # as `trainers.learning.actor_critic` has it

@@ -19,8 +19,9 @@ from typing import NoReturn
 
 from inference.errors import ReportedError
 from trainers.job.checkpoints import remove_incomplete
+from trainers.job.errors import TrainingError
 from trainers.job.fsdp import refusal
-from trainers.job.run import Run, TrainingError
+from trainers.job.run import Run
 from trainers.job.spec import SPEC, Spec
 
 PR_SET_PDEATHSIG = 1

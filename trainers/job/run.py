@@ -11,18 +11,9 @@ import orjson
 
 from inference.pool import ModelPool
 from trainers.job.checkpoints import lacking
+from trainers.job.errors import TrainingError
 from trainers.job.reports import Report, Reporter
 from trainers.job.spec import CONTROL, EVENTS, Spec
-
-
-class TrainingError(Exception):
-    """Training cannot go on; `code` and message are for the user, `field` names an option."""
-
-    def __init__(self, code: str, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.field = field
 
 
 class Run:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from trainers.job.declaration import Lora
+from trainers.job.options import Lora
 from trainers.learning.models import linear_layers
 from trainers.learning.rollouts import Completions, causal, take
 

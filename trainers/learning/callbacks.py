@@ -17,8 +17,10 @@ from transformers import TrainerCallback
 
 from trainers.job.card import describe
 from trainers.job.checkpoints import complete
-from trainers.job.declaration import AnyTrainer, Options
-from trainers.job.run import Run, TrainingError
+from trainers.job.declaration import AnyTrainer
+from trainers.job.errors import TrainingError
+from trainers.job.options import Options
+from trainers.job.run import Run
 
 SILENT = ("train_", "total_flos", "num_input_tokens_seen", "num_tokens", "step")
 WINDOW = 20  # steps over which speed is measured

@@ -21,8 +21,8 @@ from trl.models.utils import prepare_fsdp
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
 
-from trainers.job.fsdp import Sharding
 from trainers.learning.rewards import Record, Rewards
+from trainers.learning.sharding import Sharding
 
 STATE = "generation"  # folder within a checkpoint: the completions in use, needed to go on
 

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from inference.load import load_network, load_tokenizer
-from trainers.job.declaration import Options, Produces
-from trainers.job.run import Run, TrainingError
+from trainers.job.declaration import Produces
+from trainers.job.errors import TrainingError
+from trainers.job.options import Options
+from trainers.job.run import Run
 
 
 def load_start(run: Run, options: Options, produces: Produces = "language") -> tuple[Any, Any]:

@@ -24,7 +24,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from trainers.job.run import TrainingError
+from trainers.job.errors import TrainingError
 from trainers.learning.actor_critic import ActorCritic
 from trainers.learning.rollouts import Completions, take
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from trainers.job.declaration import Options
-from trainers.job.run import Run, TrainingError
+from trainers.job.errors import TrainingError
+from trainers.job.options import Options
+from trainers.job.run import Run
 from trainers.learning.models import context_length
 from trainers.learning.tokenization import templated
 

@@ -27,8 +27,8 @@ from metrics.core.evidence import FLAG
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import AnyMetric, Floats, Params, Sample
 from metrics.core.run import prepare
-from trainers.job.declaration import Reward
-from trainers.job.run import TrainingError
+from trainers.job.errors import TrainingError
+from trainers.job.options import Reward
 
 CONSTANT = 10  # batches in a row without a difference, after which there is a warning
 SHOWN = 500  # characters of a prompt or completion in an error

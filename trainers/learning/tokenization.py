@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from trainers.job.declaration import Options
-from trainers.job.run import Run, TrainingError
+from trainers.job.errors import TrainingError
+from trainers.job.options import Options
+from trainers.job.run import Run
 
 Message = Mapping[str, str]
 Segment = tuple[str, bool]  # text, and whether it is an answer

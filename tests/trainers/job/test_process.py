@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pkgutil
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+import trainers.job
 from inference.errors import UnknownModel
 from tests.trainers.job.attempts import (
     PATIENCE,
@@ -28,9 +30,10 @@ from tests.trainers.job.attempts import (
     start,
 )
 from trainers.job.checkpoints import is_complete, last_complete
+from trainers.job.errors import TrainingError
 from trainers.job.process import environment, explained, launch, train
 from trainers.job.reports import Reader, Report, Reporter
-from trainers.job.run import Run, TrainingError
+from trainers.job.run import Run
 from trainers.job.spec import CONTROL, LOG, Spec
 from trainers.learning.callbacks import Watch
 
@@ -272,12 +275,18 @@ def test_a_torn_report_is_read_by_nobody(tmp_path: Path) -> None:
     assert [report.name for report in reader] == ["two"]
 
 
-def test_trainers_load_no_model_library() -> None:
+HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "safetensors")
+
+
+def test_trainers_and_their_jobs_load_no_model_library() -> None:
+    names = [
+        f"trainers.job.{module.name}" for module in pkgutil.iter_modules(trainers.job.__path__)
+    ]
+    assert "trainers.job.process" in names
     code = (
-        "import sys, trainers; from trainers.run import process, checkpoints, card\n"
+        f"import sys, trainers, {', '.join(names)}\n"
         "assert {'sft', 'reward'} <= set(trainers.catalogue())\n"
-        "heavy = ('torch', 'transformers', 'trl', 'peft', 'datasets', 'accelerate')\n"
-        "print([name for name in heavy if name in sys.modules])"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(

@@ -14,8 +14,8 @@ from inference.protocol import NoModels
 from metrics import find, parse
 from metrics.core.metric import Sample
 from metrics.core.run import score
-from trainers.job.declaration import Reward
-from trainers.job.run import TrainingError
+from trainers.job.errors import TrainingError
+from trainers.job.options import Reward
 from trainers.learning.rewards import CONSTANT, Rewards
 
 RECORDS: list[dict[str, Any]] = [
