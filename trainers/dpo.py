@@ -28,8 +28,9 @@ from typing import Any
 
 from pydantic import Field
 
-from trainers.job.declaration import Trainer
+from trainers.job.declaration import PAIRS, Trainer
 from trainers.job.errors import TrainingError
+from trainers.job.footprint import Footprint, a_reference
 from trainers.job.options import Options
 from trainers.job.run import Run
 
@@ -143,7 +144,10 @@ TRAINER = Trainer(
     objective="− log σ(β [(log π_θ(y⁺|x) − log π_ref(y⁺|x)) − (log π_θ(y⁻|x) − log π_ref(y⁻|x))])",
     paper="Rafailov et al. 2023, arXiv:2305.18290",
     options=DPOOptions,
-    kind="preference",
+    kinds=("preference",),
     produces="language",
     train=train,
+    sequences=PAIRS,
+    objective_series=("margin",),
+    footprint=Footprint(reference=a_reference),
 )

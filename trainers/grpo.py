@@ -45,8 +45,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from trainers.job.declaration import Trainer
-from trainers.job.options import Options, Reward
+from trainers.job.declaration import WITH_PROMPTS, Trainer
+from trainers.job.footprint import Batch, Footprint, completion_tokens
+from trainers.job.options import RewardedOptions
 from trainers.job.run import Run
 
 if TYPE_CHECKING:
@@ -56,16 +57,13 @@ Baseline = Literal["mean", "leave_one_out"]
 Scale = Literal["group", "batch", "none"]
 
 
-class GRPOOptions(Options):
+class GRPOOptions(RewardedOptions):
     """Off values stand beside the defaults. `batch_size` counts completions, not prompts."""
 
     learning_rate: float = Field(
         default=1e-6, gt=0, le=1
     )  # the paper's; LoRA bears 10–100 times it
-    rewards: tuple[Reward, ...] = Field(min_length=1)
     num_generations: int = Field(default=8, ge=2, le=1024)  # K, completions of a prompt
-    max_completion_length: int = Field(default=256, ge=1)  # tokens
-    temperature: float = Field(default=1.0, gt=0)
     top_p: float = Field(default=1.0, gt=0, le=1)  # 1: off; below 1 π_old is not what drew
     baseline: Baseline = "mean"
     scale_rewards: Scale = "group"  # "none": off
@@ -147,7 +145,7 @@ def build(options: GRPOOptions, run: Run) -> Any:
     model, tokenizer = load_start(run, options)
     prompts = encoded(run, options, model, tokenizer, options.max_completion_length)
     lora = lora_config(model, options)
-    held = options.kl_coef > 0 and lora is None
+    held = reference(options) and lora is None
     steps, count = plan(options, len(prompts), run.spec.processes)
     order = drawn(len(prompts), 0, count, options.seed)
     rows = Dataset.from_dict({"prompt": [str(index) for index in range(len(prompts))]})
@@ -187,13 +185,26 @@ def build(options: GRPOOptions, run: Run) -> Any:
     )
 
 
+def reference(options: GRPOOptions) -> bool:
+    """Without β nobody asks for π_ref."""
+    return options.kl_coef > 0
+
+
+def positions(options: GRPOOptions, batch: Batch) -> int:
+    """Of completions alone: prompts are cut off before the head."""
+    return batch.rows * min(batch.tokens, options.max_completion_length)
+
+
 TRAINER = Trainer(
     name="grpo",
     about="Several completions a prompt, rewarded by metrics, each against the others.",
     objective="− (1/N) Σ_i (1/|y_i|) Σ_t [min(ρ_it A_i, clip(ρ_it, 1 − ε, 1 + ε) A_i) − β KL_it]",
     paper="Shao et al. 2024, arXiv:2402.03300",
     options=GRPOOptions,
-    kind="prompts",
+    kinds=WITH_PROMPTS,
     produces="language",
     train=train,
+    sequences=(("prompt",),),
+    objective_series=("reward",),
+    footprint=Footprint(reference=reference, positions=positions, written=completion_tokens),
 )

@@ -47,8 +47,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from trainers.job.declaration import Trainer
-from trainers.job.options import Options, Reward
+from trainers.job.declaration import WITH_PROMPTS, Trainer
+from trainers.job.footprint import Footprint, a_reference, chunked_positions, completion_tokens
+from trainers.job.options import RewardedOptions
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -60,13 +61,13 @@ if TYPE_CHECKING:
     from trainers.learning.rollouts import Completions, Writer
 
 
-class PPOOptions(Options):
+class PPOOptions(RewardedOptions):
     """Off values stand beside the defaults."""
 
-    rewards: tuple[Reward, ...] = Field(min_length=1)
     num_generations: int = Field(default=1, ge=1)  # completions of a prompt in a rollout
-    max_completion_length: int = Field(default=128, ge=1)  # tokens
-    temperature: float = Field(default=1.0, gt=0)
+    max_completion_length: int = Field(
+        default=128, ge=1, description="Tokens of a completion at most; prompts have the rest."
+    )
     num_minibatches: int = Field(default=4, ge=1)  # optimiser steps a pass
     ppo_epochs: int = Field(default=4, ge=1)  # passes over a rollout
     kl_coef: float = Field(default=0.05, ge=0)  # β; 0: off
@@ -329,8 +330,16 @@ TRAINER = Trainer(
     "Â by GAE of R − β log(π / π_ref)",
     paper="Schulman et al., 2017 (arXiv:1707.06347); Ziegler et al., 2019 (arXiv:1909.08593)",
     options=PPOOptions,
-    kind="prompts",
+    kinds=WITH_PROMPTS,
     produces="language",
     train=train,
     shards=False,
+    sequences=(("prompt",),),
+    objective_series=("reward",),
+    footprint=Footprint(
+        reference=a_reference,
+        learners=2,
+        positions=chunked_positions,
+        written=completion_tokens,
+    ),
 )

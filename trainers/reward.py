@@ -23,8 +23,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from trainers.job.declaration import Trainer
+from trainers.job.declaration import PAIRS, Trainer
 from trainers.job.errors import TrainingError
+from trainers.job.footprint import Footprint, no_positions
 from trainers.job.options import Options
 from trainers.job.run import Run
 
@@ -149,7 +150,10 @@ TRAINER = Trainer(
     objective="− log σ(r(x, y⁺) − r(x, y⁻)) + c · (r(x, y⁺) + r(x, y⁻))²",
     paper="Ouyang et al. 2022, arXiv:2203.02155",
     options=RewardOptions,
-    kind="preference",
+    kinds=("preference",),
     produces="classifier",
     train=train,
+    sequences=PAIRS,
+    objective_series=("margin",),
+    footprint=Footprint(positions=no_positions),
 )

@@ -103,7 +103,7 @@ TRAINER = Trainer(
     objective="− (1/N) Σ_{t ∈ answer} log π_θ(x_t | x_{<t})",
     paper="Ouyang et al. 2022, arXiv:2203.02155",
     options=SftOptions,
-    kind="sft",
+    kinds=("sft",),
     produces="language",
     train=train,
 )

@@ -108,3 +108,17 @@ class Reward(BaseModel):
     weight: float = Field(
         default=1.0, description="Factor in the sum; negative where less is better."
     )
+
+
+class RewardedOptions(Options):
+    """What trainers share that write completions and learn from their rewards."""
+
+    rewards: tuple[Reward, ...] = Field(
+        min_length=1, description="What a completion earns: the weighted sum of these."
+    )
+    max_completion_length: int = Field(
+        default=256, ge=1, description="Tokens of a completion at most; prompts have the rest."
+    )
+    temperature: float = Field(
+        default=1.0, gt=0, description="Of the draws and of every probability that is learned from."
+    )

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from trainers.job.footprint import CHUNK_LOGITS
 from trainers.job.options import Lora
 from trainers.learning.models import linear_layers
 from trainers.learning.rollouts import Completions, causal, take
-
-CHUNK_LOGITS = 1 << 24  # logits that stand in memory at once: 64 MiB in float32
 
 
 class ActorCritic(nn.Module):
