@@ -140,8 +140,7 @@ def build(options: GRPOOptions, run: Run) -> Any:
     from trainers.learning.rewards import Rewards
     from trainers.learning.rollouts import drawn
 
-    rewards = Rewards(options.rewards, run.models, tell=run.event)
-    rewards.prepare(run.records)
+    rewards = Rewards.of(options, run)
     model, tokenizer = load_start(run, options)
     prompts = encoded(run, options, model, tokenizer, options.max_completion_length)
     lora = lora_config(model, options)

@@ -292,8 +292,7 @@ def train(options: PPOOptions, run: Run) -> None:
     from trainers.learning.rewards import Rewards
     from trainers.learning.rollouts import Writer, stop_ids
 
-    rewards = Rewards(options.rewards, run.models, run.spec.model_roots, run.event)
-    rewards.prepare(run.records)
+    rewards = Rewards.of(options, run)
     start, tokenizer = load_start(run, options)
     prompts = encoded(run, options, start, tokenizer, options.max_completion_length)
     model = ActorCritic(adapted(start, options), options.adapter, options.temperature)

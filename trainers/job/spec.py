@@ -44,6 +44,7 @@ class Spec(BaseModel):
     processes: int = 1
     fsdp: Fsdp | None = None  # None: each process holds all weights
     model_roots: tuple[Path, ...] = ()
+    metric_roots: tuple[Path, ...] = ()  # of `evaluate/<path>`, for rewards
     cache_dir: Path  # where converted models are kept
     checkpoints: dict[str, Path] = Field(default_factory=dict)  # ckpt_… that the job names
     offline: bool = True

@@ -28,7 +28,8 @@ from metrics.core.measure import items_of, measure
 from metrics.core.metric import AnyMetric, Floats, Params, Sample
 from metrics.core.run import prepare
 from trainers.job.errors import TrainingError
-from trainers.job.options import Reward
+from trainers.job.options import Reward, RewardedOptions
+from trainers.job.run import Run
 
 CONSTANT = 10  # batches in a row without a difference, after which there is a warning
 SHOWN = 500  # characters of a prompt or completion in an error
@@ -85,6 +86,13 @@ class Rewards:
         self._tell = tell
         self._settled: dict[str, Mapping[str, str]] = {}
         self._constant = 0
+
+    @classmethod
+    def of(cls, options: RewardedOptions, run: Run) -> Rewards:
+        """A job's rewards, prepared for its records."""
+        rewards = cls(options.rewards, run.models, run.spec.metric_roots, run.event)
+        rewards.prepare(run.records)
+        return rewards
 
     @property
     def names(self) -> tuple[str, ...]:
