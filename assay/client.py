@@ -1,146 +1,82 @@
-"""A typed client of the HTTP API.
-
-with Client("http://127.0.0.1:8000") as assay:
-    made = assay.evaluate(system="my-model", dataset="news", samples=[...], metrics=["chrf"])
-    done = assay.wait(made.id)
-    for score in done.scores:
-        print(score.name, score.value, score.interval)
-"""
+"""The client of programs that wait for answers."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
-import orjson
-from pydantic import BaseModel, ConfigDict, Field
 
-FINAL = frozenset({"succeeded", "failed", "cancelled"})
+from assay import endpoints
+from assay.exchange import (
+    Outcome,
+    Request,
+    Script,
+    Source,
+    arguments,
+    length,
+    reply,
+)
+from assay.files import FileBody
+from assay.methods import presented
+from assay.retries import Attempts, persistent
+from assay.streams import Download, Listing
 
-MetricLike = str | Mapping[str, Any]
-
-
-class AssayError(Exception):
-    """The service refused: `status`, `code`, the offending `param`, and the request's id."""
-
-    def __init__(
-        self, status: int, code: str, message: str, param: str | None, request_id: str | None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.param = param
-        self.request_id = request_id
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class Answer(BaseModel):
-    """Fields may be added to answers; older clients ignore them."""
+def _answer(script: Callable[P, Script[T]]) -> Callable[Concatenate[Client, P], T]:
+    def method(client: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return client._run(script(*args, **kwargs))
 
-    model_config = ConfigDict(extra="ignore")
-
-
-class Progress(Answer):
-    done: int
-    total: int
+    return presented(method, script)
 
 
-class Score(Answer):
-    metric: str
-    name: str
-    slice: str | None = None
-    value: float | None
-    interval: tuple[float, float] | None
-    level: float
-    n: int
-    missing: int
-    higher_is_better: bool
-    interval_method: str
-    signature: str | None
-    warnings: list[str] = Field(default_factory=list)
-    error: dict[str, Any] | None = None
+def _items(listing: Callable[P, Listing[T]]) -> Callable[Concatenate[Client, P], Iterator[T]]:
+    def method(client: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return client._list(listing(*args, **kwargs))
+
+    return presented(method, listing)
 
 
-class Evaluation(Answer):
-    id: str
-    status: str
-    system: str
-    dataset: str
-    dataset_version: int
-    dataset_id: str
-    model: str | None = None
-    progress: Progress
-    scores: list[Score]
-    slices: list[Score] = Field(default_factory=list)
-    error: dict[str, Any] | None = None
+def _stream(source: Callable[P, Source[T]]) -> Callable[Concatenate[Client, P], Iterator[T]]:
+    def method(client: Client, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        return client._follow(source(*args, **kwargs))
 
-    def score(self, name: str) -> Score:
-        """The score called `name`. Raises KeyError."""
-        for score in self.scores:
-            if score.name == name:
-                return score
-        raise KeyError(name)
+    return presented(method, source)
 
 
-class Dataset(Answer):
-    id: str
-    name: str
-    version: int
-    kind: str
-    digest: str
-    size: int
+def _folder(download: Callable[P, Download]) -> Callable[Concatenate[Client, P], Path]:
+    def method(client: Client, /, *args: P.args, **kwargs: P.kwargs) -> Path:
+        return client._download(download(*args, **kwargs))
 
-
-class Sample(Answer):
-    id: str
-    prompt: str | None
-    outputs: list[str]
-    references: list[str]
-    metadata: dict[str, Any]
-    scores: dict[str, float | None]
-
-
-class BoardRow(Answer):
-    rank: int
-    rank_interval: tuple[int, int]
-    system: str
-    evaluation: str
-    value: float
-    interval: tuple[float, float] | None
-    n: int
-    p_vs_next: float | None
-
-
-class Leaderboard(Answer):
-    dataset: str
-    version: int
-    metric: str
-    higher_is_better: bool
-    signature: str
-    rows: list[BoardRow]
-    left_out: list[dict[str, Any]]
-
-
-class Event(Answer):
-    """One event; `id` is None for progress, which is not stored."""
-
-    id: int | None
-    type: str
-    data: dict[str, Any]
+    return presented(method, download)
 
 
 class Client:
-    """Speaks to one service. Not shared between threads while streaming."""
+    """Speaks to one service; also a context manager.
+
+    Args:
+        url: where the service listens.
+        timeout: seconds without a sign of life after which a request fails.
+        retries: how often a failed request is sent again: after broken connections and statuses
+            429, 502, 503 and 504, where sending it twice does no harm.
+
+    Every method raises AssayError.
+    """
 
     def __init__(
         self, url: str = "http://127.0.0.1:8000", timeout: float = 60.0, retries: int = 3
     ) -> None:
         self.url = url
-        transport = httpx.HTTPTransport(retries=retries)  # of connecting, never of requests
-        self._http = httpx.Client(base_url=url, timeout=timeout, transport=transport)
+        self._timeout = timeout
+        self._retries = retries
+        self._http = httpx.Client(base_url=url, transport=httpx.HTTPTransport())
 
     def __enter__(self) -> Self:
         return self
@@ -154,158 +90,100 @@ class Client:
         self.close()
 
     def close(self) -> None:
+        """Close all connections."""
         self._http.close()
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        **query: Any,
-    ) -> Any:
-        """Any endpoint; the parsed JSON. Raises AssayError."""
-        sent = dict(headers or {})
-        content = None
-        if body is not None:
-            content = orjson.dumps(body)
-            sent["content-type"] = "application/json"
-        known = {name: value for name, value in query.items() if value is not None}
-        response = self._http.request(method, path, content=content, headers=sent, params=known)
-        return _checked(response)
+    request = _answer(endpoints.anything.request)
+    events_of = _stream(endpoints.anything.events_of)
 
-    def evaluate(
-        self,
-        *,
-        metrics: Sequence[MetricLike],
-        system: str | None = None,
-        dataset: str | None = None,
-        samples: Sequence[Mapping[str, Any]] | None = None,
-        outputs: Mapping[str, str | Sequence[str]] | None = None,
-        model: str | None = None,
-        generation: Mapping[str, Any] | None = None,
-        idempotency_key: str | None = None,
-        **more: Any,
-    ) -> Evaluation:
-        """Queue an evaluation; see `POST /v1/evaluations` for what goes together."""
-        given = {
-            "system": system,
-            "dataset": dataset,
-            "samples": samples,
-            "outputs": outputs,
-            "model": model,
-            "generation": generation,
-            "metrics": list(metrics),
-            **more,
-        }
-        body = {name: value for name, value in given.items() if value is not None}
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return Evaluation.model_validate(
-            self.request("POST", "/v1/evaluations", body, headers=headers)
+    metrics = _answer(endpoints.catalogue.metrics)
+    metric = _answer(endpoints.catalogue.metric)
+    trainers = _answer(endpoints.catalogue.trainers)
+    trainer = _answer(endpoints.catalogue.trainer)
+    models = _answer(endpoints.catalogue.models)
+
+    create_dataset = _answer(endpoints.datasets.create_dataset)
+    upload_dataset = _answer(endpoints.datasets.upload_dataset)
+    dataset = _answer(endpoints.datasets.dataset)
+    datasets = _items(endpoints.datasets.datasets)
+    records = _items(endpoints.datasets.records)
+
+    evaluate = _answer(endpoints.evaluations.evaluate)
+    evaluation = _answer(endpoints.evaluations.evaluation)
+    evaluations = _items(endpoints.evaluations.evaluations)
+    wait = _answer(endpoints.evaluations.wait)
+    cancel = _answer(endpoints.evaluations.cancel)
+    samples = _answer(endpoints.evaluations.samples)
+    all_samples = _items(endpoints.evaluations.all_samples)
+    events = _stream(endpoints.evaluations.events)
+
+    score = _answer(endpoints.scoring.score)
+    leaderboards = _answer(endpoints.scoring.leaderboards)
+    leaderboard = _answer(endpoints.scoring.leaderboard)
+    compare = _answer(endpoints.scoring.compare)
+
+    train = _answer(endpoints.training.train)
+    training_job = _answer(endpoints.training.training_job)
+    training_jobs = _items(endpoints.training.training_jobs)
+    wait_training_job = _answer(endpoints.training.wait_training_job)
+    pause_training_job = _answer(endpoints.training.pause_training_job)
+    resume_training_job = _answer(endpoints.training.resume_training_job)
+    cancel_training_job = _answer(endpoints.training.cancel_training_job)
+    training_metrics = _answer(endpoints.training.training_metrics)
+    training_events = _stream(endpoints.training.training_events)
+    checkpoints = _answer(endpoints.training.checkpoints)
+    checkpoint = _answer(endpoints.training.checkpoint)
+    download_checkpoint = _folder(endpoints.training.download_checkpoint)
+
+    def _run(self, script: Script[T]) -> T:
+        steps = persistent(script, self._retries)
+        try:
+            step = next(steps)
+            while True:
+                time.sleep(step.delay)
+                step = steps.send(self._send(step.request))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _send(self, request: Request) -> Outcome:
+        try:
+            return reply(self._http.send(self._built(request)))
+        except httpx.RequestError as error:
+            return error
+
+    def _built(self, request: Request) -> httpx.Request:
+        body = request.content
+        content = body.chunks() if isinstance(body, FileBody) else body
+        return self._http.build_request(
+            **arguments(request), content=content, timeout=self._timeout + request.patience
         )
 
-    def evaluation(self, evaluation: str, wait: float = 0) -> Evaluation:
-        """As it is now, or once it has ended, at most `wait` seconds later."""
-        headers = {"Prefer": f"wait={int(wait)}"} if wait >= 1 else {}
-        found = self.request("GET", f"/v1/evaluations/{evaluation}", headers=headers)
-        return Evaluation.model_validate(found)
+    def _list(self, listing: Listing[T]) -> Iterator[T]:
+        while not listing.finished:
+            yield from self._run(listing.next_page())
 
-    def wait(
-        self,
-        evaluation: str,
-        timeout: float = 600.0,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> Evaluation:
-        """Until it has ended. Raises TimeoutError."""
-        deadline = time.monotonic() + timeout
+    def _follow(self, source: Source[T]) -> Iterator[T]:
+        attempts = Attempts(self._retries)
         while True:
-            found = self.evaluation(evaluation, wait=0 if progress else 20)
-            if progress is not None:
-                progress(found.progress)
-            if found.status in FINAL:
-                return found
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{evaluation} is still {found.status} after {timeout:.0f} s")
-            if progress is not None:
-                time.sleep(0.3)
+            request, position = source.start(), source.position
+            try:
+                with closing(self._http.send(self._built(request), stream=True)) as response:
+                    if response.is_success:
+                        source.opened(str(response.url), length(response))
+                        for chunk in response.iter_bytes():
+                            yield from source.feed(chunk)
+                        return
+                    response.read()
+                    outcome: Outcome = reply(response)
+            except httpx.RequestError as error:
+                outcome = error
+            if source.position > position:
+                attempts = Attempts(self._retries)
+            time.sleep(attempts.after(request, outcome))
 
-    def cancel(self, evaluation: str) -> Evaluation:
-        return Evaluation.model_validate(
-            self.request("POST", f"/v1/evaluations/{evaluation}/cancel")
-        )
-
-    def samples(
-        self, evaluation: str, sort: str | None = None, order: str = "asc", limit: int = 20
-    ) -> list[Sample]:
-        """The first `limit` samples by a score, worst (lowest) first."""
-        path = f"/v1/evaluations/{evaluation}/samples"
-        found = self.request("GET", path, sort=sort, order=order, limit=limit)
-        return [Sample.model_validate(one) for one in found["data"]]
-
-    def events(self, evaluation: str, after: int = 0) -> Iterator[Event]:
-        """An evaluation's events as they happen, until it ends."""
-        return self.events_of(f"/v1/evaluations/{evaluation}", after)
-
-    def events_of(self, path: str, after: int = 0) -> Iterator[Event]:
-        """Events of whatever is at `path`, as they happen, until it ends."""
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
-        with self._http.stream("GET", f"{path}/events", headers=headers, timeout=None) as response:
-            if response.is_error:
-                response.read()
-                _checked(response)
-            fields: dict[str, str] = {}
-            for line in response.iter_lines():
-                if line.startswith(":"):
-                    continue
-                if line:
-                    name, _, value = line.partition(": ")
-                    fields[name] = value
-                elif fields:
-                    number = int(fields["id"]) if "id" in fields else None
-                    yield Event(id=number, type=fields["event"], data=orjson.loads(fields["data"]))
-                    fields = {}
-
-    def create_dataset(
-        self, name: str, records: Sequence[Mapping[str, Any]], kind: str = "eval"
-    ) -> Dataset:
-        body = {"name": name, "kind": kind, "records": list(records)}
-        return Dataset.model_validate(self.request("POST", "/v1/datasets", body))
-
-    def leaderboard(self, dataset: str, metric: str, **query: Any) -> Leaderboard:
-        found = self.request("GET", f"/v1/leaderboards/{dataset}", metric=metric, **query)
-        return Leaderboard.model_validate(found)
-
-    def compare(
-        self, a: str, b: str, metrics: Sequence[str] | None = None, **more: Any
-    ) -> list[dict[str, Any]]:
-        """The results of `POST /v1/comparisons`, one a score."""
-        body: dict[str, Any] = {"evaluations": [a, b], **more}
-        if metrics is not None:
-            body["metrics"] = list(metrics)
-        results: list[dict[str, Any]] = self.request("POST", "/v1/comparisons", body)["results"]
-        return results
-
-    def score(
-        self, metrics: Sequence[MetricLike], samples: Sequence[Mapping[str, Any]]
-    ) -> dict[str, Any]:
-        """Values and per-sample values, at once; nothing is stored."""
-        body = {"metrics": list(metrics), "samples": list(samples)}
-        scores: dict[str, Any] = self.request("POST", "/v1/score", body)["scores"]
-        return scores
-
-
-def _checked(response: httpx.Response) -> Any:
-    if response.is_success:
-        return orjson.loads(response.content)
-    try:
-        error = orjson.loads(response.content)["error"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        error = {"code": "unreadable_answer", "message": response.text[:500]}
-    raise AssayError(
-        response.status_code,
-        error.get("code", "unknown"),
-        error.get("message", ""),
-        error.get("param"),
-        response.headers.get("x-request-id"),
-    )
+    def _download(self, download: Download) -> Path:
+        with download:
+            for _ in self._follow(download):
+                pass
+            return download.finish()

@@ -19,7 +19,6 @@ from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, english, news
 from inference.load import without_progress_bars
 from inference.pool import ModelPool
-from metrics import parse
 from metrics.bertscore import METRIC
 from metrics.core.metric import Floats
 
@@ -39,7 +38,7 @@ def rows(scale: float) -> Iterator[Row]:
         pool = ModelPool([], Path(cache))
 
         def ours(pairs: Pairs) -> Floats:
-            return rows_of(METRIC, parse(METRIC, {"model": MODEL}), pairs.samples, pool)[:, :3]
+            return rows_of(METRIC.bind({"model": MODEL}), pairs.samples, pool)[:, :3]
 
         def theirs(pairs: Pairs) -> Any:
             return torch.stack(scorer.score(pairs.outputs, pairs.references), dim=1).numpy()

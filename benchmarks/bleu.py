@@ -7,7 +7,6 @@ from typing import Any
 
 from benchmarks.comparing import QUICK, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, news
-from metrics import parse
 from metrics.bleu import METRIC
 from metrics.core.metric import Floats
 
@@ -18,7 +17,7 @@ def rows(scale: float) -> Iterator[Row]:
     inputs = [news(max(2, int(5000 * scale)), seed) for seed in range(QUICK)]
 
     def ours(pairs: Pairs) -> Floats:
-        return rows_of(METRIC, parse(METRIC, {}), pairs.samples)
+        return rows_of(METRIC.bind(), pairs.samples)
 
     def theirs(pairs: Pairs) -> Any:
         from sacrebleu.metrics.bleu import BLEU

@@ -14,7 +14,6 @@ import numpy as np
 
 from benchmarks.comparing import Row, bound, furthest, in_turns, ratio, rows_of, seconds, timed
 from benchmarks.texts import Pairs, news
-from metrics import parse
 from metrics.bleu import METRIC
 from metrics.core.metric import Floats
 from metrics.statistics.intervals import Intervals, bootstrap
@@ -29,7 +28,7 @@ REPLICATES = 1000
 WIDTH, P = 0.17, 0.09
 MEBIBYTES = 128  # beyond the rows themselves, at a million segments; sacrebleu's way takes 40 GB
 
-PARAMS: Any = parse(METRIC, {})
+BLEU = METRIC.bind()
 Systems = tuple[Pairs, Pairs, Floats, Floats]
 
 
@@ -54,11 +53,11 @@ def systems(segments: int, seed: int) -> Systems:
     """Two systems over the same references, equally good: a p-value worth comparing."""
     a = news(segments, seed)
     b = news(segments, seed, system=1)
-    return a, b, rows_of(METRIC, PARAMS, a.samples), rows_of(METRIC, PARAMS, b.samples)
+    return a, b, rows_of(BLEU, a.samples), rows_of(BLEU, b.samples)
 
 
 def reduce(sums: Floats) -> Floats:
-    return METRIC.reduce(sums, PARAMS)
+    return BLEU.reduce(sums)
 
 
 def ours(given: Systems) -> tuple[list[Intervals], Difference, list[Floats]]:
@@ -116,7 +115,7 @@ def memory(segments: int) -> Row:
 
 def report(segments: int) -> None:
     """Prints what a bootstrap of so many segments takes, as JSON."""
-    counted = rows_of(METRIC, PARAMS, news(1000, seed=0).samples)
+    counted = rows_of(BLEU, news(1000, seed=0).samples)
     many = np.tile(counted, (-(-segments // len(counted)), 1))[:segments]
     keys = unit_keys([f"s{at}" for at in range(segments)])
     bootstrap(many[:1000], keys[:1000], reduce, replicates=REPLICATES)  # what is loaded once

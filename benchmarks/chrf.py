@@ -7,7 +7,6 @@ from typing import Any
 
 from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, news
-from metrics import parse
 from metrics.chrf import METRIC
 from metrics.core.metric import Floats
 
@@ -19,7 +18,7 @@ def rows(scale: float) -> Iterator[Row]:
         inputs = [news(max(2, int(2000 * scale)), seed) for seed in range(ROUNDS)]
 
         def ours(pairs: Pairs, word_order: int = word_order) -> Floats:
-            return rows_of(METRIC, parse(METRIC, {"word_order": word_order}), pairs.samples)
+            return rows_of(METRIC.bind({"word_order": word_order}), pairs.samples)
 
         def theirs(pairs: Pairs, word_order: int = word_order) -> Any:
             from sacrebleu.metrics.chrf import CHRF

@@ -12,7 +12,7 @@ import numpy as np
 
 from inference.protocol import Models, NoModels
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import AnyMetric, Floats, Params, Sample
+from metrics.core.metric import BoundMetric, Floats, Sample
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -96,18 +96,16 @@ def seconds(value: float) -> str:
     return f"{value:.3f} s" if value < 1 else f"{value:.2f} s"
 
 
-def rows_of(
-    metric: AnyMetric, params: Params, samples: Sequence[Sample], models: Models | None = None
-) -> Floats:
+def rows_of(metric: BoundMetric, samples: Sequence[Sample], models: Models | None = None) -> Floats:
     """(n_samples, n_columns) what the service stores: measured and settled, as it does both."""
     items, unit = items_of(samples)
-    evidence = measure(metric, params, items, models or NoModels())
-    return metric.settle(evidence, unit, params).rows
+    evidence = measure(metric, items, models or NoModels())
+    return metric.settle(evidence, unit).rows
 
 
-def value_of(metric: AnyMetric, params: Params, rows: Floats) -> Floats:
+def value_of(metric: BoundMetric, rows: Floats) -> Floats:
     """(n_scores,) the set's values."""
-    return metric.reduce(rows.sum(0), params)
+    return metric.reduce(rows.sum(0))
 
 
 def furthest(a: Any, b: Any) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from benchmarks.comparing import QUICK, Row, furthest, in_turns, ratio, rows_of, value_of
 from benchmarks.texts import Pairs, news
-from metrics import parse
 from metrics.core.metric import Floats
 from metrics.distinct_n import METRIC, ORDERS
 
@@ -17,8 +16,8 @@ def rows(scale: float) -> Iterator[Row]:
     inputs = [news(max(2, int(20_000 * scale)), seed) for seed in range(QUICK)]
 
     def ours(pairs: Pairs) -> Floats:
-        params = parse(METRIC, {})
-        return value_of(METRIC, params, rows_of(METRIC, params, pairs.samples))[: len(ORDERS)]
+        metric = METRIC.bind()
+        return value_of(metric, rows_of(metric, pairs.samples))[: len(ORDERS)]
 
     found = in_turns(inputs, ours, lambda pairs: [distinct(pairs.outputs, n) for n in ORDERS])
     difference = max(furthest(a, b) for a, b in found.results)

@@ -24,7 +24,7 @@ from benchmarks.comparing import rows_of
 from benchmarks.texts import english
 from inference.pool import ModelPool
 from inference.protocol import DType
-from metrics import find, parse
+from metrics import find
 from metrics.core.metric import Floats, Sample
 
 ENCODER, LANGUAGE = "builtin/minilm-l6", "builtin/smollm2-135m-instruct"
@@ -76,12 +76,11 @@ def measured(
 def run(
     pool: ModelPool, name: str, model: str, dtype: DType, samples: Sequence[Sample], tokens: int
 ) -> Pass:
-    metric = find(name)
-    params = parse(metric, {"model": model, "dtype": dtype})
-    rows_of(metric, params, samples[:64], pool)  # loads and warms up
+    metric = find(name).bind({"model": model, "dtype": dtype})
+    rows_of(metric, samples[:64], pool)  # loads and warms up
     _synchronize(pool.device, lambda cuda: cuda.reset_peak_memory_stats())
     begun = time.perf_counter()
-    rows = rows_of(metric, params, samples, pool)  # rows are numpy's: the device has finished
+    rows = rows_of(metric, samples, pool)  # rows are numpy's: the device has finished
     spent = time.perf_counter() - begun
     peak = _synchronize(pool.device, lambda cuda: cuda.max_memory_allocated() / 2**30)
     return Pass(name, dtype, spent, tokens, peak, rows)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, summaries
-from metrics import parse
-from metrics.core.metric import Floats, Params
+from metrics.core.metric import BoundMetric, Floats
 from metrics.rouge import METRIC, NAMES
 
 REQUIRED = 40.0
@@ -16,12 +15,12 @@ REQUIRED = 40.0
 def rows(scale: float) -> Iterator[Row]:
     for stemmer in (False, True):
         inputs = [summaries(max(2, int(500 * scale)), seed) for seed in range(ROUNDS)]
-        params = parse(
-            METRIC, {"stemmer": stemmer, "tokenizer": "rouge_score", "language": "english"}
+        metric = METRIC.bind(
+            {"stemmer": stemmer, "tokenizer": "rouge_score", "language": "english"}
         )
 
-        def ours(pairs: Pairs, params: Params = params) -> Floats:
-            return rows_of(METRIC, params, pairs.samples)[:, :-1]
+        def ours(pairs: Pairs, metric: BoundMetric = metric) -> Floats:
+            return rows_of(metric, pairs.samples)[:, :-1]
 
         def theirs(pairs: Pairs, stemmer: bool = stemmer) -> list[list[float]]:
             from rouge_score.rouge_scorer import RougeScorer

@@ -18,10 +18,10 @@ from pathlib import Path
 import httpx
 from pydantic import SecretStr
 
-from assay.client import FINAL, Client
+from assay import FINAL, Client
 from benchmarks.comparing import Row, bound, rows_of, value_of
 from benchmarks.texts import news
-from metrics import find, parse
+from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.run import prepare
 from service.db.engine import migrate
@@ -90,10 +90,9 @@ def _finished(samples: Sequence[Sample], done: float, scores: dict[str, float | 
     """The row of the whole evaluation; its scores must be those computed here."""
     differences = []
     for name in METRICS:
-        metric = find(name)
-        params = prepare(metric, parse(metric, {}), samples)
-        values = value_of(metric, params, rows_of(metric, params, samples))
-        for score, value in zip(metric.score_names(params), values.tolist(), strict=True):
+        metric = prepare(find(name).bind(), samples)
+        values = value_of(metric, rows_of(metric, samples))
+        for score, value in zip(metric.score_names, values.tolist(), strict=True):
             differences.append(abs((scores[score] or 0.0) - value))
     difference = max(differences)
     row = bound(

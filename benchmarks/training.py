@@ -29,7 +29,7 @@ from typing import Any
 
 import orjson
 
-from assay.client import Client
+from assay import Client
 from benchmarks.comparing import Row, furthest, seconds
 from benchmarks.service import answers, free_port, process, until
 from benchmarks.texts import english

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.markup import escape
 from rich.padding import Padding
 
-from assay.client import AssayError, Client, Evaluation
+from assay import AssayError, Client, Evaluation
 from demo import tables
 from demo.asking import CODE, QUESTIONS, SUMMARIES, Found, evaluate, evaluate_all, model_calls
 from demo.service import DemoError, Service, running

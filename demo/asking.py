@@ -13,7 +13,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from assay.client import FINAL, Client, Evaluation, MetricLike
+from assay import FINAL, Client, Evaluation, MetricLike
 from demo import programs
 from demo.service import DemoError
 from demo.shipped import read_outputs, read_records

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from assay.client import Evaluation, Leaderboard, Sample, Score
+from assay import Evaluation, Leaderboard, Sample, Score
 
 PERCENT = frozenset({"bleu", "chrf"})  # on their reference implementation's scale, 0 to 100
 

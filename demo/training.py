@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from assay.client import FINAL, AssayError, Client
+from assay import FINAL, AssayError, Client
 from demo import curves, tables
 from demo.service import DemoError, running
 from demo.shipped import read_records

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from metrics.core.errors import UnknownMetric
-from metrics.core.metric import AnyMetric, Params
-from metrics.core.registry import declarations, hint, parsed
+from metrics.core.metric import AnyMetric
+from metrics.core.registry import declarations, hint
 
 COMMUNITY = "evaluate/"  # prefix of `evaluate`'s metrics, from a local folder
 
@@ -37,9 +36,3 @@ def find(name: str, roots: Sequence[Path] = ()) -> AnyMetric:
     if name in known:
         return known[name]
     raise UnknownMetric(f"no metric is called {name!r}; {hint(name, known)}", "name")
-
-
-def parse(metric: AnyMetric, params: Mapping[str, Any]) -> Params:
-    """Parameters, validated. Raises InputError naming the parameter, with the nearest names."""
-    found: Params = parsed(metric.params, params, metric.name, "params")
-    return found

@@ -25,12 +25,10 @@ from rich.text import Text
 import metrics
 from inference.errors import InputError
 from inference.pool import ModelPool
-from metrics.core.metric import AnyMetric, Params, Sample
+from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result, ScoreValue
 from metrics.core.run import score, validate
 from service.settings import Settings
-
-Request = tuple[AnyMetric, Params]
 
 
 class Line(BaseModel):
@@ -53,14 +51,8 @@ class Line(BaseModel):
         return self
 
     def sample(self, number: int) -> Sample:
-        return Sample(
-            id=self.id if self.id is not None else str(number),
-            outputs=tuple(self.outputs) if self.output is None else (self.output,),
-            references=tuple(self.references),
-            prompt=self.prompt,
-            tests=self.tests,
-            metadata=self.metadata,
-        )
+        outputs = self.outputs if self.output is None else (self.output,)
+        return Sample.of({"id": str(number), **self.model_dump(exclude_none=True)}, outputs)
 
 
 def read(path: Path) -> list[Sample]:
@@ -85,7 +77,7 @@ def read(path: Path) -> list[Sample]:
     return samples
 
 
-def requests(names: str, params: str, roots: Sequence[Path]) -> list[Request]:
+def requests(names: str, params: str, roots: Sequence[Path]) -> list[BoundMetric]:
     """`bleu,rouge` and `{"rouge": {"stemmer": true}}` as declarations with their parameters.
 
     Raises InputError (UnknownMetric) with the nearest names.
@@ -102,11 +94,11 @@ def requests(names: str, params: str, roots: Sequence[Path]) -> list[Request]:
         raise InputError('--params: give each metric its own, as {"rouge": {"stemmer": true}}')
     if unused := set(given) - set(wanted):
         raise InputError(f"--params: {', '.join(sorted(unused))} not among --metrics {names}")
-    return [(metric, metrics.parse(metric, given.get(name, {}))) for name, metric in found]
+    return [metric.bind(given.get(name)) for name, metric in found]
 
 
 def run(
-    samples: Sequence[Sample], asked: Sequence[Request], settings: Settings, device: str
+    samples: Sequence[Sample], asked: Sequence[BoundMetric], settings: Settings, device: str
 ) -> list[Result]:
     """A result for each request, with a progress bar for each on standard error."""
     models = ModelPool(
@@ -120,7 +112,7 @@ def run(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
-        tasks = [bars.add_task(metric.name, total=outputs) for metric, _ in asked]
+        tasks = [bars.add_task(metric.name, total=outputs) for metric in asked]
         return score(
             samples,
             asked,
@@ -131,16 +123,16 @@ def run(
         )
 
 
-def as_json(asked: Sequence[Request], results: Sequence[Result], samples: int) -> str:
+def as_json(asked: Sequence[BoundMetric], results: Sequence[Result], samples: int) -> str:
     """The scores as an evaluation carries them."""
     scores = [
         {"metric": metric.name, **dataclasses.asdict(value)}
-        for (metric, _), value in _values(asked, results)
+        for metric, value in _values(asked, results)
     ]
     return json.dumps({"samples": samples, "scores": scores}, ensure_ascii=False, indent=2)
 
 
-def show(asked: Sequence[Request], results: Sequence[Result], console: Console) -> None:
+def show(asked: Sequence[BoundMetric], results: Sequence[Result], console: Console) -> None:
     """A table of values with intervals, then what was noted, then the signatures."""
     values = [value for _, value in _values(asked, results)]
     table = Table("score", box=None, header_style="bold")
@@ -171,11 +163,11 @@ def failed(results: Iterable[Result]) -> bool:
 
 
 def _values(
-    asked: Sequence[Request], results: Sequence[Result]
-) -> list[tuple[Request, ScoreValue]]:
+    asked: Sequence[BoundMetric], results: Sequence[Result]
+) -> list[tuple[BoundMetric, ScoreValue]]:
     return [
-        (request, value)
-        for request, result in zip(asked, results, strict=True)
+        (metric, value)
+        for metric, result in zip(asked, results, strict=True)
         for value in result.scores
     ]
 

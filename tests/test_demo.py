@@ -6,12 +6,12 @@ import pytest
 from rich.console import Console
 
 import trainers
-from assay.client import Evaluation
+from assay import Evaluation
 from demo import curves, programs, tables, training
 from demo.asking import BOARDS, SUMMARIES, Board
 from demo.outputs import lead, loop
 from demo.shipped import DATA, read_outputs, read_records
-from metrics import find, parse
+from metrics import find
 from service.datasets.schemas import checked
 
 
@@ -26,8 +26,7 @@ def test_every_system_has_an_output_for_every_record(board: Board) -> None:
         assert all(outputs.values())
     for metric in board.metrics:
         asked = {"name": metric, "params": {}} if isinstance(metric, str) else metric
-        declared = find(asked["name"])
-        needed = declared.needs(parse(declared, asked["params"]))
+        needed = find(asked["name"]).bind(asked["params"]).needs
         for record in records:
             assert all(record.get(field) for field in needed if field != "output")
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from metrics.core.metric import AnyMetric, Floats, Ints, Params
+from metrics.core.metric import BoundMetric, Floats, Ints
 from metrics.core.result import Result, ScoreValue
 from metrics.core.signature import difference
 from metrics.statistics import paired
@@ -61,8 +61,7 @@ class Pair:
 
 
 def compare(
-    metric: AnyMetric,
-    params: Params,
+    metric: BoundMetric,
     a: Result,
     ids_a: Sequence[str],
     b: Result,
@@ -92,7 +91,7 @@ def compare(
         return tuple(map(_refused, names, refusals))
 
     keys = unit_keys([ids_a[index] for index in at_a])
-    pair = Pair(a, b, at_a, at_b, keys, lambda sums: metric.reduce(sums, params))
+    pair = Pair(a, b, at_a, at_b, keys, metric.reduce)
     differences = (_jackknifed if set_bound else _resampled)(pair, testing)
     values = [evaluate(pair.reduce, totals(rows)).tolist() for rows in pair.rows]
     return tuple(

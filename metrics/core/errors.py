@@ -13,3 +13,23 @@ class TooFewSamples(ReportedError):
     """A set-level metric has too little to say anything."""
 
     code = "too_few_samples"
+
+
+class MissingInput(InputError):
+    """A sample lacks what a metric needs; `code` says what, as `missing_references`.
+
+    metric     the metric's name
+    need       the field that the sample lacks: output, references, prompt or tests
+    index      the sample's place, from 0
+    sample_id  the sample's id
+    """
+
+    def __init__(self, metric: str, need: str, index: int, sample_id: str, where: str) -> None:
+        place = f"{where}[{index}]"
+        message = f"{metric} needs {need}, and {place} (id {sample_id!r}) has none"
+        super().__init__(message, f"{place}.{need}")
+        self.code = f"missing_{need}"
+        self.metric = metric
+        self.need = need
+        self.index = index
+        self.sample_id = sample_id

@@ -10,7 +10,7 @@ import numpy as np
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import AnyMetric, Ints, Item, Params, Sample
+from metrics.core.metric import BoundMetric, Ints, Item, Sample
 from metrics.core.signature import evidence_digest, item_digest
 
 
@@ -44,8 +44,7 @@ def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
 
 
 def measure(
-    metric: AnyMetric,
-    params: Params,
+    metric: BoundMetric,
     items: Sequence[Item],
     models: Models,
     cache: EvidenceCache | None = None,
@@ -66,9 +65,9 @@ def measure(
     distinct = [items[index] for index in np.unique(inverse, return_index=True)[1]]
     repeats = np.bincount(inverse, minlength=len(distinct))
 
-    batches = metric.plan(distinct, params, models) if metric.plan else [list(range(len(distinct)))]
+    batches = metric.plan(distinct, models)
     use_cache = cache is not None and metric.cached
-    prefix = evidence_digest(metric, params, models) if use_cache else b""
+    prefix = evidence_digest(metric, models) if use_cache else b""
     keys = [prefix + item_digest(metric, item) for item in distinct] if use_cache else []
 
     parts: list[Evidence] = []
@@ -77,7 +76,7 @@ def measure(
         batch_keys = [keys[index] for index in batch] if use_cache else []
         found = dict(cache.find(batch_keys)) if cache is not None and use_cache else {}
         if not use_cache or len(found) < len(set(batch_keys)):
-            evidence = metric.measure([distinct[index] for index in batch], params, models)
+            evidence = metric.measure([distinct[index] for index in batch], models)
             if len(evidence) != len(batch):
                 raise ValueError(
                     f"{metric.name}: {len(evidence)} items of evidence for {len(batch)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
+from metrics.core.registry import parsed
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,6 +49,24 @@ class Sample:
     prompt: str | None = None
     tests: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, record: Mapping[str, object], outputs: Sequence[str], id: str | None = None
+    ) -> Sample:
+        """The sample of a dataset's record and the outputs for it.
+
+        record  `id`, and where it has them `references`, `prompt`, `tests`, `metadata`
+        id      the sample's id in place of the record's
+        """
+        return cls(
+            id=cast(str, record["id"]) if id is None else id,
+            outputs=tuple(outputs),
+            references=tuple(cast(Sequence[str], record.get("references") or ())),
+            prompt=cast(str | None, record.get("prompt")),
+            tests=cast(str | None, record.get("tests")),
+            metadata=cast(Mapping[str, Any], record.get("metadata") or {}),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +161,130 @@ class Metric(Generic[P]):
     cached: bool = False  # evidence is dear enough to look up instead of measuring again
     bulky: bool = False  # evidence is large: dropped once the result is in
 
-    def score_names(self, params: P) -> tuple[str, ...]:
-        return tuple(score.name for score in self.scores(params))
+    def bind(self, params: Mapping[str, object] | Params | None = None) -> BoundMetric:
+        """The metric with these parameters, the others at their defaults.
 
-    def per_sample(self, rows: Floats, params: P) -> Floats:
-        """(n_units, n_scores) each unit's own value; NaN for units without one."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return (self.sentence or self.reduce)(rows, params)
+        Raises InputError naming the parameter (`params.k`), with the nearest names.
+        """
+        if isinstance(params, self.params):
+            return BoundMetric(self, params)
+        return BoundMetric(self, parsed(self.params, dict(params or {}), self.name, "params"))
 
 
 AnyMetric = Metric[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundMetric:
+    """A metric with its parameters; made by `Metric.bind`. Equal where both are equal."""
+
+    metric: AnyMetric
+    params: Params
+
+    @property
+    def name(self) -> str:
+        """The metric's name, without parameters."""
+        return self.metric.name
+
+    @property
+    def version(self) -> int:
+        """The metric's version, raised when any number may change."""
+        return self.metric.version
+
+    @property
+    def reads(self) -> tuple[Reads, ...]:
+        """Fields of an item that the evidence depends on."""
+        return self.metric.reads
+
+    @property
+    def needs(self) -> tuple[Reads, ...]:
+        """Fields that every sample must carry."""
+        return self.metric.needs(self.params)
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """The scores it yields, in the order of `reduce`'s last axis."""
+        return self.metric.scores(self.params)
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """Names of `scores`, in order."""
+        return tuple(score.name for score in self.scores)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models it runs."""
+        return self.metric.models(self.params)
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Distributions whose version can change a number."""
+        libraries = self.metric.libraries
+        return libraries(self.params) if callable(libraries) else libraries
+
+    @property
+    def interval(self) -> IntervalMethod:
+        """How intervals are computed."""
+        return self.metric.interval
+
+    @property
+    def flags(self) -> Mapping[int, Flag]:
+        """What the codes of the evidence's `flag` column mean."""
+        return self.metric.flags
+
+    @property
+    def set_level(self) -> bool:
+        """Whether no per-sample value exists."""
+        return self.metric.set_level
+
+    @property
+    def cached(self) -> bool:
+        """Whether evidence is looked up in the cache before it is measured."""
+        return self.metric.cached
+
+    @property
+    def bulky(self) -> bool:
+        """Whether evidence is dropped once the result is in."""
+        return self.metric.bulky
+
+    def dump(self) -> dict[str, Any]:
+        """All parameters as JSON values: `metric.bind` makes the same of them."""
+        return self.params.model_dump(mode="json")
+
+    def plan(self, items: Sequence[Item], models: Models) -> list[list[int]]:
+        """Batches of indices of `items`, each index once; a single batch unless declared."""
+        if self.metric.plan is None:
+            return [list(range(len(items)))]
+        return self.metric.plan(items, self.params, models)
+
+    def measure(self, items: Sequence[Item], models: Models) -> Evidence:
+        """Evidence of one batch, an entry per item. May run a model."""
+        return self.metric.measure(items, self.params, models)
+
+    def settle(self, evidence: Evidence, unit: Ints) -> Settled:
+        """Rows (n_units, n_columns) of the whole set; `unit` (n_items,) is each output's sample."""
+        return self.metric.settle(evidence, unit, self.params)
+
+    def reduce(self, sums: Floats) -> Floats:
+        """Values (..., n_scores) of summed rows (..., n_columns)."""
+        return self.metric.reduce(sums, self.params)
+
+    def per_sample(self, rows: Floats) -> Floats:
+        """(n_units, n_scores) each unit's own value; NaN for units without one."""
+        own = self.metric.sentence or self.metric.reduce
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return own(rows, self.params)
+
+    def resolve(self, samples: Sequence[Sample]) -> BoundMetric:
+        """The metric with parameters that depend on the data ("auto") filled in."""
+        if self.metric.resolve is None:
+            return self
+        return BoundMetric(self.metric, self.metric.resolve(self.params, samples))
+
+    def check(self, samples: Sequence[Sample]) -> None:
+        """Raises InputError for what only the samples show to be wrong (k > n)."""
+        if self.metric.check is not None:
+            self.metric.check(self.params, samples)
 
 
 def needs(*reads: Reads) -> Callable[[Any], tuple[Reads, ...]]:

@@ -1,6 +1,6 @@
 """Results: what a set's evidence amounts to, with intervals, and everything to test it by later.
 
-    conclude(metric, params, evidence, unit, ids, signature_parts) -> Result
+    conclude(metric, evidence, unit, ids, signature_parts) -> Result
 
 What could not be measured is taken out before `settle`: a unit's average is over the outputs that
 were measured, and a unit none of whose outputs were has a zero row and counts as missing.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from inference.errors import Cancelled, ReportedError
 from metrics.core.evidence import FLAG, Evidence
-from metrics.core.metric import AnyMetric, Floats, Ints, Params, Score, Settled
+from metrics.core.metric import BoundMetric, Floats, Ints, Score, Settled
 from metrics.core.signature import text
 from metrics.statistics import intervals, weights
 from metrics.statistics.intervals import Intervals
@@ -66,8 +66,7 @@ class Result:
 
 
 def conclude(
-    metric: AnyMetric,
-    params: Params,
+    metric: BoundMetric,
     evidence: Evidence,
     unit: Ints,
     ids: Sequence[str],
@@ -85,29 +84,28 @@ def conclude(
     A ReportedError raised on purpose while settling fails this metric's scores, and nothing else.
     """
     try:
-        settled, missing, noted = _settle(metric, params, evidence, unit, len(ids))
+        settled, missing, noted = _settle(metric, evidence, unit, len(ids))
         parts = {**signature_parts, **settled.signature}
         counted = np.flatnonzero(~missing)
         if not len(counted):
             why = "; ".join(noted) or "there is nothing to measure"
-            return failed(metric, params, ids, parts, f"no value: {why}", level=level)
-        found = _intervals(metric, params, settled, counted, ids, seed, replicates, level)
-        scores = _scores(metric, params, settled, missing, found, noted, parts, level)
+            return failed(metric, ids, parts, f"no value: {why}", level=level)
+        found = _intervals(metric, settled, counted, ids, seed, replicates, level)
+        scores = _scores(metric, settled, missing, found, noted, parts, level)
         per_sample = None
         if not metric.set_level:
-            own = metric.per_sample(settled.rows[counted], params)
+            own = metric.per_sample(settled.rows[counted])
             per_sample = np.full((len(ids), own.shape[1]), np.nan)
             per_sample[counted] = own
     except Cancelled:
         raise
     except ReportedError as error:
-        return failed(metric, params, ids, signature_parts, error.message, level=level)
+        return failed(metric, ids, signature_parts, error.message, level=level)
     return Result(scores, settled, per_sample, found.replicates, missing, seed)
 
 
 def failed(
-    metric: AnyMetric,
-    params: Params,
+    metric: BoundMetric,
     ids: Sequence[str],
     signature_parts: Mapping[str, str],
     error: str,
@@ -128,7 +126,7 @@ def failed(
             interval_method=metric.interval,
             error=error,
         )
-        for score in metric.scores(params)
+        for score in metric.scores
     )
     nothing = Settled(np.zeros((len(ids), 0)))
     return Result(scores, nothing, None, None, np.ones(len(ids), np.bool_))
@@ -148,7 +146,7 @@ def restrict(evidence: Evidence, unit: Ints, chosen: Ints) -> tuple[Evidence, In
 
 
 def _settle(
-    metric: AnyMetric, params: Params, evidence: Evidence, unit: Ints, units: int
+    metric: BoundMetric, evidence: Evidence, unit: Ints, units: int
 ) -> tuple[Settled, Mask, tuple[str, ...]]:
     """Rows of all units, which of them are missing, and sentences on what was flagged."""
     if len(evidence) != len(unit):
@@ -163,7 +161,7 @@ def _settle(
     missing[present] = False
     if not len(present):
         return Settled(np.zeros((units, 0))), missing, noted
-    settled = metric.settle(evidence, compact.astype(np.int64), params)
+    settled = metric.settle(evidence, compact.astype(np.int64))
     if len(settled.rows) != len(present):
         raise ValueError(f"{metric.name}: {len(settled.rows)} rows for {len(present)} units")
     rows, loss = settled.rows.astype(np.float64), settled.loss
@@ -182,7 +180,7 @@ def _settle(
     return settled, missing, noted
 
 
-def _flagged(metric: AnyMetric, evidence: Evidence) -> tuple[Mask, tuple[str, ...]]:
+def _flagged(metric: BoundMetric, evidence: Evidence) -> tuple[Mask, tuple[str, ...]]:
     """(n_items,) which outputs could not be measured, and each flag's message with its count."""
     if FLAG not in evidence:
         return np.zeros(len(evidence), np.bool_), ()
@@ -200,8 +198,7 @@ def _flagged(metric: AnyMetric, evidence: Evidence) -> tuple[Mask, tuple[str, ..
 
 
 def _intervals(
-    metric: AnyMetric,
-    params: Params,
+    metric: BoundMetric,
     settled: Settled,
     counted: Ints,
     ids: Sequence[str],
@@ -213,13 +210,13 @@ def _intervals(
     rows = settled.rows[counted]
     keys = weights.unit_keys([ids[index] for index in counted])
     if metric.interval == "jackknife":
-        scores = metric.scores(params)
+        scores = metric.scores
         low = np.array([score.low for score in scores])
         high = np.array([score.high for score in scores])
         return intervals.jackknife(
             rows,
             keys,
-            lambda sums: metric.reduce(sums, params),
+            metric.reduce,
             loss=None if settled.loss is None else settled.loss[counted],
             variance=settled.variance,
             bounds=(low, high),
@@ -229,7 +226,7 @@ def _intervals(
     return method(
         rows,
         keys,
-        lambda sums: metric.reduce(sums, params),
+        metric.reduce,
         seed=seed,
         replicates=replicates,
         level=level,
@@ -237,8 +234,7 @@ def _intervals(
 
 
 def _scores(
-    metric: AnyMetric,
-    params: Params,
+    metric: BoundMetric,
     settled: Settled,
     missing: Mask,
     found: Intervals,
@@ -246,9 +242,7 @@ def _scores(
     parts: Mapping[str, str],
     level: float,
 ) -> tuple[ScoreValue, ...]:
-    values = intervals.evaluate(
-        lambda sums: metric.reduce(sums, params), weights.totals(settled.rows)
-    )
+    values = intervals.evaluate(metric.reduce, weights.totals(settled.rows))
     absent = int(missing.sum())
 
     def show(score: Score, value: float, low: float, high: float, method: str) -> ScoreValue:
@@ -268,7 +262,7 @@ def _scores(
         )
 
     bounds = found.low.tolist(), found.high.tolist()
-    return tuple(map(show, metric.scores(params), values.tolist(), *bounds, found.methods))
+    return tuple(map(show, metric.scores, values.tolist(), *bounds, found.methods))
 
 
 def _scatter(rows: Floats, present: Ints, units: int) -> Floats:

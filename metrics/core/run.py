@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 from inference.errors import Cancelled, InputError, ReportedError
 from inference.protocol import Models
+from metrics.core.errors import MissingInput
 from metrics.core.measure import EvidenceCache, items_of, measure
-from metrics.core.metric import AnyMetric, Params, Reads, Sample
+from metrics.core.metric import BoundMetric, Reads, Sample
 from metrics.core.result import Result, conclude, failed
 from metrics.core.signature import parts
 
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def score(
     samples: Sequence[Sample],
-    requests: Sequence[tuple[AnyMetric, Params]],
+    requests: Sequence[BoundMetric],
     models: Models,
     *,
     cache: EvidenceCache | None = None,
@@ -38,20 +39,19 @@ def score(
     ids = [sample.id for sample in samples]
     items, unit = items_of(samples)
     results = []
-    for index, (metric, asked) in enumerate(requests):
-        params, found = asked, {"name": metric.name}
+    for index, request in enumerate(requests):
+        metric, found = request, {"name": request.name}
 
         def advance(count: int, index: int = index) -> None:
             if progress is not None:
                 progress(index, count)
 
         try:
-            params = prepare(metric, asked, samples)
-            found = parts(metric, params, models)
-            evidence = measure(metric, params, items, models, cache, advance)
+            metric = prepare(request, samples)
+            found = parts(metric, models)
+            evidence = measure(metric, items, models, cache, advance)
             result = conclude(
                 metric,
-                params,
                 evidence,
                 unit,
                 ids,
@@ -63,28 +63,29 @@ def score(
         except Cancelled:
             raise
         except ReportedError as error:
-            result = failed(metric, params, ids, found, error.message, level=level)
+            result = failed(metric, ids, found, error.message, level=level)
         except Exception as error:
             log.exception("%s failed", metric.name)
             why = f"{type(error).__name__}: {error}"
-            result = failed(metric, params, ids, found, why, level=level)
+            result = failed(metric, ids, found, why, level=level)
         results.append(result)
     return results
 
 
-def prepare(metric: AnyMetric, params: Params, samples: Sequence[Sample]) -> Params:
-    """The parameters, those that depend on the data filled in.
+def prepare(metric: BoundMetric, samples: Sequence[Sample], where: str = "samples") -> BoundMetric:
+    """The metric ready to measure the samples: resolved, its needs met, its check passed.
 
-    Raises InputError, naming the field, where the samples lack what the metric needs.
+    where  what the samples are called in a request, for errors
+
+    Raises MissingInput for the first sample that lacks what the metric needs, and InputError,
+    naming the parameter, where the metric cannot work on these samples.
     """
-    resolved = metric.resolve(params, samples) if metric.resolve else params
-    for need in metric.needs(resolved):
+    resolved = metric.resolve(samples)
+    for need in resolved.needs:
         for index, sample in enumerate(samples):
             if not _carries(sample, need):
-                field = "outputs" if need == "output" else need
-                raise InputError(f"{metric.name} needs {field}", f"samples[{index}].{field}")
-    if metric.check:
-        metric.check(resolved, samples)
+                raise MissingInput(metric.name, need, index, sample.id, where)
+    resolved.check(samples)
     return resolved
 
 

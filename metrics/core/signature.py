@@ -9,17 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from inference.protocol import Models
-from metrics.core.metric import AnyMetric, Item, Params, Score
+from metrics.core.metric import BoundMetric, Item, Score
 
 
-def parts(metric: AnyMetric, params: Params, models: Models) -> dict[str, str]:
+def parts(metric: BoundMetric, models: Models) -> dict[str, str]:
     """Everything that can change a number: name, version, every parameter, libraries, models."""
     found = {"name": metric.name, "version": str(metric.version)}
-    found |= {name: _text(value) for name, value in params.model_dump(mode="json").items()}
-    libraries = metric.libraries
-    for distribution in libraries(params) if callable(libraries) else libraries:
-        found[distribution] = _version(distribution)
-    for number, name in enumerate(metric.models(params)):
+    found |= {name: _text(value) for name, value in metric.dump().items()}
+    found |= {distribution: _version(distribution) for distribution in metric.libraries}
+    for number, name in enumerate(metric.models):
         identity = models.identity(name)
         suffix = "" if number == 0 else str(number + 1)
         found[f"weights{suffix}"] = identity.weights
@@ -34,17 +32,17 @@ def text(found: Mapping[str, str], score: Score | None = None) -> str:
     return "|".join([found["name"], *rest])
 
 
-def evidence_digest(metric: AnyMetric, params: Params, models: Models) -> bytes:
+def evidence_digest(metric: BoundMetric, models: Models) -> bytes:
     """16 bytes naming what `measure` depends on: parameters of `settle` alone are left out."""
-    found = parts(metric, params, models)
-    for name, field in type(params).model_fields.items():
+    found = parts(metric, models)
+    for name, field in type(metric.params).model_fields.items():
         extra = field.json_schema_extra
         if isinstance(extra, dict) and extra.get("stage") == "settle":
             found.pop(name, None)
     return hashlib.blake2b(text(found).encode(), digest_size=16).digest()
 
 
-def item_digest(metric: AnyMetric, item: Item) -> bytes:
+def item_digest(metric: BoundMetric, item: Item) -> bytes:
     """16 bytes naming what of the item `measure` reads."""
     state = hashlib.blake2b(digest_size=16)
     fields: dict[str, tuple[str | None, ...]] = {

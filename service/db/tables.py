@@ -84,6 +84,7 @@ evaluations = Table(
     Column("size", Integer, nullable=False),  # samples
     Column("error", JSONB),
     Column("closing", Boolean, nullable=False, server_default=text("false")),
+    Column("on_end", JSONB),  # the task to defer when it has ended: {"task", "ids"}
     _created(),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),

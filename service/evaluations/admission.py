@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -154,14 +155,7 @@ def _content(
     outputs = _by_record(body, records, found.name) if body.outputs is not None else {}
     pending = _pending(body)
     samples = [
-        Sample(
-            id=record["id"],
-            outputs=tuple(outputs.get(index, pending)),
-            references=tuple(record.get("references") or ()),
-            prompt=record.get("prompt"),
-            tests=record.get("tests"),
-        )
-        for index, record in enumerate(records)
+        Sample.of(record, outputs.get(index, pending)) for index, record in enumerate(records)
     ]
     _promptless(body, samples, "records")
     fit(asked, samples, "records")
@@ -187,9 +181,7 @@ def _inline(
     samples = [sample.sample(index) for index, sample in enumerate(given)]
     unique_ids(samples)
     if pending:
-        samples = [
-            Sample(one.id, pending, one.references, one.prompt, one.tests) for one in samples
-        ]
+        samples = [replace(sample, outputs=pending) for sample in samples]
     _promptless(body, samples, "samples")
     fit(asked, samples)
     content = [sample.record(index) for index, sample in enumerate(given)]

@@ -13,8 +13,10 @@ from sqlalchemy import Connection
 
 from inference.errors import ReportedError
 from inference.names import CHECKPOINT, locate
-from metrics import find, parse
-from metrics.core.metric import AnyMetric, Params, Sample
+from metrics import find
+from metrics.core.errors import MissingInput
+from metrics.core.metric import BoundMetric, Sample
+from metrics.core.run import prepare
 from service.datasets import store as datasets
 from service.errors import ApiError, invalid, not_found, of_metric
 from service.evaluations.store import MetricRequest
@@ -74,14 +76,7 @@ class SampleIn(Schema):
         return kept
 
     def sample(self, index: int) -> Sample:
-        return Sample(
-            id=self.id or str(index + 1),
-            outputs=self.texts,
-            references=tuple(self.references),
-            prompt=self.prompt,
-            tests=self.tests,
-            metadata=self.metadata,
-        )
+        return Sample.of(self.record(index), self.texts)
 
 
 Samples = Annotated[list[SampleIn], Field(min_length=1)]
@@ -89,10 +84,9 @@ Samples = Annotated[list[SampleIn], Field(min_length=1)]
 
 @dataclass(frozen=True, slots=True)
 class RequestedMetric:
-    """A metric of the request, found and with its parameters parsed."""
+    """A metric of the request, bound to its parameters."""
 
-    metric: AnyMetric
-    params: Params
+    metric: BoundMetric
     request: MetricRequest
 
 
@@ -103,14 +97,13 @@ def known_metrics(
     found = []
     for index, one in enumerate(asked):
         try:
-            metric = find(one.name, settings.metric_roots)
-            params = parse(metric, one.params)
-            names = metric.models(params)
+            metric = find(one.name, settings.metric_roots).bind(one.params)
+            names = metric.models
         except ReportedError as error:
             raise of_metric(error, f"metrics[{index}]") from None
         for name in names:
             known_model(name, settings, f"metrics[{index}].params.model", db)
-        found.append(RequestedMetric(metric, params, MetricRequest(one.name, one.params)))
+        found.append(RequestedMetric(metric, MetricRequest(one.name, one.params)))
     return found
 
 
@@ -158,32 +151,9 @@ def fit(
 ) -> None:
     """Raises 422 when a metric needs what a sample lacks, or cannot work on these samples."""
     for index, one in enumerate(asked):
-        for need in one.metric.needs(one.params):
-            for at, sample in enumerate(samples):
-                if _lacks(sample, need):
-                    raise _lacking(one.metric.name, need, at, sample, where)
-        if one.metric.check is not None:
-            try:
-                one.metric.check(one.params, samples)
-            except ReportedError as error:
-                raise of_metric(error, f"metrics[{index}]") from None
-
-
-def _lacks(sample: Sample, need: str) -> bool:
-    match need:
-        case "output":
-            return not sample.outputs
-        case "references":
-            return not sample.references
-        case "prompt":
-            return sample.prompt is None
-        case _:
-            return sample.tests is None
-
-
-def _lacking(metric: str, need: str, at: int, sample: Sample, where: str) -> ApiError:
-    return invalid(
-        f"missing_{need}",
-        f"{metric} needs {need}, and {where}[{at}] (id {sample.id!r}) has none",
-        f"{where}[{at}].{need}",
-    )
+        try:
+            prepare(one.metric, samples, where)
+        except MissingInput as error:
+            raise invalid(error.code, error.message, error.field) from None
+        except ReportedError as error:
+            raise of_metric(error, f"metrics[{index}]") from None

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from inference.errors import ReportedError
-from metrics.core.metric import AnyMetric, Params
+from metrics.core.metric import BoundMetric
 from metrics.core.packing import pack
 from metrics.core.result import Result, ScoreValue, conclude, failed, restrict
 from service.datasets import store as datasets
@@ -19,7 +19,6 @@ from service.evaluations import cache as evidence
 from service.evaluations import scores as results
 from service.evaluations import shards
 from service.evaluations import store as evaluations
-from service.evaluations.ending import judge_later
 from service.evaluations.jobs import FAILED_METRIC, declared, joined
 from service.http import idempotency
 from service.jobs import counters
@@ -58,7 +57,6 @@ def close(context: Context, evaluation: str) -> None:
         else:
             error = {"code": "all_metrics_failed", "message": "no metric could be computed"}
             evaluations.finish(db, evaluation, "failed", {"error": error}, error)
-        judge_later(db, evaluation)
         counters.add(db, closing.seconds)
     with context.engine.begin() as db:  # apart: nobody should wait for the evaluation's row
         evidence.trim(db, context.settings.evidence_cache_bytes)
@@ -92,7 +90,7 @@ class Closing:
         """One metric's scores, over the whole set and over every slice."""
         began = time.monotonic()
         try:
-            metric, params = declared(self.context, one)
+            metric = declared(self.context, one)
         except ReportedError as error:  # it could not even be planned: there are no names of scores
             self._add(one, _nameless(one, error, self.row.level, len(self.ids)), "")
             return
@@ -101,7 +99,7 @@ class Closing:
                 raise ReportedError(one.error["message"], one.error.get("param"))
             with self.context.engine.connect() as db:
                 found = joined(shards.read(db, self.row.id, one.position))
-            result = self._result_of(metric, params, one, found, self.unit, self.ids)
+            result = self._result_of(metric, one, found, self.unit, self.ids)
             if any(score.value is not None for score in result.scores):
                 self.packed[one.position] = pack(result)
             if metric.bulky:
@@ -110,27 +108,25 @@ class Closing:
             for name, chosen in self.slices.items():
                 part, unit = restrict(found, self.unit, chosen)
                 ids = [self.ids[index] for index in chosen]
-                sliced = self._result_of(metric, params, one, part, unit, ids)
+                sliced = self._result_of(metric, one, part, unit, ids)
                 self._add(one, sliced.scores, name)
         except ReportedError as error:
-            self._fail(one, metric, params, error)
+            self._fail(one, metric, error)
         except SQLAlchemyError:  # worth another attempt
             raise
         except Exception as error:  # whatever it is, the other metrics stand
             log.exception("%s cannot be concluded", one.name)
             reason = f"an internal error stopped it ({type(error).__name__}; the log says more)"
-            self._fail(one, metric, params, ReportedError(reason))
+            self._fail(one, metric, ReportedError(reason))
         self.seconds["conclude_seconds", one.name] = time.monotonic() - began
 
-    def _fail(
-        self, one: evaluations.Plan, metric: AnyMetric, params: Params, error: ReportedError
-    ) -> None:
+    def _fail(self, one: evaluations.Plan, metric: BoundMetric, error: ReportedError) -> None:
         """Its scores carry the error; what it had concluded so far is forgotten."""
         self.packed.pop(one.position, None)
         self.rows = [row for row in self.rows if row["position"] != one.position]
         signature = one.signature or {"name": one.name}
         level = self.row.level
-        result = failed(metric, params, self.ids, signature, error.message, level=level)
+        result = failed(metric, self.ids, signature, error.message, level=level)
         self._add(one, result.scores, "", error)
 
     def summary(self) -> dict[str, Any]:
@@ -141,8 +137,7 @@ class Closing:
 
     def _result_of(
         self,
-        metric: AnyMetric,
-        params: Params,
+        metric: BoundMetric,
         one: evaluations.Plan,
         found: Any,
         unit: Any,
@@ -150,7 +145,6 @@ class Closing:
     ) -> Result:
         return conclude(
             metric,
-            params,
             found,
             unit,
             ids,

@@ -17,16 +17,15 @@ from typing import Any
 
 from inference.errors import Cancelled, ReportedError
 from inference.protocol import Generation
-from metrics import find, parse
+from metrics import find
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import AnyMetric, Params, Sample
+from metrics.core.metric import BoundMetric, Sample
 from metrics.core.signature import parts
 from service.datasets import store as datasets
 from service.evaluations import shards
 from service.evaluations import store as evaluations
 from service.evaluations.cache import StoredEvidence
-from service.evaluations.ending import judge_later
 from service.evaluations.progress import Progress
 from service.jobs import counters, queue
 from service.jobs.context import Context
@@ -41,7 +40,7 @@ def plan(context: Context, evaluation: str) -> None:
         row = evaluations.get(db, evaluation)
         if row is None or row.status in evaluations.FINAL:
             return
-        samples = [sample_of(record, ()) for record in datasets.read_records(db, row.dataset_id)]
+        samples = [Sample.of(record, ()) for record in datasets.read_records(db, row.dataset_id)]
         asked = evaluations.plans(db, evaluation)
     planned = [_plan_metric(context, one, samples) for one in asked]
     about: dict[str, Any] = {}
@@ -114,35 +113,21 @@ def close_failed(context: Context, evaluation: str, reason: str) -> None:
     _fail(context, evaluation, "closing_failed", reason)
 
 
-def sample_of(record: Mapping[str, Any], outputs: tuple[str, ...]) -> Sample:
-    """A stored record with its outputs, as metrics take it."""
-    return Sample(
-        id=record["id"],
-        outputs=outputs,
-        references=tuple(record.get("references") or ()),
-        prompt=record.get("prompt"),
-        tests=record.get("tests"),
-        metadata=record.get("metadata") or {},
-    )
-
-
-def declared(context: Context, one: evaluations.Plan) -> tuple[AnyMetric, Params]:
-    """The metric of a plan and the parameters it is measured with."""
+def declared(context: Context, one: evaluations.Plan) -> BoundMetric:
+    """The metric of a plan with the parameters it is measured with."""
     metric = find(one.name, context.settings.metric_roots)
-    return metric, parse(metric, one.resolved if one.resolved is not None else one.params)
+    return metric.bind(one.resolved if one.resolved is not None else one.params)
 
 
 def _plan_metric(
     context: Context, one: evaluations.Plan, samples: list[Sample]
 ) -> dict[str, Mapping[str, Any]]:
     try:
-        metric, params = declared(context, one)
-        if metric.resolve is not None:
-            params = metric.resolve(params, samples)
-        signature = parts(metric, params, context.models)
+        metric = declared(context, one).resolve(samples)
+        signature = parts(metric, context.models)
     except ReportedError as error:
         return {"error": described(error)}
-    return {"resolved": params.model_dump(mode="json"), "signature": signature}
+    return {"resolved": metric.dump(), "signature": signature}
 
 
 def _generate(
@@ -170,9 +155,7 @@ def _read_samples(
 ) -> list[Sample]:
     with context.engine.begin() as db:
         texts = evaluations.read_outputs(db, evaluation, start, start + len(records))
-    return [
-        sample_of(record, tuple(texts.get(start + at, ()))) for at, record in enumerate(records)
-    ]
+    return [Sample.of(record, texts.get(start + at, ())) for at, record in enumerate(records)]
 
 
 def _measure_metric(
@@ -188,11 +171,10 @@ def _measure_metric(
     kept: dict[str, Any]
     items, _ = items_of(samples)
     try:
-        metric, params = declared(context, one)
+        metric = declared(context, one)
         progress.expect(len(items))
         evidence = measure(
             metric,
-            params,
             items,
             context.models,
             cache if context.settings.evidence_cache_bytes else None,
@@ -235,7 +217,6 @@ def _fail(context: Context, evaluation: str, code: str, reason: str) -> None:
             return
         error = {"code": code, "message": reason}
         evaluations.finish(db, evaluation, "failed", {"error": error}, error)
-        judge_later(db, evaluation)
 
 
 def described(error: ReportedError) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from service.datasets import store as datasets
 from service.errors import ApiError, not_found
 from service.evaluations import store as evaluations
 from service.evaluations.admission import EvaluationIn, admit
-from service.evaluations.ending import judge_later
 from service.evaluations.samples import ordered_samples
 from service.evaluations.views import (
     EvaluationOut,
@@ -103,7 +102,6 @@ def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
     if locked.status != "cancelled":
         evaluations.finish(db, evaluation, "cancelled", {})
         queue.cancel_all(db, evaluation=evaluation)
-        judge_later(db, evaluation)
     return view(db, evaluations.get(db, evaluation))
 
 

@@ -6,6 +6,8 @@ the closing of the last shard all happen under it.
     queued -> running -> succeeded
        |         |-----> failed
        |---------|-----> cancelled
+
+`finish` is the one door to a final status: it defers what is to follow the end (`on_end`).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from service.db import events
 from service.db.bulk import copy
 from service.db.identifiers import new
 from service.db.tables import datasets, evaluation_metrics, evaluations, outputs, records, shards
+from service.jobs import queue
 
 FINAL = ("succeeded", "failed", "cancelled")
 
@@ -29,6 +32,23 @@ FINAL = ("succeeded", "failed", "cancelled")
 class MetricRequest:
     name: str
     params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task of the queue to defer later, with the ids its handler takes."""
+
+    name: str
+    ids: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Task:
+        """The task that `as_json` wrote."""
+        return cls(stored["task"], stored["ids"])
+
+    def as_json(self) -> dict[str, object]:
+        """The form in which it is stored."""
+        return {"task": self.name, "ids": dict(self.ids)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +76,12 @@ def create(
     seed: int,
     replicates: int,
     level: float,
+    on_end: Task | None = None,
 ) -> str:
+    """Store a queued evaluation and return its id.
+
+    `on_end` is deferred once, when it has succeeded, failed or been cancelled.
+    """
     made = new("eval")
     db.execute(
         insert(evaluations).values(
@@ -70,6 +95,7 @@ def create(
             seed=seed,
             replicates=replicates,
             level=level,
+            on_end=on_end.as_json() if on_end is not None else None,
         )
     )
     db.execute(
@@ -240,9 +266,22 @@ def finish(
     data: Mapping[str, Any],
     error: Mapping[str, Any] | None = None,
 ) -> None:
-    """To a final status. The caller holds the lock and has seen that it is not final yet."""
-    _set(db, evaluation_id, status=status, finished_at=func.now(), error=error)
+    """To a final status, the only way there; defers `on_end`. The caller holds the lock.
+
+    An evaluation that has ended stays as it ended, and defers nothing a second time.
+    """
+    ended = db.execute(
+        update(evaluations)
+        .where(evaluations.c.id == evaluation_id, evaluations.c.status.not_in(FINAL))
+        .values(status=status, finished_at=func.now(), error=error)
+        .returning(evaluations.c.on_end)
+    ).one_or_none()
+    if ended is None:
+        return
     events.append(db, evaluation_id, status, data)
+    if ended.on_end is not None:
+        task = Task.from_json(ended.on_end)
+        queue.defer(db, task.name, **task.ids)
 
 
 def _set(db: Connection, evaluation_id: str, **values: Any) -> None:

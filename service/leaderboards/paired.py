@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
-from metrics import find, parse
+from metrics import find
 from metrics.core.compare import Comparison, Testing, compare
-from metrics.core.metric import AnyMetric, Params
+from metrics.core.metric import BoundMetric
 from metrics.core.packing import unpack
 from metrics.core.result import Result
 from service.datasets import store as datasets
@@ -26,8 +26,7 @@ from service.settings import Settings
 class PairedResult:
     """One metric of one evaluation, with all that a paired test needs."""
 
-    metric: AnyMetric
-    params: Params
+    metric: BoundMetric
     result: Result
     ids: list[str]
     index: int  # of the score in question, among the metric's
@@ -40,19 +39,18 @@ def paired_result(db: Connection, settings: Settings, row: Any) -> PairedResult 
     if packed is None or evaluation is None:
         return None
     try:
-        metric = find(row.metric, settings.metric_roots)
-        params = parse(metric, row.resolved or {})
+        metric = find(row.metric, settings.metric_roots).bind(row.resolved)
     except ReportedError:
         return None
     result = unpack(packed)
     index = [score.name for score in result.scores].index(row.name)
     ids = datasets.read_ids(db, evaluation.dataset_id)
-    return PairedResult(metric, params, result, ids, index)
+    return PairedResult(metric, result, ids, index)
 
 
 def tested(a: PairedResult, b: PairedResult, testing: Testing) -> Comparison:
     """The comparison of the two on the score in question."""
-    found = compare(a.metric, a.params, a.result, a.ids, b.result, b.ids, testing)
+    found = compare(a.metric, a.result, a.ids, b.result, b.ids, testing)
     return found[a.index]
 
 

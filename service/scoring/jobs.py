@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from inference.errors import Cancelled, ReportedError
-from metrics import find, parse
+from metrics import find
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import AnyMetric, Params, Sample
+from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result, conclude
 from metrics.core.signature import parts
 from service.evaluations.cache import StoredEvidence
@@ -50,7 +50,9 @@ def score_batch(context: Context, request: str) -> None:
             return
         watch = _watch(context, [one.id for one in taken])
         waiting = [
-            Waiting(one.id, [_sample(sample) for sample in one.request["samples"]], {})
+            Waiting(
+                one.id, [Sample.of(each, each["outputs"]) for each in one.request["samples"]], {}
+            )
             for one in taken
         ]
         spent: dict[tuple[str, str], float] = {}
@@ -100,39 +102,36 @@ def _score(
     """
     began = time.monotonic()
     rows = hits = 0
-    metric = find(asked["name"], context.settings.metric_roots)
-    alike: dict[str, tuple[Params, list[Waiting]]] = {}
+    requested = find(asked["name"], context.settings.metric_roots).bind(asked["params"])
+    alike: dict[str, tuple[BoundMetric, list[Waiting]]] = {}
     for one in waiting:
-        params = parse(metric, asked["params"])
-        if metric.resolve is not None:
-            params = metric.resolve(params, one.samples)
-        alike.setdefault(params.model_dump_json(), (params, []))[1].append(one)
-    for params, together in alike.values():
+        resolved = requested.resolve(one.samples)
+        alike.setdefault(resolved.params.model_dump_json(), (resolved, []))[1].append(one)
+    for metric, together in alike.values():
         samples = [sample for one in together for sample in one.samples]
         items, unit = items_of(samples)
         cache = StoredEvidence(context.engine)
         try:
-            signature = parts(metric, params, context.models)
-            evidence = measure(metric, params, items, context.models, cache, watch)
-            _share(metric, params, signature, evidence, unit, together)
+            signature = parts(metric, context.models)
+            evidence = measure(metric, items, context.models, cache, watch)
+            _share(metric, signature, evidence, unit, together)
         except Cancelled:
             raise
         except ReportedError as error:
             for one in together:
-                for name in metric.score_names(params):
+                for name in metric.score_names:
                     one.scores[name] = {"value": None, "error": described(error)}
             continue
         rows, hits = rows + len(items), hits + cache.hits
     return {
-        ("rows_measured", metric.name): rows,
-        ("rows_from_cache", metric.name): hits,
-        ("measure_seconds", metric.name): time.monotonic() - began,
+        ("rows_measured", requested.name): rows,
+        ("rows_from_cache", requested.name): hits,
+        ("measure_seconds", requested.name): time.monotonic() - began,
     }
 
 
 def _share(
-    metric: AnyMetric,
-    params: Params,
+    metric: BoundMetric,
     signature: dict[str, str],
     evidence: Evidence,
     unit: Any,
@@ -145,7 +144,6 @@ def _share(
         chosen = np.flatnonzero((unit >= first) & (unit < last))
         result = conclude(
             metric,
-            params,
             evidence.take(chosen),
             unit[chosen] - first,
             [sample.id for sample in one.samples],
@@ -171,13 +169,3 @@ def _shown(result: Result) -> dict[str, Any]:
             "error": {"code": "no_value", "message": score.error} if score.error else None,
         }
     return shown
-
-
-def _sample(record: dict[str, Any]) -> Sample:
-    return Sample(
-        id=record["id"],
-        outputs=tuple(record["outputs"]),
-        references=tuple(record["references"]),
-        prompt=record["prompt"],
-        tests=record["tests"],
-    )

@@ -112,9 +112,7 @@ def _queue(db: Connection, settings: Settings, body: ScoreIn) -> str:
     unique_ids(samples)
     _unique_names(asked)
     fit(asked, samples)
-    metrics = [
-        {"name": one.metric.name, "params": one.params.model_dump(mode="json")} for one in asked
-    ]
+    metrics = [{"name": one.metric.name, "params": one.metric.dump()} for one in asked]
     content = {
         "metrics": metrics,
         "samples": [
@@ -138,7 +136,7 @@ def _unique_names(asked: Sequence[RequestedMetric]) -> None:
     """Raises 422 when two metrics have a score of one name: the answer is keyed by names."""
     seen: dict[str, int] = {}
     for index, one in enumerate(asked):
-        for name in one.metric.score_names(one.params):
+        for name in one.metric.score_names:
             first = seen.setdefault(name, index)
             if first != index:
                 message = f"metrics[{first}] has a score {name} already: ask for one at a time"

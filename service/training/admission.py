@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 import trainers
 from inference.errors import ReportedError
-from metrics import find, parse
+from metrics import find
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
 from service.devices import store as devices
@@ -153,35 +153,25 @@ def _known_rewards(
     for index, reward in enumerate(rewards):
         at = f"options.rewards[{index}]"
         try:
-            metric = find(reward.metric, settings.metric_roots)
-            params = parse(metric, reward.params)
+            metric = find(reward.metric, settings.metric_roots).bind(reward.params)
         except ReportedError as error:
             raise of_metric(error, at) from None
         if metric.set_level:
             message = f"{metric.name} is of a set: no sample has a value that could be a reward"
             raise invalid("no_reward", message, f"{at}.metric")
-        if reward.name is not None and reward.name not in metric.score_names(params):
-            names = ", ".join(metric.score_names(params))
+        if reward.name is not None and reward.name not in metric.score_names:
+            names = ", ".join(metric.score_names)
             message = f"{metric.name} has no score {reward.name!r}; it has {names}"
             raise invalid("unknown_score", message, f"{at}.name")
-        for name in metric.models(params):
+        for name in metric.models:
             known_model(name, settings, f"{at}.params.model", db)
-        asked = RequestedMetric(metric, params, MetricRequest(reward.metric, reward.params))
+        asked = RequestedMetric(metric, MetricRequest(reward.metric, reward.params))
         fit([asked], _with_outputs(db, dataset_id), "records")
 
 
 def _with_outputs(db: Connection, dataset_id: str) -> list[Sample]:
     """The records, each with an output still to come."""
-    return [
-        Sample(
-            id=record["id"],
-            outputs=("",),
-            references=tuple(record.get("references") or ()),
-            prompt=record.get("prompt"),
-            tests=record.get("tests"),
-        )
-        for record in datasets.read_records(db, dataset_id)
-    ]
+    return [Sample.of(record, [""]) for record in datasets.read_records(db, dataset_id)]
 
 
 def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> dict[str, Any] | None:
@@ -192,7 +182,7 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
         metrics = known_metrics(asked.metrics, settings, db)
         dataset = existing(db, asked.dataset, "dataset")
         fit(metrics, _with_outputs(db, dataset.id), "records")
-    names = [name for one in metrics for name in one.metric.score_names(one.params)]
+    names = [name for one in metrics for name in one.metric.score_names]
     watch = asked.watch if asked.watch is not None else [asked.select_by] * bool(asked.select_by)
     for at, name in [("select_by", asked.select_by), *(("watch", one) for one in watch)]:
         if name is not None and name not in names:

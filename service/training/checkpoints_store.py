@@ -90,15 +90,6 @@ def delete(db: Connection, ids: Sequence[str]) -> None:
     db.execute(update(checkpoints).where(checkpoints.c.id.in_(list(ids))).values(deleted=True))
 
 
-def job_of_evaluation(db: Connection, evaluation: str) -> str | None:
-    """The training job that an evaluation was made for, if any."""
-    found = db.scalar(select(checkpoints.c.job_id).where(checkpoints.c.evaluation_id == evaluation))
-    if found is not None:
-        return str(found)
-    start = select(training_jobs.c.id).where(training_jobs.c.start_evaluation == evaluation)
-    return db.scalar(start)
-
-
 def _listing() -> Any:
     return select(
         checkpoints,

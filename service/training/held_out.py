@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from service.datasets import store as datasets
 from service.evaluations import store as evaluations
-from service.evaluations.store import MetricRequest
+from service.evaluations.store import MetricRequest, Task
 from service.jobs import queue
 from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
@@ -56,6 +56,7 @@ def _evaluate(db: Connection, settings: Settings, job: Any, model: str, system: 
         seed=0,
         replicates=settings.replicates,
         level=settings.level,
+        on_end=Task("train.select", {"job": job.id}),
     )
     queue.defer(db, "evaluate.plan", evaluation=made)
     return made

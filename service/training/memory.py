@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
-from metrics import find, parse
+from metrics import find
 from service.datasets import store as datasets
 from service.models import store as models
 from service.settings import Settings
@@ -107,7 +107,6 @@ def _rewards(db: Connection, settings: Settings, options: Options) -> int:
     rewards = options.rewards if isinstance(options, RewardedOptions) else ()
     names = set()
     for reward in rewards:
-        metric = find(reward.metric, settings.metric_roots)
-        names |= set(metric.models(parse(metric, reward.params)))
+        names |= set(find(reward.metric, settings.metric_roots).bind(reward.params).models)
     shapes = [_shape(db, settings, name) for name in names]
     return sum(shape.parameters for shape in shapes if shape is not None)

@@ -1,4 +1,4 @@
-"""train.judge: after each evaluation of a training job, what it means for the job.
+"""train.select: after each evaluation of a training job, what it means for the job.
 
 The best checkpoint, by the lower end of its interval; which checkpoints may go; and the watch for
 reward hacking: the reward that is trained on significantly up, a held-out metric significantly

@@ -12,6 +12,7 @@ import pytest
 from inference.errors import InputError, UnknownModel
 from inference.names import locate
 from inference.pool import ModelPool
+from tests.rounding import assert_same
 
 TARGETS = ["q_proj", "v_proj", "down_proj"]
 IDS = [1, 40, 41, 300, 77, 5]
@@ -63,13 +64,13 @@ def test_an_adapted_language_model_gives_pefts_numbers(
     one = adapt(base, tmp_path / "one", "tiny-language", "CAUSAL_LM")
     loaded = pool.language("one")
     (found,) = loaded.logprobs([(IDS[:1], IDS[1:])])
-    np.testing.assert_allclose(found, next_logprobs(one), atol=1e-5)
+    assert_same(found, next_logprobs(one))
     (before,) = pool.language("tiny-language").logprobs([(IDS[:1], IDS[1:])])
     assert np.abs(found - before).max() > 0.01
 
     two = adapt(one.merge_and_unload(), tmp_path / "two", "one", "CAUSAL_LM", seed=5)
     (found,) = pool.language("two").logprobs([(IDS[:1], IDS[1:])])
-    np.testing.assert_allclose(found, next_logprobs(two), atol=1e-5)
+    assert_same(found, next_logprobs(two))
     assert [folder.name for folder in pool.files("two")] == ["tiny-language", "one", "two"]
 
     states = pool.encoder("one").hidden([IDS], 2)[0]
@@ -77,7 +78,7 @@ def test_an_adapted_language_model_gives_pefts_numbers(
 
     with torch.no_grad():
         plain = loaded.model.model(torch.tensor([IDS])).last_hidden_state[0]  # type: ignore[attr-defined]
-    np.testing.assert_allclose(states, plain.numpy(), atol=1e-5)
+    assert_same(states, plain)
 
 
 def test_an_adapted_classifier_gives_pefts_numbers(
@@ -94,7 +95,7 @@ def test_an_adapted_classifier_gives_pefts_numbers(
     with torch.no_grad():
         expected = judge(torch.tensor([IDS])).logits[:, 0].numpy()
     scores = pool.classifier("judge").scores([IDS, IDS[:3]])
-    np.testing.assert_allclose(scores[:1], expected, atol=1e-5)
+    assert_same(scores[:1], expected)
     with pytest.raises(InputError, match="a reward model has one"):
         pool.classifier("tiny-language")
 

@@ -14,6 +14,7 @@ from inference.pool import ModelPool
 from inference.protocol import Identity
 from tests.conftest import MINILM
 from tests.inference.tiny_encoders import build_albert, build_roberta, build_t5
+from tests.rounding import assert_same
 
 TEXTS = ["Hello there, world", "Привет, мир", "", "今日は 🙂", "a much longer text of many words"]
 IDENTITY = Identity("test", "0", "0")
@@ -50,7 +51,7 @@ def test_hidden_equals_the_model_called_by_hand(minilm: TransformerEncoder, laye
         want = by_hand(minilm.model, sequence)[layer]
         assert got.shape == want.shape
         assert got.dtype == np.float32
-        np.testing.assert_allclose(got, want, atol=1e-5)
+        assert_same(got, want)
 
 
 def test_layers_above_are_not_run(minilm: TransformerEncoder) -> None:
@@ -78,7 +79,7 @@ def test_a_layer_the_model_lacks(minilm: TransformerEncoder) -> None:
 def test_pooled_is_the_mean_over_real_tokens(minilm: TransformerEncoder) -> None:
     ids = minilm.encode(TEXTS)
     want = np.stack([by_hand(minilm.model, sequence)[6].mean(0) for sequence in ids])
-    np.testing.assert_allclose(minilm.pooled(ids), want, atol=1e-5)
+    assert_same(minilm.pooled(ids), want)
 
 
 def test_nothing_at_all(minilm: TransformerEncoder) -> None:
@@ -121,7 +122,7 @@ def test_a_model_without_a_plain_stack(tmp_path: Path, layer: int) -> None:
     encoder = load(build_albert(tmp_path / "albert"))
     ids = encoder.encode(TEXTS)
     for got, sequence in zip(encoder.hidden(ids, layer), ids, strict=True):
-        np.testing.assert_allclose(got, by_hand(encoder.model, sequence)[layer], atol=1e-5)
+        assert_same(got, by_hand(encoder.model, sequence)[layer])
 
 
 def test_an_encoder_decoder_is_cut_as_bert_score_cuts_it(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_an_encoder_decoder_is_cut_as_bert_score_cuts_it(tmp_path: Path) -> None
     model.encoder.block = model.encoder.block[:2]
     with torch.no_grad():
         want = model(torch.tensor(ids)).last_hidden_state[0].numpy()
-    np.testing.assert_allclose(encoder.hidden(ids, 2)[0], want, atol=1e-6)
+    assert_same(encoder.hidden(ids, 2)[0], want)
 
 
 def test_bfloat16_stays_close(minilm: TransformerEncoder, model_pool: ModelPool) -> None:

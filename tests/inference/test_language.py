@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from inference import language
@@ -13,6 +12,7 @@ from inference.language import TransformerLanguageModel
 from inference.pool import ModelPool
 from inference.protocol import Generation
 from tests.conftest import SMOLLM2
+from tests.rounding import assert_same
 from tests.tiny_models import ENGLISH, RUSSIAN, build_language_model
 
 TEXTS = [ENGLISH, RUSSIAN, "Paris.", "Москва — столица.", "日本語 🙂", "x"]
@@ -46,13 +46,13 @@ def pairs(model: TransformerLanguageModel) -> list[tuple[list[int], list[int]]]:
 def test_logprobs_are_those_of_transformers(tiny: TransformerLanguageModel) -> None:
     for (context, continuation), found in zip(pairs(tiny), tiny.logprobs(pairs(tiny)), strict=True):
         assert len(found) == len(continuation)
-        np.testing.assert_allclose(found, by_hand(tiny.model, context, continuation), atol=1e-5)
+        assert_same(found, by_hand(tiny.model, context, continuation))
 
 
 def test_a_padded_batch_equals_one_by_one(tiny: TransformerLanguageModel) -> None:
     together = tiny.logprobs(pairs(tiny))
     for pair, found in zip(pairs(tiny), together, strict=True):
-        np.testing.assert_allclose(found, tiny.logprobs([pair])[0], atol=1e-5)
+        assert_same(found, tiny.logprobs([pair])[0])
 
 
 def test_chunks_of_the_vocabulary_change_nothing(
@@ -61,7 +61,7 @@ def test_chunks_of_the_vocabulary_change_nothing(
     whole = tiny.logprobs(pairs(tiny))
     monkeypatch.setattr(language, "CHUNK_LOGITS", 7 * 600)  # seven positions at a time
     for a, b in zip(whole, tiny.logprobs(pairs(tiny)), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+        assert_same(b, a)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_what_a_family_does_to_its_logits_is_kept(
     for chunk in (1 << 25, 1):  # all at once; a position, or where need be a row, at a time
         monkeypatch.setattr(language, "CHUNK_LOGITS", chunk)
         for found, value in zip(model.logprobs(batch), expected, strict=True):
-            np.testing.assert_allclose(found, value, atol=1e-5)
+            assert_same(found, value)
 
 
 def test_too_long_or_without_context(tiny: TransformerLanguageModel) -> None:

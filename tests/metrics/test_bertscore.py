@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 from inference.bertscore_tables import baseline, tuned_layers
 from inference.errors import InputError
 from inference.pool import ModelPool
-from metrics import parse
 from metrics.bertscore import METRIC, BERTScoreParams
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Item, Sample, Settled
 from tests.inference.tiny_encoders import build_roberta
-
-TOLERANCE = 1e-5
+from tests.rounding import FORWARD, assert_same
 
 # (output, references): English, Russian, mixed, Japanese, emoji, a word, a long text, [SEP] spelt
 PAIRS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -50,9 +48,9 @@ def samples(pairs: Sequence[tuple[str, tuple[str, ...]]] = PAIRS) -> list[Sample
 
 
 def score(chosen: Sequence[Sample], pool: ModelPool, **params: Any) -> Settled:
-    parsed = parse(METRIC, params)
+    metric = METRIC.bind(params)
     items, unit = items_of(chosen)
-    return METRIC.settle(measure(METRIC, parsed, items, pool), unit, parsed)
+    return metric.settle(measure(metric, items, pool), unit)
 
 
 def theirs(
@@ -83,16 +81,16 @@ def test_equals_bert_score(
 ) -> None:
     settled = score(samples(), model_pool, idf=idf, layer=layer)
     want = theirs(minilm_folder, PAIRS, num_layers=6 if layer is None else layer, idf=idf)
-    np.testing.assert_allclose(settled.rows[:, :3], want, atol=TOLERANCE)
+    assert_same(settled.rows[:, :3], want)
     np.testing.assert_array_equal(settled.rows[:, 3], 1.0)
     assert ("idf_corpus" in settled.signature) is idf
 
 
 def test_golden_values(model_pool: ModelPool) -> None:
     settled = score(samples(PAIRS[:5]), model_pool)
-    np.testing.assert_allclose(settled.rows[:, :3], GOLDEN, atol=TOLERANCE)
+    assert_same(settled.rows[:, :3], GOLDEN)
     value = METRIC.reduce(settled.rows.sum(0), BERTScoreParams())
-    np.testing.assert_allclose(value, np.mean(GOLDEN, axis=0), atol=TOLERANCE)
+    assert_same(value, np.mean(GOLDEN, axis=0))
 
 
 def test_roberta_with_its_tokenizer_corrected(model_pool: ModelPool, models_root: Path) -> None:
@@ -115,7 +113,7 @@ def test_roberta_with_its_tokenizer_corrected(model_pool: ModelPool, models_root
 
     chosen = samples([(output, (text,)) for output, text in pairs])
     settled = score(chosen, model_pool, model=folder.name, layer=2, idf=True)
-    np.testing.assert_allclose(settled.rows[:, :3], reference(True), atol=TOLERANCE)
+    assert_same(settled.rows[:, :3], reference(True))
     assert np.abs(settled.rows[:, :3] - reference(False)).max() > 1e-3
 
 
@@ -132,7 +130,7 @@ def test_blank_texts_score_zero_and_are_flagged(
         Item("a text", ("another text",)),
     ]
     params = BERTScoreParams(idf=idf)
-    evidence = measure(METRIC, params, items, model_pool)
+    evidence = measure(METRIC.bind(params), items, model_pool)
     assert evidence["flag"].tolist() == [1, 2, 1, 0, 0]
     rows = METRIC.settle(evidence, np.arange(5), params).rows
     np.testing.assert_array_equal(rows[:3], [[0, 0, 0, 1]] * 3)
@@ -144,22 +142,22 @@ def test_text_beyond_the_window_is_flagged(model_pool: ModelPool, minilm_folder:
     pairs = [("слово " * 600, ("the word " * 600,)), ("word", ("word",))]
     items, unit = items_of(samples(pairs))
     params = BERTScoreParams()
-    evidence = measure(METRIC, params, items, model_pool)
+    evidence = measure(METRIC.bind(params), items, model_pool)
     assert evidence["flag"].tolist() == [3, 0]
     rows = METRIC.settle(evidence, unit, params).rows
     want = theirs(minilm_folder, pairs, num_layers=6)
-    np.testing.assert_allclose(rows[:, :3], want, atol=TOLERANCE)
+    assert_same(rows[:, :3], want)
 
 
 def test_idf_corpus_is_the_set_of_references(model_pool: ModelPool, minilm_folder: str) -> None:
     """The same evidence, settled for a slice, equals bert-score on that slice alone."""
     params = BERTScoreParams(idf=True)
     items, unit = items_of(samples())
-    evidence = measure(METRIC, params, items, model_pool)
+    evidence = measure(METRIC.bind(params), items, model_pool)
     whole = METRIC.settle(evidence, unit, params)
     part = METRIC.settle(evidence.take(range(4)), unit[:4], params)
     want = theirs(minilm_folder, PAIRS[:4], num_layers=6, idf=True)
-    np.testing.assert_allclose(part.rows[:, :3], want, atol=TOLERANCE)
+    assert_same(part.rows[:, :3], want)
     assert np.abs(part.rows[:, :3] - whole.rows[:4, :3]).max() > 1e-3
     assert part.signature != whole.signature
     backwards = evidence.take(range(len(PAIRS))[::-1])
@@ -176,8 +174,8 @@ def test_several_outputs_are_averaged_and_share_their_references(model_pool: Mod
         score([Sample("1", (output,), ("a cat sat",)), many[1]], model_pool, idf=True).rows[0]
         for output in many[0].outputs
     ]
-    np.testing.assert_allclose(together.rows[0], np.mean(each, axis=0), atol=1e-6)
-    np.testing.assert_allclose(together.rows[1], alone.rows[1], atol=1e-6)
+    assert_same(together.rows[0], np.mean(each, axis=0))
+    assert_same(together.rows[1], alone.rows[1])
 
 
 def test_no_token_of_positive_idf(model_pool: ModelPool) -> None:
@@ -190,7 +188,7 @@ def test_no_token_of_positive_idf(model_pool: ModelPool) -> None:
 def test_a_value_does_not_depend_on_its_neighbours(model_pool: ModelPool) -> None:
     together = score(samples(), model_pool).rows
     alone = np.concatenate([score([one], model_pool).rows for one in samples()])
-    np.testing.assert_allclose(together, alone, atol=TOLERANCE)
+    assert_same(together, alone)
 
 
 def test_negative_cosines_do_not_depend_on_padding(
@@ -200,7 +198,7 @@ def test_negative_cosines_do_not_depend_on_padding(
     ours = score(samples([OPPOSED, *PAIRS]), model_pool).rows[0, :3]
     alone = theirs(minilm_folder, [OPPOSED], num_layers=6)[0]
     padded = theirs(minilm_folder, [OPPOSED, *PAIRS], num_layers=6)[0]
-    np.testing.assert_allclose(ours, alone, atol=TOLERANCE)
+    assert_same(ours, alone)
     assert np.abs(padded - alone).max() > 5e-4
 
 
@@ -246,7 +244,7 @@ def test_rescaling_equals_bert_score_and_its_tables(
         lambda name, **kwargs: load(name, **(kwargs | corrected)),
     )
     want = theirs("distilroberta-base", pairs, num_layers=2, lang="en", rescale_with_baseline=True)
-    np.testing.assert_allclose(rescaled.rows[:, :3], want, atol=1e-4)  # 1 - b magnifies
+    assert_same(rescaled.rows[:, :3], want, FORWARD / (1 - b).min())  # which divides by 1 - b
 
 
 def test_tables_are_the_package_s() -> None:
@@ -281,7 +279,7 @@ def test_tables_are_the_package_s() -> None:
 )
 def test_bad_params(params: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        parse(METRIC, params)
+        METRIC.bind(params)
     assert caught.value.field is not None
     assert caught.value.field.startswith("params.")
 

@@ -14,7 +14,6 @@ import pytest
 from sacrebleu.metrics import BLEU
 from sacrebleu.metrics.bleu import _get_tokenizer
 
-import metrics
 from inference.errors import InputError
 from inference.protocol import NoModels
 from metrics.bleu import METRIC, BleuParams
@@ -88,7 +87,7 @@ def test_golden_statistics() -> None:
 
 
 def test_a_sample_uses_the_effective_order() -> None:
-    found = METRIC.per_sample(rows(ENGLISH).astype(np.float64), BleuParams())[:, 0]
+    found = METRIC.bind().per_sample(rows(ENGLISH).astype(np.float64))[:, 0]
     assert found.tolist() == pytest.approx(GOLDEN_SENTENCES, rel=1e-13)
 
 
@@ -160,7 +159,7 @@ def test_outputs_of_a_sample_are_pooled() -> None:
     ]
     items, unit = items_of(samples)
     params = BleuParams()
-    settled = METRIC.settle(measure(METRIC, params, items, NoModels()), unit, params)
+    settled = METRIC.settle(measure(METRIC.bind(params), items, NoModels()), unit, params)
     pairs = [(item.output, item.references) for item in items]
     expected = sacrebleu_rows(pairs)
     assert np.array_equal(settled.rows, np.stack([expected[:2].sum(axis=0), expected[2]]))
@@ -180,7 +179,7 @@ def test_no_items() -> None:
 @pytest.mark.parametrize("name", ["flores200", "flores101", "spm", "spBLEU-1K"])
 def test_tokenizers_that_need_a_network_say_so(name: str) -> None:
     with pytest.raises(InputError, match="network") as caught:
-        metrics.parse(METRIC, {"tokenize": name})
+        METRIC.bind({"tokenize": name})
     assert caught.value.field == "params.tokenize"
 
 
@@ -209,12 +208,12 @@ def test_importing_the_metric_imports_no_library() -> None:
 
 
 def test_the_signature_names_what_can_change_a_number() -> None:
-    found = signature.text(signature.parts(METRIC, BleuParams(), NoModels()))
+    found = signature.text(signature.parts(METRIC.bind(), NoModels()))
     assert found == (
         "bleu|version:1|tokenize:13a|lowercase:false|max_ngram_order:4|smooth_method:exp"
         "|smooth_value:none|effective_order:false|sacrebleu:2.6.0"
     )
-    japanese = signature.parts(METRIC, BleuParams(tokenize="ja-mecab"), NoModels())
+    japanese = signature.parts(METRIC.bind({"tokenize": "ja-mecab"}), NoModels())
     assert japanese["ipadic"] == "1.0.0"
 
 

@@ -75,7 +75,7 @@ def test_statistics_and_scores_equal_sacrebleus(params: dict[str, Any]) -> None:
 
     chrf = CHRF(**params)
     scores = [chrf._compute_f_score(row) for row in expected.tolist()]
-    got = METRIC.per_sample(found.astype(np.float64), ChrfParams(**params))
+    got = METRIC.bind(params).per_sample(found.astype(np.float64))
     assert got[:, 0].tolist() == scores
     total = chrf._aggregate_and_compute(expected.tolist()).score
     assert value(pairs, **params) == total

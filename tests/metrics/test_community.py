@@ -11,7 +11,7 @@ import pytest
 
 from inference.errors import InputError, ReportedError, Unavailable
 from inference.protocol import NoModels
-from metrics import find, parse
+from metrics import find
 from metrics.core.measure import items_of
 from metrics.core.measure import measure as measure_items
 from metrics.core.metric import AnyMetric, Item, Sample
@@ -73,10 +73,10 @@ def write(
 
 
 def value(metric: AnyMetric, samples: list[Sample], **given: Any) -> Any:
-    params = parse(metric, given)
+    bound = metric.bind(given)
     items, unit = items_of(samples)
-    evidence = measure_items(metric, params, items, NoModels())
-    return metric.reduce(metric.settle(evidence, unit, params).rows.sum(0), params)
+    evidence = measure_items(bound, items, NoModels())
+    return bound.reduce(bound.settle(evidence, unit).rows.sum(0))
 
 
 SAMPLES = [
@@ -126,8 +126,7 @@ def test_numbers_and_single_references(tmp_path: Path) -> None:
 def test_not_a_number_is_missing(tmp_path: Path) -> None:
     write(tmp_path)
     metric = find("evaluate/length_ratio", [tmp_path])
-    params = parse(metric, {})
-    evidence = metric.measure([Item("ab", ("",)), Item("ab", ("a",))], params, NoModels())
+    evidence = metric.bind().measure([Item("ab", ("",)), Item("ab", ("a",))], NoModels())
     assert evidence["flag"].tolist() == [1, 0]
     assert evidence["row"].tolist() == [[0, 0], [2, 1]]
     assert metric.flags[1].missing
@@ -145,11 +144,11 @@ def test_what_the_caller_got_wrong_is_named(tmp_path: Path) -> None:
             value(metric, SAMPLES, **given)
         assert caught.value.field == field
     with pytest.raises(InputError, match="option"):
-        parse(metric, {"option": {}})
+        metric.bind({"option": {}})
     with pytest.raises(InputError):
-        parse(metric, {"options": {"power": float("nan")}})
+        metric.bind({"options": {"power": float("nan")}})
     with pytest.raises(InputError):
-        parse(metric, {"files": "another"})
+        metric.bind({"files": "another"})
     write(tmp_path, "broken", "raise OSError('no such thing')")
     with pytest.raises(ReportedError, match="no such thing"):
         value(find("evaluate/broken", [tmp_path]), SAMPLES)
@@ -204,18 +203,18 @@ def test_absolute_paths_stay_out_of_the_name(tmp_path: Path) -> None:
 def test_signature_follows_the_files(tmp_path: Path) -> None:
     folder = write(tmp_path)
     before = find("evaluate/length_ratio", [tmp_path])
-    old = parts(before, parse(before, {}), NoModels())
+    old = parts(before.bind(), NoModels())
     assert old["evaluate"][0].isdigit()
     (folder / "__pycache__").mkdir()
     (folder / "__pycache__" / "x.pyc").write_bytes(b"x")
     same = find("evaluate/length_ratio", [tmp_path])
-    assert parts(same, parse(same, {}), NoModels()) == old
+    assert parts(same.bind(), NoModels()) == old
     (folder / "length_ratio.py").write_text(
         SCRIPT.replace("FEATURE", MANY).replace("power=1", "power=3")
     )
     after = find("evaluate/length_ratio", [tmp_path])
-    assert parts(after, parse(after, {}), NoModels()) != old
-    digests = {evidence_digest(one, parse(one, {}), NoModels()) for one in (before, after)}
+    assert parts(after.bind(), NoModels()) != old
+    digests = {evidence_digest(each.bind(), NoModels()) for each in (before, after)}
     assert len(digests) == 2
     assert value(after, SAMPLES[1:]).tolist() == [27]
 
@@ -223,9 +222,9 @@ def test_signature_follows_the_files(tmp_path: Path) -> None:
 def test_options_in_any_order_are_the_same(tmp_path: Path) -> None:
     write(tmp_path)
     metric = find("evaluate/length_ratio", [tmp_path])
-    a = parse(metric, {"options": {"x": 1, "power": 2}})
-    b = parse(metric, {"options": {"power": 2, "x": 1}})
-    assert parts(metric, a, NoModels()) == parts(metric, b, NoModels())
+    a = metric.bind({"options": {"x": 1, "power": 2}})
+    b = metric.bind({"options": {"power": 2, "x": 1}})
+    assert parts(a, NoModels()) == parts(b, NoModels())
 
 
 def test_declaring_does_not_import_evaluate(tmp_path: Path) -> None:
@@ -251,6 +250,5 @@ def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_rows_are_finite(tmp_path: Path) -> None:
     write(tmp_path)
     metric = find("evaluate/length_ratio", [tmp_path])
-    params = parse(metric, {})
-    evidence = metric.measure([Item("x", ("",))], params, NoModels())
+    evidence = metric.bind().measure([Item("x", ("",))], NoModels())
     assert np.isfinite(evidence["row"].astype(np.float64)).all()

@@ -250,5 +250,5 @@ def test_faster_than_sets_of_tuples() -> None:
 def test_declared_for_a_set() -> None:
     assert METRIC.set_level
     assert METRIC.interval == "jackknife"
-    assert METRIC.score_names(DistinctParams())[0] == "distinct_1"
-    assert METRIC.score_names(DistinctParams())[7] == "ead_4"
+    assert METRIC.bind().score_names[0] == "distinct_1"
+    assert METRIC.bind().score_names[7] == "ead_4"

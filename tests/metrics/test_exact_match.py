@@ -10,10 +10,10 @@ from lm_eval.tasks.super_glue.record.t5_utils import squad_em_agg
 
 from inference.errors import InputError
 from inference.protocol import NoModels
-from metrics import find, parse
+from metrics import find
 from metrics.core.measure import items_of
 from metrics.core.measure import measure as measure_items
-from metrics.core.metric import Item, Params, Sample
+from metrics.core.metric import BoundMetric, Item, Sample
 from metrics.exact_match import METRIC
 from metrics.text.normalization import normalize
 
@@ -26,16 +26,15 @@ def phrase(draw: random.Random) -> str:
     return draw.choice(["", " "]).join(draw.choices(PIECES, k=draw.randrange(5)))
 
 
-def values(samples: list[Sample], params: Params) -> list[float]:
+def values(samples: list[Sample], metric: BoundMetric) -> list[float]:
     items, unit = items_of(samples)
-    evidence = measure_items(METRIC, params, items, NoModels())
-    rows = METRIC.settle(evidence, unit, params).rows
-    return METRIC.per_sample(rows, params)[:, 0].tolist()
+    evidence = measure_items(metric, items, NoModels())
+    return metric.per_sample(metric.settle(evidence, unit).rows)[:, 0].tolist()
 
 
 def test_equals_squad() -> None:
     draw = random.Random(0)
-    params = parse(METRIC, {"normalization": "squad"})
+    metric = METRIC.bind({"normalization": "squad"})
     samples = []
     for index in range(3000):
         references = tuple(phrase(draw) for _ in range(draw.randrange(1, 4)))
@@ -44,7 +43,7 @@ def test_equals_squad() -> None:
         squad_em_agg([(sample.outputs[0], f"0_{reference}") for reference in sample.references])
         for sample in samples
     ]
-    assert values(samples, params) == theirs
+    assert values(samples, metric) == theirs
     assert 0.05 < np.mean(theirs) < 0.95
 
 
@@ -72,7 +71,7 @@ def test_equals_squad() -> None:
 )
 def test_normalisations(output: str, reference: str, none: int, unicode: int, squad: int) -> None:
     found = [
-        values([Sample("1", (output,), (reference,))], parse(METRIC, {"normalization": how}))[0]
+        values([Sample("1", (output,), (reference,))], METRIC.bind({"normalization": how}))[0]
         for how in ("none", "unicode", "squad")
     ]
     assert found == [none, unicode, squad]
@@ -95,19 +94,19 @@ def test_outputs_average_and_samples_average() -> None:
         Sample("1", ("Да", "нет", "да!", "no"), ("да", "yes")),
         Sample("2", ("x",), ("y",)),
     ]
-    params = parse(METRIC, {})
-    assert values(samples, params) == [0.5, 0.0]
+    metric = METRIC.bind()
+    assert values(samples, metric) == [0.5, 0.0]
     items, unit = items_of(samples)
-    rows = METRIC.settle(measure_items(METRIC, params, items, NoModels()), unit, params).rows
-    assert METRIC.reduce(rows.sum(0), params).tolist() == [0.25]
+    rows = metric.settle(measure_items(metric, items, NoModels()), unit).rows
+    assert metric.reduce(rows.sum(0)).tolist() == [0.25]
 
 
 def test_declaration() -> None:
     assert find("exact_match") is METRIC
-    assert METRIC.needs(parse(METRIC, {})) == ("references",)
+    assert METRIC.bind().needs == ("references",)
     assert METRIC.interval == "wilson"
     with pytest.raises(InputError, match="normalization"):
-        parse(METRIC, {"normalisation": "squad"})
+        METRIC.bind({"normalisation": "squad"})
     with pytest.raises(InputError):
-        parse(METRIC, {"normalization": "SQUAD"})
-    assert METRIC.measure([Item("x")], parse(METRIC, {}), NoModels())["row"].tolist() == [[0, 1]]
+        METRIC.bind({"normalization": "SQUAD"})
+    assert METRIC.bind().measure([Item("x")], NoModels())["row"].tolist() == [[0, 1]]

@@ -7,7 +7,7 @@ import pytest
 
 from inference.errors import InputError
 from inference.protocol import NoModels
-from metrics import find, parse
+from metrics import find
 from metrics.core.measure import items_of
 from metrics.core.measure import measure as measure_items
 from metrics.core.metric import Sample
@@ -16,10 +16,10 @@ from tests.tiny_models import ENGLISH, RUSSIAN
 
 
 def values(samples: list[Sample], unit: str) -> list[float]:
-    params = parse(METRIC, {"unit": unit})
+    metric = METRIC.bind({"unit": unit})
     items, units = items_of(samples)
-    rows = METRIC.settle(measure_items(METRIC, params, items, NoModels()), units, params).rows
-    return METRIC.per_sample(rows, params)[:, 0].tolist()
+    rows = metric.settle(measure_items(metric, items, NoModels()), units).rows
+    return metric.per_sample(rows)[:, 0].tolist()
 
 
 @pytest.mark.parametrize(
@@ -52,15 +52,15 @@ def test_is_what_python_counts(text: str) -> None:
 def test_outputs_average_and_samples_average() -> None:
     samples = [Sample("1", ("a b c", "a")), Sample("2", ("",))]
     assert values(samples, "words") == [2.0, 0.0]
-    params = parse(METRIC, {})
+    metric = METRIC.bind()
     items, units = items_of(samples)
-    rows = METRIC.settle(measure_items(METRIC, params, items, NoModels()), units, params).rows
-    assert METRIC.reduce(rows.sum(0), params).tolist() == [1.0]
-    assert np.issubdtype(measure_items(METRIC, params, items, NoModels())["row"].dtype, np.integer)
+    rows = metric.settle(measure_items(metric, items, NoModels()), units).rows
+    assert metric.reduce(rows.sum(0)).tolist() == [1.0]
+    assert np.issubdtype(measure_items(metric, items, NoModels())["row"].dtype, np.integer)
 
 
 def test_declaration() -> None:
     assert find("length") is METRIC
-    assert METRIC.needs(parse(METRIC, {})) == ("output",)
+    assert METRIC.bind().needs == ("output",)
     with pytest.raises(InputError, match="unit"):
-        parse(METRIC, {"unit": "tokens"})
+        METRIC.bind({"unit": "tokens"})

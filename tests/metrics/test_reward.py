@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import metrics
 from inference.errors import InputError
 from inference.names import locate
 from inference.pool import ModelPool
@@ -18,6 +17,7 @@ from metrics.core.measure import items_of, measure
 from metrics.core.metric import Item, Sample
 from metrics.reward import CUT, METRIC, NOTHING, RewardParams
 from tests.conftest import MINILM
+from tests.rounding import assert_same
 from tests.tiny_models import ENGLISH, RUSSIAN, build_reward_model
 
 ITEMS = [
@@ -31,7 +31,7 @@ ITEMS = [
 
 
 def rewards(pool: ModelPool, items: Sequence[Item], **params: Any) -> Any:
-    return measure(METRIC, RewardParams(**params), items, pool)["row"]
+    return measure(METRIC.bind(params), items, pool)["row"]
 
 
 def by_hand(folder: Path, items: Sequence[Item]) -> list[float]:
@@ -53,7 +53,7 @@ def by_hand(folder: Path, items: Sequence[Item]) -> list[float]:
 
 def test_equals_transformers_by_hand(model_pool: ModelPool, tiny_reward_model: Path) -> None:
     rows = rewards(model_pool, ITEMS, model=tiny_reward_model.name)
-    np.testing.assert_allclose(rows[:, 0], by_hand(tiny_reward_model, ITEMS), atol=1e-5)
+    assert_same(rows[:, 0], by_hand(tiny_reward_model, ITEMS))
     assert rows[:, 1].tolist() == [1.0] * len(ITEMS)
     assert np.ptp(rows[:, 0]) > 0.5
 
@@ -69,7 +69,7 @@ def test_the_last_real_token_is_pooled_without_a_pad_token(
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     items = [*ITEMS, Item("x<|end|>"), Item("y<|pad|>")]
     rows = rewards(model_pool, items, model=folder.name)
-    np.testing.assert_allclose(rows[:, 0], by_hand(folder, items), atol=1e-5)
+    assert_same(rows[:, 0], by_hand(folder, items))
 
 
 def test_without_a_template_prompt_and_output_are_joined(
@@ -78,10 +78,10 @@ def test_without_a_template_prompt_and_output_are_joined(
     folder = build_reward_model(models_root / "bare-reward", template=None)
     items = [Item("Paris.", prompt="Capital? "), Item("Capital? Paris.")]
     joined = rewards(model_pool, items, model=folder.name)[:, 0]
-    assert joined[0] == pytest.approx(joined[1], abs=1e-5)
+    assert_same(joined[0], joined[1])
     with pytest.raises(InputError, match="no chat template"):
         rewards(model_pool, items, model=folder.name, chat=True)
-    empty = measure(METRIC, RewardParams(model=folder.name), [Item(""), *items], model_pool)
+    empty = measure(METRIC.bind({"model": folder.name}), [Item(""), *items], model_pool)
     assert empty["flag"].tolist() == [NOTHING, 0, 0]
     assert empty["row"][0].tolist() == [0.0, 0.0]
 
@@ -96,10 +96,10 @@ def test_what_is_too_long_loses_its_beginning(
     model_pool: ModelPool, tiny_reward_model: Path
 ) -> None:
     items = [Item("end", prompt=RUSSIAN * 12), Item("end", prompt="x" + RUSSIAN * 12), Item("a")]
-    found = measure(METRIC, RewardParams(model="tiny-reward"), items, model_pool)
+    found = measure(METRIC.bind({"model": "tiny-reward"}), items, model_pool)
     assert found["flag"].tolist() == [CUT, CUT, 0]
-    assert found["row"][0, 0] == pytest.approx(found["row"][1, 0], abs=1e-5)
-    short = measure(METRIC, RewardParams(model="tiny-reward", max_length=8), items, model_pool)
+    assert_same(found["row"][0, 0], found["row"][1, 0])
+    short = measure(METRIC.bind({"model": "tiny-reward", "max_length": 8}), items, model_pool)
     assert short["flag"].tolist() == [CUT, CUT, CUT]
     with pytest.raises(InputError, match="256 positions") as error:
         rewards(model_pool, items, model="tiny-reward", max_length=257)
@@ -131,10 +131,10 @@ def test_encoders_see_a_pair_of_segments(models_root: Path, model_pool: ModelPoo
     rows = rewards(model_pool, items, model="bert-reward")[:, 0]
     with torch.no_grad():
         whole = tokenizer("Capital of France?", "Paris.", return_tensors="pt")
-        assert rows[0] == pytest.approx(float(network(whole["input_ids"]).logits[0, 0]), abs=1e-5)
         long = tokenizer("It?", "Rome is it. " * 9)["input_ids"]
         ids = torch.tensor([long[:1] + long[-23:]])
-        assert rows[1] == pytest.approx(float(network(ids).logits[0, 0]), abs=1e-5)
+        want = [float(network(one).logits[0, 0]) for one in (whole["input_ids"], ids)]
+    assert_same(rows, want)
 
 
 def test_a_template_that_wants_a_prompt_says_so(models_root: Path, model_pool: ModelPool) -> None:
@@ -149,10 +149,10 @@ def test_outputs_of_a_sample_are_averaged(model_pool: ModelPool, tiny_reward_mod
     params = RewardParams(model="tiny-reward")
     samples = [Sample("1", ("a b", "c"), prompt="?"), Sample("2", ("d",), prompt="?")]
     items, unit = items_of(samples)
-    evidence = measure(METRIC, params, items, model_pool)
+    evidence = measure(METRIC.bind(params), items, model_pool)
     rows = METRIC.settle(evidence, unit, params).rows
     a, b, c = evidence["row"][:, 0]
-    np.testing.assert_allclose(METRIC.per_sample(rows, params)[:, 0], [(a + b) / 2, c])
+    np.testing.assert_allclose(METRIC.bind(params).per_sample(rows)[:, 0], [(a + b) / 2, c])
     np.testing.assert_allclose(METRIC.reduce(rows.sum(0), params), [((a + b) / 2 + c) / 2])
 
 
@@ -164,7 +164,7 @@ def test_bfloat16_stays_close(model_pool: ModelPool, tiny_reward_model: Path) ->
 
 def test_the_model_must_be_named(model_pool: ModelPool, models_root: Path) -> None:
     with pytest.raises(InputError) as error:
-        metrics.parse(METRIC, {})
+        METRIC.bind()
     assert error.value.field == "params.model"
     build_reward_model(models_root / "three-labels", num_labels=3)
     with pytest.raises(InputError, match="3 outputs; a reward model has one"):

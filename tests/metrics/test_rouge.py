@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-import metrics
 from inference.errors import InputError
 from inference.protocol import NoModels
 from metrics.core.measure import items_of, measure
@@ -139,10 +138,10 @@ def test_unresolved_parameters_measure_nothing() -> None:
 
 def test_bad_languages_are_input_errors() -> None:
     with pytest.raises(InputError, match="klingon") as caught:
-        metrics.parse(METRIC, {"language": "klingon"})
+        METRIC.bind({"language": "klingon"})
     assert caught.value.field == "params.language"
     with pytest.raises(InputError, match="English only"):
-        metrics.parse(METRIC, {"tokenizer": "rouge_score", "stemmer": True, "language": "russian"})
+        METRIC.bind({"tokenizer": "rouge_score", "stemmer": True, "language": "russian"})
 
 
 def test_sentences_for_lsum() -> None:
@@ -175,7 +174,7 @@ def test_outputs_of_a_sample_are_averaged() -> None:
     samples = [Sample("a", ("the cat", "a dog"), ("the cat",)), Sample("b", ("x",), ("x", "y"))]
     items, unit = items_of(samples)
     params = resolve(RougeParams(), samples)
-    settled = METRIC.settle(measure(METRIC, params, items, NoModels()), unit, params)
+    settled = METRIC.settle(measure(METRIC.bind(params), items, NoModels()), unit, params)
     assert settled.rows.tolist() == [[0.5, 0.5, 0.5, 0.5, 1.0], [1.0, 0.0, 1.0, 1.0, 1.0]]
     value = METRIC.reduce(settled.rows.sum(axis=0), params)
     assert value.tolist() == [0.75, 0.25, 0.75, 0.75]

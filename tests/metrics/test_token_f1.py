@@ -8,7 +8,7 @@ import pytest
 from lm_eval.tasks.super_glue.record.t5_utils import squad_f1_agg
 
 from inference.protocol import NoModels
-from metrics import find, parse
+from metrics import find
 from metrics.core.measure import items_of
 from metrics.core.measure import measure as measure_items
 from metrics.core.metric import Sample
@@ -19,10 +19,10 @@ WORDS += ["Ёж", "ёж", "в", "тумане", "«да»", "猫", "漢字", "�
 
 
 def values(samples: list[Sample], how: str = "unicode") -> list[float]:
-    params = parse(METRIC, {"normalization": how})
+    metric = METRIC.bind({"normalization": how})
     items, unit = items_of(samples)
-    rows = METRIC.settle(measure_items(METRIC, params, items, NoModels()), unit, params).rows
-    return METRIC.per_sample(rows, params)[:, 0].tolist()
+    rows = metric.settle(measure_items(metric, items, NoModels()), unit).rows
+    return metric.per_sample(rows)[:, 0].tolist()
 
 
 def one(output: str, *references: str, how: str = "unicode") -> float:
@@ -73,10 +73,8 @@ def test_best_reference_counts() -> None:
 def test_never_below_exact_match() -> None:
     texts = ["Да.", "мама мыла", "x y z", "猫"]
     samples = [Sample(t, (t,), (u,)) for t in texts for u in texts]
-    exact = find("exact_match")
-    params = parse(exact, {})
     items, _ = items_of(samples)
-    matches = exact.measure(items, params, NoModels())["row"][:, 0]
+    matches = find("exact_match").bind().measure(items, NoModels())["row"][:, 0]
     assert all(f1 >= match for f1, match in zip(values(samples), matches.tolist(), strict=True))
 
 

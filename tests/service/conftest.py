@@ -12,7 +12,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine
 
-from assay.client import Client
+from assay import Client
 from service.db.engine import connect, migrate
 from service.serve.postgres import OPTIONS, EmbeddedPostgres
 from tests.service.folders import data_folder

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from assay.client import Client
+from assay import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from assay.client import Client
+from assay import Client
 from demo.asking import BOARDS, CODE, QUESTIONS, SUMMARIES, evaluate
 from tests.service.live import ROOT, Live
 

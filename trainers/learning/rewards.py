@@ -23,9 +23,10 @@ import numpy as np
 import metrics
 from inference.errors import InputError
 from inference.protocol import Models
+from metrics.core.errors import MissingInput
 from metrics.core.evidence import FLAG
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import AnyMetric, Floats, Params, Sample
+from metrics.core.metric import BoundMetric, Floats, Sample
 from metrics.core.run import prepare
 from trainers.job.errors import TrainingError
 from trainers.job.options import Reward, RewardedOptions
@@ -44,8 +45,7 @@ class Component:
 
     name: str  # of the series: the score's, made unique
     weight: float
-    metric: AnyMetric
-    params: Params
+    metric: BoundMetric
     column: int
     option: str  # "options.rewards[0]", for errors
 
@@ -102,18 +102,18 @@ class Rewards:
         """Settles what depends on the dataset, once. Raises InputError for a record that lacks what
         a metric needs, naming its row (from 0), and for a model that cannot be found.
         """
-        samples = [_sample(record, "", index) for index, record in enumerate(records)]
+        samples = [Sample.of(record, [""], str(index)) for index, record in enumerate(records)]
         for at, component in enumerate(self._components):
             try:
-                params = prepare(component.metric, component.params, samples)
+                metric = prepare(component.metric, samples)
             except InputError as error:
                 raise _of_the_records(error, component) from None
-            for name in component.metric.models(params):
+            for name in metric.models:
                 try:
                     self._models.identity(name)
                 except InputError as error:
                     raise InputError(error.message, f"{component.option}.params.model") from None
-            self._components[at] = replace(component, params=params)
+            self._components[at] = replace(component, metric=metric)
             self._warn_of_direction(component)
 
     def __call__(
@@ -124,7 +124,7 @@ class Rewards:
         Raises TrainingError("reward_failed") with the sample.
         """
         samples = [
-            _sample(record, completion, index)
+            Sample.of(record, [completion], str(index))
             for index, (record, completion) in enumerate(zip(records, completions, strict=True))
         ]
         values = {
@@ -138,7 +138,6 @@ class Rewards:
 
     def _values(self, component: Component, samples: Sequence[Sample]) -> Floats:
         """(n,) finite."""
-        metric, params = component.metric, component.params
         try:
             return self._measured(component, samples)
         except _Unmeasured as found:
@@ -147,32 +146,32 @@ class Rewards:
             sample = samples[0]
             for one in samples if len(samples) > 1 else ():
                 try:
-                    measure(metric, params, items_of([one])[0], self._models)
+                    measure(component.metric, items_of([one])[0], self._models)
                 except Exception:  # noqa: BLE001 (the culprit, whatever it raises)
                     sample = one
                     break
             raise _failed(component, sample, f"{type(error).__name__}: {error}") from error
 
     def _measured(self, component: Component, samples: Sequence[Sample]) -> Floats:
-        metric, params = component.metric, component.params
+        metric = component.metric
         items, unit = items_of(samples)
-        evidence = measure(metric, params, items, self._models)
+        evidence = measure(metric, items, self._models)
         if FLAG in evidence:
             for index, code in enumerate(evidence[FLAG].tolist()):
                 if code and metric.flags[code].missing:
                     raise _Unmeasured(index, metric.flags[code].message)
-        settled = metric.settle(evidence, unit, params)
+        settled = metric.settle(evidence, unit)
         first = self._settled.setdefault(component.name, settled.signature)
         if settled.signature != first:
             why = f"it depends on the other samples of its batch ({', '.join(settled.signature)})"
             raise _Unmeasured(0, why)
-        values = metric.per_sample(settled.rows, params)[:, component.column]
+        values = metric.per_sample(settled.rows)[:, component.column]
         for index in np.flatnonzero(~np.isfinite(values)).tolist():
             raise _Unmeasured(index, f"the value is {values[index]}")
         return np.asarray(values, np.float64)
 
     def _warn_of_direction(self, component: Component) -> None:
-        score = component.metric.scores(component.params)[component.column]
+        score = component.metric.scores[component.column]
         if component.weight > 0 and not score.higher_is_better and self._tell is not None:
             message = f"of {score.name} less is better, and its weight is positive: more is learned"
             self._tell("reward_direction", message=message, option=component.option)
@@ -214,10 +213,10 @@ def _component(
         message = f"{metric.name} has no per-sample value, so it cannot be a reward"
         raise InputError(message, f"{option}.metric")
     try:
-        params = metrics.parse(metric, reward.params)
+        bound = metric.bind(reward.params)
     except InputError as error:
         raise InputError(error.message, f"{option}.{error.field}") from None
-    names = metric.score_names(params)
+    names = bound.score_names
     score = names[0] if reward.name is None else reward.name
     if score not in names:
         message = f"{metric.name} has no score {score!r}; there are {', '.join(names)}"
@@ -226,29 +225,19 @@ def _component(
         raise InputError("a weight is a finite number", f"{option}.weight")
     again = sum(1 for name in taken if name.partition("#")[0] == score)
     unique = f"{score}#{again + 1}" if again else score
-    return Component(unique, reward.weight, metric, params, names.index(score), option)
-
-
-def _sample(record: Record, completion: str, index: int) -> Sample:
-    return Sample(
-        id=str(index),
-        outputs=(completion,),
-        references=tuple(record.get("references") or ()),
-        prompt=record["prompt"],
-        tests=record.get("tests"),
-        metadata=record.get("metadata") or {},
-    )
+    return Component(unique, reward.weight, bound, names.index(score), option)
 
 
 def _of_the_records(error: InputError, component: Component) -> InputError:
-    """What `prepare` says of samples[17].references, said of records[17].references."""
-    field = error.field or ""
-    if field.startswith("samples["):
-        row = field.removeprefix("samples")
-        number = int(row[1 : row.index("]")])
-        message = f"the reward {component.name}: {error.message}, and row {number} has none"
-        return InputError(message, f"records{row}")
-    return InputError(error.message, f"{component.option}.{field}" if field else component.option)
+    """What `prepare` says of the samples, said of the records, or of the reward's option."""
+    if isinstance(error, MissingInput):
+        message = (
+            f"the reward {component.name}: {error.metric} needs {error.need}, "
+            f"and row {error.index} has none"
+        )
+        return InputError(message, f"records[{error.index}].{error.need}")
+    option = component.option
+    return InputError(error.message, f"{option}.{error.field}" if error.field else option)
 
 
 def _failed(component: Component, sample: Sample, why: str) -> TrainingError:

@@ -12,9 +12,8 @@ from metrics.core.metric import Sample
 from metrics.core.packing import pack, unpack
 from metrics.core.result import conclude
 from metrics.core.signature import parts
-from tests.metrics.core.toy import KINDS, MODELS, WORDS, WordsParams
+from tests.metrics.core.toy import KINDS, MODELS, WORDS
 
-PARAMS = WordsParams()
 IDS = [f"пример {i}" for i in range(60)]
 
 
@@ -23,24 +22,25 @@ def texts(seed: int, more: int = 0):
     return ["w " * (5 + int(k) + more) for k in rng.integers(0, 6, 60)]
 
 
-def result(outputs, ids=IDS, metric=WORDS, params=PARAMS, **options):
+def result(outputs, ids=IDS, metric=WORDS, params=None, **options):
     samples = [Sample(one, (text,)) for one, text in zip(ids, outputs, strict=True)]
     items, unit = items_of(samples)
-    evidence = measure(metric, params, items, MODELS)
-    return conclude(metric, params, evidence, unit, ids, parts(metric, params, MODELS), **options)
+    bound = metric.bind(params)
+    evidence = measure(bound, items, MODELS)
+    return conclude(bound, evidence, unit, ids, parts(bound, MODELS), **options)
 
 
 def test_stored_replicates_and_rows_agree() -> None:
     a, b = unpack(pack(result(texts(0)))), unpack(pack(result(texts(1))))
-    (stored,) = compare(WORDS, PARAMS, a, IDS, b, IDS)
-    (fresh,) = compare(WORDS, PARAMS, replace(a, replicates=None), IDS, b, IDS)
+    (stored,) = compare(WORDS.bind(), a, IDS, b, IDS)
+    (fresh,) = compare(WORDS.bind(), replace(a, replicates=None), IDS, b, IDS)
     assert stored == fresh
     assert stored.name == "words"
     assert stored.difference.value == pytest.approx(a.scores[0].value - b.scores[0].value)
     assert (stored.a, stored.b) == (a.scores[0].value, b.scores[0].value)
     assert stored.difference.units == 60
     assert stored.difference.p_value > 0.05
-    (fewer,) = compare(WORDS, PARAMS, a, IDS, b, IDS, How(replicates=200))
+    (fewer,) = compare(WORDS.bind(), a, IDS, b, IDS, How(replicates=200))
     assert fewer.difference.p_value == pytest.approx(stored.difference.p_value, abs=0.12)
 
 
@@ -52,7 +52,7 @@ def test_a_real_difference_is_found_by_every_test() -> None:
         How(test="approximate_randomization"),
         How(level=0.99),
     ):
-        (found,) = compare(WORDS, PARAMS, a, IDS, b, IDS, testing)
+        (found,) = compare(WORDS.bind(), a, IDS, b, IDS, testing)
         assert found.difference.p_value < 0.01
         assert 0 < found.difference.interval[0] < found.difference.value
         assert found.difference.level == testing.level
@@ -63,8 +63,8 @@ def test_units_are_matched_by_id_not_by_place() -> None:
     order = np.random.default_rng(2).permutation(60)
     moved_ids = [IDS[i] for i in order]
     moved = result([outputs[i] for i in order], moved_ids)
-    assert compare(WORDS, PARAMS, a, IDS, moved, moved_ids) == compare(
-        WORDS, PARAMS, a, IDS, result(outputs), IDS
+    assert compare(WORDS.bind(), a, IDS, moved, moved_ids) == compare(
+        WORDS.bind(), a, IDS, result(outputs), IDS
     )
 
 
@@ -72,11 +72,10 @@ def test_only_units_that_count_in_both_are_compared() -> None:
     left, right = texts(0), texts(1)
     left[3], right[5] = "", ""
     a, b = result(left), result(right[:50], IDS[:50])
-    (found,) = compare(WORDS, PARAMS, a, IDS, b, IDS[:50])
+    (found,) = compare(WORDS.bind(), a, IDS, b, IDS[:50])
     kept = [i for i in range(50) if i not in (3, 5)]
     (want,) = compare(
-        WORDS,
-        PARAMS,
+        WORDS.bind(),
         result([left[i] for i in kept], [IDS[i] for i in kept]),
         [IDS[i] for i in kept],
         result([right[i] for i in kept], [IDS[i] for i in kept]),
@@ -88,24 +87,24 @@ def test_only_units_that_count_in_both_are_compared() -> None:
 
 def test_refusals() -> None:
     a, b = result(texts(0)), result(texts(1))
-    other = result(texts(1), params=WordsParams(lower=True))
-    (found,) = compare(WORDS, PARAMS, a, IDS, other, IDS)
+    other = result(texts(1), params={"lower": True})
+    (found,) = compare(WORDS.bind(), a, IDS, other, IDS)
     assert found.error == "signatures differ: lower: false / true"
     assert (found.a, found.b, found.difference) == (None, None, None)
     strangers = [f"other {i}" for i in range(60)]
-    (found,) = compare(WORDS, PARAMS, a, IDS, b, strangers)
+    (found,) = compare(WORDS.bind(), a, IDS, b, strangers)
     assert found.error == "no unit counts in both"
     nothing = result([""] * 60)
-    (found,) = compare(WORDS, PARAMS, a, IDS, nothing, IDS)
+    (found,) = compare(WORDS.bind(), a, IDS, nothing, IDS)
     assert found.error == "no value: 60 of 60 outputs: empty output"
 
 
 def test_metrics_of_the_whole_set_are_compared_by_the_jackknife() -> None:
     fixed = replace(KINDS, settle=lambda *given: replace(KINDS.settle(*given), signature={}))
     a, b = result(texts(0), metric=fixed), result(["w"] * 60, metric=fixed)
-    (found,) = compare(fixed, PARAMS, a, IDS, b, IDS, How(test="approximate_randomization"))
+    (found,) = compare(fixed.bind(), a, IDS, b, IDS, How(test="approximate_randomization"))
     assert found.difference.test == "paired_jackknife"
     assert found.difference.value == pytest.approx(a.scores[0].value - 1 / 60)
     assert found.difference.error >= np.sqrt(2e-6)  # both results' own variance
-    (refused,) = compare(fixed, PARAMS, a, IDS, result(["w"] * 59, IDS[:59], fixed), IDS[:59])
+    (refused,) = compare(fixed.bind(), a, IDS, result(["w"] * 59, IDS[:59], fixed), IDS[:59])
     assert refused.error == "kinds depends on the whole set, and the sets differ"

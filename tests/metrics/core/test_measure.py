@@ -8,9 +8,7 @@ from inference.errors import Cancelled
 from metrics.core.evidence import Evidence
 from metrics.core.measure import NoCache, items_of, measure
 from metrics.core.metric import Item, Sample
-from tests.metrics.core.toy import MODELS, PAIRED_UP, WORDS, WordsParams, calls
-
-PARAMS = WordsParams()
+from tests.metrics.core.toy import MODELS, PAIRED_UP, WORDS, calls
 
 
 class Memory:
@@ -53,37 +51,37 @@ def test_items_of_samples() -> None:
 def test_equal_items_are_measured_once() -> None:
     done: list[int] = []
     texts = items("a b", "в", "a b", "", "a b")
-    found = measure(WORDS, PARAMS, texts, MODELS, NoCache(), done.append)
+    found = measure(WORDS.bind(), texts, MODELS, NoCache(), done.append)
     assert words(found) == [2, 1, 2, 0, 2]
     assert found["flag"].tolist() == [0, 0, 0, 1, 0]
     assert calls == [3]
     assert done == [5]
-    assert len(measure(WORDS, PARAMS, [], MODELS)) == 0
+    assert len(measure(WORDS.bind(), [], MODELS)) == 0
 
 
 def test_what_is_cached_is_not_measured_again() -> None:
     cache = Memory()
     texts = items("a", "b b", "c c c", "d", "a")
-    first = measure(PAIRED_UP, PARAMS, texts, MODELS, cache)
+    first = measure(PAIRED_UP.bind(), texts, MODELS, cache)
     assert calls == [2, 2]
-    again = measure(PAIRED_UP, PARAMS, texts, MODELS, cache)
+    again = measure(PAIRED_UP.bind(), texts, MODELS, cache)
     assert calls == [2, 2]
     assert words(again) == words(first) == [1, 2, 3, 1, 1]
-    measure(PAIRED_UP, WordsParams(shown="bold"), texts, MODELS, cache)  # settle's own parameter
+    measure(PAIRED_UP.bind({"shown": "bold"}), texts, MODELS, cache)  # settle's own parameter
     assert calls == [2, 2]
-    measure(PAIRED_UP, WordsParams(lower=True), texts, MODELS, cache)
+    measure(PAIRED_UP.bind({"lower": True}), texts, MODELS, cache)
     assert calls == [2, 2, 2, 2]
-    measure(WORDS, PARAMS, texts, MODELS, cache)  # not declared as worth caching
+    measure(WORDS.bind(), texts, MODELS, cache)  # not declared as worth caching
     assert calls[-1] == 4
 
 
 def test_a_batch_is_the_same_whatever_is_cached_and_the_first_stored_stands() -> None:
     cache = Memory()
-    measure(PAIRED_UP, PARAMS, items("b b"), MODELS, cache)
+    measure(PAIRED_UP.bind(), items("b b"), MODELS, cache)
     (key,) = cache.kept
     cache.kept[key] = Evidence.of_rows(cache.kept[key]["row"] + 40, [0])  # as if measured elsewhere
     calls.clear()
-    found = measure(PAIRED_UP, PARAMS, items("a", "b b", "c c c", "b b"), MODELS, cache)
+    found = measure(PAIRED_UP.bind(), items("a", "b b", "c c c", "b b"), MODELS, cache)
     assert calls == [2, 1]  # the whole batch, not just what was lacking
     assert words(found) == [1, 42, 3, 42]
     assert len(cache.kept) == 3
@@ -92,13 +90,13 @@ def test_a_batch_is_the_same_whatever_is_cached_and_the_first_stored_stands() ->
 
 def test_plans_are_checked_and_obeyed() -> None:
     backwards = replace(PAIRED_UP, plan=lambda given, params, models: [[2], [1, 0]])
-    found = measure(backwards, PARAMS, items("a", "b b", "c c c"), MODELS)
+    found = measure(backwards.bind(), items("a", "b b", "c c c"), MODELS)
     assert words(found) == [1, 2, 3]
     assert calls == [1, 2]
     for plan in ([[0, 1]], [[0, 1], [1, 2]]):
         wrong = replace(PAIRED_UP, plan=lambda given, params, models, plan=plan: plan)
         with pytest.raises(ValueError, match="every item exactly once"):
-            measure(wrong, PARAMS, items("a", "b b", "c c c"), MODELS)
+            measure(wrong.bind(), items("a", "b b", "c c c"), MODELS)
 
 
 def test_progress_may_stop_it() -> None:
@@ -110,7 +108,7 @@ def test_progress_may_stop_it() -> None:
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        measure(PAIRED_UP, PARAMS, items(*"abcdef", "a"), MODELS, Memory(), advance)
+        measure(PAIRED_UP.bind(), items(*"abcdef", "a"), MODELS, Memory(), advance)
     assert done == [3]  # "a" twice, "b"
     assert calls == [2]
 
@@ -118,4 +116,4 @@ def test_progress_may_stop_it() -> None:
 def test_evidence_must_match_its_items() -> None:
     short = replace(WORDS, measure=lambda given, params, models: Evidence.of_rows([[1, 1]]))
     with pytest.raises(ValueError, match="items of evidence for 2"):
-        measure(short, PARAMS, items("a", "b"), MODELS)
+        measure(short.bind(), items("a", "b"), MODELS)

@@ -8,7 +8,7 @@ import pytest
 from sacrebleu.metrics import BLEU
 
 from inference.errors import Cancelled, InputError
-from metrics import find, parse
+from metrics import find
 from metrics.core.errors import TooFewSamples
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
@@ -17,19 +17,18 @@ from metrics.core.packing import pack, unpack
 from metrics.core.result import Result, conclude, failed, restrict
 from metrics.core.signature import parts
 from metrics.statistics.intervals import t_quantile
-from tests.metrics.core.toy import KINDS, MODELS, WORDS, WordsParams
+from tests.metrics.core.toy import KINDS, MODELS, WORDS
 
-PARAMS = WordsParams()
 TEXTS = [("один", "два слова"), ("", "a b c d"), ("",), ("ЕЩЁ РАЗ", "one"), ("x y z",)]
 
 
-def result(outputs=TEXTS, metric=WORDS, params=PARAMS, **options) -> Result:
+def result(outputs=TEXTS, metric=WORDS, **options) -> Result:
     samples = [Sample(f"s{i}", texts) for i, texts in enumerate(outputs)]
     items, unit = items_of(samples)
-    evidence = measure(metric, params, items, MODELS)
+    bound = metric.bind()
+    evidence = measure(bound, items, MODELS)
     ids = [sample.id for sample in samples]
-    found = parts(metric, params, MODELS)
-    return conclude(metric, params, evidence, unit, ids, found, **options)
+    return conclude(bound, evidence, unit, ids, parts(bound, MODELS), **options)
 
 
 def test_a_unit_is_averaged_over_what_was_measured() -> None:
@@ -68,9 +67,8 @@ def test_what_is_missing_does_not_move_the_interval() -> None:
     samples = [Sample(f"s{i}", texts[i]) for i in chosen]
     items, unit = items_of(samples)
     alone = conclude(
-        WORDS,
-        PARAMS,
-        measure(WORDS, PARAMS, items, MODELS),
+        WORDS.bind(),
+        measure(WORDS.bind(), items, MODELS),
         unit,
         [s.id for s in samples],
         {"name": "words"},
@@ -137,7 +135,7 @@ def test_mistakes_of_a_declaration_are_not_hidden() -> None:
     with pytest.raises(ValueError, match="1 rows for 2 units"):
         result([("a",), ("b",)], short)
     with pytest.raises(ValueError, match="evidence of 1 outputs for 2"):
-        conclude(WORDS, PARAMS, Evidence.of_rows(np.ones((1, 2))), np.arange(2), ["a", "b"], {})
+        conclude(WORDS.bind(), Evidence.of_rows(np.ones((1, 2))), np.arange(2), ["a", "b"], {})
 
 
 def test_set_level_metrics_have_a_jackknife_and_no_rows_of_samples() -> None:
@@ -170,17 +168,16 @@ def test_one_unit_has_a_value_and_no_interval() -> None:
 def test_a_slice_is_the_set_of_its_units() -> None:
     samples = [Sample(f"s{i}", texts) for i, texts in enumerate(TEXTS)]
     items, unit = items_of(samples)
-    evidence = measure(WORDS, PARAMS, items, MODELS)
+    evidence = measure(WORDS.bind(), items, MODELS)
     for chosen in ([3, 0], [4], [2], []):
         cut, of_cut = restrict(evidence, unit, np.array(chosen, np.int64))
         assert of_cut.tolist() == sorted(of_cut.tolist())  # outputs of a unit stay together
         ids = [f"s{i}" for i in chosen]
-        found = conclude(WORDS, PARAMS, cut, of_cut, ids, {"name": "words"})
+        found = conclude(WORDS.bind(), cut, of_cut, ids, {"name": "words"})
         alone_items, alone_unit = items_of([samples[i] for i in chosen])
         alone = conclude(
-            WORDS,
-            PARAMS,
-            measure(WORDS, PARAMS, alone_items, MODELS),
+            WORDS.bind(),
+            measure(WORDS.bind(), alone_items, MODELS),
             alone_unit,
             ids,
             {"name": "words"},
@@ -216,7 +213,7 @@ def test_packed_verdicts_come_back_exactly() -> None:
 
 
 def test_failed_verdicts_can_be_packed() -> None:
-    found = failed(WORDS, PARAMS, ["a", "b"], {"name": "words"}, "no such model")
+    found = failed(WORDS.bind(), ["a", "b"], {"name": "words"}, "no such model")
     assert unpack(pack(found)).scores[0].error == "no such model"
     assert found.scores[0].missing == 2
 
@@ -226,15 +223,14 @@ OUTPUTS = ["кошка лежит на тёплом ковре", "a quick brown 
 
 
 def test_bleu_is_sacrebleus_whatever_the_order() -> None:
-    metric = find("bleu")
-    params = parse(metric, {})
+    metric = find("bleu").bind()
 
     def concluded(order):
         samples = [Sample(str(i), (OUTPUTS[i],), (REFERENCES[i],)) for i in order]
         items, unit = items_of(samples)
-        evidence = measure(metric, params, items, MODELS)
-        found = parts(metric, params, MODELS)
-        return conclude(metric, params, evidence, unit, [s.id for s in samples], found)
+        evidence = measure(metric, items, MODELS)
+        found = parts(metric, MODELS)
+        return conclude(metric, evidence, unit, [s.id for s in samples], found)
 
     order = np.random.default_rng(0).permutation(80)
     plain, moved = concluded(range(80)), concluded(order)
@@ -251,7 +247,7 @@ def test_a_large_set_is_concluded_in_seconds() -> None:
     metric = replace(WORDS, settle=settle_by_pooling)
     ids = [f"unit {i}" for i in range(n)]
     began = time.perf_counter()
-    found = conclude(metric, PARAMS, Evidence.of_rows(rows), np.arange(n), ids, {"name": "words"})
+    found = conclude(metric.bind(), Evidence.of_rows(rows), np.arange(n), ids, {"name": "words"})
     assert time.perf_counter() - began < 12  # 0.6 s on an idle core
     low, high = found.scores[0].interval
     assert 0 < high - low < 0.02

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from inference.errors import Cancelled, InputError, Unavailable
-from metrics import find, parse
-from metrics.core.metric import Sample
-from metrics.core.run import score, validate
+from metrics import find
+from metrics.core.errors import MissingInput
+from metrics.core.metric import Sample, needs
+from metrics.core.run import prepare, score, validate
 from tests.metrics.core.toy import MODELS, WORDS, WordsParams
 
 SAMPLES = [
@@ -15,7 +16,6 @@ SAMPLES = [
     Sample("2", ("a cat sat", "the cat sat on the mat"), ("the cat sat on a mat",)),
     Sample("3", ("猫が座っている 🙂",), ("猫が座っている",)),
 ]
-PARAMS = WordsParams()
 
 
 def breaks(error):
@@ -28,10 +28,10 @@ def breaks(error):
 def test_metrics_are_scored_in_order_and_fail_alone() -> None:
     bleu = find("bleu")
     requests = [
-        (WORDS, PARAMS),
-        (breaks(Unavailable("no sandbox here")), PARAMS),
-        (breaks(ZeroDivisionError("oh")), PARAMS),
-        (bleu, parse(bleu, {})),
+        WORDS.bind(),
+        breaks(Unavailable("no sandbox here")).bind(),
+        breaks(ZeroDivisionError("oh")).bind(),
+        bleu.bind(),
     ]
     found = [result.scores[0] for result in score(SAMPLES, requests, MODELS, seed=3)]
     assert [one.error for one in found] == [None, "no sandbox here", "ZeroDivisionError: oh", None]
@@ -44,27 +44,57 @@ def test_metrics_are_scored_in_order_and_fail_alone() -> None:
 def test_needs_are_named() -> None:
     bleu = find("bleu")
     samples = [*SAMPLES, Sample("4", ("x",))]
-    failed, stands = score(samples, [(bleu, parse(bleu, {})), (WORDS, PARAMS)], MODELS)
-    assert failed.scores[0].error == "bleu needs references"
+    failed, stands = score(samples, [bleu.bind(), WORDS.bind()], MODELS)
+    assert failed.scores[0].error == "bleu needs references, and samples[3] (id '4') has none"
     assert stands.scores[0].value is not None
+
+
+@pytest.mark.parametrize("need", ["output", "references", "prompt", "tests"])
+def test_what_a_sample_lacks_is_told_with_its_place(need) -> None:
+    whole = Sample("whole", ("x",), ("r",), "p", "t")
+    field = "outputs" if need == "output" else need
+    empty = None if need in {"prompt", "tests"} else ()
+    metric = replace(WORDS, needs=needs(need)).bind()
+    with pytest.raises(MissingInput) as caught:
+        prepare(metric, [whole, replace(whole, id="x", **{field: empty})], "records")
+    error = caught.value
+    assert (error.code, error.field) == (f"missing_{need}", f"records[1].{need}")
+    assert error.message == f"words needs {need}, and records[1] (id 'x') has none"
+    assert (error.metric, error.need, error.index, error.sample_id) == ("words", need, 1, "x")
+
+
+def test_needs_and_check_see_resolved_parameters() -> None:
+    checked = []
+    metric = replace(
+        WORDS,
+        resolve=lambda params, samples: WordsParams(lower=True),
+        needs=lambda params: ("tests",) if params.lower else (),
+        check=lambda params, samples: checked.append(params),
+    ).bind()
+    with pytest.raises(MissingInput, match="needs tests"):
+        prepare(metric, SAMPLES)
+    assert checked == []
+    tested = [replace(sample, tests="") for sample in SAMPLES]
+    assert prepare(metric, tested) == replace(metric, params=WordsParams(lower=True))
+    assert checked == [WordsParams(lower=True)]
 
 
 def test_parameters_are_resolved_and_recorded() -> None:
     metric = replace(WORDS, resolve=lambda params, samples: WordsParams(shown=f"n{len(samples)}"))
-    (found,) = score(SAMPLES, [(metric, PARAMS)], MODELS)
+    (found,) = score(SAMPLES, [metric.bind()], MODELS)
     assert "|shown:n3|" in found.scores[0].signature
 
 
 def test_progress_counts_outputs_and_may_stop() -> None:
     seen: list[tuple[int, int]] = []
-    score(SAMPLES, [(WORDS, PARAMS)] * 2, MODELS, progress=lambda *given: seen.append(given))
+    score(SAMPLES, [WORDS.bind()] * 2, MODELS, progress=lambda *given: seen.append(given))
     assert seen == [(0, 4), (1, 4)]
 
     def stop(index: int, count: int) -> None:
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        score(SAMPLES, [(WORDS, PARAMS)], MODELS, progress=stop)
+        score(SAMPLES, [WORDS.bind()], MODELS, progress=stop)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +113,7 @@ def test_input_that_cannot_be_right(samples, field) -> None:
         validate(samples)
     assert caught.value.field == field
     with pytest.raises(InputError):
-        score(samples, [(WORDS, PARAMS)], MODELS)
+        score(samples, [WORDS.bind()], MODELS)
 
 
 def test_surrogates_that_would_pair_across_texts_are_still_refused() -> None:

@@ -8,26 +8,26 @@ from tests.metrics.core.toy import MODELS, WORDS, WordsParams
 def test_every_parameter_and_library_is_in_it() -> None:
     import numpy
 
-    text = signature.text(signature.parts(WORDS, WordsParams(), MODELS))
+    text = signature.text(signature.parts(WORDS.bind(), MODELS))
     assert text == f"words|version:1|lower:false|shown:plain|numpy:{numpy.__version__}"
 
 
 def test_what_a_score_does_not_depend_on_is_left_out() -> None:
-    found = signature.parts(WORDS, WordsParams(), MODELS)
+    found = signature.parts(WORDS.bind(), MODELS)
     score = Score("words_per_byte", higher_is_better=False, comparable_across=("lower", "numpy"))
     assert signature.text(found, score) == "words|version:1|shown:plain"
 
 
 def test_text_of_users_cannot_forge_a_part() -> None:
     sly = WordsParams(shown="a|lower:true\n")
-    text = signature.text(signature.parts(WORDS, sly, MODELS))
+    text = signature.text(signature.parts(WORDS.bind(sly), MODELS))
     assert "shown:a%7Clower:true%0A" in text
     assert text.count("|") == 4
 
 
 def test_differences_are_named() -> None:
     a, b = (
-        signature.text(signature.parts(WORDS, params, MODELS))
+        signature.text(signature.parts(WORDS.bind(params), MODELS))
         for params in (WordsParams(), WordsParams(lower=True))
     )
     assert signature.difference(a, b) == ["lower: false / true"]
@@ -37,7 +37,7 @@ def test_differences_are_named() -> None:
 
 def test_evidence_does_not_depend_on_settling() -> None:
     plain, shown, lower = (
-        signature.evidence_digest(WORDS, params, MODELS)
+        signature.evidence_digest(WORDS.bind(params), MODELS)
         for params in (WordsParams(), WordsParams(shown="bold"), WordsParams(lower=True))
     )
     assert plain == shown

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from assay.client import Client
+from assay import Client
 from metrics import catalogue
 from tests.service.live import Live
 from tests.service.texts import samples

@@ -14,7 +14,7 @@ import pyarrow as arrow
 import pytest
 from pyarrow import parquet
 
-from assay.client import Client
+from assay import Client
 from tests.service.live import Live
 
 ROWS: list[dict[str, Any]] = [

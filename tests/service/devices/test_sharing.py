@@ -13,12 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
-from assay.client import Client
+from assay import Client
 from inference.errors import Cancelled
 from service.devices import memory
 from service.devices import policy as sharing
 from service.devices.turns import ScoringTurn, TrainingTurn
 from service.settings import Settings
+from tests.rounding import TRAINED
 from tests.service.devices.watched import PASSES
 from tests.service.live import Live, until
 from tests.service.training.requests import (
@@ -92,7 +93,11 @@ def test_by_turns_all_is_done_and_never_at_the_same_time(by_turns: Client, data:
 
     alone = start(assay, "sft", options=LONG, evaluation=None)
     assert finished(assay, alone)["attempt"] == 1
-    assert losses(assay, alone) == losses(assay, job)
+    steps, values = zip(*losses(assay, job), strict=True)
+    steps_alone, values_alone = zip(*losses(assay, alone), strict=True)
+    assert steps == steps_alone
+    # other processes, so not to the bit; without Adam's moments it would be a tenth and more
+    assert values == pytest.approx(values_alone, rel=TRAINED)
 
 
 def test_scoring_and_training_exclude_each_other(tmp_path: Path) -> None:

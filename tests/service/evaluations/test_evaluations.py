@@ -9,7 +9,7 @@ import httpx
 import pytest
 import sacrebleu
 
-from assay.client import AssayError, Client
+from assay import AssayError, Client
 from tests.service.live import Live
 from tests.service.texts import PAIRS, samples
 

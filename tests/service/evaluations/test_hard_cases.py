@@ -7,7 +7,7 @@ import random
 import httpx
 import pytest
 
-from assay.client import AssayError, Client
+from assay import AssayError, Client
 from tests.service.evaluations.test_evaluations import scored
 from tests.service.live import Live
 from tests.service.texts import PAIRS, samples

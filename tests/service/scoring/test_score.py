@@ -12,13 +12,14 @@ import sacrebleu
 from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 
-from assay.client import AssayError, Client
+from assay import AssayError, Client
 from inference.errors import Cancelled
 from service.db.engine import normalize
 from service.jobs.context import Context, Resources
 from service.scoring import jobs as work
 from service.scoring import store as score_requests
 from service.settings import Settings
+from tests.rounding import assert_same
 from tests.service.live import Live
 from tests.service.texts import samples
 
@@ -58,7 +59,7 @@ def test_requests_that_arrive_together_share_batches(
     assert 0 < calls <= 16, calls
     other = [one | {"output": one["output"] + "!"} for one in given]  # not cached
     apart = assay.score([reward], given + [one | {"id": f"o{one['id']}"} for one in other])
-    assert together == pytest.approx(apart["reward"]["per_sample"][:32], rel=1e-4, abs=1e-6)
+    assert_same(together, apart["reward"]["per_sample"][:32])
     assert len(set(together)) > 16
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
-from assay.client import Client, Evaluation
+from assay import Client, Evaluation
 from service.db.engine import normalize
+from tests.rounding import FORWARD
 from tests.service.folders import data_folder
 from tests.service.live import ROOT, Live, until
 from tests.service.texts import samples
@@ -68,7 +70,8 @@ def same(a: Evaluation, b: Evaluation) -> None:
         assert score.error is None, score.error
         assert score.n == other.n == SIZE
         if score.metric == "perplexity":
-            assert score.value == pytest.approx(other.value, rel=1e-5)
+            nats = math.log(other.value)  # e to their mean: their error is its relative error
+            assert score.value == pytest.approx(other.value, rel=FORWARD * nats)
         else:
             assert score.value == other.value
             assert score.interval == other.interval

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from assay.client import Client
+from assay import Client
 
 PREFERENCES = [
     {

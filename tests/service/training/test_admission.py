@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from assay.client import Client
+from assay import Client
 from service.datasets import store as datasets
 from service.db.engine import connect
 from service.devices import memory

@@ -92,7 +92,7 @@ class Job:
 
     def judgements(self) -> int:
         """How many are queued."""
-        query = text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'train.judge'")
+        query = text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'train.select'")
         with self.context.engine.connect() as db:
             return int(db.scalar(query) or 0)
 
@@ -131,7 +131,9 @@ def write(attempt: Attempt, step: int, due: bool = True) -> Path:
 
 @pytest.fixture
 def new_job(engine: Engine, fresh_url: str, tmp_path: Path) -> Callable[..., Job]:
-    settings = Settings(database_url=SecretStr(fresh_url), data_dir=tmp_path)
+    settings = Settings(
+        database_url=SecretStr(fresh_url), data_dir=tmp_path, metric_roots=(tmp_path / "metrics",)
+    )
     context = Context(Resources(settings, "cpu"))
 
     def make(model: str = "tiny-language", **evaluation: Any) -> Job:
@@ -153,6 +155,10 @@ def new_job(engine: Engine, fresh_url: str, tmp_path: Path) -> Callable[..., Job
         return Job(context, made)
 
     return make
+
+
+def test_rewards_are_looked_up_where_metrics_are(new_job: Any, tmp_path: Path) -> None:
+    assert new_job().begin().spec.metric_roots == (tmp_path / "metrics",)
 
 
 def test_a_stale_attempt_writes_nothing(new_job: Any) -> None:
@@ -344,7 +350,7 @@ def test_a_failed_evaluation_is_told_and_blocks_nothing(new_job: Any) -> None:
     ends = {f"{job.id}/{step}": plan_failed for step in ("start", 3)}
     for system, fail in ends.items():
         fail(job.context, job.evaluation(system), "no such luck")
-    assert job.judgements() == 2
+    assert job.judgements() == 4  # one for each that has ended
     job.fail(4)
     judge(job.context, job.id)
     judge(job.context, job.id)

@@ -14,9 +14,10 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from assay.client import Client
+from assay import Client
 from inference.pool import ModelPool
 from service.db.engine import connect
+from tests.rounding import assert_same
 from tests.service.live import Live
 from tests.service.training.requests import QUICK, finished, scored, start, upload_datasets
 
@@ -112,7 +113,7 @@ def test_the_merged_model_is_the_one_that_was_scored(
     ours = logits_of(pool.language(adapter).model, folder)  # type: ignore[attr-defined]
     start = logits_of(pool.language("tiny-language").model, folder)  # type: ignore[attr-defined]
     theirs = logits_of(loaded(folder), folder)
-    assert (ours - theirs).abs().max() < 1e-5
+    assert_same(ours, theirs)
     assert (start - theirs).abs().max() > 1e-2
     again = download(service, adapter, "merged")
     assert unpacked(again, tmp_path / "again").joinpath("model.safetensors").exists()

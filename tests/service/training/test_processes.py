@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from assay.client import Client
+from assay import Client
 from tests.service.live import Live, until
 from tests.service.training.requests import (
     QUICK,

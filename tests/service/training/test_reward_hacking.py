@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from assay.client import Client
+from assay import Client
 from tests.service.live import Live, until
 from tests.service.training.requests import (
     HELD_OUT,

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from assay.client import Client
+from assay import Client
 from tests.service.folders import data_folder
 from tests.service.live import ROOT, Live, until
 from tests.service.serve.test_survival import kill_tree, rows

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from assay.client import AssayError, Client
+from assay import AssayError, Client
 from tests.service.live import Live, until
 from tests.service.training.requests import (
     OPTIONS,

@@ -19,6 +19,7 @@ import pytest
 
 import trainers.job
 from inference.errors import UnknownModel
+from tests.rounding import TRAINED
 from tests.trainers.job.attempts import (
     PATIENCE,
     attempt,
@@ -125,7 +126,7 @@ def test_two_processes_train_as_one(tiny_language_model: Path, tmp_path: Path) -
     assert process.wait(PATIENCE) == 0
     found = reports(spec)
     together = [losses(found)[step] for step in range(1, 5)]
-    assert together == pytest.approx(list(losses(alone).values()), rel=1e-4)
+    assert together == pytest.approx(list(losses(alone).values()), rel=TRAINED)
     *_, checkpoint, stopped = found
     assert (stopped.type, stopped.name, stopped.step) == ("stopped", "cancel", checkpoint.step)
     names = {path.name for path in Path(checkpoint.data["folder"]).iterdir()}

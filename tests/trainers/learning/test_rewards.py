@@ -11,10 +11,11 @@ import pytest
 from inference.errors import InputError
 from inference.pool import ModelPool
 from inference.protocol import NoModels
-from metrics import find, parse
+from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.run import score
 from tests.metrics.test_community import write
+from tests.rounding import assert_same
 from tests.trainers.job.attempts import attempt, finish
 from trainers.job.errors import TrainingError
 from trainers.job.options import Reward
@@ -44,7 +45,7 @@ def alone(metric: str, params: dict[str, Any], name: str) -> list[float]:
         Sample(str(index), (completion,), tuple(record["references"]), record["prompt"])
         for index, (record, completion) in enumerate(zip(RECORDS, COMPLETIONS, strict=True))
     ]
-    (result,) = score(samples, [(found, parse(found, params))], NoModels(), replicates=10)
+    (result,) = score(samples, [found.bind(params)], NoModels(), replicates=10)
     assert result.per_sample is not None
     return result.per_sample[:, [one.name for one in result.scores].index(name)].tolist()
 
@@ -105,7 +106,7 @@ def test_a_reward_model_by_name(model_pool: ModelPool, tiny_reward_model: Path) 
     model = model_pool.classifier(name)
     pairs = [(record["prompt"], text) for record, text in zip(RECORDS, COMPLETIONS, strict=True)]
     expected = [float(model.scores([ids])[0]) for ids in model.encode(pairs)]
-    np.testing.assert_allclose(earned.total, expected, rtol=1e-5, atol=1e-5)
+    assert_same(earned.total, expected)
 
 
 @pytest.mark.parametrize(

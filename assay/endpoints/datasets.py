@@ -1,0 +1,93 @@
+"""Datasets: what outputs are compared with and models are trained on, versioned by content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from assay.exchange import Request, Script, ask, create, get, keyed
+from assay.files import FileBody, OnProgress
+from assay.models import Dataset, Json, Page
+from assay.streams import MOST, Listing
+
+FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+CHECKED = 1e6  # bytes of an upload that the service surely checks in a second
+
+Kind = Literal["eval", "code", "sft", "preference", "prompts"]
+Format = Literal["jsonl", "csv", "parquet"]
+
+
+def create_dataset(
+    name: str,
+    records: Sequence[Mapping[str, object]],
+    kind: str = "eval",
+    *,
+    idempotency_key: str | None = None,
+) -> Script[Dataset]:
+    """Make a version of a dataset; the same content again is the same version.
+
+    Args:
+        kind: `eval`, `code`, `sft`, `preference` or `prompts`; it says what a record holds.
+    """
+    body = {"name": name, "kind": kind, "records": list(records)}
+    return ask(create("/v1/datasets", body, idempotency_key), Dataset)
+
+
+def upload_dataset(
+    name: str,
+    path: str | Path,
+    kind: Kind = "eval",
+    *,
+    format: Format | None = None,
+    progress: OnProgress | None = None,
+    idempotency_key: str | None = None,
+) -> Script[Dataset]:
+    """Make a version of a dataset from a file, which is streamed.
+
+    Args:
+        format: of the file; default: by its name (.jsonl, .ndjson, .csv, .parquet).
+        progress: called with the bytes sent so far.
+
+    Raises:
+        ValueError: The file's name does not say its format.
+        OSError: The file cannot be read.
+    """
+    path = Path(path)
+    known = format or FORMATS.get(path.suffix.lower())
+    if known is None:
+        message = f"{path.name!r} does not say its format: name one of jsonl, csv, parquet"
+        raise ValueError(message)
+    size = path.stat().st_size
+    headers = keyed(idempotency_key) | {
+        "content-type": "application/octet-stream",
+        "content-length": str(size),
+    }
+    request = Request(
+        "POST",
+        "/v1/datasets/upload",
+        {"name": name, "format": known, "kind": kind},
+        headers,
+        FileBody(path, size, progress),
+        repeatable=True,
+        patience=size / CHECKED,
+    )
+    return ask(request, Dataset)
+
+
+def dataset(dataset: str) -> Script[Dataset]:
+    """One dataset, by id, name or name@version."""
+    return ask(get("/v1/datasets", dataset), Dataset)
+
+
+def datasets(
+    *, name: str | None = None, order: str = "desc", limit: int | None = None
+) -> Listing[Dataset]:
+    """All versions of all datasets, or of those called `name`, newest first."""
+    query = {"name": name, "order": order}
+    return Listing(Page[Dataset], "/v1/datasets", query=query, limit=limit)
+
+
+def records(dataset: str, *, limit: int | None = None) -> Listing[Json]:
+    """A dataset's records, in its order."""
+    return Listing(Page[Json], "/v1/datasets", dataset, "records", limit=limit, page_size=MOST)

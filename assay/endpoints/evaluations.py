@@ -1,0 +1,131 @@
+"""Evaluations: outputs in, scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from assay.endpoints.waiting import until
+from assay.exchange import Script, ask, create, get, post
+from assay.files import OnProgress
+from assay.models import Evaluation, MetricLike, Page, Sample
+from assay.streams import EventStream, Listing
+
+ROOT = "/v1/evaluations"
+
+
+def evaluate(
+    *,
+    metrics: MetricLike | Sequence[MetricLike],
+    system: str | None = None,
+    dataset: str | None = None,
+    samples: Sequence[Mapping[str, object]] | None = None,
+    outputs: Mapping[str, str | Sequence[str]] | None = None,
+    model: str | None = None,
+    generation: Mapping[str, object] | None = None,
+    slices: Sequence[str] | None = None,
+    seed: int | None = None,
+    replicates: int | None = None,
+    level: float | None = None,
+    idempotency_key: str | None = None,
+    **more: object,
+) -> Script[Evaluation]:
+    """Queue an evaluation of inline `samples`, of `outputs` over a dataset, or of a `model`.
+
+    Args:
+        metrics: one or several, each a name or `{"name": …, "params": {…}}`.
+        system: whose outputs these are; default: the model.
+        dataset: a name, name@version or `ds_…`; inline samples make a version of it.
+        outputs: one or several texts by record id.
+        generation: how the model generates (`max_new_tokens`, `temperature`, …).
+        slices: keys of the metadata by which scores are computed for parts, too.
+        replicates: of the bootstrap.
+        level: of the intervals, between 0 and 1.
+        idempotency_key: the same key and request again is the same evaluation.
+        more: fields of the request that this client does not know.
+    """
+    fields = {
+        "system": system,
+        "dataset": dataset,
+        "samples": samples,
+        "outputs": outputs,
+        "model": model,
+        "generation": generation,
+        "metrics": several(metrics),
+        "slices": slices,
+        "seed": seed,
+        "replicates": replicates,
+        "level": level,
+        **more,
+    }
+    body = {name: value for name, value in fields.items() if value is not None}
+    return ask(create(ROOT, body, idempotency_key), Evaluation)
+
+
+def several(metrics: MetricLike | Sequence[MetricLike]) -> list[MetricLike]:
+    """A list, of one metric too."""
+    return [metrics] if isinstance(metrics, str | Mapping) else list(metrics)
+
+
+def evaluation(evaluation: str, wait: float = 0.0) -> Script[Evaluation]:
+    """The evaluation as it is now, or once it has ended, at most `wait` seconds later."""
+    headers = {"Prefer": f"wait={int(wait)}"} if wait >= 1 else {}
+    return ask(get(ROOT, evaluation, headers=headers, patience=wait), Evaluation)
+
+
+def evaluations(
+    *,
+    system: str | None = None,
+    dataset: str | None = None,
+    status: str | None = None,
+    order: str = "desc",
+    limit: int | None = None,
+) -> Listing[Evaluation]:
+    """Evaluations, newest first."""
+    query = {"system": system, "dataset": dataset, "status": status, "order": order}
+    return Listing(Page[Evaluation], ROOT, query=query, limit=limit)
+
+
+def wait(
+    evaluation: str, timeout: float = 600.0, progress: OnProgress | None = None
+) -> Script[Evaluation]:
+    """The evaluation once it has ended.
+
+    Args:
+        timeout: in seconds.
+        progress: called about three times a second with the measurements done so far.
+
+    Raises:
+        WaitTimedOut: It has not ended within the timeout.
+    """
+    return until(
+        ROOT,
+        evaluation,
+        Evaluation,
+        ended=lambda current: current.finished,
+        timeout=timeout,
+        report=(lambda current: progress(current.progress)) if progress else None,
+    )
+
+
+def cancel(evaluation: str) -> Script[Evaluation]:
+    """Stop an evaluation; cancelling twice is fine."""
+    return ask(post(ROOT, evaluation, "cancel"), Evaluation)
+
+
+def samples(
+    evaluation: str, sort: str | None = None, order: str = "asc", limit: int = 20
+) -> Script[list[Sample]]:
+    """The first `limit` samples by a score, lowest first, or in the dataset's order."""
+    query = {"sort": sort, "order": order, "limit": limit}
+    return (yield from ask(get(ROOT, evaluation, "samples", query=query), Page[Sample])).data
+
+
+def all_samples(evaluation: str, sort: str | None = None, order: str = "asc") -> Listing[Sample]:
+    """All samples by a score, lowest first, or in the dataset's order."""
+    query = {"sort": sort, "order": order}
+    return Listing(Page[Sample], ROOT, evaluation, "samples", query=query)
+
+
+def events(evaluation: str, after: int = 0) -> EventStream:
+    """An evaluation's events after number `after`, as they happen, until it ends."""
+    return EventStream(ROOT, evaluation, "events", after=after)

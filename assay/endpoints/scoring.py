@@ -1,0 +1,62 @@
+"""Scores at once, leaderboards, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from assay.endpoints.evaluations import several
+from assay.exchange import Script, ask, get, post
+from assay.models import (
+    BoardEntry,
+    Comparison,
+    ComparisonResult,
+    Leaderboard,
+    MetricLike,
+    Page,
+    SetScore,
+    SetScores,
+)
+
+ANSWERED = 120.0  # seconds within which the service scores, or says that it cannot
+
+
+def score(
+    metrics: MetricLike | Sequence[MetricLike], samples: Sequence[Mapping[str, object]]
+) -> Script[dict[str, SetScore]]:
+    """Values and per-sample values by score, at once; nothing is stored."""
+    body = {"metrics": several(metrics), "samples": list(samples)}
+    return (yield from ask(post("/v1/score", body=body, patience=ANSWERED), SetScores)).scores
+
+
+def leaderboards() -> Script[list[BoardEntry]]:
+    """Which leaderboards there are."""
+    return (yield from ask(get("/v1/leaderboards"), Page[BoardEntry])).data
+
+
+def leaderboard(
+    dataset: str, metric: str, *, slice: str | None = None, signature: str | None = None
+) -> Script[Leaderboard]:
+    """Systems on a dataset by a score.
+
+    Args:
+        metric: a score's name, as rougeL.
+        slice: as lang=ru; default: the whole set.
+        signature: default: the one that most systems have.
+    """
+    query = {"metric": metric, "slice": slice, "signature": signature}
+    return ask(get("/v1/leaderboards", dataset, query=query), Leaderboard)
+
+
+def compare(
+    a: str, b: str, metrics: str | Sequence[str] | None = None, **more: object
+) -> Script[list[ComparisonResult]]:
+    """Whether two evaluations differ, a result for each score.
+
+    Args:
+        metrics: names of metrics or of scores; default: all that both have.
+        more: `test`, `recipe`, `correction`, `trials`; see `POST /v1/comparisons`.
+    """
+    body: dict[str, object] = {"evaluations": [a, b], **more}
+    if metrics is not None:
+        body["metrics"] = [metrics] if isinstance(metrics, str) else list(metrics)
+    return (yield from ask(post("/v1/comparisons", body=body), Comparison)).results

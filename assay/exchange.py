@@ -1,0 +1,190 @@
+"""The client without input and output: requests and replies.
+
+A *script* is a generator that yields steps (a request, and how long to wait before it) and is sent
+replies. `Client` and `AsyncClient` do nothing but perform the steps, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+
+from assay.errors import AssayError
+from assay.files import FileBody
+from assay.models import Answer
+
+A = TypeVar("A", bound=Answer)
+T = TypeVar("T")
+Item_co = TypeVar("Item_co", covariant=True)
+
+Query: TypeAlias = Mapping[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request, complete but for the service's address."""
+
+    method: str
+    path: str
+    query: Query = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | FileBody | None = None
+    repeatable: bool = False  # sent twice, it does what it does sent once
+    patience: float = 0.0  # seconds that the service may take beyond the client's timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that has arrived."""
+
+    method: str
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A request to send after `delay` seconds."""
+
+    request: Request
+    delay: float = 0.0
+
+
+Script: TypeAlias = Generator[Step, Reply, T]
+Outcome: TypeAlias = Reply | httpx.RequestError
+
+
+class Source(Protocol[Item_co]):
+    """An answer read piece by piece, over several connections if one breaks."""
+
+    @property
+    def position(self) -> int:
+        """How much need not be sent again; retries count anew after progress."""
+
+    def start(self) -> Request:
+        """The request of the next connection."""
+
+    def opened(self, url: str, length: int) -> None:
+        """The answer from `url` begins; `length` in bytes, 0 where it is not known."""
+
+    def feed(self, chunk: bytes) -> Iterable[Item_co]:
+        """What a piece of the answer completes."""
+
+
+def arguments(request: Request) -> dict[str, Any]:
+    """What httpx builds its request of, but for the body and the timeout."""
+    query = {name: value for name, value in request.query.items() if value is not None}
+    return {
+        "method": request.method,
+        "url": request.path,
+        "params": query,
+        "headers": request.headers,
+    }
+
+
+def reply(response: httpx.Response) -> Reply:
+    """An answer whose content has been read."""
+    request = response.request
+    return Reply(
+        request.method, str(request.url), response.status_code, response.headers, response.content
+    )
+
+
+def length(response: httpx.Response) -> int:
+    """Bytes of the answer; 0 where they are not known."""
+    return int(response.headers.get("content-length", 0))
+
+
+def get(
+    root: str,
+    *names: str,
+    query: Query | None = None,
+    headers: Mapping[str, str] | None = None,
+    patience: float = 0.0,
+) -> Request:
+    """A GET of what lies at `root/name/…`."""
+    path = _path(root, names)
+    return Request("GET", path, query or {}, headers or {}, repeatable=True, patience=patience)
+
+
+def post(
+    root: str,
+    *names: str,
+    body: Mapping[str, object] | None = None,
+    repeatable: bool = True,
+    patience: float = 0.0,
+) -> Request:
+    """A POST that creates nothing: it may be repeated, unless that is said not to be so."""
+    content, headers = encoded(body)
+    path = _path(root, names)
+    return Request("POST", path, {}, headers, content, repeatable=repeatable, patience=patience)
+
+
+def create(root: str, body: Mapping[str, object], key: str | None) -> Request:
+    """A POST that creates: with an idempotency key, of its own if need be, it may be repeated."""
+    content, headers = encoded(body)
+    return Request("POST", root, {}, headers | keyed(key), content, repeatable=True)
+
+
+def keyed(key: str | None) -> dict[str, str]:
+    """The header of an idempotency key, a new one if none is given."""
+    return {"Idempotency-Key": key or str(uuid4())}
+
+
+def encoded(body: Mapping[str, object] | None) -> tuple[bytes | None, dict[str, str]]:
+    """A body as JSON with its header. Raises ValueError for a number that is not finite."""
+    if body is None:
+        return None, {}
+    headers = {"content-type": "application/json"}
+    try:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode(), headers
+    except UnicodeEncodeError:  # half of a surrogate pair: the service says in which field
+        return json.dumps(body, allow_nan=False).encode(), headers
+
+
+def ask(request: Request, answer: type[A]) -> Script[A]:
+    """The answer to one request."""
+    return read((yield Step(request)), answer)
+
+
+def read(reply: Reply, answer: type[A]) -> A:
+    """The answer that a reply holds. Raises AssayError where it is none."""
+    try:
+        return answer.model_validate_json(reply.content)
+    except ValueError as error:
+        raise unreadable(reply, str(error)) from error
+
+
+def ask_json(request: Request) -> Script[Any]:
+    """The answer to one request, as parsed JSON."""
+    reply = yield Step(request)
+    try:
+        return json.loads(reply.content)
+    except ValueError as error:
+        raise unreadable(reply, str(error)) from error
+
+
+def _path(root: str, names: Sequence[str]) -> str:
+    """Names may hold slashes, as those of models do."""
+    return "/".join([root, *(quote(name, safe="/@:,") for name in names)])
+
+
+def unreadable(reply: Reply, reason: str) -> AssayError:
+    """The error of a reply that is not the service's, or cannot be read."""
+    return AssayError(
+        f"this is no answer of the service: {reason}",
+        code="unreadable_answer",
+        method=reply.method,
+        url=reply.url,
+        status=reply.status,
+        request_id=reply.headers.get("x-request-id"),
+    )

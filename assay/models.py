@@ -1,0 +1,288 @@
+"""Answers of the service, as frozen objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Json = dict[str, Any]
+"""An object whose fields depend on a metric, a method or a user."""
+
+MetricLike = str | Mapping[str, object]
+"""A metric's name, or `{"name": …, "params": {…}}`."""
+
+FINAL = frozenset({"succeeded", "failed", "cancelled"})
+"""States in which nothing changes any more."""
+
+T = TypeVar("T")
+
+
+class Answer(BaseModel):
+    """Base of answers. Fields that the service adds and this client does not know are ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    def __getitem__(self, name: str) -> Any:
+        """A field by its name, as in the JSON. Raises KeyError."""
+        if name in type(self).model_fields or name in (self.model_extra or {}):
+            return getattr(self, name)
+        raise KeyError(name)
+
+
+class Page(Answer, Generic[T]):
+    """A page of a list; the next one begins after `last_id`."""
+
+    data: list[T]
+    last_id: str | None = None
+    has_more: bool = False
+
+
+class Progress(Answer):
+    """How far it is: measurements of an evaluation, steps of a training job, bytes of a file."""
+
+    done: int
+    total: int
+
+
+class Problem(Answer):
+    """Why something has no value or failed; more fields tell more, as `step` of a training job."""
+
+    model_config = ConfigDict(extra="allow")
+
+    code: str = "unknown"
+    message: str
+
+
+class ScoreInfo(Answer):
+    """A score that a metric yields, with its range and direction."""
+
+    name: str
+    higher_is_better: bool
+    low: float | None
+    high: float | None
+    about: str
+
+
+class Metric(Answer):
+    """A metric: what it needs, what it yields, and the JSON Schema of its parameters."""
+
+    id: str
+    version: int
+    about: str
+    needs: list[str]
+    reads: list[str]
+    scores: list[ScoreInfo]
+    interval: str
+    pooling: str
+    set_level: bool
+    usable_as_reward: bool
+    params: Json
+    paper: str
+    reference: str
+    conventions: str
+
+
+class Trainer(Answer):
+    """A training method: what it minimises, what it trains on, its options as a JSON Schema."""
+
+    id: str
+    about: str
+    objective: str
+    paper: str
+    kind: str
+    produces: str
+    options: Json
+    conventions: str
+
+
+class Model(Answer):
+    """A model that can be named without a download; `origin`: `builtin`, or `root` for a folder."""
+
+    id: str
+    origin: str
+
+
+class Dataset(Answer):
+    """A version of a dataset; `size` counts its records."""
+
+    id: str
+    name: str
+    version: int
+    kind: str
+    digest: str
+    size: int
+    created_at: datetime | None = None
+
+
+class Score(Answer):
+    """One number of a metric with its confidence interval; `n` samples, `missing` outputs of them.
+
+    `slice` is None for the whole set, otherwise as `lang=ru`.
+    """
+
+    metric: str
+    name: str
+    slice: str | None = None
+    value: float | None
+    interval: tuple[float, float] | None
+    level: float
+    n: int
+    missing: int
+    higher_is_better: bool
+    interval_method: str
+    signature: str | None
+    warnings: list[str] = Field(default_factory=list)
+    error: Problem | None = None
+
+
+class Evaluation(Answer):
+    """An evaluation; `scores` are of the whole set, `slices` of its parts."""
+
+    id: str
+    status: str
+    system: str
+    dataset: str
+    dataset_version: int
+    dataset_id: str
+    model: str | None = None
+    generation: Json | None = None
+    metrics: list[Json] = Field(default_factory=list)
+    progress: Progress
+    scores: list[Score]
+    slices: list[Score] = Field(default_factory=list)
+    error: Problem | None = None
+    seed: int | None = None
+    replicates: int | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has succeeded, failed or been cancelled."""
+        return self.status in FINAL
+
+    def score(self, name: str) -> Score:
+        """The whole set's score called `name`. Raises KeyError."""
+        for score in self.scores:
+            if score.name == name:
+                return score
+        raise KeyError(name)
+
+
+class Sample(Answer):
+    """A sample of an evaluation with its value under each score that has one per sample."""
+
+    id: str
+    prompt: str | None
+    outputs: list[str]
+    references: list[str]
+    metadata: Json
+    scores: dict[str, float | None]
+
+
+class SetScore(Answer):
+    """A score computed at once; `per_sample` is None for metrics of a whole set."""
+
+    value: float | None
+    per_sample: list[float | None] | None = None
+    n: int = 0
+    missing: int = 0
+    higher_is_better: bool | None = None
+    signature: str | None = None
+    warnings: list[str] = Field(default_factory=list)
+    error: Problem | None = None
+
+
+class SetScores(Answer):
+    """Scores computed at once, by name."""
+
+    scores: dict[str, SetScore]
+
+
+class BoardEntry(Answer):
+    """A leaderboard that there is: a dataset version, and the scores it can rank by."""
+
+    dataset: str
+    version: int
+    dataset_id: str
+    metrics: list[str]
+
+
+class BoardRow(Answer):
+    """A system on a leaderboard.
+
+    `rank_interval`: the ranks that the paired tests leave open at 5%, Holm-adjusted over all pairs;
+    `p_vs_next`: the adjusted p-value against the row below.
+    """
+
+    rank: int
+    rank_interval: tuple[int, int]
+    system: str
+    evaluation: str
+    value: float
+    interval: tuple[float, float] | None
+    n: int
+    missing: int = 0
+    p_vs_next: float | None
+    finished_at: datetime | None = None
+
+
+class LeftOut(Answer):
+    """A system that cannot be ranked with the others, and why."""
+
+    system: str
+    evaluation: str
+    signature: str
+    reason: str
+
+
+class Leaderboard(Answer):
+    """Systems on one dataset version by one score of one signature, best first."""
+
+    dataset: str
+    version: int
+    dataset_id: str = ""
+    metric: str
+    slice: str | None = None
+    higher_is_better: bool
+    signature: str
+    signatures: list[str] = Field(default_factory=list)
+    rows: list[BoardRow]
+    left_out: list[LeftOut]
+
+
+class ComparisonResult(Answer):
+    """One score of two evaluations: `difference` is a - b; `p_corrected` is over all results."""
+
+    metric: str
+    name: str
+    a: float | None
+    b: float | None
+    difference: float | None
+    interval: tuple[float, float] | None
+    p_value: float | None
+    p_corrected: float | None
+    significant: bool | None
+    n: int
+    test: str
+    higher_is_better: bool
+    signature: str
+    error: str | None = None
+
+
+class Comparison(Answer):
+    """Two evaluations compared, a result for each score that both have."""
+
+    results: list[ComparisonResult]
+
+
+class Event(Answer):
+    """Something that happened; `id` is None for progress, which is not stored."""
+
+    id: int | None
+    type: str
+    data: Json
