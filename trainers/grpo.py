@@ -74,19 +74,12 @@ class GRPOOptions(RewardedOptions):
 
     @model_validator(mode="after")
     def _consistent(self) -> GRPOOptions:
-        if self.generation_size % self.num_generations:
+        if self.rollout_size % self.num_generations:
             raise ValueError(
                 f"num_generations ({self.num_generations}) must divide batch_size · "
-                f"gradient_accumulation_steps = {self.generation_size}: groups are whole"
+                f"gradient_accumulation_steps = {self.rollout_size}: groups are whole"
             )
-        if self.adapter and self.adapter.dropout:
-            raise ValueError("lora.dropout must be 0: π_θ / π_old would not be 1 at first")
         return self
-
-    @property
-    def generation_size(self) -> int:
-        """Completions a process, drawn at once."""
-        return self.batch_size * self.gradient_accumulation_steps
 
 
 def advantages(rewards: Tensor, k: int, baseline: Baseline, scale: Scale) -> Tensor:
@@ -103,7 +96,7 @@ def advantages(rewards: Tensor, k: int, baseline: Baseline, scale: Scale) -> Ten
 
 def plan(options: GRPOOptions, records: int, processes: int) -> tuple[int, int]:
     """Optimiser steps of the whole job, and how many prompts are drawn for them."""
-    prompts = options.generation_size * processes // options.num_generations  # a generation
+    prompts = options.rollout_size * processes // options.num_generations  # a generation
     generations = math.ceil(options.epochs * records / prompts)
     steps = options.max_steps or generations * options.iterations
     return steps, math.ceil(steps / options.iterations) * prompts
@@ -142,7 +135,7 @@ def build(options: GRPOOptions, run: Run) -> Any:
 
     rewards = Rewards.of(options, run)
     model, tokenizer = load_start(run, options)
-    prompts = encoded(run, options, model, tokenizer, options.max_completion_length)
+    prompts = encoded(run, options, model, tokenizer)
     lora = lora_config(model, options)
     held = reference(options) and lora is None
     steps, count = plan(options, len(prompts), run.spec.processes)

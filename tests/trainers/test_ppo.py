@@ -18,8 +18,8 @@ from trainers import ppo
 from trainers.job.options import Lora
 from trainers.learning import actor_critic
 from trainers.learning.actor_critic import ActorCritic, splits, token_logprobs
-from trainers.learning.on_policy import moments
 from trainers.learning.rollouts import drawn, pack, sample, take
+from trainers.learning.statistics import moments
 from trainers.ppo import PPOOptions
 
 REWARDS = [{"metric": "chrf"}]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Lora(BaseModel):
@@ -116,9 +116,21 @@ class RewardedOptions(Options):
     rewards: tuple[Reward, ...] = Field(
         min_length=1, description="What a completion earns: the weighted sum of these."
     )
+    num_generations: int = Field(default=1, ge=1, description="Completions of a prompt.")
     max_completion_length: int = Field(
         default=256, ge=1, description="Tokens of a completion at most; prompts have the rest."
     )
     temperature: float = Field(
         default=1.0, gt=0, description="Of the draws and of every probability that is learned from."
     )
+
+    @model_validator(mode="after")
+    def _no_dropout(self) -> Self:
+        if self.adapter and self.adapter.dropout:
+            raise ValueError("lora.dropout must be 0: π_θ / π_old would not be 1 at first")
+        return self
+
+    @property
+    def rollout_size(self) -> int:
+        """Completions that a process draws with the same weights."""
+        return self.batch_size * self.gradient_accumulation_steps

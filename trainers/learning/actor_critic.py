@@ -72,20 +72,20 @@ class ActorCritic(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         return token_logprobs(model, ids, prompts, mask, self.temperature, self.splits)
 
-    def look(self, written: Completions, batch_size: int) -> Completions:
-        """(R, T) each, before anything is learned: `logprobs` and `values` of the policy that has
+    def evaluate(self, written: Completions, batch_size: int) -> Completions:
+        """(N, T) each, before anything is learned: `logprobs` and `values` of the policy that has
         written the completions, `reference` log-probabilities."""
         mask = written["mask"]
         names = ("logprobs", "values", "reference")
-        seen = {name: torch.zeros(mask.shape, device=mask.device) for name in names}
+        whole = {name: torch.zeros(mask.shape, device=mask.device) for name in names}
         for rows in torch.split(torch.arange(len(mask), device=mask.device), batch_size):
             batch = take(written, rows)
             with torch.no_grad():
                 logprobs, _, values = self(**batch)
-            found = (logprobs, values, self.reference(**batch))
-            for name, one in zip(names, found, strict=True):
-                seen[name][rows, : one.shape[1]] = one
-        return seen
+            parts = (logprobs, values, self.reference(**batch))
+            for name, part in zip(names, parts, strict=True):
+                whole[name][rows, : part.shape[1]] = part
+        return whole
 
     def critic(self) -> dict[str, Tensor]:
         """What is trained of the value model, for a checkpoint."""

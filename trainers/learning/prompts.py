@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 
 from trainers.job.errors import TrainingError
-from trainers.job.options import Options
+from trainers.job.options import RewardedOptions
 from trainers.job.run import Run
 from trainers.learning.models import context_length
 from trainers.learning.tokenization import templated
 
 
 def encoded(
-    run: Run, options: Options, model: Any, tokenizer: Any, completion: int
+    run: Run, options: RewardedOptions, model: Any, tokenizer: Any
 ) -> list[tuple[Mapping[str, Any], list[int]]]:
-    """Each record with its prompt's ids; `completion` tokens are kept free behind them.
+    """Each record with its prompt's ids; `max_completion_length` tokens are kept free behind them.
 
     Reports their lengths. Prompts that are too long lose their beginning if `truncate`; otherwise
     TrainingError("too_long") names the first, as for a completion that leaves prompts no room.
     """
-    context = context_length(model, tokenizer)
+    context, completion = context_length(model, tokenizer), options.max_completion_length
     limit = min(options.max_length, context)
     room = limit - completion
     if room < 1:

@@ -1,6 +1,6 @@
-"""What a policy writes: drawn in batches, packed, cut.
+"""Completions that a policy writes: drawn in batches, packed, cut.
 
-Packed sequences: `ids` (B, L) holds prompt and completion without a gap, padded on the right, so
+Packed sequences: `ids` (B, S) holds prompt and completion without a gap, padded on the right, so
 that positions are what every model takes them to be; `prompts` (B,) are the prompts' lengths;
 `mask` (B, T) is true for the completion's tokens, its stop token included.
 """
@@ -13,17 +13,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from inference.load import padded
+from trainers.job.options import RewardedOptions
+from trainers.learning.statistics import processes, total
 
 Completions = dict[str, Tensor]
+Ints = NDArray[np.int64]
 Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """R completions: the records they answer, their texts, `ended` (R,) whether by a stop token,
+    """N completions: the records they answer, their texts, `ended` (N,) whether by a stop token,
     and all of it packed."""
 
     records: list[Record]
@@ -31,43 +35,47 @@ class Written:
     ended: Tensor
     packed: Completions
 
+    @property
+    def series(self) -> dict[str, float]:
+        """Mean length in tokens, and the share that came to a stop token."""
+        return {
+            "completions/length": float(self.packed["mask"].sum(1).float().mean()),
+            "completions/ended": float(self.ended.float().mean()),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Draws rollouts: `size` completions a process, `group` of every prompt."""
+    """Draws rollouts of `options.rollout_size` completions a process."""
 
     prompts: Sequence[tuple[Record, list[int]]]  # records and their token ids
     tokenizer: Any
     stop_ids: Sequence[int]
-    size: int
-    group: int
-    max_new_tokens: int
-    temperature: float
-    batch_size: int  # completions drawn at once
-    seed: int
+    options: RewardedOptions
     rank: int = 0
     processes: int = 1
 
     def write(self, policy: Any, number: int) -> Written:
         """Rollout `number` of this process: the same prompts and draws whenever it is asked for."""
-        count = self.size // self.group
+        options = self.options
+        count = options.rollout_size // options.num_generations
         start = (number * self.processes + self.rank) * count
         chosen = [
             self.prompts[index]
-            for index in drawn(len(self.prompts), start, count, self.seed)
-            for _ in range(self.group)
+            for index in drawn(len(self.prompts), start, count, options.seed)
+            for _ in range(options.num_generations)
         ]
         prompts = [ids for _, ids in chosen]
         pad = self.tokenizer.pad_token_id
         completions = sample(
             policy,
             prompts,
-            max_new_tokens=self.max_new_tokens,
-            temperature=self.temperature,
+            max_new_tokens=options.max_completion_length,
+            temperature=options.temperature,
             stop_ids=self.stop_ids,
             pad_id=pad,
-            batch_size=self.batch_size,
-            seed=(self.seed, number, self.rank),
+            batch_size=options.rollout_size // options.gradient_accumulation_steps,
+            seed=(options.seed, number, self.rank),
         )
         packed = pack(prompts, completions, pad, str(causal(policy).device))
         ended = [ids[-1] in self.stop_ids for ids in completions]
@@ -155,6 +163,21 @@ def take(completions: Completions, rows: Tensor) -> Completions:
         name: values if values.ndim == 1 else values[:, : ids if name == "ids" else steps]
         for name, values in found.items()
     }
+
+
+def micro_batches(rollout: Completions, rows: Ints, count: int) -> list[Completions]:
+    """The rows in `count` parts.
+
+    `tokens` of each is what its loss is divided by, a sum over its tokens: the mean over parts and
+    processes is then the mean over all tokens of the optimiser step.
+    """
+    device = rollout["mask"].device
+    parts = np.array_split(rows, count)
+    batches = [take(rollout, torch.as_tensor(part, device=device)) for part in parts]
+    tokens = total(torch.stack([batch["mask"].sum() for batch in batches]).sum())
+    for batch in batches:
+        batch["tokens"] = tokens / (count * processes())
+    return batches
 
 
 def causal(policy: Any) -> Any:
