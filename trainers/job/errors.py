@@ -1,6 +1,8 @@
-"""Why training cannot go on."""
+"""Why training cannot go on, or a trainer cannot be had."""
 
 from __future__ import annotations
+
+from inference.errors import ReportedError
 
 
 class TrainingError(Exception):
@@ -11,3 +13,9 @@ class TrainingError(Exception):
         self.code = code
         self.message = message
         self.field = field
+
+
+class TrainerError(ReportedError):
+    """A trainer of an installed distribution cannot be used; the message names the distribution."""
+
+    code = "invalid_trainer"
