@@ -36,11 +36,17 @@ from trainers.job.run import Run
 
 
 class DPOOptions(Options):
+    """The defaults are the paper's."""
+
     learning_rate: float = Field(
-        default=1e-6, gt=0, le=1
-    )  # the paper's; LoRA bears 10–100 times it
-    beta: float = Field(default=0.1, gt=0)  # β: how dear it is to leave the reference; in nats⁻¹
-    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)  # ε; 0: labels are trusted
+        1e-6, gt=0, le=1, description="Peak learning rate of AdamW; LoRA bears 10–100 times it."
+    )
+    beta: float = Field(
+        0.1, gt=0, description="β, how dear it is to leave the reference, in units a nat."
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=0.5, description="ε, the share of pairs labelled the wrong way round; 0: off."
+    )
 
 
 NAMES = {
@@ -55,6 +61,7 @@ NAMES = {
 
 
 def train(options: DPOOptions, run: Run) -> None:
+    """Raises TrainingError for pairs that cannot be learned from, as `tokenized` says."""
     build(options, run).train(resume_from_checkpoint=run.resume)
 
 
@@ -120,8 +127,8 @@ def tokenized(
         pair = {"prompt": record["prompt"], "completion": record[side]}
         return replace(row(pair, f"records[{at}]", tokenizer, chat, ""), where=where)
 
-    found = [read(at, side) for at in range(len(run.records)) for side in ("chosen", "rejected")]
-    fitted = fitting(found, run, options, context_length(model, tokenizer))
+    rows = [read(at, side) for at in range(len(run.records)) for side in ("chosen", "rejected")]
+    fitted = fitting(rows, run, options, context_length(model, tokenizer))
     pairs = []
     for at, (chosen, rejected) in enumerate(zip(fitted[::2], fitted[1::2], strict=True)):
         start = chosen.answer.index(True)

@@ -53,7 +53,8 @@ from pydantic import Field, model_validator
 from trainers.job.declaration import WITH_PROMPTS, Trainer
 from trainers.job.footprint import Footprint, a_reference, chunked_positions, completion_tokens
 from trainers.job.options import RewardedOptions
-from trainers.learning.statistics import Series, moments, prediction, total
+from trainers.learning.processes import total
+from trainers.learning.statistics import Series, moments, prediction
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -117,7 +117,11 @@ def estimate(
     processes: int = 1,
     fsdp: Fsdp | None = None,
 ) -> Estimate:
-    """Of one process. `longest`: bytes of text in the longest record; None: not known."""
+    """Bytes of one process.
+
+    longest            bytes of text in the longest record; None: not known
+    reward_parameters  parameters of the models that are rewards
+    """
     shares = processes if fsdp else 1
     lora, footprint = options.adapter, trainer.footprint
     half = options.dtype == "bfloat16"
@@ -129,12 +133,7 @@ def estimate(
     tokens = _tokens(options, shape, longest, footprint.written(options))
     rows = options.batch_size * max(len(trainer.sequences), 1)
     positions = footprint.positions(options, Batch(rows, tokens, shape.vocabulary))
-    floats = 16 * shape.width + 5 * shape.feed_forward + 3 * shape.heads * tokens
     passing = (2 if half else 4) if fsdp else 0
-    if fsdp and fsdp.activation_checkpointing:
-        floats += shape.layers * shape.width
-    else:
-        floats *= shape.layers
     parts = {
         "weights": frozen // shares,
         "adapters": 4 * adapters // shares,
@@ -143,7 +142,7 @@ def estimate(
         "reference": frozen // shares + passing * shape.parameters if reference else 0,
         "value_model": 4 * trained * (learners - 1),
         "gathered": _gathered(shape, fsdp, passing, gradients=not lora) if fsdp else 0,
-        "activations": (3 if half else 4) * rows * tokens * floats * learners,
+        "activations": (3 if half else 4) * rows * tokens * _kept(shape, tokens, fsdp) * learners,
         "logits": 12 * shape.vocabulary * positions,
         "rewards": 4 * reward_parameters,
         "process": PROCESS,
@@ -153,7 +152,7 @@ def estimate(
 
 
 def advice(estimate: Estimate, options: Options) -> str:
-    """What would make it smaller, the most first."""
+    """Options that would make the job smaller, those of the larger part first."""
     batch = estimate.parts.get("activations", 0) + estimate.parts.get("logits", 0)
     of_batch = "a smaller batch_size with more gradient_accumulation_steps, or a smaller max_length"
     of_model = [] if options.adapter else ["lora"]
@@ -162,6 +161,14 @@ def advice(estimate: Estimate, options: Options) -> str:
     model = " and ".join(of_model) or "a smaller model"
     first, second = (of_batch, model) if batch > estimate.bytes - batch else (model, of_batch)
     return f"{first}; {second}"
+
+
+def _kept(shape: Shape, tokens: int, fsdp: Fsdp | None) -> int:
+    """Numbers that the forward pass keeps of a token for the backward pass."""
+    layer = 16 * shape.width + 5 * shape.feed_forward + 3 * shape.heads * tokens
+    if fsdp and fsdp.activation_checkpointing:
+        return layer + shape.layers * shape.width
+    return layer * shape.layers
 
 
 def _gathered(shape: Shape, fsdp: Fsdp, size: int, gradients: bool) -> int:
@@ -185,11 +192,11 @@ def _adapters(options: Options, shape: Shape) -> int:
     lora = options.adapter
     if lora is None:
         return 0
-    chosen = lora.target_modules
+    targets = lora.target_modules
     return lora.r * sum(
         sides
         for name, sides in shape.matrices
-        if chosen == "all-linear" or name.removesuffix(".weight").rpartition(".")[2] in chosen
+        if targets == "all-linear" or name.removesuffix(".weight").rpartition(".")[2] in targets
     )
 
 
@@ -197,8 +204,8 @@ def _header(path: Path) -> dict[str, list[int]]:
     """Shapes by name: eight bytes of length, then JSON."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        found = json.loads(file.read(length))
-    return {name: one["shape"] for name, one in found.items() if name != "__metadata__"}
+        header = json.loads(file.read(length))
+    return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
 
 
 def _count(size: Sequence[int]) -> int:

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 
 from trainers.job.errors import TrainingError
 from trainers.learning.actor_critic import ActorCritic
+from trainers.learning.processes import total
 from trainers.learning.rollouts import Completions
-from trainers.learning.statistics import Series, total
+from trainers.learning.statistics import Series
 
 STATE = "on_policy"  # folder within a checkpoint: what is needed to go on, not to use the policy
 
@@ -154,9 +155,9 @@ class OnPolicyTrainer(transformers.Trainer):
         super()._load_from_checkpoint(resume_from_checkpoint, self.model.policy)
         folder = Path(resume_from_checkpoint) / STATE
         critic = load_file(folder / "value.safetensors")
-        wanted = set(self.model.critic())
-        if set(critic) != wanted:
-            odd = sorted(wanted ^ set(critic))[:3]
+        names = set(self.model.critic())
+        if set(critic) != names:
+            odd = sorted(names ^ set(critic))[:3]
             raise ValueError(f"the checkpoint's value model is another one: {', '.join(odd)}")
         self.model.load_state_dict(critic, strict=False)
         state = json.loads((folder / "state.json").read_text())

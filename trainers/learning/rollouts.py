@@ -18,7 +18,7 @@ from torch import Tensor
 
 from inference.load import padded
 from trainers.job.options import RewardedOptions
-from trainers.learning.statistics import processes, total
+from trainers.learning import processes
 
 Completions = dict[str, Tensor]
 Ints = NDArray[np.int64]
@@ -60,12 +60,12 @@ class Writer:
         options = self.options
         count = options.rollout_size // options.num_generations
         start = (number * self.processes + self.rank) * count
-        chosen = [
+        answered = [
             self.prompts[index]
             for index in drawn(len(self.prompts), start, count, options.seed)
             for _ in range(options.num_generations)
         ]
-        prompts = [ids for _, ids in chosen]
+        prompts = [ids for _, ids in answered]
         pad = self.tokenizer.pad_token_id
         completions = sample(
             policy,
@@ -80,7 +80,7 @@ class Writer:
         packed = pack(prompts, completions, pad, str(causal(policy).device))
         ended = [ids[-1] in self.stop_ids for ids in completions]
         return Written(
-            records=[record for record, _ in chosen],
+            records=[record for record, _ in answered],
             texts=self.tokenizer.batch_decode(completions, skip_special_tokens=True),
             ended=torch.tensor(ended, device=packed["ids"].device),
             packed=packed,
@@ -89,12 +89,12 @@ class Writer:
 
 def drawn(size: int, start: int, count: int, seed: int) -> list[int]:
     """`count` indices from `start` on of an endless row of permutations of range(size)."""
-    found: list[int] = []
-    while len(found) < count:
-        lap, at = divmod(start + len(found), size)
+    indices: list[int] = []
+    while len(indices) < count:
+        lap, at = divmod(start + len(indices), size)
         order = np.random.default_rng([seed, lap]).permutation(size)
-        found += order[at : at + count - len(found)].tolist()
-    return found
+        indices += order[at : at + count - len(indices)].tolist()
+    return indices
 
 
 @torch.no_grad()
@@ -109,38 +109,34 @@ def sample(
     batch_size: int,
     seed: Sequence[int],
 ) -> list[list[int]]:
-    """A completion a prompt, with its stop token where it has come to one.
+    """The ids of one completion a prompt, with its stop token where it has come to one.
 
-    Drawn from the whole distribution at `temperature`, by nothing else: a model's own top-k, top-p
-    or penalties would sample from another policy than the one whose ratio is taken. The draws
-    depend on the seed and the prompts alone, so nothing has to be saved to repeat them.
+    Drawn from the whole distribution at `temperature`: a model's own top-k, top-p or penalties
+    would sample from another policy than the one whose ratio is taken. The draws depend on the seed
+    and the prompts alone, so nothing has to be saved to repeat them.
     """
     network = causal(policy)
     settings = _generation_config(
-        do_sample=True,
-        temperature=temperature,
-        top_k=0,
-        top_p=1.0,
-        max_new_tokens=max_new_tokens,
-        eos_token_id=list(stop_ids) or None,
+        **{"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0},
+        **{"max_new_tokens": max_new_tokens, "eos_token_id": list(stop_ids) or None},
         pad_token_id=pad_id,
     )
-    found: list[list[int]] = []
+    completions: list[list[int]] = []
     own, network.generation_config = network.generation_config, _generation_config()
     cuda = [network.device] if network.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
             for first in range(0, len(prompts), batch_size):
-                some = prompts[first : first + batch_size]
-                ids, mask = padded(some, pad_id, left=True, device=str(network.device))  # (B, P)
+                batch = prompts[first : first + batch_size]
+                ids, mask = padded(batch, pad_id, left=True, device=str(network.device))  # (B, S)
                 tokens = network.generate(
                     input_ids=ids, attention_mask=mask, generation_config=settings
                 )[:, ids.shape[1] :]
-                found += [_until_stop(row, stop_ids) for row in tokens.tolist()]
+                completions += [_until_stop(row, stop_ids) for row in tokens.tolist()]
     finally:
         network.generation_config = own
-    return found
+    return completions
 
 
 def pack(
@@ -155,13 +151,13 @@ def pack(
 
 
 def take(completions: Completions, rows: Tensor) -> Completions:
-    """Some of the sequences, padding that none of them needs cut off."""
-    found = {name: values[rows] for name, values in completions.items()}
-    lengths = found["mask"].sum(1)  # (b,)
-    ids, steps = int((found["prompts"] + lengths).max()), int(lengths.max())
+    """The sequences at `rows` (B,), without padding that none of them needs."""
+    batch = {name: values[rows] for name, values in completions.items()}
+    lengths = batch["mask"].sum(1)  # (B,)
+    ids, steps = int((batch["prompts"] + lengths).max()), int(lengths.max())
     return {
         name: values if values.ndim == 1 else values[:, : ids if name == "ids" else steps]
-        for name, values in found.items()
+        for name, values in batch.items()
     }
 
 
@@ -174,9 +170,9 @@ def micro_batches(rollout: Completions, rows: Ints, count: int) -> list[Completi
     device = rollout["mask"].device
     parts = np.array_split(rows, count)
     batches = [take(rollout, torch.as_tensor(part, device=device)) for part in parts]
-    tokens = total(torch.stack([batch["mask"].sum() for batch in batches]).sum())
+    tokens = processes.total(torch.stack([batch["mask"].sum() for batch in batches]).sum())
     for batch in batches:
-        batch["tokens"] = tokens / (count * processes())
+        batch["tokens"] = tokens / (count * processes.count())
     return batches
 
 
@@ -188,10 +184,10 @@ def causal(policy: Any) -> Any:
 def stop_ids(policy: Any, tokenizer: Any) -> list[int]:
     """Tokens that end a completion: the model's own, or the tokenizer's."""
     own = causal(policy).generation_config.eos_token_id
-    found = tokenizer.eos_token_id if own is None else own
-    if found is None:
+    stops = tokenizer.eos_token_id if own is None else own
+    if stops is None:
         return []
-    return [found] if isinstance(found, int) else list(found)
+    return [stops] if isinstance(stops, int) else list(stops)
 
 
 def _until_stop(row: list[int], stops: Sequence[int]) -> list[int]:

@@ -17,7 +17,7 @@ import torch
 from accelerate.utils import DistributedType, save_fsdp_optimizer
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import CheckpointWrapper
 from torch.distributed.fsdp import MixedPrecisionPolicy
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, Placement
 
 from trainers.job.errors import TrainingError
 from trainers.job.fsdp import CHECKPOINTING, DRAWN_AGAIN, LAYERS
@@ -31,8 +31,9 @@ IGNORED = "the weights were not sharded: accelerate passed over the setting"
 
 
 def corrected(configured: Arguments) -> Arguments:
-    """accelerate shards where it believes several GPUs to be: a CPU's processes do it as well. And
-    its bfloat16 rounds what comes out: log-probabilities to two or three digits."""
+    """Arguments with which a CPU's processes shard, too, and with which outputs are not rounded:
+    accelerate shards on GPUs alone, and its bfloat16 leaves two or three digits of a
+    log-probability."""
     if not configured.fsdp:
         return configured
     if configured.bf16:
@@ -44,9 +45,9 @@ def corrected(configured: Arguments) -> Arguments:
 
 
 class Sharding:
-    """Before a `transformers.Trainer` among the bases: checkpoints of what may be sharded.
+    """A mixin, before a `transformers.Trainer`: checkpoints of weights that may be sharded.
 
-    Raises TrainingError where sharding was asked for and cannot be had.
+    Raises TrainingError where sharding is asked for and impossible.
     """
 
     is_fsdp_enabled: bool
@@ -60,9 +61,9 @@ class Sharding:
             return
         if not self.is_fsdp_enabled:
             raise TrainingError("unsupported", IGNORED, "resources.fsdp")
-        unable = unfit(self.model, self.args.fsdp_config)
-        if unable is not None:
-            field, reason = unable
+        refused = unfit(self.model, self.args.fsdp_config)
+        if refused is not None:
+            field, reason = refused
             raise TrainingError("unsupported", reason, field)
 
     def _prepare_for_training(
@@ -107,11 +108,11 @@ class Sharding:
 
 def unfit(model: Any, config: Mapping[str, Any]) -> tuple[str, str] | None:
     """The field and the reason, where this model cannot be sharded so; `config`: accelerate's."""
-    known = {type(module).__name__ for module in model.modules()}
-    asked = config.get(LAYERS) or getattr(model, "_no_split_modules", None)
-    if not asked or not set(asked) <= known:
-        what = f"no layers of class {', '.join(asked)}" if asked else "no word of its layers"
-        reason = f"the model has {what}; it is made of {', '.join(sorted(known))}"
+    classes = {type(module).__name__ for module in model.modules()}
+    layers = config.get(LAYERS) or getattr(model, "_no_split_modules", None)
+    if not layers or not set(layers) <= classes:
+        lack = f"no layers of class {', '.join(layers)}" if layers else "no word of its layers"
+        reason = f"the model has {lack}; it is made of {', '.join(sorted(classes))}"
         return f"resources.fsdp.{LAYERS}", reason
     if config["activation_checkpointing"] and _drops_out(model):
         return CHECKPOINTING, f"the model has dropout: {DRAWN_AGAIN}"
@@ -119,7 +120,7 @@ def unfit(model: Any, config: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _drops_out(model: Any) -> bool:
-    """As layers, or as numbers that attention reads."""
+    """Whether any dropout is on: as a layer, or as a number that attention reads."""
     return any(
         (isinstance(module, torch.nn.Dropout) and module.p > 0)
         or any("dropout" in name and value for name, value in _numbers(module))
@@ -135,7 +136,9 @@ def _numbers(module: Any) -> list[tuple[str, float]]:
 def _bare(model: Any) -> Iterator[None]:
     """The model without the wrappers of layers that are computed again."""
     modules = dict(model.named_modules())
-    wrappers = {name: one for name, one in modules.items() if isinstance(one, CheckpointWrapper)}
+    wrappers = {
+        name: module for name, module in modules.items() if isinstance(module, CheckpointWrapper)
+    }
     for name, wrapper in wrappers.items():
         model.set_submodule(name, wrapper._checkpoint_wrapped_module)
     try:
@@ -146,4 +149,4 @@ def _bare(model: Any) -> Iterator[None]:
 
 
 def _in_parts(parameter: Any) -> bool:
-    return isinstance(parameter, DTensor) and any(one.is_shard() for one in parameter.placements)
+    return isinstance(parameter, DTensor) and any(map(Placement.is_shard, parameter.placements))

@@ -1,6 +1,6 @@
-"""Sums and means over tokens and over the processes of a job.
+"""Means over tokens, steps and the processes of a job.
 
-Loads torch only where several processes are there: trainers import this module at their top.
+Loads no torch: trainers import this module at their top.
 """
 
 from __future__ import annotations
@@ -11,35 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainers.learning.processes import count, total
+
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-def processes() -> int:
-    """How many processes train together."""
-    import torch.distributed as dist
-
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def total(values: Tensor) -> Tensor:
-    """The sum over the processes, in all of them."""
-    import torch.distributed as dist
-
-    if processes() == 1:
-        return values
-    values = values.clone()
-    dist.all_reduce(values)
-    return values
 
 
 def moments(
     values: Tensor, mask: Tensor, total: Callable[[Tensor], Tensor] = total
 ) -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance where the mask is true, over all processes."""
-    count = total(mask.sum())
-    mean = total((values * mask).sum()) / count
-    return mean, total(((values - mean) ** 2 * mask).sum()) / count
+    tokens = total(mask.sum())
+    mean = total((values * mask).sum()) / tokens
+    return mean, total(((values - mean) ** 2 * mask).sum()) / tokens
 
 
 def prediction(values: Tensor, returns: Tensor, mask: Tensor) -> dict[str, float]:
@@ -76,4 +60,4 @@ class Series:
         own = [float(np.mean(self._values[name])) for name in names]
         self._values.clear()
         sums = total(torch.tensor(own, dtype=torch.float64, device=device))  # type: ignore[arg-type]
-        return dict(zip(names, (sums / processes()).tolist(), strict=True))
+        return dict(zip(names, (sums / count()).tolist(), strict=True))

@@ -241,7 +241,7 @@ def watched(values: list[float]) -> int | None:
     watch = Watch()
     for step, loss in enumerate(values, 1):
         try:
-            watch.look(step, {"loss": loss, "grad_norm": 1.0}, None)
+            watch.check(step, {"loss": loss, "grad_norm": 1.0}, None)
         except TrainingError:
             return step
     return None
@@ -259,7 +259,7 @@ def test_exploding_is_told_from_noisy() -> None:
 
 def test_a_gradient_that_is_not_finite_ends_it() -> None:
     with pytest.raises(TrainingError, match=r"step 7: grad_norm is nan.*checkpoint-5"):
-        Watch().look(7, {"loss": 1.0, "grad_norm": float("nan")}, Path("x/checkpoint-5"))
+        Watch().check(7, {"loss": 1.0, "grad_norm": float("nan")}, Path("x/checkpoint-5"))
 
 
 def test_a_torn_report_is_read_by_nobody(tmp_path: Path) -> None:
