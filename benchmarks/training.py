@@ -35,7 +35,7 @@ from benchmarks.service import answers, free_port, process, until
 from benchmarks.texts import english
 from inference.pool import ModelPool
 from service.settings import Settings, get_settings
-from trainers.job.declaration import Lora
+from trainers.job.options import Lora
 from trainers.job.reports import Reader
 from trainers.job.spec import EVENTS
 

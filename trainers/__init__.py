@@ -1,5 +1,6 @@
 """How a model is changed. Every module of this folder that is not a folder declares one trainer,
-`TRAINER`: one top-to-bottom file per method.
+`TRAINER`: one top-to-bottom file per method. Other distributions add theirs by entry points of the
+group `assay.trainers` (docs/add-a-trainer.md).
 
 May import `metrics`; knows no HTTP and no SQL. Importing it loads no model library.
 """
@@ -8,29 +9,60 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from inference.errors import InputError
 from metrics.core.registry import declarations, hint, parsed
-from trainers.job.declaration import AnyTrainer, Options
+from trainers.job.declaration import AnyTrainer, Trainer
+from trainers.job.errors import TrainerError
+from trainers.job.options import Options
+
+GROUP = "assay.trainers"  # of entry points, each of which names a TRAINER
 
 
 @cache
 def catalogue() -> Mapping[str, AnyTrainer]:
-    """Every trainer by name: the listing of this folder."""
-    found = declarations(__name__, __path__, "TRAINER")
-    return {trainer.name: trainer for trainer in found}
+    """Every trainer by name: the listing of this folder, then those of other distributions.
+
+    Raises TrainerError for one that cannot be loaded, is no trainer, or takes a name that is taken.
+    """
+    trainers = {trainer.name: trainer for trainer in declarations(__name__, __path__, "TRAINER")}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        trainer = _declared(point)
+        if trainer.name in trainers:
+            message = f"{_origin(point)} declares a trainer {trainer.name!r}, and there is one"
+            raise TrainerError(f"{message}: rename it, or uninstall the distribution")
+        trainers[trainer.name] = trainer
+    return trainers
 
 
 def find(name: str) -> AnyTrainer:
     """The trainer called `name`. Raises InputError with the nearest names."""
-    known = catalogue()
-    if name in known:
-        return known[name]
-    raise InputError(f"no method is called {name!r}; {hint(name, known)}", "method")
+    trainers = catalogue()
+    if name in trainers:
+        return trainers[name]
+    raise InputError(f"no method is called {name!r}; {hint(name, trainers)}", "method")
 
 
 def parse(trainer: AnyTrainer, options: Mapping[str, Any]) -> Options:
     """Options, validated. Raises InputError naming the option, with the nearest names."""
-    found: Options = parsed(trainer.options, options, trainer.name, "options")
-    return found
+    validated: Options = parsed(trainer.options, options, trainer.name, "options")
+    return validated
+
+
+def _declared(point: EntryPoint) -> AnyTrainer:
+    """What an entry point names. Raises TrainerError where that is no trainer."""
+    try:
+        trainer = point.load()
+    except Exception as error:  # whatever a foreign module raises while it is imported
+        message = f"{_origin(point)} cannot be loaded: {type(error).__name__}: {error}"
+        raise TrainerError(message) from error
+    if not isinstance(trainer, Trainer):
+        raise TrainerError(f"{_origin(point)} names {type(trainer).__name__}, not a Trainer")
+    return trainer
+
+
+def _origin(point: EntryPoint) -> str:
+    distribution = f"the distribution {point.dist.name!r}" if point.dist else "a distribution"
+    return f"the entry point {point.value!r} of {distribution}"

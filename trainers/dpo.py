@@ -28,16 +28,25 @@ from typing import Any
 
 from pydantic import Field
 
-from trainers.job.declaration import Options, Trainer
-from trainers.job.run import Run, TrainingError
+from trainers.job.declaration import PAIRS, Trainer
+from trainers.job.errors import TrainingError
+from trainers.job.footprint import Footprint, a_reference
+from trainers.job.options import Options
+from trainers.job.run import Run
 
 
 class DPOOptions(Options):
+    """The defaults are the paper's."""
+
     learning_rate: float = Field(
-        default=1e-6, gt=0, le=1
-    )  # the paper's; LoRA bears 10–100 times it
-    beta: float = Field(default=0.1, gt=0)  # β: how dear it is to leave the reference; in nats⁻¹
-    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)  # ε; 0: labels are trusted
+        1e-6, gt=0, le=1, description="Peak learning rate of AdamW; LoRA bears 10–100 times it."
+    )
+    beta: float = Field(
+        0.1, gt=0, description="β, how dear it is to leave the reference, in units a nat."
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=0.5, description="ε, the share of pairs labelled the wrong way round; 0: off."
+    )
 
 
 NAMES = {
@@ -52,6 +61,7 @@ NAMES = {
 
 
 def train(options: DPOOptions, run: Run) -> None:
+    """Raises TrainingError for pairs that cannot be learned from, as `tokenized` says."""
     build(options, run).train(resume_from_checkpoint=run.resume)
 
 
@@ -61,10 +71,10 @@ def build(options: DPOOptions, run: Run) -> Any:
     from trl.trainer.dpo_config import DPOConfig
     from trl.trainer.dpo_trainer import DPOTrainer
 
-    from trainers.job.fsdp import Sharding
     from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
     from trainers.learning.models import load_start, lora_config
+    from trainers.learning.sharding import Sharding
 
     class PairTrainer(Sharding, DPOTrainer):
         def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
@@ -117,8 +127,8 @@ def tokenized(
         pair = {"prompt": record["prompt"], "completion": record[side]}
         return replace(row(pair, f"records[{at}]", tokenizer, chat, ""), where=where)
 
-    found = [read(at, side) for at in range(len(run.records)) for side in ("chosen", "rejected")]
-    fitted = fitting(found, run, options, context_length(model, tokenizer))
+    rows = [read(at, side) for at in range(len(run.records)) for side in ("chosen", "rejected")]
+    fitted = fitting(rows, run, options, context_length(model, tokenizer))
     pairs = []
     for at, (chosen, rejected) in enumerate(zip(fitted[::2], fitted[1::2], strict=True)):
         start = chosen.answer.index(True)
@@ -141,7 +151,10 @@ TRAINER = Trainer(
     objective="− log σ(β [(log π_θ(y⁺|x) − log π_ref(y⁺|x)) − (log π_θ(y⁻|x) − log π_ref(y⁻|x))])",
     paper="Rafailov et al. 2023, arXiv:2305.18290",
     options=DPOOptions,
-    kind="preference",
+    kinds=("preference",),
     produces="language",
     train=train,
+    sequences=PAIRS,
+    objective_series=("margin",),
+    footprint=Footprint(reference=a_reference),
 )

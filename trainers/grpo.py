@@ -45,7 +45,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from trainers.job.declaration import Options, Reward, Trainer
+from trainers.job.declaration import WITH_PROMPTS, Trainer
+from trainers.job.footprint import Batch, Footprint, completion_tokens
+from trainers.job.options import RewardedOptions
 from trainers.job.run import Run
 
 if TYPE_CHECKING:
@@ -55,56 +57,62 @@ Baseline = Literal["mean", "leave_one_out"]
 Scale = Literal["group", "batch", "none"]
 
 
-class GRPOOptions(Options):
+class GRPOOptions(RewardedOptions):
     """Off values stand beside the defaults. `batch_size` counts completions, not prompts."""
 
     learning_rate: float = Field(
-        default=1e-6, gt=0, le=1
-    )  # the paper's; LoRA bears 10–100 times it
-    rewards: tuple[Reward, ...] = Field(min_length=1)
-    num_generations: int = Field(default=8, ge=2, le=1024)  # K, completions of a prompt
-    max_completion_length: int = Field(default=256, ge=1)  # tokens
-    temperature: float = Field(default=1.0, gt=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)  # 1: off; below 1 π_old is not what drew
-    baseline: Baseline = "mean"
-    scale_rewards: Scale = "group"  # "none": off
-    kl_coef: float = Field(default=0.04, ge=0)  # β; 0: off, and no reference is kept
-    clip_epsilon: float = Field(default=0.2, gt=0, lt=1)  # ε; matters from iterations = 2 on
-    iterations: int = Field(default=1, ge=1)  # μ, optimiser steps over the same completions
-    loss_type: Literal["grpo", "dapo", "dr_grpo"] = "grpo"
+        1e-6, gt=0, le=1, description="Peak learning rate of AdamW; LoRA bears 10–100 times it."
+    )
+    num_generations: int = Field(8, ge=2, le=1024, description="K, completions of a prompt.")
+    top_p: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Mass of the tokens drawn from; below 1 π_old is not what drew.",
+    )
+    baseline: Baseline = Field(
+        "mean", description="What a reward is compared with: the group's mean, or the others'."
+    )
+    scale_rewards: Scale = Field(
+        "group", description="Deviation that advantages are divided by; none: off."
+    )
+    kl_coef: float = Field(
+        0.04, ge=0, description="β, the price of a nat of KL; 0: off, and no reference is kept."
+    )
+    clip_epsilon: float = Field(
+        0.2, gt=0, lt=1, description="ε, how far ρ counts from 1; matters from iterations = 2 on."
+    )
+    iterations: int = Field(1, ge=1, description="μ, optimiser steps over the same completions.")
+    loss_type: Literal["grpo", "dapo", "dr_grpo"] = Field(
+        "grpo",
+        description="How tokens are averaged: a completion at a time, over all, or over N · T.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> GRPOOptions:
-        if self.generation_size % self.num_generations:
+        if self.rollout_size % self.num_generations:
             raise ValueError(
                 f"num_generations ({self.num_generations}) must divide batch_size · "
-                f"gradient_accumulation_steps = {self.generation_size}: groups are whole"
+                f"gradient_accumulation_steps = {self.rollout_size}: groups are whole"
             )
-        if self.adapter and self.adapter.dropout:
-            raise ValueError("lora.dropout must be 0: π_θ / π_old would not be 1 at first")
         return self
-
-    @property
-    def generation_size(self) -> int:
-        """Completions a process, drawn at once."""
-        return self.batch_size * self.gradient_accumulation_steps
 
 
 def advantages(rewards: Tensor, k: int, baseline: Baseline, scale: Scale) -> Tensor:
-    """(N,) A of the rewards (N,) of N / k groups, one after the other."""
-    groups = rewards.view(-1, k)  # (N / k, k)
-    others = (groups.sum(1, keepdim=True) - groups) / (k - 1)
-    found = groups - (others if baseline == "leave_one_out" else groups.mean(1, keepdim=True))
+    """(N,) A of the rewards (N,) of N / K groups, one after the other; K = k."""
+    groups = rewards.view(-1, k)  # (N / K, K)
+    others = (groups.sum(1, keepdim=True) - groups) / (k - 1)  # (N / K, K)
+    gains = groups - (others if baseline == "leave_one_out" else groups.mean(1, keepdim=True))
     if scale == "group":
-        found = found / (groups.std(1, keepdim=True) + 1e-4)
+        gains = gains / (groups.std(1, keepdim=True) + 1e-4)
     elif scale == "batch":
-        found = found / (rewards.std() + 1e-4)
-    return found.view(-1)
+        gains = gains / (rewards.std() + 1e-4)
+    return gains.view(-1)
 
 
-def plan(options: GRPOOptions, records: int, processes: int) -> tuple[int, int]:
-    """Optimiser steps of the whole job, and how many prompts are drawn for them."""
-    prompts = options.generation_size * processes // options.num_generations  # a generation
+def extent(options: GRPOOptions, records: int, processes: int) -> tuple[int, int]:
+    """Of the whole job: optimiser steps, and the prompts that are drawn for them."""
+    prompts = options.rollout_size * processes // options.num_generations  # a generation
     generations = math.ceil(options.epochs * records / prompts)
     steps = options.max_steps or generations * options.iterations
     return steps, math.ceil(steps / options.iterations) * prompts
@@ -131,9 +139,7 @@ def train(options: GRPOOptions, run: Run) -> None:
 def build(options: GRPOOptions, run: Run) -> Any:
     """The trainer, ready to train."""
     from datasets import Dataset
-    from trl.trainer.grpo_config import GRPOConfig
 
-    from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
     from trainers.learning.groups import GroupTrainer
     from trainers.learning.models import load_start, lora_config
@@ -141,13 +147,12 @@ def build(options: GRPOOptions, run: Run) -> Any:
     from trainers.learning.rewards import Rewards
     from trainers.learning.rollouts import drawn
 
-    rewards = Rewards(options.rewards, run.models, tell=run.event)
-    rewards.prepare(run.records)
+    rewards = Rewards.of(options, run)
     model, tokenizer = load_start(run, options)
-    prompts = encoded(run, options, model, tokenizer, options.max_completion_length)
+    prompts = encoded(run, options, model, tokenizer)
     lora = lora_config(model, options)
-    held = options.kl_coef > 0 and lora is None
-    steps, count = plan(options, len(prompts), run.spec.processes)
+    held = reference(options) and lora is None
+    steps, count = extent(options, len(prompts), run.spec.processes)
     order = drawn(len(prompts), 0, count, options.seed)
     rows = Dataset.from_dict({"prompt": [str(index) for index in range(len(prompts))]})
     return GroupTrainer(
@@ -155,35 +160,54 @@ def build(options: GRPOOptions, run: Run) -> Any:
         reference=load_start(run, options)[0] if held else None,
         rewards=rewards,
         prompts=prompts,
-        advantages=lambda found: advantages(
-            found, options.num_generations, options.baseline, options.scale_rewards
+        advantages=lambda values: advantages(
+            values, options.num_generations, options.baseline, options.scale_rewards
         ),
         kl_coef=options.kl_coef,
         epochs=count / len(prompts),
         names=NAMES,
-        args=configured(
-            GRPOConfig,
-            options,
-            run,
-            max_steps=steps,
-            num_train_epochs=1,  # of `order`
-            num_generations=options.num_generations,
-            max_completion_length=options.max_completion_length,
-            temperature=options.temperature,
-            top_p=options.top_p,
-            num_iterations=options.iterations,
-            epsilon=options.clip_epsilon,
-            loss_type=options.loss_type,
-            use_bias_correction_kl=True,
-            disable_dropout=True,
-            shuffle_dataset=False,
-            activation_checkpointing=False,
-        ),
+        args=settings(options, run, steps),
         train_dataset=rows.select(order),
         processing_class=tokenizer,
         peft_config=lora,
         callbacks=[Reporting(run, TRAINER, options, names=NAMES)],
     )
+
+
+def settings(options: GRPOOptions, run: Run, steps: int) -> Any:
+    """TRL's configuration; the order of prompts, the reference and the KL are ours."""
+    from trl.trainer.grpo_config import GRPOConfig
+
+    from trainers.learning.arguments import configured
+
+    return configured(
+        GRPOConfig,
+        options,
+        run,
+        max_steps=steps,
+        num_train_epochs=1,  # of the order that `build` draws
+        num_generations=options.num_generations,
+        max_completion_length=options.max_completion_length,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        num_iterations=options.iterations,
+        epsilon=options.clip_epsilon,
+        loss_type=options.loss_type,
+        use_bias_correction_kl=True,
+        disable_dropout=True,
+        shuffle_dataset=False,
+        activation_checkpointing=False,
+    )
+
+
+def reference(options: GRPOOptions) -> bool:
+    """Without β nobody asks for π_ref."""
+    return options.kl_coef > 0
+
+
+def positions(options: GRPOOptions, batch: Batch) -> int:
+    """Of completions alone: prompts are cut off before the head."""
+    return batch.rows * min(batch.tokens, options.max_completion_length)
 
 
 TRAINER = Trainer(
@@ -192,7 +216,10 @@ TRAINER = Trainer(
     objective="− (1/N) Σ_i (1/|y_i|) Σ_t [min(ρ_it A_i, clip(ρ_it, 1 − ε, 1 + ε) A_i) − β KL_it]",
     paper="Shao et al. 2024, arXiv:2402.03300",
     options=GRPOOptions,
-    kind="prompts",
+    kinds=WITH_PROMPTS,
     produces="language",
     train=train,
+    sequences=(("prompt",),),
+    objective_series=("reward",),
+    footprint=Footprint(reference=reference, positions=positions, written=completion_tokens),
 )

@@ -24,17 +24,16 @@ own: Schulman's k2, whose gradient, unlike k3's, is that of the KL. β is `kl_co
 it becomes β (1 + clip(KL / target − 1, ±0.2) · min(n / horizon, 1)) after n completions, a rollout.
 V has weights of its own, so under Adam c_v matters only by the clipping of its gradient.
 
-A rollout is num_minibatches · batch_size · gradient_accumulation_steps completions a process, and
-lasts ppo_epochs · num_minibatches optimiser steps: those are what `max_steps` counts. An epoch is
-num_generations completions of every prompt.
+A rollout is num_minibatches · batch_size · gradient_accumulation_steps completions a process, for
+ppo_epochs · num_minibatches optimiser steps (`max_steps` counts those). An epoch is num_generations
+completions of every prompt.
 
 Schulman et al., 2017 (arXiv:1707.06347); GAE: 2016 (1506.02438); KL in the reward, controller:
 Ziegler et al., 2019 (1909.08593); k1, k2, k3: Schulman, 2020 (joschu.net/blog/kl-approx.html). Of
 Huang et al., 2022 ("The 37 Implementation Details of PPO") and 2024 (2403.17031),
-in:  clipped values, GAE, advantages whitened (over the rollout), minibatches shuffled, gradients
-     clipped (policy and value model apart), diagnostics of KL and clips, one reward at the last
-     token, a penalty where no stop token came, temperature in the ratio, no dropout, rewards
-     clipped or whitened (off), a value model apart from the policy, its head small (zero) at first
+in:  clipped values; advantages whitened, over the rollout; minibatches shuffled; gradients clipped,
+     policy and value model apart; a penalty without a stop token; temperature in the ratio; no
+     dropout; rewards clipped or whitened (off); a value model of its own, its head zero at first
 out: Adam's ε of 1e-5, orthogonal initialisation, whitening by minibatch, early end of passes, a
      value model that begins as the reward model, top-k or top-p in the draws, a reference that
      moves, values beyond a completion cut at max_completion_length (it ends there)
@@ -42,53 +41,62 @@ out: Adam's ε of 1e-5, orthogonal initialisation, whitening by minibatch, early
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
-from trainers.job.declaration import Options, Reward, Trainer
+from trainers.job.declaration import WITH_PROMPTS, Trainer
+from trainers.job.footprint import Footprint, a_reference, chunked_positions, completion_tokens
+from trainers.job.options import RewardedOptions
+from trainers.learning.processes import total
+from trainers.learning.statistics import Series, moments, prediction
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from trainers.job.run import Run
     from trainers.learning.actor_critic import ActorCritic
-    from trainers.learning.on_policy import Total
     from trainers.learning.rewards import Rewards
     from trainers.learning.rollouts import Completions, Writer
 
 
-class PPOOptions(Options):
+class PPOOptions(RewardedOptions):
     """Off values stand beside the defaults."""
 
-    rewards: tuple[Reward, ...] = Field(min_length=1)
-    num_generations: int = Field(default=1, ge=1)  # completions of a prompt in a rollout
-    max_completion_length: int = Field(default=128, ge=1)  # tokens
-    temperature: float = Field(default=1.0, gt=0)
-    num_minibatches: int = Field(default=4, ge=1)  # optimiser steps a pass
-    ppo_epochs: int = Field(default=4, ge=1)  # passes over a rollout
-    kl_coef: float = Field(default=0.05, ge=0)  # β; 0: off
-    kl_in: Literal["reward", "loss"] = "reward"
-    target_kl: float | None = Field(default=None, gt=0)  # nats a completion; None: β stays
-    horizon: int = Field(default=10_000, ge=1)  # completions in which β follows
-    gamma: float = Field(default=1.0, ge=0, le=1)  # 1: no discount
-    lam: float = Field(default=0.95, ge=0, le=1)  # 1: Monte Carlo; 0: one step ahead
-    cliprange: float = Field(default=0.2, gt=0)  # ε
-    cliprange_value: float = Field(default=0.2, gt=0)  # ε_v, in units of reward
-    vf_coef: float = Field(default=0.1, ge=0)  # c_v
-    entropy_coef: float = Field(default=0.0, ge=0)  # c_H; 0: off
-    whiten_advantages: bool = True
-    whiten_rewards: bool = False  # r_t over its deviation; the mean stays
-    reward_clip: float | None = Field(default=None, gt=0)  # |R| at most; None: off
-    missing_eos_penalty: float = Field(default=0.0, ge=0)  # p, in units of reward; 0: off
+    num_generations: int = Field(1, ge=1, description="Completions of a prompt in a rollout.")
+    max_completion_length: int = Field(128, ge=1, description="Tokens of a completion at most.")
+    num_minibatches: int = Field(4, ge=1, description="Optimiser steps of a pass over a rollout.")
+    ppo_epochs: int = Field(4, ge=1, description="Passes over a rollout.")
+    kl_coef: float = Field(0.05, ge=0, description="β, the price of a nat of KL; 0: off.")
+    kl_in: Literal["reward", "loss"] = Field(
+        "reward", description="Pay for the KL in r_t, or in the loss."
+    )
+    target_kl: float | None = Field(
+        None, gt=0, description="Nats of KL a completion that β is steered to; null: β stays."
+    )
+    horizon: int = Field(10_000, ge=1, description="Completions in which β follows target_kl.")
+    gamma: float = Field(1.0, ge=0, le=1, description="γ, the discount a token; 1: none.")
+    lam: float = Field(0.95, ge=0, le=1, description="λ; 1: Monte Carlo, 0: one step ahead.")
+    cliprange: float = Field(0.2, gt=0, description="ε, how far π_θ / π_old counts from 1.")
+    cliprange_value: float = Field(0.2, gt=0, description="ε_v, in units of reward.")
+    vf_coef: float = Field(0.1, ge=0, description="c_v, the weight of the loss of the values.")
+    entropy_coef: float = Field(0.0, ge=0, description="c_H, the weight of the entropy; 0: off.")
+    whiten_advantages: bool = Field(True, description="Advantages of mean 0, deviation 1.")
+    whiten_rewards: bool = Field(False, description="Divide r_t by its deviation; the mean stays.")
+    reward_clip: float | None = Field(None, gt=0, description="The most |R| counts; null: off.")
+    missing_eos_penalty: float = Field(
+        0.0, ge=0, description="p, in units of reward, without a stop token; 0: off."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> PPOOptions:
         if self.target_kl is not None and self.kl_coef == 0:
             raise ValueError("kl_coef is 0: β is multiplied to reach target_kl, and would stay 0")
-        if self.adapter and self.adapter.dropout:
-            raise ValueError("lora.dropout must be 0: π_θ / π_old would not be 1 at first")
         if self.rollout_size % self.num_generations:
             raise ValueError(
                 f"num_generations ({self.num_generations}) must divide the rollout: num_minibatches"
@@ -98,22 +106,136 @@ class PPOOptions(Options):
 
     @property
     def rollout_size(self) -> int:
-        """Completions a process."""
+        """N, completions of a process."""
         return self.num_minibatches * self.batch_size * self.gradient_accumulation_steps
+
+    @property
+    def steps_per_rollout(self) -> int:
+        """Optimiser steps."""
+        return self.ppo_epochs * self.num_minibatches
+
+
+@dataclass
+class PPO:
+    """The method: `steps` is its loop, `loss` what an optimiser step makes smaller.
+
+    rollout  the completions in use, (N, T) each; `number` says which, counted from 0
+    kl_coef  β as it is now
+    series   values to be reported
+    """
+
+    options: PPOOptions
+    model: ActorCritic
+    writer: Writer
+    rewards: Rewards
+    kl_coef: float
+    rollout: Completions = field(default_factory=dict)
+    number: int = -1
+    series: Series = field(default_factory=Series)
+
+    def steps(self, first: int) -> Iterator[list[Completions]]:
+        """The micro-batches of every optimiser step, from rollout `first` on.
+
+        OnPolicyTrainer takes each step: `loss` of the micro-batches backward, gradients clipped,
+        AdamW and its schedule, a checkpoint where one is due. Then it asks for the next.
+        """
+        from trainers.learning.rollouts import micro_batches
+
+        options = self.options
+        for number in itertools.count(first):
+            if number != self.number:  # a resumed run has the one in use from its checkpoint
+                self.rollout, self.number = self.collect(number), number
+            for lap in range(options.ppo_epochs):
+                draws = np.random.default_rng([options.seed, number, lap])
+                order = draws.permutation(options.rollout_size)
+                for rows in np.array_split(order, options.num_minibatches):
+                    yield micro_batches(self.rollout, rows, options.gradient_accumulation_steps)
+
+    def collect(self, number: int) -> Completions:
+        """Completions by the policy as it is, and what the losses need of them, (N, T) each."""
+        options = self.options
+        written = self.writer.write(self.model.policy, number)
+        rollout = written.packed | self.model.evaluate(written.packed, options.batch_size)
+        mask, values = rollout["mask"], rollout["values"]
+
+        earned = self.rewards(written.records, written.texts, number * options.steps_per_rollout)
+        scores = values.new_tensor(earned.total)  # (N,)
+        self.series.add({"reward": scores.mean(), "reward/std": scores.std(correction=0)})
+        self.series.add(earned.series | written.series)
+        if options.reward_clip is not None:
+            scores = scores.clamp(-options.reward_clip, options.reward_clip)
+        scores = scores - options.missing_eos_penalty * ~written.ended
+
+        kl = kl_estimate(rollout["logprobs"], rollout["reference"], "k1") * mask
+        coef = self.kl_coef if options.kl_in == "reward" else 0.0
+        rewards = token_rewards(scores, kl, mask, coef)
+        if options.whiten_rewards:
+            rewards = rewards / (moments(rewards, mask)[1] + 1e-8).sqrt() * mask
+
+        gains = advantages(rewards, values, mask, options.gamma, options.lam)
+        rollout["returns"] = gains + values
+        mean, variance = moments(gains, mask)
+        whitened = (gains - mean) / (variance + 1e-8).sqrt() * mask
+        rollout["advantages"] = whitened if options.whiten_advantages else gains
+        self.series.add({"advantages/mean": mean, "advantages/std": variance.sqrt()})
+        self.series.add(prediction(values, rollout["returns"], mask))
+        self.steer(kl)
+        return rollout
+
+    def steer(self, kl: Tensor) -> None:
+        """β for the next rollout, from the KL (N, T) of this one."""
+        options = self.options
+        completions = len(kl) * self.writer.processes
+        measured = float(total(kl.sum())) / completions  # nats a completion
+        self.series.add({"kl": measured, "kl_coef": self.kl_coef})
+        if options.target_kl is not None:
+            self.kl_coef = next_kl_coef(
+                self.kl_coef, measured, options.target_kl, options.horizon, completions
+            )
+
+    def loss(self, model: nn.Module, batch: Completions) -> Tensor:
+        """L of a micro-batch: the sum over its tokens, divided by `batch["tokens"]`."""
+        options, mask, old = self.options, batch["mask"], batch["logprobs"]
+
+        def mean(values: Tensor) -> Tensor:
+            return (values * mask).sum() / batch["tokens"]
+
+        logprobs, entropy, values = model(batch["ids"], batch["prompts"], mask)  # (B, T) each
+        policy, clipped = policy_loss(logprobs, old, batch["advantages"], options.cliprange)
+        value, value_clipped = value_loss(
+            values, batch["values"], batch["returns"], options.cliprange_value
+        )
+        kl = kl_estimate(logprobs, batch["reference"], "k2")
+        loss = mean(policy) + options.vf_coef * mean(value)
+        if options.entropy_coef:
+            loss = loss - options.entropy_coef * mean(entropy)
+        if options.kl_in == "loss":
+            loss = loss + self.kl_coef * mean(kl)
+        self.series.add(
+            {
+                "loss/policy": mean(policy),
+                "loss/value": mean(value),
+                "loss/kl": mean(kl),
+                "entropy": mean(entropy),
+                "ratio": mean((logprobs - old).exp()),
+                "clip_fraction/policy": mean(clipped),
+                "clip_fraction/value": mean(value_clipped),
+                "kl/step": mean(kl_estimate(old, logprobs, "k3")),  # π_old to π_θ, nats a token
+            }
+        )
+        return loss
 
 
 def advantages(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float) -> Tensor:
     """(B, T) Â of rewards and values (B, T); `mask` is true up to each completion's end."""
-    import torch
-
-    found = torch.zeros_like(rewards)
-    after = next_value = torch.zeros_like(rewards[:, 0])  # (B,)
+    gains = rewards.new_zeros(rewards.shape)
+    after = next_value = rewards.new_zeros(len(rewards))  # (B,): Â_{t+1}, V_old(s_{t+1})
     for t in reversed(range(rewards.shape[1])):
         delta = rewards[:, t] + gamma * next_value - values[:, t]
         after = (delta + gamma * lam * after) * mask[:, t]
         next_value = values[:, t] * mask[:, t]
-        found[:, t] = after
-    return found
+        gains[:, t] = after
+    return gains
 
 
 def token_rewards(scores: Tensor, kl: Tensor, mask: Tensor, coef: float) -> Tensor:
@@ -156,127 +278,6 @@ def next_kl_coef(coef: float, kl: float, target: float, horizon: int, completion
     return coef * (1 + error * min(completions / horizon, 1))
 
 
-class PPO:
-    """The method, as `trainers.learning.on_policy` asks for it."""
-
-    def __init__(
-        self,
-        options: PPOOptions,
-        model: ActorCritic,
-        writer: Writer,
-        rewards: Rewards,
-    ) -> None:
-        self.options = options
-        self.model = model
-        self.writer = writer
-        self.rewards = rewards
-        self.kl_coef = options.kl_coef
-
-    def collect(self, number: int, total: Total) -> tuple[Completions, dict[str, float]]:
-        """Completions with what the losses need of the policy that wrote them, (R, T) each."""
-        from trainers.learning.on_policy import moments
-
-        rollout, scores, shown = self._write(number)
-        mask, logprobs = rollout["mask"], rollout["logprobs"]
-        kl = kl_estimate(logprobs, rollout["reference"], "k1") * mask
-        coef = self.kl_coef if self.options.kl_in == "reward" else 0.0
-        rewards = token_rewards(scores, kl, mask, coef)
-        if self.options.whiten_rewards:
-            rewards = rewards / (moments(rewards, mask, total)[1] + 1e-8).sqrt() * mask
-        values = rollout["values"]
-        found = advantages(rewards, values, mask, self.options.gamma, self.options.lam)
-        rollout["returns"] = found + values
-        mean, variance = moments(found, mask, total)
-        rollout["advantages"] = found
-        if self.options.whiten_advantages:
-            rollout["advantages"] = (found - mean) / (variance + 1e-8).sqrt() * mask
-        shown |= {"advantages/mean": float(mean), "advantages/std": float(variance.sqrt())}
-        shown |= self._describe(rollout, kl, total)
-        if self.options.target_kl is not None:
-            self.kl_coef = next_kl_coef(
-                self.kl_coef,
-                shown["kl"],
-                self.options.target_kl,
-                self.options.horizon,
-                len(scores) * self.writer.processes,
-            )
-        return rollout, shown
-
-    def loss(self, model: nn.Module, batch: Completions) -> tuple[Tensor, dict[str, Tensor]]:
-        """L of a micro-batch, and its terms."""
-        options, mask = self.options, batch["mask"]
-
-        def mean(values: Tensor) -> Tensor:
-            return (values * mask).sum() / batch["tokens"]
-
-        logprobs, entropy, values = model(batch["ids"], batch["prompts"], mask)
-        old = batch["logprobs"]
-        policy, clipped = policy_loss(logprobs, old, batch["advantages"], options.cliprange)
-        value, value_clipped = value_loss(
-            values, batch["values"], batch["returns"], options.cliprange_value
-        )
-        kl = kl_estimate(logprobs, batch["reference"], "k2")
-        loss = mean(policy) + options.vf_coef * mean(value)
-        if options.entropy_coef:
-            loss = loss - options.entropy_coef * mean(entropy)
-        if options.kl_in == "loss":
-            loss = loss + self.kl_coef * mean(kl)
-        shown = {
-            "loss/policy": mean(policy),
-            "loss/value": mean(value),
-            "loss/kl": mean(kl),
-            "entropy": mean(entropy),
-            "ratio": mean((logprobs - old).exp()),
-            "clip_fraction/policy": mean(clipped),
-            "clip_fraction/value": mean(value_clipped),
-            "kl/step": mean(kl_estimate(old, logprobs, "k3")),  # of the policy that wrote, a token
-        }
-        return loss, {name: found.detach() for name, found in shown.items()}
-
-    def state(self) -> dict[str, float]:
-        return {"kl_coef": self.kl_coef}
-
-    def load(self, state: dict[str, float]) -> None:
-        self.kl_coef = state["kl_coef"]
-
-    def _write(self, number: int) -> tuple[Completions, Tensor, dict[str, float]]:
-        """Completions, as the policy, the reference and the value model see them; scores (R,) less
-        the penalty; what is to be told of them."""
-        import torch
-
-        options = self.options
-        written = self.writer.write(self.model.policy, number)
-        rollout = written.packed | self.model.look(written.packed, options.batch_size)
-        step = number * options.ppo_epochs * options.num_minibatches
-        earned = self.rewards(written.records, written.texts, step)
-        scores = torch.as_tensor(earned.total, dtype=torch.float32, device=rollout["mask"].device)
-        shown = earned.series | {
-            "reward": float(scores.mean()),
-            "reward/std": float(scores.std(correction=0)),
-            "kl_coef": self.kl_coef,
-            "completions/length": float(rollout["mask"].sum(1).float().mean()),
-            "completions/ended": float(written.ended.float().mean()),
-        }
-        if options.reward_clip is not None:
-            scores = scores.clamp(-options.reward_clip, options.reward_clip)
-        return rollout, scores - options.missing_eos_penalty * ~written.ended, shown
-
-    def _describe(self, rollout: Completions, kl: Tensor, total: Total) -> dict[str, float]:
-        """KL in nats a completion; how much of the returns the values foretold (1: all)."""
-        from trainers.learning.on_policy import moments
-
-        mask, returns, values = rollout["mask"], rollout["returns"], rollout["values"]
-        mean, variance = moments(returns, mask, total)
-        unexplained = moments(returns - values, mask, total)[1]
-        completions = len(kl) * self.writer.processes
-        return {
-            "kl": float(total(kl.sum())) / completions,
-            "returns/mean": float(mean),
-            "returns/std": float(variance.sqrt()),
-            "explained_variance": float(1 - unexplained / variance) if variance > 0 else 0.0,
-        }
-
-
 def train(options: PPOOptions, run: Run) -> None:
     """Raises InputError for rewards and prompts that cannot be used, TrainingError for the rest."""
     import transformers
@@ -290,30 +291,18 @@ def train(options: PPOOptions, run: Run) -> None:
     from trainers.learning.rewards import Rewards
     from trainers.learning.rollouts import Writer, stop_ids
 
-    rewards = Rewards(options.rewards, run.models, run.spec.model_roots, run.event)
-    rewards.prepare(run.records)
+    rewards = Rewards.of(options, run)
     start, tokenizer = load_start(run, options)
-    prompts = encoded(run, options, start, tokenizer, options.max_completion_length)
+    prompts = encoded(run, options, start, tokenizer)
     model = ActorCritic(adapted(start, options), options.adapter, options.temperature)
     writer = Writer(
-        prompts,
-        tokenizer,
-        stop_ids(start, tokenizer),
-        size=options.rollout_size,
-        group=options.num_generations,
-        max_new_tokens=options.max_completion_length,
-        temperature=options.temperature,
-        batch_size=options.num_minibatches * options.batch_size,
-        seed=options.seed,
-        rank=run.rank,
-        processes=run.spec.processes,
+        prompts, tokenizer, stop_ids(start, tokenizer), options, run.rank, run.spec.processes
     )
     completions = len(prompts) * options.num_generations  # an epoch's
     OnPolicyTrainer(
         model,
-        PPO(options, model, writer, rewards),
-        passes=options.ppo_epochs,
-        minibatches=options.num_minibatches,
+        PPO(options, model, writer, rewards, options.kl_coef),
+        steps_per_rollout=options.steps_per_rollout,
         rollouts_per_epoch=math.ceil(completions / (options.rollout_size * run.spec.processes)),
         tokenizer=tokenizer,
         args=transformers.TrainingArguments(**arguments(options, run)),
@@ -328,8 +317,13 @@ TRAINER = Trainer(
     "Â by GAE of R − β log(π / π_ref)",
     paper="Schulman et al., 2017 (arXiv:1707.06347); Ziegler et al., 2019 (arXiv:1909.08593)",
     options=PPOOptions,
-    kind="prompts",
+    kinds=WITH_PROMPTS,
     produces="language",
     train=train,
     shards=False,
+    sequences=(("prompt",),),
+    objective_series=("reward",),
+    footprint=Footprint(
+        reference=a_reference, learners=2, positions=chunked_positions, written=completion_tokens
+    ),
 )

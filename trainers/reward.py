@@ -19,50 +19,41 @@ Left out: margins from graded preferences, several rejected answers a prompt.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from trainers.job.declaration import Options, Trainer
+from trainers.job.declaration import PAIRS, Trainer
+from trainers.job.errors import TrainingError
+from trainers.job.footprint import Footprint, no_positions
+from trainers.job.options import Options
 from trainers.job.run import Run
+from trainers.learning.processes import total
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class RewardOptions(Options):
-    center_coefficient: float = Field(default=0.0, ge=0)  # c; 0: off
+    """What all trainers share, and the centering."""
+
+    center_coefficient: float = Field(
+        0.0, ge=0, description="c, the weight of holding rewards near zero; 0: off."
+    )
 
 
 def train(options: RewardOptions, run: Run) -> None:
-    import torch
+    """Raises TrainingError for pairs that cannot be learned from, as `tokenized` says."""
     import transformers
 
-    from trainers.job.fsdp import Sharding
     from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
     from trainers.learning.models import adapted, load_start
 
-    class PairTrainer(Sharding, transformers.Trainer):
-        loss_is_scaled_for_ga = False  # a mean over the pairs of a batch
-        seen: ClassVar[list[torch.Tensor]] = []
-
-        def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
-            """Batches hold the better answers, then the worse ones: (2B, T)."""
-            rewards = model(**inputs).logits[:, 0].float()  # (2B,)
-            chosen, rejected = rewards.chunk(2)  # (B,) each
-            self.seen.append(statistics(chosen.detach(), rejected.detach()))
-            return loss(chosen, rejected, options.center_coefficient)
-
-        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-            if self.seen:  # over gradient accumulation and devices
-                sums = self.accelerator.reduce(torch.stack(self.seen).sum(0), "sum").tolist()
-                named = zip(STATISTICS, sums[1:], strict=True)
-                logs |= {name: value / sums[0] for name, value in named}
-                self.seen.clear()
-            super().log(logs, start_time)
-
     model, tokenizer = load_start(run, options, "classifier")
     config = {"num_labels": 1, "pad_token_id": model.config.pad_token_id}
     pairs = tokenized(model, tokenizer, options, run)
-    trainer = PairTrainer(
+    trainer = pair_trainer(options)(
         model=adapted(model, options, "classifier"),
         args=configured(
             transformers.TrainingArguments,
@@ -78,7 +69,37 @@ def train(options: RewardOptions, run: Run) -> None:
     trainer.train(resume_from_checkpoint=run.resume)
 
 
-def loss(chosen: Any, rejected: Any, center: float) -> Any:
+def pair_trainer(options: RewardOptions) -> Any:
+    """A `transformers.Trainer` of pairs, with the loss and the statistics below."""
+    import torch
+    import transformers
+
+    from trainers.learning.sharding import Sharding
+
+    class PairTrainer(Sharding, transformers.Trainer):
+        loss_is_scaled_for_ga = False  # a mean over the pairs of a batch
+        sums: ClassVar[list[Tensor]] = []  # (5,) each, as `statistics` has them
+
+        def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Tensor:
+            """Batches hold the better answers, then the worse ones: (2B, S)."""
+            rewards = model(**inputs).logits[:, 0].float()  # (2B,)
+            chosen, rejected = rewards.chunk(2)  # (B,) each
+            self.sums.append(statistics(chosen.detach(), rejected.detach()))
+            return loss(chosen, rejected, options.center_coefficient)
+
+        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+            """Adds the means over pairs since the last log: of micro-batches and processes."""
+            if self.sums:
+                count, *values = total(torch.stack(self.sums).sum(0)).tolist()
+                named = zip(STATISTICS, values, strict=True)
+                logs |= {name: value / count for name, value in named}
+                self.sums.clear()
+            super().log(logs, start_time)
+
+    return PairTrainer
+
+
+def loss(chosen: Tensor, rejected: Tensor, center: float) -> Tensor:
     """L, of rewards (B,) each."""
     from torch.nn.functional import logsigmoid
 
@@ -89,7 +110,7 @@ def loss(chosen: Any, rejected: Any, center: float) -> Any:
 STATISTICS = ("accuracy", "margin", "reward/chosen", "reward/rejected")
 
 
-def statistics(chosen: Any, rejected: Any) -> Any:
+def statistics(chosen: Tensor, rejected: Tensor) -> Tensor:
     """(5,) the number of pairs, then sums over them of what STATISTICS names."""
     import torch
 
@@ -107,24 +128,23 @@ def tokenized(
     """
     from inference.classifier import TransformerClassifier
     from inference.protocol import Identity
-    from trainers.job.run import TrainingError
     from trainers.learning.tokenization import check_lengths, templated
 
     reader = TransformerClassifier(model, tokenizer, Identity(run.spec.model, "", ""), "cpu")
     chat = templated(tokenizer, options.chat)
     sides = ("chosen", "rejected")
-    found = {
-        side: reader.encode([(one["prompt"], one[side]) for one in run.records], chat)
+    ids = {
+        side: reader.encode([(record["prompt"], record[side]) for record in run.records], chat)
         for side in sides
     }
     lengths = [
-        (f"records[{at}].{side}", len(found[side][at]))
+        (f"records[{at}].{side}", len(ids[side][at]))
         for at in range(len(run.records))
         for side in sides
     ]
     limit = check_lengths(lengths, run, options, reader.max_length, "answers with their prompts")
     pairs = []
-    for at, (chosen, rejected) in enumerate(zip(*found.values(), strict=True)):
+    for at, (chosen, rejected) in enumerate(zip(*ids.values(), strict=True)):
         pair = reader.cut(chosen, limit), reader.cut(rejected, limit)
         if pair[0] == pair[1] or not all(pair):
             message = f"records[{at}]: chosen and rejected read the same, or one is empty"
@@ -134,7 +154,7 @@ def tokenized(
 
 
 def collate(batch: Sequence[tuple[list[int], list[int]]], pad: int) -> dict[str, Any]:
-    """The better answers, then the worse ones, padded on the right; (2B, T) each."""
+    """The better answers, then the worse ones, padded on the right; (2B, S) each."""
     from inference.load import padded
 
     chosen, rejected = zip(*batch, strict=True)
@@ -148,7 +168,10 @@ TRAINER = Trainer(
     objective="− log σ(r(x, y⁺) − r(x, y⁻)) + c · (r(x, y⁺) + r(x, y⁻))²",
     paper="Ouyang et al. 2022, arXiv:2203.02155",
     options=RewardOptions,
-    kind="preference",
+    kinds=("preference",),
     produces="classifier",
     train=train,
+    sequences=PAIRS,
+    objective_series=("margin",),
+    footprint=Footprint(positions=no_positions),
 )

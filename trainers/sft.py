@@ -1,6 +1,6 @@
 """Supervised fine-tuning: the answers become more likely.
 
-For a sequence x_1 … x_T, of which the tokens A belong to answers, this is minimised:
+For a sequence x_1 … x_S, of which the tokens A belong to answers, this is minimised:
 
     L(θ) = − (1 / N) Σ_{t ∈ A} log π_θ(x_t | x_{<t})
 
@@ -16,45 +16,56 @@ Left out: packing of several rows into one sequence, NEFTune noise, label smooth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from trainers.job.declaration import Options, Trainer
+from trainers.job.declaration import Trainer
+from trainers.job.options import Options
 from trainers.job.run import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IGNORED = -100  # the label of a token that is not learned
 
 
 class SftOptions(Options):
-    loss_on: Literal["answer", "all"] = "answer"
+    """What all trainers share, and what is learned of a record."""
+
+    loss_on: Literal["answer", "all"] = Field(
+        "answer", description="Tokens to learn: those of answers, or all but the first."
+    )
     rationale_tag: str = Field(
-        default="think", pattern=r"^[A-Za-z][\w-]{0,31}$"
-    )  # <think>…</think>
+        "think",
+        pattern=r"^[A-Za-z][\w-]{0,31}$",
+        description="A rationale goes before its answer inside this tag: <think>…</think>.",
+    )
 
 
 def train(options: SftOptions, run: Run) -> None:
+    """Raises TrainingError for records that cannot be rendered, or are too long."""
     import transformers
 
     from inference.load import grow_embeddings
-    from trainers.job.fsdp import Sharding
     from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
     from trainers.learning.models import adapted, context_length, load_start
+    from trainers.learning.sharding import Sharding
     from trainers.learning.tokenization import add_tags, fitting, rows
 
     class AnswerTrainer(Sharding, transformers.Trainer):
-        pass
+        """Its weights may be sharded; everything else is as there."""
 
     model, tokenizer = load_start(run, options)
     context = context_length(model, tokenizer)
-    reasons = any(record.get("rationale") for record in run.records)
-    tokens = add_tags(tokenizer, options.rationale_tag) if reasons else []
+    rationales = any(record.get("rationale") for record in run.records)
+    tokens = add_tags(tokenizer, options.rationale_tag) if rationales else []
     grow_embeddings(model, tokenizer)
-    found = rows(run.records, tokenizer, options.chat, options.rationale_tag)
+    whole = rows(run.records, tokenizer, options.chat, options.rationale_tag)
     examples = [
         {"ids": row.ids, "learned": [options.loss_on == "all" or part for part in row.answer]}
-        for row in fitting(found, run, options, context)
+        for row in fitting(whole, run, options, context)
     ]
     trainer = AnswerTrainer(
         model=adapted(model, options, "language", tokens),
@@ -73,24 +84,24 @@ def train(options: SftOptions, run: Run) -> None:
     trainer.train(resume_from_checkpoint=run.resume)
 
 
-def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-    """L, of logits (B, T, V) and labels (B, T); N is `num_items_in_batch`."""
+def loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | None = None) -> Tensor:
+    """L, of logits (B, S, V) and labels (B, S); N is `num_items_in_batch`."""
     from torch.nn.functional import cross_entropy, pad
 
-    targets = pad(labels[:, 1:], (0, 1), value=IGNORED)  # (B, T): position t predicts token t + 1
-    logits = outputs.logits.float().flatten(0, 1)  # (B · T, V), whole: a slice would be copied
+    targets = pad(labels[:, 1:], (0, 1), value=IGNORED)  # (B, S): position t predicts token t + 1
+    logits = outputs.logits.float().flatten(0, 1)  # (B · S, V), whole: a slice would be copied
     nll = cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="sum")
     return nll / (num_items_in_batch or (targets != IGNORED).sum())
 
 
-def collate(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, Any]:
-    """Padded on the right; (B, T) each."""
+def collate(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
+    """Padded on the right; (B, S) each."""
     import torch
 
     from inference.load import padded
 
-    ids, mask = padded([one["ids"] for one in batch], pad, left=False, device="cpu")
-    learned = [[*one["learned"], *[False] * (ids.shape[1] - len(one["ids"]))] for one in batch]
+    ids, mask = padded([row["ids"] for row in batch], pad, left=False, device="cpu")
+    learned = [[*row["learned"], *[False] * (ids.shape[1] - len(row["ids"]))] for row in batch]
     labels = ids.masked_fill(~torch.tensor(learned), IGNORED)
     labels[:, 0] = IGNORED
     return {"input_ids": ids, "attention_mask": mask, "labels": labels}
@@ -102,7 +113,7 @@ TRAINER = Trainer(
     objective="− (1/N) Σ_{t ∈ answer} log π_θ(x_t | x_{<t})",
     paper="Ouyang et al. 2022, arXiv:2203.02155",
     options=SftOptions,
-    kind="sft",
+    kinds=("sft",),
     produces="language",
     train=train,
 )

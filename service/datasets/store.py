@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, func, literal_column, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Row, func, literal_column, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.bulk import copy
@@ -122,19 +122,18 @@ def read_records(
     return list(db.scalars(query))
 
 
-TEXTS = {  # what is read of a record to train on it
-    "sft": "(content - 'metadata' - 'id')::text",
-    "preference": "(content ->> 'prompt') || CASE WHEN octet_length(content ->> 'chosen')"
-    " > octet_length(content ->> 'rejected') THEN content ->> 'chosen' ELSE content ->> 'rejected'"
-    " END",
-    "prompts": "content ->> 'prompt'",
-}
-
-
-def longest(db: Connection, dataset_id: str, kind: str) -> int:
-    """Bytes of text of the longest record, as a method that trains on this kind reads it."""
-    largest = func.max(func.octet_length(literal_column(f"({TEXTS[kind]})")))
-    return int(db.scalar(select(largest).where(records.c.dataset_id == dataset_id)) or 0)
+def longest(db: Connection, dataset_id: str, sequences: Sequence[Sequence[str]]) -> int:
+    """Bytes of the longest text that records hold. A text is what a record has in the fields of one
+    of `sequences`; without any, it is the record as JSON, less its id and metadata."""
+    content = records.c.content
+    texts: list[ColumnElement[str]] = [
+        func.concat(*(content[name].astext for name in names)) for names in sequences
+    ]
+    if not texts:
+        texts.append(literal_column("(content - 'metadata' - 'id')::text"))
+    sizes = [func.max(func.octet_length(each)) for each in texts]
+    row = db.execute(select(*sizes).where(records.c.dataset_id == dataset_id)).one()
+    return max(int(size or 0) for size in row)
 
 
 def read_ids(db: Connection, dataset_id: str) -> list[str]:

@@ -30,11 +30,10 @@ from service.jobs import queue
 from service.settings import Settings
 from service.training import memory
 from service.training import store as training
-from trainers.job.declaration import AnyTrainer, Options, Reward
+from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import Fsdp
 from trainers.job.fsdp import refusal as unshardable
-
-KINDS = {"prompts": ("prompts", "eval", "code")}  # any of these will do
+from trainers.job.options import Options, RewardedOptions
 
 
 class HeldOutIn(Schema):
@@ -105,7 +104,7 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         raise invalid("unsupported", reason, field)
     known_model(body.model, settings, "model", db)
     dataset = existing(db, body.dataset, "dataset")
-    if dataset.kind not in KINDS.get(trainer.kind, (trainer.kind,)):
+    if dataset.kind not in trainer.kinds:
         message = f"{trainer.name} trains on {trainer.kind}; {dataset.name!r} holds {dataset.kind}"
         raise invalid("wrong_kind", message, "dataset")
     _known_rewards(db, settings, trainer, options, dataset.id)
@@ -150,7 +149,7 @@ def _known_rewards(
     db: Connection, settings: Settings, trainer: AnyTrainer, options: Options, dataset_id: str
 ) -> None:
     """Rewards have to be metrics with a per-sample value that the records can feed."""
-    rewards: tuple[Reward, ...] = getattr(options, "rewards", ())
+    rewards = options.rewards if isinstance(options, RewardedOptions) else ()
     for index, reward in enumerate(rewards):
         at = f"options.rewards[{index}]"
         try:

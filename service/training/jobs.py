@@ -226,6 +226,7 @@ def _spec(
         processes=row.resources.get("processes", 1),
         fsdp=row.resources.get("fsdp"),
         model_roots=settings.model_roots,
+        metric_roots=settings.metric_roots,
         cache_dir=settings.data_dir / "models",
         checkpoints=_named_checkpoints(db, row),
         offline=not settings.hub_allowed,

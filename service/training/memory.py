@@ -12,9 +12,10 @@ from metrics import find
 from service.datasets import store as datasets
 from service.models import store as models
 from service.settings import Settings
-from trainers.job.declaration import AnyTrainer, Options, Reward
+from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import Fsdp
 from trainers.job.memory import Estimate, Shape, advice, estimate, shape_of
+from trainers.job.options import Options, RewardedOptions
 
 GB = 1e9
 
@@ -33,7 +34,7 @@ def job_estimate(
     shape = _shape(db, settings, model)
     if shape is None:
         return None
-    longest = datasets.longest(db, dataset_id, trainer.kind)
+    longest = datasets.longest(db, dataset_id, trainer.sequences)
     rewards = _rewards(db, settings, options)
     shared = resources.get("fsdp")
     fsdp = Fsdp.model_validate(shared) if shared is not None else None
@@ -103,7 +104,7 @@ def _shape(db: Connection, settings: Settings, name: str) -> Shape | None:
 
 def _rewards(db: Connection, settings: Settings, options: Options) -> int:
     """Parameters of the models that are rewards."""
-    rewards: tuple[Reward, ...] = getattr(options, "rewards", ())
+    rewards = options.rewards if isinstance(options, RewardedOptions) else ()
     names = set()
     for reward in rewards:
         names |= set(find(reward.metric, settings.metric_roots).bind(reward.params).models)

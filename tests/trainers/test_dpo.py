@@ -14,8 +14,9 @@ from inference.pool import ModelPool
 from tests.rounding import FORWARD, TRAINED
 from tests.trainers.job.attempts import attempt, finish, losses, reports, saved
 from trainers.dpo import TRAINER, DPOOptions, build, train
+from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
-from trainers.job.run import Run, TrainingError
+from trainers.job.run import Run
 
 PAIRS = [
     {"id": str(index), "prompt": prompt, "chosen": chosen, "rejected": rejected}

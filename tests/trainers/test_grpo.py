@@ -14,9 +14,10 @@ from inference.errors import InputError
 from inference.pool import ModelPool
 from inference.protocol import Generation
 from tests.trainers.job.attempts import attempt, finish, losses, reports, saved
-from trainers.grpo import TRAINER, GRPOOptions, advantages, build, plan, train
+from trainers.grpo import TRAINER, GRPOOptions, advantages, build, extent, train
+from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
-from trainers.job.run import Run, TrainingError
+from trainers.job.run import Run
 
 PROMPTS = [
     {"id": str(index), "prompt": prompt, "references": ["never written"]}
@@ -167,9 +168,9 @@ def test_advantages_are_trls_with_the_mean(moved: Any, scale: Any) -> None:
 def test_plan_takes_every_prompt() -> None:
     """Nothing is dropped: neither the last, smaller lot nor a set smaller than a generation."""
     options = GRPOOptions(**QUICK | {"iterations": 3, "epochs": 2})
-    assert plan(options, records=5, processes=1) == (15, 10)  # 2 prompts at a time, 5 generations
-    assert plan(options, records=1, processes=2) == (3, 4)
-    assert plan(GRPOOptions(**QUICK | {"max_steps": 7}), records=5, processes=1) == (7, 14)
+    assert extent(options, records=5, processes=1) == (15, 10)  # 2 prompts at a time, 5 generations
+    assert extent(options, records=1, processes=2) == (3, 4)
+    assert extent(GRPOOptions(**QUICK | {"max_steps": 7}), records=5, processes=1) == (7, 14)
 
 
 def test_a_process_learns_the_reward(

@@ -15,14 +15,15 @@ from safetensors.torch import load_file
 
 import trainers
 from inference.protocol import Generation
-from metrics.core.metric import Metric
+from metrics.core.metric import BoundMetric
 from tests.rounding import FORWARD
 from tests.tiny_models import build_language_model
 from tests.trainers.job.attempts import attempt, finish, reports, saved
 from trainers import ppo
 from trainers.job.checkpoints import is_complete
+from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
-from trainers.job.run import Run, TrainingError
+from trainers.job.run import Run
 from trainers.job.spec import CONTROL, Spec
 
 RECORDS = [
@@ -172,7 +173,7 @@ def test_two_processes(tiny_language_model: Path, tmp_path: Path) -> None:
 def test_a_reward_that_is_no_number_ends_the_run_with_the_sample(
     tiny_language_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Metric, "per_sample", lambda self, rows, params: rows[:, :1] * float("nan"))
+    monkeypatch.setattr(BoundMetric, "per_sample", lambda self, rows: rows[:, :1] * float("nan"))
     options = OPTIONS | {"max_steps": 2, "batch_size": 2}
     with pytest.raises(TrainingError, match="Считай до") as caught:
         train(attempt(tmp_path / "job", "ppo", tiny_language_model, RECORDS, options))

@@ -11,8 +11,8 @@ import pytest
 from inference.pool import ModelPool
 from tests.rounding import FORWARD, TRAINED
 from tests.trainers.job.attempts import attempt, here, losses, saved
+from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
-from trainers.job.run import TrainingError
 
 PAIRS = [
     {"prompt": "Какой город столица России?", "chosen": "Москва.", "rejected": "Не знаю 🤷"},

@@ -13,7 +13,8 @@ from inference.pool import ModelPool
 from tests.rounding import FORWARD, TRAINED
 from tests.trainers.job.attempts import attempt, here, losses, saved
 from trainers.job.checkpoints import complete, is_complete
-from trainers.job.run import Run, TrainingError
+from trainers.job.errors import TrainingError
+from trainers.job.run import Run
 from trainers.job.spec import CONTROL, Spec
 
 RECORDS = [

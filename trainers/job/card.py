@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: `assay.json` to loaders, `card.json`, `README.md` to people."""
+"""Files that describe a checkpoint: `assay.json` for loaders, the others for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from inference.names import ADAPTER_CONFIG, ORIGIN
-from trainers.job.declaration import AnyTrainer, Options
+from trainers.job.declaration import AnyTrainer
+from trainers.job.options import Options
 from trainers.job.spec import Spec
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers", "numpy")
@@ -25,7 +26,7 @@ def describe(
     options: Options,
     config: Mapping[str, Any],
 ) -> None:
-    """Writes the three files. `config`: settings that an adapter's base model is loaded with."""
+    """Write the three files. `config`: settings that an adapter's base model is loaded with."""
     origin = {
         "base": spec.model,
         "method": trainer.name,
@@ -44,7 +45,7 @@ def describe(
 
 
 def card_of(step: int, spec: Spec, trainer: AnyTrainer, options: Options) -> dict[str, Any]:
-    """Scores are not here: they are added by whoever measures them."""
+    """What made the checkpoint; its scores are added by whoever measures them."""
     return {
         "job": spec.job,
         "step": step,
@@ -64,19 +65,19 @@ def card_of(step: int, spec: Spec, trainer: AnyTrainer, options: Options) -> dic
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _readme(card: Mapping[str, Any]) -> str:
-    shown = ("method", "objective", "paper", "base", "dataset", "job", "step", "seed")
+    names = ("method", "objective", "paper", "base", "dataset", "job", "step", "seed")
     lines = [f"# {card['job']}, step {card['step']}", ""]
-    lines += [f"- {name}: {card[name]}" for name in shown]
+    lines += [f"- {name}: {card[name]}" for name in names]
     kind = "LoRA adapter of the base model" if card["adapter"] else "all weights"
     lines += [f"- holds: {kind}", "", "## Options", ""]
     lines += [f"- {name}: {json.dumps(value)}" for name, value in card["options"].items()]

@@ -33,12 +33,12 @@ class Complete(BaseModel):
 
     step: int
     digest: str  # sha256 of the weight files, by name
-    due: bool = True  # False: made only to go on from, where the device or the worker was wanted
+    due: bool = True  # False: made only to go on from, at a preemption
     files: dict[str, int]  # bytes, by path inside the folder
 
 
 def complete(folder: Path, step: int, due: bool = True) -> str:
-    """Marks a written checkpoint as complete, once all of it is on the disk; returns its digest."""
+    """Mark a written checkpoint as complete, once all of it is on the disk; returns its digest."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     files = [path for path in files if path.name != COMPLETE]
     for path in files:
@@ -57,16 +57,17 @@ def complete(folder: Path, step: int, due: bool = True) -> str:
 
 
 def marker(folder: Path) -> Complete | None:
-    """What the folder's marker says, if there is one and the files are as it says."""
+    """The folder's marker, if there is one and the files have the sizes it names."""
     try:
-        found = Complete.model_validate_json((folder / COMPLETE).read_bytes())
-        whole = all((folder / name).stat().st_size == size for name, size in found.files.items())
+        written = Complete.model_validate_json((folder / COMPLETE).read_bytes())
+        whole = all((folder / name).stat().st_size == size for name, size in written.files.items())
     except (OSError, ValidationError):
         return None
-    return found if whole else None
+    return written if whole else None
 
 
 def is_complete(folder: Path) -> bool:
+    """Whether there is a marker that the files agree with."""
     return marker(folder) is not None
 
 
@@ -75,9 +76,9 @@ def last_complete(attempts: Iterable[Path]) -> Path | None:
     best: tuple[int, Path] | None = None
     for attempt in attempts:
         for folder in sorted(attempt.glob(PATTERN)):
-            found = marker(folder)
-            if found is not None and (best is None or found.step >= best[0]):
-                best = (found.step, folder)
+            mark = marker(folder)
+            if mark is not None and (best is None or mark.step >= best[0]):
+                best = (mark.step, folder)
     return best[1] if best else None
 
 
@@ -89,7 +90,7 @@ def lacking(folder: Path, processes: int = 1) -> list[str]:
     if not is_complete(folder):
         return [COMPLETE if not (folder / COMPLETE).exists() else "files of the sizes it names"]
     states = {path.name for path in folder.iterdir() if path.name.startswith("rng_state")}
-    wanted = (
+    needed = (
         {"rng_state.pth"}
         if processes == 1
         else {f"rng_state_{rank}.pth" for rank in range(processes)}
@@ -99,13 +100,13 @@ def lacking(folder: Path, processes: int = 1) -> list[str]:
         for name in STATE
         if not any((folder / other).exists() for other in (name, *SHARDED.get(name, ())))
     ]
-    if states != wanted:
+    if states != needed:
         missing.append(f"the random states of {processes} process(es)")
     return missing
 
 
 def remove_incomplete(attempt: Path) -> list[str]:
-    """Removes half-written checkpoints of an attempt, its own process's; returns their names."""
+    """Remove half-written checkpoints of an attempt of this process; returns their names."""
     broken = [folder for folder in sorted(attempt.glob(PATTERN)) if not is_complete(folder)]
     for folder in broken:
         shutil.rmtree(folder, ignore_errors=True)
@@ -113,7 +114,7 @@ def remove_incomplete(attempt: Path) -> list[str]:
 
 
 def digest_of(folder: Path) -> str:
-    """Of the weights as they are on the disk; the marker says as they were."""
+    """The digest of the weights as they are on the disk; the marker has it as they were."""
     weights = sorted(folder.glob("*.safetensors"))
     lines = [f"{path.name} {file_digest(path)}\n" for path in weights]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

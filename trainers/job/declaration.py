@@ -2,72 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from trainers.job.footprint import Footprint
+from trainers.job.options import Options
 
 if TYPE_CHECKING:
     from trainers.job.run import Run
 
-Kind = Literal["sft", "preference", "prompts"]
+Kind = Literal["sft", "preference", "prompts", "eval", "code"]
 Produces = Literal["language", "classifier"]
 
-
-class Lora(BaseModel):
-    """Low-rank adapters (Hu et al., 2021): W + (alpha / r) · B A, with W frozen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    r: int = Field(default=16, ge=1, le=1024)
-    alpha: int = Field(default=32, ge=1)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    target_modules: tuple[str, ...] | Literal["all-linear"] = "all-linear"
-
-
-class Options(BaseModel):
-    """What all trainers share. A job runs `max_steps` optimiser steps, or `epochs` without them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_steps: int | None = Field(default=None, ge=1, le=10_000_000)
-    epochs: float = Field(default=1.0, gt=0, le=1000)
-    save_steps: int = Field(
-        default=100, ge=1
-    )  # steps between checkpoints; the last step is always saved
-    learning_rate: float = Field(default=1e-5, gt=0, le=1)
-    warmup_steps: int = Field(default=0, ge=0)
-    schedule: Literal["constant", "linear", "cosine"] = "linear"
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, gt=0)
-    batch_size: int = Field(default=8, ge=1)  # samples a step and device
-    gradient_accumulation_steps: int = Field(default=1, ge=1)
-    max_length: int = Field(default=1024, ge=8)  # tokens of prompt and answer together
-    truncate: bool = False  # cut longer rows; False: a longer row is an error
-    chat: bool | None = None  # prompts as the user's turn; None: where there is a chat template
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    lora: bool | Lora = False
-    seed: int = Field(default=0, ge=0, lt=2**31)
-
-    @property
-    def adapter(self) -> Lora | None:
-        """The adapter's settings; None for full fine-tuning."""
-        if isinstance(self.lora, Lora):
-            return self.lora
-        return Lora() if self.lora else None
-
-
-class Reward(BaseModel):
-    """A metric's per-sample value as a reward; several are summed by weight."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    metric: str
-    name: str | None = None  # of the score; default: the metric's first
-    params: Mapping[str, Any] = Field(default_factory=dict)
-    weight: float = 1.0
-
+WITH_PROMPTS: tuple[Kind, ...] = ("prompts", "eval", "code")
+PAIRS = (("prompt", "chosen"), ("prompt", "rejected"))  # sequences of a record with two answers
 
 O = TypeVar("O", bound=Options)  # noqa: E741 (options)
 
@@ -76,19 +25,37 @@ O = TypeVar("O", bound=Options)  # noqa: E741 (options)
 class Trainer(Generic[O]):
     """A method, declared.
 
-    train   runs to the end, or until `run.stopping`; reports through `run` and nothing else
-    shards  whether several processes may share the weights out among them (FSDP)
+    about             one sentence
+    objective         what is minimised, as a formula
+    kinds             of datasets that it trains on; the first is what the catalogue shows
+    produces          a language model, or a classifier: how a checkpoint is loaded
+    train             runs to the end, or until `run.stopping`; reports through `run` and nothing
+                      else
+    shards            whether several processes may share the weights out among them (FSDP)
+    sequences         for every sequence that a record makes, the record's fields whose texts stand
+                      in it; () where a record makes one of whatever it holds
+    objective_series  series of what is maximised, where there is one: a rise is progress by the
+                      training's own measure, and no evidence of anything else
+    footprint         what it holds in memory
     """
 
     name: str
-    about: str  # one sentence
-    objective: str  # what is minimised, as a formula
+    about: str
+    objective: str
     paper: str
     options: type[O]
-    kind: Kind  # of dataset
+    kinds: tuple[Kind, ...]
     produces: Produces
     train: Callable[[O, Run], None]
     shards: bool = True
+    sequences: tuple[tuple[str, ...], ...] = ()
+    objective_series: tuple[str, ...] = ()
+    footprint: Footprint[O] = field(default_factory=Footprint)
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of dataset that it is made for."""
+        return self.kinds[0]
 
 
 AnyTrainer = Trainer[Any]

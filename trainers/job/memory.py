@@ -1,21 +1,23 @@
 """The memory that a training process will need, from the model's files and the options alone.
 
 With P parameters, L layers of width D, F units in the feed-forward and H heads, a vocabulary of V,
-sequences of S tokens, B of them in a pass (pairs count twice), and b bytes a frozen weight (2 with
-LoRA in bfloat16, else 4), in bytes:
+sequences of S tokens, B of them in a pass (some records make two), and b bytes a frozen weight (2
+with LoRA in bfloat16, else 4), in bytes:
 
     weights       P b
     adapters      4 A             A = r Σ (in + out) over the adapted matrices
-    gradients     4 T             T: what is trained: A under LoRA, else P; PPO: and the value model
+    gradients     4 T             T: what is trained: A under LoRA, else P; and the value model
     optimizer     8 T             Adam's two moments
-    reference     P b             a frozen copy: DPO, PPO, and GRPO with kl_coef > 0; none with LoRA
-    value_model   4 P or 4 A      PPO's
-    activations   a B S L (16 D + 5 F + 3 H S)    kept for the backward pass; PPO: of two models
+    reference     P b             a frozen copy, where the method keeps one; none with LoRA
+    value_model   4 P or 4 A      where two models learn
+    activations   a B S L (16 D + 5 F + 3 H S)    kept for the backward pass, of each that learns
                                   a: 4, in bfloat16 3, since norms and sums stay in float32
-    logits        12 N V          logits, their float32 copy or softmax, their gradient; N: B S,
-                                  GRPO: B · max_completion_length, PPO: a chunk, reward models: 0
+    logits        12 N V          logits, their float32 copy or softmax, their gradient; N: the
+                                  positions where they stand at once, at most B S
     rewards       4 R             R parameters of the models that are rewards
     process       0.5 GB          Python, torch and its kernels
+
+What differs by method is declared with it, as `trainers.job.footprint.Footprint`.
 
 Under FSDP n processes share weights, adapters, gradients, optimizer and reference: each has 1/n of
 them. With E = min(P, 2 V D) for the embeddings and the head, and g bytes a number that travels (2
@@ -28,8 +30,8 @@ in bfloat16, else 4), what is whole for a while comes to
 
 S is max_length, or what the longest record can come to, at two bytes of text a token: an upper
 bound, since English has about four. So this is a bound for the worst batch rather than a guess at
-the usual one. Not counted: what an allocator wastes, and the cache of keys while GRPO and PPO
-generate, which is smaller than the activations of a step; and that every process reads all weights
+the usual one. Not counted: what an allocator wastes, and the cache of keys while a policy
+generates, which is smaller than the activations of a step; and that every process reads all weights
 into the machine's memory before they are sharded.
 
 Accuracy, by the peak of real processes on a CPU (resident memory, the weights' file included), of
@@ -47,11 +49,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainers.job.declaration import AnyTrainer, Options
+from trainers.job.declaration import AnyTrainer
+from trainers.job.footprint import Batch
 from trainers.job.fsdp import Fsdp
+from trainers.job.options import Options
 
 PROCESS = 500_000_000  # bytes
-CHUNK_LOGITS = 1 << 24  # as `trainers.learning.actor_critic` has it
 BYTES_A_TOKEN = 2
 TEMPLATE = 64  # tokens that a chat template adds
 NOT_ADAPTED = ("embed", "wte", "wpe", "lm_head", "score", "classifier")
@@ -114,33 +117,33 @@ def estimate(
     processes: int = 1,
     fsdp: Fsdp | None = None,
 ) -> Estimate:
-    """Of one process. `longest`: bytes of text in the longest record; None: not known."""
+    """Bytes of one process.
+
+    longest            bytes of text in the longest record; None: not known
+    reward_parameters  parameters of the models that are rewards
+    """
     shares = processes if fsdp else 1
-    lora, method = options.adapter, trainer.name
+    lora, footprint = options.adapter, trainer.footprint
     half = options.dtype == "bfloat16"
     frozen = shape.parameters * (2 if lora and half else 4)
     adapters = _adapters(options, shape)
     trained = adapters if lora else shape.parameters
-    learners = 2 if method == "ppo" else 1
-    kept = method in {"dpo", "ppo"} or (method == "grpo" and getattr(options, "kl_coef", 0.0) > 0)
-    tokens = _tokens(options, shape, longest)
-    rows = options.batch_size * (2 if trainer.kind == "preference" else 1)
-    floats = 16 * shape.width + 5 * shape.feed_forward + 3 * shape.heads * tokens
+    learners = footprint.learners
+    reference = not lora and footprint.reference(options)
+    tokens = _tokens(options, shape, longest, footprint.written(options))
+    rows = options.batch_size * max(len(trainer.sequences), 1)
+    positions = footprint.positions(options, Batch(rows, tokens, shape.vocabulary))
     passing = (2 if half else 4) if fsdp else 0
-    if fsdp and fsdp.activation_checkpointing:
-        floats += shape.layers * shape.width
-    else:
-        floats *= shape.layers
     parts = {
         "weights": frozen // shares,
         "adapters": 4 * adapters // shares,
         "gradients": 4 * trained * learners // shares,
         "optimizer": 8 * trained * learners // shares,
-        "reference": frozen // shares + passing * shape.parameters if kept and not lora else 0,
+        "reference": frozen // shares + passing * shape.parameters if reference else 0,
         "value_model": 4 * trained * (learners - 1),
         "gathered": _gathered(shape, fsdp, passing, gradients=not lora) if fsdp else 0,
-        "activations": (3 if half else 4) * rows * tokens * floats * learners,
-        "logits": 12 * shape.vocabulary * _positions(trainer, options, shape, rows, tokens),
+        "activations": (3 if half else 4) * rows * tokens * _kept(shape, tokens, fsdp) * learners,
+        "logits": 12 * shape.vocabulary * positions,
         "rewards": 4 * reward_parameters,
         "process": PROCESS,
     }
@@ -149,7 +152,7 @@ def estimate(
 
 
 def advice(estimate: Estimate, options: Options) -> str:
-    """What would make it smaller, the most first."""
+    """Options that would make the job smaller, those of the larger part first."""
     batch = estimate.parts.get("activations", 0) + estimate.parts.get("logits", 0)
     of_batch = "a smaller batch_size with more gradient_accumulation_steps, or a smaller max_length"
     of_model = [] if options.adapter else ["lora"]
@@ -158,6 +161,14 @@ def advice(estimate: Estimate, options: Options) -> str:
     model = " and ".join(of_model) or "a smaller model"
     first, second = (of_batch, model) if batch > estimate.bytes - batch else (model, of_batch)
     return f"{first}; {second}"
+
+
+def _kept(shape: Shape, tokens: int, fsdp: Fsdp | None) -> int:
+    """Numbers that the forward pass keeps of a token for the backward pass."""
+    layer = 16 * shape.width + 5 * shape.feed_forward + 3 * shape.heads * tokens
+    if fsdp and fsdp.activation_checkpointing:
+        return layer + shape.layers * shape.width
+    return layer * shape.layers
 
 
 def _gathered(shape: Shape, fsdp: Fsdp, size: int, gradients: bool) -> int:
@@ -169,38 +180,23 @@ def _gathered(shape: Shape, fsdp: Fsdp, size: int, gradients: bool) -> int:
     return size * whole + 4 * passing * gradients
 
 
-def _positions(trainer: AnyTrainer, options: Options, shape: Shape, rows: int, tokens: int) -> int:
-    """Where logits stand in memory at once."""
-    if trainer.produces == "classifier":
-        return 0
-    if trainer.name == "grpo":
-        return rows * min(tokens, _completion(options))
-    if trainer.name == "ppo":
-        return min(rows * tokens, max(CHUNK_LOGITS // shape.vocabulary, 1))
-    return rows * tokens
-
-
-def _tokens(options: Options, shape: Shape, longest: int | None) -> int:
+def _tokens(options: Options, shape: Shape, longest: int | None, written: int) -> int:
+    """S: the most tokens a sequence may have."""
     limit = min(options.max_length, shape.context)
     if longest is None:
         return limit
-    return min(limit, longest // BYTES_A_TOKEN + TEMPLATE + _completion(options))
-
-
-def _completion(options: Options) -> int:
-    found: int = getattr(options, "max_completion_length", 0)
-    return found
+    return min(limit, longest // BYTES_A_TOKEN + TEMPLATE + written)
 
 
 def _adapters(options: Options, shape: Shape) -> int:
     lora = options.adapter
     if lora is None:
         return 0
-    chosen = lora.target_modules
+    targets = lora.target_modules
     return lora.r * sum(
         sides
         for name, sides in shape.matrices
-        if chosen == "all-linear" or name.removesuffix(".weight").rpartition(".")[2] in chosen
+        if targets == "all-linear" or name.removesuffix(".weight").rpartition(".")[2] in targets
     )
 
 
@@ -208,8 +204,8 @@ def _header(path: Path) -> dict[str, list[int]]:
     """Shapes by name: eight bytes of length, then JSON."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        found = json.loads(file.read(length))
-    return {name: one["shape"] for name, one in found.items() if name != "__metadata__"}
+        header = json.loads(file.read(length))
+    return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
 
 
 def _count(size: Sequence[int]) -> int:

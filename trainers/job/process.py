@@ -19,17 +19,18 @@ from typing import NoReturn
 
 from inference.errors import ReportedError
 from trainers.job.checkpoints import remove_incomplete
+from trainers.job.errors import TrainingError
 from trainers.job.fsdp import refusal
-from trainers.job.run import Run, TrainingError
+from trainers.job.run import Run
 from trainers.job.spec import SPEC, Spec
 
 PR_SET_PDEATHSIG = 1
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-FULL_SAID = (
+FULL_WORDS = (
     *("no space left", "os error 28", "os error 122", "os error 27"),  # safetensors
     *("iostream error", "pytorchstreamwriter", "file write failed", "unexpected pos"),  # torch
 )
-MEMORY_SAID = ("out of memory", "can't allocate memory", "cannot allocate memory")
+MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 def launch(spec: Spec) -> list[str]:
@@ -42,10 +43,8 @@ def launch(spec: Spec) -> list[str]:
     if spec.processes == 1:
         return [sys.executable, *module]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={spec.processes}"]
-    told = (
-        "--signals-to-handle=SIGINT,SIGQUIT"  # of a stop we are told by `control`, not by SIGTERM
-    )
-    return [sys.executable, *torchrun, told, *module]
+    signals = "--signals-to-handle=SIGINT,SIGQUIT"  # `control` asks to stop, SIGTERM does not
+    return [sys.executable, *torchrun, signals, *module]
 
 
 def allocator() -> dict[str, str]:
@@ -71,14 +70,15 @@ def environment(spec: Spec) -> dict[str, str]:
     device, _, number = spec.device.partition(":")
     if device == "cuda" and spec.processes == 1:  # seeing several, Trainer would use them all
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        wanted = int(number or 0)
-        settings["CUDA_VISIBLE_DEVICES"] = visible.split(",")[wanted] if visible else str(wanted)
+        index = int(number or 0)
+        settings["CUDA_VISIBLE_DEVICES"] = visible.split(",")[index] if visible else str(index)
     if device == "cpu":
         settings["CUDA_VISIBLE_DEVICES"] = ""
     return settings
 
 
 def main(path: Path) -> int:
+    """Runs the attempt that the specification at `path` describes; returns the exit status."""
     spec = Spec.read(path)
     die_with_parent()
     os.environ.update(environment(spec))
@@ -86,12 +86,12 @@ def main(path: Path) -> int:
     run = Run(_placed(spec), rank)
     try:
         train(run)
-    except Exception as error:  # noqa: BLE001 (whatever it is, it has to be told)
+    except Exception as error:  # noqa: BLE001 (whatever it is, it has to be reported)
         if rank == 0:
             remove_incomplete(run.folder)  # first: it makes room for the report
-        told = explained(error)
-        if told.code != "crashed" or not deserted(error):
-            run.failed(run.step, told)
+        reason = explained(error)
+        if reason.code != "crashed" or not deserted(error):
+            run.failed(run.step, reason)
         with suppress(OSError):  # the log may be on the disk that is full
             traceback.print_exc()
             sys.stderr.flush()
@@ -104,14 +104,14 @@ def main(path: Path) -> int:
 
 
 def train(run: Run) -> None:
-    """Trains as the specification says. Raises whatever stands in the way."""
+    """Trains as the specification says. Raises TrainingError, or whatever a library raises."""
     import trainers
 
     trainer = trainers.find(run.spec.method)
     options = trainers.parse(trainer, run.spec.options)
-    unable = refusal(trainer, options, run.spec.processes, run.spec.fsdp)
-    if unable is not None:
-        field, reason = unable
+    refused = refusal(trainer, options, run.spec.processes, run.spec.fsdp)
+    if refused is not None:
+        field, reason = refused
         raise TrainingError("unsupported", reason, field)
     _one_device_each(run.spec)
     run.resume  # noqa: B018 (a checkpoint that cannot be resumed from is refused before all else)
@@ -122,43 +122,43 @@ def train(run: Run) -> None:
 
 
 def _one_device_each(spec: Spec) -> None:
-    """Raises TrainingError for more processes than there are GPUs: only who sees them can tell."""
+    """Raises TrainingError for more processes than GPUs: nobody but the process can count them."""
     if spec.processes == 1 or spec.device == "cpu":
         return
     import torch
 
-    seen = torch.cuda.device_count()
-    if seen < spec.processes:
+    gpus = torch.cuda.device_count()
+    if gpus < spec.processes:
         message = (
-            f"{spec.processes} processes need a GPU each, and this worker sees {seen}: "
-            f"ask for at most {max(seen, 1)}"
+            f"{spec.processes} processes need a GPU each, and this worker sees {gpus}: "
+            f"ask for at most {max(gpus, 1)}"
         )
         raise TrainingError("unsupported", message, "resources.processes")
 
 
 def _placed(spec: Spec) -> Spec:
-    """With the device as this process sees it."""
+    """The specification, with the device as this process sees it."""
     if spec.device == "cpu":
         return spec
     return spec.model_copy(update={"device": f"cuda:{os.environ.get('LOCAL_RANK', '0')}"})
 
 
 def explained(error: Exception) -> TrainingError:
-    """What the user is told."""
-    said = str(error).lower()
+    """The error for the user: a code, and what to do about it."""
+    text = str(error).lower()
     if isinstance(error, TrainingError):
         return error
     if isinstance(error, ReportedError):
         return TrainingError(error.code, error.message, error.field)
-    if isinstance(error, MemoryError) or any(words in said for words in MEMORY_SAID):
+    if isinstance(error, MemoryError) or any(words in text for words in MEMORY_WORDS):
         return TrainingError("out_of_memory", f"{OUT_OF_MEMORY} ({_short(error)})")
-    if getattr(error, "errno", None) in FULL or any(words in said for words in FULL_SAID):
+    if getattr(error, "errno", None) in FULL or any(words in text for words in FULL_WORDS):
         return TrainingError("disk_full", f"{DISK_FULL} ({_short(error)})")
     return TrainingError("crashed", _short(error))
 
 
 def deserted(error: Exception) -> bool:
-    """Whether another process of the job went away: it knows why, if it was not killed."""
+    """Whether another process of the job went away; it reports why, unless it was killed."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     return "gloo/transport" in str(error) or "DistError" in kinds
 
@@ -183,7 +183,7 @@ def die_with_parent() -> None:
 
 
 def end(status: int) -> NoReturn:
-    """What asked to be called at the end is; a second of taking torch apart is left out."""
+    """Exit: run the functions registered with atexit, and skip a second of taking torch apart."""
     atexit._run_exitfuncs()
     with suppress(OSError):  # the log may be on a disk that is full
         sys.stdout.flush()

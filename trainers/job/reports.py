@@ -49,6 +49,7 @@ class Reporter:
         self._torn = False
 
     def send(self, report: Report) -> None:
+        """Append the report, with the time. Raises OSError where the disk is full."""
         line = report.model_copy(update={"time": time.time()}).model_dump()
         data = orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n"
         data = b"\n" + data if self._torn else data
@@ -59,7 +60,7 @@ class Reporter:
 
 
 class Reader:
-    """Reads what has been appended since the last look; an unfinished last line waits."""
+    """Reads what has been appended since the last time; an unfinished last line waits."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

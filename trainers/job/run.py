@@ -1,4 +1,4 @@
-"""A trainer's view of its job: what to train on, whom to tell, when to stop."""
+"""A trainer's view of its job: the records, the models, what to report, when to stop."""
 
 from __future__ import annotations
 
@@ -11,18 +11,9 @@ import orjson
 
 from inference.pool import ModelPool
 from trainers.job.checkpoints import lacking
+from trainers.job.errors import TrainingError
 from trainers.job.reports import Report, Reporter
 from trainers.job.spec import CONTROL, EVENTS, Spec
-
-
-class TrainingError(Exception):
-    """Training cannot go on; `code` and message are for the user, `field` names an option."""
-
-    def __init__(self, code: str, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.field = field
 
 
 class Run:
@@ -88,6 +79,7 @@ class Run:
         self._send(Report(type="series", step=step, data=dict(values)))
 
     def event(self, name: str, step: int = 0, **data: Any) -> None:
+        """Something that a user should know, by name."""
         self._send(Report(type="event", step=step, name=name, data=data))
 
     def checkpoint(self, step: int, folder: Path, digest: str, due: bool = True) -> None:
@@ -98,12 +90,15 @@ class Run:
         self._send(Report(type="checkpoint", step=step, data=data))
 
     def finished(self, step: int) -> None:
+        """All steps are done."""
         self._send(Report(type="finished", step=step))
 
     def stopped(self, step: int, how: str) -> None:
+        """Stopped as asked: `how` is "cancel", "pause" or "release"."""
         self._send(Report(type="stopped", step=step, name=how))
 
     def failed(self, step: int, error: TrainingError) -> None:
+        """It cannot go on. Any rank may say so."""
         last = str(self.last_checkpoint) if self.last_checkpoint else None
         data = {"message": error.message, "field": error.field, "last_checkpoint": last}
         self._reporter.send(Report(type="failed", step=step, name=error.code, data=data))

@@ -1,17 +1,17 @@
-"""What a training process is told: a file in the attempt's folder, and the folder itself.
+"""The specification of an attempt: a file in the attempt's folder, and the folder itself.
 
     job folder/
       data.jsonl                  the records, one a line, as the dataset has them
       attempt-3/
         spec.json                 this specification
         events.jsonl              what the process reports, appended by rank 0 only
-        control                   "cancel", "pause" or "release" (another is to go on), written by
-                                whoever supervises
+        control                   "cancel", "pause" or "release" (go on elsewhere), written by the
+                                supervisor
         log.txt                   what it prints
         checkpoint-20/            written by this attempt alone; complete once marked
 
-Each attempt writes into its own folder and nowhere else. Whoever supervises reads the events of the
-attempt it started: what a forgotten process still writes is read by nobody.
+Each attempt writes into its own folder and nowhere else. The supervisor reads the events of the
+attempt that it started: nobody reads what an orphaned process still writes.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Spec(BaseModel):
     processes: int = 1
     fsdp: Fsdp | None = None  # None: each process holds all weights
     model_roots: tuple[Path, ...] = ()
+    metric_roots: tuple[Path, ...] = ()  # of `evaluate/<path>`, for rewards
     cache_dir: Path  # where converted models are kept
     checkpoints: dict[str, Path] = Field(default_factory=dict)  # ckpt_… that the job names
     offline: bool = True
@@ -56,4 +57,5 @@ class Spec(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Spec:
+        """What `write` wrote. Raises OSError, and ValidationError for anything else."""
         return cls.model_validate_json(path.read_text())

@@ -1,4 +1,4 @@
-"""A policy, its value model and its reference, and what they say of completions.
+"""A policy, its value model and its reference: log-probabilities and values of completions.
 
 Sequences are packed as `trainers.learning.rollouts` has them. Action t is the token at
 `prompts + t`; the state it is taken in ends one position before.
@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from trainers.job.declaration import Lora
-from trainers.learning.models import linear_layers
+from trainers.job.footprint import CHUNK_LOGITS
+from trainers.job.options import Lora
+from trainers.learning.models import adapted_layers
 from trainers.learning.rollouts import Completions, causal, take
-
-CHUNK_LOGITS = 1 << 24  # logits that stand in memory at once: 64 MiB in float32
 
 
 class ActorCritic(nn.Module):
@@ -47,6 +46,7 @@ class ActorCritic(nn.Module):
         self.train(False)
 
     def train(self, mode: bool = True) -> ActorCritic:
+        """Stays as it is, whatever `mode`: dropout is off."""
         return super().train(False)
 
     def forward(self, ids: Tensor, prompts: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -54,7 +54,7 @@ class ActorCritic(nn.Module):
         logprobs, entropy = self._actions(self.policy, ids, prompts, mask)
         hidden = self.value(ids, attention_mask=_attended(ids, prompts, mask), use_cache=False)[0]
         with torch.autocast(ids.device.type, enabled=False):  # values in bfloat16 have two digits
-            values = self.head(hidden[_states(prompts, mask)].float())[:, 0]  # (N,)
+            values = self.head(hidden[_states(prompts, mask)].float())[:, 0]  # (A,)
         return logprobs, entropy, _spread(values, mask)
 
     @torch.no_grad()
@@ -73,23 +73,23 @@ class ActorCritic(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         return token_logprobs(model, ids, prompts, mask, self.temperature, self.splits)
 
-    def look(self, written: Completions, batch_size: int) -> Completions:
-        """(R, T) each, before anything is learned: `logprobs` and `values` of the policy that has
+    def evaluate(self, written: Completions, batch_size: int) -> Completions:
+        """(N, T) each, before anything is learned: `logprobs` and `values` of the policy that has
         written the completions, `reference` log-probabilities."""
         mask = written["mask"]
         names = ("logprobs", "values", "reference")
-        seen = {name: torch.zeros(mask.shape, device=mask.device) for name in names}
+        whole = {name: torch.zeros(mask.shape, device=mask.device) for name in names}
         for rows in torch.split(torch.arange(len(mask), device=mask.device), batch_size):
             batch = take(written, rows)
             with torch.no_grad():
                 logprobs, _, values = self(**batch)
-            found = (logprobs, values, self.reference(**batch))
-            for name, one in zip(names, found, strict=True):
-                seen[name][rows, : one.shape[1]] = one
-        return seen
+            parts = (logprobs, values, self.reference(**batch))
+            for name, part in zip(names, parts, strict=True):
+                whole[name][rows, : part.shape[1]] = part
+        return whole
 
     def critic(self) -> dict[str, Tensor]:
-        """What is trained of the value model, for a checkpoint."""
+        """The trained weights of the value model, for a checkpoint."""
         return {
             name: parameter.detach()
             for name, parameter in self.named_parameters()
@@ -107,37 +107,37 @@ def token_logprobs(
     """
     network = causal(model)
     rows, columns = _states(prompts, mask)
-    actions = ids[rows, columns + 1]  # (N,)
+    actions = ids[rows, columns + 1]  # (A,)
     attended = _attended(ids, prompts, mask)
     if split:
         head = network.get_output_embeddings()
-        inner = network.base_model(ids, attention_mask=attended, use_cache=False)[0]  # (B, L, D)
+        inner = network.base_model(ids, attention_mask=attended, use_cache=False)[0]  # (B, S, D)
     else:
         head = nn.Identity()
-        inner = network(ids, attention_mask=attended, use_cache=False).logits  # (B, L, V)
+        inner = network(ids, attention_mask=attended, use_cache=False).logits  # (B, S, V)
     size = max(CHUNK_LOGITS // int(network.config.get_text_config().vocab_size), 1)
     parts = [
-        checkpoint(_chosen, head, states, wanted, temperature, use_reentrant=False)
-        for states, wanted in zip(
+        checkpoint(_logprobs, head, states, chunk, temperature, use_reentrant=False)
+        for states, chunk in zip(
             torch.split(inner[rows, columns], size), torch.split(actions, size), strict=True
         )
     ]
-    logprobs, entropy = (torch.cat(found) for found in zip(*parts, strict=True))
+    logprobs, entropy = (torch.cat(chunks) for chunks in zip(*parts, strict=True))
     return _spread(logprobs, mask), _spread(entropy, mask)
 
 
-def _chosen(
+def _logprobs(
     head: nn.Module, states: Tensor, actions: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """(n,) log-probabilities of `actions` and (n,) entropies, from the states (n, D)."""
-    scores = torch.log_softmax(head(states).float() / temperature, dim=-1)  # (n, V)
+    """(A,) log-probabilities of `actions` and (A,) entropies, from the states (A, D)."""
+    scores = torch.log_softmax(head(states).float() / temperature, dim=-1)  # (A, V)
     return scores.gather(-1, actions[:, None])[:, 0], -(scores.exp() * scores).sum(-1)
 
 
 def splits(network: Any) -> bool:
-    """Whether body and head one after the other are the model: tried out.
+    """Whether body and head, one after the other, give the model's own logits; found by trying.
 
-    Not so where logits are scaled or capped (Gemma 2, Cohere, Granite): then (B, L, V) does stand
+    Not so where logits are scaled or capped (Gemma 2, Cohere, Granite): then (B, S, V) does stand
     in memory.
     """
     head = network.get_output_embeddings()
@@ -159,26 +159,25 @@ def _value_backbone(policy: Any, adapter: Lora | None) -> Any:
 
     shared = {id(parameter): parameter for parameter in policy.parameters()}
     network = copy.deepcopy(policy, shared).unload()
-    chosen = adapter.target_modules
-    targets = linear_layers(network) if chosen == "all-linear" else list(chosen)
+    targets = adapted_layers(network, adapter)
     config = LoraConfig(r=adapter.r, lora_alpha=adapter.alpha, target_modules=targets)
     return get_peft_model(network.base_model, config)
 
 
 def _states(prompts: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and columns (N,) of the positions that predict an action."""
+    """Rows and columns (A,) of the positions that predict an action."""
     rows, steps = mask.nonzero(as_tuple=True)
     return rows, prompts[rows] - 1 + steps
 
 
 def _attended(ids: Tensor, prompts: Tensor, mask: Tensor) -> Tensor:
-    """(B, L) attention mask: 1 up to the completion's end."""
+    """(B, S) attention mask: 1 up to the completion's end."""
     ends = prompts + mask.sum(1)
     return (torch.arange(ids.shape[1], device=ids.device) < ends[:, None]).long()
 
 
 def _spread(values: Tensor, mask: Tensor) -> Tensor:
-    """(N,) -> (B, T): zeros where masked."""
+    """(A,) -> (B, T): zeros where masked."""
     return torch.zeros(mask.shape, dtype=values.dtype, device=values.device).masked_scatter(
         mask, values
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from trainers.job import fsdp as sharding
-from trainers.job.declaration import Options
+from trainers.job import fsdp
+from trainers.job.options import Options
 from trainers.job.run import Run
+from trainers.learning.sharding import corrected
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def configured(kind: type[Kind], options: Options, run: Run, **settings: Any) -> Kind:
     """`TrainingArguments` or one of TRL's configurations, with settings of the method's own."""
-    return sharding.corrected(kind(**arguments(options, run) | settings))
+    return corrected(kind(**arguments(options, run) | settings))
 
 
 def arguments(options: Options, run: Run) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def arguments(options: Options, run: Run) -> dict[str, Any]:
         "disable_tqdm": True,
         "report_to": "none",
         "push_to_hub": False,
-        **sharding.arguments(run.spec.fsdp),
+        **fsdp.arguments(run.spec.fsdp),
     }
 
 

@@ -1,4 +1,4 @@
-"""What happens in a `transformers.Trainer`, told to the run; and the run's wish to stop, obeyed.
+"""Callbacks of `transformers.Trainer`: reports to the run, checkpoints, stops, divergence.
 
 Imports transformers: import this module inside `train`.
 """
@@ -17,17 +17,21 @@ from transformers import TrainerCallback
 
 from trainers.job.card import describe
 from trainers.job.checkpoints import complete
-from trainers.job.declaration import AnyTrainer, Options
-from trainers.job.run import Run, TrainingError
+from trainers.job.declaration import AnyTrainer
+from trainers.job.errors import TrainingError
+from trainers.job.options import Options
+from trainers.job.run import Run
+from trainers.learning.processes import of_first, wait_for_all
 
 SILENT = ("train_", "total_flos", "num_input_tokens_seen", "num_tokens", "step")
 WINDOW = 20  # steps over which speed is measured
+REQUESTS = (None, "cancel", "pause", "release")  # as `control` may say
 
 
 class Reporting(TrainerCallback):
     """Series, checkpoints, cancel and pause, divergence: the same for every method.
 
-    names   what this method's library calls a value, and what we call it
+    names   series by the name that this method's library logs them under
     config  settings of the base model's configuration that training depends on, for adapters
     """
 
@@ -49,24 +53,28 @@ class Reporting(TrainerCallback):
         self._marks: deque[tuple[float, int, int]] = deque(maxlen=WINDOW + 1)  # time, step, tokens
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Reports how many steps there will be."""
         self.run.step = int(state.global_step)
         self.run.event("plan", self.run.step, total_steps=int(state.max_steps))
         self._marks.append((time.monotonic(), self.run.step, int(state.num_input_tokens_seen)))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Asked to stop: this step's checkpoint is written, and no step follows. For "release" it
-        is only to go on from, unless it was due (the library has said so before we are called)."""
+        """Where a stop is asked for, saves this step's checkpoint as the last one. For "release" it
+        is only to go on from, unless it was due: the library has set `should_save` by now."""
         self.run.step = int(state.global_step)
-        asked = _everywhere(self.run.stopping)
-        if asked and state.global_step < state.max_steps:
-            self.run.stopped_by = asked
-            self._due = asked != "release" or control.should_save
+        request = self.run.stopping
+        number = of_first(REQUESTS.index(request) if request in REQUESTS else 0)
+        request = REQUESTS[number]  # the same in all processes: they must stop at the same step
+        if request and state.global_step < state.max_steps:
+            self.run.stopped_by = request
+            self._due = request != "release" or control.should_save
             control.should_save = True
             control.should_training_stop = True
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:
+        """Reports the step's series. Raises TrainingError where the run has diverged."""
         if logs is None or "loss" not in logs:
             return
         values = {
@@ -77,11 +85,11 @@ class Reporting(TrainerCallback):
         tokens = int(logs.get("num_tokens", state.num_input_tokens_seen))
         values |= self._speed(int(state.global_step), int(state.max_steps), tokens)
         self.run.series(int(state.global_step), values)
-        self.watch.look(int(state.global_step), logs, self.run.last_checkpoint)
+        self.watch.check(int(state.global_step), logs, self.run.last_checkpoint)
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        """Every process has written its part by now; the first describes, marks and reports."""
-        _wait_for_all()
+        """Waits until every process has written its part; the first describes, marks, reports."""
+        wait_for_all()
         if self.run.rank != 0:
             return
         step = int(state.global_step)
@@ -92,7 +100,7 @@ class Reporting(TrainerCallback):
         self.run.checkpoint(step, folder, digest, self._due)
 
     def _speed(self, step: int, last: int, tokens: int) -> dict[str, float]:
-        """Over the last steps, what was spent on saving included."""
+        """Of the last WINDOW steps, saving included: seconds left, tokens a second."""
         self._marks.append((time.monotonic(), step, tokens))
         then, first, before = self._marks[0]
         elapsed = self._marks[-1][0] - then
@@ -118,7 +126,7 @@ class Watch:
         self._usual: deque[float] = deque(maxlen=self.HISTORY)
         self._high = 0
 
-    def look(self, step: int, logs: Mapping[str, Any], last: Path | None) -> None:
+    def check(self, step: int, logs: Mapping[str, Any], last: Path | None) -> None:
         """Raises TrainingError("diverged") with the step and the last good checkpoint."""
         for name in ("loss", "grad_norm"):
             if not math.isfinite(float(logs.get(name, 0.0))):
@@ -143,28 +151,3 @@ def _diverged(step: int, why: str, last: Path | None) -> TrainingError:
         "A smaller learning_rate, warmup_steps or a smaller max_grad_norm may help"
     )
     return TrainingError("diverged", message)
-
-
-ANSWERS = (None, "cancel", "pause", "release")
-
-
-def _everywhere(asked: str | None) -> str | None:
-    """What the first process saw, in all of them: they must stop at the same step."""
-    import torch.distributed as dist
-
-    if not (dist.is_available() and dist.is_initialized()):
-        return asked if asked in ANSWERS else None
-    import torch
-
-    number = ANSWERS.index(asked) if asked in ANSWERS else 0
-    device = torch.accelerator.current_accelerator() if dist.get_backend() == "nccl" else "cpu"
-    shared = torch.tensor([number], device=device)
-    dist.broadcast(shared, src=0)
-    return ANSWERS[int(shared.item())]
-
-
-def _wait_for_all() -> None:
-    import torch.distributed as dist
-
-    if dist.is_available() and dist.is_initialized():
-        dist.barrier()

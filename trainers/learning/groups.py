@@ -1,7 +1,7 @@
 """TRL's GRPOTrainer with our prompts, rewards, advantages and reference.
 
-Left to itself it renders prompts and never cuts them, takes a reward that is not a number for an
-abstention, knows no baseline but the group's mean, loads the reference anew from wherever the
+TRL's own renders prompts and never cuts them, takes a reward that is not a number for an
+abstention, has no baseline but the group's mean, loads the reference again from wherever the
 model's configuration says it came from, and draws other completions when it resumes between two
 steps over the same ones.
 
@@ -21,8 +21,8 @@ from trl.models.utils import prepare_fsdp
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
 
-from trainers.job.fsdp import Sharding
 from trainers.learning.rewards import Record, Rewards
+from trainers.learning.sharding import Sharding
 
 STATE = "generation"  # folder within a checkpoint: the completions in use, needed to go on
 
@@ -65,7 +65,7 @@ class GroupTrainer(Sharding, GRPOTrainer):
         self._hold(reference, kl_coef)
 
     def _hold(self, reference: Any, kl_coef: float) -> None:
-        """TRL was told of no KL, so that it loads no reference of its own."""
+        """Sets β and the reference: TRL got β = 0, so that it loads no reference of its own."""
         self.beta = kl_coef
         if reference is None:
             return
@@ -140,15 +140,15 @@ class GroupTrainer(Sharding, GRPOTrainer):
         return f"{self.args.process_index}-of-{self.args.world_size}.safetensors"
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Only what is named, the KL of a whole completion, and how many came to a stop token."""
-        seen = self._metrics["train"]
-        self._length = fmean(seen.get("completions/mean_length") or [self._length])
-        if "kl" in seen:
-            seen["kl"] = [kl * self._length for kl in seen["kl"]]
-        if "completions/clipped_ratio" in seen:
-            seen["completions/ended"] = [1 - cut for cut in seen["completions/clipped_ratio"]]
-        for name in list(seen):
+        """Logs what is named alone; the KL of whole completions; the share with a stop token."""
+        values = self._metrics["train"]
+        self._length = fmean(values.get("completions/mean_length") or [self._length])
+        if "kl" in values:
+            values["kl"] = [kl * self._length for kl in values["kl"]]
+        if "completions/clipped_ratio" in values:
+            values["completions/ended"] = [1 - cut for cut in values["completions/clipped_ratio"]]
+        for name in list(values):
             if name not in self._names and not name.startswith("reward/"):
-                del seen[name]
+                del values[name]
         self.state.epoch = self._epochs * self.state.global_step / self.state.max_steps
         super().log(logs, start_time)

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from inference.load import load_network, load_tokenizer
-from trainers.job.declaration import Options, Produces
-from trainers.job.run import Run, TrainingError
+from trainers.job.declaration import Produces
+from trainers.job.errors import TrainingError
+from trainers.job.options import Lora, Options
+from trainers.job.run import Run
 
 
 def load_start(run: Run, options: Options, produces: Produces = "language") -> tuple[Any, Any]:
@@ -73,16 +75,20 @@ def lora_config(
         return None
     from peft import LoraConfig
 
-    chosen = lora.target_modules
-    targets = linear_layers(model) if chosen == "all-linear" else list(chosen)
     return LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=targets,
+        target_modules=adapted_layers(model, lora),
         task_type="CAUSAL_LM" if produces == "language" else "SEQ_CLS",
         trainable_token_indices=_trained_rows(model, tokens) if tokens else None,
     )
+
+
+def adapted_layers(model: Any, lora: Lora) -> list[str]:
+    """The names of the layers that get an adapter, inside their parents."""
+    names = lora.target_modules
+    return linear_layers(model) if names == "all-linear" else list(names)
 
 
 def linear_layers(model: Any) -> list[str]:
@@ -92,10 +98,10 @@ def linear_layers(model: Any) -> list[str]:
 
     below = getattr(model, model.base_model_prefix)
     kinds = (torch.nn.Linear, Conv1D)
-    found = {
+    names = {
         name.rpartition(".")[2] for name, layer in below.named_modules() if isinstance(layer, kinds)
     }
-    return sorted(found)
+    return sorted(names)
 
 
 def context_length(model: Any, tokenizer: Any) -> int:

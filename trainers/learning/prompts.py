@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from trainers.job.declaration import Options
-from trainers.job.run import Run, TrainingError
+from trainers.job.errors import TrainingError
+from trainers.job.options import RewardedOptions
+from trainers.job.run import Run
 from trainers.learning.models import context_length
-from trainers.learning.tokenization import templated
+from trainers.learning.tokenization import report_lengths, templated
 
 
 def encoded(
-    run: Run, options: Options, model: Any, tokenizer: Any, completion: int
+    run: Run, options: RewardedOptions, model: Any, tokenizer: Any
 ) -> list[tuple[Mapping[str, Any], list[int]]]:
-    """Each record with its prompt's ids; `completion` tokens are kept free behind them.
+    """Each record with its prompt's ids; `max_completion_length` tokens are kept free behind them.
 
     Reports their lengths. Prompts that are too long lose their beginning if `truncate`; otherwise
     TrainingError("too_long") names the first, as for a completion that leaves prompts no room.
     """
-    context = context_length(model, tokenizer)
+    context, completion = context_length(model, tokenizer), options.max_completion_length
     limit = min(options.max_length, context)
     room = limit - completion
     if room < 1:
@@ -32,29 +31,15 @@ def encoded(
         raise TrainingError("too_long", message, "options.max_completion_length")
     chat = templated(tokenizer, options.chat)
     rows = [_ids(record["prompt"], tokenizer, chat) for record in run.records]
-    sizes = np.array([len(ids) for ids in rows])
-    median, p95 = np.percentile(sizes, [50, 95], method="higher")
-    long = np.flatnonzero(sizes > room).tolist()
-    run.event(
-        "lengths",
-        of="prompts",
-        rows=len(rows),
-        min=int(sizes.min()),
-        median=int(median),
-        p95=int(p95),
-        max=int(sizes.max()),
-        limit=room,
-        max_length=options.max_length,
-        context=context,
-        over=len(long),
-        truncated=len(long) if options.truncate else 0,
-    )
+    sizes = [len(ids) for ids in rows]
+    report_lengths(sizes, room, run, options, context, "prompts")
+    long = [at for at, size in enumerate(sizes) if size > room]
     if long and not options.truncate:
         where = f"records[{long[0]}].prompt"
         message = (
             f"{where} has {sizes[long[0]]} tokens, and {room} fit (max_length "
             f"{options.max_length}, the model's context {context}, less max_completion_length "
-            f"{completion}); so with {len(long)} of {len(rows)}, the longest of {sizes.max()}. "
+            f"{completion}); so with {len(long)} of {len(rows)}, the longest of {max(sizes)}. "
             "Set truncate to cut their beginnings, or a greater max_length"
         )
         raise TrainingError("too_long", message, where)

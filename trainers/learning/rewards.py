@@ -28,8 +28,9 @@ from metrics.core.evidence import FLAG
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Floats, Sample
 from metrics.core.run import prepare
-from trainers.job.declaration import Reward
-from trainers.job.run import TrainingError
+from trainers.job.errors import TrainingError
+from trainers.job.options import Reward, RewardedOptions
+from trainers.job.run import Run
 
 CONSTANT = 10  # batches in a row without a difference, after which there is a warning
 SHOWN = 500  # characters of a prompt or completion in an error
@@ -51,7 +52,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """Rewards of a batch: `total` (n,) is the weighted sum of the components' values (n,)."""
+    """Rewards of a batch: `total` (N,) is the weighted sum of the components' values (N,)."""
 
     total: Floats
     components: Mapping[str, Floats]
@@ -86,8 +87,16 @@ class Rewards:
         self._settled: dict[str, Mapping[str, str]] = {}
         self._constant = 0
 
+    @classmethod
+    def of(cls, options: RewardedOptions, run: Run) -> Rewards:
+        """A job's rewards, prepared for its records."""
+        rewards = cls(options.rewards, run.models, run.spec.metric_roots, run.event)
+        rewards.prepare(run.records)
+        return rewards
+
     @property
     def names(self) -> tuple[str, ...]:
+        """The components', as series have them after `reward/`."""
         return tuple(component.name for component in self._components)
 
     def prepare(self, records: Sequence[Record]) -> None:
@@ -129,18 +138,18 @@ class Rewards:
         return Earned(total, values)
 
     def _values(self, component: Component, samples: Sequence[Sample]) -> Floats:
-        """(n,) finite."""
+        """(N,) finite."""
         try:
             return self._measured(component, samples)
-        except _Unmeasured as found:
-            raise _failed(component, samples[found.index], found.why) from None
+        except _Unmeasured as error:
+            raise _failed(component, samples[error.index], error.why) from None
         except Exception as error:  # whatever a metric raises: a batch says nothing, a sample does
             sample = samples[0]
-            for one in samples if len(samples) > 1 else ():
+            for candidate in samples if len(samples) > 1 else ():
                 try:
-                    measure(component.metric, items_of([one])[0], self._models)
+                    measure(component.metric, items_of([candidate])[0], self._models)
                 except Exception:  # noqa: BLE001 (the culprit, whatever it raises)
-                    sample = one
+                    sample = candidate
                     break
             raise _failed(component, sample, f"{type(error).__name__}: {error}") from error
 

@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from trainers.job.declaration import Options
-from trainers.job.run import Run, TrainingError
+import numpy as np
+
+from trainers.job.errors import TrainingError
+from trainers.job.options import Options
+from trainers.job.run import Run
 
 Message = Mapping[str, str]
 Segment = tuple[str, bool]  # text, and whether it is an answer
@@ -51,6 +54,7 @@ def rows(
 
 
 def row(record: Mapping[str, Any], where: str, tokenizer: Any, chat: bool, tag: str) -> Row:
+    """One record's, whichever of the three forms it has."""
     rationale = record.get("rationale")
     if record.get("text") is not None:
         ids, answer = tokens([(record["text"], True)], tokenizer, special=True)
@@ -59,15 +63,15 @@ def row(record: Mapping[str, Any], where: str, tokenizer: Any, chat: bool, tag: 
         messages = [dict(message) for message in record["messages"]]
         if rationale:
             messages[-1]["content"] = reasoned(messages[-1]["content"], rationale, tag)
-        found = turns(messages, tokenizer, f"{where}.messages")
-        return Row(*tokens(found, tokenizer, special=False), f"{where}.messages")
+        segments = turns(messages, tokenizer, f"{where}.messages")
+        return Row(*tokens(segments, tokenizer, special=False), f"{where}.messages")
     prompt, answer_text = record["prompt"], record["completion"]
     if rationale:
         answer_text = reasoned(answer_text, rationale, tag)
     if chat:
         messages = [_turn("user", prompt), _turn("assistant", answer_text)]
-        found = turns(messages, tokenizer, f"{where}.completion")
-        return Row(*tokens(found, tokenizer, special=False), f"{where}.completion")
+        segments = turns(messages, tokenizer, f"{where}.completion")
+        return Row(*tokens(segments, tokenizer, special=False), f"{where}.completion")
     pair = [(prompt, False), (answer_text, True)]
     return _ended(Row(*tokens(pair, tokenizer, special=True), f"{where}.completion"), tokenizer)
 
@@ -85,16 +89,16 @@ def reasoned(answer: str, rationale: str, tag: str) -> str:
 
 
 def add_tags(tokenizer: Any, tag: str) -> list[int]:
-    """Makes the tags tokens of their own; returns the ids of those that were missing.
+    """Make the tags tokens of their own; returns the ids of those that were missing.
 
     They are ordinary tokens, not special ones: decoding keeps them, so that a reader of the output
     can tell the reasoning from the answer.
     """
     from tokenizers import AddedToken
 
-    known = tokenizer.get_vocab()
-    missing = [one for one in (f"<{tag}>", f"</{tag}>") if one not in known]
-    tokenizer.add_tokens([AddedToken(one, normalized=False, special=False) for one in missing])
+    vocabulary = tokenizer.get_vocab()
+    missing = [text for text in (f"<{tag}>", f"</{tag}>") if text not in vocabulary]
+    tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in missing])
     return [int(token) for token in tokenizer.convert_tokens_to_ids(missing)]
 
 
@@ -106,7 +110,7 @@ def turns(messages: Sequence[Message], tokenizer: Any, where: str) -> list[Segme
     it goes on: the model would then be asked for what it was not taught.
     """
     text = _render(messages, tokenizer, where)
-    found: list[Segment] = []
+    segments: list[Segment] = []
     done = 0
     for at, message in enumerate(messages):
         if message["role"] != "assistant":
@@ -120,9 +124,9 @@ def turns(messages: Sequence[Message], tokenizer: Any, where: str) -> list[Segme
                 "the whole conversation than at its end): give each answer as a record of its own",
                 where,
             )
-        found += [(text[done : len(before)], False), (text[len(before) : len(after)], True)]
+        segments += [(text[done : len(before)], False), (text[len(before) : len(after)], True)]
         done = len(after)
-    return [*found, (text[done:], False)]
+    return [*segments, (text[done:], False)]
 
 
 def tokens(
@@ -159,24 +163,24 @@ def tokens(
     return [token for part in parts for token in part], flags
 
 
-def fitting(found: Sequence[Row], run: Run, options: Options, context: int) -> list[Row]:
+def fitting(whole: Sequence[Row], run: Run, options: Options, context: int) -> list[Row]:
     """The rows within `max_length` and the model's `context`; reports their lengths first.
 
     Raises TrainingError("too_long") naming the first longer row unless `truncate`, and always for
     a row of which nothing would be left to learn.
     """
     limit = check_lengths(
-        [(row.where, len(row.ids)) for row in found], run, options, context, "records"
+        [(row.where, len(row.ids)) for row in whole], run, options, context, "records"
     )
-    short = [row.cut(limit) for row in found]
-    for row, whole in zip(short, found, strict=True):
+    cut = [row.cut(limit) for row in whole]
+    for row, uncut in zip(cut, whole, strict=True):
         if any(row.answer[1:]):  # nothing comes before the first token that could predict it
             continue
-        if any(whole.answer[1:]):
+        if any(uncut.answer[1:]):
             message = f"{row.where}: its answer lies wholly beyond {limit} tokens"
             raise TrainingError("too_long", message, row.where)
         raise TrainingError("invalid_data", f"{row.where}: no token to learn", row.where)
-    return short
+    return cut
 
 
 def check_lengths(
@@ -186,38 +190,44 @@ def check_lengths(
 
     Raises TrainingError("too_long") naming the first that is longer, unless `truncate`.
     """
-    import numpy as np
-
     if not lengths:
         raise TrainingError("invalid_data", "the dataset has no records", "dataset")
     limit = min(options.max_length, context)
-    sizes = np.array([size for _, size in lengths])
     over = [(where, size) for where, size in lengths if size > limit]
-    median, p95 = np.percentile(sizes, [50, 95], method="higher")
-    run.event(
-        "lengths",
-        of=of,
-        rows=len(lengths),
-        min=int(sizes.min()),
-        median=int(median),
-        p95=int(p95),
-        max=int(sizes.max()),
-        limit=limit,
-        max_length=options.max_length,
-        context=context,
-        over=len(over),
-        truncated=len(over) if options.truncate else 0,
-    )
+    sizes = [size for _, size in lengths]
+    report_lengths(sizes, limit, run, options, context, of)
     if over and not options.truncate:
         where, size = over[0]
         raise TrainingError(
             "too_long",
             f"{where} has {size} tokens, and {limit} fit (max_length {options.max_length}, the "
             f"model's context {context}); so with {len(over)} of {len(lengths)}, the longest of "
-            f"{sizes.max()}. Set truncate to cut them, or a greater max_length",
+            f"{max(sizes)}. Set truncate to cut them, or a greater max_length",
             where,
         )
     return limit
+
+
+def report_lengths(
+    sizes: Sequence[int], limit: int, run: Run, options: Options, context: int, of: str
+) -> None:
+    """The event "lengths": how many tokens there are, and how many rows have more than `limit`."""
+    median, p95 = np.percentile(sizes, [50, 95], method="higher")
+    over = sum(size > limit for size in sizes)
+    run.event(
+        "lengths",
+        of=of,
+        rows=len(sizes),
+        min=min(sizes),
+        median=int(median),
+        p95=int(p95),
+        max=max(sizes),
+        limit=limit,
+        max_length=options.max_length,
+        context=context,
+        over=over,
+        truncated=over if options.truncate else 0,
+    )
 
 
 def _ended(row: Row, tokenizer: Any) -> Row:

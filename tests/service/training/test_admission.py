@@ -18,6 +18,7 @@ from service.devices import store as devices
 from service.training import memory as admission
 from tests.service.live import Live, until
 from tests.service.training.requests import QUICK, finished, job_body, start, upload_datasets
+from trainers import find
 
 HUGE = QUICK | {"batch_size": 1_000_000}  # passes of terabytes
 
@@ -92,7 +93,7 @@ def test_the_worker_looks_at_its_own_device(assay: Client, engine: Engine) -> No
 
 def test_processes_share_the_memory_of_a_cpu(assay: Client, engine: Engine) -> None:
     from tests.trainers.job.test_memory import SHAPE
-    from trainers import find, parse
+    from trainers import parse
     from trainers.job.memory import estimate
 
     trainer = find("sft")
@@ -108,10 +109,14 @@ def test_the_longest_record_is_measured_as_it_is_read(assay: Client, engine: Eng
     long, short = "я" * 50, "b" * 10
     pairs = [{"prompt": "1234", "chosen": short, "rejected": long}]
     prompts = [{"prompt": "12345", "references": [long]}]
+    texts = [{"text": short}, {"text": long, "id": long, "metadata": {"by": long}}]
     with engine.connect() as db:
-        for name, kind, records, size in [
-            ("long-pairs", "preference", pairs, 104),
-            ("long-prompts", "prompts", prompts, 5),
+        for name, method, records, size in [
+            ("long-pairs", "dpo", pairs, 104),
+            ("long-pairs", "reward", pairs, 104),
+            ("long-prompts", "grpo", prompts, 5),
+            ("long-texts", "sft", texts, len('{"text": ""}') + 100),
         ]:
-            made = assay.create_dataset(name, records, kind=kind)
-            assert datasets.longest(db, made.id, kind) == size
+            trainer = find(method)
+            made = assay.create_dataset(name, records, kind=trainer.kind)
+            assert datasets.longest(db, made.id, trainer.sequences) == size

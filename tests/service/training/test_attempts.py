@@ -131,7 +131,9 @@ def write(attempt: Attempt, step: int, due: bool = True) -> Path:
 
 @pytest.fixture
 def new_job(engine: Engine, fresh_url: str, tmp_path: Path) -> Callable[..., Job]:
-    settings = Settings(database_url=SecretStr(fresh_url), data_dir=tmp_path)
+    settings = Settings(
+        database_url=SecretStr(fresh_url), data_dir=tmp_path, metric_roots=(tmp_path / "metrics",)
+    )
     context = Context(Resources(settings, "cpu"))
 
     def make(model: str = "tiny-language", **evaluation: Any) -> Job:
@@ -153,6 +155,10 @@ def new_job(engine: Engine, fresh_url: str, tmp_path: Path) -> Callable[..., Job
         return Job(context, made)
 
     return make
+
+
+def test_rewards_are_looked_up_where_metrics_are(new_job: Any, tmp_path: Path) -> None:
+    assert new_job().begin().spec.metric_roots == (tmp_path / "metrics",)
 
 
 def test_a_stale_attempt_writes_nothing(new_job: Any) -> None:

@@ -98,6 +98,103 @@ def test_shares_and_what_is_whole_for_a_while() -> None:
     assert adapted["gathered"] == 2 * (ends + two_layers)
 
 
+LARGE = Shape(135_000_000, SHAPE.matrices, 30, 576, 1536, 9, 49_152, 8192)
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"lora": True},
+    {"lora": {"r": 8, "target_modules": ["q_proj"]}, "dtype": "bfloat16"},
+    {"dtype": "bfloat16", "batch_size": 2, "max_length": 300},
+]
+GOLDEN = {  # bytes, of all OPTIONS without and with the longest record known, then sharded
+    "sft": [
+        51280375968,
+        15771231648,
+        49660482464,
+        14151338144,
+        38443258912,
+        11091815392,
+        4363682400,
+        4363682400,
+        50155157808,
+        38364439084,
+        8685079960,
+        7188728928,
+    ],
+    "reward": [
+        90237071520,
+        24975465120,
+        88617178016,
+        23355571616,
+        66452821024,
+        17506616224,
+        5359572000,
+        5359572000,
+        89111853360,
+        66374001196,
+        5879090584,
+        3876277344,
+    ],
+    "dpo": [
+        100440747936,
+        29422459296,
+        98280854432,
+        27262565792,
+        76116497440,
+        21413610400,
+        6607360800,
+        6607360800,
+        99450529776,
+        76037677612,
+        16217767000,
+        13539953760,
+    ],
+    "grpo": [
+        48196497312,
+        26910958752,
+        46036603808,
+        24751065248,
+        34819380256,
+        18855226336,
+        4851777888,
+        4851777888,
+        47206279152,
+        34740560428,
+        5736201304,
+        3564850272,
+    ],
+    "ppo": [
+        93138201504,
+        38372513184,
+        88818414496,
+        34052726176,
+        66653967392,
+        25579701152,
+        8260701984,
+        8260701984,
+    ],
+}
+
+
+@pytest.mark.parametrize("method", GOLDEN)
+def test_no_byte_has_changed(method: str) -> None:
+    trainer = trainers.find(method)
+    more: dict[str, Any] = {"rewards": REWARDS} if method in {"grpo", "ppo"} else {}
+    more |= {"num_generations": 2} if method == "grpo" else {}
+    parsed = [trainers.parse(trainer, more | options) for options in OPTIONS]
+    sizes = [
+        estimate(trainer, options, LARGE, longest, 1000).bytes
+        for options in parsed
+        for longest in (None, 700)
+    ]
+    ways = (Fsdp(), Fsdp(reshard_after_forward=False, activation_checkpointing=True))
+    sizes += [
+        estimate(trainer, options, LARGE, None, 0, 4, fsdp).bytes
+        for fsdp in (ways if trainer.shards else ())
+        for options in (parsed[0], parsed[2])
+    ]
+    assert sizes == GOLDEN[method]
+
+
 def test_short_records_need_less_than_max_length() -> None:
     assert found("sft", max_length=200, longest=20).tokens == 10 + 64
     assert found("sft", max_length=200, longest=10_000).tokens == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pkgutil
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+import trainers.job
 from inference.errors import UnknownModel
 from tests.rounding import TRAINED
 from tests.trainers.job.attempts import (
@@ -29,11 +31,10 @@ from tests.trainers.job.attempts import (
     start,
 )
 from trainers.job.checkpoints import is_complete, last_complete
+from trainers.job.errors import TrainingError
 from trainers.job.process import environment, explained, launch, train
-from trainers.job.reports import Reader, Report, Reporter
-from trainers.job.run import Run, TrainingError
+from trainers.job.run import Run
 from trainers.job.spec import CONTROL, LOG, Spec
-from trainers.learning.callbacks import Watch
 
 RECORDS = [
     {"prompt": f"Сколько будет {n} + {n}?", "completion": f"{2 * n}, of course."} for n in range(8)
@@ -233,52 +234,18 @@ def test_typed_errors_keep_their_code_and_field() -> None:
     assert explained(same) is same
 
 
-def watched(values: list[float]) -> int | None:
-    """The step at which these losses are called divergent."""
-    watch = Watch()
-    for step, loss in enumerate(values, 1):
-        try:
-            watch.look(step, {"loss": loss, "grad_norm": 1.0}, None)
-        except TrainingError:
-            return step
-    return None
+HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "safetensors")
 
 
-def test_exploding_is_told_from_noisy() -> None:
-    usual = [2.0, 2.5, 1.5, 2.0, 3.0, 2.0, 1.0, 2.0]
-    assert watched([*usual, *[40.0] * 10]) == len(usual) + Watch.EXPLODED
-    assert watched([*usual, *[40.0] * 4, 2.0, *[40.0] * 4, *usual]) is None  # peaks
-    assert watched([*usual, *[25.0] * 10]) is None  # bad, not exploded
-    assert watched([0.01, -0.02, 0.005, 0.0, 0.01, *[5.0] * 10]) is None  # GRPO's are near zero
-    assert watched([11.0 / (1 + n) for n in range(60)]) is None
-    assert watched([1.0, float("inf")]) == 2
-
-
-def test_a_gradient_that_is_not_finite_ends_it() -> None:
-    with pytest.raises(TrainingError, match=r"step 7: grad_norm is nan.*checkpoint-5"):
-        Watch().look(7, {"loss": 1.0, "grad_norm": float("nan")}, Path("x/checkpoint-5"))
-
-
-def test_a_torn_report_is_read_by_nobody(tmp_path: Path) -> None:
-    path = tmp_path / "events.jsonl"
-    reporter = Reporter(path)
-    reporter.send(Report(type="event", name="one"))
-    with path.open("ab") as file:
-        file.write(b'{"type": "ser')  # what a full disk leaves
-    reader = Reader(path)
-    assert [report.name for report in reader] == ["one"]
-    assert list(reader) == []
-    reporter._torn = True
-    reporter.send(Report(type="event", name="two"))
-    assert [report.name for report in reader] == ["two"]
-
-
-def test_trainers_load_no_model_library() -> None:
+def test_trainers_and_their_jobs_load_no_model_library() -> None:
+    names = [
+        f"trainers.job.{module.name}" for module in pkgutil.iter_modules(trainers.job.__path__)
+    ]
+    assert "trainers.job.process" in names
     code = (
-        "import sys, trainers; from trainers.run import process, checkpoints, card\n"
+        f"import sys, trainers, {', '.join(names)}\n"
         "assert {'sft', 'reward'} <= set(trainers.catalogue())\n"
-        "heavy = ('torch', 'transformers', 'trl', 'peft', 'datasets', 'accelerate')\n"
-        "print([name for name in heavy if name in sys.modules])"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(

@@ -14,9 +14,11 @@ from inference.protocol import NoModels
 from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.run import score
+from tests.metrics.test_community import write
 from tests.rounding import assert_same
-from trainers.job.declaration import Reward
-from trainers.job.run import TrainingError
+from tests.trainers.job.attempts import attempt, finish
+from trainers.job.errors import TrainingError
+from trainers.job.options import Reward
 from trainers.learning.rewards import CONSTANT, Rewards
 
 RECORDS: list[dict[str, Any]] = [
@@ -221,3 +223,36 @@ def test_a_reward_of_the_wrong_sign_is_told(
             tell=lambda name, **data: told.append(f"{name} {data['option']}"),
         )
     assert told == ["reward_direction options.rewards[0]"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("grpo", {"batch_size": 4, "num_generations": 2}),
+        ("ppo", {"batch_size": 2, "num_minibatches": 1, "ppo_epochs": 1}),
+    ],
+)
+def test_a_metric_of_a_folder_is_a_reward_in_a_job(
+    tmp_path: Path, tiny_language_model: Path, method: str, options: dict[str, Any]
+) -> None:
+    """Code is looked up under the roots of metrics, not under those of models."""
+    folder = write(tmp_path / "metrics")
+    options |= {"max_steps": 2, "max_completion_length": 8}
+    options |= {"rewards": [{"metric": f"evaluate/{folder.name}"}]}
+    told = finish(
+        attempt(
+            tmp_path / "job",
+            method,
+            tiny_language_model,
+            RECORDS,
+            options,
+            metric_roots=(folder.parent,),
+        )
+    )
+    assert told[-1].type == "finished", told[-1]
+    rewards = [report.data for report in told if report.type == "series"]
+    assert len(rewards) == 2
+    for data in rewards:
+        assert data["reward"] == pytest.approx(data["reward/length_ratio"])
+        assert data["reward"] > 0

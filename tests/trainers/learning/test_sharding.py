@@ -15,8 +15,10 @@ from tests.rounding import TRAINED
 from tests.tiny_models import build_language_model
 from tests.trainers.job.attempts import attempt, finish, here, losses, saved
 from trainers.job.checkpoints import lacking
-from trainers.job.fsdp import Fsdp, arguments, refusal, unfit
+from trainers.job.errors import TrainingError
+from trainers.job.fsdp import Fsdp, arguments, refusal
 from trainers.job.reports import Report
+from trainers.learning.sharding import unfit
 
 ANSWERS = ["Paris is the capital.", "Москва.", "🐕", "東京 — Tokyo, of course", "4"]
 SFT = [{"prompt": f"{n} + {n}?", "completion": ANSWERS[n % 5]} for n in range(8)]
@@ -161,8 +163,6 @@ def test_policies_in_parts_write_and_learn_the_same(
 def test_what_cannot_be_sharded_is_told_before_anything_is_loaded(
     tiny_language_model: Path, tmp_path: Path
 ) -> None:
-    from trainers.job.run import TrainingError
-
     sft = trainers.find("sft")
     assert refusal(sft, trainers.parse(sft, {}), 2, Fsdp()) is None
     dropout = trainers.parse(sft, {"lora": {"dropout": 0.1}})

@@ -8,8 +8,9 @@ import pytest
 
 from tests.tiny_models import build_tokenizer
 from tests.trainers.job.attempts import attempt, reports
-from trainers.job.declaration import Options
-from trainers.job.run import Run, TrainingError
+from trainers.job.errors import TrainingError
+from trainers.job.options import Options
+from trainers.job.run import Run
 from trainers.learning.tokenization import Row, add_tags, fitting, rows
 
 

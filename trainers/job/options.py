@@ -1,0 +1,136 @@
+"""Options that trainers share. Meanings and units stand in the JSON Schema, for users to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Lora(BaseModel):
+    """Low-rank adapters (Hu et al., 2021): W + (alpha / r) · B A, with W frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    r: int = Field(default=16, ge=1, le=1024, description="Rank of B A.")
+    alpha: int = Field(default=32, ge=1, description="B A is scaled by alpha / r.")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Dropout probability on the adapters' input; 0: off."
+    )
+    target_modules: tuple[str, ...] | Literal["all-linear"] = Field(
+        default="all-linear",
+        description="Names of the adapted layers inside their parents (q_proj, v_proj); "
+        "all-linear: every linear layer below the head.",
+    )
+
+
+class Options(BaseModel):
+    """What all trainers share. A job runs `max_steps` optimiser steps, or `epochs` without them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_steps: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="Optimiser steps of the whole job; null: as many as `epochs` make.",
+    )
+    epochs: float = Field(
+        default=1.0, gt=0, le=1000, description="Passes over the dataset, without `max_steps`."
+    )
+    save_steps: int = Field(
+        default=100,
+        ge=1,
+        description="Optimiser steps between checkpoints; the last step is always saved.",
+    )
+    learning_rate: float = Field(
+        default=1e-5, gt=0, le=1, description="Peak learning rate of AdamW."
+    )
+    warmup_steps: int = Field(
+        default=0, ge=0, description="Optimiser steps in which the learning rate rises from 0."
+    )
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        default="linear",
+        description="How the learning rate falls after the warm-up; linear and cosine end at 0.",
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="Decoupled decay, as in AdamW.")
+    max_grad_norm: float = Field(
+        default=1.0, gt=0, description="Gradients are scaled down to this 2-norm."
+    )
+    batch_size: int = Field(
+        default=8, ge=1, description="Samples in one forward and backward pass of a process."
+    )
+    gradient_accumulation_steps: int = Field(
+        default=1, ge=1, description="Passes that an optimiser step sums up."
+    )
+    max_length: int = Field(default=1024, ge=8, description="Tokens of prompt and answer together.")
+    truncate: bool = Field(
+        default=False, description="Cut rows beyond max_length; false: a longer row is an error."
+    )
+    chat: bool | None = Field(
+        default=None,
+        description="Put prompts through the model's chat template, as the user's turn; "
+        "null: where there is a template.",
+    )
+    dtype: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="Of the computation, by autocast. Trained weights are float32; those that LoRA "
+        "freezes are of this type.",
+    )
+    lora: bool | Lora = Field(
+        default=False, description="Train adapters only; false: all weights are trained."
+    )
+    seed: int = Field(
+        default=0, ge=0, lt=2**31, description="Of initial weights, order and everything drawn."
+    )
+
+    @property
+    def adapter(self) -> Lora | None:
+        """The adapter's settings; None for full fine-tuning."""
+        if isinstance(self.lora, Lora):
+            return self.lora
+        return Lora() if self.lora else None
+
+
+class Reward(BaseModel):
+    """A metric's per-sample value as a reward; several are summed by weight."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str = Field(description="A metric's name (`GET /v1/metrics`), or `evaluate/<path>`.")
+    name: str | None = Field(
+        default=None, description="Which of the metric's scores; null: its first."
+    )
+    params: Mapping[str, Any] = Field(
+        default_factory=dict, description="The metric's parameters, as an evaluation takes them."
+    )
+    weight: float = Field(
+        default=1.0, description="Factor in the sum; negative where less is better."
+    )
+
+
+class RewardedOptions(Options):
+    """What trainers share that write completions and learn from their rewards."""
+
+    rewards: tuple[Reward, ...] = Field(
+        min_length=1, description="What a completion earns: the weighted sum of these."
+    )
+    num_generations: int = Field(default=1, ge=1, description="Completions of a prompt.")
+    max_completion_length: int = Field(
+        default=256, ge=1, description="Tokens of a completion at most; prompts have the rest."
+    )
+    temperature: float = Field(
+        default=1.0, gt=0, description="Of the draws and of every probability that is learned from."
+    )
+
+    @model_validator(mode="after")
+    def _no_dropout(self) -> Self:
+        if self.adapter and self.adapter.dropout:
+            raise ValueError("lora.dropout must be 0: π_θ / π_old would not be 1 at first")
+        return self
+
+    @property
+    def rollout_size(self) -> int:
+        """Completions that a process draws with the same weights."""
+        return self.batch_size * self.gradient_accumulation_steps
