@@ -17,8 +17,9 @@ from sqlalchemy import create_engine, text
 from assay.client import Client, Evaluation
 from service.db.engine import normalize
 from tests.service.folders import data_folder
-from tests.service.live import ROOT, Live, until
+from tests.service.live import ROOT, Live
 from tests.service.texts import samples
+from tests.waiting import until
 
 METRICS: list[Any] = [
     "bleu",
