@@ -113,9 +113,9 @@ class Settings(BaseSettings):
         return self.database_url.get_secret_value()
 
     @property
-    def sqlalchemy_url(self) -> str:
-        """The same for SQLAlchemy."""
-        return self.url.replace("postgresql://", "postgresql+psycopg://", 1)
+    def queues(self) -> list[str]:
+        """The queues that a worker takes tasks from."""
+        return [name.strip() for name in self.worker_queues.split(",") if name.strip()]
 
     def environment(self) -> dict[str, str]:
         """These settings as the environment of a child process."""

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Table
 
-
-def driver(db: Connection) -> psycopg.Connection[Any]:
-    """The psycopg connection under a SQLAlchemy one: same session, same transaction."""
-    raw = db.connection.driver_connection
-    if not isinstance(raw, psycopg.Connection):
-        raise TypeError(f"expected a psycopg connection, got {type(raw).__name__}")
-    return raw
+from service.db.engine import driver
 
 
 def copy(
-    db: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    db: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
     """COPY rows into `columns` of `table`."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(

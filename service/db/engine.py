@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import orjson
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -37,6 +38,14 @@ def connect(url: str | URL, pool_size: int = 10) -> Engine:
         json_deserializer=orjson.loads,
         connect_args={"application_name": "assay", "connect_timeout": 10},
     )
+
+
+def driver(db: Connection) -> psycopg.Connection[tuple[object, ...]]:
+    """The psycopg connection under a SQLAlchemy one: same session, same transaction."""
+    raw = db.connection.driver_connection
+    if not isinstance(raw, psycopg.Connection):
+        raise TypeError(f"expected a psycopg connection, got {type(raw).__name__}")
+    return raw
 
 
 def _json(value: object) -> str:

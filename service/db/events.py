@@ -1,12 +1,13 @@
-"""Events of a parent (an evaluation, later a training job), numbered 1, 2, 3 … without gaps."""
+"""Events of a parent (an evaluation, a training job), numbered 1, 2, 3 … without gaps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.notices import notify
@@ -15,13 +16,20 @@ from service.db.tables import events
 
 @dataclass(frozen=True, slots=True)
 class Event:
+    """Something that happened to a parent; `data` is JSON, its fields depend on the type."""
+
     sequence: int
     type: str
     data: Mapping[str, Any]
-    created_at: Any
+    created_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Row[tuple[object, ...]]) -> Event:
+        """From a row of `events`."""
+        return cls(row.sequence, row.type, row.data, row.created_at)
 
 
-def append(db: Connection, parent: str, type_: str, data: Mapping[str, Any]) -> int:
+def append(db: Connection, parent: str, type_: str, data: Mapping[str, object]) -> int:
     """Add an event and wake whoever waits for `parent`. The caller holds the parent row's lock."""
     number = latest(db, parent) + 1
     db.execute(insert(events).values(parent=parent, sequence=number, type=type_, data=dict(data)))
@@ -35,10 +43,11 @@ def latest(db: Connection, parent: str) -> int:
 
 
 def read(db: Connection, parent: str, after: int = 0, limit: int = 1000) -> list[Event]:
+    """The first `limit` events with a number above `after`, in order."""
     query = (
         select(events)
         .where(events.c.parent == parent, events.c.sequence > after)
         .order_by(events.c.sequence)
         .limit(limit)
     )
-    return [Event(row.sequence, row.type, row.data, row.created_at) for row in db.execute(query)]
+    return [Event.from_row(row) for row in db.execute(query)]

@@ -1,4 +1,4 @@
-"""What a device is and holds, found without torch: GPUs by nvidia-smi, the CPU by the kernel."""
+"""What a device is and has, found without torch: GPUs by nvidia-smi, the CPU by the kernel."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def device_name(device: str) -> str:
+    """The device with its host, for people: `node-3/cuda:0`."""
     return f"{socket.gethostname()}/{device}"
 
 
 def device_key(device: str) -> str:
-    """Names the device itself: the same in all containers of a machine."""
+    """A name of the device itself: the same in all containers of a machine."""
     machine = BOOT.read_text().strip() if BOOT.exists() else socket.gethostname()
-    found = _asked_gpu(device, "uuid") if device.startswith("cuda") else None
-    return f"{machine}-{found or device}".replace("/", "-")
+    uuid = _query_gpu(device, "uuid") if device.startswith("cuda") else None
+    return f"{machine}-{uuid or device}".replace("/", "-")
 
 
 def device_memory(device: str) -> int | None:
     """Bytes of memory; None where nobody says."""
     if not device.startswith("cuda"):
-        return _of_machine()
-    found = _asked_gpu(device, "memory.total")
-    return int(found.split()[0]) * 1024**2 if found is not None else None
+        return _machine_memory()
+    mebibytes = _query_gpu(device, "memory.total")
+    return int(mebibytes.split()[0]) * 1024**2 if mebibytes is not None else None
 
 
-def _asked_gpu(device: str, what: str) -> str | None:
+def _query_gpu(device: str, field: str) -> str | None:
     """What nvidia-smi says, without units; None where it does not."""
     number = int(device.partition(":")[2] or 0)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     with suppress(OSError, subprocess.SubprocessError, ValueError, IndexError):
-        chosen = visible.split(",")[number].strip() if visible else str(number)
-        asked = ["nvidia-smi", f"--id={chosen}", f"--query-gpu={what}"]
+        id_ = visible.split(",")[number].strip() if visible else str(number)
+        command = ["nvidia-smi", f"--id={id_}", f"--query-gpu={field}"]
         listed = subprocess.run(
-            [*asked, "--format=csv,noheader,nounits"],
+            [*command, "--format=csv,noheader,nounits"],
             capture_output=True,
             text=True,
             timeout=20,
@@ -49,14 +50,14 @@ def _asked_gpu(device: str, what: str) -> str | None:
     return None
 
 
-def _of_machine() -> int | None:
-    """The machine's, or what this process's control group may have of it."""
-    found = []
+def _machine_memory() -> int | None:
+    """Bytes of the machine, or what this process's control group may have of them."""
+    limits = []
     with suppress(OSError, ValueError, StopIteration, IndexError):
         lines = Path("/proc/meminfo").read_text().splitlines()
         total = next(line for line in lines if line.startswith("MemTotal"))
-        found.append(int(total.split()[1]) * 1024)
+        limits.append(int(total.split()[1]) * 1024)
     for path in CGROUP:
         with suppress(OSError, ValueError):  # "max" is no number
-            found.append(int(path.read_text()))
-    return min(found, default=None)
+            limits.append(int(path.read_text()))
+    return min(limits, default=None)

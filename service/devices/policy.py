@@ -1,13 +1,14 @@
-"""How scoring and training share a device: together, within a stated budget, or by turns.
+"""The device policy: how scoring and training share a device.
 
     together  neither looks at the other
     budget    scoring's models stay within `ASSAY_MODEL_MEMORY_BYTES` a process; a training job is
               admitted where it fits into the rest
     turns     see `service.devices.turns`; a training job may have the whole device
 
-`auto` is `together` on a CPU, whose memory the system shares out, and on a device that the worker
-only trains on or only scores on. On a GPU it is `budget`, but `turns` where the budget is more than
-half of the device, since not much could be trained in the rest.
+`ASSAY_DEVICE_SHARING` chooses. `auto` is `together` on a CPU, whose memory the system shares out,
+and on a device that the worker only trains on or only scores on. On a GPU it is `budget`, but
+`turns` where the budget is more than half of the device, since not much could be trained in the
+rest.
 """
 
 from __future__ import annotations
@@ -28,48 +29,54 @@ SCORING = ("now", "score")  # queues
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What a worker's device is to its training jobs; `kept`: bytes that are scoring's."""
+class DevicePolicy:
+    """How a worker's device is shared.
 
-    how: Literal["together", "budget", "turns"]
+    device  its name, with its host
+    memory  bytes it has; None where nobody says
+    kept    bytes of them that are scoring's
+    """
+
+    mode: Literal["together", "budget", "turns"]
     device: str
     memory: int | None
     kept: int = 0
 
 
-def share(settings: Settings, device: str) -> Share:
-    """Of the device as this worker has it."""
-    queues = {queue.strip() for queue in settings.worker_queues.split(",")}
-    scoring = len(queues.intersection(SCORING))
+def device_policy(settings: Settings, device: str) -> DevicePolicy:
+    """The policy of the device as this worker has it."""
+    scoring = len(set(settings.queues).intersection(SCORING))  # processes
     size = memory.device_memory(device)
     on_gpu = device.startswith("cuda")
     budget = scoring * (settings.model_memory_bytes + BESIDE_MODELS * on_gpu)
-    how = settings.device_sharing
-    if how == "auto":
-        if not on_gpu or not scoring or "train" not in queues:
-            how = "together"
+    mode = settings.device_sharing
+    if mode == "auto":
+        if not on_gpu or not scoring or "train" not in settings.queues:
+            mode = "together"
         else:
-            how = "turns" if size is not None and budget > size / 2 else "budget"
+            mode = "turns" if size is not None and budget > size / 2 else "budget"
     name = memory.device_name(device)
-    if how == "budget":
-        return Share(how, name, size, budget)
-    return Share(how, name, size, scoring * CONTEXT if how == "turns" and on_gpu else 0)
+    if mode == "budget":
+        return DevicePolicy(mode, name, size, budget)
+    return DevicePolicy(mode, name, size, scoring * CONTEXT if mode == "turns" and on_gpu else 0)
 
 
-def offer(db: Connection, settings: Settings, device: str) -> Share:
-    """Say what this worker's device holds, for jobs that are yet to be asked for."""
-    found = share(settings, device)
-    if found.memory is not None:
-        devices.offer(db, found.device, found.memory, found.kept)
-    return found
+def register(db: Connection, settings: Settings, device: str) -> DevicePolicy:
+    """Store what this worker's device has, for the admission of jobs; returns its policy."""
+    policy = device_policy(settings, device)
+    if policy.memory is not None:
+        devices.register(db, policy.device, policy.memory, policy.kept)
+    return policy
 
 
-def keys(settings: Settings, device: str, processes: int = 1) -> list[Path]:
-    """Names of the locks of a job's devices, where they are used by turns: one machine's own, the
-    same in all its containers."""
-    if share(settings, device).how != "turns":
+def lock_paths(settings: Settings, device: str, processes: int = 1) -> list[Path]:
+    """Where the locks of a job's devices begin, when they are used by turns; else none.
+
+    They are one machine's own, the same in all its containers.
+    """
+    if device_policy(settings, device).mode != "turns":
         return []
     several = device.startswith("cuda") and processes > 1  # torchrun takes the first ones
     used = [f"cuda:{rank}" for rank in range(processes)] if several else [device]
     folder = settings.data_dir / "devices"
-    return [folder / memory.device_key(one) for one in used]
+    return [folder / memory.device_key(name) for name in used]

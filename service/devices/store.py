@@ -1,24 +1,31 @@
-"""Devices that workers offer."""
+"""Devices that workers have registered."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.tables import devices
 
 
-class Device(NamedTuple):
-    """`scoring_bytes` of its memory are not training's."""
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A worker's device; `scoring_bytes` of its memory are not training's."""
 
     name: str
     memory_bytes: int
     scoring_bytes: int
 
+    @classmethod
+    def from_row(cls, row: Row[tuple[object, ...]]) -> Device:
+        """From a row of `devices`."""
+        return cls(row.name, row.memory_bytes, row.scoring_bytes)
 
-def offer(db: Connection, name: str, memory_bytes: int, scoring_bytes: int = 0) -> None:
+
+def register(db: Connection, name: str, memory_bytes: int, scoring_bytes: int = 0) -> None:
+    """Store what a device has, or that it is still there."""
     values = {"memory_bytes": memory_bytes, "scoring_bytes": scoring_bytes}
     statement = insert(devices).values(name=name, **values)
     changed = {**values, "seen_at": func.now()}
@@ -28,10 +35,10 @@ def offer(db: Connection, name: str, memory_bytes: int, scoring_bytes: int = 0) 
 def largest(db: Connection) -> Device | None:
     """The device with the most memory for training among those seen in the last day."""
     query = (
-        select(devices.c.name, devices.c.memory_bytes, devices.c.scoring_bytes)
+        select(devices)
         .where(devices.c.seen_at > func.now() - text("interval '1 day'"))
         .order_by((devices.c.memory_bytes - devices.c.scoring_bytes).desc())
         .limit(1)
     )
     row = db.execute(query).one_or_none()
-    return Device(*row) if row is not None else None
+    return Device.from_row(row) if row is not None else None

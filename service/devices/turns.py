@@ -1,13 +1,12 @@
 """A device by turns: scoring and training never have something on it at the same time.
 
-Only where `ASSAY_DEVICE_SHARING` comes to "turns" (`service.devices.policy`). A scoring process
-takes part from the first model a job asks for, and keeps its models until training wants the
-device; so jobs that run no model never wait. Training's turn ends once it is
-`ASSAY_DEVICE_TURN_SECONDS` old and scoring waits: after the step at work, with everything saved,
-its process ends. Scoring's turn ends once nothing is queued, or as much time has passed: after the
-jobs at work.
+Only where the device policy is "turns" (`service.devices.policy`). A scoring process takes part
+from the first model a task asks for, and keeps its models until training wants the device; so tasks
+that run no model never wait. Training's turn ends once it is `ASSAY_DEVICE_TURN_SECONDS` old and
+scoring waits: after the step at work, with everything saved, its process ends. Scoring's turn ends
+once nothing is queued, or as much time has passed: after the tasks at work.
 
-Locks are files, which the kernel lets go of when their processes end, however they do:
+Locks are files, which the kernel releases when their processes end, however they do:
 
     KEY.models    shared by scoring processes that have models on the device; or training's alone
     KEY.scoring   shared by scoring processes that wait
@@ -27,7 +26,7 @@ from pathlib import Path
 
 from inference.errors import Cancelled
 
-LOOK_EVERY = 0.1  # seconds
+POLL = 0.1  # seconds between attempts at a lock
 
 
 class Lock:
@@ -38,41 +37,41 @@ class Lock:
         self._file: int | None = None
 
     @property
-    def held(self) -> int | None:
-        """The open file while it is ours."""
+    def file(self) -> int | None:
+        """The open file while the lock is held."""
         return self._file
 
-    def take(self, how: int = fcntl.LOCK_EX) -> bool:
-        """Whether it is ours now."""
+    def acquire(self, mode: int = fcntl.LOCK_EX) -> bool:
+        """Whether the lock is held now, by this call or an earlier one."""
         if self._file is not None:
             return True
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(file, how | fcntl.LOCK_NB)
+            fcntl.flock(file, mode | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(file)
             return False
         self._file = file
         return True
 
-    def let_go(self) -> None:
-        """Of those that inherited it, too."""
+    def release(self) -> None:
+        """Give the lock up, for processes that inherited it too."""
         if self._file is not None:
             fcntl.flock(self._file, fcntl.LOCK_UN)
             os.close(self._file)
             self._file = None
 
-    def is_anybodys(self, how: int) -> bool:
-        """Whether somebody holds it in a way that excludes this one."""
-        if self._file is None and self.take(how):
-            self.let_go()
+    def is_held(self, mode: int) -> bool:
+        """Whether anybody holds the lock in a way that excludes `mode`."""
+        if self._file is None and self.acquire(mode):
+            self.release()
             return False
         return True
 
 
 class Locks:
-    """Those of one device."""
+    """The locks of one device."""
 
     def __init__(self, key: Path) -> None:
         self.models = Lock(key.with_name(f"{key.name}.models"))
@@ -93,11 +92,11 @@ class ScoringTurn:
         self._at_work = threading.Lock()
         self._cancelled: Callable[[], bool] = lambda: False
         if self._locks is not None:
-            threading.Thread(target=self._look, name="device", daemon=True).start()
+            threading.Thread(target=self._watch, name="device", daemon=True).start()
 
     @contextmanager
     def working(self, cancelled: Callable[[], bool]) -> Iterator[None]:
-        """Around a job. What it asked for stays on the device afterwards unless training waits."""
+        """Surrounds a task, whose models stay on the device afterwards unless training waits."""
         with self._at_work:
             self._cancelled = cancelled
             try:
@@ -106,22 +105,23 @@ class ScoringTurn:
                 self._leave_if_claimed()
 
     def enter(self) -> None:
-        """Before a model is used: waits for the turn. Raises Cancelled when the job is."""
+        """Before a model is used: wait for the turn. Raises Cancelled when the task is."""
         locks = self._locks
-        if locks is None or locks.models.held is not None:
+        if locks is None or locks.models.file is not None:
             return
         try:
-            while locks.claim.is_anybodys(fcntl.LOCK_SH) or not locks.models.take(fcntl.LOCK_SH):
-                locks.scoring.take(fcntl.LOCK_SH)
+            while locks.claim.is_held(fcntl.LOCK_SH) or not locks.models.acquire(fcntl.LOCK_SH):
+                locks.scoring.acquire(fcntl.LOCK_SH)
                 if self._cancelled():
                     raise Cancelled("stopped while it waited for the device")
-                time.sleep(LOOK_EVERY)
+                time.sleep(POLL)
         finally:
-            locks.scoring.let_go()
+            locks.scoring.release()
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
+        """Leave the device to training between tasks, too."""
         while True:
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL)
             if self._at_work.acquire(blocking=False):
                 try:
                     self._leave_if_claimed()
@@ -130,11 +130,11 @@ class ScoringTurn:
 
     def _leave_if_claimed(self) -> None:
         locks = self._locks
-        if locks is None or locks.models.held is None:
+        if locks is None or locks.models.file is None:
             return
-        if locks.claim.is_anybodys(fcntl.LOCK_SH):
+        if locks.claim.is_held(fcntl.LOCK_SH):
             self._free()
-            locks.models.let_go()
+            locks.models.release()
 
 
 class TrainingTurn:
@@ -151,44 +151,53 @@ class TrainingTurn:
     @property
     def inherited(self) -> list[int]:
         """Open files for the process that trains: the device is not free before that has ended."""
-        return [lock.models.held for lock in self._locks if lock.models.held is not None]
+        return [lock.models.file for lock in self._locks if lock.models.file is not None]
 
     def take(self, idle: Callable[[], bool], unwanted: Callable[[], bool]) -> bool:
-        """Waits until scoring is idle or has had its time. False: the turn is no longer wanted."""
+        """Wait until scoring is idle or has had its time. False: the turn is no longer wanted."""
         waiting_since: float | None = None
         while not unwanted():
-            if all(lock.training.take() for lock in self._locks):  # in order: no two wait in a ring
+            if self._may_claim():
                 waiting_since = waiting_since or time.monotonic()
                 patient = time.monotonic() - waiting_since < self._seconds
-                if not self._locks or not patient or idle():
-                    claimed = all(lock.claim.take() for lock in self._locks)
-                    if claimed and all(lock.models.take() for lock in self._locks):
-                        for lock in self._locks:
-                            lock.claim.let_go()
-                        return True
-            time.sleep(LOOK_EVERY)
+                if (not self._locks or not patient or idle()) and self._claim():
+                    return True
+            time.sleep(POLL)
         self.let_go()
         return False
 
     def begin(self) -> None:
-        """The turn's time counts from here: loading a model is no training."""
+        """Count the turn's time from here: loading a model is no training."""
         self._began = time.monotonic()
 
     def over(self) -> bool:
-        """Scoring waits, and this turn has been long enough."""
+        """Whether scoring waits, and this turn has been long enough."""
         if self._began is None or time.monotonic() - self._began < self._seconds:
             return False
-        return any(lock.scoring.is_anybodys(fcntl.LOCK_EX) for lock in self._locks)
+        return any(lock.scoring.is_held(fcntl.LOCK_EX) for lock in self._locks)
 
     def let_go(self) -> None:
-        """The turn is over; the job goes on taking turns."""
+        """End the turn; the job goes on taking turns."""
         self._began = None
         for lock in self._locks:
-            lock.claim.let_go()
-            lock.models.let_go()
+            lock.claim.release()
+            lock.models.release()
 
     def close(self) -> None:
-        """The job takes no more turns."""
+        """End the turn; the job takes no more of them."""
         self.let_go()
         for lock in self._locks:
-            lock.training.let_go()
+            lock.training.release()
+
+    def _may_claim(self) -> bool:
+        """Whether this is the one job that takes turns with scoring, on all its devices."""
+        return all(lock.training.acquire() for lock in self._locks)  # in order: no deadlock
+
+    def _claim(self) -> bool:
+        """Claim all devices; True once scoring has left them."""
+        claimed = all(lock.claim.acquire() for lock in self._locks)
+        if not (claimed and all(lock.models.acquire() for lock in self._locks)):
+            return False
+        for lock in self._locks:
+            lock.claim.release()
+        return True

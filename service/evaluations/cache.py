@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from metrics.core.evidence import Evidence
 from service.db.tables import evidence_cache
+from service.settings import Settings
 
 
 class StoredEvidence:
@@ -40,11 +41,12 @@ class StoredEvidence:
                 db.execute(insert(evidence_cache).on_conflict_do_nothing(), rows)
 
 
-def trim(db: Connection, limit_bytes: int) -> int:
-    """Delete the longest unused evidence until what is left fits; returns the rows deleted."""
+def forget_old(db: Connection, settings: Settings) -> None:
+    """Delete the longest unused evidence until what is left fits `ASSAY_EVIDENCE_CACHE_BYTES`."""
+    limit = settings.evidence_cache_bytes
     size = db.scalar(select(func.pg_total_relation_size("evidence_cache"))) or 0
-    if size <= limit_bytes:
-        return 0
+    if size <= limit:
+        return
     table = evidence_cache
     newest_first = select(
         table.c.key,
@@ -52,5 +54,5 @@ def trim(db: Connection, limit_bytes: int) -> int:
         .over(order_by=(table.c.used_at.desc(), table.c.key))
         .label("running"),
     ).subquery()
-    outside = select(newest_first.c.key).where(newest_first.c.running > limit_bytes * 0.8)
-    return db.execute(delete(table).where(table.c.key.in_(outside))).rowcount
+    outside = select(newest_first.c.key).where(newest_first.c.running > limit * 0.8)
+    db.execute(delete(table).where(table.c.key.in_(outside)))

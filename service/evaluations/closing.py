@@ -15,15 +15,12 @@ from metrics.core.metric import BoundMetric
 from metrics.core.packing import pack
 from metrics.core.result import Result, ScoreValue, conclude, failed, restrict
 from service.datasets import store as datasets
-from service.evaluations import cache as evidence
 from service.evaluations import scores as results
 from service.evaluations import shards
 from service.evaluations import store as evaluations
 from service.evaluations.jobs import FAILED_METRIC, declared, joined
-from service.http import idempotency
 from service.jobs import counters
 from service.jobs.context import Context
-from service.scoring import store as score_requests
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +55,6 @@ def close(context: Context, evaluation: str) -> None:
             error = {"code": "all_metrics_failed", "message": "no metric could be computed"}
             evaluations.finish(db, evaluation, "failed", {"error": error}, error)
         counters.add(db, closing.seconds)
-    with context.engine.begin() as db:  # apart: nobody should wait for the evaluation's row
-        evidence.trim(db, context.settings.evidence_cache_bytes)
-        score_requests.purge(db)
-        idempotency.purge(db)
 
 
 class Closing:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector, CollectorRegistry
 from pydantic import BaseModel
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,17 +28,21 @@ COUNTERS = {  # name in the database -> (Prometheus name, label, help)
 
 
 class Ready(BaseModel):
+    """`queue` counts tasks, by `queue:status`."""
+
     status: str
     queue: dict[str, int]
 
 
 @router.get("/healthz", summary="The process is up")
 async def healthz() -> dict[str, str]:
+    """Nothing is asked of the database."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", summary="The database is reachable, and its schema is ours")
 def readyz(gate: CurrentGate) -> Ready:
+    """503 with the reason where requests could not be answered."""
     try:
         with gate.transaction() as db:
             if not is_current(db):
@@ -56,32 +59,37 @@ def readyz(gate: CurrentGate) -> Ready:
 @router.get("/metrics", summary="For Prometheus", include_in_schema=False)
 def prometheus(request: Request, db: Transaction) -> Response:
     """Requests of this process, and what all workers did, as the database has it."""
-    collected = _from_database(db)
-    registry = request.app.state.registry
-    text = generate_latest(registry) + generate_latest(_Families(collected))
+    registry: CollectorRegistry = request.app.state.registry
+    of_workers = CollectorRegistry(auto_describe=False)
+    of_workers.register(_Families([_queue_depth(db), *_counters(db)]))
+    text = generate_latest(registry) + generate_latest(of_workers)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
-def _from_database(db: Connection) -> list[Any]:
-    depth = GaugeMetricFamily("assay_queue_jobs", "jobs by status", labels=["queue", "status"])
+def _queue_depth(db: Connection) -> Metric:
+    family = GaugeMetricFamily("assay_queue_jobs", "jobs by status", labels=["queue", "status"])
     for (name, status), count in queue.depth(db).items():
-        depth.add_metric([name, status], count)
-    stored = counters.read(db)
-    families: list[Any] = [depth]
-    for name, (shown, label, about) in COUNTERS.items():
-        family = CounterMetricFamily(shown, about, labels=[label])
-        for (counter, value_of), value in sorted(stored.items()):
-            if counter == name:
-                family.add_metric([value_of], value)
-        families.append(family)
-    return families
+        family.add_metric([name, status], count)
+    return family
 
 
-class _Families:
-    """As much of a registry as `generate_latest` asks for."""
+def _counters(db: Connection) -> list[Metric]:
+    families = {
+        name: CounterMetricFamily(exported, about, labels=[label])
+        for name, (exported, label, about) in COUNTERS.items()
+    }
+    for counter in counters.read(db):
+        if counter.name in families:
+            families[counter.name].add_metric([counter.label], counter.value)
+    return list(families.values())
 
-    def __init__(self, families: list[Any]) -> None:
+
+class _Families(Collector):
+    """Families of metrics that were read a moment ago."""
+
+    def __init__(self, families: list[Metric]) -> None:
         self.families = families
 
-    def collect(self) -> list[Any]:
+    def collect(self) -> list[Metric]:
+        """As Prometheus' client asks for them."""
         return self.families

@@ -13,8 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from service.db.tables import idempotency_keys
 from service.errors import ApiError
+from service.settings import Settings
 
-HOURS_KEPT = 48
+HOURS_KEPT = 48  # of a key after its first use
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -84,9 +85,9 @@ def digest(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
-def purge(db: Connection, older_than_hours: int = HOURS_KEPT) -> None:
-    """Forget keys that nobody will come back with."""
-    age = text("make_interval(hours => :hours)").bindparams(hours=older_than_hours)
+def forget_old(db: Connection, settings: Settings) -> None:
+    """Delete keys that nobody will come back with."""
+    age = text("make_interval(hours => :hours)").bindparams(hours=HOURS_KEPT)
     table = idempotency_keys
     old = select(table.c.key, table.c.path).where(table.c.created_at < func.now() - age)
     unlocked = old.with_for_update(skip_locked=True)

@@ -7,23 +7,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
 
-from service.jobs.ipc import encode, read
+from service.jobs.ipc import Answer, Call, Message, Stop, encode, read
 from service.processes import dies_with_parent
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How a call ended; `message` is in words, and for people only when the error is permanent."""
-
-    outcome: Literal["done", "cancelled", "released", "failed", "killed"]
-    kind: str = ""
-    message: str = ""
-    permanent: bool = False
 
 
 @dataclass(slots=True)
@@ -36,11 +24,11 @@ class Child:
     _writer: asyncio.StreamWriter | None = None
     _listener: asyncio.Task[None] | None = None
     _answer: asyncio.Future[Answer] | None = None
-    _job: int = 0  # the last one called
+    _task: int = 0  # the last one called
     _dying: bool = False
 
     async def start(self) -> None:
-        """Starts a process unless one lives."""
+        """Start a process unless one lives."""
         if self._listener is not None:
             if not self._dying and not self._listener.done():
                 return
@@ -63,46 +51,44 @@ class Child:
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         self._listener = asyncio.create_task(self._listen(self.process, reader), name="child")
 
-    async def call(self, task: str, ids: Mapping[str, Any], job: int, attempt: int) -> Answer:
-        """Runs a task to its end. One call at a time; a cancelled caller leaves it running."""
+    async def call(self, call: Call) -> Answer:
+        """Run a task to its end. One call at a time; a cancelled caller leaves it running."""
         await self.start()
         self._answer = asyncio.get_running_loop().create_future()
-        self._job = job
-        self._send({"type": "run", "task": task, "ids": ids, "job": job, "attempt": attempt})
+        self._task = call.task
+        self._send(call)
         return await self._answer
 
-    def cancel(self, job: int) -> None:
-        """Asks the running call to stop between two batches."""
-        self._send({"type": "cancel", "job": job})
+    def cancel(self) -> None:
+        """Ask the running call to stop between two batches."""
+        self._send(Stop(self._task, save=False))
 
     def release(self) -> None:
-        """Asks the running call to save what it has and stop, for another to go on."""
-        self._send({"type": "release", "job": self._job})
+        """Ask the running call to save its state and stop, for another worker to go on."""
+        self._send(Stop(self._task, save=True))
 
     def kill(self) -> None:
-        """Ends the process and all it started; the running call is answered "killed"."""
+        """End the process and all it started; the running call is answered "killed"."""
         if self.process is not None and self.process.returncode is None:
             self._dying = True
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
-        """Ends the process and waits for its end."""
+        """End the process and wait for its end."""
         self.kill()
         if self._listener is not None:
             await self._listener
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: Message) -> None:
         if self._writer is not None:
             self._writer.write(encode(message))  # a dead reader shows as the end of the stream
 
     async def _listen(
         self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader
     ) -> None:
-        while (message := await read(reader)) is not None:
-            outcome = message.pop("type")
-            message.pop("job")
-            self._resolve(Answer(outcome, **message))
+        while isinstance(answer := await read(reader), Answer):
+            self._resolve(answer)
         self.kill()  # it may have closed the channel and live on
         status = await process.wait()
         if self._writer is not None:

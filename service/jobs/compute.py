@@ -1,4 +1,4 @@
-"""The compute process: one job at a time, models kept warm. `python -m service.jobs.compute`
+"""The compute process: one task at a time, models kept warm. `python -m service.jobs.compute`
 
 Started by a worker, which it never outlives: the kernel kills it with the worker's main thread, and
 the end of their channel ends it too. Whatever happens here (a crash in native code, a call that
@@ -22,7 +22,7 @@ from pathlib import Path
 from inference.errors import Cancelled, ReportedError
 from service.jobs import tasks
 from service.jobs.context import Context, Released, Resources
-from service.jobs.ipc import Message, encode, receive
+from service.jobs.ipc import Answer, Call, Stop, encode, receive
 from service.logs import bind, configure
 from service.settings import get_settings
 
@@ -33,78 +33,68 @@ class Compute:
     """Reads messages on a thread of its own, works on the main one."""
 
     def __init__(
-        self, channel: socket.socket, table: Mapping[str, str], resources: Resources
+        self, channel: socket.socket, handlers: Mapping[str, str], resources: Resources
     ) -> None:
         self._channel = channel
-        self._sending = threading.Lock()
-        self._table = table
+        self._handlers = handlers
         self._resources = resources
-        self._calls: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._stopped: set[int] = set()  # jobs asked to stop
-        self._released: set[int] = set()  # and those asked to save first, for others to go on
+        self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._cancelled: set[int] = set()  # tasks asked to stop
+        self._released: set[int] = set()  # tasks asked to save their state first
 
     def serve(self) -> None:
+        """Run calls for as long as the worker lives."""
         threading.Thread(target=self._listen, name="channel", daemon=True).start()
         while True:
             call = self._calls.get()
-            self._send(self._perform(call) | {"job": call["job"]})
-            self._stopped.discard(call["job"])
-            self._released.discard(call["job"])
+            answer = self._run(call)
+            with suppress(ConnectionError):  # the reader sees the end, and ends us
+                self._channel.sendall(encode(answer))
+            self._cancelled.discard(call.task)
+            self._released.discard(call.task)
 
     def _listen(self) -> None:
         while (message := receive(self._channel)) is not None:
-            if message["type"] == "cancel":
-                self._stopped.add(message["job"])
-            elif message["type"] == "release":
-                self._released.add(message["job"])
-            else:
+            if isinstance(message, Call):
                 self._calls.put(message)
+            elif isinstance(message, Stop):
+                (self._released if message.save else self._cancelled).add(message.task)
         end_group()
 
-    def _perform(self, call: Message) -> Message:
-        job: int = call["job"]
-
+    def _run(self, call: Call) -> Answer:
         context = Context(
             self._resources,
-            job,
-            call["attempt"],
-            lambda: job in self._stopped,
-            lambda: job in self._released,
+            call.task,
+            call.attempt,
+            lambda: call.task in self._cancelled,
+            lambda: call.task in self._released,
         )
-        ids = {name: str(value) for name, value in call["ids"].items()}
-        try:
-            with bind(queued=str(job), task=call["task"], **ids):
-                function = tasks.handler(call["task"], self._table)
+        ids = {name: str(value) for name, value in call.ids.items()}
+        with bind(queued=str(call.task), task=call.name, **ids):
+            try:
+                handler = tasks.handler(call.name, self._handlers)
                 with self._resources.turn.working(context.cancelled):
-                    function(context, **call["ids"])
-        except Cancelled:
-            return {"type": "cancelled"}
-        except Released:
-            return {"type": "released"}
-        except (Exception, SystemExit) as error:  # the worker decides whether to try again
-            with bind(queued=str(job), task=call["task"], **ids):
-                log.exception("attempt %d failed", call["attempt"])
-            return {
-                "type": "failed",
-                "kind": type(error).__name__,
-                "message": str(error),
-                "permanent": isinstance(error, ReportedError),
-            }
-        return {"type": "done"}
-
-    def _send(self, message: Message) -> None:
-        with self._sending, suppress(ConnectionError):  # the reader sees the end, and ends us
-            self._channel.sendall(encode(message))
+                    handler(context, **call.ids)
+            except Cancelled:
+                return Answer("cancelled")
+            except Released:
+                return Answer("released")
+            except (Exception, SystemExit) as error:  # the worker decides whether to try again
+                log.exception("attempt %d failed", call.attempt)
+                permanent = isinstance(error, ReportedError)
+                return Answer("failed", type(error).__name__, str(error), permanent)
+        return Answer("done")
 
 
 def end_group() -> None:
-    """Ends this process and what it started (sandboxes), at once."""
+    """End this process and what it started (sandboxes), at once."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
+    """Serve the worker at the other end of `--channel`."""
     parser = argparse.ArgumentParser(prog="python -m service.jobs.compute")
     parser.add_argument("--channel", type=int, required=True, help="number of the open socket")
     parser.add_argument("--device", default="cpu")
@@ -128,7 +118,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = get_settings()
     configure(settings)
     channel = socket.socket(fileno=options.channel)
-    resources = tasks.resources(tasks.RESOURCES)(settings, options.device)
+    resources = tasks.resources(settings, options.device)
     Compute(channel, tasks.table(options.handlers), resources).serve()
 
 

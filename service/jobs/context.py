@@ -51,7 +51,7 @@ class Context:
     """One attempt at one task."""
 
     resources: Resources
-    job: int = 0
+    task: int = 0  # its number in the queue
     attempt: int = 1  # counts from 1
     cancelled: Callable[[], bool] = field(default=_never)  # ask between batches, then stop
     released: Callable[[], bool] = field(default=_never)  # the worker is to end: save, then stop

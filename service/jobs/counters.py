@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.tables import counters
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """An amount under a name, and a label as the metric or the device it is about."""
+
+    name: str
+    label: str
+    value: float
+
+    @classmethod
+    def from_row(cls, row: Row[tuple[object, ...]]) -> Counter:
+        """From a row of `counters`."""
+        return cls(row.name, row.label, row.value)
 
 
 def add(db: Connection, amounts: Mapping[tuple[str, str], float]) -> None:
@@ -28,5 +43,7 @@ def add(db: Connection, amounts: Mapping[tuple[str, str], float]) -> None:
     )
 
 
-def read(db: Connection) -> dict[tuple[str, str], float]:
-    return {(row.name, row.label): row.value for row in db.execute(select(counters))}
+def read(db: Connection) -> list[Counter]:
+    """All counters, by name and label."""
+    query = select(counters).order_by(counters.c.name, counters.c.label)
+    return [Counter.from_row(row) for row in db.execute(query)]

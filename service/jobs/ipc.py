@@ -1,24 +1,60 @@
 """What a worker and its compute process say to each other: JSON, each after its length in 4 bytes.
 
-down  {"type": "run", "task", "ids", "job", "attempt"}      {"type": "cancel" | "release", "job"}
-up    {"type": "done" | "cancelled" | "released", "job"}
-      {"type": "failed", "job", "kind", "message", "permanent"}
+The worker sends a Call, and perhaps a Stop while it lasts; the compute process sends an Answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import orjson
 
-Message = dict[str, Any]
 LENGTH = 4  # bytes, big-endian
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Run a task: the handler called `name`, with these ids."""
+
+    task: int
+    attempt: int  # counts from 1
+    name: str
+    ids: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop the running task: between two batches; or having saved its state, for another worker."""
+
+    task: int
+    save: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a call ended; `message` is in words, and for people only when the error is permanent.
+
+    outcome  "killed" is the worker's own word: the compute process ended without an answer
+    kind     the name of the exception's class
+    """
+
+    outcome: Literal["done", "cancelled", "released", "failed", "killed"]
+    kind: str = ""
+    message: str = ""
+    permanent: bool = False
+
+
+Message = Call | Stop | Answer
+KINDS: Mapping[str, type[Message]] = {kind.__name__: kind for kind in (Call, Stop, Answer)}
+
+
 def encode(message: Message) -> bytes:
-    data = orjson.dumps(message)
+    """The message as it travels."""
+    data = orjson.dumps([type(message).__name__, message])
     return len(data).to_bytes(LENGTH, "big") + data
 
 
@@ -52,7 +88,5 @@ def _exactly(channel: socket.socket, size: int) -> bytes:
 
 
 def _decode(data: bytes) -> Message:
-    message = orjson.loads(data)
-    if not isinstance(message, dict):
-        raise TypeError("a message is a JSON object")
-    return message
+    kind, fields = orjson.loads(data)
+    return KINDS[kind](**fields)

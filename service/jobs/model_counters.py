@@ -1,4 +1,4 @@
-"""What a handler made the models do, for the counters that Prometheus reads."""
+"""How often a handler loaded models and ran them, for the counters that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ class ModelCounters:
         self.before = self._now()
 
     def spent(self) -> dict[tuple[str, str], float]:
-        """Since it was made, or since the last call; by device."""
+        """Since it was made, or since the last call; by name and device, as `counters.add` takes
+        them."""
         now = self._now()
         device = self.context.resources.device
-        found = {
-            (name, device): float(now[name] - self.before[name])
-            for name in ("model_loads", "model_calls")
-        }
+        amounts = {(name, device): float(now[name] - self.before[name]) for name in now}
         self.before = now
-        return found
+        return amounts
 
     def _now(self) -> dict[str, int]:
         models = self.context.models

@@ -1,8 +1,8 @@
-"""The reaper: gives the jobs of dead workers back to the queue. Every worker runs one.
+"""The reaper: gives the tasks of dead workers back to the queue. Every worker runs one.
 
-Procrastinate lists stalled jobs but leaves them be. Only one reaper looks at a time (two with the
-same list would give a job back that has been taken again), and it also removes the dead worker, so
-that one which merely stood still finds out that its jobs are others' now.
+Procrastinate lists stalled tasks but leaves them be. Only one reaper looks at a time (two with the
+same list would give a task back that has been taken again), and it also removes the dead worker, so
+that one which merely stood still finds out that its tasks are others' now.
 """
 
 from __future__ import annotations
@@ -10,68 +10,49 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from psycopg import AsyncConnection
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
-from service.jobs.retry import BECOME, allowed
+from service.jobs import sql
+from service.jobs.retry import allowed
 from service.jobs.tasks import CANCELLED, FAILED
 
 EVERY = 2.0  # seconds
 STALLED = 8.0  # seconds without a heartbeat
 LOCK = 0x41535341_5952  # one reaper at a time, in all processes
-HOURS_KEPT = 24  # of jobs that failed or were stopped, for people to look at
-TIDY_EVERY = 900.0  # seconds
-
-# work never outlives its worker's row: no row, or an old heartbeat, and the job is nobody's
-STALLED_JOBS = """
-SELECT id, task_name, attempts, abort_requested
-  FROM procrastinate_jobs job
- WHERE status = 'doing'
-   AND NOT EXISTS (
-       SELECT FROM procrastinate_workers worker
-        WHERE worker.id = job.worker_id
-          AND worker.last_heartbeat >= now() - make_interval(secs => %(stalled)s))
-   FOR UPDATE OF job SKIP LOCKED
-"""
-# the mark Procrastinate leaves when a job fails just as it is asked to stop: nobody settled it
-UNSETTLED = """
-UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL
- WHERE status = 'failed' AND abort_requested
-RETURNING id, task_name, attempts, abort_requested
-"""
-GIVE_BACK = """
-UPDATE procrastinate_jobs
-   SET status = 'todo', attempts = attempts + 1, worker_id = NULL, scheduled_at = NULL,
-       queueing_lock = NULL
- WHERE id = %(job)s
-"""
-CLOSE = """
-UPDATE procrastinate_jobs SET status = %(status)s, abort_requested = false WHERE id = %(job)s
-"""
-ALIVE = """
-UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = ANY(%(workers)s) RETURNING id
-"""
-PRUNE = """
-DELETE FROM procrastinate_workers
- WHERE last_heartbeat < now() - make_interval(secs => %(stalled)s)
-"""
-TIDY = """
-DELETE FROM procrastinate_jobs job
- WHERE status IN ('failed', 'aborted', 'cancelled')
-   AND NOT abort_requested
-   AND NOT EXISTS (
-       SELECT FROM procrastinate_events event
-        WHERE event.job_id = job.id AND event.at > now() - make_interval(hours => %(hours)s))
-"""
 
 log = logging.getLogger(__name__)
 
 
 class Lost(Exception):
-    """Others took this worker for dead and have its jobs: it must end."""
+    """Others took this worker for dead and have its tasks: it must end."""
+
+
+@dataclass(frozen=True, slots=True)
+class LostTask:
+    """A task that nobody works at any more."""
+
+    id: int
+    name: str
+    attempts: int  # made before the one that was lost
+    abort_requested: bool
+
+    @property
+    def hook(self) -> str:
+        """The suffix of the hook that is due; empty where the task has attempts left."""
+        if self.abort_requested:
+            return CANCELLED
+        return FAILED if self.attempts + 1 >= allowed(self.name) else ""
+
+    @property
+    def hook_ids(self) -> Mapping[str, str]:
+        """What the hook is given beside the task's own ids."""
+        reason = f"gave up after {self.attempts + 1} attempts: its worker died"
+        return {"reason": reason} if self.hook == FAILED else {}
 
 
 async def reap(
@@ -79,62 +60,61 @@ async def reap(
     handlers: Mapping[str, str],
     workers: Callable[[], Sequence[int]],
 ) -> None:
-    """Runs until cancelled. `workers`: the ids of this process's own. Raises Lost."""
-    tidied = 0.0
-    clock = asyncio.get_running_loop().time
+    """Run until cancelled. `workers`: the ids of this process's own. Raises Lost."""
     while True:
         await asyncio.sleep(EVERY)
         async with pool.connection() as connection:
             await _check_alive(connection, list(workers()))
         async with pool.connection() as connection:  # one transaction
             await sweep(connection, handlers)
-            if clock() - tidied >= TIDY_EVERY:
-                await connection.execute(TIDY, {"hours": HOURS_KEPT})
-                tidied = clock()
 
 
 async def beat(pool: AsyncConnectionPool, workers: Callable[[], Sequence[int]]) -> None:
     """Only the heartbeats, of a process that is ending and still saves. Runs until cancelled."""
     while True:
         async with pool.connection() as connection:
-            await connection.execute(ALIVE, {"workers": list(workers())})
+            await connection.execute(sql.HEARTBEAT, {"workers": list(workers())})
         await asyncio.sleep(EVERY)
 
 
 async def _check_alive(connection: AsyncConnection, own: list[int]) -> None:
-    found = await connection.execute(ALIVE, {"workers": own})
-    if found.rowcount < len(own):
+    alive = await connection.execute(sql.HEARTBEAT, {"workers": own})
+    if alive.rowcount < len(own):
         raise Lost("this worker was taken for dead")
 
 
 async def sweep(connection: AsyncConnection, handlers: Mapping[str, str]) -> None:
-    """Gives back what dead workers held, in the connection's transaction."""
-    locked = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
-    row = await locked.fetchone()
-    if row is None or not row[0]:
+    """Give back what dead workers held, in the connection's transaction."""
+    if not await _locked(connection):
         return
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(STALLED_JOBS, {"stalled": STALLED})
-        stalled = await cursor.fetchall()
-        await cursor.execute(UNSETTLED)
-        stalled += await cursor.fetchall()
-        for job in stalled:
-            name, task = job["id"], job["task_name"]
-            hook, more = "", {}
-            if job["abort_requested"]:
-                hook = CANCELLED
-            elif job["attempts"] + 1 >= allowed(task):
-                made = job["attempts"] + 1
-                hook = FAILED
-                more = {"reason": f"gave up after {made} attempts: its worker died"}
-            log.warning("job %s (%s) lost its worker", name, task)
-            if not hook:
-                await cursor.execute(GIVE_BACK, {"job": name})
-            elif task + hook in handlers:
-                values = {"job": name, "task": task + hook, "more": Jsonb(more)}
-                await cursor.execute(BECOME, values)
-                await cursor.execute(GIVE_BACK, {"job": name})
-            else:
-                status = "aborted" if hook == CANCELLED else "failed"
-                await cursor.execute(CLOSE, {"job": name, "status": status})
-        await cursor.execute(PRUNE, {"stalled": STALLED})
+    async with connection.cursor(row_factory=class_row(LostTask)) as cursor:
+        await cursor.execute(sql.LOST, {"stalled": STALLED})
+        tasks = await cursor.fetchall()
+        await cursor.execute(sql.UNFINISHED_ABORTS)
+        tasks += await cursor.fetchall()
+    for task in tasks:
+        log.warning("job %s (%s) lost its worker", task.id, task.name)
+        await _give_back(connection, task, handlers)
+    await connection.execute(sql.DELETE_DEAD_WORKERS, {"stalled": STALLED})
+
+
+async def _locked(connection: AsyncConnection) -> bool:
+    """Whether this is the one reaper at work, until its transaction ends."""
+    async with connection.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql.TRY_LOCK_OF_WORKERS, {"key": LOCK})
+        return bool(await cursor.fetchone())
+
+
+async def _give_back(
+    connection: AsyncConnection, task: LostTask, handlers: Mapping[str, str]
+) -> None:
+    """To the queue: as it is, or as its hook. A task without the hook that is due is finished."""
+    name = task.name + task.hook
+    if task.hook and name not in handlers:
+        status = "aborted" if task.hook == CANCELLED else "failed"
+        await connection.execute(sql.FINISH, {"task": task.id, "status": status})
+        return
+    if task.hook:
+        values = {"task": task.id, "name": name, "ids": Jsonb(task.hook_ids)}
+        await connection.execute(sql.BECOME_HOOK, values)
+    await connection.execute(sql.GIVE_BACK, {"task": task.id})

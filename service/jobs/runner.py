@@ -1,4 +1,4 @@
-"""One attempt at one job, as the worker sees it: call the child, then decide what becomes of it."""
+"""One attempt at a task, as the worker sees it: call the child, then decide what becomes of it."""
 
 from __future__ import annotations
 
@@ -7,58 +7,51 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from procrastinate.job_context import AbortReason, JobContext
-from procrastinate.jobs import Job
 
-from service.jobs.child import Answer, Child
-from service.jobs.retry import (
-    BECOME,
-    FORGIVE,
-    KEEP,
-    LEAVE,
-    WAIT,
-    GivenUp,
-    Requeue,
-    allowed,
-    is_hook,
-)
+from service.jobs import sql
+from service.jobs.child import Child
+from service.jobs.ipc import Answer, Call
+from service.jobs.retry import WAIT, GivenUp, Requeue, allowed, is_hook
 from service.jobs.tasks import CANCELLED, FAILED, SAVING
 
-GRACE = 10.0  # seconds a job has to stop between two batches, before its process is killed
+GRACE = 10.0  # seconds a task has to stop between two batches, before its process is killed
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Runs the jobs of one loop in one child."""
+    """Runs the tasks of one loop in one child.
+
+    grace   seconds a task that is asked to stop has, before its process is killed
+    saving  seconds for a task that saves its state, when the worker is told to end
+    """
 
     child: Child
     handlers: Mapping[str, str]
     grace: float = GRACE
-    saving: float = 0.0  # seconds for what saves its state, when the worker is told to end
+    saving: float = 0.0
 
-    async def perform(self, context: JobContext) -> None:
-        """Returns when the job is done or was stopped; raises what Procrastinate should record."""
-        job, attempt = context.job, context.job.attempts + 1
-        if job.queueing_lock is not None:
-            await _execute(context, LEAVE, job=job.id)
-        call = asyncio.create_task(
-            self.child.call(job.task_name, job.task_kwargs, job.id or 0, attempt)
-        )
+    async def run(self, context: JobContext) -> None:
+        """Return when the task is done or was stopped; raise what Procrastinate should record."""
+        task, attempt = context.job, context.job.attempts + 1
+        if task.queueing_lock is not None:
+            await _execute(context, sql.DROP_QUEUEING_LOCK)
+        request = Call(task.id or 0, attempt, task.task_name, task.task_kwargs)
+        call = asyncio.create_task(self.child.call(request))
         try:
             answer, stopped = await self._answer(context, call)
         finally:
             if not call.done():
                 self.child.kill()
-        await _hold(context)
+        await _check_held(context)
         await self._decide(context, answer, stopped, attempt)
 
     async def _answer(self, context: JobContext, call: asyncio.Task[Answer]) -> tuple[Answer, bool]:
         """The call's answer, and whether somebody asked it to stop. Raises Requeue at shutdown."""
-        job = context.job
+        name = context.job.task_name
         stopped = False
         while True:
             try:
@@ -66,16 +59,15 @@ class Runner:
             except asyncio.CancelledError:  # Procrastinate's way to say: stop
                 _uncancel()
             if context.abort_reason() is AbortReason.SHUTDOWN:
-                if job.task_name in SAVING and await self._saved(call):
+                if name in SAVING and await self._saved(call):
                     return call.result(), stopped
                 self.child.kill()
-                await _execute(context, FORGIVE, job=job.id)
-                raise Requeue("the worker was told to end")
-            if is_hook(job.task_name):  # settling rows is not to be stopped
-                await _execute(context, KEEP, job=job.id)
+                await self._requeue_at_shutdown(context)
+            if is_hook(name):
+                await _execute(context, sql.IGNORE_ABORT)
                 continue
-            log.info("job %s is asked to stop", job.id)
-            self.child.cancel(job.id or 0)
+            log.info("task %s is asked to stop", context.job.id)
+            self.child.cancel()
             stopped = True
 
     async def _saved(self, call: asyncio.Task[Answer]) -> bool:
@@ -94,55 +86,59 @@ class Runner:
     async def _decide(
         self, context: JobContext, answer: Answer, stopped: bool, attempt: int
     ) -> None:
-        job = context.job
+        """Done; or another attempt, or the hook, or neither, by raising Requeue or GivenUp."""
+        task = context.job
         if answer.outcome == "done":
             return
         if answer.outcome == "released":
-            await _execute(context, FORGIVE, job=job.id)
-            raise Requeue("the worker was told to end")
+            await self._requeue_at_shutdown(context)
         if answer.outcome == "cancelled" or stopped:
-            await self._become(context, CANCELLED, {})
+            await self._become_hook(context, CANCELLED, {})
             return
         reason = answer.message
         if answer.outcome == "failed" and not answer.permanent:  # never a stranger's message
             reason = (
-                f"an internal error stopped it ({answer.kind}; the log of job {job.id} says more)"
+                f"an internal error stopped it ({answer.kind}; the log of job {task.id} says more)"
             )
-        if not answer.permanent and attempt < allowed(job.task_name):
+        if not answer.permanent and attempt < allowed(task.task_name):
             raise Requeue(reason, WAIT * attempt)
         if not answer.permanent:
             reason = f"gave up after {attempt} attempts: {reason}"
-        if is_hook(job.task_name):
-            raise GivenUp(reason)
-        await self._become(context, FAILED, {"reason": reason})
+        if not is_hook(task.task_name):
+            await self._become_hook(context, FAILED, {"reason": reason})
         raise GivenUp(reason)
 
-    async def _become(self, context: JobContext, suffix: str, more: Mapping[str, Any]) -> None:
-        """The job turns into its hook and goes back to the queue, where there is such a hook."""
-        task = context.job.task_name + suffix
-        if task in self.handlers:
-            await _execute(context, BECOME, job=context.job.id, task=task, more=dict(more))
-            raise Requeue(f"to be settled by {task}")
+    async def _requeue_at_shutdown(self, context: JobContext) -> None:
+        await _execute(context, sql.FORGIVE_ATTEMPT)
+        raise Requeue("the worker was told to end")
+
+    async def _become_hook(
+        self, context: JobContext, suffix: str, more: Mapping[str, object]
+    ) -> None:
+        """Turn the task into its hook and requeue it, where there is such a hook."""
+        name = context.job.task_name + suffix
+        if name in self.handlers:
+            await _execute(context, sql.BECOME_HOOK, name=name, ids=dict(more))
+            raise Requeue(f"to be finished by {name}")
 
 
-async def _hold(context: JobContext) -> None:
-    """Ends this process unless the job is still ours.
+async def _check_held(context: JobContext) -> None:
+    """End this process unless the task is still ours.
 
     It is not when this worker stood still for so long (stopped, swapped out) that others took it
-    for dead; whatever it wrote about the job now would be about another's attempt.
+    for dead; whatever it wrote about the task now would be about another's attempt.
     """
-    job: Job = context.job
-    row = await context.app.connector.execute_query_all_async(
-        "SELECT worker_id FROM procrastinate_jobs WHERE id = %(job)s AND status = 'doing'",
-        job=job.id,
-    )
-    if not row or row[0]["worker_id"] != job.worker_id:
-        log.error("job %s is no longer ours: this worker was taken for dead, and ends", job.id)
+    task = context.job
+    rows = await context.app.connector.execute_query_all_async(sql.HOLDER, task=task.id)
+    if [row["worker_id"] for row in rows] != [task.worker_id]:
+        log.error("task %s is no longer ours: this worker was taken for dead, and ends", task.id)
         os._exit(1)
 
 
-async def _execute(context: JobContext, query: str, **values: Any) -> None:
-    await context.app.connector.execute_query_async(query, **values)
+async def _execute(context: JobContext, statement: str, **values: object) -> None:
+    """Run a statement about the task."""
+    connector = context.app.connector
+    await connector.execute_query_async(statement, task=context.job.id, **values)
 
 
 def _uncancel() -> None:

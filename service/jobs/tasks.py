@@ -1,10 +1,11 @@
-"""What runs where: every task by name, and the function that does it, as "module:function".
+"""What runs where: every task by name, and the function that does it, as "module:attribute".
 
-A handler is called in a compute process as `handler(context, **ids)`. It is idempotent: any attempt
-may be cut off at any line and made again. Beside a task may stand two hooks, tasks themselves:
+Features are named here as strings and imported by nobody in this room. A handler is called in a
+compute process as `handler(context, **ids)`. It is idempotent: any attempt may be cut off at any
+line and made again. Beside a task may stand two hooks, tasks themselves:
 
     name.failed      (context, **ids, reason)   no attempt is left; `reason` is in words for people
-    name.cancelled   (context, **ids)           it was stopped before it could settle its own rows
+    name.cancelled   (context, **ids)           it was stopped before it could finish its own rows
 """
 
 from __future__ import annotations
@@ -40,15 +41,23 @@ HANDLERS: Mapping[str, str] = {
     "score.batch.failed": "service.scoring.jobs:score_failed",
 }
 
-# what has a state worth saving: a worker that is told to end asks these to, and waits
+# Tasks with a state worth saving: a worker that is told to end asks these to save it, and waits
 SAVING = frozenset({"train.run"})
 
-
-# the class of what a compute process keeps warm: made with its settings and the device's name
+# What a compute process keeps warm: a class, called as `(settings, device)`
 RESOURCES = "service.models.resources:Resources"
 
-# called by a worker as it starts to take jobs from the queue "train", as `(db, settings, device)`
-OFFER = "service.devices.policy:offer"
+# Called as `(db, settings, device)` by a worker that trains, before it takes its first task
+REGISTER_DEVICE = "service.devices.policy:register"
+
+# Called as `(db, settings)` by workers now and then, see `service.jobs.housekeeping`; no function
+# here may import a model library
+HOUSEKEEPING = (
+    "service.jobs.queue:forget_old",
+    "service.evaluations.cache:forget_old",
+    "service.scoring.store:forget_old",
+    "service.http.idempotency:forget_old",
+)
 
 
 def load(path: str) -> object:
@@ -59,31 +68,36 @@ def load(path: str) -> object:
 
 def table(path: str) -> Mapping[str, str]:
     """The table of handlers at "module:attribute"."""
-    found = load(path)
-    if not isinstance(found, Mapping):
+    handlers = load(path)
+    if not isinstance(handlers, Mapping):
         raise TypeError(f"{path} is no table of handlers")
-    return found
+    return handlers
 
 
 def handler(name: str, handlers: Mapping[str, str]) -> Callable[..., None]:
     """The function for a task, imported when first asked for. Raises LookupError."""
     if name not in handlers:
         raise LookupError(f"no handler is called {name!r}")
-    return cast("Callable[..., None]", _callable(handlers[name]))
+    return cast("Callable[..., None]", _function(handlers[name]))
 
 
-def resources(path: str) -> Callable[[Settings, str], Resources]:
-    """The class at "module:attribute", made as `(settings, device)`."""
-    return cast("Callable[[Settings, str], Resources]", _callable(path))
+def resources(settings: Settings, device: str) -> Resources:
+    """What a compute process on `device` keeps warm."""
+    return cast("Resources", _function(RESOURCES)(settings, device))
 
 
-def offer(db: Connection, settings: Settings, device: str) -> None:
-    """Tell the other processes what this worker's device holds."""
-    _callable(OFFER)(db, settings, device)
+def register_device(db: Connection, settings: Settings, device: str) -> None:
+    """Tell other processes what this worker's device holds."""
+    _function(REGISTER_DEVICE)(db, settings, device)
 
 
-def _callable(path: str) -> Callable[..., object]:
-    attribute = load(path)
-    if not callable(attribute):
+def housekeeper(path: str) -> Callable[[Connection, Settings], None]:
+    """One of the functions that HOUSEKEEPING names."""
+    return cast("Callable[[Connection, Settings], None]", _function(path))
+
+
+def _function(path: str) -> Callable[..., object]:
+    function = load(path)
+    if not callable(function):
         raise TypeError(f"{path} cannot be called")
-    return attribute
+    return function

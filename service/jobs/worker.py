@@ -1,4 +1,4 @@
-"""The worker process, one per device: takes jobs from its queues, runs each in a compute process.
+"""The worker process, one per device: takes tasks from its queues, runs each in a compute process.
 
 It holds no model library. Every queue has a loop and a compute process of its own, so that a
 training job never delays scores. It ends with status 0 when it is told to (SIGTERM, SIGINT: what
@@ -23,7 +23,7 @@ from procrastinate.worker import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.engine import connect
-from service.jobs import tasks
+from service.jobs import housekeeping, tasks
 from service.jobs.child import Child
 from service.jobs.reaper import STALLED, beat, reap
 from service.jobs.retry import Retry
@@ -31,9 +31,10 @@ from service.jobs.runner import GRACE, Runner
 from service.logs import configure
 from service.settings import Settings, get_settings
 
+HANDLERS = "service.jobs.tasks:HANDLERS"
 HEARTBEAT = 2.0  # seconds
-POLL = 1.0  # seconds: nothing tells of a job that is given back, due, or whose lock is free
-STOPPING = 2.0  # seconds a short job has to finish before it goes back to the queue
+POLL = 1.0  # seconds: nothing tells of a task that is given back, due, or whose lock is free
+STOPPING = 2.0  # seconds a short task has to finish before it goes back to the queue
 
 log = logging.getLogger(__name__)
 
@@ -49,44 +50,43 @@ class Loop(Protocol):
 
 
 async def run(
-    url: str,
-    queues: Sequence[str],
+    settings: Settings,
     device: str = "cpu",
     concurrency: int = 1,
-    handlers_path: str = "service.jobs.tasks:HANDLERS",
+    handlers_path: str = HANDLERS,
     grace: float = GRACE,
-    saving: float = 0.0,
 ) -> int:
-    """Works until told to stop, then returns 0. Call it on the main thread.
+    """Work until told to stop, then return 0. Call it on the main thread.
 
     Ends the process with status 1 when the database is lost, or others took us for dead.
 
-    `concurrency` is the number of loops, each with a compute process, per queue. `saving` are the
-    seconds that training has to end its step and save, once the worker is told to stop.
+    `concurrency` is the number of loops, each with a compute process, per queue; `grace`, in
+    seconds, what a task has to stop between two batches before its process is killed.
     """
-    told = _told()
-    table = tasks.table(handlers_path)
-    places = [queue for queue in queues for _ in range(concurrency)]
-    children = [Child(device, handlers_path) for _ in places]
+    stop = _stop_signal()
+    handlers = tasks.table(handlers_path)
+    queues = [queue for queue in settings.queues for _ in range(concurrency)]
+    children = [Child(device, handlers_path) for _ in queues]
     connector = PsycopgConnector(
-        conninfo=url,
+        conninfo=settings.url,
         min_size=1,
-        max_size=2 * len(places) + 2,
+        max_size=2 * len(queues) + 2,
         timeout=5.0,
         kwargs={"application_name": "assay worker", "connect_timeout": 10},
     )
     app = App(connector=connector)
-    for name in table:  # every task by its name; the code is the child's business
-        app.task(name=name, pass_context=True, retry=Retry())(_perform)
+    for name in handlers:  # every task by its name; the code is the child's business
+        app.task(name=name, pass_context=True, retry=Retry())(_run_task)
     async with app.open_async():
         try:
             for child in children:
                 await child.start()
             loops = [
-                _loop(app, queue, Runner(child, table, grace, saving))
-                for queue, child in zip(places, children, strict=True)
+                _loop(app, queue, Runner(child, handlers, grace, settings.stop_seconds))
+                for queue, child in zip(queues, children, strict=True)
             ]
-            await _supervise(loops, children, connector, table, told)
+            housekeeping.start(settings)
+            await _supervise(loops, children, connector, handlers, stop)
         finally:
             for child in children:
                 await child.close()
@@ -97,18 +97,18 @@ async def _supervise(
     loops: Sequence[Loop],
     children: Sequence[Child],
     connector: PsycopgConnector,
-    table: Mapping[str, str],
-    told: asyncio.Event,
+    handlers: Mapping[str, str],
+    stop: asyncio.Event,
 ) -> None:
-    """Runs the loops and the reaper until we are told to stop; when one of them fails, exits."""
+    """Run the loops and the reaper until we are told to stop; when one of them fails, exit."""
 
     def ids() -> list[int]:
         return [loop.worker_id for loop in loops if loop.worker_id is not None]
 
     running = [asyncio.create_task(loop.run()) for loop in loops]
-    reaper = asyncio.create_task(reap(connector.pool, table, ids), name="reaper")
-    stop = asyncio.create_task(told.wait())
-    await asyncio.wait([reaper, stop, *running], return_when=asyncio.FIRST_COMPLETED)
+    reaper = asyncio.create_task(reap(connector.pool, handlers, ids), name="reaper")
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([reaper, stopping, *running], return_when=asyncio.FIRST_COMPLETED)
     failed = [task for task in (reaper, *running) if task.done()]
     for loop in loops:
         loop.stop()
@@ -123,24 +123,24 @@ async def _supervise(
         os._exit(1)  # without a database there is no orderly way out; the children end with us
 
 
-async def _perform(context: JobContext, /, **ids: object) -> None:
+async def _run_task(context: JobContext, /, **ids: object) -> None:
     runner: Runner = context.additional_context["runner"]
-    await runner.perform(context)
+    await runner.run(context)
 
 
 class NotifySafeWorker(Worker):
-    """Procrastinate's own forgets a notification that comes while it looks for a job."""
+    """Procrastinate's own forgets a notification that comes while it looks for a task."""
 
-    _told = 0
+    _notifications = 0
 
     async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
-        self._told += 1
+        self._notifications += 1
         await super()._handle_notification(channel=channel, notification=notification)
 
     async def _fetch_and_process_jobs(self) -> None:
-        known = -1
-        while known != self._told and not self._stop_event.is_set():
-            known = self._told
+        before = -1
+        while before != self._notifications and not self._stop_event.is_set():
+            before = self._notifications
             await super()._fetch_and_process_jobs()  # type: ignore[no-untyped-call]
 
 
@@ -161,22 +161,22 @@ def _loop(app: App, queue: str, runner: Runner) -> Loop:
     )
 
 
-def _told() -> asyncio.Event:
+def _stop_signal() -> asyncio.Event:
     """An event that SIGTERM and SIGINT set."""
-    told = asyncio.Event()
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    return told
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
-def _offer(settings: Settings, device: str) -> None:
-    """Tells how much memory there is to train in. Without it nothing is refused beforehand."""
+def _register_device(settings: Settings, device: str) -> None:
+    """Tell how much memory there is to train in. Without it nothing is refused beforehand."""
     engine = connect(settings.url, pool_size=1)
     try:
         with engine.begin() as db:
-            tasks.offer(db, settings, device)
+            tasks.register_device(db, settings, device)
     except SQLAlchemyError as error:  # the work itself will say so again, if it goes on
-        log.warning("the device could not be offered: %s", error)
+        log.warning("the device could not be registered: %s", error)
     finally:
         engine.dispose()
 
@@ -188,27 +188,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="cpu, or as torch names it: cuda:0")
     parser.add_argument("--queues", default=settings.worker_queues, help="separated by commas")
     parser.add_argument("--concurrency", type=int, default=1, help="compute processes per queue")
-    parser.add_argument("--handlers", default="service.jobs.tasks:HANDLERS")
+    parser.add_argument("--handlers", default=HANDLERS)
     parser.add_argument(
         "--grace", type=float, default=GRACE, help="seconds to stop in, before a kill"
     )
     options = parser.parse_args(argv)
     configure(settings)
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # every attempt to connect again
-    queues = [queue.strip() for queue in options.queues.split(",") if queue.strip()]
+    settings = settings.model_copy(update={"worker_queues": options.queues})
     os.environ["ASSAY_WORKER_QUEUES"] = options.queues  # for the compute processes
-    if "train" in queues:
-        _offer(settings.model_copy(update={"worker_queues": options.queues}), options.device)
-    working = run(
-        settings.url,
-        queues,
-        options.device,
-        options.concurrency,
-        options.handlers,
-        options.grace,
-        settings.stop_seconds,
-    )
-    return asyncio.run(working)
+    if "train" in settings.queues:
+        _register_device(settings, options.device)
+    work = run(settings, options.device, options.concurrency, options.handlers, options.grace)
+    return asyncio.run(work)
 
 
 if __name__ == "__main__":

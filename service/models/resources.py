@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from service.db.engine import connect
-from service.devices.policy import keys
+from service.devices.policy import lock_paths
 from service.devices.turns import ScoringTurn
 from service.jobs import context
 from service.models import store as models
@@ -34,8 +34,8 @@ class Resources(context.Resources):
     @cached_property
     def turn(self) -> ScoringTurn:
         """This process's part in a device that scoring and training use by turns."""
-        names = keys(self.settings, self.device)
-        return ScoringTurn(names[0] if names else None, self._free)
+        paths = lock_paths(self.settings, self.device)
+        return ScoringTurn(paths[0] if paths else None, self._free)
 
     @cached_property
     def models(self) -> ModelPool:

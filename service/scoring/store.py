@@ -12,6 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from service.db.identifiers import new
 from service.db.notices import notify
 from service.db.tables import score_requests
+from service.settings import Settings
+
+SECONDS_KEPT = 3600  # of a request: nobody waits for an answer that long
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,9 @@ def abandon(db: Connection, request_id: str) -> None:
     db.execute(delete(score_requests).where(score_requests.c.id == request_id))
 
 
-def purge(db: Connection, older_than_seconds: int = 3600) -> None:
-    """Delete what a killed API process left behind."""
-    age = text("make_interval(secs => :seconds)").bindparams(seconds=older_than_seconds)
+def forget_old(db: Connection, settings: Settings) -> None:
+    """Delete requests that a killed API process left behind."""
+    age = text("make_interval(secs => :seconds)").bindparams(seconds=SECONDS_KEPT)
     old = select(score_requests.c.id).where(score_requests.c.created_at < func.now() - age)
     unlocked = old.with_for_update(skip_locked=True)
     db.execute(delete(score_requests).where(score_requests.c.id.in_(unlocked)))

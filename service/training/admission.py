@@ -135,14 +135,15 @@ def _admitted(
     """What it needs, for the report. Raises 422 where no device that is known could hold it."""
     resources = body.resources.model_dump()
     need = memory.job_estimate(db, settings, trainer, options, body.model, dataset_id, resources)
-    known = devices.largest(db)
-    if need is None or known is None:
+    device = devices.largest(db)
+    if need is None or device is None:
         return None
+    holds = (device.name, device.memory_bytes, device.scoring_bytes)
     processes = body.resources.processes
-    refused = memory.refusal(need, options, processes, *known)
+    refused = memory.refusal(need, options, processes, *holds)
     if refused is not None:
         raise invalid("does_not_fit", refused, "resources")
-    return memory.report(need, processes, *known)
+    return memory.report(need, processes, *holds)
 
 
 def _known_rewards(

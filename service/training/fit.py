@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 import trainers
-from service.devices import policy as sharing
+from service.devices import policy
 from service.jobs.context import Context
 from service.training import memory
 from service.training import store as training
@@ -19,7 +19,7 @@ def fits(context: Context, db: Connection, row: Any) -> bool:
     The caller holds the row's lock. Where the model's files are not here yet, nothing is known,
     and nothing refused.
     """
-    share = sharing.offer(db, context.settings, context.resources.device)
+    device = policy.register(db, context.settings, context.resources.device)
     trainer = trainers.find(row.method)
     options = trainers.parse(trainer, row.options)
     found = memory.job_estimate(
@@ -28,11 +28,11 @@ def fits(context: Context, db: Connection, row: Any) -> bool:
     if found is None:
         return True
     processes = row.resources.get("processes", 1)
-    shown = memory.report(found, processes, share.device, share.memory, share.kept)
+    shown = memory.report(found, processes, device.device, device.memory, device.kept)
     training.change(db, row.id, report=row.report | {"memory": dict(shown)})
-    if share.memory is None:
+    if device.memory is None:
         return True
-    message = memory.refusal(found, options, processes, share.device, share.memory, share.kept)
+    message = memory.refusal(found, options, processes, device.device, device.memory, device.kept)
     if message is None:
         return True
     error = {"code": "does_not_fit", "message": message, "param": "resources"}

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from service.datasets import store as datasets
 from service.db import events
-from service.devices import policy as sharing
+from service.devices import policy
 from service.devices.turns import TrainingTurn
 from service.jobs import queue
 from service.jobs.context import Context, Released
@@ -95,7 +95,7 @@ def _turns(context: Context, job: str) -> TrainingTurn:
     with context.engine.connect() as db:
         row = training.get(db, job)
     processes = row.resources.get("processes", 1) if row is not None else 1
-    names = sharing.keys(context.settings, context.resources.device, processes)
+    names = policy.lock_paths(context.settings, context.resources.device, processes)
     return TrainingTurn(names, context.settings.device_turn_seconds)
 
 
@@ -104,7 +104,7 @@ def _take(context: Context, job: str, turn: TrainingTurn) -> None:
 
     def idle() -> bool:
         with context.engine.connect() as db:
-            return queue.idle(db, sharing.SCORING)
+            return queue.idle(db, policy.SCORING)
 
     def unwanted() -> bool:
         if context.released():

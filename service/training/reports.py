@@ -91,6 +91,6 @@ def _keep(db: Connection, context: Context, row: Any, step: int, folder: str, di
             return
         made = str(known.id)
     evaluation = score_checkpoint(db, context.settings, row, made, step)
-    queue.renew(db, context.job)
+    queue.reset_attempts(db, context.task)
     told = {"checkpoint": made, "step": step, "evaluation": evaluation}
     events.append(db, row.id, "checkpoint", told)

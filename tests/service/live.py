@@ -6,14 +6,12 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from assay import Client
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,17 +33,22 @@ class Live:
 
     @property
     def base(self) -> str:
+        """The API's address."""
         return f"http://127.0.0.1:{self.port}"
 
     def api(self) -> subprocess.Popen[bytes]:
+        """Start the API and wait until it is ready."""
         started = self._start("service.cli", "api")
         until(self._answers, 20)
         return started
 
-    def worker(self, queues: str = "now,score") -> subprocess.Popen[bytes]:
-        return self._start("service.jobs.worker", f"--queues={queues}")
+    def worker(self, queues: str = "now,score", handlers: str = "") -> subprocess.Popen[bytes]:
+        """Start a worker; `handlers` replaces the service's own table."""
+        table = [f"--handlers={handlers}"] if handlers else []
+        return self._start("service.jobs.worker", f"--queues={queues}", *table)
 
     def client(self) -> Client:
+        """A client of the API; close it."""
         return Client(self.base)
 
     def counter(self, name: str, **labels: str) -> float:
@@ -58,6 +61,7 @@ class Live:
         return total
 
     def close(self) -> None:
+        """Kill every process and wait for its end."""
         for process in self.processes:
             process.kill()
         for process in self.processes:
@@ -74,15 +78,6 @@ class Live:
             return httpx.get(f"{self.base}/readyz").status_code == 200
         except httpx.TransportError:
             return False
-
-
-def until(true: Callable[[], Any], seconds: float, pause: float = 0.05) -> float:
-    """Waits for it; returns how long it took. Fails when it took longer than `seconds`."""
-    begun = time.monotonic()
-    while not true():
-        assert time.monotonic() - begun < seconds, f"not within {seconds} s"
-        time.sleep(pause)
-    return time.monotonic() - begun
 
 
 def _free_port() -> int:

@@ -16,12 +16,12 @@ import pytest
 from assay import Client
 from inference.errors import Cancelled
 from service.devices import memory
-from service.devices import policy as sharing
+from service.devices.policy import device_policy
 from service.devices.turns import ScoringTurn, TrainingTurn
 from service.settings import Settings
 from tests.rounding import TRAINED
 from tests.service.devices.watched import PASSES
-from tests.service.live import Live, until
+from tests.service.live import Live
 from tests.service.training.requests import (
     QUICK,
     finished,
@@ -30,6 +30,7 @@ from tests.service.training.requests import (
     start,
     upload_datasets,
 )
+from tests.waiting import until
 
 STEPS, SAVE, TURN = 60, 20, 0.5
 LONG = QUICK | {"max_steps": STEPS, "save_steps": SAVE, "batch_size": 16}
@@ -205,8 +206,8 @@ def test_beside_the_budget_a_job_is_refused_with_the_numbers(
 def test_how_a_device_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     def how(device: str, size: float, **settings: Any) -> tuple[str, float]:
         monkeypatch.setattr(memory, "device_memory", lambda _: int(size * 1e9))
-        found = sharing.share(Settings(**settings), device)
-        return found.how, round(found.kept / 1e9, 1)
+        policy = device_policy(Settings(**settings), device)
+        return policy.mode, round(policy.kept / 1e9, 1)
 
     eight = {"model_memory_bytes": 8 * 10**9}
     assert how("cpu", 64, **eight) == ("together", 0.0)

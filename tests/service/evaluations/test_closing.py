@@ -6,14 +6,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from service.evaluations import closing as close
 from service.evaluations.store import Plan
-from service.http import idempotency
 from service.jobs.context import Context, Resources
-from service.scoring import store as score_requests
 
 
 @pytest.fixture
@@ -48,21 +46,3 @@ def test_a_lost_database_is_worth_another_attempt(
     monkeypatch.setattr(close, "joined", lost)
     with pytest.raises(OperationalError):
         closing.conclude(Plan(0, "chrf", {}, None, {"name": "chrf"}, None))
-
-
-def test_what_nobody_comes_back_for_is_forgotten(engine: Engine) -> None:
-    with engine.begin() as db:
-        for key in ("old", "new"):
-            assert idempotency.claim(db, key, "/v1/evaluations", b"body") is None
-        ids = {age: score_requests.add(db, b"group", {}) for age in ("old", "new")}
-        earlier = "created_at = now() - interval '3 days'"
-        db.execute(text(f"UPDATE idempotency_keys SET {earlier} WHERE key = 'old'"))  # noqa: S608
-        db.execute(
-            text(f"UPDATE score_requests SET {earlier} WHERE id = :id"),  # noqa: S608
-            {"id": ids["old"]},
-        )
-    with engine.begin() as db:
-        idempotency.purge(db)
-        score_requests.purge(db)
-        assert list(db.scalars(text("SELECT key FROM idempotency_keys"))) == ["new"]
-        assert list(db.scalars(text("SELECT id FROM score_requests"))) == [ids["new"]]

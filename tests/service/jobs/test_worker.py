@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,57 +14,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service.jobs import queue
-from tests.service.jobs.handlers import SCHEMA
-
-ROOT = Path(__file__).resolve().parents[3]
-NEWEST = "SELECT max(id) FROM procrastinate_workers"
-Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def runs(engine: Engine) -> Engine:
-    with engine.begin() as db:
-        db.execute(text(SCHEMA))
-    return engine
-
-
-@pytest.fixture
-def start(fresh_url: str, runs: Engine) -> Iterator[Start]:
-    """Starts a worker process on the test's database, and returns once it takes jobs."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def one(queues: str = "score") -> subprocess.Popen[bytes]:
-        before = count(runs, NEWEST)
-        worker = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "service.jobs.worker", f"--queues={queues}"),
-                *("--handlers=tests.service.jobs.handlers:HANDLERS", "--grace=2"),
-            ],
-            cwd=ROOT,
-            env=os.environ | {"ASSAY_DATABASE_URL": fresh_url, "ASSAY_LOG_LEVEL": "WARNING"},
-        )
-        started.append(worker)
-        until(lambda: count(runs, NEWEST) > before, 20)
-        return worker
-
-    yield one
-    for worker in started:
-        worker.kill()
-        worker.wait()
+from tests.service.jobs.conftest import Start
+from tests.waiting import until
 
 
 def count(engine: Engine, query: str) -> int:
     with engine.connect() as db:
         return int(db.scalar(text(query)) or 0)
-
-
-def until(true: Callable[[], object], seconds: float) -> float:
-    """Waits for it; returns how long it took. Fails when it took longer than `seconds`."""
-    begun = time.monotonic()
-    while not true():
-        assert time.monotonic() - begun < seconds, f"not within {seconds} s"
-        time.sleep(0.02)
-    return time.monotonic() - begun
 
 
 def defer(engine: Engine, task: str, **options: Any) -> int:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 from service.processes import dies_with_parent
 from service.serve.supervisor import PAUSES, Child, devices
 from tests.service.folders import data_folder
+from tests.waiting import until
 
 
 class Service:
@@ -71,13 +72,6 @@ def serving() -> Iterator[Service]:
 def service() -> Iterator[Service]:
     with serving() as running:
         yield running
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def gone(pids: Sequence[int]) -> bool:

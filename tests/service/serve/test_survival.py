@@ -19,8 +19,9 @@ from assay import Client, Evaluation
 from service.db.engine import normalize
 from tests.rounding import FORWARD
 from tests.service.folders import data_folder
-from tests.service.live import ROOT, Live, until
+from tests.service.live import ROOT, Live
 from tests.service.texts import samples
+from tests.waiting import until
 
 METRICS: list[Any] = [
     "bleu",

@@ -16,8 +16,9 @@ from service.db.engine import connect
 from service.devices import memory
 from service.devices import store as devices
 from service.training import memory as admission
-from tests.service.live import Live, until
+from tests.service.live import Live
 from tests.service.training.requests import QUICK, finished, job_body, start, upload_datasets
+from tests.waiting import until
 from trainers import find
 
 HUGE = QUICK | {"batch_size": 1_000_000}  # passes of terabytes
@@ -63,7 +64,7 @@ def largest(engine: Engine) -> devices.Device | None:
 
 def test_a_worker_tells_how_much_memory_there_is(service: Live, engine: Engine) -> None:
     known = largest(engine)
-    assert known == (memory.device_name("cpu"), memory.device_memory("cpu"), 0)
+    assert known == devices.Device(memory.device_name("cpu"), memory.device_memory("cpu") or 0, 0)
     assert known is not None
     assert known[1] > 10**9
 
@@ -81,7 +82,7 @@ def test_what_fits_nowhere_is_refused(service: Live, assay: Client) -> None:
 def test_the_worker_looks_at_its_own_device(assay: Client, engine: Engine) -> None:
     """A larger device is known, so the job is admitted; this worker's cannot hold it."""
     with engine.begin() as db:
-        devices.offer(db, "elsewhere/cuda:0", 10**18)
+        devices.register(db, "elsewhere/cuda:0", 10**18)
     job = start(assay, "dpo", options=HUGE, evaluation=None)
     done = finished(assay, job, 60)
     assert done["status"] == "failed"

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from assay import Client
-from tests.service.live import Live, until
+from tests.service.live import Live
 from tests.service.training.requests import (
     QUICK,
     finished,
@@ -23,6 +23,7 @@ from tests.service.training.requests import (
     upload_datasets,
 )
 from tests.service.training.test_survival import LONG, REPEAT, all_done, under_way, worker
+from tests.waiting import until
 
 TWO = {"processes": 2}
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from assay import Client
-from tests.service.live import Live, until
+from tests.service.live import Live
 from tests.service.training.requests import (
     HELD_OUT,
     PREFERENCES,
@@ -22,6 +22,7 @@ from tests.service.training.requests import (
     upload_datasets,
 )
 from tests.tiny_models import build_language_model
+from tests.waiting import until
 
 MODEL = "tiny-tutored"
 OPTIONS = {

@@ -20,7 +20,7 @@ import pytest
 
 from assay import Client
 from tests.service.folders import data_folder
-from tests.service.live import ROOT, Live, until
+from tests.service.live import ROOT, Live
 from tests.service.serve.test_survival import kill_tree, rows
 from tests.service.training.requests import (
     QUICK,
@@ -29,6 +29,7 @@ from tests.service.training.requests import (
     start,
     upload_datasets,
 )
+from tests.waiting import until
 from trainers.job.process import allocator
 
 REPEAT = range(int(os.environ.get("ASSAY_REPEAT", "1")))

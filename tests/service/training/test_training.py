@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from assay import AssayError, Client
-from tests.service.live import Live, until
+from tests.service.live import Live
 from tests.service.training.requests import (
     OPTIONS,
     PREFERENCES,
@@ -21,6 +21,7 @@ from tests.service.training.requests import (
     start,
     upload_datasets,
 )
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import pkgutil
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +29,7 @@ from tests.trainers.job.attempts import (
     saved,
     start,
 )
+from tests.waiting import until
 from trainers.job.checkpoints import is_complete, last_complete
 from trainers.job.errors import TrainingError
 from trainers.job.process import environment, explained, launch, train
@@ -40,14 +40,6 @@ RECORDS = [
     {"prompt": f"Сколько будет {n} + {n}?", "completion": f"{2 * n}, of course."} for n in range(8)
 ]
 OPTIONS: Mapping[str, Any] = {"batch_size": 4, "learning_rate": 1e-3, "max_length": 128}
-
-
-def until(found: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    deadline = time.monotonic() + patience
-    while not (result := found()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return result
 
 
 def last_step(spec: Spec) -> int:
@@ -69,7 +61,7 @@ def test_killed_it_goes_on_from_the_last_checkpoint(
         parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=log)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
-    until(lambda: saved(reports(first)))
+    until(lambda: saved(reports(first)), PATIENCE)
     parent.kill()
     parent.wait()
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 10)
@@ -94,7 +86,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_earlier_one(
     job = tmp_path / "job"
     spec = attempt(job, "sft", tiny_language_model, RECORDS, options)
     process = start(spec)
-    until(lambda: saved(reports(spec)))
+    until(lambda: saved(reports(spec)), PATIENCE)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (200_000, 200_000))
     assert process.wait(PATIENCE) == 1
     failed = reports(spec)[-1]
@@ -119,7 +111,7 @@ def test_two_processes_train_as_one(tiny_language_model: Path, tmp_path: Path) -
     shared = options | {"max_steps": 100_000, "save_steps": 2, "batch_size": 2}
     spec = attempt(tmp_path / "two", "sft", tiny_language_model, RECORDS, shared, processes=2)
     process = start(spec)
-    until(lambda: last_step(spec) >= 4)
+    until(lambda: last_step(spec) >= 4, PATIENCE)
     (spec.folder / CONTROL).write_text("cancel")
     assert process.wait(PATIENCE) == 0
     found = reports(spec)
