@@ -29,8 +29,8 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(
         default=SecretStr(""), description="postgresql://…; empty: a private server below data_dir"
     )
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
+    host: str = Field(default="127.0.0.1", description="address that the API listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="0 picks a free one")
     workers: str = Field(
         default="auto",
         description="devices, one worker each: `auto`, or `cpu`, `cuda:0,cuda:1`, `cpu,cpu`",
@@ -49,15 +49,20 @@ class Settings(BaseSettings):
     )
     hub_allowed: bool = Field(default=False, description="may models be downloaded from a hub")
 
-    max_body_bytes: int = Field(default=256 * MIB, gt=0, description="larger requests get 413")
-    max_upload_bytes: int = Field(default=4 * GIB, gt=0, description="larger files get 413")
-    shard_size: int = Field(default=2048, gt=0, description="samples a shard")
+    max_body_bytes: int = Field(
+        default=256 * MIB, gt=0, description="bytes of a request's body; a larger one gets 413"
+    )
+    max_upload_bytes: int = Field(
+        default=4 * GIB, gt=0, description="bytes of an uploaded file; a larger one gets 413"
+    )
+    shard_size: int = Field(default=2048, gt=0, description="samples in a shard")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")
     level: float = Field(default=0.95, gt=0, lt=1, description="nominal coverage of an interval")
     model_memory_bytes: int = Field(
         default=8 * GIB,
         gt=0,
-        description="models kept warm, a process of a worker (`now` and `score` have one each)",
+        description="bytes of models that a scoring process keeps warm; the queues `now` and "
+        "`score` have a process each",
     )
     device_sharing: Literal["auto", "together", "budget", "turns"] = Field(
         default="auto",
@@ -68,16 +73,21 @@ class Settings(BaseSettings):
     device_turn_seconds: float = Field(
         default=60.0,
         gt=0,
-        description="by turns: how long scoring or training keeps a device while the other waits",
+        description="seconds that scoring or training keeps a device, by turns, while the other "
+        "waits",
     )
     stop_seconds: float = Field(
         default=60.0,
         ge=0,
-        description="what a stopping worker gives training to end the step at work and save it",
+        description="grace period of training on SIGTERM, in seconds: to end its step and save",
     )
-    evidence_cache_bytes: int = Field(default=4 * GIB, ge=0, description="0 keeps nothing")
+    evidence_cache_bytes: int = Field(
+        default=4 * GIB, ge=0, description="bytes of the evidence cache on disk; 0 keeps nothing"
+    )
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least level that is logged"
+    )
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="auto: text on a terminal, one JSON object a line elsewhere"
     )
@@ -129,6 +139,7 @@ class Settings(BaseSettings):
 
     @property
     def embedded(self) -> bool:
+        """Whether `assay serve` brings a private PostgreSQL."""
         return not self.url
 
 
