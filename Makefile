@@ -2,7 +2,7 @@
 # make demo-train   install, train a reward model and tune a model by DPO, show curves (minutes)
 # make serve   install, start the service
 # make test    install, also what only tests call; run every test
-#              (some: make test TESTS="tests/service -k serve")
+#              (some: make test TESTS="tests/service -k serve"; one process: PROCESSES=0)
 # make check   install, run the static checks: lint, types, imports, compose, or one of them by name
 # make format  install, mend what the linter can mend, and format
 # make bench   install, run the benchmarks     (make bench ARGS="--only chrf rouge")
@@ -13,6 +13,7 @@
 
 PYTHON ?= python3
 TESTS ?=
+PROCESSES ?= 2
 ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -31,7 +32,7 @@ serve: install
 	@$(BIN)/assay serve
 
 test: install $(INSTALLED_GPL)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(TESTS)
 
 check: lint types imports compose
 
