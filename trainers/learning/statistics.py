@@ -50,7 +50,8 @@ class Series:
     def add(self, values: Mapping[str, float | Tensor]) -> None:
         """One more value of each."""
         for name, value in values.items():
-            self._values[name].append(float(value))
+            number = value if isinstance(value, int | float) else value.detach()
+            self._values[name].append(float(number))
 
     def means(self, device: object) -> dict[str, float]:
         """The mean of each, and a new beginning. All processes have to have the same names."""

@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from service.evaluations import closing as close
 from service.evaluations.store import Plan
-from service.jobs.context import Context, Resources
+from service.jobs.context import Context
+from service.models.resources import Resources
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from sqlalchemy import Engine, create_engine, text
 from assay import AssayError, Client
 from inference.errors import Cancelled
 from service.db.engine import normalize
-from service.jobs.context import Context, Resources
+from service.jobs.context import Context
+from service.models.resources import Resources
 from service.scoring import jobs as work
 from service.scoring import store as score_requests
 from service.settings import Settings

@@ -66,7 +66,7 @@ def test_a_worker_tells_how_much_memory_there_is(service: Live, engine: Engine) 
     known = largest(engine)
     assert known == devices.Device(memory.device_name("cpu"), memory.device_memory("cpu") or 0, 0)
     assert known is not None
-    assert known[1] > 10**9
+    assert known.memory_bytes > 10**9
 
 
 def test_what_fits_nowhere_is_refused(service: Live, assay: Client) -> None:
