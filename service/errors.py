@@ -75,6 +75,7 @@ def invalid(code: str, message: str, param: str | None = None) -> ApiError:
 
 
 def not_found(kind: str, reference: str, hint: str = "") -> ApiError:
+    """404: nothing of this `kind` has this name; `hint` says which are near."""
     message = f"there is no {kind} {reference!r}" + (f"; {hint}" if hint else "")
     return ApiError(404, f"{kind.replace(' ', '_')}_not_found", message)
 
@@ -100,6 +101,7 @@ def within(prefix: str) -> Iterator[None]:
 
 
 def body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
+    """The JSON of an error, as every client sees it."""
     kind = TYPES.get(status, "invalid_request_error")
     shown = None if param is None else _encodable(param)
     return {"error": {"type": kind, "code": code, "message": _encodable(message), "param": shown}}

@@ -42,11 +42,6 @@ def bind(**ids: str | None) -> Iterator[None]:
         _ids.reset(token)
 
 
-def bound() -> Mapping[str, str]:
-    """The ids bound here, to be bound again on the other side of a process border."""
-    return _ids.get()
-
-
 def mask(text: str) -> str:
     """`text` without the passwords, bearer tokens and keys that can be told as such."""
     for pattern, replacement in _SECRETS:
@@ -72,6 +67,7 @@ class JsonFormatter(logging.Formatter):
     """time (UTC), level, logger, message, the bound ids, `extra` fields, exception."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """The record as one JSON object, on one line."""
         entry: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -89,6 +85,7 @@ class TextFormatter(logging.Formatter):
     """12:00:00 info    message  key=value: for people at a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """The record as a line for people."""
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         fields = {**_ids.get(), **_extra(record)}
         tail = "".join(f" {name}={value}" for name, value in fields.items())

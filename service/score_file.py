@@ -51,6 +51,7 @@ class Line(BaseModel):
         return self
 
     def sample(self, number: int) -> Sample:
+        """The line as metrics take it; `number` is its id where it has none."""
         outputs = self.outputs if self.output is None else (self.output,)
         return Sample.of({"id": str(number), **self.model_dump(exclude_none=True)}, outputs)
 
@@ -159,6 +160,7 @@ def show(asked: Sequence[BoundMetric], results: Sequence[Result], console: Conso
 
 
 def failed(results: Iterable[Result]) -> bool:
+    """Whether some metric gave no value."""
     return any(value.error for result in results for value in result.scores)
 
 

@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-OURS = ("metrics", "service", "migrations", "tests", "benchmarks", "demo", "docs")
+from tests.checkout import ROOT, files, folders
+
+PACKAGES = sorted(folders() - {"tests", "benchmarks", "demo", "migrations"})
 HEAVY = ("torch", "transformers", "sklearn", "scipy", "pandas", "datasets", "evaluate", "mauve")
 
 
@@ -47,38 +49,54 @@ def test_the_command_line_imports_late() -> None:
     assert imported("import service.cli").isdisjoint(heavy)
 
 
-def sources(*patterns: str) -> list[Path]:
-    return [path for top in OURS for pattern in patterns for path in (ROOT / top).rglob(pattern)]
+def sources(*suffixes: str) -> list[Path]:
+    return [path for path in files() if path.suffix in suffixes]
+
+
+def test_the_packages_are_those_that_are_installed_and_linted() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    assert set(PACKAGES) == set(project["importlinter"]["root_packages"])
+    installed = {name.rstrip("*") for name in project["setuptools"]["packages"]["find"]["include"]}
+    assert {*PACKAGES, "migrations"} == installed
 
 
 def test_nothing_is_pickled() -> None:
     uses = re.compile(r"^\s*(import pickle|from pickle|import dill|import joblib)", re.MULTILINE)
-    for path in sources("*.py"):
-        assert not uses.search(path.read_text()), path
+    for path in sources(".py"):
+        assert not uses.search((ROOT / path).read_text()), path
 
 
 def test_there_is_no_drawer_for_odds_and_ends() -> None:
     names = {"utils", "util", "helpers", "misc", "common"}
-    assert [path for path in sources("*.py") if path.stem in names] == []
+    assert [path for path in sources(".py") if path.stem in names] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_files_hold_one_thing(package: str) -> None:
+    lines = {
+        str(path): len((ROOT / path).read_text().splitlines())
+        for path in sources(".py")
+        if path.parts[0] == package
+    }
+    assert {path: count for path, count in lines.items() if count > 350} == {}
 
 
 def test_no_index_address_and_no_path_of_one_machine() -> None:
     address = re.compile("|".join(["pypi" + r"\.org", "python" + "hosted", "index" + "-url"]))
     machine = re.compile("/" + r"(?:root|home|Users)/\w+/")
-    top = [path for path in ROOT.iterdir() if path.is_file() and path.name != ".git"]
-    for path in [*top, *sources("*.py", "*.md", "*.toml", "*.yml"), ROOT / ".ci" / "run"]:
-        text = path.read_text()
+    for path in files():
+        if path.suffix in {".safetensors", ".png"} or path.name == "LICENSE":
+            continue
+        text = (ROOT / path).read_text()
         assert not address.search(text), path
         assert not machine.search(text), path
 
 
 def test_every_direct_dependency_is_pinned() -> None:
-    import tomllib
-
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     listed = [*project["dependencies"]]
-    for extra in ("demo", "dev"):
-        listed += project["optional-dependencies"][extra]
+    for extra in project["optional-dependencies"].values():
+        listed += extra
     pinned = {
         normal(line.partition("==")[0])
         for line in (ROOT / "constraints.txt").read_text().splitlines()

@@ -17,6 +17,8 @@ router = APIRouter(prefix="/v1/metrics", tags=["metrics"])
 
 
 class ScoreInfo(BaseModel):
+    """One number that a metric yields; a bound is null where there is none."""
+
     name: str
     higher_is_better: bool
     low: float | None
@@ -46,12 +48,14 @@ class MetricInfo(BaseModel):
 
 @router.get("", summary="All metrics")
 def list_metrics() -> Page[MetricInfo]:
+    """Every metric, with the JSON Schema of its parameters."""
     found = [describe(metric) for metric in catalogue().values()]
     return Page(data=found, first_id=found[0].id, last_id=found[-1].id)
 
 
 @router.get("/{name:path}", summary="One metric")
 def get_metric(name: str, request: Request) -> MetricInfo:
+    """One metric by name, `evaluate/<path>` included."""
     try:
         return describe(find(name, request.app.state.settings.metric_roots))
     except ReportedError as error:

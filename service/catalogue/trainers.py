@@ -33,6 +33,7 @@ class TrainerOut(BaseModel):
 
 @router.get("", summary="All methods")
 def list_trainers() -> Page[TrainerOut]:
+    """Every method, with the JSON Schema of its options."""
     found = [describe(trainer) for trainer in trainers.catalogue().values()]
     return Page(
         data=found,
@@ -43,6 +44,7 @@ def list_trainers() -> Page[TrainerOut]:
 
 @router.get("/{name}", summary="One method")
 def get_trainer(name: str) -> TrainerOut:
+    """One method by name."""
     try:
         return describe(trainers.find(name))
     except InputError as error:
@@ -50,6 +52,7 @@ def get_trainer(name: str) -> TrainerOut:
 
 
 def describe(trainer: AnyTrainer) -> TrainerOut:
+    """A trainer's declaration as it is shown."""
     module = sys.modules.get(trainer.train.__module__)
     return TrainerOut(
         id=trainer.name,

@@ -39,6 +39,7 @@ class Wake:
         self._event = asyncio.Event()
 
     def set(self) -> None:
+        """Wake whoever waits."""
         self._event.set()
 
     async def wait(self, timeout: float | None = None) -> bool:

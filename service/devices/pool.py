@@ -17,15 +17,18 @@ class DevicePool(ModelPool):
         self.enter = enter
 
     def language(self, name: str, dtype: DType = "float32") -> LanguageModel:
+        """As the pool's own, once the device is ours."""
         self.enter()
         return super().language(name, dtype)
 
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
     ) -> Encoder:
+        """As the pool's own, once the device is ours."""
         self.enter()
         return super().encoder(name, dtype, add_prefix_space)
 
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
+        """As the pool's own, once the device is ours."""
         self.enter()
         return super().classifier(name, dtype)

@@ -23,6 +23,8 @@ Look = Callable[[Connection], tuple[str, Mapping[str, Any]]]
 
 
 class EventOut(BaseModel):
+    """An event; `id` counts from 1 within its parent."""
+
     id: int
     object: str = "event"
     type: str

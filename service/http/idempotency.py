@@ -38,6 +38,7 @@ class Answer:
 
     @classmethod
     def from_row(cls, row: Row[tuple[object, ...]]) -> Answer:
+        """From a row of idempotency_keys."""
         return cls(bytes(row.body), row.status or 200, row.response or {})
 
 

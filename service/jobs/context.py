@@ -33,13 +33,16 @@ class Resources(Protocol):
     device: str
 
     @property
-    def engine(self) -> Engine: ...
+    def engine(self) -> Engine:
+        """Connections to the database."""
 
     @property
-    def models(self) -> ModelPool: ...
+    def models(self) -> ModelPool:
+        """Models on the process's device."""
 
     @property
-    def turn(self) -> Turn: ...
+    def turn(self) -> Turn:
+        """The process's part in a device that is used by turns."""
 
 
 def _never() -> bool:

@@ -44,9 +44,11 @@ class Loop(Protocol):
 
     worker_id: int | None
 
-    async def run(self) -> None: ...
+    async def run(self) -> None:
+        """Take tasks until told to stop."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """End the loop once its task is done or given back."""
 
 
 async def run(

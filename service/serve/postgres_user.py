@@ -21,6 +21,8 @@ STATE = Path("/var/lib/assay")
 
 @dataclass(frozen=True, slots=True)
 class PostgresUser:
+    """Unix user of the embedded server."""
+
     uid: int
     gid: int
     switch: bool  # must a child change to it, or is it who we are
@@ -50,6 +52,7 @@ class PostgresUser:
         return subprocess.run(command, cwd="/", check=False, **self.popen).returncode == 0
 
     def own(self, path: Path) -> Path:
+        """Give `path` to this user, where it is another than ours; returns the path."""
         if self.switch:
             os.chown(path, self.uid, self.gid)
         return path

@@ -15,6 +15,7 @@ from assay import Client
 from demo.asking import BOARDS, CODE, QUESTIONS, SUMMARIES, evaluate
 from tests.service.live import ROOT, Live
 
+README = ROOT / "README.md"
 PAGES = ("README.md", "docs/score.md", "docs/code.md", "docs/train.md")
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
@@ -57,17 +58,24 @@ def test_the_readme_prints_what_the_service_answers(live: Live) -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for page in (README, *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
             assert (page.parent / Path(target)).exists(), f"{page.name}: {target}"
 
 
 def test_the_table_of_metrics_is_the_catalogue(assay: Client) -> None:
-    rows = re.findall(r"^\| `(\w+)` \|.*\| (\w+)[^|]*\|$", (ROOT / "README.md").read_text(), re.M)
-    assert len(rows) > 10
-    for name, interval in rows:
-        declared = assay.request("GET", f"/v1/metrics/{name}")
-        assert interval.lower() == declared["interval"], name
+    """The same metrics on both sides, with the same intervals; each score named that has a name."""
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|.*\| (\w+)[^|]*\|$", README.read_text(), re.M)
+    described = {metric["id"]: metric for metric in assay.request("GET", "/v1/metrics")["data"]}
+    assert {name for name, _, _ in rows} == set(described)
+    for name, scores, interval in rows:
+        assert interval.lower() == described[name]["interval"], name
+        written = {
+            score for quoted in re.findall(r"`([^`:]+)`", scores) for score in quoted.split()
+        }
+        existing = {score["name"] for score in described[name]["scores"]}
+        assert written <= existing | {"pass@10"}, name
+        assert existing <= written or "…" in scores, name
 
 
 def test_what_the_demo_asks_for_is_accepted(assay: Client) -> None:
