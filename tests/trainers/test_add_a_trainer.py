@@ -27,7 +27,7 @@ def block(language: str) -> str:
 
 def installed(folder: Path, distribution: str, points: dict[str, str]) -> None:
     """What an installer writes: the distribution's name and its entry points."""
-    metadata = folder / f"{distribution}-1.0.dist-info"
+    metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"  # up to "-": the name
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(
         f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
