@@ -175,7 +175,7 @@ def _verdict(assay: Client, console: Console, job: str) -> None:
             f"start {escape(f'[{low:+.2f}, {high:+.2f}]')}, "
             f"p {tables.p_value(point['p_value'])}: {sure}"
         )
-    found = [one["data"] for one in events if one["type"] == "divergence"]
+    found = [one["data"] for one in events if one["type"] == "reward_hacking"]
     console.print(
         "[bold]Reward-hacking watch[/]: " + (_hacked(found[0]) if found else QUIET) + "\n"
     )

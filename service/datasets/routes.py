@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from service.datasets import store as datasets
-from service.datasets.schemas import Kind, checked
+from service.datasets.schemas import DatasetIn, DatasetOut, checked
 from service.errors import invalid
-from service.evaluations.checks import existing
 from service.http.dependencies import Idempotent, Transaction
-from service.http.fields import DatasetName, Limit, Page, Schema, page
+from service.http.fields import Limit, Page, page
 from service.http.idempotency import Created
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
-
-
-class DatasetIn(Schema):
-    """Records of a kind: eval and code (prompt, references, tests), prompts (to train by rewards),
-    sft (messages, or prompt and completion, or text), preference (prompt, chosen, rejected)."""
-
-    name: DatasetName
-    kind: Kind = "eval"
-    records: Annotated[list[dict[str, Any]], Field(min_length=1)]
-
-    model_config = {
-        "json_schema_extra": {
-            "examples": [
-                {
-                    "name": "capitals",
-                    "kind": "eval",
-                    "records": [
-                        {"id": "fr", "prompt": "Capital of France?", "references": ["Paris"]},
-                        {"id": "ru", "prompt": "Столица России?", "references": ["Москва"]},
-                    ],
-                },
-                {
-                    "name": "polite",
-                    "kind": "preference",
-                    "records": [
-                        {"prompt": "Hi!", "chosen": "Hello! How can I help?", "rejected": "What."}
-                    ],
-                },
-            ]
-        }
-    }
-
-
-class DatasetOut(BaseModel):
-    id: str
-    object: str = "dataset"
-    name: str
-    version: int
-    digest: str
-    kind: str
-    size: int
-    created_at: datetime
 
 
 @router.post("", status_code=201, summary="Make a version of a dataset")
@@ -103,7 +58,7 @@ def list_records(
     limit: Annotated[Limit, Query()] = 20,
 ) -> Page[dict[str, Any]]:
     """In the dataset's order; `after` is a record's id."""
-    found = existing(db, dataset)
+    found = datasets.require(db, dataset)
     if after is not None:
         index = datasets.find_index(db, found.id, after)
         if index is None:
@@ -115,8 +70,9 @@ def list_records(
 
 @router.get("/{dataset:path}", summary="One dataset, by id, name or name@version")
 def get_dataset(dataset: str, db: Transaction) -> DatasetOut:
-    return view(existing(db, dataset))
+    return view(datasets.require(db, dataset))
 
 
-def view(found: datasets.Dataset) -> DatasetOut:
-    return DatasetOut.model_validate(found, from_attributes=True)
+def view(dataset: datasets.Dataset) -> DatasetOut:
+    """The dataset as it is shown."""
+    return DatasetOut.model_validate(dataset, from_attributes=True)

@@ -1,27 +1,49 @@
-"""What the records of a dataset hold, by the dataset's kind."""
+"""Datasets as they come and go, and what their records hold, by the dataset's kind."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.errors import ApiError, field, invalid
-from service.evaluations.checks import SampleIn
-from service.http.fields import Json, Name, Schema, Text
+from service.http.fields import DatasetName, Json, Name, Schema, Text
 
 Kind = Literal["eval", "code", "sft", "preference", "prompts"]
 
 MOST_ERRORS = 20
 
 
-class EvalRecord(SampleIn):
-    """A record of an evaluation set, or a prompt to train on with the columns that rewards read:
-    a sample without outputs."""
+class Record(Schema):
+    """What a sample is apart from outputs: what is asked, and what outputs are compared with."""
 
-    output: None = None
+    id: Name | None = None  # default: its place in the list, from 1
+    prompt: Text | None = None
+    references: list[Text] = Field(default_factory=list)
+    tests: Text | None = None  # source run after the candidate, for pass_at_k
+    metadata: Json = Field(default_factory=dict)
+
+    def record(self, index: int) -> dict[str, Any]:
+        """What a dataset stores of it."""
+        stored: dict[str, Any] = {"id": self.id or str(index + 1)}
+        if self.prompt is not None:
+            stored["prompt"] = self.prompt
+        if self.references:
+            stored["references"] = self.references
+        if self.tests is not None:
+            stored["tests"] = self.tests
+        if self.metadata:
+            stored["metadata"] = self.metadata
+        return stored
+
+
+class EvalRecord(Record):
+    """A record of an evaluation set, or a prompt to train on with the columns that rewards read."""
+
+    output: None = None  # outputs are an evaluation's: a file that has some is refused
     outputs: None = None
 
 
@@ -39,6 +61,8 @@ class PromptRecord(EvalRecord):
 
 
 class Message(Schema):
+    """A turn of a conversation."""
+
     role: Literal["system", "user", "assistant"]
     content: Text
 
@@ -72,7 +96,8 @@ class SftRecord(Schema):
         return self
 
     def record(self, index: int) -> dict[str, Any]:
-        return _kept(self, index)
+        """What a dataset stores of it."""
+        return _stored(self, index)
 
 
 class PreferenceRecord(Schema):
@@ -93,10 +118,11 @@ class PreferenceRecord(Schema):
         return self
 
     def record(self, index: int) -> dict[str, Any]:
-        return _kept(self, index)
+        """What a dataset stores of it."""
+        return _stored(self, index)
 
 
-KINDS: Mapping[str, type[BaseModel]] = {
+KINDS: Mapping[str, type[Record | SftRecord | PreferenceRecord]] = {
     "eval": EvalRecord,
     "code": CodeRecord,
     "prompts": PromptRecord,
@@ -105,10 +131,54 @@ KINDS: Mapping[str, type[BaseModel]] = {
 }
 
 
-def checked(rows: Any, kind: str, where: str = "rows") -> list[dict[str, Any]]:
+class DatasetIn(Schema):
+    """Records of a kind: eval and code (prompt, references, tests), prompts (to train by rewards),
+    sft (messages, or prompt and completion, or text), preference (prompt, chosen, rejected)."""
+
+    name: DatasetName
+    kind: Kind = "eval"
+    records: Annotated[list[dict[str, Any]], Field(min_length=1)]
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "name": "capitals",
+                    "kind": "eval",
+                    "records": [
+                        {"id": "fr", "prompt": "Capital of France?", "references": ["Paris"]},
+                        {"id": "ru", "prompt": "Столица России?", "references": ["Москва"]},
+                    ],
+                },
+                {
+                    "name": "polite",
+                    "kind": "preference",
+                    "records": [
+                        {"prompt": "Hi!", "chosen": "Hello! How can I help?", "rejected": "What."}
+                    ],
+                },
+            ]
+        }
+    }
+
+
+class DatasetOut(BaseModel):
+    """A version of a dataset, as it is shown."""
+
+    id: str
+    object: str = "dataset"
+    name: str
+    version: int
+    digest: str
+    kind: str
+    size: int
+    created_at: datetime
+
+
+def checked(rows: Iterable[object], kind: str, where: str = "rows") -> list[dict[str, Any]]:
     """Every row as it is stored. Raises 422 with the first twenty errors by row (from 0) and field,
     or for two rows of one id."""
-    form: Any = KINDS[kind]
+    form = KINDS[kind]
     kept: list[dict[str, Any]] = []
     errors: list[tuple[str, str]] = []
     for index, row in enumerate(rows):
@@ -135,8 +205,8 @@ def _refused(errors: Sequence[tuple[str, str]]) -> ApiError:
     return invalid("invalid_rows", f"nothing was stored. {shown}", errors[0][0])
 
 
-def _kept(record: Any, index: int) -> dict[str, Any]:
-    found: dict[str, Any] = record.model_dump(mode="json", exclude_none=True)
-    if not found["metadata"]:
-        del found["metadata"]
-    return found | {"id": record.id or str(index + 1)}
+def _stored(record: SftRecord | PreferenceRecord, index: int) -> dict[str, Any]:
+    stored = record.model_dump(mode="json", exclude_none=True)
+    if not stored["metadata"]:
+        del stored["metadata"]
+    return stored | {"id": record.id or str(index + 1)}

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, func, literal_column, or_, select, text
+from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.bulk import copy
 from service.db.identifiers import new
+from service.db.pages import paged
+from service.db.rows import Stored
 from service.db.tables import datasets, records
+from service.errors import invalid, not_found
 
 LONGEST_VALUE = 200  # characters; it becomes part of a key of the table of scores
 
-Record = Mapping[str, Any]  # {"id", ...}: what a record holds depends on the dataset's kind
+Content = dict[str, Any]  # of a record, {"id", ...}: the rest depends on the dataset's kind
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class Dataset(Stored):
+    """A version of a dataset. Its content never changes; `size` counts records."""
+
     id: str
     name: str
     version: int
     kind: str
     digest: str
     size: int
-    created_at: Any
+    created_at: datetime
 
 
-def digest(kind: str, content: Sequence[Record]) -> str:
+def digest(kind: str, content: Sequence[Content]) -> str:
     """sha256 over the canonical JSON of the records, in order."""
     state = hashlib.sha256(kind.encode())
     for record in content:
@@ -40,7 +47,7 @@ def digest(kind: str, content: Sequence[Record]) -> str:
     return state.hexdigest()
 
 
-def put(db: Connection, name: str, kind: str, content: Sequence[Record]) -> tuple[Dataset, bool]:
+def put(db: Connection, name: str, kind: str, content: Sequence[Content]) -> tuple[Dataset, bool]:
     """The version of `name` with this content, and whether it was made now.
 
     The same content again gives the same version. Two writers of one name wait for each other.
@@ -53,7 +60,7 @@ def put(db: Connection, name: str, kind: str, content: Sequence[Record]) -> tupl
         )
     ).one_or_none()
     if found is not None:
-        return _dataset(found), False
+        return Dataset.from_row(found), False
     latest = db.scalar(select(func.max(datasets.c.version)).where(datasets.c.name == name)) or 0
     row = db.execute(
         insert(datasets)
@@ -71,7 +78,7 @@ def put(db: Connection, name: str, kind: str, content: Sequence[Record]) -> tupl
             for index, record in enumerate(content)
         ),
     )
-    return _dataset(row), True
+    return Dataset.from_row(row), True
 
 
 def find(db: Connection, reference: str) -> Dataset | None:
@@ -87,7 +94,21 @@ def find(db: Connection, reference: str) -> Dataset | None:
             query = query.where(datasets.c.name == reference)
         query = query.order_by(datasets.c.version.desc()).limit(1)
     row = db.execute(query).one_or_none()
-    return _dataset(row) if row is not None else None
+    return Dataset.from_row(row) if row is not None else None
+
+
+def require(db: Connection, reference: str, param: str | None = None) -> Dataset:
+    """The dataset. Raises 404, or 422 where the field `param` of a body named it, with the nearest
+    names."""
+    dataset = find(db, reference)
+    if dataset is not None:
+        return dataset
+    near = difflib.get_close_matches(reference, names(db), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
+    missing = not_found("dataset", reference, hint)
+    if param is not None:
+        raise invalid(missing.code, missing.message, param)
+    raise missing
 
 
 def names(db: Connection, limit: int = 500) -> list[str]:
@@ -99,18 +120,17 @@ def names(db: Connection, limit: int = 500) -> list[str]:
 def page(
     db: Connection, *, after: str | None, limit: int, descending: bool, name: str | None = None
 ) -> list[Dataset]:
-    order = datasets.c.id.desc() if descending else datasets.c.id.asc()
-    query = select(datasets).order_by(order).limit(limit)
-    if after:
-        query = query.where(datasets.c.id < after if descending else datasets.c.id > after)
+    """Up to `limit` datasets after the id `after`, by time of creation."""
+    query = select(datasets)
     if name:
         query = query.where(datasets.c.name == name)
-    return [_dataset(row) for row in db.execute(query)]
+    query = paged(query, datasets.c.id, after=after, limit=limit, descending=descending)
+    return [Dataset.from_row(row) for row in db.execute(query)]
 
 
 def read_records(
     db: Connection, dataset_id: str, start: int = 0, stop: int | None = None
-) -> list[Any]:
+) -> list[Content]:
     """Contents of records start <= index < stop, in order."""
     query = (
         select(records.c.content)
@@ -180,7 +200,3 @@ def find_index(db: Connection, dataset_id: str, record_id: str) -> int | None:
         records.c.dataset_id == dataset_id, records.c.record_id == record_id
     )
     return db.scalar(query)
-
-
-def _dataset(row: Row[Any]) -> Dataset:
-    return Dataset(row.id, row.name, row.version, row.kind, row.digest, row.size, row.created_at)

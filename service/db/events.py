@@ -7,26 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.notices import notify
+from service.db.rows import Stored
 from service.db.tables import events
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(Stored):
     """Something that happened to a parent; `data` is JSON, its fields depend on the type."""
 
     sequence: int
     type: str
     data: Mapping[str, Any]
     created_at: datetime
-
-    @classmethod
-    def from_row(cls, row: Row[tuple[object, ...]]) -> Event:
-        """From a row of `events`."""
-        return cls(row.sequence, row.type, row.data, row.created_at)
 
 
 def append(db: Connection, parent: str, type_: str, data: Mapping[str, object]) -> int:

@@ -1,9 +1,8 @@
-"""The tables. Migrations make them; `service/store` alone queries them."""
+"""The tables. Migrations make them; the rooms' stores query them."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -23,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
+TEXTS = postgresql.ARRAY(Text)
 JSONB = postgresql.JSONB(none_as_null=True)  # None is NULL, not JSON's null
 JSON = postgresql.JSON(none_as_null=True)  # where the order of the keys matters
 
@@ -75,8 +75,9 @@ evaluations = Table(
     Column("system", Text, nullable=False),
     Column("dataset_id", ForeignKey("datasets.id"), nullable=False, index=True),
     Column("model", Text),  # the model whose outputs these are, when the service generates them
+    Column("models", TEXTS, nullable=False, server_default="{}"),  # all that it runs
     Column("generation", JSONB),
-    Column("slices", ARRAY(Text), nullable=False, server_default="{}"),  # metadata keys
+    Column("slices", TEXTS, nullable=False, server_default="{}"),  # metadata keys
     Column("status", Text, nullable=False, server_default="queued"),
     Column("seed", BigInteger, nullable=False),
     Column("replicates", Integer, nullable=False),
@@ -96,7 +97,7 @@ outputs = Table(
     metadata,
     Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True),
     Column("index", Integer, primary_key=True),
-    Column("texts", ARRAY(Text), nullable=False),
+    Column("texts", TEXTS, nullable=False),
 )
 
 evaluation_metrics = Table(
@@ -218,6 +219,7 @@ training_jobs = Table(
     Column("id", Text, primary_key=True),
     Column("method", Text, nullable=False),
     Column("model", Text, nullable=False),
+    Column("models", TEXTS, nullable=False, server_default="{}"),  # all that it loads
     Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
     Column("options", JSON, nullable=False),
     Column("evaluation", JSON),  # how the starting model and every checkpoint are scored
@@ -231,6 +233,7 @@ training_jobs = Table(
     Column("total_steps", Integer),
     Column("report", JSONB, nullable=False, server_default="{}"),  # lengths, memory, versions
     Column("start_evaluation", ForeignKey("evaluations.id")),  # of the model before training
+    Column("start_failure_told", Boolean, nullable=False, server_default=text("false")),
     Column("best", Text),  # a checkpoint's id
     Column("error", JSONB),
     _created(),
@@ -251,6 +254,9 @@ checkpoints = Table(
     Column("digest", Text, nullable=False),
     Column("deleted", Boolean, nullable=False, server_default=text("false")),
     Column("evaluation_id", ForeignKey("evaluations.id")),
+    Column("failure_told", Text),  # the evaluation whose failure is among the job's events
+    Column("reward_hacking", Boolean, nullable=False, server_default=text("false")),  # was found
+    Column("merge_error", Text),  # of the last attempt to merge it into its base model
     _created(),
     UniqueConstraint("job_id", "step"),
 )

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from service.db.rows import Stored
 from service.db.tables import devices
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class Device(Stored):
     """A worker's device; `scoring_bytes` of its memory are not training's."""
 
     name: str
     memory_bytes: int
     scoring_bytes: int
-
-    @classmethod
-    def from_row(cls, row: Row[tuple[object, ...]]) -> Device:
-        """From a row of `devices`."""
-        return cls(row.name, row.memory_bytes, row.scoring_bytes)
 
 
 def register(db: Connection, name: str, memory_bytes: int, scoring_bytes: int = 0) -> None:

@@ -1,119 +1,48 @@
-"""What may be asked of `POST /v1/evaluations`, and its admission: checked, then stored, whole."""
+"""What `POST /v1/evaluations` lets in: checked, stored, its plan deferred."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Self
+from typing import Any
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 from sqlalchemy import Connection
 
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
+from service.datasets.store import Content
 from service.errors import invalid
+from service.evaluations import outputs as stored_outputs
 from service.evaluations import store as evaluations
 from service.evaluations.checks import (
-    Metrics,
     RequestedMetric,
-    Samples,
-    existing,
-    fit,
-    known_metrics,
-    known_model,
+    bound_metrics,
+    check_samples,
     unique_ids,
 )
-from service.http.fields import Name, Schema, Text
+from service.evaluations.plans import models_of
+from service.evaluations.schemas import EvaluationIn, GenerationIn
 from service.jobs import queue
+from service.models import store as models
 from service.settings import Settings
-
-Texts = Text | Annotated[list[Text], Field(min_length=1)]
-
-
-class GenerationIn(Schema):
-    """How the service's own model generates; temperature 0 is greedy."""
-
-    max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
-    temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    top_k: Annotated[int, Field(ge=0)] = 0  # 0: off
-    num_outputs: Annotated[int, Field(ge=1, le=256)] = 1
-    stop: Annotated[list[Text], Field(max_length=16)] = Field(default_factory=list)
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    chat: bool | None = None  # null: the chat template is used where there is one
-    system: Text | None = None
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-
-    @model_validator(mode="after")
-    def _several_need_sampling(self) -> Self:
-        if self.num_outputs > 1 and self.temperature == 0:
-            message = (
-                "num_outputs above 1 needs a temperature above 0: greedy outputs are all equal"
-            )
-            raise PydanticCustomError("greedy_outputs", message)
-        return self
-
-
-class EvaluationIn(Schema):
-    """Outputs to score: inline `samples`, `outputs` over a stored dataset, or a `model` to run."""
-
-    system: Name | None = None  # default: the model
-    dataset: Name | None = None  # a name, name@version or ds_…
-    samples: Samples | None = None
-    outputs: dict[Text, Texts] | None = None
-    model: Name | None = None
-    generation: GenerationIn | None = None
-    metrics: Metrics
-    slices: Annotated[list[Name], Field(max_length=10)] = Field(default_factory=list)
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    replicates: Annotated[int, Field(ge=100, le=10_000)] | None = None
-    level: Annotated[float, Field(gt=0, lt=1)] | None = None
-
-    model_config = {
-        "json_schema_extra": {
-            "examples": [
-                {
-                    "system": "my-model",
-                    "dataset": "news-ru",
-                    "samples": [
-                        {
-                            "id": "1",
-                            "prompt": "О чём статья?",
-                            "output": "Статья о погоде в Москве.",
-                            "references": ["Статья рассказывает о погоде в Москве."],
-                            "metadata": {"lang": "ru"},
-                        },
-                        {
-                            "id": "2",
-                            "prompt": "What is the capital of France?",
-                            "output": "The capital of France is Paris.",
-                            "references": ["Paris is the capital of France."],
-                            "metadata": {"lang": "en"},
-                        },
-                    ],
-                    "metrics": ["bleu", {"name": "rouge", "params": {"stemmer": True}}],
-                    "slices": ["lang"],
-                }
-            ]
-        }
-    }
 
 
 def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     """Check everything, store everything, defer the plan; returns the evaluation's id."""
     _one_source(body)
-    asked = known_metrics(body.metrics, settings, db)
+    requested = bound_metrics(db, settings, body.metrics)
     if body.model is not None:
-        known_model(body.model, settings, "model", db)
-    dataset_id, samples, texts = _content(db, body, asked)
-    made = evaluations.create(
+        models.require(db, settings, body.model, "model")
+    dataset_id, samples, texts = _content(db, body, requested)
+    requests = [one.request for one in requested]
+    id = evaluations.create(
         db,
         system=body.system or body.model or "",
         dataset_id=dataset_id,
         size=len(samples),
-        metrics=[one.request for one in asked],
+        metrics=requests,
         model=body.model,
+        models=sorted(models_of(requests, settings.metric_roots)),
         generation=_generation(body),
         slices=body.slices,
         seed=body.seed,
@@ -121,9 +50,9 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         level=body.level or settings.level,
     )
     if texts:
-        evaluations.add_outputs(db, made, texts.items())
-    queue.defer(db, "evaluate.plan", evaluation=made)
-    return made
+        stored_outputs.add(db, id, texts.items())
+    queue.defer(db, "evaluate.plan", evaluation=id)
+    return id
 
 
 def _one_source(body: EvaluationIn) -> None:
@@ -143,27 +72,28 @@ def _one_source(body: EvaluationIn) -> None:
 
 
 def _content(
-    db: Connection, body: EvaluationIn, asked: list[RequestedMetric]
+    db: Connection, body: EvaluationIn, requested: list[RequestedMetric]
 ) -> tuple[str, list[Sample], dict[int, list[str]]]:
     """The dataset's id, the samples, and their outputs by record index (none: to generate)."""
     if body.samples is not None:
-        return _inline(db, body, asked)
-    found = existing(db, body.dataset or "", "dataset")
-    if found.kind not in {"eval", "code", "prompts"}:
-        raise invalid("wrong_kind", f"dataset {found.name!r} is of kind {found.kind}", "dataset")
-    records = datasets.read_records(db, found.id)
-    outputs = _by_record(body, records, found.name) if body.outputs is not None else {}
+        return _inline(db, body, requested)
+    dataset = datasets.require(db, body.dataset or "", "dataset")
+    if dataset.kind not in {"eval", "code", "prompts"}:
+        message = f"dataset {dataset.name!r} is of kind {dataset.kind}"
+        raise invalid("wrong_kind", message, "dataset")
+    records = datasets.read_records(db, dataset.id)
+    outputs = _by_record(body, records, dataset.name) if body.outputs is not None else {}
     pending = _pending(body)
     samples = [
         Sample.of(record, outputs.get(index, pending)) for index, record in enumerate(records)
     ]
     _promptless(body, samples, "records")
-    fit(asked, samples, "records")
-    return found.id, samples, outputs
+    check_samples(requested, samples, "records")
+    return dataset.id, samples, outputs
 
 
 def _inline(
-    db: Connection, body: EvaluationIn, asked: list[RequestedMetric]
+    db: Connection, body: EvaluationIn, requested: list[RequestedMetric]
 ) -> tuple[str, list[Sample], dict[int, list[str]]]:
     given = body.samples or []
     name = body.dataset or f"inline-{body.system or body.model}".replace("@", "-")
@@ -183,14 +113,14 @@ def _inline(
     if pending:
         samples = [replace(sample, outputs=pending) for sample in samples]
     _promptless(body, samples, "samples")
-    fit(asked, samples)
+    check_samples(requested, samples)
     content = [sample.record(index) for index, sample in enumerate(given)]
-    found, _ = datasets.put(db, name, "eval", content)
+    dataset, _ = datasets.put(db, name, "eval", content)
     texts = {} if pending else {at: list(one.outputs) for at, one in enumerate(samples)}
-    return found.id, samples, texts
+    return dataset.id, samples, texts
 
 
-def _by_record(body: EvaluationIn, records: list[Any], dataset: str) -> dict[int, list[str]]:
+def _by_record(body: EvaluationIn, records: list[Content], dataset: str) -> dict[int, list[str]]:
     """Outputs by record index; every record has to have some, and no other id may occur."""
     given: Mapping[str, Any] = body.outputs or {}
     place = {record["id"]: index for index, record in enumerate(records)}

@@ -11,14 +11,17 @@ import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
 from inference.errors import ReportedError
-from metrics.core.metric import BoundMetric
+from metrics.core.evidence import Evidence
+from metrics.core.metric import BoundMetric, Ints
 from metrics.core.packing import pack
 from metrics.core.result import Result, ScoreValue, conclude, failed, restrict
 from service.datasets import store as datasets
+from service.evaluations import outputs, plans, shards
 from service.evaluations import scores as results
-from service.evaluations import shards
 from service.evaluations import store as evaluations
 from service.evaluations.jobs import FAILED_METRIC, declared, joined
+from service.evaluations.plans import Plan
+from service.evaluations.store import Evaluation
 from service.jobs import counters
 from service.jobs.context import Context
 
@@ -34,11 +37,11 @@ def close(context: Context, evaluation: str) -> None:
         if row is None or row.status != "running":
             return
         ids = datasets.read_ids(db, row.dataset_id)
-        counts = evaluations.read_counts(db, evaluation)
+        counts = outputs.counts(db, evaluation)
         slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
-        plans = evaluations.plans(db, evaluation)
+        planned = plans.read(db, evaluation)
     closing = Closing(context, row, ids, counts, slices)
-    for one in plans:
+    for one in planned:
         closing.conclude(one)
     with context.engine.begin() as db:
         locked = evaluations.lock(db, evaluation)
@@ -63,7 +66,7 @@ class Closing:
     def __init__(
         self,
         context: Context,
-        row: Any,
+        row: Evaluation,
         ids: Sequence[str],
         counts: Mapping[int, int],
         slices: Mapping[str, Mapping[int, str]],
@@ -79,7 +82,7 @@ class Closing:
         self.bulky: list[int] = []
         self.seconds: dict[tuple[str, str], float] = {}
 
-    def conclude(self, one: evaluations.Plan) -> None:
+    def conclude(self, one: Plan) -> None:
         """One metric's scores, over the whole set and over every slice."""
         began = time.monotonic()
         try:
@@ -113,7 +116,7 @@ class Closing:
             self._fail(one, metric, ReportedError(reason))
         self.seconds["conclude_seconds", one.name] = time.monotonic() - began
 
-    def _fail(self, one: evaluations.Plan, metric: BoundMetric, error: ReportedError) -> None:
+    def _fail(self, one: Plan, metric: BoundMetric, error: ReportedError) -> None:
         """Its scores carry the error; what it had concluded so far is forgotten."""
         self.packed.pop(one.position, None)
         self.rows = [row for row in self.rows if row["position"] != one.position]
@@ -131,9 +134,9 @@ class Closing:
     def _result_of(
         self,
         metric: BoundMetric,
-        one: evaluations.Plan,
-        found: Any,
-        unit: Any,
+        one: Plan,
+        found: Evidence,
+        unit: Ints,
         ids: Sequence[str],
     ) -> Result:
         return conclude(
@@ -149,7 +152,7 @@ class Closing:
 
     def _add(
         self,
-        one: evaluations.Plan,
+        one: Plan,
         scores: Sequence[ScoreValue],
         slice_: str,
         error: ReportedError | None = None,
@@ -180,17 +183,15 @@ class Closing:
             )
 
 
-def _nameless(
-    one: evaluations.Plan, error: ReportedError, level: float, n: int
-) -> list[ScoreValue]:
+def _nameless(one: Plan, error: ReportedError, level: float, n: int) -> list[ScoreValue]:
     return [
         ScoreValue(one.name, None, None, level, 0, n, True, one.name, "none", (), error.message)
     ]
 
 
-def _slices(metadata: Mapping[str, Mapping[int, str]]) -> dict[str, Any]:
+def _slices(metadata: Mapping[str, Mapping[int, str]]) -> dict[str, Ints]:
     """Indices of the samples with each value of each metadata key, as `lang=ru`."""
-    found: dict[str, Any] = {}
+    found: dict[str, Ints] = {}
     for key, values in metadata.items():
         groups: dict[str, list[int]] = {}
         for index, value in values.items():

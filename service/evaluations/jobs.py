@@ -11,7 +11,7 @@ every change of an evaluation happens under its row's lock.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,10 +23,14 @@ from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.signature import parts
 from service.datasets import store as datasets
-from service.evaluations import shards
+from service.datasets.store import Content
+from service.evaluations import outputs, plans, shards
 from service.evaluations import store as evaluations
 from service.evaluations.cache import StoredEvidence
+from service.evaluations.plans import Plan
 from service.evaluations.progress import Progress
+from service.evaluations.shards import Measurement
+from service.evaluations.store import Evaluation
 from service.jobs import counters, queue
 from service.jobs.context import Context
 from service.jobs.model_counters import ModelCounters
@@ -41,8 +45,8 @@ def plan(context: Context, evaluation: str) -> None:
         if row is None or row.status in evaluations.FINAL:
             return
         samples = [Sample.of(record, ()) for record in datasets.read_records(db, row.dataset_id)]
-        asked = evaluations.plans(db, evaluation)
-    planned = [_plan_metric(context, one, samples) for one in asked]
+        requested = plans.read(db, evaluation)
+    planned = [_plan_metric(context, one, samples) for one in requested]
     about: dict[str, Any] = {}
     if row.model:
         identity = context.models.identity(row.model)
@@ -51,8 +55,8 @@ def plan(context: Context, evaluation: str) -> None:
         locked = evaluations.lock(db, evaluation)
         if locked is None or locked.status != "queued":
             return
-        for one, found in zip(asked, planned, strict=True):
-            evaluations.set_plan(db, evaluation, one.position, **found)
+        for one, made in zip(requested, planned, strict=True):
+            plans.complete(db, evaluation, one.position, **made)
         numbers = shards.create(db, evaluation, row.size, context.settings.shard_size)
         evaluations.start(db, evaluation, about | {"shards": len(numbers), "samples": row.size})
         for number in numbers:
@@ -67,7 +71,7 @@ def measure_shard(context: Context, evaluation: str, shard: int) -> None:
         if row is None or part is None or row.status != "running" or part.finished:
             return
         shards.begin(db, evaluation, shard)
-        plans = [one for one in evaluations.plans(db, evaluation) if one.error is None]
+        measurable = [one for one in plans.read(db, evaluation) if one.error is None]
         measured = shards.measured(db, evaluation, shard)
         records = datasets.read_records(db, row.dataset_id, part.start, part.stop)
     progress = Progress(context, evaluation, shard, total=len(records))
@@ -75,10 +79,10 @@ def measure_shard(context: Context, evaluation: str, shard: int) -> None:
     try:
         if row.model:
             progress.enter(None)
-            _generate(context, row, records, part.start, progress)
+            _generate(context, row, row.model, records, part.start, progress)
             progress.leave()
         samples = _read_samples(context, evaluation, records, part.start)
-        for one in plans:
+        for one in measurable:
             progress.enter(one.position)
             if one.position not in measured:
                 _measure_metric(context, evaluation, shard, one, samples, progress)
@@ -113,14 +117,14 @@ def close_failed(context: Context, evaluation: str, reason: str) -> None:
     _fail(context, evaluation, "closing_failed", reason)
 
 
-def declared(context: Context, one: evaluations.Plan) -> BoundMetric:
+def declared(context: Context, one: Plan) -> BoundMetric:
     """The metric of a plan with the parameters it is measured with."""
     metric = find(one.name, context.settings.metric_roots)
     return metric.bind(one.resolved if one.resolved is not None else one.params)
 
 
 def _plan_metric(
-    context: Context, one: evaluations.Plan, samples: list[Sample]
+    context: Context, one: Plan, samples: list[Sample]
 ) -> dict[str, Mapping[str, Any]]:
     try:
         metric = declared(context, one).resolve(samples)
@@ -131,14 +135,19 @@ def _plan_metric(
 
 
 def _generate(
-    context: Context, row: Any, records: list[Any], start: int, progress: Progress
+    context: Context,
+    row: Evaluation,
+    model_name: str,
+    records: list[Content],
+    start: int,
+    progress: Progress,
 ) -> None:
     """Generate and store the outputs that are not stored; all at once, for one batch plan."""
     with context.engine.begin() as db:
-        have = evaluations.read_outputs(db, row.id, start, start + len(records))
+        have = outputs.read(db, row.id, start, start + len(records))
     if len(have) < len(records):
         options = dict(row.generation or {})
-        model = context.models.language(row.model, options.pop("dtype", "float32"))
+        model = context.models.language(model_name, options.pop("dtype", "float32"))
         settings = replace(Generation(), **options | {"stop": tuple(options.get("stop") or ())})
         texts = model.generate([record["prompt"] for record in records], settings, progress.items)
         with context.engine.begin() as db:
@@ -147,14 +156,14 @@ def _generate(
                 start + at: [out.replace("\x00", "\ufffd") for out in outs]
                 for at, outs in enumerate(texts)
             }
-            evaluations.keep_outputs(db, row.id, indexed)
+            outputs.keep(db, row.id, indexed)
 
 
 def _read_samples(
-    context: Context, evaluation: str, records: list[Any], start: int
+    context: Context, evaluation: str, records: list[Content], start: int
 ) -> list[Sample]:
     with context.engine.begin() as db:
-        texts = evaluations.read_outputs(db, evaluation, start, start + len(records))
+        texts = outputs.read(db, evaluation, start, start + len(records))
     return [Sample.of(record, texts.get(start + at, ())) for at, record in enumerate(records)]
 
 
@@ -162,7 +171,7 @@ def _measure_metric(
     context: Context,
     evaluation: str,
     shard: int,
-    one: evaluations.Plan,
+    one: Plan,
     samples: list[Sample],
     progress: Progress,
 ) -> None:
@@ -225,9 +234,9 @@ def described(error: ReportedError) -> dict[str, Any]:
     return found | ({"param": error.field} if error.field else {})
 
 
-def joined(rows: Any, decode: Callable[[bytes], Evidence] = Evidence.decode) -> Evidence:
+def joined(measurements: Sequence[Measurement]) -> Evidence:
     """The shards' evidence, in order. Raises the first stored failure."""
-    for row in rows:
-        if row.error:
-            raise ReportedError(row.error["message"], row.error.get("param"))
-    return Evidence.concat([decode(row.evidence) for row in rows])
+    for one in measurements:
+        if one.error:
+            raise ReportedError(one.error["message"], one.error.get("param"))
+    return Evidence.concat([Evidence.decode(one.evidence or b"") for one in measurements])

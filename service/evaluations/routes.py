@@ -11,15 +11,11 @@ from sqlalchemy import Connection
 from service.datasets import store as datasets
 from service.errors import ApiError, not_found
 from service.evaluations import store as evaluations
-from service.evaluations.admission import EvaluationIn, admit
+from service.evaluations.admission import admit
 from service.evaluations.samples import ordered_samples
-from service.evaluations.views import (
-    EvaluationOut,
-    SampleOut,
-    progress,
-    view,
-    views,
-)
+from service.evaluations.schemas import EvaluationIn, EvaluationOut, SampleOut
+from service.evaluations.store import Evaluation
+from service.evaluations.views import progress, view, views
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.event_stream import STREAMED, EventOut, Events, answer
 from service.http.fields import Limit, Page, page
@@ -45,8 +41,7 @@ async def create_evaluation(
     """Queues the evaluation and answers 202; with `Prefer: wait=30`, 200 once it has ended."""
 
     def create(db: Connection) -> Created[EvaluationOut]:
-        evaluation = admit(db, body, settings)
-        return Created(view(db, evaluations.get(db, evaluation)), 202)
+        return Created(view(db, _existing(db, admit(db, body, settings))), 202)
 
     created = await gate.run(lambda db: key.once(db, EvaluationOut, create))
     response.headers["Location"] = f"/v1/evaluations/{created.content.id}"
@@ -63,16 +58,14 @@ def list_evaluations(
     dataset: str | None = None,
     status: Literal["queued", "running", "succeeded", "failed", "cancelled"] | None = None,
 ) -> Page[EvaluationOut]:
-    found = datasets.find(db, dataset) if dataset else None
-    if dataset and found is None:
-        raise not_found("dataset", dataset)
+    dataset_id = datasets.require(db, dataset).id if dataset else None
     rows = evaluations.page(
         db,
         after=after,
         limit=limit + 1,
         descending=order == "desc",
         system=system,
-        dataset_id=found.id if found else None,
+        dataset_id=dataset_id,
         status=status,
     )
     return page(views(db, rows), limit)
@@ -102,7 +95,7 @@ def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
     if locked.status != "cancelled":
         evaluations.finish(db, evaluation, "cancelled", {})
         queue.cancel_all(db, evaluation=evaluation)
-    return view(db, evaluations.get(db, evaluation))
+    return view(db, _existing(db, evaluation))
 
 
 @router.get("/{evaluation}/samples", summary="Samples with their scores, worst first")
@@ -154,7 +147,7 @@ async def _waited(
     return await gate.run(lambda db: view(db, _existing(db, shown.id)))
 
 
-def _existing(db: Connection, evaluation: str) -> Any:
+def _existing(db: Connection, evaluation: str) -> Evaluation:
     row = evaluations.get(db, evaluation)
     if row is None:
         raise not_found("evaluation", evaluation)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +13,23 @@ from metrics.core.packing import unpack
 from metrics.core.result import Result
 from service.datasets import store as datasets
 from service.errors import ApiError
+from service.evaluations import outputs
 from service.evaluations import scores as results
-from service.evaluations import store as evaluations
-from service.evaluations.views import SampleOut, sample_view
+from service.evaluations.schemas import SampleOut
+from service.evaluations.store import Evaluation
+from service.evaluations.views import sample_view
 
 Ints = NDArray[np.int64]
 
 
 def ordered_samples(
-    db: Connection, row: Any, *, sort: str | None, descending: bool, after: str | None, limit: int
+    db: Connection,
+    row: Evaluation,
+    *,
+    sort: str | None,
+    descending: bool,
+    after: str | None,
+    limit: int,
 ) -> list[SampleOut]:
     """Up to `limit` samples after the one with the id `after`, each with all its scores."""
     found = _results(db, row.id)
@@ -33,19 +40,14 @@ def ordered_samples(
         order = _order(_column(found, sort), descending)
     first = _place(db, row.dataset_id, order, after)
     chosen = order[first : first + limit].tolist()
-    contents = evaluations.read_at(db, row.id, chosen)
+    contents = outputs.read_at(db, row.id, chosen)
     return [
         sample_view(contents[index], _scores(found, index)) for index in chosen if index in contents
     ]
 
 
 def _results(db: Connection, evaluation: str) -> list[Result]:
-    found = []
-    for one in evaluations.plans(db, evaluation):
-        packed = results.read_result(db, evaluation, one.position)
-        if packed is not None:
-            found.append(unpack(packed))
-    return found
+    return [unpack(packed) for packed in results.results_of(db, evaluation)]
 
 
 def _column(found: list[Result], sort: str) -> NDArray[np.float64]:

@@ -1,17 +1,54 @@
-"""Scores and the rows behind them."""
+"""Scores and the results behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Select, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from service.db.tables import datasets, evaluation_metrics, evaluations, scores
+from service.db.rows import Stored
+from service.db.tables import evaluation_metrics, evaluations, scores
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Stored):
+    """One score of one metric of an evaluation.
+
+    slice     "lang=ru": over those samples; "": over the whole set
+    position  the metric's place in the evaluation, `metric` its name
+    resolved  the parameters that the metric was measured with
+    """
+
+    evaluation_id: str
+    dataset_id: str
+    position: int
+    metric: str
+    resolved: Mapping[str, Any] | None
+    name: str
+    slice: str
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    n: int
+    missing: int
+    higher_is_better: bool
+    interval_method: str
+    signature: str | None
+    warnings: list[str]
+    error: Mapping[str, Any] | None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The confidence interval, where there is one."""
+        return (self.low, self.high) if self.low is not None and self.high is not None else None
 
 
 def keep_result(db: Connection, evaluation_id: str, position: int, result: bytes) -> None:
+    """Store a metric's packed result."""
     db.execute(
         update(evaluation_metrics)
         .where(
@@ -22,12 +59,24 @@ def keep_result(db: Connection, evaluation_id: str, position: int, result: bytes
     )
 
 
-def read_result(db: Connection, evaluation_id: str, position: int) -> bytes | None:
-    query = select(evaluation_metrics.c.result).where(
-        evaluation_metrics.c.evaluation_id == evaluation_id,
-        evaluation_metrics.c.position == position,
+def read_results(
+    db: Connection, places: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], bytes]:
+    """Packed results by (evaluation, position); those that are not there are left out."""
+    table = evaluation_metrics.c
+    query = select(table.evaluation_id, table.position, table.result).where(
+        tuple_(table.evaluation_id, table.position).in_(sorted(places)), table.result.is_not(None)
     )
-    return db.scalar(query)
+    return {(row[0], row[1]): row[2] for row in db.execute(query)}
+
+
+def results_of(db: Connection, evaluation_id: str) -> list[bytes]:
+    """The packed results of one evaluation, in the order of its metrics."""
+    table = evaluation_metrics.c
+    query = select(table.result).where(
+        table.evaluation_id == evaluation_id, table.result.is_not(None)
+    )
+    return list(db.scalars(query.order_by(table.position)))
 
 
 def replace_scores(db: Connection, evaluation_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -37,31 +86,25 @@ def replace_scores(db: Connection, evaluation_id: str, rows: Sequence[Mapping[st
         db.execute(insert(scores), [{"evaluation_id": evaluation_id, **row} for row in rows])
 
 
-def read_scores(db: Connection, evaluation_ids: Sequence[str]) -> dict[str, list[Any]]:
+def read_scores(db: Connection, evaluation_ids: Sequence[str]) -> dict[str, list[Score]]:
     """Scores of each evaluation, whole set first, then slices, with the metric's name."""
     query = (
-        select(scores, evaluation_metrics.c.name.label("metric"), evaluation_metrics.c.resolved)
-        .join(
-            evaluation_metrics,
-            (evaluation_metrics.c.evaluation_id == scores.c.evaluation_id)
-            & (evaluation_metrics.c.position == scores.c.position),
-        )
+        listing()
         .where(scores.c.evaluation_id.in_(list(evaluation_ids)))
         .order_by(scores.c.evaluation_id, scores.c.slice, scores.c.position, scores.c.name)
     )
-    found: dict[str, list[Any]] = {one: [] for one in evaluation_ids}
+    found: dict[str, list[Score]] = {id: [] for id in evaluation_ids}
     for row in db.execute(query):
-        found[row.evaluation_id].append(row)
+        found[row.evaluation_id].append(Score.from_row(row))
     return found
 
 
-def board(db: Connection, dataset_id: str, name: str, slice_: str) -> list[Any]:
-    """Every value of one score on one dataset version, newest evaluation first."""
-    query = (
+def listing() -> Select[Any]:
+    """The query for all columns of `Score`."""
+    return (
         select(
             scores,
-            evaluations.c.system,
-            evaluations.c.finished_at,
+            evaluations.c.dataset_id,
             evaluation_metrics.c.name.label("metric"),
             evaluation_metrics.c.resolved,
         )
@@ -71,37 +114,4 @@ def board(db: Connection, dataset_id: str, name: str, slice_: str) -> list[Any]:
             (evaluation_metrics.c.evaluation_id == scores.c.evaluation_id)
             & (evaluation_metrics.c.position == scores.c.position),
         )
-        .where(
-            evaluations.c.dataset_id == dataset_id,
-            evaluations.c.status == "succeeded",
-            scores.c.name == name,
-            scores.c.slice == slice_,
-            scores.c.value.is_not(None),
-        )
-        .order_by(evaluations.c.id.desc())
     )
-    return list(db.execute(query))
-
-
-def board_names(db: Connection, dataset_id: str) -> list[str]:
-    """Scores that a board of this dataset version could rank by."""
-    query = (
-        select(scores.c.name)
-        .join(evaluations, evaluations.c.id == scores.c.evaluation_id)
-        .where(evaluations.c.dataset_id == dataset_id, scores.c.value.is_not(None))
-        .distinct()
-    )
-    return sorted(db.scalars(query))
-
-
-def boards(db: Connection) -> list[Any]:
-    """Dataset versions with succeeded evaluations, and which scores they have."""
-    query = (
-        select(datasets.c.id, datasets.c.name, datasets.c.version, scores.c.name.label("score"))
-        .join(evaluations, evaluations.c.dataset_id == datasets.c.id)
-        .join(scores, scores.c.evaluation_id == evaluations.c.id)
-        .where(scores.c.value.is_not(None), scores.c.slice == "")
-        .distinct()
-        .order_by(datasets.c.name, datasets.c.version.desc(), scores.c.name)
-    )
-    return list(db.execute(query))

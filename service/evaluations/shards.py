@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from service.db.rows import Stored
 from service.db.tables import measurements, shards
+
+
+@dataclass(frozen=True, slots=True)
+class Shard(Stored):
+    """Samples `start` to `stop` of an evaluation; `position`: of the metric at work on them."""
+
+    number: int
+    start: int
+    stop: int
+    finished: bool
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement(Stored):
+    """A shard's evidence for one metric, or the error that it ended with."""
+
+    shard: int
+    evidence: bytes | None
+    error: Mapping[str, Any] | None
 
 
 def create(db: Connection, evaluation_id: str, size: int, shard_size: int) -> list[int]:
@@ -26,9 +48,10 @@ def create(db: Connection, evaluation_id: str, size: int, shard_size: int) -> li
     return list(range(len(rows)))
 
 
-def get(db: Connection, evaluation_id: str, number: int) -> Any | None:
-    query = select(shards).where(_is(evaluation_id, number))
-    return db.execute(query).one_or_none()
+def get(db: Connection, evaluation_id: str, number: int) -> Shard | None:
+    """The shard; None where there is none."""
+    row = db.execute(select(shards).where(_is(evaluation_id, number))).one_or_none()
+    return Shard.from_row(row) if row is not None else None
 
 
 def begin(db: Connection, evaluation_id: str, number: int) -> None:
@@ -89,14 +112,14 @@ def measured(db: Connection, evaluation_id: str, number: int) -> set[int]:
     return set(db.scalars(query))
 
 
-def read(db: Connection, evaluation_id: str, position: int) -> Sequence[Any]:
-    """(shard, evidence, error) of one metric, in the order of the shards."""
+def read(db: Connection, evaluation_id: str, position: int) -> list[Measurement]:
+    """Of one metric, in the order of the shards."""
     query = (
         select(measurements.c.shard, measurements.c.evidence, measurements.c.error)
         .where(measurements.c.evaluation_id == evaluation_id, measurements.c.position == position)
         .order_by(measurements.c.shard)
     )
-    return db.execute(query).all()
+    return [Measurement.from_row(row) for row in db.execute(query)]
 
 
 def drop(db: Connection, evaluation_id: str, position: int) -> None:
@@ -108,5 +131,5 @@ def drop(db: Connection, evaluation_id: str, position: int) -> None:
     )
 
 
-def _is(evaluation_id: str, number: int) -> Any:
+def _is(evaluation_id: str, number: int) -> ColumnElement[bool]:
     return (shards.c.evaluation_id == evaluation_id) & (shards.c.number == number)

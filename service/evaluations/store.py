@@ -12,26 +12,60 @@ the closing of the last shard all happen under it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db import events
-from service.db.bulk import copy
 from service.db.identifiers import new
-from service.db.tables import datasets, evaluation_metrics, evaluations, outputs, records, shards
+from service.db.pages import paged
+from service.db.rows import Stored
+from service.db.tables import datasets, evaluation_metrics, evaluations, shards
+from service.evaluations import plans
+from service.evaluations.plans import MetricRequest
 from service.jobs import queue
 
 FINAL = ("succeeded", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
-class MetricRequest:
-    name: str
-    params: Mapping[str, Any]
+class Evaluation(Stored):
+    """An evaluation with its dataset's name and version, and its progress in measurements.
+
+    A measurement is one sample under one metric; a sample to generate counts as one more.
+    """
+
+    id: str
+    system: str
+    dataset_id: str
+    dataset_name: str
+    dataset_version: int
+    model: str | None  # generates the outputs; None: they were given
+    generation: Mapping[str, Any] | None
+    slices: list[str]  # metadata keys
+    status: str
+    seed: int
+    replicates: int
+    level: float
+    size: int  # samples
+    error: Mapping[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    done: int  # measurements
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class State(Stored):
+    """How far a locked evaluation is; `closing`: all its shards are in."""
+
+    status: str
+    closing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +85,6 @@ class Task:
         return {"task": self.name, "ids": dict(self.ids)}
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One metric of an evaluation."""
-
-    position: int
-    name: str
-    params: Mapping[str, Any]
-    resolved: Mapping[str, Any] | None
-    signature: Mapping[str, str] | None
-    error: Mapping[str, Any] | None
-
-
 def create(
     db: Connection,
     *,
@@ -71,6 +93,7 @@ def create(
     size: int,
     metrics: Sequence[MetricRequest],
     model: str | None,
+    models: Sequence[str] = (),
     generation: Mapping[str, Any] | None,
     slices: Sequence[str],
     seed: int,
@@ -80,16 +103,18 @@ def create(
 ) -> str:
     """Store a queued evaluation and return its id.
 
-    `on_end` is deferred once, when it has succeeded, failed or been cancelled.
+    models  names of the models that the metrics run; with `model`, all that the evaluation needs
+    on_end  is deferred once, when it has succeeded, failed or been cancelled
     """
-    made = new("eval")
+    id = new("eval")
     db.execute(
         insert(evaluations).values(
-            id=made,
+            id=id,
             system=system,
             dataset_id=dataset_id,
             size=size,
             model=model,
+            models=sorted({*models, *([model] if model is not None else [])}),
             generation=generation,
             slices=list(slices),
             seed=seed,
@@ -98,83 +123,25 @@ def create(
             on_end=on_end.as_json() if on_end is not None else None,
         )
     )
-    db.execute(
-        insert(evaluation_metrics),
-        [
-            {
-                "evaluation_id": made,
-                "position": position,
-                "name": metric.name,
-                "params": dict(metric.params),
-            }
-            for position, metric in enumerate(metrics)
-        ],
-    )
-    return made
+    plans.create(db, id, metrics)
+    return id
 
 
-def add_outputs(db: Connection, evaluation_id: str, texts: Iterable[tuple[int, list[str]]]) -> None:
-    """Store (record index, outputs) of a new evaluation."""
-    rows = ((evaluation_id, index, outs) for index, outs in texts)
-    copy(db, outputs, ("evaluation_id", "index", "texts"), rows)
-
-
-def keep_outputs(db: Connection, evaluation_id: str, texts: Mapping[int, list[str]]) -> None:
-    """Store generated outputs; what is there already stays."""
-    rows = [
-        {"evaluation_id": evaluation_id, "index": index, "texts": outs}
-        for index, outs in texts.items()
-    ]
-    if rows:
-        db.execute(insert(outputs).values(rows).on_conflict_do_nothing())
-
-
-def read_outputs(
-    db: Connection, evaluation_id: str, start: int = 0, stop: int | None = None
-) -> dict[int, list[str]]:
-    query = select(outputs.c.index, outputs.c.texts).where(
-        outputs.c.evaluation_id == evaluation_id, outputs.c.index >= start
-    )
-    if stop is not None:
-        query = query.where(outputs.c.index < stop)
-    return {row[0]: row[1] for row in db.execute(query)}
-
-
-def read_counts(db: Connection, evaluation_id: str) -> dict[int, int]:
-    """How many outputs each sample has, by index."""
-    query = select(outputs.c.index, func.cardinality(outputs.c.texts)).where(
-        outputs.c.evaluation_id == evaluation_id
-    )
-    return {row[0]: row[1] for row in db.execute(query)}
-
-
-def read_at(db: Connection, evaluation_id: str, indices: Sequence[int]) -> dict[int, Any]:
-    """(content, texts) of the samples at `indices`."""
-    query = (
-        select(records.c.index, records.c.content, outputs.c.texts)
-        .select_from(evaluations)
-        .join(records, records.c.dataset_id == evaluations.c.dataset_id)
-        .outerjoin(
-            outputs,
-            (outputs.c.evaluation_id == evaluations.c.id) & (outputs.c.index == records.c.index),
-        )
-        .where(evaluations.c.id == evaluation_id, records.c.index.in_(list(indices)))
-    )
-    return {row[0]: row for row in db.execute(query)}
-
-
-def lock(db: Connection, evaluation_id: str) -> Any | None:
-    """The evaluation's row, locked until the transaction ends; None when there is none."""
+def lock(db: Connection, evaluation_id: str) -> State | None:
+    """The evaluation's state, its row locked until the transaction ends; None without a row."""
     query = select(evaluations).where(evaluations.c.id == evaluation_id).with_for_update()
-    return db.execute(query).one_or_none()
+    row = db.execute(query).one_or_none()
+    return State.from_row(row) if row is not None else None
 
 
-def get(db: Connection, evaluation_id: str) -> Any | None:
-    """The row, with its dataset's name and version, and `done` and `total` measurements."""
-    return db.execute(_listing().where(evaluations.c.id == evaluation_id)).one_or_none()
+def get(db: Connection, evaluation_id: str) -> Evaluation | None:
+    """The evaluation; None where there is none."""
+    row = db.execute(_listing().where(evaluations.c.id == evaluation_id)).one_or_none()
+    return Evaluation.from_row(row) if row is not None else None
 
 
 def status(db: Connection, evaluation_id: str) -> str | None:
+    """The evaluation's status; None where there is none."""
     query = select(evaluations.c.status).where(evaluations.c.id == evaluation_id)
     return db.scalar(query)
 
@@ -188,64 +155,17 @@ def page(
     system: str | None = None,
     dataset_id: str | None = None,
     status: str | None = None,
-) -> list[Any]:
-    order = evaluations.c.id.desc() if descending else evaluations.c.id.asc()
-    query = _listing().order_by(order).limit(limit)
-    if after:
-        query = query.where(evaluations.c.id < after if descending else evaluations.c.id > after)
+) -> list[Evaluation]:
+    """Up to `limit` evaluations after the id `after`, by time of creation."""
+    query = _listing()
     if system:
         query = query.where(evaluations.c.system == system)
     if dataset_id:
         query = query.where(evaluations.c.dataset_id == dataset_id)
     if status:
         query = query.where(evaluations.c.status == status)
-    return list(db.execute(query))
-
-
-def plans(db: Connection, evaluation_id: str) -> list[Plan]:
-    """The evaluation's metrics, in the order asked for."""
-    return plans_of(db, [evaluation_id])[evaluation_id]
-
-
-def plans_of(db: Connection, evaluation_ids: Sequence[str]) -> dict[str, list[Plan]]:
-    """The metrics of each of the evaluations."""
-    columns = evaluation_metrics.c
-    query = (
-        select(
-            columns.evaluation_id,
-            columns.position,
-            columns.name,
-            columns.params,
-            columns.resolved,
-            columns.signature,
-            columns.error,
-        )
-        .where(columns.evaluation_id.in_(list(evaluation_ids)))
-        .order_by(columns.evaluation_id, columns.position)
-    )
-    found: dict[str, list[Plan]] = {one: [] for one in evaluation_ids}
-    for evaluation_id, *plan in db.execute(query):
-        found[evaluation_id].append(Plan(*plan))
-    return found
-
-
-def set_plan(
-    db: Connection,
-    evaluation_id: str,
-    position: int,
-    *,
-    resolved: Mapping[str, Any] | None = None,
-    signature: Mapping[str, str] | None = None,
-    error: Mapping[str, Any] | None = None,
-) -> None:
-    db.execute(
-        update(evaluation_metrics)
-        .where(
-            evaluation_metrics.c.evaluation_id == evaluation_id,
-            evaluation_metrics.c.position == position,
-        )
-        .values(resolved=resolved, signature=signature, error=error)
-    )
+    query = paged(query, evaluations.c.id, after=after, limit=limit, descending=descending)
+    return [Evaluation.from_row(row) for row in db.execute(query)]
 
 
 def start(db: Connection, evaluation_id: str, data: Mapping[str, Any]) -> None:
@@ -284,26 +204,22 @@ def finish(
         queue.defer(db, task.name, **task.ids)
 
 
-def _set(db: Connection, evaluation_id: str, **values: Any) -> None:
+def _set(db: Connection, evaluation_id: str, **values: object) -> None:
     db.execute(update(evaluations).where(evaluations.c.id == evaluation_id).values(**values))
 
 
-def _listing() -> Any:
-    """Rows of evaluations with dataset, and progress counted in measurements.
-
-    A measurement is one sample under one metric; a sample to generate counts as one more.
-    """
+def _listing() -> Select[Any]:
     done = (
         select(func.coalesce(func.sum(shards.c.done), 0))
         .where(shards.c.evaluation_id == evaluations.c.id)
         .scalar_subquery()
     )
-    asked = (
+    metrics = (
         select(func.count())
         .where(evaluation_metrics.c.evaluation_id == evaluations.c.id)
         .scalar_subquery()
     )
-    steps = asked + func.num_nonnulls(evaluations.c.model)
+    steps = metrics + func.num_nonnulls(evaluations.c.model)
     return select(
         evaluations,
         datasets.c.name.label("dataset_name"),

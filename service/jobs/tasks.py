@@ -33,8 +33,8 @@ HANDLERS: Mapping[str, str] = {
     "evaluate.close.failed": "service.evaluations.jobs:close_failed",
     "train.run": "service.training.jobs:run",
     "train.run.failed": "service.training.jobs:run_failed",
-    "train.judge": "service.training.selection:judge",  # as deferred by earlier versions
-    "train.select": "service.training.selection:judge",
+    "train.judge": "service.training.selection:select",  # as deferred by earlier versions
+    "train.select": "service.training.selection:select",
     "checkpoint.merge": "service.training.merge_lora:merge",
     "checkpoint.merge.failed": "service.training.merge_lora:merge_failed",
     "score.batch": "service.scoring.jobs:score_batch",

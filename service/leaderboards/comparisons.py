@@ -2,74 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
 import numpy as np
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from metrics.core.compare import Comparison, Test, Testing
+from metrics.core.compare import Comparison, Testing
 from metrics.core.signature import difference
 from metrics.statistics.ranking import holm
 from service.datasets import store as datasets
 from service.errors import ApiError, invalid
-from service.evaluations import scores as results
 from service.evaluations import store as evaluations
+from service.evaluations.scores import Score, read_scores
+from service.evaluations.store import Evaluation
 from service.http.dependencies import CurrentSettings, Transaction
-from service.http.fields import Name, Schema
-from service.leaderboards.paired import paired_result, tested
-from service.settings import Settings
+from service.leaderboards.paired import PairedResult, paired_results, tested
+from service.leaderboards.schemas import ComparisonIn, ComparisonOut, ResultOut
 
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"])
-
-
-class ComparisonIn(Schema):
-    """Two finished evaluations; `metrics` may name metrics or single scores (default: all)."""
-
-    evaluations: Annotated[list[Name], Field(min_length=2, max_length=2)]
-    metrics: list[Name] | None = None
-    test: Test = "paired_bootstrap"
-    recipe: Literal["centred", "sacrebleu"] = "centred"
-    correction: Literal["holm", "none"] = "holm"
-    trials: Annotated[int, Field(ge=100, le=100_000)] = 10_000
-
-    model_config = {
-        "json_schema_extra": {
-            "examples": [{"evaluations": ["eval_a", "eval_b"], "metrics": ["bleu"]}]
-        }
-    }
-
-
-class ResultOut(BaseModel):
-    """`difference` is a - b with its interval; `p_corrected` is over all results shown here."""
-
-    metric: str
-    name: str
-    a: float | None
-    b: float | None
-    difference: float | None
-    interval: tuple[float, float] | None
-    p_value: float | None
-    p_corrected: float | None
-    significant: bool | None  # at 5%, corrected
-    n: int
-    test: str
-    higher_is_better: bool
-    signature: str
-    error: str | None = None
-
-
-class ComparisonOut(BaseModel):
-    object: str = "comparison"
-    a: str
-    b: str
-    system_a: str
-    system_b: str
-    test: str
-    recipe: str
-    correction: str
-    results: list[ResultOut]
 
 
 @router.post("", summary="Compare two evaluations")
@@ -80,9 +29,13 @@ def create_comparison(
     signatures differ are not compared: `error` says how they differ."""
     rows = [_finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)]
     _same_samples(db, *rows)
-    scores = results.read_scores(db, body.evaluations)
+    scores = read_scores(db, body.evaluations)
     pairs = _pairs(scores[body.evaluations[0]], scores[body.evaluations[1]], body.metrics)
-    shown = [_result(db, settings, body, left, right) for left, right in pairs]
+    paired = paired_results(db, settings, [score for pair in pairs for score in pair])
+    shown = [
+        _result(body, left, right, paired[2 * at], paired[2 * at + 1])
+        for at, (left, right) in enumerate(pairs)
+    ]
     _correct(shown, body.correction)
     return ComparisonOut(
         a=rows[0].id,
@@ -96,7 +49,7 @@ def create_comparison(
     )
 
 
-def _finished(db: Connection, evaluation: str, param: str) -> Any:
+def _finished(db: Connection, evaluation: str, param: str) -> Evaluation:
     row = evaluations.get(db, evaluation)
     if row is None:
         raise ApiError(404, "evaluation_not_found", f"there is no evaluation {evaluation!r}", param)
@@ -106,7 +59,7 @@ def _finished(db: Connection, evaluation: str, param: str) -> Any:
     return row
 
 
-def _same_samples(db: Connection, a: Any, b: Any) -> None:
+def _same_samples(db: Connection, a: Evaluation, b: Evaluation) -> None:
     """Raises 422 when an id names one sample in the one dataset and another in the other."""
     if a.dataset_id == b.dataset_id:
         return
@@ -120,14 +73,16 @@ def _same_samples(db: Connection, a: Any, b: Any) -> None:
         raise invalid("different_samples", message, "evaluations")
 
 
-def _named(row: Any) -> str:
+def _named(row: Evaluation) -> str:
     return f"{row.dataset_name}@{row.dataset_version}"
 
 
-def _pairs(left: list[Any], right: list[Any], names: list[str] | None) -> list[tuple[Any, Any]]:
+def _pairs(
+    left: list[Score], right: list[Score], names: list[str] | None
+) -> list[tuple[Score, Score]]:
     """Scores of the same name in both, whole sets only; of several, that of the same signature."""
-    theirs: dict[str, Any] = {}
-    exactly: dict[tuple[str, str | None], Any] = {}
+    theirs: dict[str, Score] = {}
+    exactly: dict[tuple[str, str | None], Score] = {}
     for score in right:
         if not score.slice:
             theirs.setdefault(score.name, score)
@@ -150,7 +105,11 @@ def _pairs(left: list[Any], right: list[Any], names: list[str] | None) -> list[t
 
 
 def _result(
-    db: Connection, settings: Settings, body: ComparisonIn, left: Any, right: Any
+    body: ComparisonIn,
+    left: Score,
+    right: Score,
+    a: PairedResult | None,
+    b: PairedResult | None,
 ) -> ResultOut:
     shown = ResultOut(
         metric=left.metric,
@@ -171,10 +130,9 @@ def _result(
         shown.error = "one of the two has no value"
         return shown
     if left.signature != right.signature:
-        parts = "; ".join(difference(left.signature, right.signature))
+        parts = "; ".join(difference(left.signature or "", right.signature or ""))
         shown.error = f"the signatures differ, so the values cannot be compared: {parts}"
         return shown
-    a, b = paired_result(db, settings, left), paired_result(db, settings, right)
     if a is None or b is None:
         shown.error = "the rows behind the values are gone"
         return shown

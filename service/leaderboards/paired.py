@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,7 @@ from metrics.core.metric import BoundMetric
 from metrics.core.packing import unpack
 from metrics.core.result import Result
 from service.datasets import store as datasets
-from service.evaluations import scores as results
-from service.evaluations import store as evaluations
+from service.evaluations.scores import Score, read_results
 from service.settings import Settings
 
 
@@ -32,20 +30,33 @@ class PairedResult:
     index: int  # of the score in question, among the metric's
 
 
-def paired_result(db: Connection, settings: Settings, row: Any) -> PairedResult | None:
-    """The paired_result behind a row of scores; None when what it rests on is gone."""
-    packed = results.read_result(db, row.evaluation_id, row.position)
-    evaluation = evaluations.get(db, row.evaluation_id)
-    if packed is None or evaluation is None:
+def paired_results(
+    db: Connection, settings: Settings, scores: Sequence[Score]
+) -> list[PairedResult | None]:
+    """The result behind each score; None where what it rests on is gone.
+
+    A result behind several scores is read and unpacked once, and the ids of a dataset once.
+    """
+    packed = read_results(db, {(score.evaluation_id, score.position) for score in scores})
+    results = {place: unpack(data) for place, data in packed.items()}
+    ids = {id: datasets.read_ids(db, id) for id in {score.dataset_id for score in scores}}
+    return [
+        _paired(settings, score, results.get((score.evaluation_id, score.position)), ids)
+        for score in scores
+    ]
+
+
+def _paired(
+    settings: Settings, score: Score, result: Result | None, ids: Mapping[str, list[str]]
+) -> PairedResult | None:
+    if result is None:
         return None
     try:
-        metric = find(row.metric, settings.metric_roots).bind(row.resolved)
-    except ReportedError:
+        metric = find(score.metric, settings.metric_roots).bind(score.resolved)
+    except ReportedError:  # its declaration has changed since, or its folder is gone
         return None
-    result = unpack(packed)
-    index = [score.name for score in result.scores].index(row.name)
-    ids = datasets.read_ids(db, evaluation.dataset_id)
-    return PairedResult(metric, result, ids, index)
+    index = [one.name for one in result.scores].index(score.name)
+    return PairedResult(metric, result, ids[score.dataset_id], index)
 
 
 def tested(a: PairedResult, b: PairedResult, testing: Testing) -> Comparison:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from metrics.core.signature import difference
 from metrics.statistics.ranking import ranks
+from service.datasets import store as datasets
 from service.errors import ApiError, not_found
-from service.evaluations import scores as results
-from service.evaluations.checks import existing
 from service.http.dependencies import CurrentSettings, Transaction
-from service.leaderboards.paired import paired_result, pairwise_p
+from service.leaderboards import store as leaderboards
+from service.leaderboards.paired import paired_results, pairwise_p
+from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard, LeftOut
+from service.leaderboards.store import BoardScore
 from service.settings import Settings
 
 router = APIRouter(prefix="/v1/leaderboards", tags=["leaderboards"])
@@ -26,64 +26,14 @@ router = APIRouter(prefix="/v1/leaderboards", tags=["leaderboards"])
 LEVEL = 0.05
 
 
-class BoardRow(BaseModel):
-    """`rank_interval`: the ranks left open by the pairwise differences that are significant at 5%
-    (paired by sample, Holm-corrected over all pairs of the board)."""
-
-    rank: int
-    rank_interval: tuple[int, int]
-    system: str
-    evaluation: str
-    value: float
-    interval: tuple[float, float] | None
-    n: int
-    missing: int
-    p_vs_next: float | None  # corrected; against the row below
-    finished_at: datetime
-
-
-class LeftOut(BaseModel):
-    """A system that is not on the board, and why."""
-
-    system: str
-    evaluation: str
-    signature: str
-    reason: str
-
-
-class Leaderboard(BaseModel):
-    object: str = "leaderboard"
-    dataset: str
-    version: int
-    dataset_id: str
-    metric: str
-    slice: str | None
-    higher_is_better: bool
-    signature: str
-    signatures: list[str]
-    rows: list[BoardRow]
-    left_out: list[LeftOut]
-
-
-class BoardEntry(BaseModel):
-    dataset: str
-    version: int
-    dataset_id: str
-    metrics: list[str]
-
-
-class Boards(BaseModel):
-    object: str = "list"
-    data: list[BoardEntry]
-
-
 @router.get("", summary="Which boards there are")
 def list_leaderboards(db: Transaction) -> Boards:
-    found: dict[str, BoardEntry] = {}
-    for row in results.boards(db):
+    """Every dataset version with values, and the scores it has."""
+    entries: dict[str, BoardEntry] = {}
+    for row in leaderboards.boards(db):
         entry = BoardEntry(dataset=row.name, version=row.version, dataset_id=row.id, metrics=[])
-        found.setdefault(row.id, entry).metrics.append(row.score)
-    return Boards(data=list(found.values()))
+        entries.setdefault(row.id, entry).metrics.append(row.score)
+    return Boards(data=list(entries.values()))
 
 
 @router.get("/{dataset:path}", summary="One board")  # names may hold slashes
@@ -99,14 +49,14 @@ def get_leaderboard(
 ) -> Leaderboard:
     """Each system's newest evaluation. Values of different signatures are never ranked together:
     those left out are listed with the parts in which they differ."""
-    found = existing(db, dataset)
-    rows = results.board(db, found.id, metric, slice or "")
+    version = datasets.require(db, dataset)
+    rows = leaderboards.board(db, version.id, metric, slice or "")
     if not rows:
-        names = results.board_names(db, found.id)
+        names = leaderboards.names(db, version.id)
         hint = f"there are {', '.join(names)}" if names else "nothing has been evaluated on it yet"
         raise not_found("leaderboard", f"{dataset} by {metric}", hint)
     chosen = signature or _commonest(rows)
-    newest: dict[str, Any] = {}
+    newest: dict[str, BoardScore] = {}
     for row in rows:
         if row.signature == chosen:
             newest.setdefault(row.system, row)
@@ -114,9 +64,9 @@ def get_leaderboard(
         message = f"no evaluation on {dataset!r} has this signature of {metric}"
         raise ApiError(404, "signature_not_found", message, "signature")
     return Leaderboard(
-        dataset=found.name,
-        version=found.version,
-        dataset_id=found.id,
+        dataset=version.name,
+        version=version.version,
+        dataset_id=version.id,
         metric=metric,
         slice=slice,
         higher_is_better=rows[0].higher_is_better,
@@ -127,20 +77,20 @@ def get_leaderboard(
     )
 
 
-def _commonest(rows: Sequence[Any]) -> str:
+def _commonest(rows: Sequence[BoardScore]) -> str:
     """The signature of most systems; of equally common ones, the newest evaluation's."""
     systems = Counter(signature for signature, _ in {(row.signature, row.system) for row in rows})
     most = max(systems.values())
-    return next(str(row.signature) for row in rows if systems[row.signature] == most)
+    return next(row.signature for row in rows if systems[row.signature] == most)
 
 
-def _ranked(db: Connection, settings: Settings, rows: list[Any]) -> list[BoardRow]:
+def _ranked(db: Connection, settings: Settings, rows: list[BoardScore]) -> list[BoardRow]:
     values = np.array([row.value for row in rows])
-    better = bool(rows[0].higher_is_better)
+    better = rows[0].higher_is_better
     # paired tests are over the whole set: replicates of slices are not kept
     whole = rows[0].slice == ""
-    paired_results = [paired_result(db, settings, row) if whole else None for row in rows]
-    found = ranks(values, pairwise_p(paired_results), higher_is_better=better, alpha=LEVEL)
+    paired = paired_results(db, settings, rows) if whole else [None] * len(rows)
+    found = ranks(values, pairwise_p(paired), higher_is_better=better, alpha=LEVEL)
     order = sorted(range(len(rows)), key=lambda at: (int(found.rank[at]), rows[at].system))
     shown = []
     for place, at in enumerate(order):
@@ -154,7 +104,7 @@ def _ranked(db: Connection, settings: Settings, rows: list[Any]) -> list[BoardRo
                 system=row.system,
                 evaluation=row.evaluation_id,
                 value=row.value,
-                interval=(row.low, row.high) if row.low is not None else None,
+                interval=row.interval,
                 n=row.n,
                 missing=row.missing,
                 p_vs_next=p_value if np.isfinite(p_value) else None,
@@ -164,8 +114,10 @@ def _ranked(db: Connection, settings: Settings, rows: list[Any]) -> list[BoardRo
     return shown
 
 
-def _left_out(rows: Sequence[Any], newest: dict[str, Any], chosen: str) -> list[LeftOut]:
-    absent: dict[str, Any] = {}
+def _left_out(
+    rows: Sequence[BoardScore], newest: dict[str, BoardScore], chosen: str
+) -> list[LeftOut]:
+    absent: dict[str, BoardScore] = {}
     for row in rows:
         if row.system not in newest:
             absent.setdefault(row.system, row)

@@ -14,7 +14,7 @@ from inference.errors import Cancelled, ReportedError
 from metrics import find
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import BoundMetric, Sample
+from metrics.core.metric import BoundMetric, Ints, Sample
 from metrics.core.result import Result, conclude
 from metrics.core.signature import parts
 from service.evaluations.cache import StoredEvidence
@@ -114,7 +114,7 @@ def _score(
         try:
             signature = parts(metric, context.models)
             evidence = measure(metric, items, context.models, cache, watch)
-            _share(metric, signature, evidence, unit, together)
+            _split(metric, signature, evidence, unit, together)
         except Cancelled:
             raise
         except ReportedError as error:
@@ -130,11 +130,11 @@ def _score(
     }
 
 
-def _share(
+def _split(
     metric: BoundMetric,
     signature: dict[str, str],
     evidence: Evidence,
-    unit: Any,
+    unit: Ints,
     together: Sequence[Waiting],
 ) -> None:
     """Each request's part of the evidence, concluded as its own set."""

@@ -9,65 +9,25 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header
-from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from service.errors import ApiError, invalid
 from service.evaluations.checks import (
-    Metrics,
     RequestedMetric,
-    Samples,
-    fit,
-    known_metrics,
+    bound_metrics,
+    check_samples,
     unique_ids,
 )
 from service.http.dependencies import CurrentGate, CurrentSettings
-from service.http.fields import Schema
 from service.http.waiting import preferred_wait, until
 from service.jobs import queue
 from service.scoring import store as score_requests
+from service.scoring.schemas import ScoreIn, ScoresOut
 from service.settings import Settings
 
 router = APIRouter(prefix="/v1/score", tags=["score"])
 
 DEFAULT_WAIT = 120.0  # seconds
-
-
-class ScoreIn(Schema):
-    metrics: Metrics
-    samples: Annotated[Samples, Field(max_length=10_000)]
-
-    model_config = {
-        "json_schema_extra": {
-            "examples": [
-                {
-                    "metrics": ["chrf", {"name": "rouge", "params": {"tokenizer": "unicode"}}],
-                    "samples": [
-                        {
-                            "output": "Кошка сидит на окне.",
-                            "references": ["На окне сидит кошка."],
-                        }
-                    ],
-                }
-            ]
-        }
-    }
-
-
-class ScoredOut(BaseModel):
-    value: float | None
-    per_sample: list[float | None] | None = None  # null for metrics of a set
-    n: int = 0
-    missing: int = 0
-    higher_is_better: bool | None = None
-    signature: str | None = None
-    warnings: list[str] = Field(default_factory=list)
-    error: dict[str, Any] | None = None
-
-
-class ScoresOut(BaseModel):
-    object: str = "scores"
-    scores: dict[str, ScoredOut]
 
 
 @router.post("", summary="Score outputs now")
@@ -103,7 +63,7 @@ async def score(
 
 
 def _queue(db: Connection, settings: Settings, body: ScoreIn) -> str:
-    asked = known_metrics(body.metrics, settings, db)
+    asked = bound_metrics(db, settings, body.metrics)
     samples = [sample.sample(index) for index, sample in enumerate(body.samples)]
     for index, sample in enumerate(samples):
         if not sample.outputs:
@@ -111,7 +71,7 @@ def _queue(db: Connection, settings: Settings, body: ScoreIn) -> str:
             raise invalid("missing_output", message, f"samples[{index}].output")
     unique_ids(samples)
     _unique_names(asked)
-    fit(asked, samples)
+    check_samples(asked, samples)
     metrics = [{"name": one.metric.name, "params": one.metric.dump()} for one in asked]
     content = {
         "metrics": metrics,

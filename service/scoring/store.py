@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from service.db.identifiers import new
 from service.db.notices import notify
+from service.db.rows import Stored
 from service.db.tables import score_requests
 from service.settings import Settings
 
@@ -18,15 +19,18 @@ SECONDS_KEPT = 3600  # of a request: nobody waits for an answer that long
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Stored):
+    """A request that waits for its answer: its metrics and samples, as JSON."""
+
     id: str
     request: Mapping[str, Any]
 
 
 def add(db: Connection, group: bytes, request: Mapping[str, Any]) -> str:
-    made = new("score")
-    db.execute(insert(score_requests).values(id=made, group=group, request=dict(request)))
-    return made
+    """Store a request and return its id; those of one `group` are measured together."""
+    id = new("score")
+    db.execute(insert(score_requests).values(id=id, group=group, request=dict(request)))
+    return id
 
 
 def take(db: Connection, request_id: str, limit: int) -> list[Pending]:
@@ -48,7 +52,7 @@ def take(db: Connection, request_id: str, limit: int) -> list[Pending]:
     ours = [request_id, *_locked(db, list(db.scalars(others)))]
     # read again: one that was locked a moment ago may have been answered since
     found = db.execute(select(score_requests).where(score_requests.c.id.in_(ours), waiting))
-    rows = {row.id: Pending(row.id, row.request) for row in found}
+    rows = {row.id: Pending.from_row(row) for row in found}
     if request_id not in rows:
         return []
     return [rows[one] for one in ours if one in rows]

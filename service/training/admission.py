@@ -1,11 +1,10 @@
-"""What may be asked of `POST /v1/training_jobs`, and its admission."""
+"""What `POST /v1/training_jobs` lets in: checked against dataset, rewards and memory, stored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
 from sqlalchemy import Connection
 
 import trainers
@@ -15,80 +14,17 @@ from metrics.core.metric import Sample
 from service.datasets import store as datasets
 from service.devices import store as devices
 from service.errors import invalid, of_metric, within
-from service.evaluations.admission import GenerationIn
-from service.evaluations.checks import (
-    Metrics,
-    RequestedMetric,
-    existing,
-    fit,
-    known_metrics,
-    known_model,
-)
-from service.evaluations.store import MetricRequest
-from service.http.fields import Json, Name, Schema
+from service.evaluations.checks import RequestedMetric, bound_metrics, check_samples
+from service.evaluations.plans import MetricRequest, models_of
 from service.jobs import queue
+from service.models import store as models
 from service.settings import Settings
 from service.training import memory
 from service.training import store as training
+from service.training.schemas import HeldOutIn, TrainingIn
 from trainers.job.declaration import AnyTrainer
-from trainers.job.fsdp import Fsdp
 from trainers.job.fsdp import refusal as unshardable
 from trainers.job.options import Options, RewardedOptions
-
-
-class HeldOutIn(Schema):
-    """How the starting model and every checkpoint are scored."""
-
-    dataset: Name
-    metrics: Metrics
-    generation: GenerationIn = Field(default_factory=GenerationIn)
-    select_by: Name | None = None  # a score: the best checkpoint by the lower end of its interval
-    watch: list[Name] | None = None  # scores that must not fall as the reward rises
-    pause_on_divergence: bool = False
-    keep_last: Annotated[int, Field(ge=1)] | None = None  # and the best one; null keeps all
-
-
-class ResourcesIn(Schema):
-    """Where the job runs."""
-
-    processes: Annotated[int, Field(ge=1, le=64)] = Field(
-        default=1, description="Above 1: under torchrun, one a GPU; `batch_size` counts for each."
-    )
-    fsdp: Fsdp | None = Field(
-        default=None,
-        description="Share weights, gradients and the optimiser's state among the processes; `{}` "
-        "is enough. null: each process holds all of them (DDP). Not for ppo.",
-    )
-
-
-class TrainingIn(Schema):
-    """A method (`GET /v1/trainers`), a model, a dataset, the method's options."""
-
-    method: str
-    model: Name
-    dataset: Name
-    options: Json = Field(default_factory=dict)
-    evaluation: HeldOutIn | None = None
-    resources: ResourcesIn = Field(default_factory=ResourcesIn)
-
-    model_config = {
-        "json_schema_extra": {
-            "examples": [
-                {
-                    "method": "dpo",
-                    "model": "builtin/smollm2-135m-instruct",
-                    "dataset": "polite",
-                    "options": {"max_steps": 20, "save_steps": 10, "lora": True, "beta": 0.1},
-                    "evaluation": {
-                        "dataset": "capitals",
-                        "metrics": ["token_f1", "length"],
-                        "generation": {"max_new_tokens": 24},
-                        "select_by": "token_f1",
-                    },
-                }
-            ]
-        }
-    }
 
 
 def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
@@ -102,26 +38,36 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
     if unable is not None:
         field, reason = unable
         raise invalid("unsupported", reason, field)
-    known_model(body.model, settings, "model", db)
-    dataset = existing(db, body.dataset, "dataset")
+    models.require(db, settings, body.model, "model")
+    dataset = datasets.require(db, body.dataset, "dataset")
     if dataset.kind not in trainer.kinds:
         message = f"{trainer.name} trains on {trainer.kind}; {dataset.name!r} holds {dataset.kind}"
         raise invalid("wrong_kind", message, "dataset")
     _known_rewards(db, settings, trainer, options, dataset.id)
     need = _admitted(db, settings, trainer, options, body, dataset.id)
-    made = training.create(
+    id = training.create(
         db,
         method=trainer.name,
         model=body.model,
+        models=_models(settings, body, options),
         dataset_id=dataset.id,
         options=options.model_dump(mode="json"),
         evaluation=_held_out(db, body.evaluation, settings),
         resources=body.resources.model_dump(mode="json"),
     )
     if need is not None:
-        training.change(db, made, report={"memory": dict(need)})
-    queue.defer(db, "train.run", queue="train", job=made)
-    return made
+        training.change(db, id, report={"memory": dict(need)})
+    queue.defer(db, "train.run", queue="train", job=id)
+    return id
+
+
+def _models(settings: Settings, body: TrainingIn, options: Options) -> list[str]:
+    """Names of all models that the job and its evaluations load."""
+    rewards = options.rewards if isinstance(options, RewardedOptions) else ()
+    measured = body.evaluation.metrics if body.evaluation is not None else []
+    requests = [MetricRequest(one.metric, one.params) for one in rewards]
+    requests += [MetricRequest(one.name, one.params) for one in measured]
+    return sorted({body.model, *models_of(requests, settings.metric_roots)})
 
 
 def _admitted(
@@ -165,9 +111,9 @@ def _known_rewards(
             message = f"{metric.name} has no score {reward.name!r}; it has {names}"
             raise invalid("unknown_score", message, f"{at}.name")
         for name in metric.models:
-            known_model(name, settings, f"{at}.params.model", db)
+            models.require(db, settings, name, f"{at}.params.model")
         asked = RequestedMetric(metric, MetricRequest(reward.metric, reward.params))
-        fit([asked], _with_outputs(db, dataset_id), "records")
+        check_samples([asked], _with_outputs(db, dataset_id), "records")
 
 
 def _with_outputs(db: Connection, dataset_id: str) -> list[Sample]:
@@ -180,9 +126,9 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
     if asked is None:
         return None
     with within("evaluation"):
-        metrics = known_metrics(asked.metrics, settings, db)
-        dataset = existing(db, asked.dataset, "dataset")
-        fit(metrics, _with_outputs(db, dataset.id), "records")
+        metrics = bound_metrics(db, settings, asked.metrics)
+        dataset = datasets.require(db, asked.dataset, "dataset")
+        check_samples(metrics, _with_outputs(db, dataset.id), "records")
     names = [name for one in metrics for name in one.metric.score_names]
     watch = asked.watch if asked.watch is not None else [asked.select_by] * bool(asked.select_by)
     for at, name in [("select_by", asked.select_by), *(("watch", one) for one in watch)]:

@@ -13,7 +13,10 @@ from sqlalchemy import Connection
 
 from inference.names import ADAPTER_CONFIG, ORIGIN
 from service.settings import Settings
-from service.training.views import CheckpointOut, one_checkpoint
+from service.training.checkpoints_store import Checkpoint
+from service.training.schemas import CheckpointCard, CurvePoint
+from service.training.store import TrainingJob
+from service.training.views import one_checkpoint
 from trainers.job.card import CARD
 
 # What a model needs, and what is said of it. Never the state of the optimiser, never a pickle.
@@ -25,17 +28,10 @@ CHUNK = 1 << 20
 Entry = tuple[str, Path | bytes]
 
 
-class CheckpointCard(CheckpointOut):
-    """A checkpoint and what it came from; `card` says what its files were made with."""
-
-    job: str
-    form: str | None  # "adapter" or "model"; null where its files are not within reach
-    card: dict[str, Any]
-
-
-def card(db: Connection, settings: Settings, job: Any, row: Any) -> CheckpointCard:
+def card(db: Connection, settings: Settings, job: TrainingJob, row: Checkpoint) -> CheckpointCard:
+    """The checkpoint as it is shown, with what is known of its making."""
     shown = one_checkpoint(db, settings, job, row)
-    folder = Path(row.folder)
+    folder = row.path
     form = None
     if not row.deleted and folder.is_dir():
         form = "adapter" if is_adapter(folder) else "model"
@@ -54,6 +50,7 @@ def card(db: Connection, settings: Settings, job: Any, row: Any) -> CheckpointCa
 
 
 def is_adapter(folder: Path) -> bool:
+    """Whether the folder holds a LoRA adapter, not all weights."""
     return (folder / ADAPTER_CONFIG).exists()
 
 
@@ -125,7 +122,7 @@ def _written(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _table(scores: Sequence[Any]) -> str:
+def _table(scores: Sequence[CurvePoint]) -> str:
     if not scores:
         return ""
     lines = [

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
-from service.db import events
 from service.errors import ApiError, not_found
 from service.http.dependencies import CurrentGate, CurrentSettings, Transaction
 from service.http.gate import Gate
@@ -18,7 +17,10 @@ from service.jobs import queue
 from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
-from service.training.archive import CheckpointCard, Entry, card, entries, is_adapter, size, tarred
+from service.training.archive import Entry, card, entries, is_adapter, size, tarred
+from service.training.checkpoints_store import Checkpoint
+from service.training.schemas import CheckpointCard
+from service.training.store import TrainingJob
 
 router = APIRouter(prefix="/v1/checkpoints", tags=["training"])
 
@@ -33,7 +35,7 @@ def get_checkpoint(checkpoint: str, db: Transaction, settings: CurrentSettings) 
     """Method, data version, options, seed, base model and library versions; scores with intervals,
     tested against the starting model. Stays readable when the files are deleted."""
     row = _existing(db, checkpoint)
-    return card(db, settings, training.get(db, row.job_id), row)
+    return card(db, settings, _job(db, row), row)
 
 
 @router.get(
@@ -73,7 +75,7 @@ def _folder(db: Connection, checkpoint: str, form: Form) -> Path:
     if row.deleted:
         message = f"the files of {checkpoint} were deleted; its card and scores stay"
         raise ApiError(410, "checkpoint_deleted", message)
-    folder = Path(row.folder)
+    folder = row.path
     if not folder.is_dir():
         message = (
             "its files are on another machine: give the API and the workers one ASSAY_DATA_DIR"
@@ -87,14 +89,15 @@ def _folder(db: Connection, checkpoint: str, form: Form) -> Path:
 
 async def _merge(gate: Gate, checkpoint: str, merged: Path, wait: float) -> None:
     """Asks a worker, and waits until the folder is there."""
-    after = await gate.run(lambda db: _defer(db, checkpoint))
+    await gate.run(lambda db: _defer(db, checkpoint))
     failed: list[str] = []
 
     def look(db: Connection) -> bool:
         if merged.is_dir():
             return True
-        failed.extend(_failures(db, checkpoint, after))
-        return bool(failed)
+        error = _existing(db, checkpoint).merge_error
+        failed.extend([error] if error is not None else [])
+        return error is not None
 
     done = await until(gate, checkpoint, look, wait)
     if failed:
@@ -104,9 +107,10 @@ async def _merge(gate: Gate, checkpoint: str, merged: Path, wait: float) -> None
         raise ApiError(503, "timed_out", message)
 
 
-def _defer(db: Connection, checkpoint: str) -> int:
-    """Returns the job's last event so far: failures before it are of earlier requests."""
-    row = _existing(db, checkpoint)
+def _defer(db: Connection, checkpoint: str) -> None:
+    """Ask for a merge; an error of an earlier one is forgotten."""
+    training.lock(db, _existing(db, checkpoint).job_id)
+    checkpoints.change(db, checkpoint, merge_error=None)
     queue.defer(
         db,
         "checkpoint.merge",
@@ -115,27 +119,23 @@ def _defer(db: Connection, checkpoint: str) -> int:
         queueing_lock=f"merge {checkpoint}",
         checkpoint=checkpoint,
     )
-    return events.latest(db, row.job_id)
-
-
-def _failures(db: Connection, checkpoint: str, after: int) -> list[str]:
-    row = _existing(db, checkpoint)
-    return [
-        str(event.data["message"])
-        for event in events.read(db, row.job_id, after)
-        if event.type == "merge_failed" and event.data["checkpoint"] == checkpoint
-    ]
 
 
 def _files(
     db: Connection, settings: Settings, checkpoint: str, folder: Path, merged: Path | None
 ) -> list[Entry]:
     row = _existing(db, checkpoint)
-    job = training.get(db, row.job_id)
-    return entries(folder, card(db, settings, job, row), merged)
+    return entries(folder, card(db, settings, _job(db, row), row), merged)
 
 
-def _existing(db: Connection, checkpoint: str) -> Any:
+def _job(db: Connection, checkpoint: Checkpoint) -> TrainingJob:
+    job = training.get(db, checkpoint.job_id)
+    if job is None:
+        raise not_found("training job", checkpoint.job_id)
+    return job
+
+
+def _existing(db: Connection, checkpoint: str) -> Checkpoint:
     row = checkpoints.get(db, checkpoint)
     if row is None:
         raise not_found("checkpoint", checkpoint)

@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, select, update
+from sqlalchemy import ARRAY, Connection, Select, Text, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.identifiers import new
-from service.db.tables import checkpoints, evaluation_metrics, evaluations, training_jobs
+from service.db.rows import Stored
+from service.db.tables import checkpoints, evaluations, training_jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint(Stored):
+    """A complete checkpoint, with the status and error of its evaluation.
+
+    folder          where its files lie, on the machine that trained, unless they are `deleted`
+    attempt         the job's attempt that wrote them
+    failure_told    the evaluation whose failure is among the job's events
+    reward_hacking  whether it was found there
+    merge_error     why the last attempt to merge it into its base model failed
+    """
+
+    id: str
+    job_id: str
+    step: int
+    attempt: int
+    folder: str
+    digest: str
+    deleted: bool
+    evaluation_id: str | None
+    evaluation_status: str | None
+    evaluation_error: Mapping[str, Any] | None
+    failure_told: str | None
+    reward_hacking: bool
+    merge_error: str | None
+    created_at: datetime
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return Path(self.folder)
 
 
 def add(db: Connection, job: str, step: int, attempt: int, folder: str, digest: str) -> str | None:
     """The new checkpoint's id; None when this step of the job has one already."""
-    made: str | None = db.scalar(
+    id: str | None = db.scalar(
         insert(checkpoints)
         .values(
             id=new("ckpt"), job_id=job, step=step, attempt=attempt, folder=folder, digest=digest
@@ -23,41 +58,40 @@ def add(db: Connection, job: str, step: int, attempt: int, folder: str, digest: 
         .on_conflict_do_nothing()
         .returning(checkpoints.c.id)
     )
-    return made
+    return id
 
 
-def replace(db: Connection, job: str, step: int, attempt: int, folder: str, digest: str) -> Any:
+def replace(
+    db: Connection, job: str, step: int, attempt: int, folder: str, digest: str
+) -> Checkpoint:
     """A step trained again because its checkpoint was broken: the new files under the old id.
-    Returns the row as it was, with the status of its evaluation."""
+    Returns the checkpoint as it was."""
     (known,) = [one for one in of_job(db, job) if one.step == step]
-    changed = {"attempt": attempt, "folder": folder, "digest": digest, "deleted": False}
-    db.execute(update(checkpoints).where(checkpoints.c.id == known.id).values(changed))
+    change(db, known.id, attempt=attempt, folder=folder, digest=digest, deleted=False)
     return known
 
 
-def set_evaluation(db: Connection, checkpoint: str, evaluation: str) -> None:
-    db.execute(
-        update(checkpoints).where(checkpoints.c.id == checkpoint).values(evaluation_id=evaluation)
-    )
+def change(db: Connection, checkpoint: str, **values: object) -> None:
+    """Set columns of the checkpoint. The caller holds its job's lock."""
+    db.execute(update(checkpoints).where(checkpoints.c.id == checkpoint).values(**values))
 
 
-def get(db: Connection, checkpoint: str) -> Any | None:
-    """The row, with the status of its evaluation."""
-    return db.execute(_listing().where(checkpoints.c.id == checkpoint)).one_or_none()
+def get(db: Connection, checkpoint: str) -> Checkpoint | None:
+    """The checkpoint; None where there is none."""
+    row = db.execute(_listing().where(checkpoints.c.id == checkpoint)).one_or_none()
+    return Checkpoint.from_row(row) if row is not None else None
 
 
-def folder(db: Connection, checkpoint: str) -> str | None:
-    """Where a checkpoint lies, unless it was deleted."""
-    query = select(checkpoints.c.folder).where(
-        checkpoints.c.id == checkpoint, checkpoints.c.deleted.is_(False)
-    )
-    return db.scalar(query)
-
-
-def of_job(db: Connection, job: str) -> list[Any]:
-    """A job's checkpoints by step, with the status of their evaluations."""
+def of_job(db: Connection, job: str) -> list[Checkpoint]:
+    """A job's checkpoints by step."""
     query = _listing().where(checkpoints.c.job_id == job).order_by(checkpoints.c.step)
-    return list(db.execute(query))
+    return [Checkpoint.from_row(row) for row in db.execute(query)]
+
+
+def last_step(db: Connection, job: str) -> int:
+    """The step of the job's last checkpoint; 0 without one."""
+    query = select(func.max(checkpoints.c.step)).where(checkpoints.c.job_id == job)
+    return db.scalar(query) or 0
 
 
 def merged(folder: Path) -> Path:
@@ -65,24 +99,19 @@ def merged(folder: Path) -> Path:
     return folder / "merged"
 
 
-def wanted(db: Connection, ids: Sequence[str]) -> set[str]:
+def needed(db: Connection, ids: Sequence[str]) -> set[str]:
     """Which of these an unfinished evaluation or training job names, as its model or a metric's."""
-    open_evaluations = evaluations.c.status.in_(("queued", "running"))
-    open_jobs = training_jobs.c.status.in_(("queued", "running", "paused"))
-    measured = evaluation_metrics.join(
-        evaluations, evaluations.c.id == evaluation_metrics.c.evaluation_id
-    )
-    texts = [
-        *db.scalars(select(evaluations.c.model).where(open_evaluations)),
-        *db.scalars(
-            select(cast(evaluation_metrics.c.params, Text))
-            .select_from(measured)
-            .where(open_evaluations)
-        ),
-        *db.scalars(select(training_jobs.c.model).where(open_jobs)),
-        *db.scalars(select(cast(training_jobs.c.options, Text)).where(open_jobs)),
-    ]
-    return {one for one in ids if any(text is not None and one in text for text in texts)}
+    named: set[str] = set()
+    for table, unfinished in [
+        (evaluations, ("queued", "running")),
+        (training_jobs, ("queued", "running", "paused")),
+    ]:
+        query = select(func.unnest(table.c.models)).where(
+            table.c.status.in_(unfinished),
+            table.c.models.overlap(cast(list(ids), ARRAY(Text))),
+        )
+        named |= set(db.scalars(query))
+    return named & set(ids)
 
 
 def delete(db: Connection, ids: Sequence[str]) -> None:
@@ -90,7 +119,7 @@ def delete(db: Connection, ids: Sequence[str]) -> None:
     db.execute(update(checkpoints).where(checkpoints.c.id.in_(list(ids))).values(deleted=True))
 
 
-def _listing() -> Any:
+def _listing() -> Select[Any]:
     return select(
         checkpoints,
         evaluations.c.status.label("evaluation_status"),

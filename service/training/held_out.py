@@ -6,51 +6,62 @@ exactly one each, whatever dies. Whichever worker is free measures them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection
 
 from service.datasets import store as datasets
 from service.evaluations import store as evaluations
-from service.evaluations.store import MetricRequest, Task
+from service.evaluations.plans import MetricRequest, models_of
+from service.evaluations.store import Task
 from service.jobs import queue
 from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
+from service.training.store import TrainingJob
 
 
-def score_start(db: Connection, settings: Settings, job: Any) -> str | None:
+def score_start(db: Connection, settings: Settings, job: TrainingJob) -> str | None:
     """The evaluation of the model that the job starts from; made once a job."""
     if job.evaluation is None or job.start_evaluation is not None:
         return None
-    made = _evaluate(db, settings, job, job.model, f"{job.id}/start")
-    training.change(db, job.id, start_evaluation=made)
-    return made
+    evaluation = _evaluate(db, settings, job, job.evaluation, job.model, "start")
+    training.change(db, job.id, start_evaluation=evaluation, start_failure_told=False)
+    return evaluation
 
 
 def score_checkpoint(
-    db: Connection, settings: Settings, job: Any, checkpoint: str, step: int
+    db: Connection, settings: Settings, job: TrainingJob, checkpoint: str, step: int
 ) -> str | None:
     """The evaluation of a new checkpoint; None when the job asks for none."""
     if job.evaluation is None:
         return None
-    made = _evaluate(db, settings, job, checkpoint, f"{job.id}/{step}")
-    checkpoints.set_evaluation(db, checkpoint, made)
-    return made
+    evaluation = _evaluate(db, settings, job, job.evaluation, checkpoint, str(step))
+    checkpoints.change(db, checkpoint, evaluation_id=evaluation)
+    return evaluation
 
 
-def _evaluate(db: Connection, settings: Settings, job: Any, model: str, system: str) -> str:
-    asked = job.evaluation
+def _evaluate(
+    db: Connection,
+    settings: Settings,
+    job: TrainingJob,
+    asked: Mapping[str, Any],
+    model: str,
+    place: str,
+) -> str:
     dataset = datasets.find(db, asked["dataset_id"])
     if dataset is None:
         raise LookupError(f"the evaluation's dataset {asked['dataset_id']} is gone")
-    made = evaluations.create(
+    metrics = [MetricRequest(one["name"], one["params"]) for one in asked["metrics"]]
+    evaluation = evaluations.create(
         db,
-        system=system,
+        system=f"{job.id}/{place}",
         dataset_id=dataset.id,
         size=dataset.size,
-        metrics=[MetricRequest(one["name"], one["params"]) for one in asked["metrics"]],
+        metrics=metrics,
         model=model,
+        models=sorted(models_of(metrics, settings.metric_roots)),
         generation=asked["generation"],
         slices=[],
         seed=0,
@@ -58,5 +69,5 @@ def _evaluate(db: Connection, settings: Settings, job: Any, model: str, system: 
         level=settings.level,
         on_end=Task("train.select", {"job": job.id}),
     )
-    queue.defer(db, "evaluate.plan", evaluation=made)
-    return made
+    queue.defer(db, "evaluate.plan", evaluation=evaluation)
+    return evaluation

@@ -1,6 +1,6 @@
 """train.run: a training job, attempt after attempt, until it is over, paused or somebody else's.
 
-An attempt is one process (`training_process`), whose reports are stored (`training_reports`) while
+An attempt is one process (`process.py`), whose reports are stored (`reports.py`) while
 the job's row carries its number. It goes on from the last complete checkpoint. A process that dies
 by itself is started again, up to three times without a new one; one that was told to let go, since
 scoring waits for the device or the worker is to end, has saved the step at work.
@@ -14,21 +14,23 @@ import shutil
 import signal
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import orjson
 from sqlalchemy import Connection
 
+from inference.names import CHECKPOINT
 from service.datasets import store as datasets
 from service.db import events
 from service.devices import policy
 from service.devices.turns import TrainingTurn
 from service.jobs import queue
 from service.jobs.context import Context, Released
+from service.models import store as models
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
-from service.training.fit import fits
+from service.training.checkpoints_store import Checkpoint
 from service.training.held_out import score_start
+from service.training.memory import fits
 from service.training.process import supervise
 from service.training.recovery import (
     OrphanedCheckpoint,
@@ -38,6 +40,7 @@ from service.training.recovery import (
     remove_strays,
 )
 from service.training.reports import Attempt, TakenOverError, adopt
+from service.training.store import TrainingJob
 from trainers.job.process import DISK_FULL, FULL, OUT_OF_MEMORY
 from trainers.job.reports import Report
 from trainers.job.spec import DATA, Spec
@@ -87,14 +90,14 @@ def _attempts(context: Context, job: str, turn: TrainingTurn) -> None:
             _hand_over(context, attempt, ended.step)
             crashes = 0
         else:
-            _settle(context, attempt, ended)
+            _finish(context, attempt, ended)
             return
 
 
 def _turns(context: Context, job: str) -> TrainingTurn:
     with context.engine.connect() as db:
         row = training.get(db, job)
-    processes = row.resources.get("processes", 1) if row is not None else 1
+    processes = row.processes if row is not None else 1
     names = policy.lock_paths(context.settings, context.resources.device, processes)
     return TrainingTurn(names, context.settings.device_turn_seconds)
 
@@ -132,7 +135,7 @@ def _give_up(context: Context, job: str, code: str, message: str) -> None:
         row = training.lock(db, job)
         if row is not None and row.status not in training.FINAL:
             error = {"code": code, "message": message}
-            training.settle(db, job, "failed", {"error": error}, error)
+            training.finish(db, job, "failed", {"error": error}, error)
 
 
 def _begin(context: Context, job: str) -> Attempt | None:
@@ -146,22 +149,22 @@ def _begin(context: Context, job: str) -> Attempt | None:
             raise TakenOverError
         adopt(db, context, row, found)
         if row.control is not None:
-            training.settle(db, job, _stopped(row.control), {"step": row.step})
+            training.finish(db, job, _stopped(row.control), {"step": row.step})
             return None
         known = checkpoints.of_job(db, job)
         start, resume = _start(known, found)
         if row.total_steps is not None and 0 < row.total_steps <= start:
-            training.settle(db, job, "succeeded", {"step": start})
+            training.finish(db, job, "succeeded", {"step": start})
             return None
         if not fits(context, db, row):
             return None
         number = row.attempt + 1
-        training.begin(db, job, number)
+        training.start(db, job, number)
         score_start(db, context.settings, row)
         training.forget_series_after(db, job, start)
         data = _write_data(context, db, row)
         spec = _spec(context, db, row, number, data, resume)
-    kept = {Path(one.folder) for one in known} | ({resume} if resume is not None else set())
+    kept = {one.path for one in known} | ({resume} if resume is not None else set())
     remove_strays(data.parent, kept)
     spec.folder.mkdir(parents=True, exist_ok=True)
     spec.write()
@@ -176,16 +179,16 @@ def _left(context: Context, job: str) -> tuple[int, list[OrphanedCheckpoint]]:
         if row is None or row.attempt == 0:
             return 0, []
         logged = {step for step, _ in training.read_series(db, job)}
-        last = max((one.step for one in checkpoints.of_job(db, job)), default=0)
+        last = checkpoints.last_step(db, job)
     found = left_by(_folder(context, job), row.attempt, logged)
     return row.attempt, [one for one in found if one.step > last]
 
 
-def _start(known: list[Any], found: list[OrphanedCheckpoint]) -> tuple[int, Path | None]:
+def _start(known: list[Checkpoint], found: list[OrphanedCheckpoint]) -> tuple[int, Path | None]:
     """The step to go on from, and its folder; of what was just recorded and of what was not."""
     last = last_whole(known)
     places = [(one.step, one.folder) for one in found]
-    places += [(last.step, Path(last.folder))] if last is not None else []
+    places += [(last.step, last.path)] if last is not None else []
     return max(places, default=(0, None))
 
 
@@ -193,7 +196,7 @@ def _folder(context: Context, job: str) -> Path:
     return context.settings.data_dir / "training" / job
 
 
-def _write_data(context: Context, db: Connection, row: Any) -> Path:
+def _write_data(context: Context, db: Connection, row: TrainingJob) -> Path:
     """The dataset's records as lines of JSON, written once a job."""
     folder = _folder(context, row.id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -207,23 +210,21 @@ def _write_data(context: Context, db: Connection, row: Any) -> Path:
 
 
 def _spec(
-    context: Context, db: Connection, row: Any, number: int, data: Path, resume: Path | None
+    context: Context, db: Connection, row: TrainingJob, number: int, data: Path, resume: Path | None
 ) -> Spec:
     settings = context.settings
-    described = training.get(db, row.id)
-    dataset = f"{described.dataset_name}@{described.dataset_version}" if described else ""
     return Spec(
         job=row.id,
         attempt=number,
         method=row.method,
-        options=row.options,
+        options=dict(row.options),
         model=row.model,
-        dataset=dataset,
+        dataset=f"{row.dataset_name}@{row.dataset_version}",
         data=data,
         folder=attempt_folder(data.parent, number),
         resume=resume,
         device=context.resources.device,
-        processes=row.resources.get("processes", 1),
+        processes=row.processes,
         fsdp=row.resources.get("fsdp"),
         model_roots=settings.model_roots,
         metric_roots=settings.metric_roots,
@@ -233,18 +234,16 @@ def _spec(
     )
 
 
-def _named_checkpoints(db: Connection, row: Any) -> dict[str, Path]:
+def _named_checkpoints(db: Connection, row: TrainingJob) -> dict[str, Path]:
     """Folders of the checkpoints that the job names: its model, its rewards' models."""
-    names = [row.model] + [
-        reward.get("params", {}).get("model", "") for reward in row.options.get("rewards", [])
-    ]
-    found = {name: checkpoints.folder(db, name) for name in names if name.startswith("ckpt_")}
-    return {name: Path(folder) for name, folder in found.items() if folder is not None}
+    names = [name for name in row.models if name.startswith(CHECKPOINT)]
+    folders = {name: models.checkpoint_folder(db, name) for name in names}
+    return {name: folder for name, folder in folders.items() if folder is not None}
 
 
 def _last_step(context: Context, job: str) -> int:
     with context.engine.connect() as db:
-        return max((one.step for one in checkpoints.of_job(db, job)), default=0)
+        return checkpoints.last_step(db, job)
 
 
 def _crashed(status: int, crashes: int) -> Report:
@@ -259,15 +258,15 @@ def _stopped(control: str) -> str:
     return "paused" if control == "pause" else "cancelled"
 
 
-def _settle(context: Context, attempt: Attempt, ended: Report) -> None:
+def _finish(context: Context, attempt: Attempt, ended: Report) -> None:
     with context.engine.begin() as db:
         row = training.lock_attempt(db, attempt.job, attempt.number)
         if row is None:
             return
         if ended.type == "finished":
-            training.settle(db, attempt.job, "succeeded", {"step": ended.step})
+            training.finish(db, attempt.job, "succeeded", {"step": ended.step})
         elif ended.type == "stopped":
-            training.settle(db, attempt.job, _stopped(ended.name), {"step": ended.step})
+            training.finish(db, attempt.job, _stopped(ended.name), {"step": ended.step})
         else:
             known = checkpoints.of_job(db, attempt.job)
             error = {
@@ -277,4 +276,4 @@ def _settle(context: Context, attempt: Attempt, ended: Report) -> None:
                 "step": ended.step,
                 "last_checkpoint": known[-1].id if known else None,
             }
-            training.settle(db, attempt.job, "failed", {"error": error}, error)
+            training.finish(db, attempt.job, "failed", {"error": error}, error)

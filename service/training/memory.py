@@ -7,11 +7,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+import trainers
 from inference.errors import ReportedError
 from metrics import find
 from service.datasets import store as datasets
+from service.devices import policy
+from service.jobs.context import Context
 from service.models import store as models
 from service.settings import Settings
+from service.training import store as training
+from service.training.store import TrainingJob
 from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import Fsdp
 from trainers.job.memory import Estimate, Shape, advice, estimate, shape_of
@@ -78,6 +83,32 @@ def report(
         "device_bytes": memory,
         "scoring_bytes": kept,
     }
+
+
+def fits(context: Context, db: Connection, row: TrainingJob) -> bool:
+    """The estimate goes into the job's report; a job that does not fit fails.
+
+    The caller holds the row's lock. Where the model's files are not here yet, nothing is known,
+    and nothing refused.
+    """
+    device = policy.register(db, context.settings, context.resources.device)
+    trainer = trainers.find(row.method)
+    options = trainers.parse(trainer, row.options)
+    need = job_estimate(
+        db, context.settings, trainer, options, row.model, row.dataset_id, row.resources
+    )
+    if need is None:
+        return True
+    shown = report(need, row.processes, device.device, device.memory, device.kept)
+    training.add_to_report(db, row.id, {"memory": shown})
+    if device.memory is None:
+        return True
+    message = refusal(need, options, row.processes, device.device, device.memory, device.kept)
+    if message is None:
+        return True
+    error = {"code": "does_not_fit", "message": message, "param": "resources"}
+    training.finish(db, row.id, "failed", {"error": error}, error)
+    return False
 
 
 def _less(memory: int, kept: int) -> str:

@@ -8,13 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
-
 from inference.load import load_network, load_tokenizer
 from inference.names import origin
 from service.db import events
 from service.db.notices import notify
 from service.jobs.context import Context
+from service.models import store as models
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 
@@ -27,14 +26,14 @@ def merge(context: Context, checkpoint: str) -> None:
     where the base model cannot be loaded.
     """
     with context.engine.connect() as db:
-        found = checkpoints.folder(db, checkpoint)
-    if found is None:  # deleted meanwhile
+        folder = models.checkpoint_folder(db, checkpoint)
+    if folder is None:  # deleted meanwhile
         return
-    place = checkpoints.merged(Path(found))
+    place = checkpoints.merged(folder)
     if not place.is_dir():
         part = Path(tempfile.mkdtemp(prefix=f"{place.name}.part-", dir=place.parent))
         try:
-            _write(context, checkpoint, Path(found), part)
+            _write(context, checkpoint, folder, part)
             part.chmod(0o755)
             os.replace(part, place)
         except OSError:
@@ -47,18 +46,16 @@ def merge(context: Context, checkpoint: str) -> None:
 
 
 def merge_failed(context: Context, checkpoint: str, reason: str) -> None:
-    """An event of the training job; whoever waits for the download reads it there."""
+    """Tell the one who waits for the download, and the job's events."""
     with context.engine.begin() as db:
         row = checkpoints.get(db, checkpoint)
         if row is None:
             return
-        _tell(db, row.job_id, checkpoint, reason)
-
-
-def _tell(db: Connection, job: str, checkpoint: str, reason: str) -> None:
-    training.lock(db, job)
-    events.append(db, job, "merge_failed", {"checkpoint": checkpoint, "message": reason})
-    notify(db, checkpoint)
+        training.lock(db, row.job_id)
+        checkpoints.change(db, checkpoint, merge_error=reason)
+        data = {"checkpoint": checkpoint, "message": reason}
+        events.append(db, row.job_id, "merge_failed", data)
+        notify(db, checkpoint)
 
 
 def _write(context: Context, checkpoint: str, folder: Path, into: Path) -> None:

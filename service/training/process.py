@@ -66,7 +66,7 @@ def look(context: Context, attempt: Attempt) -> str | None:
         row = training.get(db, attempt.job)
         if row is None or row.attempt != attempt.number or row.status != "running":
             raise TakenOverError
-        return str(row.control) if row.control is not None else None
+        return row.control
 
 
 def release_wanted(context: Context, turn: TrainingTurn) -> str | None:

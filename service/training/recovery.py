@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from service.training.checkpoints_store import Checkpoint
 from trainers.job.checkpoints import PATTERN, digest_of, is_complete, marker
 from trainers.job.reports import Reader
 from trainers.job.spec import EVENTS, SPEC, Spec
@@ -30,15 +31,16 @@ class OrphanedCheckpoint:
     series: Mapping[int, Mapping[str, Any]]
 
 
-def last_whole(known: Sequence[Any]) -> Any | None:
+def last_whole(known: Sequence[Checkpoint]) -> Checkpoint | None:
     """Of a job's rows, by step, the one to go on from: still there, and complete."""
     for one in reversed(known):
-        if not one.deleted and is_complete(Path(one.folder)):
+        if not one.deleted and is_complete(one.path):
             return one
     return None
 
 
 def attempt_folder(job: Path, number: int) -> Path:
+    """Where an attempt writes, below the job's folder."""
     return job / f"attempt-{number}"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -20,6 +19,7 @@ from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.held_out import score_checkpoint
 from service.training.recovery import OrphanedCheckpoint, remove_outlived
+from service.training.store import TrainingJob
 from trainers.job.reports import Report
 from trainers.job.spec import Spec
 
@@ -62,7 +62,9 @@ def store(context: Context, attempt: Attempt, reports: Sequence[Report]) -> Repo
     return ends[-1] if ends else None
 
 
-def adopt(db: Connection, context: Context, row: Any, left: Sequence[OrphanedCheckpoint]) -> None:
+def adopt(
+    db: Connection, context: Context, row: TrainingJob, left: Sequence[OrphanedCheckpoint]
+) -> None:
     """Record what the last attempt left on the disk, with the series up to there: its supervisor
     died first. The caller holds the lock, and `row` still carries that attempt's number."""
     for one in left:
@@ -71,26 +73,26 @@ def adopt(db: Connection, context: Context, row: Any, left: Sequence[OrphanedChe
             _keep(db, context, row, one.step, str(one.folder), one.digest)
 
 
-def _note(db: Connection, row: Any, report: Report) -> None:
+def _note(db: Connection, row: TrainingJob, report: Report) -> None:
     """An event; what describes the job as a whole goes into its report, too."""
     if report.name in {"lengths", "plan", "memory", "versions"}:
-        known = training.get(db, row.id)
-        merged = (known.report if known is not None else {}) | {report.name: report.data}
-        training.change(db, row.id, report=merged)
+        training.add_to_report(db, row.id, {report.name: report.data})
         if report.name == "plan":
             training.change(db, row.id, total_steps=report.data.get("total_steps"))
     events.append(db, row.id, report.name, report.data | {"step": report.step})
 
 
-def _keep(db: Connection, context: Context, row: Any, step: int, folder: str, digest: str) -> None:
+def _keep(
+    db: Connection, context: Context, row: TrainingJob, step: int, folder: str, digest: str
+) -> None:
     """A checkpoint with its evaluation, both made at once, so that there is one of each."""
-    made = checkpoints.add(db, row.id, step, row.attempt, folder, digest)
-    if made is None:
+    checkpoint = checkpoints.add(db, row.id, step, row.attempt, folder, digest)
+    if checkpoint is None:
         known = checkpoints.replace(db, row.id, step, row.attempt, folder, digest)
         if known.digest == digest and known.evaluation_status != "failed":
             return
-        made = str(known.id)
-    evaluation = score_checkpoint(db, context.settings, row, made, step)
+        checkpoint = known.id
+    evaluation = score_checkpoint(db, context.settings, row, checkpoint, step)
     queue.reset_attempts(db, context.task)
-    told = {"checkpoint": made, "step": step, "evaluation": evaluation}
+    told = {"checkpoint": checkpoint, "step": step, "evaluation": evaluation}
     events.append(db, row.id, "checkpoint", told)

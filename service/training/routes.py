@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from service.errors import ApiError, not_found
@@ -16,20 +15,15 @@ from service.http.fields import Limit, Page, page
 from service.http.idempotency import Created
 from service.jobs import queue
 from service.training import store as training
-from service.training.admission import TrainingIn, admit
-from service.training.views import CheckpointOut, TrainingOut, curve, view
+from service.training.admission import admit
+from service.training.schemas import CheckpointOut, SeriesOut, TrainingIn, TrainingOut
+from service.training.store import TrainingJob
+from service.training.views import curve, view
 
 router = APIRouter(prefix="/v1/training_jobs", tags=["training"])
 
 Order = Literal["asc", "desc"]
 Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
-
-
-class SeriesOut(BaseModel):
-    """Each series as (step, value) pairs."""
-
-    object: str = "training_metrics"
-    series: dict[str, list[tuple[int, float | None]]]
 
 
 @router.post("", status_code=202, summary="Train a model")
@@ -44,7 +38,7 @@ def create_training_job(
     step and the last good checkpoint."""
 
     def create(db: Connection) -> Created[TrainingOut]:
-        return Created(view(training.get(db, admit(db, body, settings))), 202)
+        return Created(view(_existing(db, admit(db, body, settings))), 202)
 
     created = key.once(db, TrainingOut, create).content
     response.headers["Location"] = f"/v1/training_jobs/{created.id}"
@@ -57,8 +51,7 @@ def list_training_jobs(
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 20,
     order: Order = "desc",
-    status: Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
-    | None = None,
+    status: Status | None = None,
 ) -> Page[TrainingOut]:
     rows = training.page(
         db, after=after, limit=limit + 1, descending=order == "desc", status=status
@@ -88,7 +81,7 @@ def resume_training_job(job: str, db: Transaction) -> TrainingOut:
     row = _locked(db, job)
     if row.status not in {"paused", "failed"}:
         raise ApiError(409, "not_paused", f"the job is {row.status}, neither paused nor failed")
-    training.settle(db, job, "queued", {"step": row.step})
+    training.finish(db, job, "queued", {"step": row.step})
     queue.defer(db, "train.run", queue="train", job=job)
     return view(_existing(db, job))
 
@@ -138,18 +131,18 @@ def _ask(db: Connection, job: str, control: str) -> TrainingOut:
         if row.control != control:
             training.ask(db, job, control)
     else:  # nobody is at work on it
-        training.settle(db, job, stopped, {"step": row.step})
+        training.finish(db, job, stopped, {"step": row.step})
     return view(_existing(db, job))
 
 
-def _locked(db: Connection, job: str) -> Any:
+def _locked(db: Connection, job: str) -> TrainingJob:
     row = training.lock(db, job)
     if row is None:
         raise not_found("training job", job)
     return row
 
 
-def _existing(db: Connection, job: str) -> Any:
+def _existing(db: Connection, job: str) -> TrainingJob:
     row = training.get(db, job)
     if row is None:
         raise not_found("training job", job)

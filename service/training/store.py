@@ -12,17 +12,61 @@ still has its number, so a worker that was taken for dead changes nothing any mo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db import events
 from service.db.identifiers import new
 from service.db.notices import notify
-from service.db.tables import datasets, training_jobs, training_series
+from service.db.pages import paged
+from service.db.rows import Stored
+from service.db.tables import JSONB, datasets, training_jobs, training_series
 
 FINAL = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob(Stored):
+    """A training job, with its dataset's name and version.
+
+    models      names of all models that it loads: to train, for rewards, for its evaluations
+    evaluation  how the starting model and every checkpoint are scored; None: they are not
+    control     "cancel" or "pause", until the training process has obeyed
+    report      lengths, memory, versions: what describes the job as a whole
+    """
+
+    id: str
+    method: str
+    model: str
+    models: list[str]
+    dataset_id: str
+    dataset_name: str
+    dataset_version: int
+    options: Mapping[str, Any]
+    evaluation: Mapping[str, Any] | None
+    resources: Mapping[str, Any]
+    status: str
+    control: str | None
+    attempt: int
+    step: int
+    total_steps: int | None
+    report: Mapping[str, Any]
+    start_evaluation: str | None
+    start_failure_told: bool
+    best: str | None  # a checkpoint's id
+    error: Mapping[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def processes(self) -> int:
+        """How many processes train: one a GPU."""
+        return int(self.resources.get("processes", 1))
 
 
 def create(
@@ -30,55 +74,55 @@ def create(
     *,
     method: str,
     model: str,
+    models: Sequence[str],
     dataset_id: str,
     options: Mapping[str, Any],
     evaluation: Mapping[str, Any] | None,
     resources: Mapping[str, Any],
 ) -> str:
-    made = new("job")
+    """Store a queued job and return its id."""
+    id = new("job")
     db.execute(
         insert(training_jobs).values(
-            id=made,
+            id=id,
             method=method,
             model=model,
+            models=sorted(models),
             dataset_id=dataset_id,
             options=dict(options),
             evaluation=dict(evaluation) if evaluation is not None else None,
             resources=dict(resources),
         )
     )
-    return made
+    return id
 
 
-def lock(db: Connection, job: str) -> Any | None:
-    """The job's row, locked until the transaction ends."""
-    query = select(training_jobs).where(training_jobs.c.id == job).with_for_update()
-    return db.execute(query).one_or_none()
+def lock(db: Connection, job: str) -> TrainingJob | None:
+    """The job, its row locked until the transaction ends."""
+    query = _listing().where(training_jobs.c.id == job).with_for_update(of=training_jobs)
+    return _one(db, query)
 
 
-def lock_attempt(db: Connection, job: str, attempt: int) -> Any | None:
+def lock_attempt(db: Connection, job: str, attempt: int) -> TrainingJob | None:
     """The row, locked, while it is still this attempt's to write; None once it is not."""
     row = lock(db, job)
     return row if row is not None and row.attempt == attempt and row.status == "running" else None
 
 
-def get(db: Connection, job: str) -> Any | None:
-    """The row, with its dataset's name and version."""
-    return db.execute(_listing().where(training_jobs.c.id == job)).one_or_none()
+def get(db: Connection, job: str) -> TrainingJob | None:
+    """The job; None where there is none."""
+    return _one(db, _listing().where(training_jobs.c.id == job))
 
 
 def page(
     db: Connection, *, after: str | None, limit: int, descending: bool, status: str | None
-) -> list[Any]:
-    order = training_jobs.c.id.desc() if descending else training_jobs.c.id.asc()
-    query = _listing().order_by(order).limit(limit)
-    if after:
-        query = query.where(
-            training_jobs.c.id < after if descending else training_jobs.c.id > after
-        )
+) -> list[TrainingJob]:
+    """Up to `limit` jobs after the id `after`, by time of creation."""
+    query = _listing()
     if status:
         query = query.where(training_jobs.c.status == status)
-    return list(db.execute(query))
+    query = paged(query, training_jobs.c.id, after=after, limit=limit, descending=descending)
+    return [TrainingJob.from_row(row) for row in db.execute(query)]
 
 
 def control(db: Connection, job: str) -> str | None:
@@ -92,7 +136,7 @@ def ask(db: Connection, job: str, control: str) -> None:
     events.append(db, job, f"{control}_requested", {})
 
 
-def begin(db: Connection, job: str, attempt: int) -> None:
+def start(db: Connection, job: str, attempt: int) -> None:
     """A new attempt, of a queued job or one whose worker died. The caller holds the lock."""
     change(
         db,
@@ -104,7 +148,7 @@ def begin(db: Connection, job: str, attempt: int) -> None:
     events.append(db, job, "running", {"attempt": attempt})
 
 
-def settle(
+def finish(
     db: Connection,
     job: str,
     status: str,
@@ -112,14 +156,21 @@ def settle(
     error: Mapping[str, Any] | None = None,
 ) -> None:
     """To a status that nobody is at work in. The caller holds the lock."""
-    values: dict[str, Any] = {"status": status, "control": None, "error": error}
-    values["finished_at"] = func.now() if status in FINAL else None
-    change(db, job, **values)
+    ended = func.now() if status in FINAL else None
+    change(db, job, status=status, control=None, error=error, finished_at=ended)
     events.append(db, job, status, data)
 
 
-def change(db: Connection, job: str, **values: Any) -> None:
+def change(db: Connection, job: str, **values: object) -> None:
+    """Set columns of the job. The caller holds the lock."""
     db.execute(update(training_jobs).where(training_jobs.c.id == job).values(**values))
+
+
+def add_to_report(db: Connection, job: str, values: Mapping[str, Any]) -> None:
+    """Set fields of the job's report; the others stay."""
+    report = training_jobs.c.report
+    merged = report.op("||")(bindparam("values", dict(values), type_=JSONB))
+    change(db, job, report=merged)
 
 
 def add_series(db: Connection, job: str, values: Mapping[int, Mapping[str, Any]]) -> None:
@@ -154,12 +205,12 @@ def forget_series_after(db: Connection, job: str, step: int) -> None:
     change(db, job, step=step)
 
 
-def ids(db: Connection, statuses: Sequence[str]) -> list[str]:
-    query = select(training_jobs.c.id).where(training_jobs.c.status.in_(statuses))
-    return list(db.scalars(query))
+def _one(db: Connection, query: Select[Any]) -> TrainingJob | None:
+    row = db.execute(query).one_or_none()
+    return TrainingJob.from_row(row) if row is not None else None
 
 
-def _listing() -> Any:
+def _listing() -> Select[Any]:
     return select(
         training_jobs,
         datasets.c.name.label("dataset_name"),

@@ -3,75 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from math import isnan
 from typing import Any
 
-from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from metrics.core.compare import Testing
-from service.evaluations import scores as results
 from service.evaluations import store as evaluations
-from service.leaderboards.paired import paired_result, tested
+from service.evaluations.scores import Score, read_scores
+from service.evaluations.store import Evaluation
+from service.leaderboards.paired import PairedResult, paired_results, tested
 from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
+from service.training.checkpoints_store import Checkpoint
+from service.training.schemas import CheckpointOut, CurvePoint, TrainingOut
+from service.training.store import TrainingJob
 
 
-class TrainingOut(BaseModel):
-    id: str
-    object: str = "training_job"
-    status: str
-    control: str | None  # what has been asked of it and not been obeyed yet
-    method: str
-    model: str
-    dataset: str
-    dataset_version: int
-    options: dict[str, Any]
-    evaluation: dict[str, Any] | None
-    resources: dict[str, Any]
-    step: int
-    total_steps: int | None
-    attempt: int
-    report: dict[str, Any]
-    start_evaluation: str | None
-    best: str | None
-    error: dict[str, Any] | None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-
-
-class CurvePoint(BaseModel):
-    """One score of a checkpoint, and its paired test against the starting model."""
-
-    name: str
-    value: float | None
-    interval: tuple[float, float] | None
-    higher_is_better: bool
-    difference: float | None = None
-    difference_interval: tuple[float, float] | None = None
-    p_value: float | None = None
-    error: str | None = None
-
-
-class CheckpointOut(BaseModel):
-    """`id` is null for the starting model, which has a place on the curves, too."""
-
-    id: str | None
-    object: str = "checkpoint"
-    step: int
-    model: str
-    evaluation: str | None
-    evaluation_status: str | None
-    evaluation_error: dict[str, Any] | None = None
-    best: bool
-    deleted: bool
-    digest: str | None
-    scores: list[CurvePoint]
-    created_at: datetime | None
-
-
-def view(row: Any) -> TrainingOut:
+def view(row: TrainingJob) -> TrainingOut:
+    """A job as it is shown."""
     return TrainingOut(
         id=row.id,
         status=row.status,
@@ -80,107 +30,127 @@ def view(row: Any) -> TrainingOut:
         model=row.model,
         dataset=row.dataset_name,
         dataset_version=row.dataset_version,
-        options=row.options,
-        evaluation=row.evaluation,
-        resources=row.resources,
+        options=dict(row.options),
+        evaluation=_json(row.evaluation),
+        resources=dict(row.resources),
         step=row.step,
         total_steps=row.total_steps,
         attempt=row.attempt,
-        report=row.report,
+        report=dict(row.report),
         start_evaluation=row.start_evaluation,
         best=row.best,
-        error=row.error,
+        error=_json(row.error),
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
     )
 
 
-def curve(db: Connection, settings: Settings, job: Any) -> list[CheckpointOut]:
+def curve(db: Connection, settings: Settings, job: TrainingJob) -> list[CheckpointOut]:
     """The starting model and every checkpoint, by step, with scores and tests against the start."""
-    known = checkpoints.of_job(db, job.id)
-    wanted = [one.evaluation_id for one in known if one.evaluation_id is not None]
-    scores = results.read_scores(db, [*wanted, *filter(None, [job.start_evaluation])])
-    start = _whole(scores, job.start_evaluation)
-    shown = []
-    ours = evaluations.get(db, job.start_evaluation) if job.start_evaluation is not None else None
-    if ours is not None:
-        shown.append(
-            CheckpointOut(
-                id=None,
-                step=0,
-                model=job.model,
-                evaluation=job.start_evaluation,
-                evaluation_status=ours.status,
-                evaluation_error=ours.error,
-                best=False,
-                deleted=False,
-                digest=None,
-                scores=[_point(one) for one in start],
-                created_at=job.started_at,
-            )
-        )
-    for one in known:
-        mine = _whole(scores, one.evaluation_id)
-        shown.append(_checkpoint(db, settings, job, one, mine, start))
-    return shown
+    start = evaluations.get(db, job.start_evaluation) if job.start_evaluation is not None else None
+    shown = _checkpoints(db, settings, job, checkpoints.of_job(db, job.id))
+    if start is None:
+        return shown
+    return [_starting_model(job, start, read_scores(db, [start.id])[start.id]), *shown]
 
 
-def one_checkpoint(db: Connection, settings: Settings, job: Any, one: Any) -> CheckpointOut:
-    """A single place on the curve."""
-    wanted = [name for name in (one.evaluation_id, job.start_evaluation) if name is not None]
-    scores = results.read_scores(db, wanted)
-    mine, start = _whole(scores, one.evaluation_id), _whole(scores, job.start_evaluation)
-    return _checkpoint(db, settings, job, one, mine, start)
-
-
-def _whole(scores: Mapping[str, Sequence[Any]], evaluation: str | None) -> list[Any]:
-    """The scores of the whole set."""
-    return [one for one in scores.get(evaluation or "", []) if not one.slice]
-
-
-def _checkpoint(
-    db: Connection,
-    settings: Settings,
-    job: Any,
-    one: Any,
-    mine: Sequence[Any],
-    start: Sequence[Any],
+def one_checkpoint(
+    db: Connection, settings: Settings, job: TrainingJob, checkpoint: Checkpoint
 ) -> CheckpointOut:
+    """A single place on the curve."""
+    return _checkpoints(db, settings, job, [checkpoint])[0]
+
+
+def _checkpoints(
+    db: Connection, settings: Settings, job: TrainingJob, places: Sequence[Checkpoint]
+) -> list[CheckpointOut]:
+    """Places on the curve. Whatever their number, scores and results are read at once."""
+    named = [one.evaluation_id for one in places if one.evaluation_id is not None]
+    scores = read_scores(db, [*named, *filter(None, [job.start_evaluation])])
+    start: dict[str, Score] = {}
+    for score in _whole(scores, job.start_evaluation):
+        start.setdefault(score.name, score)
+    pairs = [
+        (score, _comparable(score, start.get(score.name)))
+        for place in places
+        for score in _whole(scores, place.evaluation_id)
+    ]
+    points = iter(_tested(db, settings, pairs))
+    return [
+        CheckpointOut(
+            id=place.id,
+            step=place.step,
+            model=place.id,
+            evaluation=place.evaluation_id,
+            evaluation_status=place.evaluation_status,
+            evaluation_error=_json(place.evaluation_error),
+            best=place.id == job.best,
+            deleted=place.deleted,
+            digest=place.digest,
+            scores=[next(points) for _ in _whole(scores, place.evaluation_id)],
+            created_at=place.created_at,
+        )
+        for place in places
+    ]
+
+
+def _starting_model(job: TrainingJob, start: Evaluation, scores: Sequence[Score]) -> CheckpointOut:
     return CheckpointOut(
-        id=one.id,
-        step=one.step,
-        model=one.id,
-        evaluation=one.evaluation_id,
-        evaluation_status=one.evaluation_status,
-        evaluation_error=one.evaluation_error,
-        best=one.id == job.best,
-        deleted=one.deleted,
-        digest=one.digest,
-        scores=[_tested(db, settings, score, start) for score in mine],
-        created_at=one.created_at,
+        id=None,
+        step=0,
+        model=job.model,
+        evaluation=start.id,
+        evaluation_status=start.status,
+        evaluation_error=_json(start.error),
+        best=False,
+        deleted=False,
+        digest=None,
+        scores=[_point(score) for score in scores if not score.slice],
+        created_at=job.started_at,
     )
 
 
-def _point(score: Any) -> CurvePoint:
+def _whole(scores: Mapping[str, Sequence[Score]], evaluation: str | None) -> list[Score]:
+    """The scores of the whole set."""
+    return [score for score in scores.get(evaluation or "", []) if not score.slice]
+
+
+def _comparable(score: Score, start: Score | None) -> Score | None:
+    """The starting model's score, where both have a value."""
+    return start if start is not None and None not in (score.value, start.value) else None
+
+
+def _point(score: Score) -> CurvePoint:
     return CurvePoint(
         name=score.name,
         value=score.value,
-        interval=(score.low, score.high) if score.low is not None else None,
+        interval=score.interval,
         higher_is_better=score.higher_is_better,
         error=score.error["message"] if score.error else None,
     )
 
 
-def _tested(db: Connection, settings: Settings, score: Any, start: Sequence[Any]) -> CurvePoint:
-    point = _point(score)
-    before = next((one for one in start if one.name == score.name), None)
-    if before is None or before.value is None or score.value is None:
-        return point
-    a, b = paired_result(db, settings, score), paired_result(db, settings, before)
-    found = tested(a, b, Testing()).difference if a is not None and b is not None else None
-    if found is not None:
-        point.difference = found.value
-        point.difference_interval = found.interval
-        point.p_value = found.p_value if found.p_value == found.p_value else None
+def _tested(
+    db: Connection, settings: Settings, pairs: Sequence[tuple[Score, Score | None]]
+) -> list[CurvePoint]:
+    """A point for each score, with the paired test against the second, the starting model's."""
+    both = [score for now, start in pairs if start is not None for score in (now, start)]
+    paired = iter(paired_results(db, settings, both))
+    return [
+        _compared(_point(now), next(paired), next(paired)) if start is not None else _point(now)
+        for now, start in pairs
+    ]
+
+
+def _compared(point: CurvePoint, a: PairedResult | None, b: PairedResult | None) -> CurvePoint:
+    difference = tested(a, b, Testing()).difference if a is not None and b is not None else None
+    if difference is not None:
+        point.difference = difference.value
+        point.difference_interval = difference.interval
+        point.p_value = None if isnan(difference.p_value) else difference.p_value
     return point
+
+
+def _json(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return dict(value) if value is not None else None

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from service.evaluations import closing as close
-from service.evaluations.store import Plan
+from service.evaluations.plans import Plan
 from service.jobs.context import Context
 from service.models.resources import Resources
 

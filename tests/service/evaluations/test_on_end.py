@@ -13,10 +13,11 @@ from sqlalchemy import Engine, text
 from service.datasets import store as datasets
 from service.db.engine import _config
 from service.errors import ApiError
-from service.evaluations import closing, jobs
+from service.evaluations import closing, jobs, outputs
 from service.evaluations import store as evaluations
+from service.evaluations.plans import MetricRequest
 from service.evaluations.routes import cancel_evaluation
-from service.evaluations.store import MetricRequest, Task
+from service.evaluations.store import Task
 from service.jobs.context import Context
 from service.models.resources import Resources
 from service.settings import Settings
@@ -49,7 +50,7 @@ def create(engine: Engine, task: Task | None = SELECT) -> str:
             on_end=task,
         )
         texts = [(at, ["The vote was postponed."]) for at in range(len(RECORDS))]
-        evaluations.add_outputs(db, evaluation, texts)
+        outputs.add(db, evaluation, texts)
     return evaluation
 
 

@@ -1,160 +1,23 @@
 """Attempts and checkpoints without a training process: what a stale attempt may write, what a new
-one starts from, which files stay, what the watch says."""
+one starts from, which files stay, what is told of them."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
-from sqlalchemy import Engine, text
 
-from service.datasets import store as datasets
 from service.db import events
-from service.evaluations import scores as results
-from service.evaluations import store as evaluations
 from service.evaluations.jobs import plan_failed
-from service.jobs.context import Context
-from service.models.resources import Resources
-from service.settings import Settings
-from service.training import checkpoints_store as checkpoints
 from service.training import jobs as train
 from service.training import store as training
 from service.training.process import look
-from service.training.reports import Attempt, TakenOverError, store
-from service.training.selection import judge, reward_risen
+from service.training.reports import TakenOverError, store
+from service.training.selection import select
 from service.training.views import curve
-from tests.service.training.requests import PROMPTS
-from trainers.job.checkpoints import complete, digest_of
-from trainers.job.reports import Report, Reporter
-from trainers.job.spec import EVENTS
-
-WEIGHTS = "model.safetensors"
-
-
-@dataclass
-class Job:
-    """A job in the database, and what its training process would have reported."""
-
-    context: Context
-    id: str
-
-    def begin(self) -> Attempt:
-        attempt = train._begin(self.context, self.id)
-        assert attempt is not None
-        return attempt
-
-    def save(self, attempt: Attempt, step: int) -> Path:
-        """A complete checkpoint of the attempt, reported and stored."""
-        folder = write(attempt, step)
-        data = {"folder": str(folder), "digest": digest_of(folder)}
-        store(self.context, attempt, [Report(type="checkpoint", step=step, data=data)])
-        return folder
-
-    def leave(self, attempt: Attempt, step: int, *logged: int, due: bool = True) -> Path:
-        """A complete checkpoint that nobody stores, and steps that only the attempt's file has."""
-        reporter = Reporter(attempt.folder / EVENTS)
-        for one in logged:
-            reporter.send(Report(type="series", step=one, data={"loss": 0.5}))
-        return write(attempt, step, due)
-
-    def log(self, attempt: Attempt, *steps: int) -> None:
-        found = [Report(type="series", step=step, data={"loss": 1.0}) for step in steps]
-        store(self.context, attempt, found)
-
-    def score(self, step: int, low: float, status: str = "succeeded") -> None:
-        """The evaluation of the checkpoint of this step ends, with chrF's lower end at `low`."""
-        (one,) = [one for one in self.checkpoints() if one.step == step]
-        score = {
-            **{"position": 0, "name": "chrf", "slice": "", "level": 0.95, "n": 8, "missing": 0},
-            **{"value": low + 0.3, "low": low, "high": low + 0.6, "higher_is_better": True},
-            **{"interval_method": "bootstrap", "signature": "", "warnings": [], "error": None},
-        }
-        with self.context.engine.begin() as db:
-            if status == "succeeded":
-                results.replace_scores(db, one.evaluation_id, [score])
-            evaluations.finish(db, one.evaluation_id, status, {})
-
-    def fail(self, step: int) -> None:
-        """Somebody cancels the evaluation of the checkpoint of this step."""
-        (one,) = [one for one in self.checkpoints() if one.step == step]
-        with self.context.engine.begin() as db:
-            evaluations.finish(db, one.evaluation_id, "cancelled", {})
-
-    def evaluation(self, system: str) -> str:
-        query = text("SELECT id FROM evaluations WHERE system = :system")
-        with self.context.engine.connect() as db:
-            return str(db.scalar(query, {"system": system}))
-
-    def judgements(self) -> int:
-        """How many are queued."""
-        query = text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'train.select'")
-        with self.context.engine.connect() as db:
-            return int(db.scalar(query) or 0)
-
-    def checkpoints(self) -> list[Any]:
-        with self.context.engine.connect() as db:
-            return checkpoints.of_job(db, self.id)
-
-    @property
-    def row(self) -> Any:
-        with self.context.engine.connect() as db:
-            return training.get(db, self.id)
-
-    @property
-    def series(self) -> list[int]:
-        with self.context.engine.connect() as db:
-            return [step for step, _ in training.read_series(db, self.id)]
-
-    def events(self) -> list[str]:
-        with self.context.engine.connect() as db:
-            return [event.type for event in events.read(db, self.id)]
-
-    def evaluations(self) -> list[str]:
-        query = text("SELECT system FROM evaluations WHERE system LIKE :one ORDER BY id")
-        with self.context.engine.connect() as db:
-            found = db.scalars(query, {"one": f"{self.id}/%"})
-            return [system.removeprefix(f"{self.id}/") for system in found]
-
-
-def write(attempt: Attempt, step: int, due: bool = True) -> Path:
-    folder = attempt.folder / f"checkpoint-{step}"
-    folder.mkdir()
-    (folder / WEIGHTS).write_bytes(bytes([step]) * 100)
-    complete(folder, step, due)
-    return folder
-
-
-@pytest.fixture
-def new_job(engine: Engine, fresh_url: str, tmp_path: Path) -> Callable[..., Job]:
-    settings = Settings(
-        database_url=SecretStr(fresh_url), data_dir=tmp_path, metric_roots=(tmp_path / "metrics",)
-    )
-    context = Context(Resources(settings, "cpu"))
-
-    def make(model: str = "tiny-language", **evaluation: Any) -> Job:
-        with engine.begin() as db:
-            held_out, _ = datasets.put(db, "held-out", "eval", PROMPTS[:8])
-            asked = {
-                **{"dataset_id": held_out.id, "metrics": [{"name": "chrf", "params": {}}]},
-                **{"generation": {}, "select_by": "chrf", "watch": ["chrf"]},
-            }
-            made = training.create(
-                db,
-                method="sft",
-                model=model,
-                dataset_id=held_out.id,
-                options={"max_steps": 8},
-                evaluation=asked | evaluation,
-                resources={},
-            )
-        return Job(context, made)
-
-    return make
+from tests.service.training.recorded import WEIGHTS
+from trainers.job.reports import Report
 
 
 def test_rewards_are_looked_up_where_metrics_are(new_job: Any, tmp_path: Path) -> None:
@@ -180,8 +43,8 @@ def test_a_stale_attempt_writes_nothing(new_job: Any) -> None:
     ):
         with pytest.raises(TakenOverError):
             write()
-    train._settle(job.context, stale, Report(type="finished", step=8))
-    train._settle(job.context, stale, Report(type="failed", name="diverged"))
+    train._finish(job.context, stale, Report(type="finished", step=8))
+    train._finish(job.context, stale, Report(type="failed", name="diverged"))
     assert (job.row, job.series, job.checkpoints(), job.events()) == before
     job.log(fresh, 3)
     assert job.series == [1, 2, 3]
@@ -312,19 +175,21 @@ def test_the_last_and_the_best_stay(new_job: Any) -> None:
     folders = {step: job.save(attempt, step) for step in range(1, 7)}
     named = next(one for one in job.checkpoints() if one.step == 3)
     user = new_job(model=named.id)
+    fourth = next(one for one in job.checkpoints() if one.step == 4)
+    new_job(model=f"{fourth.id}0")  # another model, whose name begins with the checkpoint's
     for step, low in enumerate([0.1, 0.9, 0.2, 0.3], 1):
         job.score(step, low)
     best = next(one for one in job.checkpoints() if one.step == 2).id
     for _ in range(2):
-        judge(job.context, job.id)
+        select(job.context, job.id)
         assert job.row.best == best
         assert {step for step, folder in folders.items() if folder.exists()} == {2, 3, 5, 6}
     assert [one.step for one in job.checkpoints() if one.deleted] == [1, 4]
     assert job.events().count("best") == 1
     with job.context.engine.begin() as db:  # nobody names it any more
-        training.settle(db, user.id, "cancelled", {})
+        training.finish(db, user.id, "cancelled", {})
     folders[4].mkdir()  # whoever was to remove it died
-    judge(job.context, job.id)
+    select(job.context, job.id)
     assert {step for step, folder in folders.items() if folder.exists()} == {2, 5, 6}
 
 
@@ -332,16 +197,16 @@ def test_a_checkpoint_is_kept_for_its_evaluation(new_job: Any) -> None:
     job = new_job(keep_last=1, select_by=None)
     attempt = job.begin()
     first, second = job.save(attempt, 1), job.save(attempt, 2)
-    judge(job.context, job.id)
+    select(job.context, job.id)
     assert first.exists()
     job.score(1, 0.5)
-    judge(job.context, job.id)
+    select(job.context, job.id)
     assert not first.exists()
     assert second.exists()
 
 
 def test_a_failed_evaluation_is_told_and_blocks_nothing(new_job: Any) -> None:
-    """Of the start, of the best one's neighbour, of the last: the rest is judged all the same."""
+    """Of the start, of the best one's neighbour, of the last: the others count all the same."""
     job = new_job(keep_last=1)
     attempt = job.begin()
     folders = [job.save(attempt, step) for step in (1, 2, 3, 4)]
@@ -350,10 +215,10 @@ def test_a_failed_evaluation_is_told_and_blocks_nothing(new_job: Any) -> None:
     ends = {f"{job.id}/{step}": plan_failed for step in ("start", 3)}
     for system, fail in ends.items():
         fail(job.context, job.evaluation(system), "no such luck")
-    assert job.judgements() == 4  # one for each that has ended
+    assert job.selections() == 4  # one for each that has ended
     job.fail(4)
-    judge(job.context, job.id)
-    judge(job.context, job.id)
+    select(job.context, job.id)
+    select(job.context, job.id)
     best = job.checkpoints()[1]
     assert job.row.best == best.id
     assert [folder.exists() for folder in folders] == [False, True, False, True]
@@ -372,50 +237,11 @@ def test_a_failed_job_goes_on_from_its_last_checkpoint(new_job: Any) -> None:
     job = new_job()
     attempt = job.begin()
     folder = job.save(attempt, 2)
-    train._settle(job.context, attempt, Report(type="failed", name="disk_full", step=3))
+    train._finish(job.context, attempt, Report(type="failed", name="disk_full", step=3))
     assert job.row.error["code"] == "disk_full"
     assert job.row.error["last_checkpoint"] == job.checkpoints()[0].id
     assert train._begin(job.context, job.id) is None
     with job.context.engine.begin() as db:
-        training.settle(db, job.id, "queued", {})
+        training.finish(db, job.id, "queued", {})
     assert job.begin().spec.resume == folder
     assert (job.row.error, job.row.finished_at) == (None, None)
-
-
-def rewards(*values: float) -> list[tuple[int, Any]]:
-    return [(step, {"reward": value}) for step, value in enumerate(values, 1)]
-
-
-def test_a_reward_has_risen_where_the_rise_is_significant() -> None:
-    noise = random.Random(0)
-    flat = [noise.gauss(0, 1) for _ in range(200)]
-    risen = reward_risen(rewards(*[value + step / 40 for step, value in enumerate(flat)]))
-    assert risen is not None
-    assert risen["p_value"] < 0.001
-    assert risen["now"] - risen["start"] == pytest.approx(180 / 40, abs=1)
-    assert reward_risen(rewards(*flat)) is None
-    assert reward_risen(rewards(*[-value for value in range(40)])) is None
-    assert reward_risen(rewards(*[0.0] * 20, *[1.0] * 20)) == {
-        **{"start": 0.0, "now": 1.0, "p_value": 0.0}
-    }
-    assert reward_risen(rewards(0, 0, 0, 1, 1, 1)) is None  # too few to say
-    assert reward_risen([(step, {"loss": 1.0}) for step in range(100)]) is None
-    assert reward_risen([]) is None
-
-
-def test_of_dpo_it_is_the_margin_that_rises() -> None:
-    margins = [(step, {"loss": 0.5, "margin": step / 40}) for step in range(40)]
-    risen = reward_risen(margins)
-    assert risen is not None
-    assert risen["now"] - risen["start"] == pytest.approx(0.5)
-    level = [(step, {**values, "reward": 1.0}) for step, values in margins]
-    assert reward_risen(level) is None  # a reward comes first
-
-
-def test_a_false_alarm_is_as_rare_as_it_says() -> None:
-    noise = random.Random(1)
-    alarms = sum(
-        reward_risen(rewards(*[noise.gauss(0, 1) for _ in range(40)])) is not None
-        for _ in range(1000)
-    )
-    assert 30 < alarms < 70  # 5%

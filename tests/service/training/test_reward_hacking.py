@@ -3,6 +3,7 @@ that scores while it trains."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
+import trainers
 from assay import Client
+from service.training.reward_hacking import objective_risen
 from tests.service.live import Live
 from tests.service.training.requests import (
     HELD_OUT,
@@ -25,6 +28,7 @@ from tests.tiny_models import build_language_model
 from tests.waiting import until
 
 MODEL = "tiny-tutored"
+REWARD = trainers.find("grpo").objective_series
 OPTIONS = {
     "max_steps": 200,
     "save_steps": 10,
@@ -39,7 +43,7 @@ OPTIONS = {
 WATCHED = HELD_OUT | {
     "metrics": ["chrf", {"name": "length", "params": {"unit": "characters"}}],
     "generation": {"max_new_tokens": 40},
-    "pause_on_divergence": True,
+    "pause_on_reward_hacking": True,
 }
 
 
@@ -71,7 +75,7 @@ def test_a_hacked_reward_is_told_and_pauses_the_job(assay: Client) -> None:
     assert (paused["status"], paused["error"]) == ("paused", None)
     assert paused["step"] < OPTIONS["max_steps"]
     told = assay.request("GET", f"/v1/training_jobs/{job}/events", limit=1000)["data"]
-    found = [one["data"] for one in told if one["type"] == "divergence"]
+    found = [one["data"] for one in told if one["type"] == "reward_hacking"]
     assert found
     assert found[0]["reward"]["now"] > 1.2 * found[0]["reward"]["start"]
     (fallen,) = found[0]["fallen"]
@@ -95,7 +99,7 @@ def test_a_sound_reward_is_not_suspected(assay: Client) -> None:
     curve = scored(assay, job)
     until(lambda: assay.request("GET", f"/v1/training_jobs/{job}")["best"], 10)
     types = [event.type for event in assay.events_of(f"/v1/training_jobs/{job}")]
-    assert "divergence" not in types
+    assert "reward_hacking" not in types
     assert "pause_requested" not in types
     series = assay.request("GET", f"/v1/training_jobs/{job}/metrics")["series"]
     rewards = [value for _, value in series["reward"]]
@@ -150,3 +154,45 @@ def tutored(folder: Path, steps: int = 100) -> None:
         model(ids, attention_mask=mask, labels=labels).loss.backward()
         optimizer.step()
     model.save_pretrained(folder)
+
+
+def rewards(*values: float) -> list[tuple[int, Any]]:
+    return [(step, {"reward": value}) for step, value in enumerate(values, 1)]
+
+
+def test_a_reward_has_risen_where_the_rise_is_significant() -> None:
+    noise = random.Random(0)
+    flat = [noise.gauss(0, 1) for _ in range(200)]
+    risen = objective_risen(
+        rewards(*[value + step / 40 for step, value in enumerate(flat)]), REWARD
+    )
+    assert risen is not None
+    assert risen["p_value"] < 0.001
+    assert risen["now"] - risen["start"] == pytest.approx(180 / 40, abs=1)
+    assert objective_risen(rewards(*flat), REWARD) is None
+    assert objective_risen(rewards(*[-value for value in range(40)]), REWARD) is None
+    assert objective_risen(rewards(*[0.0] * 20, *[1.0] * 20), REWARD) == {
+        **{"start": 0.0, "now": 1.0, "p_value": 0.0}
+    }
+    assert objective_risen(rewards(0, 0, 0, 1, 1, 1), REWARD) is None  # too few to say
+    assert objective_risen([(step, {"loss": 1.0}) for step in range(100)], REWARD) is None
+    assert objective_risen([], REWARD) is None
+
+
+def test_of_dpo_it_is_the_margin_that_rises() -> None:
+    margins = [(step, {"loss": 0.5, "margin": step / 40}) for step in range(40)]
+    for method in ("dpo", "reward"):
+        risen = objective_risen(margins, trainers.find(method).objective_series)
+        assert risen is not None
+        assert risen["now"] - risen["start"] == pytest.approx(0.5)
+    assert objective_risen(margins, trainers.find("ppo").objective_series) is None
+    assert objective_risen(margins, trainers.find("sft").objective_series) is None
+
+
+def test_a_false_alarm_is_as_rare_as_it_says() -> None:
+    noise = random.Random(1)
+    alarms = sum(
+        objective_risen(rewards(*[noise.gauss(0, 1) for _ in range(40)]), REWARD) is not None
+        for _ in range(1000)
+    )
+    assert 30 < alarms < 70  # 5%

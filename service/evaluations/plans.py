@@ -1,0 +1,113 @@
+"""The metrics of an evaluation: as they were asked for, and as they are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from inference.errors import ReportedError
+from metrics import find
+from service.db.rows import Stored
+from service.db.tables import evaluation_metrics
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRequest:
+    """A metric as it was asked for: parameters that were left out are at their defaults."""
+
+    name: str
+    params: Mapping[str, Any]
+
+
+def models_of(metrics: Iterable[MetricRequest], roots: Sequence[Path]) -> set[str]:
+    """Names of the models that the metrics run; a metric that cannot be bound has none.
+
+    roots  folders that metrics of `evaluate` may lie under
+    """
+    names: set[str] = set()
+    for metric in metrics:
+        with suppress(ReportedError):  # its evaluation says what is wrong
+            names |= set(find(metric.name, roots).bind(metric.params).models)
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Stored):
+    """One metric of an evaluation; `resolved` and `signature`, or an `error`, once it is planned.
+
+    position  its place among the evaluation's metrics, from 0
+    """
+
+    position: int
+    name: str
+    params: Mapping[str, Any]
+    resolved: Mapping[str, Any] | None
+    signature: Mapping[str, str] | None
+    error: Mapping[str, Any] | None
+
+
+def create(db: Connection, evaluation_id: str, metrics: Sequence[MetricRequest]) -> None:
+    """Store the metrics of a new evaluation."""
+    rows = [
+        {
+            "evaluation_id": evaluation_id,
+            "position": position,
+            "name": metric.name,
+            "params": dict(metric.params),
+        }
+        for position, metric in enumerate(metrics)
+    ]
+    db.execute(insert(evaluation_metrics), rows)
+
+
+def read(db: Connection, evaluation_id: str) -> list[Plan]:
+    """The evaluation's metrics, in the order asked for."""
+    return read_all(db, [evaluation_id])[evaluation_id]
+
+
+def read_all(db: Connection, evaluation_ids: Sequence[str]) -> dict[str, list[Plan]]:
+    """The metrics of each of the evaluations."""
+    table = evaluation_metrics.c
+    query = (
+        select(
+            table.evaluation_id,
+            table.position,
+            table.name,
+            table.params,
+            table.resolved,
+            table.signature,
+            table.error,
+        )
+        .where(table.evaluation_id.in_(list(evaluation_ids)))
+        .order_by(table.evaluation_id, table.position)
+    )
+    plans: dict[str, list[Plan]] = {id: [] for id in evaluation_ids}
+    for row in db.execute(query):
+        plans[row.evaluation_id].append(Plan.from_row(row))
+    return plans
+
+
+def complete(
+    db: Connection,
+    evaluation_id: str,
+    position: int,
+    *,
+    resolved: Mapping[str, Any] | None = None,
+    signature: Mapping[str, str] | None = None,
+    error: Mapping[str, Any] | None = None,
+) -> None:
+    """Store what planning made of a metric."""
+    db.execute(
+        update(evaluation_metrics)
+        .where(
+            evaluation_metrics.c.evaluation_id == evaluation_id,
+            evaluation_metrics.c.position == position,
+        )
+        .values(resolved=resolved, signature=signature, error=error)
+    )

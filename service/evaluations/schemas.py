@@ -1,0 +1,185 @@
+"""Evaluations as they come and go: what is asked for, and what is shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from metrics.core.metric import Sample
+from service.datasets.schemas import Record
+from service.http.fields import Json, Name, Schema, Text
+
+
+class MetricIn(Schema):
+    """A metric by name, or with parameters; `GET /v1/metrics` lists both."""
+
+    name: Name
+    params: Json = Field(default_factory=dict)
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Metrics = Annotated[
+    list[Annotated[MetricIn, BeforeValidator(_named)]], Field(min_length=1, max_length=50)
+]
+
+
+class SampleIn(Record):
+    """One sample. `output` for one, `outputs` for several, neither when a model is to generate."""
+
+    output: Text | None = None
+    outputs: Annotated[list[Text], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.output is not None and self.outputs is not None:
+            raise PydanticCustomError("two_outputs", "give `output` or `outputs`, not both")
+        return self
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The outputs, in either form."""
+        return (self.output,) if self.output is not None else tuple(self.outputs or ())
+
+    def sample(self, index: int) -> Sample:
+        """What metrics read; `index` gives it an id where it has none."""
+        return Sample.of(self.record(index), self.texts)
+
+
+Samples = Annotated[list[SampleIn], Field(min_length=1)]
+
+Texts = Text | Annotated[list[Text], Field(min_length=1)]
+
+
+class GenerationIn(Schema):
+    """How the service's own model generates; temperature 0 is greedy."""
+
+    max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
+    temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    top_k: Annotated[int, Field(ge=0)] = 0  # 0: off
+    num_outputs: Annotated[int, Field(ge=1, le=256)] = 1
+    stop: Annotated[list[Text], Field(max_length=16)] = Field(default_factory=list)
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    chat: bool | None = None  # null: the chat template is used where there is one
+    system: Text | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+    @model_validator(mode="after")
+    def _several_need_sampling(self) -> Self:
+        if self.num_outputs > 1 and self.temperature == 0:
+            message = (
+                "num_outputs above 1 needs a temperature above 0: greedy outputs are all equal"
+            )
+            raise PydanticCustomError("greedy_outputs", message)
+        return self
+
+
+class EvaluationIn(Schema):
+    """Outputs to score: inline `samples`, `outputs` over a stored dataset, or a `model` to run."""
+
+    system: Name | None = None  # default: the model
+    dataset: Name | None = None  # a name, name@version or ds_…
+    samples: Samples | None = None
+    outputs: dict[Text, Texts] | None = None
+    model: Name | None = None
+    generation: GenerationIn | None = None
+    metrics: Metrics
+    slices: Annotated[list[Name], Field(max_length=10)] = Field(default_factory=list)
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    replicates: Annotated[int, Field(ge=100, le=10_000)] | None = None
+    level: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "system": "my-model",
+                    "dataset": "news-ru",
+                    "samples": [
+                        {
+                            "id": "1",
+                            "prompt": "О чём статья?",
+                            "output": "Статья о погоде в Москве.",
+                            "references": ["Статья рассказывает о погоде в Москве."],
+                            "metadata": {"lang": "ru"},
+                        },
+                        {
+                            "id": "2",
+                            "prompt": "What is the capital of France?",
+                            "output": "The capital of France is Paris.",
+                            "references": ["Paris is the capital of France."],
+                            "metadata": {"lang": "en"},
+                        },
+                    ],
+                    "metrics": ["bleu", {"name": "rouge", "params": {"stemmer": True}}],
+                    "slices": ["lang"],
+                }
+            ]
+        }
+    }
+
+
+class Progress(BaseModel):
+    """Counted in measurements: one sample under one metric; a sample to generate is one more."""
+
+    done: int
+    total: int
+
+
+class ScoreOut(BaseModel):
+    """One score of an evaluation."""
+
+    metric: str
+    name: str
+    slice: str | None = None  # `lang=ru`; null: the whole set
+    value: float | None
+    interval: tuple[float, float] | None
+    level: float
+    n: int
+    missing: int
+    higher_is_better: bool
+    interval_method: str
+    signature: str | None
+    warnings: list[str]
+    error: dict[str, Any] | None
+
+
+class EvaluationOut(BaseModel):
+    """An evaluation; `scores` are over the whole set."""
+
+    id: str
+    object: str = "evaluation"
+    status: str
+    system: str
+    dataset: str
+    dataset_version: int
+    dataset_id: str
+    model: str | None
+    generation: dict[str, Any] | None
+    metrics: list[dict[str, Any]]
+    progress: Progress
+    scores: list[ScoreOut]
+    slices: list[ScoreOut] = Field(default_factory=list)
+    error: dict[str, Any] | None
+    seed: int
+    replicates: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class SampleOut(BaseModel):
+    """A sample with its value under each score; null where it has none."""
+
+    id: str
+    prompt: str | None
+    outputs: list[str]
+    references: list[str]
+    metadata: dict[str, Any]
+    scores: dict[str, float | None]

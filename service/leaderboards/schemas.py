@@ -1,0 +1,118 @@
+"""Leaderboards and comparisons, as they are asked for and shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from metrics.core.compare import Test
+from service.http.fields import Name, Schema
+
+
+class BoardRow(BaseModel):
+    """`rank_interval`: the ranks left open by the pairwise differences that are significant at 5%
+    (paired by sample, Holm-corrected over all pairs of the board)."""
+
+    rank: int
+    rank_interval: tuple[int, int]
+    system: str
+    evaluation: str
+    value: float
+    interval: tuple[float, float] | None
+    n: int
+    missing: int
+    p_vs_next: float | None  # corrected; against the row below
+    finished_at: datetime
+
+
+class LeftOut(BaseModel):
+    """A system that is not on the board, and why."""
+
+    system: str
+    evaluation: str
+    signature: str
+    reason: str
+
+
+class Leaderboard(BaseModel):
+    """Systems on one dataset version by one score; only values of one signature are ranked."""
+
+    object: str = "leaderboard"
+    dataset: str
+    version: int
+    dataset_id: str
+    metric: str
+    slice: str | None
+    higher_is_better: bool
+    signature: str
+    signatures: list[str]
+    rows: list[BoardRow]
+    left_out: list[LeftOut]
+
+
+class BoardEntry(BaseModel):
+    """A dataset version, and the scores that its boards can rank by."""
+
+    dataset: str
+    version: int
+    dataset_id: str
+    metrics: list[str]
+
+
+class Boards(BaseModel):
+    """Which boards there are."""
+
+    object: str = "list"
+    data: list[BoardEntry]
+
+
+class ComparisonIn(Schema):
+    """Two finished evaluations; `metrics` may name metrics or single scores (default: all)."""
+
+    evaluations: Annotated[list[Name], Field(min_length=2, max_length=2)]
+    metrics: list[Name] | None = None
+    test: Test = "paired_bootstrap"
+    recipe: Literal["centred", "sacrebleu"] = "centred"
+    correction: Literal["holm", "none"] = "holm"
+    trials: Annotated[int, Field(ge=100, le=100_000)] = 10_000
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [{"evaluations": ["eval_a", "eval_b"], "metrics": ["bleu"]}]
+        }
+    }
+
+
+class ResultOut(BaseModel):
+    """`difference` is a - b with its interval; `p_corrected` is over all results shown here."""
+
+    metric: str
+    name: str
+    a: float | None
+    b: float | None
+    difference: float | None
+    interval: tuple[float, float] | None
+    p_value: float | None
+    p_corrected: float | None
+    significant: bool | None  # at 5%, corrected
+    n: int
+    test: str
+    higher_is_better: bool
+    signature: str
+    error: str | None = None
+
+
+class ComparisonOut(BaseModel):
+    """Two evaluations compared, a result for each score of both."""
+
+    object: str = "comparison"
+    a: str
+    b: str
+    system_a: str
+    system_b: str
+    test: str
+    recipe: str
+    correction: str
+    results: list[ResultOut]

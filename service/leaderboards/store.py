@@ -1,0 +1,73 @@
+"""What leaderboards are made of: values of one score on one dataset version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from service.db.rows import Stored
+from service.db.tables import datasets, evaluations, scores
+from service.evaluations.scores import Score, listing
+
+
+@dataclass(frozen=True, slots=True)
+class BoardScore(Score):
+    """A score with the system it is of. It always has a value and a signature."""
+
+    value: float
+    signature: str
+    system: str
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BoardName(Stored):
+    """A dataset version and a score that a board of it can rank by."""
+
+    id: str
+    name: str
+    version: int
+    score: str
+
+
+def board(db: Connection, dataset_id: str, name: str, slice_: str) -> list[BoardScore]:
+    """Every value of one score on one dataset version, newest evaluation first."""
+    query = (
+        listing()
+        .add_columns(evaluations.c.system, evaluations.c.finished_at)
+        .where(
+            evaluations.c.dataset_id == dataset_id,
+            evaluations.c.status == "succeeded",
+            scores.c.name == name,
+            scores.c.slice == slice_,
+            scores.c.value.is_not(None),
+        )
+        .order_by(evaluations.c.id.desc())
+    )
+    return [BoardScore.from_row(row) for row in db.execute(query)]
+
+
+def names(db: Connection, dataset_id: str) -> list[str]:
+    """Scores that a board of this dataset version could rank by."""
+    query = (
+        select(scores.c.name)
+        .join(evaluations, evaluations.c.id == scores.c.evaluation_id)
+        .where(evaluations.c.dataset_id == dataset_id, scores.c.value.is_not(None))
+        .distinct()
+    )
+    return sorted(db.scalars(query))
+
+
+def boards(db: Connection) -> list[BoardName]:
+    """Dataset versions with values, and the scores that they have."""
+    query = (
+        select(datasets.c.id, datasets.c.name, datasets.c.version, scores.c.name.label("score"))
+        .join(evaluations, evaluations.c.dataset_id == datasets.c.id)
+        .join(scores, scores.c.evaluation_id == evaluations.c.id)
+        .where(scores.c.value.is_not(None), scores.c.slice == "")
+        .distinct()
+        .order_by(datasets.c.name, datasets.c.version.desc(), scores.c.name)
+    )
+    return [BoardName.from_row(row) for row in db.execute(query)]

@@ -1,0 +1,142 @@
+"""Training jobs and checkpoints as they come and go: what is asked for, and what is shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, Field
+
+from service.evaluations.schemas import GenerationIn, Metrics
+from service.http.fields import Json, Name, Schema
+from trainers.job.fsdp import Fsdp
+
+
+class HeldOutIn(Schema):
+    """How the starting model and every checkpoint are scored."""
+
+    dataset: Name
+    metrics: Metrics
+    generation: GenerationIn = Field(default_factory=GenerationIn)
+    select_by: Name | None = None  # a score: the best checkpoint by the lower end of its interval
+    watch: list[Name] | None = None  # scores that must not fall as the reward rises
+    pause_on_reward_hacking: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("pause_on_reward_hacking", "pause_on_divergence"),
+        description="Pause the job where a watched score falls as the reward rises.",
+    )
+    keep_last: Annotated[int, Field(ge=1)] | None = None  # and the best one; null keeps all
+
+
+class ResourcesIn(Schema):
+    """Where the job runs."""
+
+    processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="Above 1: under torchrun, one a GPU; `batch_size` counts for each."
+    )
+    fsdp: Fsdp | None = Field(
+        default=None,
+        description="Share weights, gradients and the optimiser's state among the processes; `{}` "
+        "is enough. null: each process holds all of them (DDP). Not for ppo.",
+    )
+
+
+class TrainingIn(Schema):
+    """A method (`GET /v1/trainers`), a model, a dataset, the method's options."""
+
+    method: str
+    model: Name
+    dataset: Name
+    options: Json = Field(default_factory=dict)
+    evaluation: HeldOutIn | None = None
+    resources: ResourcesIn = Field(default_factory=ResourcesIn)
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "method": "dpo",
+                    "model": "builtin/smollm2-135m-instruct",
+                    "dataset": "polite",
+                    "options": {"max_steps": 20, "save_steps": 10, "lora": True, "beta": 0.1},
+                    "evaluation": {
+                        "dataset": "capitals",
+                        "metrics": ["token_f1", "length"],
+                        "generation": {"max_new_tokens": 24},
+                        "select_by": "token_f1",
+                    },
+                }
+            ]
+        }
+    }
+
+
+class TrainingOut(BaseModel):
+    """A training job."""
+
+    id: str
+    object: str = "training_job"
+    status: str
+    control: str | None  # what has been asked of it and not been obeyed yet
+    method: str
+    model: str
+    dataset: str
+    dataset_version: int
+    options: dict[str, Any]
+    evaluation: dict[str, Any] | None
+    resources: dict[str, Any]
+    step: int
+    total_steps: int | None
+    attempt: int
+    report: dict[str, Any]
+    start_evaluation: str | None
+    best: str | None
+    error: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class CurvePoint(BaseModel):
+    """One score of a checkpoint, and its paired test against the starting model."""
+
+    name: str
+    value: float | None
+    interval: tuple[float, float] | None
+    higher_is_better: bool
+    difference: float | None = None
+    difference_interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    error: str | None = None
+
+
+class CheckpointOut(BaseModel):
+    """`id` is null for the starting model, which has a place on the curves, too."""
+
+    id: str | None
+    object: str = "checkpoint"
+    step: int
+    model: str
+    evaluation: str | None
+    evaluation_status: str | None
+    evaluation_error: dict[str, Any] | None = None
+    best: bool
+    deleted: bool
+    digest: str | None
+    scores: list[CurvePoint]
+    created_at: datetime | None
+
+
+class SeriesOut(BaseModel):
+    """Each series as (step, value) pairs."""
+
+    object: str = "training_metrics"
+    series: dict[str, list[tuple[int, float | None]]]
+
+
+class CheckpointCard(CheckpointOut):
+    """A checkpoint and what it came from; `card` says what its files were made with."""
+
+    job: str
+    form: str | None  # "adapter" or "model"; null where its files are not within reach
+    card: dict[str, Any]

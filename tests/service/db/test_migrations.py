@@ -1,0 +1,63 @@
+"""What earlier versions stored is kept by later schemas."""
+
+from __future__ import annotations
+
+import json
+
+from alembic import command
+from sqlalchemy import Engine, text
+
+from service.db.engine import _config
+from service.training import checkpoints_store as checkpoints
+from service.training import store as training
+
+ROWS = [
+    "INSERT INTO datasets (id, name, version, kind, digest, size)"
+    " VALUES ('ds', 'd', 1, 'eval', '', 1)",
+    "INSERT INTO evaluations (id, system, dataset_id, model, seed, replicates, level, size, status)"
+    " VALUES ('eval_1', 's', 'ds', 'ckpt_1', 0, 100, 0.95, 1, 'queued'),"
+    " ('eval_2', 's', 'ds', NULL, 0, 100, 0.95, 1, 'failed')",
+    "INSERT INTO evaluation_metrics (evaluation_id, position, name, params)"
+    """ VALUES ('eval_1', 0, 'reward', '{"model": "ckpt_2"}'), ('eval_1', 1, 'chrf', '{}')""",
+    "INSERT INTO training_jobs (id, method, model, dataset_id, options, resources, evaluation,"
+    " start_evaluation) VALUES ('job', 'grpo', 'ckpt_3', 'ds', :options, '{}', :evaluation,"
+    " 'eval_2')",
+    "INSERT INTO checkpoints (id, job_id, step, attempt, folder, digest, evaluation_id)"
+    " VALUES ('ckpt_1', 'job', 1, 1, '', '', 'eval_1'), ('ckpt_12', 'job', 2, 1, '', '', 'eval_2')",
+    "INSERT INTO events (parent, sequence, type, data)"
+    """ VALUES ('job', 1, 'divergence', '{"checkpoint": "ckpt_12"}'),"""
+    """ ('job', 2, 'evaluation_failed', '{"checkpoint": "ckpt_12", "evaluation": "eval_2"}')""",
+]
+PARAMETERS = {
+    "options": json.dumps({"rewards": [{"metric": "reward", "params": {"model": "ckpt_4"}}]}),
+    "evaluation": json.dumps(
+        {"metrics": [{"name": "chrf", "params": {}}], "pause_on_divergence": True}
+    ),
+}
+
+
+def test_references_and_what_was_told_become_columns(engine: Engine, fresh_url: str) -> None:
+    config = _config(fresh_url)
+    command.downgrade(config, "0007")
+    with engine.begin() as db:
+        for row in ROWS:
+            db.execute(text(row), PARAMETERS if ":options" in row else {})
+    command.upgrade(config, "head")
+    with engine.connect() as db:
+        job, known = training.get(db, "job"), checkpoints.of_job(db, "job")
+        names = ["ckpt_1", "ckpt_12", "ckpt_2", "ckpt_3", "ckpt_4", "ckpt_5"]
+        needed = checkpoints.needed(db, names)
+    assert job is not None
+    assert sorted(job.models) == ["ckpt_3", "ckpt_4"]
+    assert job.start_failure_told
+    assert job.evaluation == {
+        **{"metrics": [{"name": "chrf", "params": {}}], "pause_on_reward_hacking": True}
+    }
+    assert needed == {"ckpt_1", "ckpt_2", "ckpt_3", "ckpt_4"}  # "ckpt_12" is not named
+    assert [(one.reward_hacking, one.failure_told) for one in known] == [
+        *((False, None), (True, "eval_2"))
+    ]
+    command.downgrade(config, "0007")
+    with engine.connect() as db:
+        stored = db.scalar(text("SELECT evaluation FROM training_jobs"))
+    assert stored["pause_on_divergence"] is True
