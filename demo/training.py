@@ -142,10 +142,9 @@ def _curves(console: Console, job: str, curve: list[Any]) -> None:
 
 def _board(assay: Client, console: Console, job: str) -> None:
     board = assay.leaderboard(HELD_OUT, "chrf")
-    for row in board.rows:
-        row.system = row.system.replace(job, "dpo")
+    rows = [row.model_copy(update={"system": row.system.replace(job, "dpo")}) for row in board.rows]
     console.print(f"[bold]Leaderboard[/]  {tables.heading(board)}, {HELD_OUT}")
-    console.print(tables.leaderboard(board))
+    console.print(tables.leaderboard(board.model_copy(update={"rows": rows})))
     console.print()
 
 

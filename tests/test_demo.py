@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from rich.console import Console
 
@@ -25,8 +28,8 @@ def test_every_system_has_an_output_for_every_record(board: Board) -> None:
         assert list(outputs) == ids
         assert all(outputs.values())
     for metric in board.metrics:
-        asked = {"name": metric, "params": {}} if isinstance(metric, str) else metric
-        needed = find(asked["name"]).bind(asked["params"]).needs
+        asked: Mapping[str, Any] = {"name": metric} if isinstance(metric, str) else metric
+        needed = find(asked["name"]).bind(asked.get("params")).needs
         for record in records:
             assert all(record.get(field) for field in needed if field != "output")
 
@@ -93,7 +96,7 @@ def test_curves_place_values_between_their_intervals() -> None:
         "higher_is_better": True,
         "p_value": 0.0313,
     }
-    curve = [
+    curve: list[dict[str, Any]] = [
         {"id": None, "step": 0, "best": False, "scores": []},
         {"id": "ckpt_1", "step": 5, "best": True, "scores": [score]},
     ]
