@@ -72,9 +72,8 @@ def same(a: Evaluation, b: Evaluation) -> None:
         assert score.error is None, score.error
         assert score.n == other.n == SIZE
         if score.metric == "perplexity":
-            nats = math.log(
-                known(other.value)
-            )  # e to their mean: their error is its relative error
+            # e to the mean of nats: their error is its relative error
+            nats = math.log(known(other.value))
             assert score.value == pytest.approx(other.value, rel=FORWARD * nats)
         else:
             assert score.value == other.value
