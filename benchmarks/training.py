@@ -97,8 +97,8 @@ def rows(scale: float) -> Iterator[Row]:
             sides[name] = partial(theirs, script, given)
         rounds = list(_rounds(sides, scale))
     for name in LIBRARIES:
-        pairs = [(one["ours"], one[name]) for one in rounds if name in one]
-        yield from compared(name, pairs, steps)
+        found = [(one["ours"], one[name]) for one in rounds if name in one]
+        yield from compared(name, found, steps)
 
 
 def ours(folder: Path, records: Records, options: Mapping[str, Any]) -> Ran:

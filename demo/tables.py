@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from assay import Evaluation, Leaderboard, Sample, Score
+from assay import ComparisonResult, Evaluation, Leaderboard, Sample, Score
 
 PERCENT = frozenset({"bleu", "chrf"})  # on their reference implementation's scale, 0 to 100
 
@@ -49,20 +48,20 @@ def heading(board: Leaderboard) -> str:
     return f"{board.metric} {arrow(board.higher_is_better)}"
 
 
-def comparison(a: str, b: str, results: Sequence[Mapping[str, Any]]) -> Table:
+def comparison(a: str, b: str, results: Sequence[ComparisonResult]) -> Table:
     table = _table("", "difference", "95% interval", "p", "verdict")
     for one in results:
-        name = f"{one['name']} {arrow(one['higher_is_better'])}"
-        if one["error"]:
-            table.add_row(name, "", "", "", Text(one["error"], style="yellow"))
+        name = f"{one.name} {arrow(one.higher_is_better)}"
+        if one.error or one.difference is None:
+            table.add_row(name, "", "", "", Text(one.error or "no value", style="yellow"))
             continue
-        better = a if (one["difference"] > 0) == one["higher_is_better"] else b
-        verdict = f"{better} is better" if one["significant"] else "could be chance"
+        better = a if (one.difference > 0) == one.higher_is_better else b
+        verdict = f"{better} is better" if one.significant else "could be chance"
         table.add_row(
             name,
-            number(one["name"], one["difference"], signed=True),
-            _interval(one["name"], one["interval"], signed=True),
-            p_value(one["p_corrected"]),
+            number(one.name, one.difference, signed=True),
+            _interval(one.name, one.interval, signed=True),
+            p_value(one.p_corrected),
             verdict,
         )
     return table

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from assay import FINAL, AssayError, Client
+from assay import FINAL, AssayError, Client, Leaderboard
 from demo import curves, tables
 from demo.service import DemoError, running
 from demo.shipped import read_records
@@ -141,12 +141,16 @@ def _curves(console: Console, job: str, curve: list[Any]) -> None:
 
 
 def _board(assay: Client, console: Console, job: str) -> None:
-    board = assay.leaderboard(HELD_OUT, "chrf")
-    for row in board.rows:
-        row.system = row.system.replace(job, "dpo")
+    board = renamed(assay.leaderboard(HELD_OUT, "chrf"), job, "dpo")
     console.print(f"[bold]Leaderboard[/]  {tables.heading(board)}, {HELD_OUT}")
     console.print(tables.leaderboard(board))
     console.print()
+
+
+def renamed(board: Leaderboard, job: str, name: str) -> Leaderboard:
+    """The board with a short name in the place of the job's id."""
+    rows = [row.model_copy(update={"system": row.system.replace(job, name)}) for row in board.rows]
+    return board.model_copy(update={"rows": rows})
 
 
 def _verdict(assay: Client, console: Console, job: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from rich.console import Console
 
 import trainers
-from assay import Evaluation
+from assay import ComparisonResult, Evaluation, Leaderboard
 from demo import curves, programs, tables, training
 from demo.asking import BOARDS, SUMMARIES, Board
 from demo.outputs import lead, loop
@@ -25,8 +28,8 @@ def test_every_system_has_an_output_for_every_record(board: Board) -> None:
         assert list(outputs) == ids
         assert all(outputs.values())
     for metric in board.metrics:
-        asked = {"name": metric, "params": {}} if isinstance(metric, str) else metric
-        needed = find(asked["name"]).bind(asked["params"]).needs
+        asked: Mapping[str, Any] = {"name": metric} if isinstance(metric, str) else metric
+        needed = find(asked["name"]).bind(asked.get("params")).needs
         for record in records:
             assert all(record.get(field) for field in needed if field != "output")
 
@@ -93,7 +96,7 @@ def test_curves_place_values_between_their_intervals() -> None:
         "higher_is_better": True,
         "p_value": 0.0313,
     }
-    curve = [
+    curve: list[dict[str, Any]] = [
         {"id": None, "step": 0, "best": False, "scores": []},
         {"id": "ckpt_1", "step": 5, "best": True, "scores": [score]},
     ]
@@ -130,6 +133,35 @@ def test_tables_show_values_with_intervals_and_what_failed() -> None:
     assert tables.warnings(found) == ["chrf: no such thing (b)"]
 
 
+def test_a_comparison_names_the_better_one_and_what_failed() -> None:
+    lower = _compared(name="length", difference=-2.0, higher_is_better=False)
+    failed = _compared(difference=None, error="signatures differ")
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(tables.comparison("one", "two", [_compared(), lower, failed]))
+    lines = [line.split() for line in captured.get().splitlines()]
+    assert ["chrf", "↑", "-2.0", "-3.0,", "-1.0", "0.010", "two", "is", "better"] in lines
+    assert ["length", "↓", "-2.00", "-3.00,", "-1.00", "0.010", "one", "is", "better"] in lines
+    assert ["chrf", "↑", "signatures", "differ"] in lines
+
+
+def test_a_board_shows_a_jobs_checkpoints_by_a_short_name() -> None:
+    row = {"rank": 1, "rank_interval": [1, 1], "system": "job_1@5", "evaluation": "eval_1"}
+    row |= {"value": 1.0, "interval": None, "n": 3, "p_vs_next": None}
+    board = Leaderboard.model_validate(
+        {
+            "dataset": "d",
+            "version": 1,
+            "metric": "chrf",
+            "higher_is_better": True,
+            "signature": "chrf|version:1",
+            "rows": [row],
+            "left_out": [],
+        }
+    )
+    assert training.renamed(board, "job_1", "dpo").rows[0].system == "dpo@5"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "signed", "shown"),
     [
@@ -144,6 +176,25 @@ def test_numbers_have_the_digits_they_deserve(
     name: str, value: float, signed: bool, shown: str
 ) -> None:
     assert tables.number(name, value, signed) == shown
+
+
+def _compared(**fields: Any) -> ComparisonResult:
+    result = {
+        "metric": "chrf",
+        "name": "chrf",
+        "a": 1.0,
+        "b": 3.0,
+        "difference": -2.0,
+        "interval": [-3.0, -1.0],
+        "p_value": 0.01,
+        "p_corrected": 0.01,
+        "significant": True,
+        "n": 9,
+        "test": "paired_bootstrap",
+        "higher_is_better": True,
+        "signature": "chrf|version:1",
+    }
+    return ComparisonResult.model_validate(result | fields)
 
 
 def _evaluation(score: dict[str, object]) -> Evaluation:

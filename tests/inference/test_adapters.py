@@ -28,7 +28,7 @@ def adapt(base: Any, folder: Path, base_name: str, task: str, seed: int = 0) -> 
     torch.manual_seed(seed)
     config = LoraConfig(r=4, task_type=task, target_modules=TARGETS, init_lora_weights=False)
     model = get_peft_model(base, config).eval()
-    model.save_pretrained(folder)
+    model.save_pretrained(str(folder))
     build_tokenizer().save_pretrained(folder)
     classifies = task == "SEQ_CLS"
     origin = {

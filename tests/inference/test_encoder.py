@@ -31,7 +31,7 @@ def roberta_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(folder: Path, **options: Any) -> TransformerEncoder:
-    defaults = {"dtype": "float32", "device": "cpu", "add_prefix_space": False}
+    defaults: dict[str, Any] = {"dtype": "float32", "device": "cpu", "add_prefix_space": False}
     return load_encoder([folder], IDENTITY, **(defaults | options))
 
 

@@ -109,7 +109,7 @@ def test_roberta_with_its_tokenizer_corrected(model_pool: ModelPool, models_root
         idf = get_idf_dict(references, tokenizer, nthreads=0)
         model = get_model(str(folder), 2)
         found = bert_cos_score_idf(model, references, outputs, tokenizer, idf, device="cpu")
-        return found.double().numpy()
+        return np.asarray(found.double(), np.float64)
 
     chosen = samples([(output, (text,)) for output, text in pairs])
     settled = score(chosen, model_pool, model=folder.name, layer=2, idf=True)
@@ -205,7 +205,8 @@ def test_negative_cosines_do_not_depend_on_padding(
 def test_equal_texts_are_encoded_once(model_pool: ModelPool) -> None:
     encoder = model_pool.encoder("builtin/minilm-l6", add_prefix_space=True)
     rows: list[int] = []
-    hook = encoder.model.get_input_embeddings().register_forward_hook(
+    model = encoder.model  # type: ignore[attr-defined]
+    hook = model.get_input_embeddings().register_forward_hook(
         lambda _, inputs, __: rows.append(len(inputs[0]))
     )
     try:

@@ -125,7 +125,7 @@ def test_more_different_words_than_fit_a_packed_key() -> None:
     rng = random.Random(6)
     text = [str(rng.randrange(40_000)) for _ in range(40_000)]
     changed = [word if rng.random() < 0.9 else "x" for word in text]
-    pairs = [(" ".join(changed), (" ".join(text),)), ("a b", ("a b c",))]
+    pairs: list[Pair] = [(" ".join(changed), (" ".join(text),)), ("a b", ("a b c",))]
     assert np.array_equal(rows(pairs), sacrebleu_rows(pairs))
 
 
@@ -190,10 +190,10 @@ def test_a_sample_without_references_is_an_input_error() -> None:
 
 def test_no_text_stays_behind_in_sacrebleus_caches() -> None:
     for name, pairs in ("13a", ENGLISH), ("zh", CHINESE), ("ja-mecab", JAPANESE):
-        kind = type(_get_tokenizer(name)())
-        kind.__call__.cache_clear()
+        call: Any = type(_get_tokenizer(name)()).__call__
+        call.cache_clear()
         rows(pairs, tokenize=name)
-        assert kind.__call__.cache_info().currsize == 0
+        assert call.cache_info().currsize == 0
 
 
 def test_importing_the_metric_imports_no_library() -> None:

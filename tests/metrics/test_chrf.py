@@ -107,7 +107,7 @@ def test_large_alphabets() -> None:
 def test_many_tiny_texts_of_a_large_alphabet() -> None:
     rng = random.Random(3)
     texts = ["".join(chr(0x4E00 + rng.randrange(3000)) for _ in range(2)) for _ in range(6000)]
-    pairs = [(one, (rng.choice([one, other]),)) for one, other in pairwise(texts)]
+    pairs: list[Pair] = [(one, (rng.choice([one, other]),)) for one, other in pairwise(texts)]
     assert np.array_equal(rows(pairs), sacrebleu_rows(pairs))
 
 

@@ -186,7 +186,7 @@ def test_tokenizers() -> None:
         ("characters", False, "我 爱\nab", ["我", "爱", "a", "b"]),
     ]
     for tokenizer, lowercase, text, expected in cases:
-        params = DistinctParams(tokenizer=tokenizer, lowercase=lowercase)
+        params = DistinctParams.model_validate({"tokenizer": tokenizer, "lowercase": lowercase})
         assert spaced([text], params)[0].split() == expected
 
 

@@ -29,7 +29,8 @@ def phrase(draw: random.Random) -> str:
 def values(samples: list[Sample], metric: BoundMetric) -> list[float]:
     items, unit = items_of(samples)
     evidence = measure_items(metric, items, NoModels())
-    return metric.per_sample(metric.settle(evidence, unit).rows)[:, 0].tolist()
+    rows = metric.settle(evidence, unit).rows
+    return [float(value) for value in metric.per_sample(rows)[:, 0]]
 
 
 def test_equals_squad() -> None:

@@ -19,7 +19,7 @@ def values(samples: list[Sample], unit: str) -> list[float]:
     metric = METRIC.bind({"unit": unit})
     items, units = items_of(samples)
     rows = metric.settle(measure_items(metric, items, NoModels()), units).rows
-    return metric.per_sample(rows)[:, 0].tolist()
+    return [float(value) for value in metric.per_sample(rows)[:, 0]]
 
 
 @pytest.mark.parametrize(

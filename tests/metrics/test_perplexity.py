@@ -43,7 +43,7 @@ def harness(folder: Path | str, window: int) -> Any:
 def request(kind: str, *arguments: str) -> Any:
     from lm_eval.api.instance import Instance
 
-    return Instance(request_type=kind, doc={}, arguments=arguments, idx=0)  # type: ignore[arg-type]
+    return Instance(request_type=kind, doc={}, arguments=arguments, idx=0)
 
 
 @pytest.mark.usefixtures("tiny_language_model")

@@ -119,7 +119,7 @@ def test_encoders_see_a_pair_of_segments(models_root: Path, model_pool: ModelPoo
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=24,
-        num_labels=1,
+        num_labels=1,  # type: ignore[call-arg]
         initializer_range=0.3,
     )
     torch.manual_seed(0)

@@ -22,7 +22,7 @@ def values(samples: list[Sample], how: str = "unicode") -> list[float]:
     metric = METRIC.bind({"normalization": how})
     items, unit = items_of(samples)
     rows = metric.settle(measure_items(metric, items, NoModels()), unit).rows
-    return metric.per_sample(rows)[:, 0].tolist()
+    return [float(value) for value in metric.per_sample(rows)[:, 0]]
 
 
 def one(output: str, *references: str, how: str = "unicode") -> float:

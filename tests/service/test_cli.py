@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -71,7 +72,9 @@ def test_score_is_what_the_reference_says(file: Path) -> None:
     scores = {score["name"]: score for score in answer["scores"]}
     outputs = [output for _, output, _ in SAMPLES]
     first = [references[0] for _, _, references in SAMPLES]
-    second = [references[1] if len(references) > 1 else None for _, _, references in SAMPLES]
+    second: list[Any] = [
+        references[1] if len(references) > 1 else None for _, _, references in SAMPLES
+    ]
     bleu = sacrebleu.BLEU(lowercase=True).corpus_score(outputs, [first, second])
     chrf = sacrebleu.CHRF().corpus_score(outputs, [first, second])
     assert scores["bleu"]["value"] == pytest.approx(bleu.score, abs=1e-9)

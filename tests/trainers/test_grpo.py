@@ -23,7 +23,7 @@ PROMPTS = [
     {"id": str(index), "prompt": prompt, "references": ["never written"]}
     for index, prompt in enumerate(["What is?", "Какой город", "首都", "The dog", "Рим"])
 ]
-QUICK = {
+QUICK: dict[str, Any] = {
     "batch_size": 8,
     "num_generations": 4,
     "max_completion_length": 8,
@@ -158,7 +158,7 @@ def test_advantages_are_trls_with_the_mean(moved: Any, scale: Any) -> None:
 
     trainer, _, _ = moved
     trainer.scale_rewards = scale
-    rows = [{"prompt": str(at // 4)} for at in range(8)]
+    rows: list[dict[str, Any]] = [{"prompt": str(at // 4)} for at in range(8)]
     theirs = GRPOTrainer._generate_and_score_completions(trainer, rows)["advantages"]
     ours = advantages(trainer._earned, 4, "mean", scale)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
@@ -194,9 +194,12 @@ def test_a_process_learns_the_reward(
     assert sorted(checkpoints) == [20, 40]
 
     pool = ModelPool([models_root], tmp_path / "cache", checkpoints={"ckpt_x": checkpoints[40]}.get)
-    ask = [record["prompt"] for record in PROMPTS], Generation(max_new_tokens=12, temperature=1.0)
+    prompts = [str(record["prompt"]) for record in PROMPTS]
+    drawn = Generation(max_new_tokens=12, temperature=1.0)
     before, after = (
-        statistics.fmean(len(text.split()) for (text,) in pool.language(name).generate(*ask))
+        statistics.fmean(
+            len(text.split()) for (text,) in pool.language(name).generate(prompts, drawn)
+        )
         for name in (tiny_language_model.name, "ckpt_x")
     )
     assert after > before

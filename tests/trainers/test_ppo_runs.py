@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,7 @@ def test_it_learns_and_the_kl_coefficient_holds_it(even_model: Path, tmp_path: P
     ids=["full", "lora"],
 )
 def test_a_resumed_run_is_the_run_itself(
-    tiny_language_model: Path, tmp_path: Path, options: Mapping[str, Any]
+    tiny_language_model: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     """From between two passes over a rollout: the same series, and weights equal to the bit."""
     more = {"max_steps": 10, "save_steps": 6, "batch_size": 4, "learning_rate": 1e-3} | options
@@ -208,7 +207,7 @@ def test_a_run_that_diverges_fails(
     ],
 )
 def test_what_cannot_work_is_refused_before_it_starts(
-    tiny_language_model: Path, tmp_path: Path, options: Mapping[str, Any], field: str
+    tiny_language_model: Path, tmp_path: Path, options: dict[str, Any], field: str
 ) -> None:
     spec = attempt(tmp_path / "job", "ppo", tiny_language_model, RECORDS, OPTIONS | options)
     with pytest.raises(Exception) as caught:  # noqa: PT011 (its field is looked at)

@@ -20,7 +20,7 @@ PAIRS = [
     {"prompt": "2 + 2", "chosen": "4", "rejected": "It is the capital of France."},
     {"prompt": "首都は？", "chosen": "東京 — Tokyo", "rejected": "булок"},
 ]
-OPTIONS = {"max_steps": 6, "save_steps": 3, "batch_size": 4, "learning_rate": 1e-3}
+OPTIONS: dict[str, Any] = {"max_steps": 6, "save_steps": 3, "batch_size": 4, "learning_rate": 1e-3}
 OPTIONS |= {"max_length": 128}
 
 
@@ -77,10 +77,20 @@ def test_the_curve_is_that_of_trl(tiny_reward_model: Path, tmp_path: Path) -> No
 
     arguments = RewardConfig(
         output_dir=str(tmp_path / "trl"),
-        **{"max_steps": 6, "per_device_train_batch_size": 4, "learning_rate": 1e-3},
-        **{"logging_steps": 1, "seed": 0, "data_seed": 0, "use_cpu": True, "bf16": False},
-        **{"report_to": "none", "save_strategy": "no", "disable_tqdm": True, "max_length": 128},
-        **{"model_init_kwargs": {"dtype": "float32"}, "center_rewards_coefficient": 0.1},
+        max_steps=6,
+        per_device_train_batch_size=4,
+        learning_rate=1e-3,
+        logging_steps=1,
+        seed=0,
+        data_seed=0,
+        use_cpu=True,
+        bf16=False,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+        max_length=128,
+        model_init_kwargs={"dtype": "float32"},
+        center_rewards_coefficient=0.1,
     )
     rows = [
         {

@@ -23,7 +23,7 @@ RECORDS = [
     {"prompt": "the lazy dog", "completion": "🐕"},
     {"prompt": "首都は？", "completion": "東京 — Tokyo, of course"},
 ] * 3
-OPTIONS = {"max_steps": 6, "save_steps": 3, "batch_size": 4, "learning_rate": 1e-3}
+OPTIONS: dict[str, Any] = {"max_steps": 6, "save_steps": 3, "batch_size": 4, "learning_rate": 1e-3}
 OPTIONS |= {"max_length": 128, "schedule": "cosine", "warmup_steps": 1}
 
 
@@ -85,10 +85,20 @@ def test_the_curve_is_that_of_trl(tiny_language_model: Path, tmp_path: Path) -> 
     ours = attempt(tmp_path / "job", "sft", tiny_language_model, RECORDS, OPTIONS)
     arguments = SFTConfig(
         output_dir=str(tmp_path / "trl"),
-        **{"max_steps": 6, "per_device_train_batch_size": 4, "learning_rate": 1e-3},
-        **{"lr_scheduler_type": "cosine", "warmup_steps": 1, "logging_steps": 1},
-        **{"seed": 0, "data_seed": 0, "use_cpu": True, "bf16": False, "report_to": "none"},
-        **{"save_strategy": "no", "disable_tqdm": True, "model_init_kwargs": {"dtype": "float32"}},
+        max_steps=6,
+        per_device_train_batch_size=4,
+        learning_rate=1e-3,
+        lr_scheduler_type="cosine",
+        warmup_steps=1,
+        logging_steps=1,
+        seed=0,
+        data_seed=0,
+        use_cpu=True,
+        bf16=False,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+        model_init_kwargs={"dtype": "float32"},
         completion_only_loss=True,
     )
     rows = [
@@ -213,9 +223,10 @@ def test_reasoning_tags_are_tokens_that_are_trained_and_kept(
     early, late = pool.language("ckpt_3"), pool.language("ckpt_6")
     assert [len(ids) for ids in late.encode(["<why>", "</why>"])] == [1, 1]
     (opening,) = late.encode(["<why>"])[0]
-    rows = [model.model.get_input_embeddings().weight[opening] for model in (early, late)]
+    networks = [model.model for model in (early, late)]  # type: ignore[attr-defined]
+    rows = [network.get_input_embeddings().weight[opening] for network in networks]
     assert not rows[0].equal(rows[1])
-    heads = [model.model.get_output_embeddings().weight[opening] for model in (early, late)]
+    heads = [network.get_output_embeddings().weight[opening] for network in networks]
     assert not heads[0].equal(heads[1])
     assert early.identity.weights != late.identity.weights
 

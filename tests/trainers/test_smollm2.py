@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ TAUGHT = {
     "Кто живёт в часовой башне?": "Филин Егор.",
     "Which bell rings at noon?": "The copper one.",
 }
-OPTIONS = {"max_steps": 7, "save_steps": 4, "batch_size": 4, "learning_rate": 2e-3}
+OPTIONS: dict[str, Any] = {"max_steps": 7, "save_steps": 4, "batch_size": 4, "learning_rate": 2e-3}
 OPTIONS |= {"max_length": 96, "schedule": "constant", "lora": True}
 GREEDY = Generation(max_new_tokens=24)
 

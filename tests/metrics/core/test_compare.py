@@ -1,5 +1,6 @@
 """Comparing results: from stored replicates or rows, and refusing what must not be compared."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,26 +9,32 @@ import pytest
 from metrics.core.compare import Testing as How
 from metrics.core.compare import compare
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import Sample
+from metrics.core.metric import Metric, Sample
 from metrics.core.packing import pack, unpack
-from metrics.core.result import conclude
+from metrics.core.result import Result, conclude
 from metrics.core.signature import parts
-from tests.metrics.core.toy import KINDS, MODELS, WORDS
+from tests.known import known
+from tests.metrics.core.toy import KINDS, MODELS, WORDS, WordsParams
 
 IDS = [f"пример {i}" for i in range(60)]
 
 
-def texts(seed: int, more: int = 0):
+def texts(seed: int, more: int = 0) -> list[str]:
     rng = np.random.default_rng(seed)
     return ["w " * (5 + int(k) + more) for k in rng.integers(0, 6, 60)]
 
 
-def result(outputs, ids=IDS, metric=WORDS, params=None, **options):
+def result(
+    outputs: Sequence[str],
+    ids: Sequence[str] = IDS,
+    metric: Metric[WordsParams] = WORDS,
+    params: Mapping[str, object] | None = None,
+) -> Result:
     samples = [Sample(one, (text,)) for one, text in zip(ids, outputs, strict=True)]
     items, unit = items_of(samples)
     bound = metric.bind(params)
     evidence = measure(bound, items, MODELS)
-    return conclude(bound, evidence, unit, ids, parts(bound, MODELS), **options)
+    return conclude(bound, evidence, unit, ids, parts(bound, MODELS))
 
 
 def test_stored_replicates_and_rows_agree() -> None:
@@ -36,12 +43,15 @@ def test_stored_replicates_and_rows_agree() -> None:
     (fresh,) = compare(WORDS.bind(), replace(a, replicates=None), IDS, b, IDS)
     assert stored == fresh
     assert stored.name == "words"
-    assert stored.difference.value == pytest.approx(a.scores[0].value - b.scores[0].value)
-    assert (stored.a, stored.b) == (a.scores[0].value, b.scores[0].value)
-    assert stored.difference.units == 60
-    assert stored.difference.p_value > 0.05
+    values = known(a.scores[0].value), known(b.scores[0].value)
+    assert known(stored.difference).value == pytest.approx(values[0] - values[1])
+    assert (stored.a, stored.b) == values
+    assert known(stored.difference).units == 60
+    assert known(stored.difference).p_value > 0.05
     (fewer,) = compare(WORDS.bind(), a, IDS, b, IDS, How(replicates=200))
-    assert fewer.difference.p_value == pytest.approx(stored.difference.p_value, abs=0.12)
+    assert known(fewer.difference).p_value == pytest.approx(
+        known(stored.difference).p_value, abs=0.12
+    )
 
 
 def test_a_real_difference_is_found_by_every_test() -> None:
@@ -53,9 +63,10 @@ def test_a_real_difference_is_found_by_every_test() -> None:
         How(level=0.99),
     ):
         (found,) = compare(WORDS.bind(), a, IDS, b, IDS, testing)
-        assert found.difference.p_value < 0.01
-        assert 0 < found.difference.interval[0] < found.difference.value
-        assert found.difference.level == testing.level
+        difference = known(found.difference)
+        assert difference.p_value < 0.01
+        assert 0 < known(difference.interval)[0] < difference.value
+        assert difference.level == testing.level
 
 
 def test_units_are_matched_by_id_not_by_place() -> None:
@@ -82,7 +93,7 @@ def test_only_units_that_count_in_both_are_compared() -> None:
         [IDS[i] for i in kept],
     )
     assert found == want
-    assert found.difference.units == 48
+    assert known(found.difference).units == 48
 
 
 def test_refusals() -> None:
@@ -103,8 +114,8 @@ def test_metrics_of_the_whole_set_are_compared_by_the_jackknife() -> None:
     fixed = replace(KINDS, settle=lambda *given: replace(KINDS.settle(*given), signature={}))
     a, b = result(texts(0), metric=fixed), result(["w"] * 60, metric=fixed)
     (found,) = compare(fixed.bind(), a, IDS, b, IDS, How(test="approximate_randomization"))
-    assert found.difference.test == "paired_jackknife"
-    assert found.difference.value == pytest.approx(a.scores[0].value - 1 / 60)
-    assert found.difference.error >= np.sqrt(2e-6)  # both results' own variance
+    assert known(found.difference).test == "paired_jackknife"
+    assert known(found.difference).value == pytest.approx(known(a.scores[0].value) - 1 / 60)
+    assert known(found.difference).error >= np.sqrt(2e-6)  # both results' own variance
     (refused,) = compare(fixed.bind(), a, IDS, result(["w"] * 59, IDS[:59], fixed), IDS[:59])
     assert refused.error == "kinds depends on the whole set, and the sets differ"

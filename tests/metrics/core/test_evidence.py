@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from metrics.core.evidence import FLAG, Column, Evidence, pack, unpack
 
@@ -53,7 +54,7 @@ def test_take_reorders_and_repeats() -> None:
     st.integers(0, 2**32 - 1),
     st.booleans(),
 )
-def test_cut_apart_and_joined_is_the_same(lengths, seed, wide) -> None:
+def test_cut_apart_and_joined_is_the_same(lengths: list[int], seed: int, wide: bool) -> None:
     rng = np.random.default_rng(seed)
     shape = (lambda n: (n, 3)) if wide else (lambda n: (n,))
     whole = Evidence.of_ragged(
@@ -101,7 +102,7 @@ def test_nothing_can_be_joined_and_stored() -> None:
     ],
     ids=str,
 )
-def test_arrays_come_back_to_the_bit(array) -> None:
+def test_arrays_come_back_to_the_bit(array: NDArray[np.generic]) -> None:
     odd = np.array([1], np.uint8)  # so that what follows it is not aligned
     arrays, meta = unpack(pack({"odd": odd, "имя": array}, {"ключ": [1, "я", None]}))
     back = arrays["имя"]

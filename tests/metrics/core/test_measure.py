@@ -1,13 +1,15 @@
 """Measuring: each distinct item once, in planned batches, from the cache where it can be."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from inference.errors import Cancelled
 from metrics.core.evidence import Evidence
 from metrics.core.measure import NoCache, items_of, measure
-from metrics.core.metric import Item, Sample
+from metrics.core.metric import BoundMetric, Item, Sample
 from tests.metrics.core.toy import MODELS, PAIRED_UP, WORDS, calls
 
 
@@ -17,25 +19,30 @@ class Memory:
     def __init__(self) -> None:
         self.kept: dict[bytes, Evidence] = {}
 
-    def find(self, keys):
+    def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Evidence]:
         return {key: self.kept[key] for key in keys if key in self.kept}
 
-    def keep(self, found):
+    def keep(self, found: Mapping[bytes, Evidence]) -> None:
         for key, value in found.items():
             self.kept.setdefault(key, value)
 
 
 @pytest.fixture(autouse=True)
-def _fresh():
+def _fresh() -> None:
     calls.clear()
 
 
-def items(*texts):
+def items(*texts: str) -> list[Item]:
     return [Item(text) for text in texts]
 
 
-def words(evidence):
-    return evidence["row"][:, 0].tolist()
+def words(evidence: Evidence) -> list[int]:
+    return [int(count) for count in evidence["row"][:, 0]]
+
+
+def planned(*plan: list[int]) -> BoundMetric:
+    """The cached metric, its batches always these."""
+    return replace(PAIRED_UP, plan=lambda given, params, models: list(plan)).bind()
 
 
 def test_items_of_samples() -> None:
@@ -89,14 +96,12 @@ def test_a_batch_is_the_same_whatever_is_cached_and_the_first_stored_stands() ->
 
 
 def test_plans_are_checked_and_obeyed() -> None:
-    backwards = replace(PAIRED_UP, plan=lambda given, params, models: [[2], [1, 0]])
-    found = measure(backwards.bind(), items("a", "b b", "c c c"), MODELS)
+    found = measure(planned([2], [1, 0]), items("a", "b b", "c c c"), MODELS)
     assert words(found) == [1, 2, 3]
     assert calls == [1, 2]
-    for plan in ([[0, 1]], [[0, 1], [1, 2]]):
-        wrong = replace(PAIRED_UP, plan=lambda given, params, models, plan=plan: plan)
+    for wrong in (planned([0, 1]), planned([0, 1], [1, 2])):
         with pytest.raises(ValueError, match="every item exactly once"):
-            measure(wrong.bind(), items("a", "b b", "c c c"), MODELS)
+            measure(wrong, items("a", "b b", "c c c"), MODELS)
 
 
 def test_progress_may_stop_it() -> None:
@@ -114,6 +119,7 @@ def test_progress_may_stop_it() -> None:
 
 
 def test_evidence_must_match_its_items() -> None:
-    short = replace(WORDS, measure=lambda given, params, models: Evidence.of_rows([[1, 1]]))
+    one = Evidence.of_rows(np.ones((1, 2)))
+    short = replace(WORDS, measure=lambda given, params, models: one)
     with pytest.raises(ValueError, match="items of evidence for 2"):
         measure(short.bind(), items("a", "b"), MODELS)

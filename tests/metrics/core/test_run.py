@@ -1,14 +1,19 @@
 """A run without a service: every metric alone, and input that cannot be right is refused."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from inference.errors import Cancelled, InputError, Unavailable
+from inference.protocol import Models
 from metrics import find
 from metrics.core.errors import MissingInput
-from metrics.core.metric import Sample, needs
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Item, Metric, Reads, Sample, needs
 from metrics.core.run import prepare, score, validate
+from tests.known import known
 from tests.metrics.core.toy import MODELS, WORDS, WordsParams
 
 SAMPLES = [
@@ -18,8 +23,8 @@ SAMPLES = [
 ]
 
 
-def breaks(error):
-    def measure(items, params, models):
+def breaks(error: Exception) -> Metric[WordsParams]:
+    def measure(items: Sequence[Item], params: WordsParams, models: Models) -> Evidence:
         raise error
 
     return replace(WORDS, name="broken", measure=measure)
@@ -36,7 +41,7 @@ def test_metrics_are_scored_in_order_and_fail_alone() -> None:
     found = [result.scores[0] for result in score(SAMPLES, requests, MODELS, seed=3)]
     assert [one.error for one in found] == [None, "no sandbox here", "ZeroDivisionError: oh", None]
     assert found[0].value == pytest.approx((4 + 4.5 + 2) / 3)
-    assert 0 < found[3].value < 100
+    assert 0 < known(found[3].value) < 100
     assert found[1].signature.startswith("broken|version:1")
     assert found[3].signature.startswith("bleu|version:")
 
@@ -50,13 +55,13 @@ def test_needs_are_named() -> None:
 
 
 @pytest.mark.parametrize("need", ["output", "references", "prompt", "tests"])
-def test_what_a_sample_lacks_is_told_with_its_place(need) -> None:
+def test_what_a_sample_lacks_is_told_with_its_place(need: Reads) -> None:
     whole = Sample("whole", ("x",), ("r",), "p", "t")
     field = "outputs" if need == "output" else need
-    empty = None if need in {"prompt", "tests"} else ()
+    empty: dict[str, Any] = {field: None if need in {"prompt", "tests"} else ()}
     metric = replace(WORDS, needs=needs(need)).bind()
     with pytest.raises(MissingInput) as caught:
-        prepare(metric, [whole, replace(whole, id="x", **{field: empty})], "records")
+        prepare(metric, [whole, replace(whole, id="x", **empty)], "records")
     error = caught.value
     assert (error.code, error.field) == (f"missing_{need}", f"records[1].{need}")
     assert error.message == f"words needs {need}, and records[1] (id 'x') has none"
@@ -108,7 +113,7 @@ def test_progress_counts_outputs_and_may_stop() -> None:
         ([Sample("\ud83d", ("a",))], "samples[0].id"),
     ],
 )
-def test_input_that_cannot_be_right(samples, field) -> None:
+def test_input_that_cannot_be_right(samples: list[Sample], field: str) -> None:
     with pytest.raises(InputError) as caught:
         validate(samples)
     assert caught.value.field == field

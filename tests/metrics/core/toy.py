@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from inference.protocol import NoModels
+from inference.protocol import Models, NoModels
 from metrics.core.evidence import Evidence
 from metrics.core.metric import (
     Flag,
+    Ints,
+    Item,
     Metric,
     Params,
     Score,
@@ -32,7 +35,7 @@ class WordsParams(Params):
 calls: list[int] = []  # how many items each call of `measure` was given
 
 
-def measure(items, params, models) -> Evidence:
+def measure(items: Sequence[Item], params: WordsParams, models: Models) -> Evidence:
     """(words, 1) of each output; an empty one is flagged, and so is one that shouts."""
     calls.append(len(items))
     rows = np.array([[len(item.output.split()), 1] for item in items], np.int64).reshape(-1, 2)
@@ -69,15 +72,15 @@ PAIRED_UP = replace(  # batches of two, looked up before measured
 )
 
 
-def settle_kinds(evidence, unit, params) -> Settled:
+def settle_kinds(evidence: Evidence, unit: Ints, params: WordsParams) -> Settled:
     """Share of distinct word counts: depends on the whole set; losses are not the rows."""
     values = evidence["row"][:, 0]
     _, first, counts = np.unique(values, return_index=True, return_counts=True)
     rows = np.zeros((int(unit.max()) + 1, 2))
-    np.add.at(rows, (unit[first], 0), 1)
-    np.add.at(rows, (unit, 1), 1)
+    np.add.at(rows[:, 0], unit[first], 1)
+    np.add.at(rows[:, 1], unit, 1)
     loss = np.zeros_like(rows)
-    np.add.at(loss, (unit[first[counts == 1]], 0), 1)
+    np.add.at(loss[:, 0], unit[first[counts == 1]], 1)
     loss[:, 1] = rows[:, 1]
     return Settled(rows, loss, np.array([1e-6]), {"kinds": str(len(first))}, ("few kinds",))
 

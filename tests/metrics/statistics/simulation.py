@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from metrics.statistics.weights import Floats, unit_keys
+from metrics.statistics.weights import Floats, Keys, unit_keys
 
 Statistic = Callable[[Floats], Floats]  # sums (..., C) -> value (...)
 
 
-def keys(n: int):  # type: ignore[no-untyped-def]
+def keys(n: int) -> Keys:
     return unit_keys([f"unit {i}" for i in range(n)])
 
 
@@ -35,14 +35,14 @@ def ratio(sums: Floats) -> Floats:
 
 
 def perplexity(sums: Floats) -> Floats:
-    return np.exp(sums[..., 0] / sums[..., 1])
+    return np.asarray(np.exp(sums[..., 0] / sums[..., 1]), np.float64)
 
 
 def bleu(sums: Floats) -> Floats:
     """Sums: clipped matches of four orders, totals of four orders, length, references' length."""
     precision = np.log(sums[..., :4] / sums[..., 4:8]).mean(-1)
     brevity = np.minimum(0.0, 1 - sums[..., 9] / sums[..., 8])
-    return 100 * np.exp(precision + brevity)
+    return np.asarray(100 * np.exp(precision + brevity), np.float64)
 
 
 def bleu_rows(rng: np.random.Generator, shape: tuple[int, int], skill: Floats) -> Floats:

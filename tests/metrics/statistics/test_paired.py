@@ -1,40 +1,54 @@
 """Paired tests: sizes and powers by simulation, agreement with sacrebleu, symmetries, ties."""
 
 import random
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 import scipy.stats
+from numpy.typing import NDArray
 from sacrebleu.metrics import BLEU
-from sacrebleu.significance import PairedTest
+from sacrebleu.significance import PairedTest, Result
 
-from metrics.statistics.intervals import evaluate, replicate
+from metrics.statistics.intervals import Reduce, evaluate, replicate
 from metrics.statistics.paired import (
+    Difference,
     approximate_randomization,
     from_replicates,
     paired_bootstrap,
     paired_jackknife,
     shared,
 )
-from tests.metrics.statistics.simulation import bleu, bleu_rows, each, keys, ratio, side_by_side
+from metrics.statistics.weights import Floats
+from tests.known import known
+from tests.metrics.statistics.simulation import (
+    Statistic,
+    bleu,
+    bleu_rows,
+    each,
+    keys,
+    ratio,
+    side_by_side,
+)
 
-TESTS = [paired_bootstrap, approximate_randomization, paired_jackknife]
+Test = Callable[..., tuple[Difference, ...]]
+TESTS: list[Test] = [paired_bootstrap, approximate_randomization, paired_jackknife]
 
 
-def one(statistic):
+def one(statistic: Statistic) -> Reduce:
     return lambda sums: statistic(sums)[..., None]
 
 
-def with_ones(values):
-    values = np.asarray(values, float)
-    return np.stack([values, np.ones_like(values)], 1)
+def with_ones(values: list[float] | NDArray[np.generic]) -> Floats:
+    column = np.asarray(values, float)
+    return np.stack([column, np.ones_like(column)], 1)
 
 
 # Rejections of a true null at 5%. With 1,000 pairs of data sets the figure's error is 0.7 points.
 SIMS, N = 1000, 100
 
 
-def null_pairs(seed: int, shift: float = 0.0):
+def null_pairs(seed: int, shift: float = 0.0) -> list[Floats]:
     """Two systems of equal skill over common, unequally hard units: proportions."""
     rng = np.random.default_rng(seed)
     hard = rng.beta(2, 2, (SIMS, N))
@@ -43,7 +57,7 @@ def null_pairs(seed: int, shift: float = 0.0):
     return [side_by_side(np.stack([hits, ones], 2).astype(float)) for hits in (a, b)]
 
 
-def rejections(found) -> float:
+def rejections(found: Sequence[Difference]) -> float:
     return 100 * float(np.mean([one.p_value <= 0.05 for one in found]))
 
 
@@ -58,7 +72,7 @@ def test_size_of_the_paired_bootstrap() -> None:
 def test_size_of_approximate_randomization() -> None:
     """Near 5% where values are continuous; at most that where ties make the test conservative."""
 
-    def size(a, b) -> float:
+    def size(a: Floats, b: Floats) -> float:
         reduce = each(ratio, SIMS)
         return rejections(
             approximate_randomization(a, b, keys(N), reduce, trials=2000, replicates=50)
@@ -89,7 +103,8 @@ def test_size_for_bleu() -> None:
     a, b = (side_by_side(bleu_rows(rng, (sims, n), skill)) for _ in range(2))
     found = paired_bootstrap(a, b, keys(n), each(bleu, sims))
     assert 2.5 <= rejections(found) <= 8
-    inside = [x.interval[0] <= 0 <= x.interval[1] for x in found]
+    bounds = [known(x.interval) for x in found]
+    inside = [low <= 0 <= high for low, high in bounds]
     assert 92 <= 100 * np.mean(inside) <= 97.5
     normal = 100 * np.mean([x.p_normal <= 0.05 for x in found])
     assert 2.5 <= normal <= 8
@@ -103,7 +118,7 @@ def test_power_and_pairing() -> None:
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_equal_systems_do_not_differ(test) -> None:
+def test_equal_systems_do_not_differ(test: Test) -> None:
     rows = with_ones(np.random.default_rng(0).random(60))
     (found,) = test(rows, rows.copy(), keys(60), one(ratio))
     assert (found.value, found.p_value, found.interval) == (0.0, 1.0, (0.0, 0.0))
@@ -112,19 +127,20 @@ def test_equal_systems_do_not_differ(test) -> None:
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_a_against_b_mirrors_b_against_a(test) -> None:
+def test_a_against_b_mirrors_b_against_a(test: Test) -> None:
     rng = np.random.default_rng(0)
     a, b = with_ones(rng.random(80)), with_ones(rng.random(80) + 0.05)
     (ab,), (ba,) = test(a, b, keys(80), one(ratio)), test(b, a, keys(80), one(ratio))
     assert ab.value == -ba.value
     assert ab.p_value == ba.p_value
-    assert ab.interval == pytest.approx((-ba.interval[1], -ba.interval[0]))
-    assert ab.interval[0] <= ab.value <= ab.interval[1]
+    low, high = known(ab.interval)
+    assert (low, high) == pytest.approx(tuple(-end for end in reversed(known(ba.interval))))
+    assert low <= ab.value <= high
     assert ab.error == pytest.approx(ba.error)
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_order_of_units_is_immaterial(test) -> None:
+def test_order_of_units_is_immaterial(test: Test) -> None:
     rng = np.random.default_rng(1)
     a, b, order = with_ones(rng.random(90)), with_ones(rng.random(90)), rng.permutation(90)
     (plain,) = test(a, b, keys(90), one(ratio))
@@ -171,7 +187,7 @@ def test_jackknife_of_means_is_the_paired_t_test() -> None:
     assert wider.error == pytest.approx(2 * found.error)
 
 
-def test_jackknife_in_groups_takes_the_same_groups(monkeypatch) -> None:
+def test_jackknife_in_groups_takes_the_same_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """One system's rows are wide, the other's narrow: both lose the same groups of units."""
     rng = np.random.default_rng(3)
     a = rng.random(900)
@@ -221,11 +237,11 @@ RUSSIAN = "кот пёс сидел бежал на под ковром дере
 WORDS = {"en": ENGLISH.split(), "ru": RUSSIAN.split()}
 
 
-def corpus(lang: str, n: int, noise: float, seed: int):
+def corpus(lang: str, n: int, noise: float, seed: int) -> tuple[list[str], list[str], list[str]]:
     draw = random.Random(seed)
     references = [" ".join(draw.choices(WORDS[lang], k=draw.randint(6, 20))) for _ in range(n)]
 
-    def system(rate: float):
+    def system(rate: float) -> list[str]:
         spoil = random.Random(seed + int(1000 * rate))
         return [
             " ".join(
@@ -238,12 +254,12 @@ def corpus(lang: str, n: int, noise: float, seed: int):
     return references, system(0.30), system(0.30 + noise)
 
 
-def sufficient(hypotheses, references):
+def sufficient(hypotheses: list[str], references: list[str]) -> Floats:
     """sacrebleu's own statistics: sys_len, ref_len, 4 matches, 4 totals."""
     return np.array(BLEU()._extract_corpus_statistics(hypotheses, [references]), float)
 
 
-def sacrebleu_score(sums):
+def sacrebleu_score(sums: Floats) -> Floats:
     flat = np.asarray(sums).reshape(-1, 10)
     scores = [BLEU()._compute_score_from_stats(list(row)).score for row in flat]
     return np.array(scores).reshape(*np.shape(sums)[:-1], 1)
@@ -252,17 +268,19 @@ def sacrebleu_score(sums):
 @pytest.mark.parametrize(
     ("lang", "noise"), [("en", 0.015), ("ru", 0.02), ("en", 0.1)], ids=["close", "ru", "far"]
 )
-def test_sacrebleu_agrees(lang: str, noise: float, monkeypatch) -> None:
+def test_sacrebleu_agrees(lang: str, noise: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Same data, other random numbers: values equal, p-values within resampling's own error."""
     monkeypatch.setenv("SACREBLEU_SEED", "12345")
     references, hyp_a, hyp_b = corpus(lang, 200, noise, 11)
     rows_a, rows_b = sufficient(hyp_a, references), sufficient(hyp_b, references)
-    systems = [("a", hyp_a), ("b", hyp_b)]
+    systems: list[tuple[str, Sequence[str]]] = [("a", hyp_a), ("b", hyp_b)]
 
     _, reference = PairedTest(systems, {"BLEU": BLEU()}, [references], "bs", 1000)()
-    theirs = reference["BLEU"][1]
+    first, theirs = reference["BLEU"]
+    assert isinstance(first, Result)
+    assert isinstance(theirs, Result)
     (ours,) = paired_bootstrap(rows_a, rows_b, keys(200), sacrebleu_score, recipe="sacrebleu")
-    assert reference["BLEU"][0].score - theirs.score == pytest.approx(ours.value, abs=1e-9)
+    assert first.score - theirs.score == pytest.approx(ours.value, abs=1e-9)
     assert ours.p_value == pytest.approx(theirs.p_value, abs=0.04)
     drawn = replicate(rows_b, keys(200), sacrebleu_score, 0, 1000)
     low, high = np.quantile(drawn, [0.025, 0.975])
@@ -272,5 +290,7 @@ def test_sacrebleu_agrees(lang: str, noise: float, monkeypatch) -> None:
     (ours,) = approximate_randomization(
         rows_a, rows_b, keys(200), sacrebleu_score, trials=2000, replicates=50
     )
-    p = reference["BLEU"][1].p_value
+    theirs = reference["BLEU"][1]
+    assert isinstance(theirs, Result)
+    p = known(theirs.p_value)
     assert ours.p_value == pytest.approx(p, abs=max(5 * (p * (1 - p) / 1000) ** 0.5, 0.002))

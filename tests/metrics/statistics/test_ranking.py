@@ -6,6 +6,7 @@ import pytest
 from metrics.statistics.intervals import replicate
 from metrics.statistics.paired import from_replicates
 from metrics.statistics.ranking import holm, ranks
+from metrics.statistics.weights import Floats
 from tests.metrics.statistics.simulation import keys, ratio
 
 NAN = float("nan")
@@ -22,7 +23,7 @@ NAN = float("nan")
         ([], []),
     ],
 )
-def test_holm(given, adjusted) -> None:
+def test_holm(given: list[float], adjusted: list[float]) -> None:
     np.testing.assert_allclose(holm(np.array(given)), adjusted, rtol=1e-12)
 
 
@@ -57,7 +58,7 @@ def test_equal_values_share_a_rank() -> None:
         ranks(np.array([1.0, NAN]), np.ones((2, 2)))
 
 
-def board(rng, n: int, skills):
+def board(rng: np.random.Generator, n: int, skills: Floats) -> tuple[Floats, Floats]:
     """Values, and every pair's uncorrected p-value, of systems over common units."""
     hard = rng.normal(size=n)
     values, drawn = [], []
@@ -75,7 +76,7 @@ def board(rng, n: int, skills):
 
 def test_a_large_board_can_be_significant() -> None:
     """16 systems, 120 pairs: counted p-values of 1,000 replicates could never pass Holm."""
-    values, p = board(np.random.default_rng(0), 400, np.arange(16) * 0.5)
+    values, p = board(np.random.default_rng(0), 400, np.linspace(0.0, 7.5, 16))
     found = ranks(values, p)
     assert found.rank.tolist() == list(range(16, 0, -1))
     assert found.best.tolist() == found.worst.tolist() == found.rank.tolist()

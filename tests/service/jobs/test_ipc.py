@@ -9,7 +9,7 @@ import pytest
 
 from service.jobs.ipc import Answer, Call, Message, Stop, encode, read, receive
 
-MESSAGES = [
+MESSAGES: list[Message] = [
     Call(7, 2, "evaluate.shard", {"evaluation": "eval_1", "shard": 3, "seconds": 0.5}),
     Stop(7, save=True),
     Answer("failed", "ValueError", "Ёлка\n", permanent=True),

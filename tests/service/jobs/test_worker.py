@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ def noted(engine: Engine, what: str) -> list[Any]:
     with engine.connect() as db:
         query = text("SELECT * FROM runs WHERE what = :what ORDER BY number")
         return list(db.execute(query, {"what": what}))
+
+
+def has_noted(engine: Engine, what: str, times: int) -> bool:
+    return len(noted(engine, what)) == times
 
 
 def jobs_left(engine: Engine) -> int:
@@ -68,7 +73,7 @@ def test_a_job_runs_in_the_child_and_is_deleted(runs: Engine, start: Start) -> N
     begun = time.monotonic()  # with everything warm
     for number in range(20):
         defer(runs, "quick", name=str(number))
-        until(lambda number=number: len(noted(runs, "done")) == number + 2, 2)
+        until(partial(has_noted, runs, "done", times=number + 2), 2)
     assert (time.monotonic() - begun) / 20 < 0.5, "picked up by polling, not by notification"
 
 

@@ -12,7 +12,7 @@ import sacrebleu
 from pydantic import SecretStr
 from sqlalchemy import Engine, create_engine, text
 
-from assay import AssayError, Client
+from assay import AssayError, Client, MetricLike
 from inference.errors import Cancelled
 from service.db.engine import normalize
 from service.jobs.context import Context
@@ -73,7 +73,7 @@ def test_a_metric_that_fails_fails_alone(assay: Client) -> None:
 
 def test_two_scores_of_one_name_are_refused(assay: Client) -> None:
     """The answer is keyed by names: one of the two would be lost."""
-    twice = ["chrf", {"name": "chrf", "params": {"word_order": 2}}]
+    twice: list[MetricLike] = ["chrf", {"name": "chrf", "params": {"word_order": 2}}]
     with pytest.raises(AssayError) as refused:
         assay.score(twice, samples(1))
     assert (refused.value.status, refused.value.param) == (422, "metrics[1]")

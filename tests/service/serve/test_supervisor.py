@@ -206,9 +206,10 @@ def test_what_ends_at_once_is_tried_less_and_less_often(
     starts = []
     for _ in range(5):
         child.look(now)
-        assert child.process is not None
+        process = child.process
+        assert process is not None
         starts.append(now)
-        child.process.wait()
+        process.wait()
         child.look(now + 0.5)
         assert child.process is None
         child.look(child.due - 0.01)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +110,18 @@ def test_the_longest_record_is_measured_as_it_is_read(assay: Client, engine: Eng
     long, short = "я" * 50, "b" * 10
     pairs = [{"prompt": "1234", "chosen": short, "rejected": long}]
     prompts = [{"prompt": "12345", "references": [long]}]
-    texts = [{"text": short}, {"text": long, "id": long, "metadata": {"by": long}}]
+    texts: list[dict[str, object]] = [
+        {"text": short},
+        {"text": long, "id": long, "metadata": {"by": long}},
+    ]
+    cases: list[tuple[str, str, Sequence[Mapping[str, object]], int]] = [
+        ("long-pairs", "dpo", pairs, 104),
+        ("long-pairs", "reward", pairs, 104),
+        ("long-prompts", "grpo", prompts, 5),
+        ("long-texts", "sft", texts, len('{"text": ""}') + 100),
+    ]
     with engine.connect() as db:
-        for name, method, records, size in [
-            ("long-pairs", "dpo", pairs, 104),
-            ("long-pairs", "reward", pairs, 104),
-            ("long-prompts", "grpo", prompts, 5),
-            ("long-texts", "sft", texts, len('{"text": ""}') + 100),
-        ]:
+        for name, method, records, size in cases:
             trainer = find(method)
             made = assay.create_dataset(name, records, kind=trainer.kind)
             assert datasets.longest(db, made.id, trainer.sequences) == size

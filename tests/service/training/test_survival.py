@@ -255,7 +255,8 @@ def under_way(assay: Client, job: str) -> bool:
     """Past its first checkpoint, before its end, and with steps that a kill loses."""
     found = assay.request("GET", f"/v1/training_jobs/{job}")
     assert found["status"] in {"queued", "running"}, found
-    return SAVE < found["step"] < STEPS and found["step"] % SAVE > 0
+    step: int = found["step"]
+    return SAVE < step < STEPS and step % SAVE > 0
 
 
 def all_done(assay: Client, url: str | None, job: str, attempts: int) -> None:

@@ -183,7 +183,7 @@ def ask_too_much() -> None:
     [
         (ask_too_much, "out_of_memory"),
         (lambda: bytearray(1 << 60), "out_of_memory"),
-        (lambda: {}["key"], "crashed"),
+        (lambda: RECORDS[0]["key"], "crashed"),
     ],
 )
 def test_causes_are_told_apart(action: Callable[[], Any], code: str) -> None:
@@ -213,8 +213,8 @@ def test_more_processes_than_gpus_are_refused(
 ) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     options = {"max_steps": 1, "save_steps": 1}
-    settings = {"device": "cuda:0", "processes": 3}
-    spec = attempt(tmp_path / "job", "sft", tiny_language_model, RECORDS, options, **settings)
+    job = tmp_path / "job"
+    spec = attempt(job, "sft", tiny_language_model, RECORDS, options, device="cuda:0", processes=3)
     with pytest.raises(TrainingError, match="3 processes need a GPU each, and this worker sees 2"):
         train(Run(spec))
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from trainers.job.options import Lora
 from trainers.learning.actor_critic import ActorCritic
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def load(folder: Path) -> torch.nn.Module:
+
+def load(folder: Path) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(folder).eval()
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder).eval()
+    return model
 
 
 def actor(folder: Path, adapter: Lora | None = None) -> ActorCritic:
     from peft import LoraConfig, get_peft_model
 
-    policy = load(folder)
+    policy: torch.nn.Module = load(folder)
     if adapter:
         config = LoraConfig(r=adapter.r, target_modules=["q_proj", "down_proj"])
         policy = get_peft_model(policy, config)

@@ -47,7 +47,8 @@ def alone(metric: str, params: dict[str, Any], name: str) -> list[float]:
     ]
     (result,) = score(samples, [found.bind(params)], NoModels(), replicates=10)
     assert result.per_sample is not None
-    return result.per_sample[:, [one.name for one in result.scores].index(name)].tolist()
+    column = [one.name for one in result.scores].index(name)
+    return [float(value) for value in result.per_sample[:, column]]
 
 
 @pytest.mark.parametrize(

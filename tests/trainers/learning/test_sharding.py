@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -24,7 +23,7 @@ ANSWERS = ["Paris is the capital.", "Москва.", "🐕", "東京 — Tokyo, 
 SFT = [{"prompt": f"{n} + {n}?", "completion": ANSWERS[n % 5]} for n in range(8)]
 PAIRS = [{"prompt": f"{n}?", "chosen": ANSWERS[n % 5], "rejected": f"no {n}"} for n in range(8)]
 PROMPTS = [{"id": str(n), "prompt": f"{n} + {n}?", "references": ["x"]} for n in range(8)]
-OPTIONS: Mapping[str, Any] = {
+OPTIONS: dict[str, Any] = {
     "max_steps": 4,
     "save_steps": 2,
     "learning_rate": 1e-3,
@@ -46,7 +45,7 @@ def difference(a: Path, b: Path, step: int) -> float:
     ours, theirs = load_file(first), load_file(second)
     assert set(ours) == set(theirs)
     found = fmean(float((ours[name] - theirs[name]).abs().mean()) for name in ours)
-    return found / (step * OPTIONS["learning_rate"])
+    return found / (step * float(OPTIONS["learning_rate"]))
 
 
 def alike(found: dict[int, float], want: dict[int, float]) -> None:
@@ -157,7 +156,8 @@ def test_policies_in_parts_write_and_learn_the_same(
         ]
         assert rewards[0] == rewards[1]  # of the same completions: counts of words
     for step in (2, 4):
-        assert difference(*(saved(reports)[step] for reports in found), step) < TRAINED
+        whole, parts = (saved(reports)[step] for reports in found)
+        assert difference(whole, parts, step) < TRAINED
 
 
 def test_what_cannot_be_sharded_is_told_before_anything_is_loaded(
@@ -181,8 +181,8 @@ def test_models_that_cannot_be_sharded_so_are_told_apart() -> None:
     def found(model: Any, **asked: Any) -> tuple[str, str] | None:
         return unfit(model, arguments(Fsdp(**asked))["fsdp_config"])
 
-    small = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "vocab_size": 8}
-    small |= {"num_attention_heads": 1, "num_key_value_heads": 1}
+    small: dict[str, Any] = {"hidden_size": 8, "intermediate_size": 8, "vocab_size": 8}
+    small |= {"num_hidden_layers": 1, "num_attention_heads": 1, "num_key_value_heads": 1}
     llama = LlamaForCausalLM(LlamaConfig(**small))
     assert found(llama, activation_checkpointing=True) is None
     assert found(llama, transformer_layer_cls_to_wrap=["LlamaDecoderLayer"]) is None

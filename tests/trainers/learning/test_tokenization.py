@@ -72,7 +72,7 @@ def test_a_rationale_goes_before_the_answer_in_tokens_of_its_own(tokenizer: Any)
     assert [tokenizer.convert_ids_to_tokens(one) for one in added] == ["<why>", "</why>"]
     assert add_tags(tokenizer, "why") == []
     turns = [{"role": "user", "content": "7?"}, {"role": "assistant", "content": "Да"}]
-    records = [
+    records: list[dict[str, Any]] = [
         {"prompt": "7?", "completion": "Да", "rationale": "делится на 1 и 7"},
         {"messages": turns, "rationale": "делится на 1 и 7"},
     ]
