@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -236,7 +236,7 @@ def test_a_field_that_the_service_does_not_know_is_refused(assay: Client) -> Non
 
 
 def test_what_is_not_there(assay: Client) -> None:
-    missing = {
+    missing: dict[str, Callable[[], object]] = {
         "evaluation_not_found": lambda: assay.evaluation("eval_none"),
         "dataset_not_found": lambda: assay.dataset("nowhere"),
         "training_job_not_found": lambda: assay.training_job("job_none"),
