@@ -38,6 +38,10 @@ class AssayError(Exception):
         found_by += [self.request_id] if self.request_id is not None else []
         return f"{self.message} ({', '.join(found_by)})"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copies, as those between processes, are made without the arguments of `__init__`."""
+        return type(self).__new__, (type(self), *self.args), vars(self)
+
 
 class ConnectionFailed(AssayError):
     """No connection, or one that broke: is the service running at this URL?"""

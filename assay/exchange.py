@@ -82,12 +82,9 @@ class Source(Protocol[Item_co]):
 def arguments(request: Request) -> dict[str, Any]:
     """What httpx builds its request of, but for the body and the timeout."""
     query = {name: value for name, value in request.query.items() if value is not None}
-    return {
-        "method": request.method,
-        "url": request.path,
-        "params": query,
-        "headers": request.headers,
-    }
+    # not as `params`, which would replace a query that the path has already
+    url = httpx.URL(request.path).copy_merge_params(query)
+    return {"method": request.method, "url": url, "headers": request.headers}
 
 
 def reply(response: httpx.Response) -> Reply:

@@ -8,10 +8,12 @@ import tarfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from assay.models import Progress
 
 CHUNK = 1 << 20  # bytes
+FORBIDDEN = frozenset("\\:\0")  # in names: on some systems they lead elsewhere, or nowhere
 
 OnProgress = Callable[[Progress], None]
 
@@ -61,16 +63,23 @@ def unpack(tar: Path, folder: Path) -> None:
             source = archive.extractfile(member) if member.isfile() else None
             if source is None:
                 raise UnsafeArchive(f"{member.name!r} is not a plain file")
-            target = folder.joinpath(*_inside(member.name))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with source, target.open("xb") as file:
+            with source, _opened(folder.joinpath(*_inside(member.name))) as file:
                 shutil.copyfileobj(source, file, CHUNK)
+
+
+def _opened(target: Path) -> BinaryIO:
+    """A new file, with the folders above it. Raises UnsafeArchive where its place is taken."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target.open("xb")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UnsafeArchive(f"{target.name!r} or a folder above it is there already") from error
 
 
 def _inside(name: str) -> tuple[str, ...]:
     """The parts of a member's name below its topmost folder. Raises UnsafeArchive."""
     path = PurePosixPath(name)
     parts = path.parts[1:]
-    if path.is_absolute() or not parts or ".." in path.parts or "\\" in name or ":" in name:
+    if path.is_absolute() or not parts or ".." in path.parts or FORBIDDEN & set(name):
         raise UnsafeArchive(f"{name!r} does not lie below one folder")
     return parts
