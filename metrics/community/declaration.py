@@ -27,17 +27,8 @@ from pydantic import Field, create_model, field_validator
 
 from inference.errors import InputError, Unavailable
 from metrics.community.measuring import measure
-from metrics.core.metric import (
-    AnyMetric,
-    Flag,
-    Metric,
-    Params,
-    Score,
-    Source,
-    mean,
-    needs,
-    settle_by_averaging,
-)
+from metrics.core.metric import AnyMetric, Flag, Metric, Params, Score, Source
+from metrics.core.rows import mean
 
 PREFIX = "evaluate/"
 _IGNORED = {"__pycache__", ".git"}
@@ -86,14 +77,12 @@ def declare(name: str, roots: Sequence[Path]) -> AnyMetric:
         about=f"The metric {folder.name!r} of a local `evaluate` folder, averaged over samples.",
         params=params,
         reads=("output", "references", "prompt"),
-        needs=needs("references"),
+        needs=("references",),
         scores=_scores(folder.name),
-        columns=(),
         interval="bootstrap",
         pooling="average",
         source=Source(paper="the folder's own", reference="the folder's script, through evaluate"),
         measure=partial(measure, folder),
-        settle=settle_by_averaging,
         reduce=mean,
         libraries=("evaluate",),
         flags={1: Flag("the metric gave no finite number", missing=True)},

@@ -16,7 +16,8 @@ from inference.errors import InputError
 from inference.pool import ModelPool
 from metrics.bertscore import METRIC, BERTScoreParams
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import Item, Sample, Settled
+from metrics.core.metric import Item, Sample
+from metrics.core.rows import Settled
 from tests.inference.tiny_encoders import build_roberta
 from tests.rounding import FORWARD, assert_same
 

@@ -12,9 +12,10 @@ from metrics import find
 from metrics.core.errors import TooFewSamples
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import Sample, Settled, settle_by_pooling
+from metrics.core.metric import Sample
 from metrics.core.packing import pack, unpack
 from metrics.core.result import Result, conclude, failed, restrict
+from metrics.core.rows import Settled
 from metrics.core.signature import parts
 from metrics.statistics.intervals import t_quantile
 from tests.metrics.core.toy import KINDS, MODELS, WORDS
@@ -94,7 +95,9 @@ def test_rows_that_are_not_finite_count_as_missing() -> None:
         rows[1, 0], rows[3, 0] = np.nan, np.inf
         return Settled(rows)
 
-    found = result([("",), ("a",), ("b b",), ("c c c",), ("d",)], replace(WORDS, settle=settle))
+    found = result(
+        [("",), ("a",), ("b b",), ("c c c",), ("d",)], replace(WORDS, pooling=None, settle=settle)
+    )
     (score,) = found.scores
     assert score.value == 2.0
     assert (score.n, score.missing) == (2, 3)
@@ -116,7 +119,7 @@ def test_a_metric_that_fails_to_settle_fails_alone() -> None:
     def settle(evidence, unit, params):
         raise TooFewSamples("2 texts are too few to cluster")
 
-    found = result([("a",), ("b",)], replace(WORDS, settle=settle))
+    found = result([("a",), ("b",)], replace(WORDS, pooling=None, settle=settle))
     (score,) = found.scores
     assert (score.value, score.error) == (None, "2 texts are too few to cluster")
     assert found.per_sample is None
@@ -125,13 +128,15 @@ def test_a_metric_that_fails_to_settle_fails_alone() -> None:
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        result([("a",)], replace(WORDS, settle=stop))
+        result([("a",)], replace(WORDS, pooling=None, settle=stop))
 
 
 def test_mistakes_of_a_declaration_are_not_hidden() -> None:
     with pytest.raises(ValueError, match="flag 1 is not declared"):
         result(TEXTS, replace(WORDS, flags={}))
-    short = replace(WORDS, settle=lambda evidence, unit, params: Settled(np.ones((1, 2))))
+    short = replace(
+        WORDS, pooling=None, settle=lambda evidence, unit, params: Settled(np.ones((1, 2)))
+    )
     with pytest.raises(ValueError, match="1 rows for 2 units"):
         result([("a",), ("b",)], short)
     with pytest.raises(ValueError, match="evidence of 1 outputs for 2"):
@@ -244,7 +249,7 @@ def test_bleu_is_sacrebleus_whatever_the_order() -> None:
 def test_a_large_set_is_concluded_in_seconds() -> None:
     n = 100_000
     rows = np.random.default_rng(0).integers(1, 9, (n, 2))
-    metric = replace(WORDS, settle=settle_by_pooling)
+    metric = replace(WORDS, pooling="pool")
     ids = [f"unit {i}" for i in range(n)]
     began = time.perf_counter()
     found = conclude(metric.bind(), Evidence.of_rows(rows), np.arange(n), ids, {"name": "words"})

@@ -7,7 +7,7 @@ import pytest
 from inference.errors import Cancelled, InputError, Unavailable
 from metrics import find
 from metrics.core.errors import MissingInput
-from metrics.core.metric import Sample, needs
+from metrics.core.metric import Sample
 from metrics.core.run import prepare, score, validate
 from tests.metrics.core.toy import MODELS, WORDS, WordsParams
 
@@ -54,7 +54,7 @@ def test_what_a_sample_lacks_is_told_with_its_place(need) -> None:
     whole = Sample("whole", ("x",), ("r",), "p", "t")
     field = "outputs" if need == "output" else need
     empty = None if need in {"prompt", "tests"} else ()
-    metric = replace(WORDS, needs=needs(need)).bind()
+    metric = replace(WORDS, needs=(need,)).bind()
     with pytest.raises(MissingInput) as caught:
         prepare(metric, [whole, replace(whole, id="x", **{field: empty})], "records")
     error = caught.value
