@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from metrics.community.evaluate import PREFIX, declare
 from metrics.core.errors import MetricError, UnknownMetric
 from metrics.core.metric import AnyMetric, Metric
 from metrics.core.registry import declarations, hint
 
 GROUP = "assay.metrics"  # of entry points, each of which names a METRIC
-COMMUNITY = "evaluate/"  # prefix of `evaluate`'s metrics, from a local folder
 
 
 @cache
@@ -32,9 +32,7 @@ def find(name: str, roots: Sequence[Path] = ()) -> AnyMetric:
 
     `evaluate/<path>` names a metric of the `evaluate` library in a folder under one of `roots`.
     """
-    if name.startswith(COMMUNITY):
-        from metrics.community.declaration import declare
-
+    if name.startswith(PREFIX):
         return declare(name, roots)
     known = catalogue()
     if name in known:

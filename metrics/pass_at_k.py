@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
 from metrics.core.evidence import Column, Evidence
@@ -25,7 +26,7 @@ from metrics.core.metric import Item, Metric, Params, Reads, Sample, Score, Sour
 from metrics.core.rows import Floats, Ints, Settled, mean
 from metrics.sandbox import Ending, Limits, run_many
 
-_BATCH = 64  # programs between two looks at whether to go on
+BATCH = 64  # programs between two looks at whether to go on
 
 
 class PassAtKParams(Params):
@@ -72,8 +73,8 @@ def check(params: PassAtKParams, samples: Sequence[Sample]) -> None:
 
 
 def plan(items: Sequence[Item], params: PassAtKParams, models: Models) -> list[list[int]]:
-    indices = list(range(len(items)))
-    return [indices[start : start + _BATCH] for start in range(0, len(items), _BATCH)]
+    """In order, so that one can look between batches at whether to go on."""
+    return plan_in_order([1] * len(items), BATCH, BATCH)
 
 
 def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evidence:
