@@ -7,6 +7,7 @@ reduce(sums, params) -> values              sums (..., n_columns) -> (..., n_sco
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -147,6 +148,13 @@ class Metric(Generic[P]):
         """Raises ValueError where not exactly one of `pooling` and `settle` is declared."""
         if (self.pooling is None) == (self.settle is None):
             raise ValueError(f"{self.name}: declare either pooling or settle")
+
+    @property
+    def conventions(self) -> str:
+        """The docstring of the module that declares it: the one that `measure` stands in."""
+        measure = getattr(self.measure, "func", self.measure)  # of a partial, what it calls
+        module = sys.modules.get(measure.__module__)
+        return (module.__doc__ or "").strip() if module else ""
 
     def bind(self, params: Mapping[str, object] | Params | None = None) -> BoundMetric:
         """The metric with these parameters, the others at their defaults.

@@ -68,8 +68,6 @@ def get_metric(name: str, request: Request) -> MetricInfo:
 
 def describe(metric: AnyMetric) -> MetricInfo:
     """Scores and needs are those of the default parameters, or of none where some are required."""
-    import sys
-
     required = any(field.is_required() for field in metric.params.model_fields.values())
     bound = BoundMetric(metric, metric.params.model_construct() if required else metric.params())
     scores = [
@@ -82,7 +80,6 @@ def describe(metric: AnyMetric) -> MetricInfo:
         )
         for score in bound.scores
     ]
-    module = sys.modules.get(metric.measure.__module__)
     return MetricInfo(
         id=metric.name,
         version=metric.version,
@@ -97,7 +94,7 @@ def describe(metric: AnyMetric) -> MetricInfo:
         params=metric.params.model_json_schema(),
         paper=metric.source.paper,
         reference=metric.source.reference,
-        conventions=(module.__doc__ or "").strip() if module else "",
+        conventions=metric.conventions,
     )
 
 
