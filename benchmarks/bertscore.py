@@ -20,7 +20,7 @@ from benchmarks.texts import Pairs, english, news
 from inference.load import without_progress_bars
 from inference.pool import ModelPool
 from metrics.bertscore import METRIC
-from metrics.core.metric import Floats
+from metrics.core.rows import Floats
 
 REQUIRED = 1.6
 TOLERANCE = 1e-5

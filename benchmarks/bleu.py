@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.comparing import QUICK, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, news
 from metrics.bleu import METRIC
-from metrics.core.metric import Floats
+from metrics.core.rows import Floats
 
 REQUIRED = 5.0
 

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.comparing import Row, bound, furthest, in_turns, ratio, rows_of, seconds, timed
 from benchmarks.texts import Pairs, news
 from metrics.bleu import METRIC
-from metrics.core.metric import Floats
+from metrics.core.rows import Floats
 from metrics.statistics.intervals import Intervals, bootstrap
 from metrics.statistics.paired import Difference, from_replicates
 from metrics.statistics.weights import totals, unit_keys

@@ -12,7 +12,8 @@ import numpy as np
 
 from inference.protocol import Models, NoModels
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import BoundMetric, Floats, Sample
+from metrics.core.metric import BoundMetric, Sample
+from metrics.core.rows import Floats
 
 T = TypeVar("T")
 A = TypeVar("A")

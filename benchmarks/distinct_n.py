@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks.comparing import QUICK, Row, furthest, in_turns, ratio, rows_of, value_of
 from benchmarks.texts import Pairs, news
-from metrics.core.metric import Floats
+from metrics.core.rows import Floats
 from metrics.distinct_n import METRIC, ORDERS
 
 REQUIRED = 5.0

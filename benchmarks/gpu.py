@@ -25,7 +25,8 @@ from benchmarks.texts import english
 from inference.pool import ModelPool
 from inference.protocol import DType
 from metrics import find
-from metrics.core.metric import Floats, Sample
+from metrics.core.metric import Sample
+from metrics.core.rows import Floats
 
 ENCODER, LANGUAGE = "builtin/minilm-l6", "builtin/smollm2-135m-instruct"
 DTYPES: tuple[DType, ...] = ("float32", "bfloat16")

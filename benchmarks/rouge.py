@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, summaries
-from metrics.core.metric import BoundMetric, Floats
+from metrics.core.metric import BoundMetric
+from metrics.core.rows import Floats
 from metrics.rouge import METRIC, NAMES
 
 REQUIRED = 40.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -132,22 +132,23 @@ class Models(Protocol):
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier: ...
 
 
-@dataclass(slots=True)
 class NoModels:
     """For metrics that run none: any request is a mistake of the metric's declaration."""
 
-    calls: list[str] = field(default_factory=list)
-
     def identity(self, name: str) -> Identity:
+        """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def language(self, name: str, dtype: DType = "float32") -> LanguageModel:
+        """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
     ) -> Encoder:
+        """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
+        """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")

@@ -1,4 +1,5 @@
 """What a score is. Every module of this folder that is not a folder declares one metric, `METRIC`.
+Other distributions add theirs by entry points of the group `assay.metrics` (docs/add-a-metric.md).
 
 Knows no HTTP and no SQL; importing it loads no model library.
 """
@@ -9,18 +10,21 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from metrics.core.errors import UnknownMetric
-from metrics.core.metric import AnyMetric
+from metrics.community.evaluate import PREFIX, declare
+from metrics.core.errors import MetricError, UnknownMetric
+from metrics.core.metric import AnyMetric, Metric
 from metrics.core.registry import declarations, hint
 
-COMMUNITY = "evaluate/"  # prefix of `evaluate`'s metrics, from a local folder
+GROUP = "assay.metrics"  # of entry points, each of which names a METRIC
 
 
 @cache
 def catalogue() -> Mapping[str, AnyMetric]:
-    """Every metric by name: the listing of this folder."""
-    found = declarations(__name__, __path__, "METRIC")
-    return {metric.name: metric for metric in found}
+    """Every metric by name: the listing of this folder, then those of other distributions.
+
+    Raises MetricError for one that cannot be loaded, is no metric, or takes a name that is taken.
+    """
+    return declarations(__name__, __path__, Metric, GROUP, MetricError)
 
 
 def find(name: str, roots: Sequence[Path] = ()) -> AnyMetric:
@@ -28,9 +32,7 @@ def find(name: str, roots: Sequence[Path] = ()) -> AnyMetric:
 
     `evaluate/<path>` names a metric of the `evaluate` library in a folder under one of `roots`.
     """
-    if name.startswith(COMMUNITY):
-        from metrics.community.declaration import declare
-
+    if name.startswith(PREFIX):
         return declare(name, roots)
     known = catalogue()
     if name in known:

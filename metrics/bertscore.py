@@ -38,21 +38,8 @@ from inference.bertscore_tables import baseline, tuned_layers
 from inference.errors import InputError
 from inference.protocol import DType, Encoder, Models
 from metrics.core.evidence import FLAG, Evidence
-from metrics.core.metric import (
-    Flag,
-    Floats,
-    Ints,
-    Item,
-    Metric,
-    Params,
-    Score,
-    Settled,
-    Source,
-    average,
-    mean,
-    needs,
-    settle_only,
-)
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source, settle_only
+from metrics.core.rows import Floats, Ints, Settled, average, mean
 
 BLANK_OUTPUT, BLANK_REFERENCE, CUT = 1, 2, 3
 
@@ -287,15 +274,13 @@ METRIC = Metric(
     about="Similarity to references by greedy matching of contextual token vectors.",
     params=BERTScoreParams,
     reads=("output", "references"),
-    needs=needs("references"),
-    scores=lambda params: (
+    needs=("references",),
+    scores=(
         Score("bertscore_p", True, -1.0, 1.0, "Precision: are the output's tokens backed?"),
         Score("bertscore_r", True, -1.0, 1.0, "Recall: are the reference's tokens covered?"),
         Score("bertscore_f1", True, -1.0, 1.0, "Harmonic mean of precision and recall."),
     ),
-    columns=("p", "r", "f1", "count"),
     interval="bootstrap",
-    pooling="average",
     source=Source(
         paper="Zhang et al. 2020, BERTScore: Evaluating Text Generation with BERT, ICLR",
         reference="bert-score 0.3.13",

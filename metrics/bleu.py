@@ -24,18 +24,8 @@ from pydantic import Field, field_validator
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import (
-    Floats,
-    Ints,
-    Item,
-    Metric,
-    Params,
-    Score,
-    Source,
-    needs,
-    settle_by_pooling,
-    settle_only,
-)
+from metrics.core.metric import Item, Metric, Params, Score, Source, settle_only
+from metrics.core.rows import Floats, Ints
 from metrics.text import ngrams
 from metrics.text.passages import Passages, batches, passages
 from metrics.text.tokenizers import NEED_A_NETWORK, Name, tokenize
@@ -155,9 +145,8 @@ METRIC = Metric(
     about="Word n-grams of the output found in a reference, with a penalty for brevity.",
     params=BleuParams,
     reads=("output", "references"),
-    needs=needs("output", "references"),
-    scores=lambda params: (Score("bleu", higher_is_better=True, low=0, high=100),),
-    columns=(),  # as listed above; how many depends on max_ngram_order
+    needs=("output", "references"),
+    scores=(Score("bleu", higher_is_better=True, low=0, high=100),),
     interval="bootstrap",
     pooling="pool",
     source=Source(
@@ -165,7 +154,6 @@ METRIC = Metric(
         reference="sacrebleu 2.6.0",
     ),
     measure=measure,
-    settle=settle_by_pooling,
     reduce=reduce,
     sentence=sentence,
     libraries=libraries,

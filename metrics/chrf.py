@@ -21,17 +21,8 @@ from pydantic import Field
 
 from inference.protocol import Models
 from metrics.core.evidence import Column, Evidence
-from metrics.core.metric import (
-    Floats,
-    Ints,
-    Item,
-    Metric,
-    Params,
-    Score,
-    Source,
-    needs,
-    settle_by_pooling,
-)
+from metrics.core.metric import Item, Metric, Params, Score, Source
+from metrics.core.rows import Floats, Ints
 from metrics.text import ngrams
 from metrics.text.passages import Passages, batches, passages
 
@@ -138,9 +129,8 @@ METRIC = Metric(
     about="Character n-grams that output and reference share; with word n-grams it is chrF++.",
     params=ChrfParams,
     reads=("output", "references"),
-    needs=needs("output", "references"),
-    scores=lambda params: (Score("chrf", higher_is_better=True, low=0, high=100),),
-    columns=(),  # as listed above; how many depends on the orders
+    needs=("output", "references"),
+    scores=(Score("chrf", higher_is_better=True, low=0, high=100),),
     interval="bootstrap",
     pooling="pool",
     source=Source(
@@ -148,7 +138,6 @@ METRIC = Metric(
         reference="sacrebleu 2.6.0",
     ),
     measure=measure,
-    settle=settle_by_pooling,
     reduce=reduce,
     libraries=("sacrebleu",),
 )

@@ -31,18 +31,8 @@ from pydantic import Field
 
 from inference.protocol import Models
 from metrics.core.evidence import Column, Evidence
-from metrics.core.metric import (
-    Floats,
-    Ints,
-    Item,
-    Metric,
-    Params,
-    Score,
-    Settled,
-    Source,
-    needs,
-    settle_only,
-)
+from metrics.core.metric import Item, Metric, Params, Score, Source, settle_only
+from metrics.core.rows import Floats, Ints, Settled
 from metrics.text.hashing import hash_words
 from metrics.text.normalization import words
 
@@ -193,11 +183,9 @@ METRIC = Metric(
     about="Diversity of a set of outputs: distinct n-grams among all, plain and adjusted.",
     params=DistinctParams,
     reads=("output",),
-    needs=needs(),
+    needs=(),
     scores=scores,
-    columns=tuple(f"{what}_{n}" for what in ("new", "ngrams") for n in ORDERS),
     interval="jackknife",
-    pooling="pool",
     source=Source(
         paper="Li et al., 2016, A Diversity-Promoting Objective Function for Neural Conversation "
         "Models; Liu et al., 2022, Rethinking and Refining the Distinct Metric",

@@ -9,23 +9,12 @@ Conventions
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from pydantic import Field
 
 from inference.protocol import Models
-from metrics.core.evidence import Evidence
-from metrics.core.metric import (
-    Item,
-    Metric,
-    Params,
-    Score,
-    Source,
-    mean,
-    needs,
-    settle_by_averaging,
-)
+from metrics.core.metric import Item, Params, Score, Source
+from metrics.core.per_output import per_output
 from metrics.text.normalization import Normalization, normalize
 
 
@@ -39,35 +28,24 @@ class ExactMatchParams(Params):
     )
 
 
-def measure(items: Sequence[Item], params: ExactMatchParams, models: Models) -> Evidence:
-    """Rows (0 or 1, 1)."""
-    rows = np.ones((len(items), 2), np.uint8)
-    for index, item in enumerate(items):
-        wanted = {normalize(reference, params.normalization) for reference in item.references}
-        rows[index, 0] = normalize(item.output, params.normalization) in wanted
-    return Evidence.of_rows(rows)
+def match(item: Item, params: ExactMatchParams, models: Models) -> bool:
+    """Whether the output equals a reference."""
+    wanted = {normalize(reference, params.normalization) for reference in item.references}
+    return normalize(item.output, params.normalization) in wanted
 
 
-def scores(params: ExactMatchParams) -> tuple[Score, ...]:
-    return (Score("exact_match", higher_is_better=True, high=1.0, about="share of exact matches"),)
-
-
-METRIC = Metric(
+METRIC = per_output(
     name="exact_match",
     version=1,
     about="Share of outputs that equal a reference once both are normalised.",
     params=ExactMatchParams,
     reads=("output", "references"),
-    needs=needs("references"),
-    scores=scores,
-    columns=("match", "count"),
-    interval="wilson",
-    pooling="average",
+    scores=(Score("exact_match", higher_is_better=True, high=1.0, about="share of exact matches"),),
     source=Source(
         paper="Rajpurkar et al., 2016, SQuAD: 100,000+ Questions for Machine Comprehension of Text",
         reference="SQuAD 1.1 evaluation script, with normalization: squad",
     ),
-    measure=measure,
-    settle=settle_by_averaging,
-    reduce=mean,
+    measure=match,
+    dtype=np.uint8,
+    interval="wilson",
 )

@@ -10,24 +10,14 @@ Conventions
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from inference.protocol import Models
-from metrics.core.evidence import Evidence
-from metrics.core.metric import (
-    Item,
-    Metric,
-    Params,
-    Score,
-    Source,
-    mean,
-    needs,
-    settle_by_averaging,
-)
+from metrics.core.metric import Item, Params, Score, Source
+from metrics.core.per_output import per_output
 from metrics.text.normalization import words
 
 
@@ -41,35 +31,29 @@ class LengthParams(Params):
     )
 
 
-def measure(items: Sequence[Item], params: LengthParams, models: Models) -> Evidence:
-    """Rows (length in `unit`, 1), integers."""
-    rows = np.ones((len(items), 2), np.int64)
-    for index, item in enumerate(items):
-        counted = item.output if params.unit == "characters" else words(item.output, True)
-        rows[index, 0] = len(counted)
-    return Evidence.of_rows(rows)
+def length(item: Item, params: LengthParams, models: Models) -> int:
+    """How many words or characters the output has."""
+    counted = item.output if params.unit == "characters" else words(item.output, spaceless=True)
+    return len(counted)
 
 
 def scores(params: LengthParams) -> tuple[Score, ...]:
+    """One, which says what was counted."""
     return (Score("length", higher_is_better=True, about=f"{params.unit} an output, on average"),)
 
 
-METRIC = Metric(
+METRIC = per_output(
     name="length",
     version=1,
     about="How long the outputs are, in words or characters; neither good nor bad by itself.",
     params=LengthParams,
     reads=("output",),
-    needs=needs("output"),
+    needs=("output",),
     scores=scores,
-    columns=("length", "count"),
-    interval="bootstrap",
-    pooling="average",
     source=Source(
         paper="Dubois et al., 2024, Length-Controlled AlpacaEval (why length belongs in a report)",
         reference="Python's str.split and len",
     ),
-    measure=measure,
-    settle=settle_by_averaging,
-    reduce=mean,
+    measure=length,
+    dtype=np.int64,
 )

@@ -38,19 +38,8 @@ from inference.batching import plan_by_length, plan_in_order
 from inference.protocol import DType, Encoder, Models
 from metrics.core.errors import TooFewSamples
 from metrics.core.evidence import FLAG, Evidence
-from metrics.core.metric import (
-    Flag,
-    Floats,
-    Ints,
-    Item,
-    Metric,
-    Params,
-    Score,
-    Settled,
-    Source,
-    needs,
-    settle_only,
-)
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source, settle_only
+from metrics.core.rows import Floats, Ints, Settled
 
 BLANK = 1
 
@@ -246,11 +235,9 @@ METRIC = Metric(
     about="Closeness of the distribution of outputs to that of references, by clustered features.",
     params=MauveParams,
     reads=("output", "references"),
-    needs=needs("references"),
-    scores=lambda params: (Score("mauve", True, 0.0, 1.0, "Area under the divergence curve."),),
-    columns=(),
+    needs=("references",),
+    scores=(Score("mauve", True, 0.0, 1.0, "Area under the divergence curve."),),
     interval="jackknife",
-    pooling="pool",
     source=Source(
         paper="Pillutla et al. 2021, MAUVE: Measuring the Gap Between Neural Text and Human Text "
         "using Divergence Frontiers, NeurIPS",

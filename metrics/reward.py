@@ -23,17 +23,8 @@ from inference.batching import plan_by_length
 from inference.errors import InputError
 from inference.protocol import DType, Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import (
-    Flag,
-    Item,
-    Metric,
-    Params,
-    Score,
-    Source,
-    mean,
-    needs,
-    settle_by_averaging,
-)
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.rows import mean
 
 BATCH_ROWS = 128
 BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress
@@ -84,11 +75,8 @@ METRIC = Metric(
     about="What a reward model thinks of the output: its raw logit.",
     params=RewardParams,
     reads=("output", "prompt"),
-    needs=needs("output"),
-    scores=lambda params: (
-        Score("reward", True, float("-inf"), about="mean logit of the reward model"),
-    ),
-    columns=("value", "count"),
+    needs=("output",),
+    scores=(Score("reward", True, float("-inf"), about="mean logit of the reward model"),),
     interval="bootstrap",
     pooling="average",
     source=Source(
@@ -96,7 +84,6 @@ METRIC = Metric(
         "transformers AutoModelForSequenceClassification, num_labels=1",
     ),
     measure=measure,
-    settle=settle_by_averaging,
     reduce=mean,
     libraries=("transformers",),
     models=lambda params: (params.model,),

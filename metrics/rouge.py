@@ -30,19 +30,8 @@ from pydantic import Field, field_validator, model_validator
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import (
-    Flag,
-    Floats,
-    Item,
-    Metric,
-    Params,
-    Sample,
-    Score,
-    Source,
-    mean,
-    needs,
-    settle_by_averaging,
-)
+from metrics.core.metric import Flag, Item, Metric, Params, Sample, Score, Source
+from metrics.core.rows import Floats, mean
 from metrics.text.passages import Passages, batches, passages
 from metrics.text.scripts import main_script, mostly_latin
 from metrics.text.sentences import split_sentences
@@ -183,9 +172,8 @@ METRIC = Metric(
     about="N-grams and longest common subsequences shared with a reference, as F-measures.",
     params=RougeParams,
     reads=("output", "references"),
-    needs=needs("output", "references"),
-    scores=lambda params: tuple(Score(n, higher_is_better=True, low=0, high=1) for n in NAMES),
-    columns=(*NAMES, "count"),
+    needs=("output", "references"),
+    scores=tuple(Score(n, higher_is_better=True, low=0, high=1) for n in NAMES),
     interval="bootstrap",
     pooling="average",
     source=Source(
@@ -193,7 +181,6 @@ METRIC = Metric(
         reference="rouge-score 0.1.2",
     ),
     measure=measure,
-    settle=settle_by_averaging,
     reduce=mean,
     libraries=libraries,
     resolve=resolve,

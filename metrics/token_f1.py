@@ -13,23 +13,12 @@ Conventions
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
-import numpy as np
 from pydantic import Field
 
 from inference.protocol import Models
-from metrics.core.evidence import Evidence
-from metrics.core.metric import (
-    Item,
-    Metric,
-    Params,
-    Score,
-    Source,
-    mean,
-    needs,
-    settle_by_averaging,
-)
+from metrics.core.metric import Item, Params, Score, Source
+from metrics.core.per_output import per_output
 from metrics.text.normalization import Normalization, normalize, words
 
 
@@ -43,14 +32,10 @@ class TokenF1Params(Params):
     )
 
 
-def measure(items: Sequence[Item], params: TokenF1Params, models: Models) -> Evidence:
-    """Rows (F1 with the best reference, 1)."""
-    rows = np.ones((len(items), 2))
-    for index, item in enumerate(items):
-        output = _bag(item.output, params)
-        best = (f1(output, _bag(reference, params)) for reference in item.references)
-        rows[index, 0] = max(best, default=0.0)
-    return Evidence.of_rows(rows)
+def best_f1(item: Item, params: TokenF1Params, models: Models) -> float:
+    """F1 with the best reference."""
+    output = _bag(item.output, params)
+    return max((f1(output, _bag(text, params)) for text in item.references), default=0.0)
 
 
 def _bag(text: str, params: TokenF1Params) -> Counter[str]:
@@ -67,26 +52,16 @@ def f1(output: Counter[str], reference: Counter[str]) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def scores(params: TokenF1Params) -> tuple[Score, ...]:
-    return (Score("token_f1", higher_is_better=True, high=1.0, about="overlap of words"),)
-
-
-METRIC = Metric(
+METRIC = per_output(
     name="token_f1",
     version=1,
     about="Harmonic mean of precision and recall over words, with the best reference.",
     params=TokenF1Params,
     reads=("output", "references"),
-    needs=needs("references"),
-    scores=scores,
-    columns=("f1", "count"),
-    interval="bootstrap",
-    pooling="average",
+    scores=(Score("token_f1", higher_is_better=True, high=1.0, about="overlap of words"),),
     source=Source(
         paper="Rajpurkar et al., 2016, SQuAD: 100,000+ Questions for Machine Comprehension of Text",
         reference="SQuAD 1.1 evaluation script, with normalization: squad",
     ),
-    measure=measure,
-    settle=settle_by_averaging,
-    reduce=mean,
+    measure=best_f1,
 )

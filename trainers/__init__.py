@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from inference.errors import InputError
@@ -27,14 +26,7 @@ def catalogue() -> Mapping[str, AnyTrainer]:
 
     Raises TrainerError for one that cannot be loaded, is no trainer, or takes a name that is taken.
     """
-    trainers = {trainer.name: trainer for trainer in declarations(__name__, __path__, "TRAINER")}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        trainer = _declared(point)
-        if trainer.name in trainers:
-            message = f"{_origin(point)} declares a trainer {trainer.name!r}, and there is one"
-            raise TrainerError(f"{message}: rename it, or uninstall the distribution")
-        trainers[trainer.name] = trainer
-    return trainers
+    return declarations(__name__, __path__, Trainer, GROUP, TrainerError)
 
 
 def find(name: str) -> AnyTrainer:
@@ -49,20 +41,3 @@ def parse(trainer: AnyTrainer, options: Mapping[str, Any]) -> Options:
     """Options, validated. Raises InputError naming the option, with the nearest names."""
     validated: Options = parsed(trainer.options, options, trainer.name, "options")
     return validated
-
-
-def _declared(point: EntryPoint) -> AnyTrainer:
-    """What an entry point names. Raises TrainerError where that is no trainer."""
-    try:
-        trainer = point.load()
-    except Exception as error:  # whatever a foreign module raises while it is imported
-        message = f"{_origin(point)} cannot be loaded: {type(error).__name__}: {error}"
-        raise TrainerError(message) from error
-    if not isinstance(trainer, Trainer):
-        raise TrainerError(f"{_origin(point)} names {type(trainer).__name__}, not a Trainer")
-    return trainer
-
-
-def _origin(point: EntryPoint) -> str:
-    distribution = f"the distribution {point.dist.name!r}" if point.dist else "a distribution"
-    return f"the entry point {point.value!r} of {distribution}"

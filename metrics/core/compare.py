@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from metrics.core.metric import BoundMetric, Floats, Ints
+from metrics.core.metric import BoundMetric
 from metrics.core.result import Result, ScoreValue
+from metrics.core.rows import Floats, Ints
 from metrics.core.signature import difference
 from metrics.statistics import paired
 from metrics.statistics.intervals import Reduce, evaluate

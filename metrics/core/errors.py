@@ -9,6 +9,12 @@ class UnknownMetric(InputError):
     code = "unknown_metric"
 
 
+class MetricError(ReportedError):
+    """A metric of an installed distribution cannot be used; the message names the distribution."""
+
+    code = "invalid_metric"
+
+
 class TooFewSamples(ReportedError):
     """A set-level metric has too little to say anything."""
 

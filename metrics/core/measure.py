@@ -10,7 +10,8 @@ import numpy as np
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import BoundMetric, Ints, Item, Sample
+from metrics.core.metric import BoundMetric, Item, Sample
+from metrics.core.rows import Ints
 from metrics.core.signature import evidence_digest, item_digest
 
 

@@ -7,20 +7,19 @@ reduce(sums, params) -> values              sums (..., n_columns) -> (..., n_sco
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
 from metrics.core.registry import parsed
+from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Reads = Literal["output", "references", "prompt", "tests"]
 IntervalMethod = Literal["bootstrap", "wilson", "jackknife"]
 
@@ -37,6 +36,10 @@ def settle_only(default: Any, **constraints: Any) -> Any:
 
 
 P = TypeVar("P", bound=Params)
+T = TypeVar("T")
+Given = (
+    tuple[T, ...] | Callable[[P], tuple[T, ...]]
+)  # always the same, or as the parameters have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,25 +111,6 @@ class Flag:
     missing: bool  # the item could not be measured: zero row, counted as missing
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What `settle` makes of the whole set's evidence.
-
-    rows       (n_units, n_columns) finite float64; the value is reduce(rows.sum(0))
-    loss       (n_units, n_columns) what the sums lose when a unit is left out, where that is not
-               its row (an n-gram shared with another unit is not lost): the jackknife's input
-    variance   (n_scores,) added to the jackknife's variance (MAUVE: over seeds)
-    signature  what the set itself adds to the signature (the idf corpus's digest)
-    warnings   sentences for the reader of the score
-    """
-
-    rows: Floats
-    loss: Floats | None = None
-    variance: Floats | None = None
-    signature: Mapping[str, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric(Generic[P]):
     """A metric, declared. `service` and the docs know nothing of it that is not here."""
@@ -136,21 +120,20 @@ class Metric(Generic[P]):
     about: str  # one sentence
     params: type[P]
     reads: tuple[Reads, ...]  # what evidence depends on, and what the cache's key covers
-    needs: Callable[[P], tuple[Reads, ...]]  # what every sample must carry
-    scores: Callable[[P], tuple[Score, ...]]
-    columns: tuple[str, ...]  # names of the row's columns; () where they depend on the set
+    needs: Given[Reads, P]  # what every sample must carry
+    scores: Given[Score, P]
     interval: IntervalMethod
-    pooling: Literal["pool", "average"]  # a unit's several outputs: sums added, or averaged
     source: Source
     measure: Callable[[Sequence[Item], P, Models], Evidence]
-    settle: Callable[[Evidence, Ints, P], Settled]
+    # either, not both: where the evidence is the row, how a sample's several outputs make one row
+    pooling: Pooling | None = None
+    settle: Callable[[Evidence, Ints, P], Settled] | None = None
     reduce: Callable[[Floats, P], Floats]
     # (n, n_columns) rows of single samples -> (n, n_scores); None: reduce itself
     sentence: Callable[[Floats, P], Floats] | None = None
     set_level: bool = False  # no per-sample value exists, so it cannot be a reward
-    # distributions whose version is in the signature: always, or as the parameters have it
-    libraries: tuple[str, ...] | Callable[[P], tuple[str, ...]] = ()
-    models: Callable[[P], tuple[str, ...]] = lambda params: ()  # names of the models it runs
+    libraries: Given[str, P] = ()  # distributions whose version is in the signature
+    models: Given[str, P] = ()  # names of the models it runs
     flags: Mapping[int, Flag] = field(default_factory=dict)
     # batches of item indices, fixed before the cache is looked up; None: all in one
     plan: Callable[[Sequence[Item], P, Models], list[list[int]]] | None = None
@@ -160,6 +143,18 @@ class Metric(Generic[P]):
     check: Callable[[P, Sequence[Sample]], None] | None = None
     cached: bool = False  # evidence is dear enough to look up instead of measuring again
     bulky: bool = False  # evidence is large: dropped once the result is in
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where not exactly one of `pooling` and `settle` is declared."""
+        if (self.pooling is None) == (self.settle is None):
+            raise ValueError(f"{self.name}: declare either pooling or settle")
+
+    @property
+    def conventions(self) -> str:
+        """The docstring of the module that declares it: the one that `measure` stands in."""
+        measure = getattr(self.measure, "func", self.measure)  # of a partial, what it calls
+        module = sys.modules.get(measure.__module__)
+        return (module.__doc__ or "").strip() if module else ""
 
     def bind(self, params: Mapping[str, object] | Params | None = None) -> BoundMetric:
         """The metric with these parameters, the others at their defaults.
@@ -199,12 +194,12 @@ class BoundMetric:
     @property
     def needs(self) -> tuple[Reads, ...]:
         """Fields that every sample must carry."""
-        return self.metric.needs(self.params)
+        return given(self.metric.needs, self.params)
 
     @property
     def scores(self) -> tuple[Score, ...]:
         """The scores it yields, in the order of `reduce`'s last axis."""
-        return self.metric.scores(self.params)
+        return given(self.metric.scores, self.params)
 
     @property
     def score_names(self) -> tuple[str, ...]:
@@ -214,13 +209,12 @@ class BoundMetric:
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models it runs."""
-        return self.metric.models(self.params)
+        return given(self.metric.models, self.params)
 
     @property
     def libraries(self) -> tuple[str, ...]:
         """Distributions whose version can change a number."""
-        libraries = self.metric.libraries
-        return libraries(self.params) if callable(libraries) else libraries
+        return given(self.metric.libraries, self.params)
 
     @property
     def interval(self) -> IntervalMethod:
@@ -263,7 +257,8 @@ class BoundMetric:
 
     def settle(self, evidence: Evidence, unit: Ints) -> Settled:
         """Rows (n_units, n_columns) of the whole set; `unit` (n_items,) is each output's sample."""
-        return self.metric.settle(evidence, unit, self.params)
+        settle = self.metric.settle or SETTLE[self.metric.pooling]
+        return settle(evidence, unit, self.params)
 
     def reduce(self, sums: Floats) -> Floats:
         """Values (..., n_scores) of summed rows (..., n_columns)."""
@@ -287,41 +282,6 @@ class BoundMetric:
             self.metric.check(self.params, samples)
 
 
-def needs(*reads: Reads) -> Callable[[Any], tuple[Reads, ...]]:
-    """The same needs whatever the parameters."""
-    return lambda params: reads
-
-
-def pool(values: Floats, unit: Ints, units: int | None = None) -> Floats:
-    """(n_items, c) -> (n_units, c): the items of a unit added up."""
-    count = units if units is not None else (int(unit.max()) + 1 if len(unit) else 0)
-    rows = np.zeros((count, values.shape[1]), np.float64)
-    if len(unit) and bool(np.all(unit[1:] >= unit[:-1])):
-        starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
-        rows[unit[starts]] = np.add.reduceat(values.astype(np.float64), starts, axis=0)
-    else:
-        np.add.at(rows, unit, values)
-    return rows
-
-
-def average(values: Floats, unit: Ints, units: int | None = None) -> Floats:
-    """(n_items, c) -> (n_units, c): the items of a unit averaged."""
-    rows = pool(values, unit, units)
-    counts = np.bincount(unit, minlength=len(rows)).astype(np.float64)
-    return rows / np.maximum(counts, 1.0)[:, None]
-
-
-def settle_by_pooling(evidence: Evidence, unit: Ints, params: Any) -> Settled:
-    """For metrics whose evidence is the row, and whose outputs add up."""
-    return Settled(pool(evidence["row"].astype(np.float64), unit))
-
-
-def settle_by_averaging(evidence: Evidence, unit: Ints, params: Any) -> Settled:
-    """For metrics whose evidence is the row, and whose outputs are averaged."""
-    return Settled(average(evidence["row"].astype(np.float64), unit))
-
-
-def mean(sums: Floats, params: Any) -> Floats:
-    """Reduce of rows (value_1, ..., value_s, 1): the means, (..., s); NaN where nothing counted."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(sums[..., :-1] / sums[..., -1:], np.float64)
+def given(declared: Given[T, P], params: P) -> tuple[T, ...]:
+    """What a metric declares, as the parameters have it."""
+    return declared(params) if callable(declared) else declared

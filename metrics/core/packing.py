@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from metrics.core import evidence as columns
-from metrics.core.metric import Floats, Settled
 from metrics.core.result import Mask, Result, ScoreValue
+from metrics.core.rows import Floats, Settled
 
 
 def pack(result: Result) -> bytes:

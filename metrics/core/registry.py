@@ -1,24 +1,72 @@
-"""What was asked for by name: a folder's listing, the nearest names, values by their schema."""
+"""What was asked for by name: all that is declared, the nearest names, values by their schema."""
 
 from __future__ import annotations
 
 import difflib
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Any, TypeVar
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from inference.errors import InputError
+from inference.errors import InputError, ReportedError
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def declarations(package: str, path: Iterable[str], attribute: str) -> Iterator[Any]:
-    """`attribute` of every module of the package's folder that is not a folder, by name."""
-    for name in sorted(found.name for found in pkgutil.iter_modules(path) if not found.ispkg):
-        yield getattr(import_module(f"{package}.{name}"), attribute)
+class Declaration(Protocol):
+    """What a catalogue lists: a Metric, a Trainer."""
+
+    @property
+    def name(self) -> str: ...
+
+
+D = TypeVar("D", bound=Declaration)
+
+
+def declarations(
+    package: str, path: Iterable[str], kind: type[D], group: str, error: type[ReportedError]
+) -> dict[str, D]:
+    """Every declaration by name: the package's own, then those of other distributions.
+
+    package, path  every module of the folder that is not a folder declares one, named like its kind
+                   in capitals: METRIC
+    group          of the entry points, each of which names one: "assay.metrics"
+
+    Raises `error` for an entry point that cannot be loaded, names something else, or declares a
+    name that is taken.
+    """
+    modules = sorted(found.name for found in pkgutil.iter_modules(path) if not found.ispkg)
+    own = [getattr(import_module(f"{package}.{name}"), kind.__name__.upper()) for name in modules]
+    found: dict[str, D] = {declaration.name: declaration for declaration in own}
+    for point in sorted(entry_points(group=group), key=lambda point: point.name):
+        declaration = _loaded(point, kind, error)
+        if declaration.name in found:
+            what = f"a {kind.__name__.lower()} {declaration.name!r}"
+            message = f"{_origin(point)} declares {what}, and there is one"
+            raise error(f"{message}: rename it, or uninstall the distribution")
+        found[declaration.name] = declaration
+    return found
+
+
+def _loaded(point: EntryPoint, kind: type[D], error: type[ReportedError]) -> D:
+    """What an entry point names. Raises `error` where that is not of the kind."""
+    try:
+        declaration = point.load()
+    except Exception as cause:  # whatever a foreign module raises while it is imported
+        message = f"{_origin(point)} cannot be loaded: {type(cause).__name__}: {cause}"
+        raise error(message) from cause
+    if not isinstance(declaration, kind):
+        names = type(declaration).__name__
+        raise error(f"{_origin(point)} names {names}, not a {kind.__name__}")
+    return declaration
+
+
+def _origin(point: EntryPoint) -> str:
+    distribution = f"the distribution {point.dist.name!r}" if point.dist else "a distribution"
+    return f"the entry point {point.value!r} of {distribution}"
 
 
 def hint(name: str, known: Iterable[str]) -> str:

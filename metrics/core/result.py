@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from inference.errors import Cancelled, ReportedError
 from metrics.core.evidence import FLAG, Evidence
-from metrics.core.metric import BoundMetric, Floats, Ints, Score, Settled
+from metrics.core.metric import BoundMetric, Score
+from metrics.core.rows import Floats, Ints, Settled
 from metrics.core.signature import text
 from metrics.statistics import intervals, weights
 from metrics.statistics.intervals import Intervals

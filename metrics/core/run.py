@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from inference.errors import Cancelled, InputError, ReportedError
-from inference.protocol import Models
+from inference.protocol import Models, NoModels
 from metrics.core.errors import MissingInput
 from metrics.core.measure import EvidenceCache, items_of, measure
 from metrics.core.metric import BoundMetric, Reads, Sample
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def score(
     samples: Sequence[Sample],
     requests: Sequence[BoundMetric],
-    models: Models,
+    models: Models | None = None,
     *,
     cache: EvidenceCache | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -29,6 +29,7 @@ def score(
 ) -> list[Result]:
     """A result for each request, in order; a metric that fails, for whatever reason, fails alone.
 
+    models    where metrics get models from; None: those that run one fail
     progress  called with (request's index, outputs finished since the last call); may raise
               Cancelled, which stops the run
 
@@ -36,6 +37,7 @@ def score(
     surrogates.
     """
     validate(samples)
+    models = models or NoModels()
     ids = [sample.id for sample in samples]
     items, unit = items_of(samples)
     results = []

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh64_intdigest
 
-from metrics.core.metric import Ints
+from metrics.core.rows import Ints
 
 _Words = NDArray[np.uint64]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.core.evidence import Column
-from metrics.core.metric import Ints
+from metrics.core.rows import Ints
 from metrics.text.passages import spans
 
 Keys = NDArray[np.uint64]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.errors import InputError
-from metrics.core.metric import Ints, Item
+from metrics.core.metric import Item
+from metrics.core.rows import Ints
 
 
 @dataclass(frozen=True, slots=True)

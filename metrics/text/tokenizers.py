@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import Unavailable
-from metrics.core.metric import Ints
+from metrics.core.rows import Ints
 
 Name = Literal["13a", "zh", "intl", "char", "none", "ja-mecab", "ko-mecab"]
 NEED_A_NETWORK = ("flores101", "flores200", "spm", "spBLEU-1K")  # sacrebleu downloads their models

@@ -64,8 +64,8 @@ def upgrade() -> None:
         texts = postgresql.ARRAY(sa.Text())
         op.add_column(table, sa.Column("models", texts, server_default="{}", nullable=False))
     for table, name in [("training_jobs", "start_failure_told"), ("checkpoints", "reward_hacking")]:
-        told = sa.Column(name, sa.Boolean(), server_default=sa.text("false"), nullable=False)
-        op.add_column(table, told)
+        default = sa.text("false")
+        op.add_column(table, sa.Column(name, sa.Boolean(), server_default=default, nullable=False))
     op.add_column("checkpoints", sa.Column("failure_told", sa.Text()))
     op.add_column("checkpoints", sa.Column("merge_error", sa.Text()))
     for statement in (OF_EVALUATIONS, OF_JOBS, FAILURES_TOLD, START_FAILURES_TOLD, HACKING_TOLD):

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from inference.errors import ReportedError
 from metrics import catalogue, find
-from metrics.core.metric import AnyMetric
+from metrics.core.metric import AnyMetric, BoundMetric
 from service.errors import ApiError
 from service.http.fields import Page
 
@@ -27,7 +27,11 @@ class ScoreInfo(BaseModel):
 
 
 class MetricInfo(BaseModel):
-    """A metric: what it needs, what it yields, and the JSON Schema of its parameters."""
+    """A metric: what it needs, what it yields, and the JSON Schema of its parameters.
+
+    `pooling` says what becomes of a sample's several outputs: their statistics add up ("pool"),
+    are averaged ("average"), or make a row in the metric's own way ("own"; see its conventions).
+    """
 
     id: str
     object: str = "metric"
@@ -64,10 +68,8 @@ def get_metric(name: str, request: Request) -> MetricInfo:
 
 def describe(metric: AnyMetric) -> MetricInfo:
     """Scores and needs are those of the default parameters, or of none where some are required."""
-    import sys
-
     required = any(field.is_required() for field in metric.params.model_fields.values())
-    params = metric.params.model_construct() if required else metric.params()
+    bound = BoundMetric(metric, metric.params.model_construct() if required else metric.params())
     scores = [
         ScoreInfo(
             name=score.name,
@@ -76,24 +78,23 @@ def describe(metric: AnyMetric) -> MetricInfo:
             high=_finite(score.high),
             about=score.about,
         )
-        for score in metric.scores(params)
+        for score in bound.scores
     ]
-    module = sys.modules.get(metric.measure.__module__)
     return MetricInfo(
         id=metric.name,
         version=metric.version,
         about=metric.about,
-        needs=list(metric.needs(params)),
+        needs=list(bound.needs),
         reads=list(metric.reads),
         scores=scores,
         interval=metric.interval,
-        pooling=metric.pooling,
+        pooling=metric.pooling or "own",
         set_level=metric.set_level,
         usable_as_reward=not metric.set_level,
         params=metric.params.model_json_schema(),
         paper=metric.source.paper,
         reference=metric.source.reference,
-        conventions=(module.__doc__ or "").strip() if module else "",
+        conventions=metric.conventions,
     )
 
 

@@ -12,9 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from inference.errors import ReportedError
 from metrics.core.evidence import Evidence
-from metrics.core.metric import BoundMetric, Ints
+from metrics.core.metric import BoundMetric
 from metrics.core.packing import pack
 from metrics.core.result import Result, ScoreValue, conclude, failed, restrict
+from metrics.core.rows import Ints
 from service.datasets import store as datasets
 from service.evaluations import outputs, plans, shards
 from service.evaluations import scores as results

@@ -14,8 +14,9 @@ from inference.errors import Cancelled, ReportedError
 from metrics import find
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import BoundMetric, Ints, Sample
+from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result, conclude
+from metrics.core.rows import Ints
 from metrics.core.signature import parts
 from service.evaluations.cache import StoredEvidence
 from service.evaluations.jobs import described

@@ -16,8 +16,10 @@ from inference.errors import InputError
 from inference.pool import ModelPool
 from metrics.bertscore import METRIC, BERTScoreParams
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import Item, Sample, Settled
+from metrics.core.metric import Item, Sample
+from metrics.core.rows import Settled
 from tests.inference.tiny_encoders import build_roberta
+from tests.known import known
 from tests.rounding import FORWARD, assert_same
 
 # (output, references): English, Russian, mixed, Japanese, emoji, a word, a long text, [SEP] spelt
@@ -132,7 +134,7 @@ def test_blank_texts_score_zero_and_are_flagged(
     params = BERTScoreParams(idf=idf)
     evidence = measure(METRIC.bind(params), items, model_pool)
     assert evidence["flag"].tolist() == [1, 2, 1, 0, 0]
-    rows = METRIC.settle(evidence, np.arange(5), params).rows
+    rows = known(METRIC.settle)(evidence, np.arange(5), params).rows
     np.testing.assert_array_equal(rows[:3], [[0, 0, 0, 1]] * 3)
     assert (rows[3:, :3] > 0.1).all()
     assert not any(flag.missing for flag in METRIC.flags.values())
@@ -144,7 +146,7 @@ def test_text_beyond_the_window_is_flagged(model_pool: ModelPool, minilm_folder:
     params = BERTScoreParams()
     evidence = measure(METRIC.bind(params), items, model_pool)
     assert evidence["flag"].tolist() == [3, 0]
-    rows = METRIC.settle(evidence, unit, params).rows
+    rows = known(METRIC.settle)(evidence, unit, params).rows
     want = theirs(minilm_folder, pairs, num_layers=6)
     assert_same(rows[:, :3], want)
 
@@ -154,14 +156,14 @@ def test_idf_corpus_is_the_set_of_references(model_pool: ModelPool, minilm_folde
     params = BERTScoreParams(idf=True)
     items, unit = items_of(samples())
     evidence = measure(METRIC.bind(params), items, model_pool)
-    whole = METRIC.settle(evidence, unit, params)
-    part = METRIC.settle(evidence.take(range(4)), unit[:4], params)
+    whole = known(METRIC.settle)(evidence, unit, params)
+    part = known(METRIC.settle)(evidence.take(range(4)), unit[:4], params)
     want = theirs(minilm_folder, PAIRS[:4], num_layers=6, idf=True)
     assert_same(part.rows[:, :3], want)
     assert np.abs(part.rows[:, :3] - whole.rows[:4, :3]).max() > 1e-3
     assert part.signature != whole.signature
     backwards = evidence.take(range(len(PAIRS))[::-1])
-    assert METRIC.settle(backwards, unit, params).signature == whole.signature
+    assert known(METRIC.settle)(backwards, unit, params).signature == whole.signature
 
 
 def test_several_outputs_are_averaged_and_share_their_references(model_pool: ModelPool) -> None:

@@ -158,8 +158,8 @@ def test_outputs_of_a_sample_are_pooled() -> None:
         Sample("b", ("Привет, мир",), ("Привет, мир!", "Здравствуй, мир!")),
     ]
     items, unit = items_of(samples)
-    params = BleuParams()
-    settled = METRIC.settle(measure(METRIC.bind(params), items, NoModels()), unit, params)
+    metric = METRIC.bind()
+    settled = metric.settle(measure(metric, items, NoModels()), unit)
     pairs = [(item.output, item.references) for item in items]
     expected = sacrebleu_rows(pairs)
     assert np.array_equal(settled.rows, np.stack([expected[:2].sum(axis=0), expected[2]]))

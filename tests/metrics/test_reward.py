@@ -15,7 +15,7 @@ from inference.names import locate
 from inference.pool import ModelPool
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Item, Sample
-from metrics.reward import CUT, METRIC, NOTHING, RewardParams
+from metrics.reward import CUT, METRIC, NOTHING
 from tests.conftest import MINILM
 from tests.rounding import assert_same
 from tests.tiny_models import ENGLISH, RUSSIAN, build_reward_model
@@ -146,14 +146,14 @@ def test_a_template_that_wants_a_prompt_says_so(models_root: Path, model_pool: M
 
 
 def test_outputs_of_a_sample_are_averaged(model_pool: ModelPool, tiny_reward_model: Path) -> None:
-    params = RewardParams(model="tiny-reward")
+    metric = METRIC.bind({"model": "tiny-reward"})
     samples = [Sample("1", ("a b", "c"), prompt="?"), Sample("2", ("d",), prompt="?")]
     items, unit = items_of(samples)
-    evidence = measure(METRIC.bind(params), items, model_pool)
-    rows = METRIC.settle(evidence, unit, params).rows
+    evidence = measure(metric, items, model_pool)
+    rows = metric.settle(evidence, unit).rows
     a, b, c = evidence["row"][:, 0]
-    np.testing.assert_allclose(METRIC.bind(params).per_sample(rows)[:, 0], [(a + b) / 2, c])
-    np.testing.assert_allclose(METRIC.reduce(rows.sum(0), params), [((a + b) / 2 + c) / 2])
+    np.testing.assert_allclose(metric.per_sample(rows)[:, 0], [(a + b) / 2, c])
+    np.testing.assert_allclose(metric.reduce(rows.sum(0)), [((a + b) / 2 + c) / 2])
 
 
 def test_bfloat16_stays_close(model_pool: ModelPool, tiny_reward_model: Path) -> None:

@@ -173,10 +173,10 @@ def test_empty_texts_score_zero() -> None:
 def test_outputs_of_a_sample_are_averaged() -> None:
     samples = [Sample("a", ("the cat", "a dog"), ("the cat",)), Sample("b", ("x",), ("x", "y"))]
     items, unit = items_of(samples)
-    params = resolve(RougeParams(), samples)
-    settled = METRIC.settle(measure(METRIC.bind(params), items, NoModels()), unit, params)
+    metric = METRIC.bind().resolve(samples)
+    settled = metric.settle(measure(metric, items, NoModels()), unit)
     assert settled.rows.tolist() == [[0.5, 0.5, 0.5, 0.5, 1.0], [1.0, 0.0, 1.0, 1.0, 1.0]]
-    value = METRIC.reduce(settled.rows.sum(axis=0), params)
+    value = metric.reduce(settled.rows.sum(axis=0))
     assert value.tolist() == [0.75, 0.25, 0.75, 0.75]
 
 

@@ -26,7 +26,8 @@ from inference.protocol import Models
 from metrics.core.errors import MissingInput
 from metrics.core.evidence import FLAG
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import BoundMetric, Floats, Sample
+from metrics.core.metric import BoundMetric, Sample
+from metrics.core.rows import Floats
 from metrics.core.run import prepare
 from trainers.job.errors import TrainingError
 from trainers.job.options import Reward, RewardedOptions

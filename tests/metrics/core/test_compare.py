@@ -111,7 +111,7 @@ def test_refusals() -> None:
 
 
 def test_metrics_of_the_whole_set_are_compared_by_the_jackknife() -> None:
-    fixed = replace(KINDS, settle=lambda *given: replace(KINDS.settle(*given), signature={}))
+    fixed = replace(KINDS, settle=lambda *given: replace(known(KINDS.settle)(*given), signature={}))
     a, b = result(texts(0), metric=fixed), result(["w"] * 60, metric=fixed)
     (found,) = compare(fixed.bind(), a, IDS, b, IDS, How(test="approximate_randomization"))
     assert known(found.difference).test == "paired_jackknife"

@@ -1,10 +1,14 @@
 """A metric bound to its parameters, and samples made of records."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from inference.errors import InputError
 from metrics.core.metric import Item, Sample
+from metrics.core.rows import Pooling, settle_by_pooling
 from tests.metrics.core.toy import MODELS, PAIRED_UP, WORDS, WordsParams
 
 
@@ -33,6 +37,34 @@ def test_the_plan_of_a_metric_without_one_is_a_single_batch() -> None:
     items = [Item(text) for text in "abc"]
     assert WORDS.bind().plan(items, MODELS) == [[0, 1, 2]]
     assert PAIRED_UP.bind().plan(items, MODELS) == [[0, 1], [2]]
+
+
+def test_needs_scores_libraries_and_models_may_depend_on_parameters() -> None:
+    def varied(params: WordsParams) -> Any:
+        return ("prompt", params.shown) if params.lower else ()
+
+    metric = replace(WORDS, needs=varied, scores=varied, libraries=varied, models=varied)
+    bound = metric.bind({"lower": True, "shown": "x"})
+    given: list[Any] = [bound.needs, bound.scores, bound.libraries, bound.models]
+    assert given == [("prompt", "x")] * 4
+    assert metric.bind().models == ()
+
+
+def test_outputs_are_pooled_averaged_or_settled_in_an_own_way() -> None:
+    evidence = WORDS.bind().measure([Item("a b"), Item("c"), Item("d e f")], MODELS)
+    unit = np.array([0, 0, 1])
+    expected: dict[Pooling, list[list[float]]] = {
+        "average": [[1.5, 1], [3, 1]],
+        "pool": [[3, 2], [3, 1]],
+    }
+    for pooling, rows in expected.items():
+        metric = replace(WORDS, pooling=pooling).bind()
+        assert metric.settle(evidence, unit).rows.tolist() == rows
+    own = replace(WORDS, pooling=None, settle=settle_by_pooling).bind()
+    assert own.settle(evidence, unit).rows.tolist() == [[3, 2], [3, 1]]
+    for wrong in {"pooling": None}, {"settle": settle_by_pooling}:
+        with pytest.raises(ValueError, match="words: declare either pooling or settle"):
+            replace(WORDS, **wrong)
 
 
 def test_a_sample_keeps_all_of_its_record() -> None:

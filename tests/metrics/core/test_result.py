@@ -14,9 +14,10 @@ from metrics import find
 from metrics.core.errors import TooFewSamples
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import Floats, Ints, Metric, Sample, Settled, settle_by_pooling
+from metrics.core.metric import Metric, Sample
 from metrics.core.packing import pack, unpack
 from metrics.core.result import Result, conclude, failed, restrict
+from metrics.core.rows import Floats, Ints, Settled
 from metrics.core.signature import parts
 from metrics.statistics.intervals import t_quantile
 from tests.known import known
@@ -102,7 +103,9 @@ def test_rows_that_are_not_finite_count_as_missing() -> None:
         rows[1, 0], rows[3, 0] = np.nan, np.inf
         return Settled(rows)
 
-    found = result([("",), ("a",), ("b b",), ("c c c",), ("d",)], replace(WORDS, settle=settle))
+    found = result(
+        [("",), ("a",), ("b b",), ("c c c",), ("d",)], replace(WORDS, pooling=None, settle=settle)
+    )
     (score,) = found.scores
     assert score.value == 2.0
     assert (score.n, score.missing) == (2, 3)
@@ -124,7 +127,7 @@ def test_a_metric_that_fails_to_settle_fails_alone() -> None:
     def settle(evidence: Evidence, unit: Ints, params: WordsParams) -> Settled:
         raise TooFewSamples("2 texts are too few to cluster")
 
-    found = result([("a",), ("b",)], replace(WORDS, settle=settle))
+    found = result([("a",), ("b",)], replace(WORDS, pooling=None, settle=settle))
     (score,) = found.scores
     assert (score.value, score.error) == (None, "2 texts are too few to cluster")
     assert found.per_sample is None
@@ -133,13 +136,15 @@ def test_a_metric_that_fails_to_settle_fails_alone() -> None:
         raise Cancelled("stopped")
 
     with pytest.raises(Cancelled):
-        result([("a",)], replace(WORDS, settle=stop))
+        result([("a",)], replace(WORDS, pooling=None, settle=stop))
 
 
 def test_mistakes_of_a_declaration_are_not_hidden() -> None:
     with pytest.raises(ValueError, match="flag 1 is not declared"):
         result(TEXTS, replace(WORDS, flags={}))
-    short = replace(WORDS, settle=lambda evidence, unit, params: Settled(np.ones((1, 2))))
+    short = replace(
+        WORDS, pooling=None, settle=lambda evidence, unit, params: Settled(np.ones((1, 2)))
+    )
     with pytest.raises(ValueError, match="1 rows for 2 units"):
         result([("a",), ("b",)], short)
     with pytest.raises(ValueError, match="evidence of 1 outputs for 2"):
@@ -254,7 +259,7 @@ def test_bleu_is_sacrebleus_whatever_the_order() -> None:
 def test_a_large_set_is_concluded_in_seconds() -> None:
     n = 100_000
     rows = np.random.default_rng(0).integers(1, 9, (n, 2))
-    metric = replace(WORDS, settle=settle_by_pooling)
+    metric = replace(WORDS, pooling="pool")
     ids = [f"unit {i}" for i in range(n)]
     began = time.perf_counter()
     found = conclude(metric.bind(), Evidence.of_rows(rows), np.arange(n), ids, {"name": "words"})

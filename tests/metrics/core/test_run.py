@@ -11,7 +11,7 @@ from inference.protocol import Models
 from metrics import find
 from metrics.core.errors import MissingInput
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Metric, Reads, Sample, needs
+from metrics.core.metric import Item, Metric, Reads, Sample
 from metrics.core.run import prepare, score, validate
 from tests.known import known
 from tests.metrics.core.toy import MODELS, WORDS, WordsParams
@@ -59,7 +59,7 @@ def test_what_a_sample_lacks_is_told_with_its_place(need: Reads) -> None:
     whole = Sample("whole", ("x",), ("r",), "p", "t")
     field = "outputs" if need == "output" else need
     empty: dict[str, Any] = {field: None if need in {"prompt", "tests"} else ()}
-    metric = replace(WORDS, needs=needs(need)).bind()
+    metric = replace(WORDS, needs=(need,)).bind()
     with pytest.raises(MissingInput) as caught:
         prepare(metric, [whole, replace(whole, id="x", **empty)], "records")
     error = caught.value

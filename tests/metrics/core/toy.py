@@ -9,20 +9,8 @@ import numpy as np
 
 from inference.protocol import Models, NoModels
 from metrics.core.evidence import Evidence
-from metrics.core.metric import (
-    Flag,
-    Ints,
-    Item,
-    Metric,
-    Params,
-    Score,
-    Settled,
-    Source,
-    mean,
-    needs,
-    settle_by_averaging,
-    settle_only,
-)
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source, settle_only
+from metrics.core.rows import Ints, Settled, mean
 
 MODELS = NoModels()
 
@@ -49,14 +37,12 @@ WORDS = Metric(
     about="Words of an output.",
     params=WordsParams,
     reads=("output",),
-    needs=needs("output"),
-    scores=lambda params: (Score("words", higher_is_better=True, low=0),),
-    columns=("words", "one"),
+    needs=("output",),
+    scores=(Score("words", higher_is_better=True, low=0),),
     interval="bootstrap",
     pooling="average",
     source=Source("none", "none"),
     measure=measure,
-    settle=settle_by_averaging,
     reduce=mean,
     flags={1: Flag("empty output", missing=True), 2: Flag("shouting", missing=False)},
     libraries=("numpy",),
@@ -88,8 +74,9 @@ def settle_kinds(evidence: Evidence, unit: Ints, params: WordsParams) -> Settled
 KINDS = replace(
     WORDS,
     name="kinds",
+    pooling=None,
     settle=settle_kinds,
-    scores=lambda params: (Score("kinds", higher_is_better=True, low=0, high=1),),
+    scores=(Score("kinds", higher_is_better=True, low=0, high=1),),
     interval="jackknife",
     set_level=True,
 )

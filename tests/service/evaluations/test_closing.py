@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.evaluations import closing as close
 from service.evaluations.plans import Plan
+from service.evaluations.store import Evaluation
 from service.jobs.context import Context
 from service.models.resources import Resources
 
@@ -20,7 +21,7 @@ def closing(engine: Engine) -> close.Closing:
     resources = SimpleNamespace(engine=engine, settings=SimpleNamespace(metric_roots=()))
     context = Context(cast(Resources, resources))
     row = SimpleNamespace(id="eval_x", level=0.95, seed=0, replicates=100)
-    return close.Closing(context, row, ["a", "b"], {0: 1, 1: 1}, {})
+    return close.Closing(context, cast(Evaluation, row), ["a", "b"], {0: 1, 1: 1}, {})
 
 
 def test_an_error_nobody_foresaw_is_one_metrics_own(

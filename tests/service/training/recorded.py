@@ -17,6 +17,7 @@ from service.training import store as training
 from service.training.checkpoints_store import Checkpoint
 from service.training.reports import Attempt, store
 from service.training.store import TrainingJob
+from tests.known import known
 from trainers.job.checkpoints import complete, digest_of
 from trainers.job.reports import Report, Reporter
 from trainers.job.spec import EVENTS
@@ -64,14 +65,14 @@ class Job:
         }
         with self.context.engine.begin() as db:
             if status == "succeeded":
-                results.replace_scores(db, one.evaluation_id, [score])
-            evaluations.finish(db, one.evaluation_id, status, {})
+                results.replace_scores(db, known(one.evaluation_id), [score])
+            evaluations.finish(db, known(one.evaluation_id), status, {})
 
     def fail(self, step: int) -> None:
         """Somebody cancels the evaluation of the checkpoint of this step."""
         (one,) = [one for one in self.checkpoints() if one.step == step]
         with self.context.engine.begin() as db:
-            evaluations.finish(db, one.evaluation_id, "cancelled", {})
+            evaluations.finish(db, known(one.evaluation_id), "cancelled", {})
 
     def evaluation(self, system: str) -> str:
         query = text("SELECT id FROM evaluations WHERE system = :system")
