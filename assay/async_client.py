@@ -18,7 +18,6 @@ from assay.exchange import (
     Script,
     Source,
     arguments,
-    length,
     reply,
 )
 from assay.files import FileBody
@@ -174,7 +173,7 @@ class AsyncClient:
                 sent = await self._http.send(self._built(request), stream=True)
                 async with aclosing(sent) as response:
                     if response.is_success:
-                        source.opened(str(response.url), length(response))
+                        source.opened(str(response.url), response.headers)
                         async for chunk in response.aiter_bytes():
                             for item in source.feed(chunk):
                                 yield item

@@ -18,7 +18,6 @@ from assay.exchange import (
     Script,
     Source,
     arguments,
-    length,
     reply,
 )
 from assay.files import FileBody
@@ -170,7 +169,7 @@ class Client:
             try:
                 with closing(self._http.send(self._built(request), stream=True)) as response:
                     if response.is_success:
-                        source.opened(str(response.url), length(response))
+                        source.opened(str(response.url), response.headers)
                         for chunk in response.iter_bytes():
                             yield from source.feed(chunk)
                         return

@@ -37,6 +37,7 @@ class Request:
     content: bytes | FileBody | None = None
     repeatable: bool = False  # sent twice, it does what it does sent once
     patience: float = 0.0  # seconds that the service may take beyond the client's timeout
+    lively: bool = False  # signs of life are promised: silence is a broken connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ class Source(Protocol[Item_co]):
     def start(self) -> Request:
         """The request of the next connection."""
 
-    def opened(self, url: str, length: int) -> None:
-        """The answer from `url` begins; `length` in bytes, 0 where it is not known."""
+    def opened(self, url: str, headers: Mapping[str, str]) -> None:
+        """The answer from `url` begins. Raises AssayError where it is something else."""
 
     def feed(self, chunk: bytes) -> Iterable[Item_co]:
         """What a piece of the answer completes."""
@@ -93,11 +94,6 @@ def reply(response: httpx.Response) -> Reply:
     return Reply(
         request.method, str(request.url), response.status_code, response.headers, response.content
     )
-
-
-def length(response: httpx.Response) -> int:
-    """Bytes of the answer; 0 where they are not known."""
-    return int(response.headers.get("content-length", 0))
 
 
 def get(
@@ -171,7 +167,9 @@ def ask_json(request: Request) -> Script[Any]:
 
 
 def _path(root: str, names: Sequence[str]) -> str:
-    """Names may hold slashes, as those of models do."""
+    """Names may hold slashes, as those of models do. Raises ValueError for an empty one."""
+    if not all(names):
+        raise ValueError(f"an id or a name for {root} is empty")
     return "/".join([root, *(quote(name, safe="/@:,") for name in names)])
 
 

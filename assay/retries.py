@@ -73,6 +73,8 @@ def _broken(request: Request, error: httpx.RequestError) -> bool:
     """Whether another connection could succeed: always where the request was not sent."""
     if isinstance(error, httpx.ConnectError):
         return True
+    if isinstance(error, httpx.ReadTimeout):
+        return request.lively
     return request.repeatable and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
 
 

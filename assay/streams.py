@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -63,6 +64,7 @@ class EventStream:
         self._root = root
         self._names = names
         self._after = after
+        self._url = ""
         self._unread = b""
         self._fields: dict[str, str] = {}
 
@@ -75,10 +77,15 @@ class EventStream:
         """The request for all events after the last one read."""
         self._unread, self._fields = b"", {}
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(self._after)}
-        return get(self._root, *self._names, headers=headers, patience=SILENCE)
+        request = get(self._root, *self._names, headers=headers, patience=SILENCE)
+        return replace(request, lively=True)
 
-    def opened(self, url: str, length: int) -> None:
-        """A stream has no length."""
+    def opened(self, url: str, headers: Mapping[str, str]) -> None:
+        """The stream from `url` begins. Raises AssayError where it is none."""
+        self._url = url
+        kind = headers.get("content-type", "")
+        if not kind.startswith("text/event-stream"):
+            raise self._unreadable(f"of type {kind!r}")
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that the piece completes."""
@@ -99,8 +106,15 @@ class EventStream:
         fields, self._fields = self._fields, {}
         if "event" not in fields:  # nothing, or comments alone
             return None
-        number = int(fields["id"]) if "id" in fields else None
-        return Event(id=number, type=fields["event"], data=json.loads(fields["data"]))
+        try:
+            number = int(fields["id"]) if "id" in fields else None
+            return Event(id=number, type=fields["event"], data=json.loads(fields.get("data", "")))
+        except ValueError as error:
+            raise self._unreadable(str(error)) from error
+
+    def _unreadable(self, reason: str) -> AssayError:
+        message = f"this is no event stream of the service: {reason}"
+        return AssayError(message, code="unreadable_answer", method="GET", url=self._url)
 
 
 class Download:
@@ -145,9 +159,9 @@ class Download:
         self._file.truncate()
         return self._request
 
-    def opened(self, url: str, length: int) -> None:
-        """The tar at `url` has `length` bytes."""
-        self._url, self._total = url, length
+    def opened(self, url: str, headers: Mapping[str, str]) -> None:
+        """The tar from `url` begins; its size is in the headers."""
+        self._url, self._total = url, int(headers.get("content-length", 0))
 
     def feed(self, chunk: bytes) -> tuple[()]:
         """Write the piece, and report how many bytes there are."""

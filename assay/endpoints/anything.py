@@ -24,7 +24,7 @@ def request(
     """
     content, sent = encoded(body)
     sent |= headers or {}
-    repeatable = method in {"GET", "HEAD"} or "idempotency-key" in map(str.lower, sent)
+    repeatable = method.upper() in {"GET", "HEAD"} or "idempotency-key" in map(str.lower, sent)
     return ask_json(Request(method, path, query, sent, content, repeatable=repeatable))
 
 

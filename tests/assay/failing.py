@@ -20,6 +20,7 @@ class Planned:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
     seconds: float = 0.0  # until it begins
+    silence: float = 0.0  # seconds between the content and the end
 
 
 DROPPED = Planned(status=0)  # the connection is closed without an answer
@@ -94,6 +95,7 @@ def _handler(plan: Sequence[Planned], asked: list[Asked]) -> type[BaseHTTPReques
             self.send_header("content-length", str(len(answer.content) + answer.cut))
             self.end_headers()
             self.wfile.write(answer.content)
+            time.sleep(answer.silence)
 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing is printed."""

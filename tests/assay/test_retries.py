@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from assay import AssayError, ConnectionFailed, Event, RequestTimedOut, retries
+from assay import AssayError, ConnectionFailed, Event, RequestTimedOut, retries, streams
 from assay.exchange import Reply, Request
 from tests.assay.blocking import client_of
 from tests.assay.failing import DROPPED, Planned, Server, answering, error
@@ -161,17 +161,22 @@ def told(*numbers: int) -> bytes:
     ).encode()
 
 
-def seen(kind: str, server: Server, after: int = 0) -> list[Event]:
-    with client_of(kind, server.url, retries=1) as assay:
+def stream(content: bytes, *, cut: bool = False, silence: float = 0.0) -> Planned:
+    headers = {"content-type": "text/event-stream; charset=utf-8"}
+    return Planned(content=content, headers=headers, cut=cut, silence=silence)
+
+
+def seen(kind: str, server: Server, after: int = 0, timeout: float = 60.0) -> list[Event]:
+    with client_of(kind, server.url, retries=1, timeout=timeout) as assay:
         return list(assay.events("eval_1", after=after))
 
 
 def test_a_broken_stream_goes_on_where_it_was(kind: str) -> None:
     """Each event once, though more connections break than one request may lose."""
-    halved = Planned(content=told(4, 5) + told(6)[:-3], cut=True)
-    silent = Planned(content=told(6) + b": still here\n\n", cut=True)
-    whole = Planned(content=b'event: progress\ndata: {"done":1}\n\n' + told(7))
-    with answering(halved, silent, whole) as server:
+    halved = stream(told(4, 5) + told(6)[:-3], cut=True)
+    commented = stream(told(6) + b": still here\n\n", cut=True)
+    whole = stream(b'event: progress\ndata: {"done":1}\n\n' + told(7))
+    with answering(halved, commented, whole) as server:
         events = seen(kind, server, after=3)
     assert [event.id for event in events] == [4, 5, 6, None, 7]
     assert events[-1].data == {"text": "ещё\u20287"}
@@ -179,7 +184,35 @@ def test_a_broken_stream_goes_on_where_it_was(kind: str) -> None:
     assert set(server.headers("accept")) == {"text/event-stream"}
 
 
-@pytest.mark.parametrize("failure", [error(503), DROPPED, Planned(content=b"id: 1\n", cut=True)])
+def test_a_silent_stream_is_broken(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a network leaves it that forgot the connection; the service would have said something."""
+    monkeypatch.setattr(streams, "SILENCE", 0.1)
+    silent, rest = stream(told(1), cut=True, silence=2.0), stream(told(2))
+    with answering(silent, rest) as server:
+        events = seen(kind, server, timeout=0.2)
+    assert [event.id for event in events] == [1, 2]
+    assert 0.3 <= server.asked[1].at - server.asked[0].at < 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Planned(content=b"<html>Hello</html>", headers={"content-type": "text/html"}),
+        stream(b"event: step\ndata: {\n\n"),
+        stream(b"event: step\n\n"),
+        stream(b"event: step\nid: x\ndata: {}\n\n"),
+        stream(b"event: step\ndata: []\n\n"),
+    ],
+)
+def test_a_stream_of_something_else(kind: str, answer: Planned) -> None:
+    with answering(answer) as server, pytest.raises(AssayError, match="no event stream") as unread:
+        seen(kind, server)
+    assert unread.value.code == "unreadable_answer"
+    assert unread.value.url == f"{server.url}/v1/evaluations/eval_1/events"
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("failure", [error(503), DROPPED, stream(b"id: 1\n", cut=True)])
 def test_a_stream_without_progress_ends(kind: str, failure: Planned) -> None:
     with answering(failure) as server, pytest.raises(AssayError):
         seen(kind, server)
@@ -243,13 +276,20 @@ def test_delays_double_and_vary(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("2", (2.0, 2.0)),
         ("-1", (0.0, 0.0)),
-        (format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True), (20.0, 40.0)),
         ("Wed, 21 Oct 2015 07:28:00 GMT", (0.0, 0.0)),
         ("soon", (0.0, 0.01)),
         ("nan", (0.0, 0.01)),
     ],
 )
 def test_forms_of_retry_after(header: str, seconds: tuple[float, float]) -> None:
+    assert seconds[0] <= delay_after(header) <= seconds[1]
+
+
+def test_a_date_to_retry_after() -> None:
+    then = datetime.now(UTC) + timedelta(seconds=40)
+    assert 20 < delay_after(format_datetime(then, usegmt=True)) <= 40
+
+
+def delay_after(header: str) -> float:
     reply = Reply("GET", "http://x", 503, {"retry-after": header}, b"")
-    delay = retries.Attempts(1).after(Request("GET", "/", repeatable=True), reply)
-    assert seconds[0] <= delay <= seconds[1]
+    return retries.Attempts(1).after(Request("GET", "/", repeatable=True), reply)

@@ -251,6 +251,13 @@ def test_what_is_not_there(assay: Client) -> None:
     assert (streamed.value.status, streamed.value.code) == (404, "evaluation_not_found")
 
 
+def test_an_empty_name_is_told_before_it_is_asked_for(assay: Client) -> None:
+    """Behind the slash would be the list."""
+    for call in (assay.evaluation, assay.dataset, assay.cancel, assay.training_job):
+        with pytest.raises(ValueError, match="empty"):
+            call("")
+
+
 def test_nobody_listens(kind: str) -> None:
     with client_of(kind, "http://127.0.0.1:9", retries=0) as assay:
         with pytest.raises(ConnectionFailed, match="is the service running") as failed:
