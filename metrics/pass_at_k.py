@@ -24,7 +24,7 @@ from inference.protocol import Models
 from metrics.core.evidence import Column, Evidence
 from metrics.core.metric import Item, Metric, Params, Reads, Sample, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints, Settled, mean
-from metrics.sandbox import Ending, Limits, run_many
+from metrics.sandbox import Limits, run_many
 
 BATCH = 64  # programs between two looks at whether to go on
 
@@ -81,8 +81,8 @@ def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evi
     """`passed` 0 or 1, and `ending` (metrics.sandbox.Ending). Raises Unavailable unsandboxed."""
     limits = Limits(params.timeout_s, params.memory_mb, params.processes, params.disk_mb)
     outcomes = run_many([source(item, params) for item in items], limits)
+    passed = np.array([outcome.passed for outcome in outcomes], np.uint8)
     endings = np.array([outcome.ending for outcome in outcomes], np.uint8)
-    passed = (endings == Ending.PASSED).astype(np.uint8)
     return Evidence({"passed": Column(passed), "ending": Column(endings)})
 
 

@@ -42,16 +42,6 @@ class Column:
         lengths = np.ones(len(self.values), np.int64) if self.lengths is None else self.lengths
         return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
-    def item(self, index: int) -> NDArray[np.generic]:
-        if self.lengths is None:
-            return self.values[index : index + 1]
-        offsets = self.offsets
-        return self.values[offsets[index] : offsets[index + 1]]
-
-    def split(self) -> list[NDArray[np.generic]]:
-        """The items' arrays, as views."""
-        return np.split(self.values, self.offsets[1:-1]) if self.count else []
-
     def take(self, indices: NDArray[np.int64]) -> Column:
         if self.lengths is None:
             return Column(self.values[indices])

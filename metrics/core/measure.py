@@ -23,16 +23,6 @@ class EvidenceCache(Protocol):
     def keep(self, found: Mapping[bytes, Evidence]) -> None: ...
 
 
-class NoCache:
-    """Remembers nothing."""
-
-    def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Evidence]:
-        return {}
-
-    def keep(self, found: Mapping[bytes, Evidence]) -> None:
-        return None
-
-
 def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
     """One item per output, and the unit (index of its sample) of each."""
     items = [

@@ -38,10 +38,9 @@ class Settled:
     warnings: tuple[str, ...] = ()
 
 
-def pool(values: Floats, unit: Ints, units: int | None = None) -> Floats:
+def pool(values: Floats, unit: Ints) -> Floats:
     """(n_items, c) -> (n_units, c): the items of a unit added up."""
-    count = units if units is not None else (int(unit.max()) + 1 if len(unit) else 0)
-    rows = np.zeros((count, values.shape[1]), np.float64)
+    rows = np.zeros((int(unit.max(initial=-1)) + 1, values.shape[1]), np.float64)
     if len(unit) and bool(np.all(unit[1:] >= unit[:-1])):
         starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
         rows[unit[starts]] = np.add.reduceat(values.astype(np.float64), starts, axis=0)
@@ -50,9 +49,9 @@ def pool(values: Floats, unit: Ints, units: int | None = None) -> Floats:
     return rows
 
 
-def average(values: Floats, unit: Ints, units: int | None = None) -> Floats:
+def average(values: Floats, unit: Ints) -> Floats:
     """(n_items, c) -> (n_units, c): the items of a unit averaged."""
-    rows = pool(values, unit, units)
+    rows = pool(values, unit)
     counts = np.bincount(unit, minlength=len(rows)).astype(np.float64)
     return rows / np.maximum(counts, 1.0)[:, None]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from inference.errors import Cancelled, InputError, ReportedError
 from inference.protocol import Models, NoModels
 from metrics.core.errors import MissingInput
-from metrics.core.measure import EvidenceCache, items_of, measure
+from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Reads, Sample
 from metrics.core.result import Result, conclude, failed
 from metrics.core.signature import parts
@@ -21,7 +21,6 @@ def score(
     requests: Sequence[BoundMetric],
     models: Models | None = None,
     *,
-    cache: EvidenceCache | None = None,
     progress: Callable[[int, int], None] | None = None,
     seed: int = 0,
     replicates: int = 1000,
@@ -51,7 +50,7 @@ def score(
         try:
             metric = prepare(request, samples)
             found = parts(metric, models)
-            evidence = measure(metric, items, models, cache, advance)
+            evidence = measure(metric, items, models, progress=advance)
             result = conclude(
                 metric,
                 evidence,

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import IO, cast
 
 from inference.errors import Unavailable
 from metrics.sandbox.bubblewrap import command
@@ -48,8 +49,7 @@ def run(program: str, limits: Limits | None = None) -> Outcome:
         )
         os.close(report)
         report = -1
-        assert process.stderr is not None  # noqa: S101 - for the type checker: it was asked for
-        with process.stderr as errors:
+        with cast(IO[bytes], process.stderr) as errors:  # a pipe was asked for
             try:
                 said, tail = _listen(listen, errors.fileno(), limits.timeout_s)
             finally:
@@ -61,11 +61,9 @@ def run(program: str, limits: Limits | None = None) -> Outcome:
     return _outcome(said, tail)
 
 
-def run_many(
-    programs: Sequence[str], limits: Limits | None = None, workers: int | None = None
-) -> list[Outcome]:
-    """Run programs side by side, `workers` at a time (None: one for each core), in order."""
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+def run_many(programs: Sequence[str], limits: Limits | None = None) -> list[Outcome]:
+    """Run programs side by side, one for each core, and return how they ended, in order."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return list(pool.map(lambda program: run(program, limits), programs))
 
 

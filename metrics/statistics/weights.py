@@ -30,7 +30,7 @@ from threadpoolctl import ThreadpoolController
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
 Counts = NDArray[np.uint8]
-Draw = Callable[[Keys, int, int, int], Counts]  # (keys, seed, first word, words) -> (n, draws)
+Draw = Callable[[Keys, int, int], Counts]  # (keys, seed, words) -> (n, draws)
 
 MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -48,16 +48,6 @@ DRAWS, SWAPS = 0, 1  # what a hash is for: one seed gives unrelated draws to eac
 def unit_keys(ids: Sequence[str]) -> Keys:
     """(n,) the ids' xxhash64, of their UTF-8: the same on every machine, in every run."""
     return np.fromiter((xxhash.xxh64_intdigest(one.encode()) for one in ids), np.uint64, len(ids))
-
-
-def poisson_weights(keys: Keys, seed: int, first: int, count: int) -> Counts:
-    """(count, n) Poisson(1) weights of the replicates `first`, … `first + count - 1`."""
-    return _replicates(_draw, 4, keys, seed, first, count)
-
-
-def swaps(keys: Keys, seed: int, first: int, count: int) -> Counts:
-    """(count, n) fair coins, 0 or 1: whether a unit's two systems change places."""
-    return _replicates(_flip, 64, keys, seed, first, count)
 
 
 def weighted_sums(rows: Floats, keys: Keys, seed: int, replicates: int) -> Floats:
@@ -94,30 +84,23 @@ def mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return words
 
 
-def _words(keys: Keys, seed: int, purpose: int, first: int, count: int) -> NDArray[np.uint64]:
-    """(n, count) one 64-bit hash for every unit and every word number from `first` on."""
+def _words(keys: Keys, seed: int, purpose: int, count: int) -> NDArray[np.uint64]:
+    """(n, count) one 64-bit hash for every unit and every word number."""
     start = mix(np.array([(seed * 2 + purpose) & MASK], np.uint64))
-    numbers = np.arange(first + 1, first + count + 1, dtype=np.uint64)
+    numbers = np.arange(1, count + 1, dtype=np.uint64)
     salts = mix(start + numbers * np.uint64(GOLDEN))
     return mix(np.bitwise_xor(keys[:, None], salts[None, :], dtype="<u8"))
 
 
-def _draw(keys: Keys, seed: int, first: int, count: int) -> Counts:
+def _draw(keys: Keys, seed: int, count: int) -> Counts:
     """(n, 4 * count): each hash is four 16-bit numbers, each looked up in the table."""
-    return POISSON.take(_words(keys, seed, DRAWS, first, count).view("<u2"))
+    return POISSON.take(_words(keys, seed, DRAWS, count).view("<u2"))
 
 
-def _flip(keys: Keys, seed: int, first: int, count: int) -> Counts:
+def _flip(keys: Keys, seed: int, count: int) -> Counts:
     """(n, 64 * count): each hash is 64 coins."""
-    words = _words(keys, seed, SWAPS, first, count)
+    words = _words(keys, seed, SWAPS, count)
     return np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
-
-
-def _replicates(draw: Draw, each: int, keys: Keys, seed: int, first: int, count: int) -> Counts:
-    begin, end = first // each, -(-(first + count) // each)
-    skip = first - begin * each
-    drawn = draw(keys, seed, begin, end - begin)  # (n, each * words)
-    return np.ascontiguousarray(drawn[:, skip : skip + count].T)
 
 
 def _sums(draw: Draw, each: int, rows: Floats, keys: Keys, seed: int, replicates: int) -> Floats:
@@ -129,7 +112,7 @@ def _sums(draw: Draw, each: int, rows: Floats, keys: Keys, seed: int, replicates
     # wait for each other in loops, which was seen to make this four times as slow.
     with _blas().limit(limits=1):
         for start in range(0, len(rows), BLOCK):
-            drawn = draw(keys[start : start + BLOCK], seed, 0, words)
+            drawn = draw(keys[start : start + BLOCK], seed, words)
             sums += drawn.astype(np.float64).T @ rows[start : start + BLOCK]
     return sums[:replicates]
 

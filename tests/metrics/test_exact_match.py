@@ -10,10 +10,10 @@ from lm_eval.tasks.super_glue.record.t5_utils import squad_em_agg
 
 from inference.errors import InputError
 from inference.protocol import NoModels
-from metrics import find
 from metrics.core.measure import items_of
 from metrics.core.measure import measure as measure_items
 from metrics.core.metric import BoundMetric, Item, Sample
+from metrics.core.run import score
 from metrics.exact_match import METRIC
 from metrics.text.normalization import normalize
 
@@ -102,12 +102,23 @@ def test_outputs_average_and_samples_average() -> None:
     assert metric.reduce(rows.sum(0)).tolist() == [0.25]
 
 
-def test_declaration() -> None:
-    assert find("exact_match") is METRIC
-    assert METRIC.bind().needs == ("references",)
-    assert METRIC.interval == "wilson"
+def test_shares_have_wilson_intervals() -> None:
+    samples = [Sample(str(index), ("да" if index % 4 else "нет",), ("Да",)) for index in range(40)]
+    (result,) = score(samples, [METRIC.bind()])
+    (found,) = result.scores
+    assert (found.value, found.interval_method) == (0.75, "wilson")
+
+
+def test_without_references_nothing_matches() -> None:
+    assert METRIC.bind().measure([Item("x")], NoModels())["row"].tolist() == [[0, 1]]
+    (result,) = score([Sample("1", ("x",))], [METRIC.bind()])
+    assert (
+        result.scores[0].error == "exact_match needs references, and samples[0] (id '1') has none"
+    )
+
+
+def test_parameters_are_checked() -> None:
     with pytest.raises(InputError, match="normalization"):
         METRIC.bind({"normalisation": "squad"})
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="'none', 'unicode' or 'squad'"):
         METRIC.bind({"normalization": "SQUAD"})
-    assert METRIC.bind().measure([Item("x")], NoModels())["row"].tolist() == [[0, 1]]

@@ -7,10 +7,10 @@ import pytest
 
 from inference.errors import InputError
 from inference.protocol import NoModels
-from metrics import find
 from metrics.core.measure import items_of
 from metrics.core.measure import measure as measure_items
 from metrics.core.metric import Sample
+from metrics.core.run import score
 from metrics.length import METRIC
 from tests.tiny_models import ENGLISH, RUSSIAN
 
@@ -59,8 +59,11 @@ def test_outputs_average_and_samples_average() -> None:
     assert np.issubdtype(measure_items(metric, items, NoModels())["row"].dtype, np.integer)
 
 
-def test_declaration() -> None:
-    assert find("length") is METRIC
-    assert METRIC.bind().needs == ("output",)
+def test_a_sample_without_outputs_has_no_length() -> None:
+    (result,) = score([Sample("1", ("a",)), Sample("2", ())], [METRIC.bind()])
+    assert result.scores[0].error == "length needs output, and samples[1] (id '2') has none"
+
+
+def test_parameters_are_checked() -> None:
     with pytest.raises(InputError, match="unit"):
         METRIC.bind({"unit": "tokens"})

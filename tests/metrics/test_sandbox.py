@@ -223,7 +223,7 @@ def test_no_network() -> None:
 
 def test_many_keep_their_order() -> None:
     programs = [f"assert {number} % 3" for number in range(12)]
-    passed = [outcome.passed for outcome in run_many(programs, workers=2)]
+    passed = [outcome.passed for outcome in run_many(programs)]
     assert passed == [number % 3 != 0 for number in range(12)]
 
 

@@ -81,4 +81,3 @@ def test_never_below_exact_match() -> None:
 def test_outputs_average() -> None:
     samples = [Sample("1", ("a b", "c d"), ("a b",)), Sample("2", ("q",), ("a b",))]
     assert values(samples) == [0.5, 0.0]
-    assert METRIC.interval == "bootstrap"

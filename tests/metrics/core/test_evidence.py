@@ -31,9 +31,9 @@ def test_items_keep_their_lengths_and_types() -> None:
     assert found.lengths("grams").tolist() == [3, 0, 1]
     assert found.lengths("length").tolist() == [1, 1, 1]
     assert found["grams"].dtype == np.uint64
-    assert [one.tolist() for one in found.columns["grams"].split()] == [[1, 2, 3], [], [2**63]]
-    assert found.columns["grams"].item(2).tolist() == [2**63]
-    assert found.columns["length"].item(2).tolist() == [1]
+    assert found["grams"].tolist() == [1, 2, 3, 2**63]
+    assert found.columns["grams"].offsets.tolist() == [0, 3, 3, 4]
+    assert found.columns["length"].offsets.tolist() == [0, 1, 2, 3]
 
 
 def test_take_reorders_and_repeats() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from inference.errors import Cancelled
 from metrics.core.evidence import Evidence
-from metrics.core.measure import NoCache, items_of, measure
+from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Item, Sample
 from tests.metrics.core.toy import MODELS, PAIRED_UP, WORDS, calls
 
@@ -58,7 +58,7 @@ def test_items_of_samples() -> None:
 def test_equal_items_are_measured_once() -> None:
     done: list[int] = []
     texts = items("a b", "в", "a b", "", "a b")
-    found = measure(WORDS.bind(), texts, MODELS, NoCache(), done.append)
+    found = measure(WORDS.bind(), texts, MODELS, progress=done.append)
     assert words(found) == [2, 1, 2, 0, 2]
     assert found["flag"].tolist() == [0, 0, 0, 1, 0]
     assert calls == [3]

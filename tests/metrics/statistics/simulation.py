@@ -6,13 +6,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-from metrics.statistics.weights import Floats, Keys, unit_keys
+from metrics.statistics.weights import Floats, Keys, unit_keys, weighted_sums
 
 Statistic = Callable[[Floats], Floats]  # sums (..., C) -> value (...)
 
 
 def keys(n: int) -> Keys:
     return unit_keys([f"unit {i}" for i in range(n)])
+
+
+def drawn(
+    keys: Keys,
+    seed: int,
+    replicates: int,
+    sums: Callable[[Floats, Keys, int, int], Floats] = weighted_sums,
+) -> Floats:
+    """(R, n) the weights that `sums` draws: its sums of rows that are 1 for one unit each."""
+    parts = np.array_split(keys, -(-len(keys) // 100))
+    return np.concatenate([sums(np.eye(len(part)), part, seed, replicates) for part in parts], 1)
 
 
 def side_by_side(rows: Floats) -> Floats:

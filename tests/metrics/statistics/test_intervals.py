@@ -19,11 +19,12 @@ from metrics.statistics.intervals import (
     t_tail,
     wilson,
 )
-from metrics.statistics.weights import Floats, poisson_weights, totals
+from metrics.statistics.weights import Floats, totals
 from tests.known import known
 from tests.metrics.statistics.simulation import (
     bleu,
     bleu_rows,
+    drawn,
     each,
     keys,
     perplexity,
@@ -82,11 +83,11 @@ def test_few_units_say_so_unless_wilson_holds() -> None:
 def test_bootstrap_is_the_percentile_of_weighted_sums() -> None:
     rows = with_ones(np.random.default_rng(0).normal(size=80))
     found = bootstrap(rows, keys(80), mean, seed=4, replicates=500, level=0.9)
-    weights = poisson_weights(keys(80), 4, 0, 500).astype(float)
-    drawn = (weights @ rows[:, 0]) / weights.sum(1)
-    np.testing.assert_allclose(known(found.replicates)[:, 0], drawn, rtol=1e-9)
-    assert found.low[0] == pytest.approx(np.quantile(drawn, 0.05))
-    assert found.high[0] == pytest.approx(np.quantile(drawn, 0.95))
+    weights = drawn(keys(80), 4, 500)
+    means = (weights @ rows[:, 0]) / weights.sum(1)
+    np.testing.assert_allclose(known(found.replicates)[:, 0], means, rtol=1e-9)
+    assert found.low[0] == pytest.approx(np.quantile(means, 0.05))
+    assert found.high[0] == pytest.approx(np.quantile(means, 0.95))
 
 
 def test_bootstrap_error_is_that_of_the_mean() -> None:
@@ -292,6 +293,5 @@ def test_jackknife_covers_distinct_n_where_the_bootstrap_fails() -> None:
 
 
 def bootstrap_of_distinct(holders: NDArray[np.bool_], size: int, n: int) -> Floats:
-    drawn = poisson_weights(keys(n), 0, 0, 200) > 0
-    kinds = ((drawn.astype(float) @ holders.T) > 0).sum(1)
+    kinds = ((drawn(keys(n), 0, 200) @ holders.T) > 0).sum(1)
     return np.asarray(kinds / size, np.float64)

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from metrics.statistics.weights import (
     POISSON,
-    poisson_weights,
     swapped_sums,
-    swaps,
     totals,
     unit_keys,
     weighted_sums,
 )
+from tests.metrics.statistics.simulation import drawn
 
 KEYS = unit_keys([f"unit-{i}" for i in range(4000)])
 
@@ -35,10 +34,11 @@ def test_keys_are_stable_and_unicode() -> None:
 
 def test_weights_are_stable() -> None:
     """Stored replicates of last year must pair with those of today."""
-    one, two = poisson_weights(unit_keys(["1", "привет"]), 0, 0, 12).T.tolist()
+    one, two = drawn(unit_keys(["1", "привет"]), 0, 12).T.tolist()
     assert one == [2, 1, 1, 3, 1, 1, 0, 0, 4, 0, 2, 0]
     assert two == [0, 0, 0, 1, 0, 0, 0, 1, 2, 0, 1, 0]
-    assert swaps(unit_keys(["1"]), 0, 0, 12)[:, 0].tolist() == [1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1]
+    coins = drawn(unit_keys(["1"]), 0, 12, swapped_sums)[:, 0].tolist()
+    assert coins == [1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1]
 
 
 def test_table_is_poisson() -> None:
@@ -56,7 +56,7 @@ def test_table_is_poisson() -> None:
 @pytest.mark.parametrize("keys", [KEYS, np.arange(4000, dtype=np.uint64)], ids=["hashed", "serial"])
 def test_weights_are_independent(keys: np.ndarray) -> None:
     """Means, variances and correlations, over units and over replicates, are chance's."""
-    weights = poisson_weights(keys, 3, 0, 600).astype(float) - 1
+    weights = drawn(keys, 3, 600) - 1
     assert abs(weights.mean()) < 5 / math.sqrt(weights.size)
     assert abs((weights**2).mean() - 1) < 5 * math.sqrt(3 / weights.size)  # var of (w-1)^2 is 3
     for table, length in ((weights, 4000), (weights[:, :600].T, 600)):
@@ -66,29 +66,19 @@ def test_weights_are_independent(keys: np.ndarray) -> None:
 
 
 def test_seeds_and_purposes_are_unrelated() -> None:
-    first, second = (poisson_weights(KEYS, seed, 0, 200).astype(float) - 1 for seed in (0, 1))
+    first, second = (drawn(KEYS, seed, 200) - 1 for seed in (0, 1))
     assert abs((first * second).mean()) < 5 / math.sqrt(first.size)
-    coins = swaps(KEYS, 0, 0, 200).astype(float) - 0.5
+    coins = drawn(KEYS, 0, 200, swapped_sums) - 0.5
     assert abs(coins.mean()) < 5 * 0.5 / math.sqrt(coins.size)
     assert abs((first * coins).mean()) < 5 * 0.5 / math.sqrt(coins.size)
-    assert not np.array_equal(poisson_weights(KEYS, -1, 0, 8), poisson_weights(KEYS, 1, 0, 8))
-
-
-def test_any_run_of_replicates_is_a_part_of_the_whole() -> None:
-    whole = poisson_weights(KEYS[:50], 7, 0, 40)
-    assert whole.dtype == np.uint8
-    for first, count in ((0, 40), (3, 1), (5, 11), (8, 4)):
-        part = poisson_weights(KEYS[:50], 7, first, count)
-        assert np.array_equal(part, whole[first : first + count])
-    coins = swaps(KEYS[:50], 7, 0, 200)
-    assert np.array_equal(swaps(KEYS[:50], 7, 61, 70), coins[61:131])
+    assert not np.array_equal(drawn(KEYS, -1, 8), drawn(KEYS, 1, 8))
 
 
 def test_sums_are_the_weights_times_the_rows() -> None:
     rows = np.random.default_rng(0).normal(size=(700, 3))
-    for sums, weights in ((weighted_sums, poisson_weights), (swapped_sums, swaps)):
+    for sums in (weighted_sums, swapped_sums):
         got = sums(rows, KEYS[:700], 5, 90)
-        want = weights(KEYS[:700], 5, 0, 90).astype(float) @ rows
+        want = drawn(KEYS[:700], 5, 90, sums) @ rows
         assert got.shape == (90, 3)
         np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
 
