@@ -21,6 +21,13 @@ Conventions, bert-score's own unless said otherwise:
   any other model (a local folder, a builtin) the last.
 
 Range: F1 mostly in [0, 1], 1 for equal texts; cosines and rescaled values can be negative.
+
+Example
+    >>> bound = METRIC.bind({"idf": True})
+    >>> bound.models
+    ('builtin/minilm-l6',)
+    >>> bound.reduce(np.array([1.5, 1.0, 1.2, 2.0])).tolist()  # of two samples: P, R, F1, count
+    [0.75, 0.5, 0.6]
 """
 
 from __future__ import annotations

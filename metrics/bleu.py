@@ -12,6 +12,14 @@ Conventions
 
 Papineni, Roukos, Ward, Zhu: BLEU (ACL 2002). Post: A call for clarity in reporting BLEU scores
 (WMT 2018). Smoothing: Chen and Cherry (WMT 2014).
+
+Example
+  >>> from metrics.core.metric import Sample
+  >>> from metrics.core.run import score
+  >>> sample = Sample("1", ("the cat sat on a mat",), references=("the cat sat on the mat",))
+  >>> (result,) = score([sample], [METRIC.bind()])
+  >>> round(result.scores[0].value, 2)
+  53.73
 """
 
 from __future__ import annotations

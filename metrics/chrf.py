@@ -10,6 +10,14 @@ Conventions
   pooled. Whitespace is left out of character n-grams unless `whitespace`.
 
 Popović: chrF (WMT 2015), chrF++ (WMT 2017).
+
+Example
+  >>> from metrics.core.metric import Sample
+  >>> from metrics.core.run import score
+  >>> sample = Sample("1", outputs=("кошка сидит",), references=("кошка сидела",))
+  >>> (result,) = score([sample], [METRIC.bind({"word_order": 2})])
+  >>> round(result.scores[0].value, 2)
+  54.81
 """
 
 from __future__ import annotations

@@ -18,6 +18,14 @@ Rows
     out takes along only what occurs nowhere else: that is its `loss`, the jackknife's input.
     Exact, but for the tokens' 64-bit hashes: among a million different tokens, two share one
     with probability 3e-8.
+
+Example
+    >>> from metrics.core.metric import Sample
+    >>> from metrics.core.run import score
+    >>> samples = [Sample("1", ("a b a b",)), Sample("2", ("a c",))]
+    >>> (result,) = score(samples, [METRIC.bind()])
+    >>> {found.name: round(found.value, 3) for found in result.scores[:3]}
+    {'distinct_1': 0.5, 'distinct_2': 0.75, 'distinct_3': 1.0}
 """
 
 from __future__ import annotations

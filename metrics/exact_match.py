@@ -5,6 +5,14 @@ Conventions
     a sample are averaged; the value is the mean over samples. 0..1, higher is better.
     Normalisation (metrics/text/normalization.py): `unicode` unless told; `squad` gives SQuAD 1.1's
     numbers; `none` compares the texts as they are.
+
+Example
+    >>> from metrics.core.metric import Sample
+    >>> from metrics.core.run import score
+    >>> sample = Sample("1", outputs=("Париж!", "Лион"), references=("париж",))
+    >>> (result,) = score([sample], [METRIC.bind()])
+    >>> result.scores[0].value
+    0.5
 """
 
 from __future__ import annotations

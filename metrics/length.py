@@ -6,6 +6,14 @@ Conventions
     outputs of a sample are averaged; the value is the mean over samples. 0..∞.
     Longer is not better: `higher_is_better` only says how lists are ordered. The length is reported
     beside quality because many scores and reward models grow with it.
+
+Example
+    >>> from metrics.core.metric import Sample
+    >>> from metrics.core.run import score
+    >>> sample = Sample("1", outputs=("two words", "東京は晴れ"))
+    >>> (result,) = score([sample], [METRIC.bind({"unit": "words"})])
+    >>> result.scores[0].value
+    3.5
 """
 
 from __future__ import annotations

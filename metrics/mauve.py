@@ -23,6 +23,13 @@ Conventions:
   `num_seeds` clusterings is added.
 
 Range [0, 1], higher is better. Raises TooFewSamples where clusters would hold next to nothing.
+
+Example
+    >>> same, apart = np.array([[20.0, 20.0, 20.0, 20.0], [40.0, 0.0, 0.0, 40.0]])  # P, then Q
+    >>> METRIC.bind().reduce(same).round(3).tolist()
+    [1.0]
+    >>> METRIC.bind().reduce(apart).round(3).tolist()
+    [0.004]
 """
 
 from __future__ import annotations

@@ -7,6 +7,10 @@ Conventions
     needs n >= k; the value is the mean over samples. 0..1, higher is better.
     Programs run in a sandbox (metrics/sandbox) with the standard library and nothing else.
     Whether a slow program beats its time limit depends on the machine and its load.
+
+Example
+    >>> estimate(n=np.array([4, 4]), c=np.array([1, 2]), k=2).round(3).tolist()
+    [0.5, 0.833]
 """
 
 from __future__ import annotations

@@ -21,6 +21,11 @@ Conventions
 - `reference` scores the references instead of the output: then the model is the system under test,
   and its numbers per byte and word may be compared across models.
 - An empty text is missing, not perfect.
+
+Example
+    >>> sums = np.array([8 * np.log(2), 8, 16, 4])  # eight even chances, 16 bytes, 4 words
+    >>> METRIC.bind().reduce(sums).round(3).tolist()
+    [2.0, 0.5, 1.414, 4.0]
 """
 
 from __future__ import annotations

@@ -10,6 +10,13 @@ Conventions
 - What is longer than `max_length` loses its beginning and is flagged: the output comes last.
 - A sample's reward is the mean over its outputs; the score is the mean over samples. Rewards of
   different models are on different scales, so the model stays in the signature.
+
+Example
+    >>> bound = METRIC.bind({"model": "my-reward-model"})
+    >>> bound.models, bound.needs
+    (('my-reward-model',), ('output',))
+    >>> bound.reduce(np.array([-1.5, 2.0])).tolist()  # two samples, whose logits add up to -1.5
+    [-0.75]
 """
 
 from __future__ import annotations

@@ -17,6 +17,13 @@ Conventions
               a newline only ("auto").
 
 Lin: ROUGE (2004). Computed by rouge-score-rs, which equals rouge-score to the bit.
+
+Example
+  >>> from metrics.core.run import score
+  >>> sample = Sample("1", outputs=("мама мыла раму",), references=("Раму мыла мама.",))
+  >>> (result,) = score([sample], [METRIC.bind()])
+  >>> {found.name: round(found.value, 3) for found in result.scores}
+  {'rouge1': 1.0, 'rouge2': 0.0, 'rougeL': 0.333, 'rougeLsum': 0.333}
 """
 
 from __future__ import annotations

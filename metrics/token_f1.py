@@ -8,6 +8,14 @@ Conventions
     Words stand between white space, after normalisation (metrics/text/normalization.py). Under
     `unicode` each Han or kana character is a word, since those scripts write no spaces; `squad`
     and `none` split at white space alone, as SQuAD's script does.
+
+Example
+    >>> from metrics.core.metric import Sample
+    >>> from metrics.core.run import score
+    >>> sample = Sample("1", outputs=("мама мыла раму",), references=("мама мыла окно",))
+    >>> (result,) = score([sample], [METRIC.bind()])
+    >>> round(result.scores[0].value, 3)
+    0.667
 """
 
 from __future__ import annotations
