@@ -27,6 +27,7 @@ FAILED, EXITED, MEMORY = 1, 2, 3  # exit codes of the fork; 0 counts only with t
 
 
 def main(arguments: list[str]) -> NoReturn:
+    """Fork, watch the fork, and write the report; see the module's docstring."""
     report, seconds, memory, processes, size, user = map(int, arguments)
     os.set_inheritable(report, False)
     os.write(report, b"started\n")
