@@ -118,6 +118,7 @@ def without_progress_bars() -> None:
 
 
 def load_tokenizer(folder: Path, **options: Any) -> Any:
+    """The tokenizer in the folder, by transformers; nothing of the folder is run as code."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(

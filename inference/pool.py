@@ -35,7 +35,9 @@ class Loaded(Protocol):
     """What the pool keeps: whatever holds its network as `model`."""
 
     @property
-    def model(self) -> Any: ...
+    def model(self) -> Any:
+        """The network, a torch module."""
+        ...
 
 
 class ModelPool(Models):
@@ -83,6 +85,8 @@ class ModelPool(Models):
         return (self._folder(location), *reversed(adapters))
 
     def language(self, name: str, dtype: DType = "float32") -> LanguageModel:
+        """A causal language model, loaded unless it is warm. Raises UnknownModel."""
+
         def load(folders: Sequence[Path], identity: Identity) -> TransformerLanguageModel:
             from inference.language import load_language_model
 
@@ -93,6 +97,8 @@ class ModelPool(Models):
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
     ) -> Encoder:
+        """An encoder, loaded unless it is warm. Raises UnknownModel."""
+
         def load(folders: Sequence[Path], identity: Identity) -> TransformerEncoder:
             from inference.encoder import load_encoder
 
@@ -101,6 +107,8 @@ class ModelPool(Models):
         return cast(Encoder, self._get(f"encoder {add_prefix_space}", name, dtype, load))
 
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
+        """A reward model, loaded unless it is warm. Raises UnknownModel."""
+
         def load(folders: Sequence[Path], identity: Identity) -> TransformerClassifier:
             from inference.classifier import load_classifier
 

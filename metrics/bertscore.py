@@ -56,6 +56,8 @@ ROWS_PER_PASS = 256
 
 
 class BERTScoreParams(Params):
+    """Which hidden states are compared, and how tokens weigh."""
+
     model: str = Field("builtin/minilm-l6", description="Encoder whose hidden states are compared.")
     dtype: DType = "float32"
     layer: int | None = Field(

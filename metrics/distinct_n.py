@@ -174,6 +174,7 @@ def reduce(sums: Floats, params: DistinctParams) -> Floats:
 
 
 def scores(params: DistinctParams) -> tuple[Score, ...]:
+    """distinct_1 to distinct_4, ead_1 to ead_4."""
     plain = [
         Score(f"distinct_{n}", higher_is_better=True, high=1.0, about=f"share of new {n}-grams")
         for n in ORDERS

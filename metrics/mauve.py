@@ -60,6 +60,8 @@ EDGE = 1e-6  # how near the mixtures come to pure P and pure Q
 
 
 class MauveParams(Params):
+    """Features, clusters, and the curve between them."""
+
     model: str = Field("builtin/minilm-l6", description="Encoder whose features are clustered.")
     dtype: DType = "float32"
     pooling: Literal["mean", "last"] = Field("mean", description="Over tokens, or the last one.")

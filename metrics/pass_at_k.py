@@ -54,10 +54,12 @@ class PassAtKParams(Params):
 
 
 def needs(params: PassAtKParams) -> tuple[Reads, ...]:
+    """Tests, and the prompt where it is part of the program."""
     return ("tests",) if params.program == "output" else ("prompt", "tests")
 
 
 def scores(params: PassAtKParams) -> tuple[Score, ...]:
+    """One for each k."""
     return tuple(
         Score(f"pass@{k}", higher_is_better=True, high=1.0, about=f"one of {k} tries passes")
         for k in params.k
@@ -91,6 +93,7 @@ def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evi
 
 
 def source(item: Item, params: PassAtKParams) -> str:
+    """The program of an item."""
     prompt = (item.prompt or "") if params.program == "prompt+output+tests" else ""
     return f"{prompt}{item.output}\n{item.tests or ''}\n"
 

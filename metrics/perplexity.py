@@ -52,6 +52,8 @@ Window = tuple[list[int], list[int]]  # (context, continuation), neither empty
 
 
 class PerplexityParams(Params):
+    """Which text is read by which model, and in what windows."""
+
     model: str = Field("builtin/smollm2-135m-instruct", description="the model that reads the text")
     dtype: DType = "float32"
     text: Literal["output", "output_given_prompt", "reference"] = "output"
@@ -205,14 +207,18 @@ def plan(items: Sequence[Item], params: PerplexityParams, models: Models) -> lis
 
 
 def needs(params: PerplexityParams) -> tuple[Reads, ...]:
+    """The text that is scored, and its prompt where that is read too."""
     if params.text == "reference":
         return ("references",)
     return ("output", "prompt") if params.text == "output_given_prompt" else ("output",)
 
 
 def scores(params: PerplexityParams) -> tuple[Score, ...]:
-    # where the text is given and the model judged, models may be compared: per token only when
-    # they cut the text alike, per byte and word always
+    """Perplexity per token, byte and word, and bits per byte.
+
+    Of references, which are given, the model is judged: models may then be compared, per token
+    only when they cut the text alike, per byte and word always.
+    """
     judged = params.text == "reference"
     model = ("model", "weights") if judged else ()
     anyhow = (*model, "tokenizer_digest") if judged else ()

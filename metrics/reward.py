@@ -39,6 +39,8 @@ NOTHING, CUT = 1, 2
 
 
 class RewardParams(Params):
+    """The reward model, and how it is shown the text."""
+
     model: str = Field(description="a sequence-classification model with one output")
     dtype: DType = "float32"
     chat: bool | None = Field(None, description="chat template; null: where the model has one")

@@ -152,6 +152,7 @@ class StemmedWords:
         self._stemmer = Stemmer(language)
 
     def tokenize(self, text: str) -> list[str]:
+        """Stems of the words, in order."""
         return list(self._stemmer.stems(unicode_words(text)))
 
 

@@ -58,6 +58,7 @@ class Pair:
 
     @property
     def rows(self) -> tuple[Floats, Floats]:
+        """(n, C) the rows of the units to compare, of a and of b."""
         return self.a.settled.rows[self.at_a], self.b.settled.rows[self.at_b]
 
 

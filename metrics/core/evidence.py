@@ -34,6 +34,7 @@ class Column:
 
     @property
     def count(self) -> int:
+        """The number of items."""
         return len(self.values) if self.lengths is None else len(self.lengths)
 
     @property
@@ -43,6 +44,7 @@ class Column:
         return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
     def take(self, indices: NDArray[np.int64]) -> Column:
+        """The items at `indices`, in that order, repeats allowed."""
         if self.lengths is None:
             return Column(self.values[indices])
         lengths = self.lengths[indices]
@@ -75,6 +77,7 @@ class Evidence:
         return self.columns[name].values
 
     def lengths(self, name: str) -> NDArray[np.int64]:
+        """(n_items,) how many entries of the column each item has."""
         column = self.columns[name]
         return np.ones(column.count, np.int64) if column.lengths is None else column.lengths
 
@@ -132,6 +135,7 @@ class Evidence:
 
     @classmethod
     def decode(cls, data: bytes) -> Evidence:
+        """What `encode` made bytes of."""
         arrays, meta = unpack(data)
         columns = {
             key[2:]: Column(values, arrays.get(f"l:{key[2:]}"))  # type: ignore[arg-type]

@@ -18,9 +18,13 @@ from metrics.core.signature import evidence_digest, item_digest
 class EvidenceCache(Protocol):
     """Evidence by key (32 bytes: evidence digest, item digest). The first stored wins."""
 
-    def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Evidence]: ...
+    def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Evidence]:
+        """The evidence of one item each, of those keys that are stored."""
+        ...
 
-    def keep(self, found: Mapping[bytes, Evidence]) -> None: ...
+    def keep(self, found: Mapping[bytes, Evidence]) -> None:
+        """Store evidence of one item each."""
+        ...
 
 
 def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:

@@ -20,7 +20,9 @@ class Declaration(Protocol):
     """What a catalogue lists: a Metric, a Trainer."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is asked for by."""
+        ...
 
 
 D = TypeVar("D", bound=Declaration)

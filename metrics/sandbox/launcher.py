@@ -27,6 +27,7 @@ FAILED, EXITED, MEMORY = 1, 2, 3  # exit codes of the fork; 0 counts only with t
 
 
 def main(arguments: list[str]) -> NoReturn:
+    """Fork, watch the fork, and write the report; see the module's docstring."""
     report, seconds, memory, processes, size, user = map(int, arguments)
     os.set_inheritable(report, False)
     os.write(report, b"started\n")
@@ -40,10 +41,10 @@ def main(arguments: list[str]) -> NoReturn:
             program = source.read()
         _confine(seconds, memory, processes, size, user)
         _run(program, token_out, done_in)
+    token = os.urandom(16)
+    os.write(token_in, token)  # before its other end is closed here: the fork may be over already
     for descriptor in (token_out, done_in):
         os.close(descriptor)
-    token = os.urandom(16)
-    os.write(token_in, token)
     os.write(report, _result_of(child, seconds, done_out, token) + b"\n")
     os._exit(0)
 

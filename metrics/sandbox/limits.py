@@ -36,4 +36,5 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
+        """Whether it ran to its last line and left with exit code 0."""
         return self.ending is Ending.PASSED

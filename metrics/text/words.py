@@ -20,7 +20,9 @@ LANGUAGE_OF_SCRIPT = {
 class Tokenizer(Protocol):
     """Text to words, as rouge-score and rouge-score-rs have it."""
 
-    def tokenize(self, text: str) -> list[str]: ...
+    def tokenize(self, text: str) -> list[str]:
+        """The words, in order."""
+        ...
 
 
 def languages() -> tuple[str, ...]:
@@ -55,6 +57,7 @@ class Stemmer:
         self._stems: dict[str, str] = {}
 
     def stem(self, word: str) -> str:
+        """The stem; the word itself where it has three characters or fewer."""
         if len(word) <= 3:
             return word
         if word not in self._stems:
@@ -62,4 +65,5 @@ class Stemmer:
         return self._stems[word]
 
     def stems(self, words: Iterable[str]) -> Iterator[str]:
+        """The stem of each word, in order."""
         return map(self.stem, words)

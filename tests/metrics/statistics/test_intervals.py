@@ -293,6 +293,5 @@ def test_jackknife_covers_distinct_n_where_the_bootstrap_fails() -> None:
 
 
 def bootstrap_of_distinct(holders: NDArray[np.bool_], size: int, n: int) -> Floats:
-    weights = drawn(keys(n), 0, 200)
-    kinds = ((weights @ holders.T) > 0).sum(1)
+    kinds = ((drawn(keys(n), 0, 200) @ holders.T) > 0).sum(1)
     return np.asarray(kinds / size, np.float64)
