@@ -1,5 +1,7 @@
 """What the checkout holds, as git and the file system know it: no list of ours is written down."""
 
+from __future__ import annotations
+
 import subprocess
 from pathlib import Path
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 import sacrebleu
 
@@ -13,6 +13,7 @@ from assay import AssayError, Client
 from tests.known import known
 from tests.service.live import Live
 from tests.service.texts import PAIRS, samples
+from tests.waiting import until
 
 
 def scored(assay: Client, **request: Any) -> Any:
@@ -194,15 +195,23 @@ def test_an_idempotency_key_is_bound_to_its_body(live: Live) -> None:
     assert other.json()["error"]["code"] == "idempotency_key_reused"
 
 
-def test_cancel_stops_between_batches(assay: Client, tiny_language_model: Any) -> None:
+def test_cancel_stops_the_worker_between_batches(
+    assay: Client, live: Live, tiny_language_model: Any
+) -> None:
     perplexity = {"name": "perplexity", "params": {"model": "tiny-language"}}
     made = assay.evaluate(
         system="x", dataset="cancel", samples=samples(4000, tag="c"), metrics=[perplexity]
     )
-    while assay.evaluation(made.id).status == "queued":
-        time.sleep(0.05)
+    until(lambda: assay.evaluation(made.id).progress.done > 0, 60)
     cancelled = assay.cancel(made.id)
     assert cancelled.status == "cancelled"
+    with psycopg.connect(live.env["ASSAY_DATABASE_URL"], autocommit=True) as db:
+        at_work = (
+            "SELECT FROM procrastinate_jobs WHERE status = 'doing' AND args ->> 'evaluation' = %s"
+        )
+        until(lambda: not db.execute(at_work, [made.id]).fetchall(), 10)
+        measured = "SELECT FROM measurements WHERE evaluation_id = %s"
+        assert not db.execute(measured, [made.id]).fetchall()  # not even the first shard
     assert assay.cancel(made.id).status == "cancelled"
     done = scored(assay, dataset="after", samples=samples(), metrics=["chrf"])
     with pytest.raises(AssayError) as refused:
