@@ -15,8 +15,8 @@ DEPTH = {"service": 2, "trainers": 2, "metrics": 2}  # names in a room: service.
 
 def room(module: str) -> str:
     """The room that a module is in, or the module itself where it lies loose."""
-    depth = DEPTH.get(module.split(".")[0], 1)
-    return ".".join(module.split(".")[:depth])
+    package, *names = module.split(".")
+    return ".".join([package, *names][: DEPTH.get(package, 1)])
 
 
 def uses(graph: grimp.ImportGraph) -> dict[str, set[str]]:

@@ -42,6 +42,7 @@ def list_datasets(
     order: Literal["asc", "desc"] = "desc",
     name: str | None = None,
 ) -> Page[DatasetOut]:
+    """Versions of all datasets, or of one `name`."""
     rows = datasets.page(db, after=after, limit=limit + 1, descending=order == "desc", name=name)
     return page([view(row) for row in rows], limit)
 
@@ -70,6 +71,7 @@ def list_records(
 
 @router.get("/{dataset:path}", summary="One dataset, by id, name or name@version")
 def get_dataset(dataset: str, db: Transaction) -> DatasetOut:
+    """By name, it is the latest version."""
     return view(datasets.require(db, dataset))
 
 

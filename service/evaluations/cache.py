@@ -20,6 +20,7 @@ class StoredEvidence:
         self.hits = 0
 
     def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Evidence]:
+        """The evidence of one item each, of those keys that are stored."""
         table = evidence_cache
         with self.engine.begin() as db:
             rows = db.execute(select(table.c.key, table.c.data).where(table.c.key.in_(list(keys))))
@@ -35,6 +36,7 @@ class StoredEvidence:
         return found
 
     def keep(self, found: Mapping[bytes, Evidence]) -> None:
+        """Store evidence of one item each; what is there already stays."""
         rows = [{"key": key, "data": evidence.encode()} for key, evidence in sorted(found.items())]
         if rows:
             with self.engine.begin() as db:

@@ -29,6 +29,7 @@ class Progress:
 
     @property
     def total_done(self) -> int:
+        """Measurements of the steps that are finished."""
         return self.finished_steps * self.total
 
     def enter(self, position: int | None) -> None:
@@ -37,9 +38,11 @@ class Progress:
         self._write()
 
     def expect(self, items: int) -> None:
+        """The step at work measures this many items, equal ones once."""
         self.expected = max(items, 1)
 
     def leave(self) -> None:
+        """The step at work is finished."""
         self.finished_steps += 1
 
     def items(self, count: int) -> None:

@@ -58,6 +58,7 @@ def list_evaluations(
     dataset: str | None = None,
     status: Literal["queued", "running", "succeeded", "failed", "cancelled"] | None = None,
 ) -> Page[EvaluationOut]:
+    """Evaluations with their scores; of one system, dataset or status where it is given."""
     dataset_id = datasets.require(db, dataset).id if dataset else None
     rows = evaluations.page(
         db,

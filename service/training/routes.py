@@ -53,6 +53,7 @@ def list_training_jobs(
     order: Order = "desc",
     status: Status | None = None,
 ) -> Page[TrainingOut]:
+    """All jobs, or those of one status."""
     rows = training.page(
         db, after=after, limit=limit + 1, descending=order == "desc", status=status
     )
@@ -61,6 +62,7 @@ def list_training_jobs(
 
 @router.get("/{job}", summary="One training job")
 def get_training_job(job: str, db: Transaction) -> TrainingOut:
+    """What was asked, how far it is, and its report: lengths, memory, versions."""
     return view(_existing(db, job))
 
 
@@ -72,6 +74,7 @@ def cancel_training_job(job: str, db: Transaction) -> TrainingOut:
 
 @router.post("/{job}/pause", summary="Stop a job for now, with a checkpoint")
 def pause_training_job(job: str, db: Transaction) -> TrainingOut:
+    """A running job stops within one optimiser step; `resume` goes on from there."""
     return _ask(db, job, "pause")
 
 
@@ -100,6 +103,7 @@ def get_training_metrics(job: str, db: Transaction) -> SeriesOut:
 
 @router.get("/{job}/checkpoints", summary="Checkpoints, scored and tested against the start")
 def list_checkpoints(job: str, db: Transaction, settings: CurrentSettings) -> Page[CheckpointOut]:
+    """The starting model comes first, with a null id."""
     found = curve(db, settings, _existing(db, job))
     return Page(data=found, first_id=found[0].id, last_id=found[-1].id) if found else Page(data=[])
 
