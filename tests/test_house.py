@@ -14,6 +14,7 @@ import pytest
 from tests.checkout import ROOT, files, folders
 
 PACKAGES = sorted(folders() - {"tests", "benchmarks", "demo", "migrations"})
+Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 HEAVY = ("torch", "transformers", "sklearn", "scipy", "pandas", "datasets", "evaluate", "mauve")
 
 
@@ -124,13 +125,10 @@ def test_what_is_public_is_documented(package: str) -> None:
     assert bare == []
 
 
-def public(
-    tree: ast.Module | ast.ClassDef,
-) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+def public(tree: ast.Module | ast.ClassDef) -> Iterator[Named]:
     """Functions, classes and methods whose names do not begin with an underscore."""
     for node in tree.body:
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if named and not node.name.startswith("_"):
+        if isinstance(node, Named) and not node.name.startswith("_"):
             yield node
             if isinstance(node, ast.ClassDef):
                 yield from public(node)

@@ -54,46 +54,60 @@ def measure(
     """
     if not items:
         return Evidence({}, 0)
-    what = list(map(attrgetter(*metric.reads), items))  # of each item, all that is measured
-    positions: dict[object, int] = {}
-    inverse = np.array([positions.setdefault(one, len(positions)) for one in what], np.int64)
-    distinct = [items[index] for index in np.unique(inverse, return_index=True)[1]]
+    distinct, inverse = _distinct(metric, items)
     repeats = np.bincount(inverse, minlength=len(distinct))
-
-    batches = metric.plan(distinct, models)
-    use_cache = cache is not None and metric.cached
-    prefix = evidence_digest(metric, models) if use_cache else b""
-    keys = [prefix + item_digest(metric, item) for item in distinct] if use_cache else []
-
+    keys: list[bytes] = []
+    if cache is not None and metric.cached:
+        prefix = evidence_digest(metric, models)
+        keys = [prefix + item_digest(metric, item) for item in distinct]
     parts: list[Evidence] = []
     order: list[int] = []
-    for batch in batches:
-        batch_keys = [keys[index] for index in batch] if use_cache else []
-        found = dict(cache.find(batch_keys)) if cache is not None and use_cache else {}
-        if not use_cache or len(found) < len(set(batch_keys)):
-            evidence = metric.measure([distinct[index] for index in batch], models)
-            if len(evidence) != len(batch):
-                raise ValueError(
-                    f"{metric.name}: {len(evidence)} items of evidence for {len(batch)}"
-                )
-            if cache is not None and use_cache:
-                fresh = {
-                    key: evidence.take([at])
-                    for at, key in enumerate(batch_keys)
-                    if key not in found
-                }
-                cache.keep(fresh)
-                if found:  # what was stored first stands
-                    evidence = Evidence.concat([found.get(k) or fresh[k] for k in batch_keys])
+    for batch in metric.plan(distinct, models):
+        chosen = [distinct[index] for index in batch]
+        if cache is not None and keys:
+            found = _cached(metric, chosen, models, cache, [keys[index] for index in batch])
         else:
-            evidence = Evidence.concat([found[key] for key in batch_keys])
-        parts.append(evidence)
+            found = _measured(metric, chosen, models)
+        parts.append(found)
         order.extend(batch)
         if progress is not None:
             progress(int(repeats[batch].sum()))
-
     if sorted(order) != list(range(len(distinct))):
         raise ValueError(f"{metric.name}: the plan does not hold every item exactly once")
     place = np.empty(len(distinct), np.int64)
     place[np.asarray(order, np.int64)] = np.arange(len(order))
     return Evidence.concat(parts).take(place[inverse])
+
+
+def _distinct(metric: BoundMetric, items: Sequence[Item]) -> tuple[list[Item], Ints]:
+    """Items that differ in what the metric reads, and for each item the index of its equal."""
+    what = map(attrgetter(*metric.reads), items)
+    positions: dict[object, int] = {}
+    inverse = np.array([positions.setdefault(one, len(positions)) for one in what], np.int64)
+    return [items[index] for index in np.unique(inverse, return_index=True)[1]], inverse
+
+
+def _measured(metric: BoundMetric, items: Sequence[Item], models: Models) -> Evidence:
+    evidence = metric.measure(items, models)
+    if len(evidence) != len(items):
+        raise ValueError(f"{metric.name}: {len(evidence)} items of evidence for {len(items)}")
+    return evidence
+
+
+def _cached(
+    metric: BoundMetric,
+    items: Sequence[Item],
+    models: Models,
+    cache: EvidenceCache,
+    keys: Sequence[bytes],
+) -> Evidence:
+    """Evidence of one batch: from the cache where all of it is there, else measured and stored."""
+    found = dict(cache.find(keys))
+    if len(found) == len(set(keys)):
+        return Evidence.concat([found[key] for key in keys])
+    evidence = _measured(metric, items, models)
+    fresh = {key: evidence.take([at]) for at, key in enumerate(keys) if key not in found}
+    cache.keep(fresh)
+    if not found:
+        return evidence
+    return Evidence.concat([found.get(key) or fresh[key] for key in keys])  # the first stands

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from metrics import GROUP
+from tests.distributions import Site
 
 PAGE = Path(__file__).parents[2] / "docs" / "add-a-metric.md"
 
@@ -21,37 +21,22 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
-def installed(folder: Path, distribution: str, points: dict[str, str]) -> None:
-    """What an installer writes: the distribution's name and its entry points."""
-    metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
-    )
-    lines = [f"{name} = {value}" for name, value in points.items()]
-    (metadata / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    return Site(tmp_path / "site", monkeypatch)
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that subprocesses import from."""
-    folder = tmp_path / "site"
-    paths = [str(folder), str(PAGE.parents[1]), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-    return folder
-
-
-@pytest.fixture
-def as_the_page_says(site: Path) -> Path:
+def as_the_page_says(site: Site) -> Path:
     """The folder with the page's metric in it; returns the file of the page's test."""
     (snippet,) = blocks("toml")
     points = tomllib.loads(snippet)["project"]["entry-points"][GROUP]
-    installed(site, "assay-contains", points)
+    site.install("assay-contains", GROUP, points)
     ((_, target),) = points.items()
     module, _, _ = target.partition(":")
     declaration, test = blocks("python")
-    (site / f"{module}.py").write_text(declaration)
-    file = site / f"test_{module}.py"
+    (site.folder / f"{module}.py").write_text(declaration)
+    file = site.folder / f"test_{module}.py"
     file.write_text(test)
     return file
 
@@ -101,8 +86,8 @@ def test_its_own_test_passes(as_the_page_says: Path) -> None:
         ("nowhere:METRIC", "cannot be loaded: ModuleNotFoundError"),
     ],
 )
-def test_what_cannot_be_had_names_its_distribution(site: Path, target: str, message: str) -> None:
-    installed(site, "another-one", {"bleu": target})
+def test_what_cannot_be_had_names_its_distribution(site: Site, target: str, message: str) -> None:
+    site.install("another-one", GROUP, {"bleu": target})
     done = run("-c", "import metrics; metrics.catalogue()")
     assert done.returncode == 1
     last = done.stderr.strip().split("\n")[-1]

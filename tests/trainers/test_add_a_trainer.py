@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.distributions import Site
 from tests.trainers.job.attempts import attempt, finish, losses, saved
 from trainers import GROUP
 from trainers.job.checkpoints import lacking
@@ -25,33 +25,18 @@ def block(language: str) -> str:
     return str(code)
 
 
-def installed(folder: Path, distribution: str, points: dict[str, str]) -> None:
-    """What an installer writes: the distribution's name and its entry points."""
-    metadata = folder / f"{distribution.replace('-', '_')}-1.0.dist-info"  # up to "-": the name
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
-    )
-    lines = [f"{name} = {value}" for name, value in points.items()]
-    (metadata / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    return Site(tmp_path / "site", monkeypatch)
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that subprocesses import from."""
-    folder = tmp_path / "site"
-    paths = [str(folder), str(PAGE.parents[1]), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-    return folder
-
-
-@pytest.fixture
-def as_the_page_says(site: Path) -> None:
+def as_the_page_says(site: Site) -> None:
     points = tomllib.loads(block("toml"))["project"]["entry-points"][GROUP]
-    installed(site, "assay-smoothed", points)
+    site.install("assay-smoothed", GROUP, points)
     ((_, target),) = points.items()
     module, _, _ = target.partition(":")
-    (site / f"{module}.py").write_text(block("python"))
+    (site.folder / f"{module}.py").write_text(block("python"))
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -93,8 +78,8 @@ def test_a_job_trains_with_it_and_goes_on(tmp_path: Path, tiny_language_model: P
         ("nowhere:TRAINER", "cannot be loaded: ModuleNotFoundError"),
     ],
 )
-def test_what_cannot_be_had_names_its_distribution(site: Path, target: str, message: str) -> None:
-    installed(site, "another-one", {"sft": target})
+def test_what_cannot_be_had_names_its_distribution(site: Site, target: str, message: str) -> None:
+    site.install("another-one", GROUP, {"sft": target})
     done = run("import trainers; trainers.catalogue()")
     assert done.returncode == 1
     last = done.stderr.strip().split("\n")[-1]
