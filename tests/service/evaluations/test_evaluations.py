@@ -12,15 +12,9 @@ import sacrebleu
 from assay import AssayError, Client
 from tests.known import known
 from tests.service.live import Live
+from tests.service.scored import scored
 from tests.service.texts import PAIRS, samples
 from tests.waiting import until
-
-
-def scored(assay: Client, **request: Any) -> Any:
-    request.setdefault("system", "tester")
-    done = assay.wait(assay.evaluate(**request).id, timeout=120)
-    assert done.status == "succeeded", done.error
-    return done
 
 
 def test_values_are_the_reference_implementations(assay: Client) -> None:
@@ -48,21 +42,6 @@ def test_slices_are_evaluations_of_their_part(assay: Client) -> None:
     assert found["lang=ru"].value == alone.score("chrf").value
     assert found["lang=ru"].interval == alone.score("chrf").interval
     assert found["lang=ru"].n == len(russian)
-
-
-def test_datasets_are_versioned_by_content(assay: Client) -> None:
-    records = [{"id": str(at), "references": [pair[2]]} for at, pair in enumerate(PAIRS)]
-    first = assay.create_dataset("versions", records)
-    again = assay.create_dataset("versions", records)
-    changed = assay.create_dataset("versions", records[:-1])
-    assert (first.version, changed.version) == (1, 2)
-    assert again.id == first.id
-    outputs = {str(at): pair[1] for at, pair in enumerate(PAIRS)}
-    old = scored(assay, dataset="versions@1", outputs=outputs, metrics=["chrf"])
-    assert old.dataset_version == 1
-    del outputs[str(len(PAIRS) - 1)]
-    new = scored(assay, dataset="versions", outputs=outputs, metrics=["chrf"])
-    assert new.dataset_id == changed.id
 
 
 def test_several_outputs_are_one_unit(assay: Client) -> None:
@@ -97,64 +76,6 @@ def test_worst_first(assay: Client) -> None:
         assay.samples(done.id, sort="chfr")
     assert refused.value.status == 422
     assert "chrf" in refused.value.message
-
-
-def test_a_board_ranks_and_tells_real_differences(assay: Client) -> None:
-    many = samples(64)
-    for system, worse in (("good", False), ("bad", True), ("good-too", False)):
-        given = samples(64, worse=worse)
-        scored(assay, system=system, dataset="board", samples=given, metrics=["chrf"])
-    board = assay.leaderboard("board", "chrf")
-    assert [(row.rank, row.system) for row in board.rows] == [
-        (1, "good"),
-        (1, "good-too"),
-        (3, "bad"),
-    ]
-    assert [row.rank_interval for row in board.rows] == [(1, 2), (1, 2), (3, 3)]
-    assert known(board.rows[1].p_vs_next) < 0.05
-    assert len(many) == board.rows[0].n
-    scored(
-        assay,
-        system="other",
-        dataset="board",
-        samples=many,
-        metrics=[{"name": "chrf", "params": {"word_order": 2}}],
-    )
-    mixed = assay.leaderboard("board", "chrf")
-    assert [row.system for row in mixed.rows] == ["good", "good-too", "bad"]
-    assert mixed.left_out[0]["system"] == "other"
-    assert "word_order: 0 / 2" in mixed.left_out[0]["reason"]
-    with pytest.raises(AssayError) as missing:
-        assay.leaderboard("board", "rougeL")
-    assert missing.value.status == 404
-    assert "chrf" in missing.value.message
-
-
-def test_comparisons_are_paired_and_refuse_unlike_signatures(assay: Client) -> None:
-    good = scored(assay, dataset="pair", samples=samples(48), metrics=["chrf", "bleu"])
-    bad = scored(assay, dataset="pair", samples=samples(48, worse=True), metrics=["chrf", "bleu"])
-    for test in ("paired_bootstrap", "approximate_randomization"):
-        results = {one["name"]: one for one in assay.compare(good.id, bad.id, test=test)}
-        chrf = results["chrf"]
-        assert chrf["difference"] == pytest.approx(
-            good.score("chrf").value - bad.score("chrf").value
-        )
-        assert chrf["interval"][0] <= chrf["difference"] <= chrf["interval"][1]
-        assert chrf["p_value"] < 0.01
-        assert chrf["significant"]
-        assert chrf["n"] == 48
-    same = assay.compare(good.id, good.id, metrics=["bleu"])
-    assert same[0]["difference"] == 0
-    assert not same[0]["significant"]
-    other = scored(
-        assay,
-        dataset="pair",
-        samples=samples(48),
-        metrics=[{"name": "chrf", "params": {"lowercase": True}}],
-    )
-    refused = assay.compare(good.id, other.id)[0]
-    assert refused["p_value"] is None
-    assert "lowercase: false / true" in refused["error"]
 
 
 def test_events_are_listed_and_streamed(assay: Client) -> None:
