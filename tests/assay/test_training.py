@@ -17,7 +17,7 @@ HELD_OUT = {"dataset": "held-out", "metrics": ["chrf"], "generation": {"max_new_
 @pytest.fixture
 def dataset(assay: Client) -> str:
     assay.create_dataset("held-out", PROMPTS[::4])
-    return assay.create_dataset("talks", CONVERSATIONS, kind="sft").id
+    return assay.create_dataset("conversations", CONVERSATIONS, kind="sft").id
 
 
 @pytest.mark.slow

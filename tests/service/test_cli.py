@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,13 +49,15 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_help_is_quick_and_has_examples() -> None:
+    """In seconds of the processor: what else the machine does is not counted."""
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        before = os.times()
         shown = assay("--help")
-        took.append(time.perf_counter() - began)
+        after = os.times()
+        took.append(sum(after[2:4]) - sum(before[2:4]))  # of ended children: user, system
         assert shown.returncode == 0
-    assert min(took) < 0.5
+    assert 0 < min(took) < 0.5
     for command in ("serve", "api", "worker", "migrate", "score"):
         assert command in shown.stdout
     assert "assay serve --port 9000" in assay("serve", "--help").stdout
