@@ -11,8 +11,9 @@ in no frame and no object that the program could look through. `sys.exit(0)`, `o
 anything printed leave the token where it is.
 
 Arguments: descriptor of the report, seconds, bytes of memory, processes, bytes a file, user id
-(0: stay who we are). The program is read from standard input. The report's lines: `started`, then
-one of `passed failed exited timeout memory killed`.
+(0: stay who we are). The program is read from standard input. The report's lines: `started` once
+the fork is confined, then one of `passed failed exited timeout memory killed`. A fork that cannot
+be confined runs nothing: the report stays empty, and standard error has the reason.
 """
 
 import os
@@ -30,17 +31,23 @@ def main(arguments: list[str]) -> NoReturn:
     """Fork, watch the fork, and write the report; see the module's docstring."""
     report, seconds, memory, processes, size, user = map(int, arguments)
     os.set_inheritable(report, False)
-    os.write(report, b"started\n")
+    confined_out, confined_in = os.pipe()
     token_out, token_in = os.pipe()
     done_out, done_in = os.pipe()
     child = os.fork()
     if child == 0:
-        for descriptor in (report, token_in, done_out):
+        for descriptor in (report, token_in, done_out, confined_out):
             os.close(descriptor)
         with open(0, "rb", closefd=False) as source:
             program = source.read()
         _confine(seconds, memory, processes, size, user)
+        os.write(confined_in, b"y")
+        os.close(confined_in)
         _run(program, token_out, done_in)
+    os.close(confined_in)
+    if not os.read(confined_out, 1):
+        os._exit(1)
+    os.write(report, b"started\n")
     token = os.urandom(16)
     os.write(token_in, token)  # before its other end is closed here: the fork may be over already
     for descriptor in (token_out, done_in):

@@ -18,28 +18,73 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from typing import IO, cast
 
 from inference.errors import Unavailable
-from metrics.sandbox.bubblewrap import command
+from metrics.sandbox.bubblewrap import Route, command, routes
 from metrics.sandbox.limits import Ending, Limits, Outcome
 
 _TAIL = 4096  # bytes of standard error that are kept
 _START_S = 30.0  # for the sandbox to start, on a loaded machine
 _GRACE_S = 2.0  # for the watcher to speak after the program's time is up
 _LEAVE_S = 2.0  # for the kernel to end the namespace
+_TRIAL = """
+import os
+for _ in range(16):
+    try:
+        child = os.fork()
+    except OSError:
+        break
+    if child == 0:
+        os._exit(0)
+else:
+    raise RuntimeError("the limit on processes does not hold: root is exempt from it")
+"""
 
 
 def run(program: str, limits: Limits | None = None) -> Outcome:
     """Run one program; returns when nothing of it is left. Raises Unavailable without a sandbox."""
-    limits = limits or Limits()
+    return _attempt(_route(), program, limits or Limits())
+
+
+def run_many(programs: Sequence[str], limits: Limits | None = None) -> list[Outcome]:
+    """Run programs side by side, one for each core, and return how they ended, in order."""
+    if not programs:
+        return []
+    route, limits = _route(), limits or Limits()
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(lambda program: _attempt(route, program, limits), programs))
+
+
+@cache
+def _route() -> Route:
+    """The first way in that holds a program; found once. Raises Unavailable with the reasons."""
+    reasons = []
+    for route in routes():
+        try:
+            outcome = _attempt(route, _TRIAL, Limits(processes=1))
+        except Unavailable as error:
+            reasons.append(error.message)
+        else:
+            if outcome.passed:
+                return route
+            reasons.append(outcome.stderr.strip().rpartition("\n")[2] or outcome.ending.name)
+    raise Unavailable(
+        f"bubblewrap is installed but may not make a sandbox here ({'; '.join(reasons)}); in a "
+        "container it needs user namespaces or CAP_SYS_ADMIN, and a seccomp profile that lets it "
+        "mount"
+    )
+
+
+def _attempt(route: Route, program: str, limits: Limits) -> Outcome:
     source = os.memfd_create("program")
     listen, report = os.pipe()
     try:
         os.write(source, program.encode("utf-8", "surrogatepass"))
         os.lseek(source, 0, os.SEEK_SET)
         process = subprocess.Popen(
-            command(limits, report),
+            command(route, limits, report),
             stdin=source,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -59,12 +104,6 @@ def run(program: str, limits: Limits | None = None) -> Outcome:
             if descriptor >= 0:
                 os.close(descriptor)
     return _outcome(said, tail)
-
-
-def run_many(programs: Sequence[str], limits: Limits | None = None) -> list[Outcome]:
-    """Run programs side by side, one for each core, and return how they ended, in order."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(lambda program: run(program, limits), programs))
 
 
 def _listen(report: int, errors: int, seconds: float) -> tuple[bytes, bytes]:
