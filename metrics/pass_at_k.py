@@ -6,6 +6,7 @@ Conventions
     Of a sample's n outputs c pass; pass@k = 1 - C(n - c, k) / C(n, k), the unbiased estimate,
     needs n >= k; the value is the mean over samples. 0..1, higher is better.
     Programs run in a sandbox (metrics/sandbox) with the standard library and nothing else.
+    `unittest.main()` goes on where every test passed, and fails the program where one did not.
     Whether a slow program beats its time limit depends on the machine and its load: one that ran
     out of time or memory, or was killed, is tried once more alone, and never cached.
 
@@ -141,7 +142,7 @@ def estimate(n: Ints, c: Ints, k: int) -> Floats:
 
 METRIC = Metric(
     name="pass_at_k",
-    version=1,
+    version=2,
     about="The chance that one of k generated programs passes its tests, run in a sandbox.",
     params=PassAtKParams,
     reads=("output", "prompt", "tests"),

@@ -1,10 +1,10 @@
 """The command line that starts a sandbox: bubblewrap, or nothing at all.
 
 What a program finds inside: the interpreter and its standard library, read-only; shared libraries;
-`/dev/null`, `/dev/zero`, `/dev/urandom`; an empty `/tmp` of bounded size. No other file of the
-host, no installed packages, no shell, no `/proc`, no network but its own loopback, no environment,
-no terminal, no capability, no unusual system call, and a process tree that dies with the one who
-asked.
+`/dev/null`, `/dev/zero`, `/dev/urandom`; an empty `/tmp` of bounded size, which is `/dev/shm` too.
+No other file of the host, no installed packages, no shell, no `/proc`, no network but its own
+loopback, no environment, no terminal, no capability, no unusual system call, and a process tree
+that dies with the one who asked.
 
 Two ways in. An ordinary user gets a user namespace. Root does not: there the kernel exempts root's
 processes from the limit on their number, so each program becomes a user id of its own instead. Root
@@ -82,7 +82,8 @@ def _files() -> tuple[str, ...]:
     runtime = [str(base / "lib"), str(base / sys.platlibdir), _executable()]
     bound = [path for path in dict.fromkeys([*_LIBRARIES, *runtime]) if os.path.exists(path)]
     flags: list[str] = []
-    for folder in sorted({str(parent) for path in bound for parent in Path(path).parents} - {"/"}):
+    inside = [*bound, *_DEVICES]
+    for folder in sorted({str(parent) for path in inside for parent in Path(path).parents} - {"/"}):
         flags += ["--perms", "0755", "--dir", folder]  # else bubblewrap's own would be 0700
     for path in bound:
         flags += ["--ro-bind", path, path]
@@ -104,6 +105,7 @@ def _room(limits: Limits) -> list[str]:
     scratch = "/tmp"  # noqa: S108 - the sandbox's own
     size = str(limits.disk_mb << 20)
     mount = ["--perms", "1777", "--size", size, "--tmpfs", scratch]
+    mount += ["--symlink", scratch, "/dev/shm"]  # noqa: S108 - where multiprocessing has its locks
     return [*mount, "--remount-ro", "/", "--chdir", scratch, "--"]
 
 

@@ -111,6 +111,8 @@ def _run(program: bytes, token_out: int, done_in: int) -> NoReturn:
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     sys.argv = ["program"]
+    if b"unittest" in program:
+        _let_unittest_go_on()
     try:
         source = program.decode("utf-8", "surrogatepass")
         exec(compile(source, "<program>", "exec"), module.__dict__)  # noqa: S102 - the purpose
@@ -126,6 +128,25 @@ def _run(program: bytes, token_out: int, done_in: int) -> NoReturn:
             leave(code)
     write(done_in, read(token_out, 16))
     leave(0)
+
+
+def _let_unittest_go_on() -> None:
+    """Make `unittest.main()` return where every test passed, and raise where one did not.
+
+    It would leave with `sys.exit`, which no program that came to its end does.
+    """
+    import unittest
+
+    class Main(unittest.TestProgram):
+        exit: bool
+
+        def runTests(self) -> None:  # noqa: N802 - unittest's own name
+            leaves, self.exit = bool(self.exit), False
+            super().runTests()
+            if leaves and not (self.result.wasSuccessful() and self.result.testsRun):
+                raise AssertionError("unittest: a test failed, or there was none")
+
+    unittest.main = Main
 
 
 if __name__ == "__main__":
