@@ -17,7 +17,9 @@ from service.evaluations import store as evaluations
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
+    check_prompts,
     check_samples,
+    evaluable,
     unique_ids,
 )
 from service.evaluations.plans import models_of
@@ -77,17 +79,15 @@ def _content(
     """The dataset's id, the samples, and their outputs by record index (none: to generate)."""
     if body.samples is not None:
         return _inline(db, body, requested)
-    dataset = datasets.require(db, body.dataset or "", "dataset")
-    if dataset.kind not in {"eval", "code", "prompts"}:
-        message = f"dataset {dataset.name!r} is of kind {dataset.kind}"
-        raise invalid("wrong_kind", message, "dataset")
+    dataset = evaluable(db, body.dataset or "", "dataset")
     records = datasets.read_records(db, dataset.id)
     outputs = _by_record(body, records, dataset.name) if body.outputs is not None else {}
     pending = _pending(body)
     samples = [
         Sample.of(record, outputs.get(index, pending)) for index, record in enumerate(records)
     ]
-    _promptless(body, samples, "records")
+    if body.model is not None:
+        check_prompts(samples, "records")
     check_samples(requested, samples, "records")
     return dataset.id, samples, outputs
 
@@ -112,7 +112,8 @@ def _inline(
     unique_ids(samples)
     if pending:
         samples = [replace(sample, outputs=pending) for sample in samples]
-    _promptless(body, samples, "samples")
+    if body.model is not None:
+        check_prompts(samples)
     check_samples(requested, samples)
     content = [sample.record(index) for index, sample in enumerate(given)]
     dataset, _ = datasets.put(db, name, "eval", content)
@@ -144,15 +145,6 @@ def _pending(body: EvaluationIn) -> tuple[str, ...]:
     if body.model is None:
         return ()
     return ("",) * (body.generation.num_outputs if body.generation else 1)
-
-
-def _promptless(body: EvaluationIn, samples: list[Sample], where: str) -> None:
-    if body.model is None:
-        return
-    for index, sample in enumerate(samples):
-        if sample.prompt is None:
-            message = f"{where}[{index}] (id {sample.id!r}) has no prompt to give to the model"
-            raise invalid("missing_prompt", message, f"{where}[{index}].prompt")
 
 
 def _generation(body: EvaluationIn) -> dict[str, Any] | None:

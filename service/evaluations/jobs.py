@@ -1,6 +1,6 @@
-"""The job that computes an evaluation: plan it, measure its shards, close it.
+"""The tasks that compute an evaluation: plan it, measure its shards, close it.
 
-    evaluate.plan   resolves parameters and signatures, cuts the shards, defers one job each
+    evaluate.plan   resolves parameters and signatures, cuts the shards, defers one task each
     evaluate.shard  generates outputs where a model is to, then measures every metric on them
     evaluate.close  joins the shards' evidence, settles it, stores values with their intervals
 

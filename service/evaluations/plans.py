@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from inference.errors import ReportedError
 from metrics import find
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import evaluation_metrics
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from metrics.core.packing import unpack
 from metrics.core.result import Result
+from metrics.core.rows import Ints
 from service.datasets import store as datasets
 from service.errors import ApiError
 from service.evaluations import outputs
@@ -18,8 +19,6 @@ from service.evaluations import scores as results
 from service.evaluations.schemas import SampleOut
 from service.evaluations.store import Evaluation
 from service.evaluations.views import sample_view
-
-Ints = NDArray[np.int64]
 
 
 def ordered_samples(

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import evaluation_metrics, evaluations, scores
 
 

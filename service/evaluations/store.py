@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import insert
 from service.db import events
 from service.db.identifiers import new
 from service.db.pages import paged
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import datasets, evaluation_metrics, evaluations, shards
 from service.evaluations import plans
 from service.evaluations.plans import MetricRequest

@@ -53,7 +53,7 @@ CRASHES = 3  # of the process, without a checkpoint in between
 
 def run(context: Context, job: str) -> None:
     """Train until the job is over, paused, or somebody else's. Raises Released where the worker is
-    told to end: the job goes back to the queue, with all its steps."""
+    told to end: the task goes back to the queue, and the job keeps all its steps."""
     with closing(_turns(context, job)) as turn:
         try:
             _attempts(context, job, turn)
@@ -66,7 +66,7 @@ def run(context: Context, job: str) -> None:
 
 
 def run_failed(context: Context, job: str, reason: str) -> None:
-    """No attempt of the queue's job is left."""
+    """The task has no attempt left: the job fails."""
     _give_up(context, job, "gave_up", reason)
 
 

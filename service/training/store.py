@@ -23,7 +23,7 @@ from service.db import events
 from service.db.identifiers import new
 from service.db.notices import notify
 from service.db.pages import paged
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import JSONB, datasets, training_jobs, training_series
 
 FINAL = ("succeeded", "failed", "cancelled")
