@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from inference.errors import Unavailable
-from metrics.sandbox import Ending, Limits, bubblewrap, run, run_many
+from metrics.sandbox import Ending, Limits, run, run_many, running
 
 SHORT = Limits(timeout_s=1)
 
@@ -228,7 +228,7 @@ def test_many_keep_their_order() -> None:
 
 
 def test_without_bubblewrap_nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    bubblewrap._sandbox.cache_clear()
+    running._route.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     try:
         with pytest.raises(Unavailable, match="bubblewrap"):
@@ -239,7 +239,7 @@ def test_without_bubblewrap_nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_pa
         with pytest.raises(Unavailable, match="no permission"):
             run("pass")
     finally:
-        bubblewrap._sandbox.cache_clear()
+        running._route.cache_clear()
 
 
 def test_starts_fast() -> None:
