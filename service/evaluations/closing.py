@@ -16,6 +16,7 @@ from metrics.core.metric import BoundMetric
 from metrics.core.packing import pack
 from metrics.core.result import Result, ScoreValue, conclude, failed, restrict
 from metrics.core.rows import Ints
+from service import faults
 from service.datasets import store as datasets
 from service.evaluations import outputs, plans, shards
 from service.evaluations import scores as results
@@ -107,19 +108,16 @@ class Closing:
                 ids = [self.ids[index] for index in chosen]
                 sliced = self._result_of(metric, one, part, unit, ids)
                 self._add(one, sliced.scores, name)
-        except ReportedError as error:
-            self._fail(one, metric, error)
-        except SQLAlchemyError:  # worth another attempt
-            raise
         except Exception as error:  # whatever it is, the other metrics stand
-            log.exception("%s cannot be concluded", one.name)
-            reason = f"an internal error stopped it ({type(error).__name__}; the log says more)"
-            self._fail(one, metric, ReportedError(reason))
+            if isinstance(error, SQLAlchemyError) or faults.is_outside(error):
+                raise  # worth another attempt
+            self._fail(one, metric, _reported(one, error))
         self.seconds["conclude_seconds", one.name] = time.monotonic() - began
 
     def _fail(self, one: Plan, metric: BoundMetric, error: ReportedError) -> None:
         """Its scores carry the error; what it had concluded so far is forgotten."""
         self.packed.pop(one.position, None)
+        self.bulky = [position for position in self.bulky if position != one.position]
         self.rows = [row for row in self.rows if row["position"] != one.position]
         signature = one.signature or {"name": one.name}
         level = self.row.level
@@ -182,6 +180,16 @@ class Closing:
                     "error": shown,
                 }
             )
+
+
+def _reported(one: Plan, error: Exception) -> ReportedError:
+    """The error in words for people; those of one that nobody foresaw are for the log alone."""
+    if isinstance(error, ReportedError):
+        return error
+    log.error("%s cannot be concluded", one.name, exc_info=error)
+    return ReportedError(
+        f"an internal error stopped it ({type(error).__name__}; the log says more)"
+    )
 
 
 def _nameless(one: Plan, error: ReportedError, level: float, n: int) -> list[ScoreValue]:

@@ -22,6 +22,7 @@ from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.signature import parts
+from service import faults
 from service.datasets import store as datasets
 from service.datasets.store import Content
 from service.evaluations import outputs, plans, shards
@@ -130,6 +131,8 @@ def _plan_metric(
         metric = declared(context, one).resolve(samples)
         signature = parts(metric, context.models)
     except ReportedError as error:
+        if faults.is_outside(error):
+            raise
         return {"error": described(error)}
     return {"resolved": metric.dump(), "signature": signature}
 
@@ -190,9 +193,9 @@ def _measure_metric(
             progress.items,
         )
         kept = {"evidence": evidence.encode()}
-    except Cancelled:
-        raise
     except ReportedError as error:
+        if isinstance(error, Cancelled) or faults.is_outside(error):
+            raise
         kept = {"error": described(error)}
     with context.engine.begin() as db:
         if shards.keep(db, evaluation, one.position, shard, **kept) and "evidence" in kept:
