@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from service.db import events
@@ -18,6 +18,10 @@ from service.http.gate import Gate
 from service.http.waiting import stream
 
 STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+
+LAST = 2**31 - 1  # the largest number that the database's column holds
+
+EventNumber = Annotated[int, Field(ge=0, le=LAST)]
 
 Look = Callable[[Connection], tuple[str, Mapping[str, Any]]]
 
@@ -43,8 +47,8 @@ class EventQuery:
 
 def _query(
     accept: Annotated[str, Header()] = "",
-    last_event_id: Annotated[int | None, Header(alias="Last-Event-ID", ge=0)] = None,
-    after: Annotated[int, Query(ge=0)] = 0,
+    last_event_id: Annotated[EventNumber | None, Header(alias="Last-Event-ID")] = None,
+    after: Annotated[EventNumber, Query()] = 0,
     limit: Annotated[Limit, Query()] = 100,
 ) -> EventQuery:
     begin = last_event_id if last_event_id is not None else after
