@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from service.db import events
+from service.errors import invalid
 from service.http.fields import Limit, Page, page
 from service.http.gate import Gate
 from service.http.waiting import stream
@@ -65,6 +66,10 @@ async def answer(
 
     def listed(db: Connection) -> Page[EventOut]:
         look(db)
+        latest = events.latest(db, parent)
+        if query.after > latest:
+            message = f"no event has the number {query.after}: the last one is {latest}"
+            raise invalid("unknown_cursor", message, "after")
         stored = events.read(db, parent, query.after, query.limit + 1)
         return page([_view(event) for event in stored], query.limit)
 
