@@ -113,16 +113,28 @@ def cancel(evaluation: str) -> Script[Evaluation]:
 
 
 def samples(
-    evaluation: str, sort: str | None = None, order: str = "asc", limit: int = 20
+    evaluation: str,
+    sort: str | None = None,
+    order: str = "asc",
+    limit: int = 20,
+    *,
+    slice: str | None = None,
 ) -> Script[list[Sample]]:
-    """The first `limit` samples by a score, lowest first, or in the dataset's order."""
-    query = {"sort": sort, "order": order, "limit": limit}
+    """The first `limit` samples by a score, lowest first, or in the dataset's order.
+
+    Args:
+        slice: only those with this value in their metadata, as lang=ru.
+    """
+    query = {"sort": sort, "order": order, "slice": slice, "limit": limit}
     return (yield from ask(get(ROOT, evaluation, "samples", query=query), Page[Sample])).data
 
 
-def all_samples(evaluation: str, sort: str | None = None, order: str = "asc") -> Listing[Sample]:
-    """All samples by a score, lowest first, or in the dataset's order."""
-    query = {"sort": sort, "order": order}
+def all_samples(
+    evaluation: str, sort: str | None = None, order: str = "asc", *, slice: str | None = None
+) -> Listing[Sample]:
+    """All samples by a score, lowest first, or in the dataset's order; of one `slice`, as lang=ru,
+    where it is given."""
+    query = {"sort": sort, "order": order, "slice": slice}
     return Listing(Page[Sample], ROOT, evaluation, "samples", query=query)
 
 

@@ -124,7 +124,7 @@ def page(
     query = select(datasets)
     if name:
         query = query.where(datasets.c.name == name)
-    query = paged(query, datasets.c.id, after=after, limit=limit, descending=descending)
+    query = paged(db, query, datasets.c.id, after=after, limit=limit, descending=descending)
     return [Dataset.from_row(row) for row in db.execute(query)]
 
 

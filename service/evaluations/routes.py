@@ -105,13 +105,20 @@ def list_samples(
     db: Transaction,
     sort: str | None = None,
     order: Order = "asc",
+    slice: Annotated[str | None, Query(description="as lang=ru; default: all")] = None,
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 20,
 ) -> Page[SampleOut]:
     """By a score's per-sample value, or in the dataset's order; unmeasured ones come last."""
     row = _existing(db, evaluation)
     samples = ordered_samples(
-        db, row, sort=sort, descending=order == "desc", after=after, limit=limit + 1
+        db,
+        row,
+        sort=sort,
+        descending=order == "desc",
+        slice_=slice,
+        after=after,
+        limit=limit + 1,
     )
     return page(samples, limit)
 

@@ -164,7 +164,7 @@ def page(
         query = query.where(evaluations.c.dataset_id == dataset_id)
     if status:
         query = query.where(evaluations.c.status == status)
-    query = paged(query, evaluations.c.id, after=after, limit=limit, descending=descending)
+    query = paged(db, query, evaluations.c.id, after=after, limit=limit, descending=descending)
     return [Evaluation.from_row(row) for row in db.execute(query)]
 
 

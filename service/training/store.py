@@ -121,7 +121,7 @@ def page(
     query = _listing()
     if status:
         query = query.where(training_jobs.c.status == status)
-    query = paged(query, training_jobs.c.id, after=after, limit=limit, descending=descending)
+    query = paged(db, query, training_jobs.c.id, after=after, limit=limit, descending=descending)
     return [TrainingJob.from_row(row) for row in db.execute(query)]
 
 

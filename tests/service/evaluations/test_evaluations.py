@@ -78,6 +78,32 @@ def test_worst_first(assay: Client) -> None:
     assert "chrf" in refused.value.message
 
 
+def test_samples_of_a_slice(assay: Client) -> None:
+    done = scored(assay, dataset="sliced-samples", samples=samples(), metrics=["chrf"])
+    russian = [one["id"] for one in samples() if one["metadata"]["lang"] == "ru"]
+    assert 1 < len(russian) < len(samples())
+    found = assay.samples(done.id, slice="lang=ru", limit=100)
+    assert [one.id for one in found] == russian
+    values = [known(one.scores["chrf"]) for one in found]
+    by_score = list(assay.all_samples(done.id, sort="chrf", slice="lang=ru"))
+    assert [one.scores["chrf"] for one in by_score] == sorted(values)
+    path = f"/v1/evaluations/{done.id}/samples"
+    rest = assay.request("GET", path, slice="lang=ru", after=russian[0])
+    assert [one["id"] for one in rest["data"]] == russian[1:]
+    outside = next(one["id"] for one in samples() if one["id"] not in russian)
+    for query, code in [
+        ({"slice": "lang=rus"}, "unknown_slice"),
+        ({"slice": "lang"}, "unknown_slice"),
+        ({"slice": "topic=x"}, "unknown_slice"),
+        ({"slice": "lang=ru", "after": outside}, "unknown_cursor"),
+    ]:
+        with pytest.raises(AssayError) as refused:
+            assay.request("GET", path, **query)
+        assert (refused.value.status, refused.value.code) == (422, code)
+    with pytest.raises(AssayError, match="did you mean 'ru'"):
+        assay.request("GET", path, slice="lang=rus")
+
+
 def test_events_are_listed_and_streamed(assay: Client) -> None:
     made = assay.evaluate(
         system="tester", dataset="events", samples=samples(), metrics=["chrf", "bleu"]
