@@ -3,7 +3,8 @@
 What a program finds inside: the interpreter and its standard library, read-only; shared libraries;
 `/dev/null`, `/dev/zero`, `/dev/urandom`; an empty `/tmp` of bounded size. No other file of the
 host, no installed packages, no shell, no `/proc`, no network but its own loopback, no environment,
-no terminal, no capability, and a process tree that dies with the one who asked.
+no terminal, no capability, no unusual system call, and a process tree that dies with the one who
+asked.
 
 Two ways in. An ordinary user gets a user namespace. Root does not: there the kernel exempts root's
 processes from the limit on their number, so each program becomes a user id of its own instead. Root
@@ -64,9 +65,13 @@ def routes() -> tuple[Route, ...]:
     return Route((found, *flags, *rights), own_user=True), ordinary
 
 
-def command(route: Route, limits: Limits, report: int) -> list[str]:
-    """Arguments that run the launcher in a sandbox."""
-    head = [*route.start, *_files(), *_room(limits)]
+def command(route: Route, limits: Limits, report: int, rules: int) -> list[str]:
+    """Arguments that run the launcher in a sandbox.
+
+    report  the descriptor that the launcher reports on
+    rules   one with the filter of system calls (metrics.sandbox.seccomp)
+    """
+    head = [*route.start, "--seccomp", str(rules), *_files(), *_room(limits)]
     return [*head, *_interpreter(), *_launcher(route, limits, report)]
 
 

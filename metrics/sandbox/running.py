@@ -4,8 +4,9 @@ A program passes when it runs to its last line and exits with 0. What is *not* p
 candidate shares its interpreter with the tests that judge it. Code written to deceive can return
 objects equal to everything, patch what the tests call, or search its open descriptors for the
 token that marks the end; this is so in every harness that appends tests to the candidate. It can
-forge its own result, and nothing else: not another program's, and not a way out. Against the
-kernel itself there is no second wall (no seccomp filter).
+forge its own result, and nothing else: not another program's, and not a way out. A filter of
+system calls keeps it from the parts of the kernel that most ways out began in; it is no virtual
+machine.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import cache
 from typing import IO, cast
 
 from inference.errors import Unavailable
+from metrics.sandbox import seccomp
 from metrics.sandbox.bubblewrap import Route, command, routes
 from metrics.sandbox.limits import Ending, Limits, Outcome
 from metrics.sandbox.report import Report
@@ -84,17 +86,16 @@ def _route() -> Route:
 
 
 def _attempt(route: Route, program: str, limits: Limits) -> Outcome:
-    source = os.memfd_create("program")
+    source = _in_memory(program.encode("utf-8", "surrogatepass"))
+    rules = _in_memory(seccomp.rules())
     listen, report = os.pipe()
     try:
-        os.write(source, program.encode("utf-8", "surrogatepass"))
-        os.lseek(source, 0, os.SEEK_SET)
         process = subprocess.Popen(
-            command(route, limits, report),
+            command(route, limits, report, rules),
             stdin=source,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            pass_fds=(report,),
+            pass_fds=(report, rules),
             start_new_session=True,
             env={},
         )
@@ -107,9 +108,17 @@ def _attempt(route: Route, program: str, limits: Limits) -> Outcome:
             finally:
                 _end(process)
     finally:
-        for descriptor in (source, listen, report):
+        for descriptor in (source, rules, listen, report):
             if descriptor >= 0:
                 os.close(descriptor)
+
+
+def _in_memory(content: bytes) -> int:
+    """A descriptor that the content is read from; no file has it."""
+    descriptor = os.memfd_create("sandbox")
+    os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
