@@ -16,6 +16,7 @@ from service.evaluations.samples import ordered_samples
 from service.evaluations.schemas import EvaluationIn, EvaluationOut, SampleOut
 from service.evaluations.store import Evaluation
 from service.evaluations.views import progress, view, views
+from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.event_stream import STREAMED, EventOut, Events, answer
 from service.http.fields import Limit, Page, page
@@ -24,7 +25,7 @@ from service.http.idempotency import Created
 from service.http.waiting import preferred_wait, until
 from service.jobs import queue
 
-router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
+router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"], route_class=BodyRoute)
 
 Order = Literal["asc", "desc"]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
 from service.http.gate import Gate
@@ -39,7 +40,7 @@ def _unbound_key(
 async def _key(
     request: Request, unbound: Annotated[IdempotencyKey, Depends(_unbound_key)]
 ) -> IdempotencyKey:
-    return unbound.bound(digest(await request.body()))
+    return unbound.bound(await run_in_threadpool(digest, await request.body()))
 
 
 CurrentSettings = Annotated[Settings, Depends(_settings)]

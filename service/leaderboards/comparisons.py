@@ -14,11 +14,12 @@ from service.errors import ApiError, invalid
 from service.evaluations import store as evaluations
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
+from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
 from service.leaderboards.paired import ALPHA, PairedResult, paired_results, tested
 from service.leaderboards.schemas import ComparisonIn, ComparisonOut, ResultOut
 
-router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"])
+router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=BodyRoute)
 
 
 @router.post("", summary="Compare two evaluations")
