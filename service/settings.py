@@ -58,6 +58,12 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         default=4 * GIB, gt=0, description="bytes of an uploaded file; a larger one gets 413"
     )
+    min_free_bytes: int = Field(
+        default=256 * MIB,
+        ge=0,
+        description="bytes to keep free in data_dir, and on the disk of the embedded database: "
+        "with less, POSTs that create get 503 and /readyz says why; 0 turns this off",
+    )
     shard_size: int = Field(default=2048, gt=0, description="samples in a shard")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")
     level: float = Field(default=0.95, gt=0, lt=1, description="nominal coverage of an interval")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from assay.endpoints.waiting import until
-from assay.exchange import Script, ask, create, get, post
+from assay.exchange import Script, ask, create, get, keyed, post
 from assay.files import OnProgress
 from assay.models import Evaluation, MetricLike, Page, Sample
 from assay.streams import EventStream, Listing
@@ -110,6 +111,15 @@ def wait(
 def cancel(evaluation: str) -> Script[Evaluation]:
     """Stop an evaluation; cancelling twice is fine."""
     return ask(post(ROOT, evaluation, "cancel"), Evaluation)
+
+
+def retry(evaluation: str, idempotency_key: str | None = None) -> Script[Evaluation]:
+    """Have the failed metrics of an evaluation that has ended measured again.
+
+    What is measured stays; where nothing has failed, nothing happens.
+    """
+    request = post(ROOT, evaluation, "retry")
+    return ask(replace(request, headers=keyed(idempotency_key)), Evaluation)
 
 
 def samples(

@@ -1,4 +1,4 @@
-"""What `POST /v1/evaluations` lets in: checked, stored, its plan deferred."""
+"""What `POST /v1/evaluations` and its `retry` let in: checked, stored, its plan deferred."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
 from service.datasets.store import Content
-from service.errors import invalid
+from service.errors import ApiError, invalid, not_found
 from service.evaluations import outputs as stored_outputs
+from service.evaluations import plans
 from service.evaluations import store as evaluations
 from service.evaluations.checks import (
     RequestedMetric,
@@ -55,6 +56,27 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         stored_outputs.add(db, id, texts.items())
     queue.defer(db, "evaluate.plan", evaluation=id)
     return id
+
+
+def admit_again(db: Connection, evaluation: str) -> bool:
+    """Have what failed of an evaluation measured again; what is measured stays.
+
+    False: nothing has failed. Raises 404 where there is no such evaluation, 409 where it has not
+    ended or was cancelled.
+    """
+    locked = evaluations.lock(db, evaluation)
+    if locked is None:
+        raise not_found("evaluation", evaluation)
+    if locked.status not in evaluations.FINAL:
+        raise ApiError(409, "not_ended", f"the evaluation is {locked.status}: wait, or cancel it")
+    if locked.status == "cancelled":
+        raise ApiError(409, "cancelled", "the evaluation was cancelled: create another")
+    if all(one.concluded for one in plans.read(db, evaluation)):
+        return False
+    queue.cancel_all(db, evaluation=evaluation)  # what is left of a failed one
+    evaluations.reopen(db, evaluation)
+    queue.defer(db, "evaluate.plan", evaluation=evaluation)
+    return True
 
 
 def _one_source(body: EvaluationIn) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from inference.errors import ReportedError
@@ -42,20 +43,22 @@ def close(context: Context, evaluation: str) -> None:
         counts = outputs.counts(db, evaluation)
         slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
         planned = plans.read(db, evaluation)
+    concluded = {one.position for one in planned if one.concluded}  # before it was tried again
     closing = Closing(context, row, ids, counts, slices)
     for one in planned:
-        closing.conclude(one)
+        if not one.concluded:
+            closing.conclude(one)
     with context.engine.begin() as db:
         locked = evaluations.lock(db, evaluation)
         if locked is None or locked.status != "running":
             return
         for position, packed in closing.packed.items():
             results.keep_result(db, evaluation, position, packed)
-        results.replace_scores(db, evaluation, closing.rows)
+        results.replace_scores(db, evaluation, closing.rows, kept=concluded)
         for position in closing.bulky:
             shards.drop(db, evaluation, position)
-        if closing.packed:
-            evaluations.finish(db, evaluation, "succeeded", closing.summary())
+        if closing.packed or concluded:
+            evaluations.finish(db, evaluation, "succeeded", _summary(db, evaluation))
         else:
             error = {"code": "all_metrics_failed", "message": "no metric could be computed"}
             evaluations.finish(db, evaluation, "failed", {"error": error}, error)
@@ -100,8 +103,8 @@ class Closing:
             result = self._result_of(metric, one, found, self.unit, self.ids)
             if any(score.value is not None for score in result.scores):
                 self.packed[one.position] = pack(result)
-            if metric.bulky:
-                self.bulky.append(one.position)
+                if metric.bulky:
+                    self.bulky.append(one.position)
             self._add(one, result.scores, "")
             for name, chosen in self.slices.items():
                 part, unit = restrict(found, self.unit, chosen)
@@ -123,12 +126,6 @@ class Closing:
         level = self.row.level
         result = failed(metric, self.ids, signature, error.message, level=level)
         self._add(one, result.scores, "", error)
-
-    def summary(self) -> dict[str, Any]:
-        """What the last event tells."""
-        return {
-            "scores": {row["name"]: row["value"] for row in self.rows if not row["slice"]},
-        }
 
     def _result_of(
         self,
@@ -180,6 +177,12 @@ class Closing:
                     "error": shown,
                 }
             )
+
+
+def _summary(db: Connection, evaluation: str) -> dict[str, Any]:
+    """What the last event tells."""
+    scores = results.read_scores(db, [evaluation])[evaluation]
+    return {"scores": {score.name: score.value for score in scores if not score.slice}}
 
 
 def _reported(one: Plan, error: Exception) -> ReportedError:

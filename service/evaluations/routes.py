@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from service.datasets import store as datasets
 from service.errors import ApiError, not_found
 from service.evaluations import store as evaluations
-from service.evaluations.admission import admit
+from service.evaluations.admission import admit, admit_again
 from service.evaluations.samples import ordered_samples
 from service.evaluations.schemas import EvaluationIn, EvaluationOut, SampleOut
 from service.evaluations.store import Evaluation
@@ -98,6 +98,27 @@ def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
         evaluations.finish(db, evaluation, "cancelled", {})
         queue.cancel_all(db, evaluation=evaluation)
     return view(db, _existing(db, evaluation))
+
+
+@router.post(
+    "/{evaluation}/retry",
+    status_code=202,
+    responses={200: {"model": EvaluationOut, "description": "Nothing of it has failed"}},
+    summary="Measure again what failed",
+)
+def retry_evaluation(
+    evaluation: str, db: Transaction, response: Response, key: Idempotent
+) -> EvaluationOut:
+    """Failed metrics, and samples that were not reached, are measured again; what is measured
+    stays. A 409 while the evaluation has not ended, and when it was cancelled."""
+
+    def again(db: Connection) -> Created[EvaluationOut]:
+        status = 202 if admit_again(db, evaluation) else 200
+        return Created(view(db, _existing(db, evaluation)), status)
+
+    created = key.once(db, EvaluationOut, again)
+    response.status_code = created.status
+    return created.content
 
 
 @router.get("/{evaluation}/samples", summary="Samples with their scores, worst first")

@@ -3,11 +3,12 @@
 The row's lock (`lock`) is taken before anything else that changes an evaluation: status, events and
 the closing of the last shard all happen under it.
 
-    queued -> running -> succeeded
-       |         |-----> failed
+    queued -> running -> succeeded -> queued (what failed of it is measured again)
+       |         |-----> failed ----> queued
        |---------|-----> cancelled
 
-`finish` is the one door to a final status: it defers what is to follow the end (`on_end`).
+`finish` is the one door to a final status: it defers what is to follow the end (`on_end`), at every
+end.
 """
 
 from __future__ import annotations
@@ -172,6 +173,13 @@ def start(db: Connection, evaluation_id: str, data: Mapping[str, Any]) -> None:
     """queued -> running. The caller holds the lock."""
     _set(db, evaluation_id, status="running", started_at=func.now())
     events.append(db, evaluation_id, "running", data)
+
+
+def reopen(db: Connection, evaluation_id: str) -> None:
+    """succeeded or failed -> queued. The caller holds the lock, and defers the plan."""
+    values = {"status": "queued", "closing": False, "error": None, "finished_at": None}
+    _set(db, evaluation_id, **values)
+    events.append(db, evaluation_id, "retried", {})
 
 
 def begin_closing(db: Connection, evaluation_id: str) -> None:

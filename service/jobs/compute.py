@@ -83,7 +83,7 @@ class Compute:
                 return Answer("released")
             except (Exception, SystemExit) as error:  # the worker decides whether to try again
                 if faults.is_outside(error):
-                    log.warning("disturbed by %s: %s", type(error).__name__, error)
+                    log.warning("attempt %d was disturbed: %s", call.attempt, error)
                     return Answer("disturbed", type(error).__name__, str(error))
                 log.exception("attempt %d failed", call.attempt)
                 permanent = isinstance(error, ReportedError)

@@ -120,7 +120,7 @@ class Runner:
         """Back to the queue, uncounted, the later the longer the trouble lasts."""
         rows = await context.app.connector.execute_query_all_async(sql.STARTS, task=context.job.id)
         wait = max(pause(rows[0]["starts"]), WAIT)
-        log.warning("task %s was disturbed, next try in %d s: %s", context.job.id, wait, answer)
+        log.warning("task %s is tried again in %d s: %s", context.job.id, wait, answer.kind)
         await _execute(context, sql.FORGIVE_ATTEMPT)
         raise Requeue(answer.message, wait)
 

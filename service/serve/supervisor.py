@@ -119,8 +119,12 @@ def _watch(
     announce: Callable[[str], None],
     wanted: Sequence[int],
 ) -> None:
+    from service.http import space
+
     address = _address(settings)
     ready = False
+    if (reason := space.shortage(settings)) is not None:
+        announce(f"Assay will listen on {address}, but takes nothing new in: {reason}")
     while not wanted:
         for child in children:
             child.look(time.monotonic())
