@@ -125,14 +125,16 @@ def retry(evaluation: str, idempotency_key: str | None = None) -> Script[Evaluat
 def samples(
     evaluation: str,
     sort: str | None = None,
-    order: str = "asc",
+    order: str | None = None,
     limit: int = 20,
     *,
     slice: str | None = None,
 ) -> Script[list[Sample]]:
-    """The first `limit` samples by a score, lowest first, or in the dataset's order.
+    """The first `limit` samples by a score, worst first, or in the dataset's order.
 
     Args:
+        sort: a score's name.
+        order: `asc` or `desc`, of the values themselves, whatever is better.
         slice: only those with this value in their metadata, as lang=ru.
     """
     query = {"sort": sort, "order": order, "slice": slice, "limit": limit}
@@ -140,10 +142,13 @@ def samples(
 
 
 def all_samples(
-    evaluation: str, sort: str | None = None, order: str = "asc", *, slice: str | None = None
+    evaluation: str,
+    sort: str | None = None,
+    order: str | None = None,
+    *,
+    slice: str | None = None,
 ) -> Listing[Sample]:
-    """All samples by a score, lowest first, or in the dataset's order; of one `slice`, as lang=ru,
-    where it is given."""
+    """All samples by a score, worst first, or in the dataset's order; see `samples`."""
     query = {"sort": sort, "order": order, "slice": slice}
     return Listing(Page[Sample], ROOT, evaluation, "samples", query=query)
 

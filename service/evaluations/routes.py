@@ -125,19 +125,25 @@ def retry_evaluation(
 def list_samples(
     evaluation: str,
     db: Transaction,
-    sort: str | None = None,
-    order: Order = "asc",
+    sort: Annotated[str | None, Query(description="a score's name, as chrf")] = None,
+    order: Annotated[
+        Order | None,
+        Query(description="of values, or of the dataset; default: the score's worst first"),
+    ] = None,
     slice: Annotated[str | None, Query(description="as lang=ru; default: all")] = None,
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 20,
 ) -> Page[SampleOut]:
-    """By a score's per-sample value, or in the dataset's order; unmeasured ones come last."""
+    """By a score's per-sample value, or in the dataset's order; unmeasured ones come last.
+
+    Without `order`, worst first: the lowest where higher is better, the highest where lower is.
+    `asc` and `desc` are of the values themselves, whatever is better."""
     row = _existing(db, evaluation)
     samples = ordered_samples(
         db,
         row,
         sort=sort,
-        descending=order == "desc",
+        order=order,
         slice_=slice,
         after=after,
         limit=limit + 1,

@@ -26,25 +26,27 @@ def ordered_samples(
     row: Evaluation,
     *,
     sort: str | None,
-    descending: bool,
+    order: str | None,
     slice_: str | None,
     after: str | None,
     limit: int,
 ) -> list[SampleOut]:
     """Up to `limit` samples after the one with the id `after`, each with all its scores.
 
+    sort    a score's name; None: the dataset's order
+    order   "asc" or "desc", of values or of places in the dataset; None: the score's worst first
     slice_  only those with this value in their metadata, as `lang=ru`; None: all
     """
     found = _results(db, row.id)
     if sort is None:
-        order = np.arange(row.size)
-        order = order[::-1] if descending else order
+        places = np.arange(row.size)[:: -1 if order == "desc" else 1]
     else:
-        order = _order(_column(found, sort), descending)
+        values, higher_is_better = _column(found, sort)
+        places = _order(values, order == "desc" or (order is None and not higher_is_better))
     if slice_ is not None:
-        order = order[np.isin(order, _members(db, row.dataset_id, slice_))]
-    first = _place(db, row.dataset_id, order, after)
-    chosen = order[first : first + limit].tolist()
+        places = places[np.isin(places, _members(db, row.dataset_id, slice_))]
+    first = _place(db, row.dataset_id, places, after)
+    chosen = places[first : first + limit].tolist()
     contents = outputs.read_at(db, row.id, chosen)
     return [
         sample_view(contents[index], _scores(found, index)) for index in chosen if index in contents
@@ -55,8 +57,11 @@ def _results(db: Connection, evaluation: str) -> list[Result]:
     return [unpack(packed) for packed in results.results_of(db, evaluation)]
 
 
-def _column(found: list[Result], sort: str) -> NDArray[np.float64]:
-    """The per-sample values of one score. Raises 422 with the scores there are."""
+def _column(found: list[Result], sort: str) -> tuple[NDArray[np.float64], bool]:
+    """The per-sample values of one score, and whether higher ones are better.
+
+    Raises 422 with the scores there are.
+    """
     names = []
     for result in found:
         for index, score in enumerate(result.scores):
@@ -64,7 +69,7 @@ def _column(found: list[Result], sort: str) -> NDArray[np.float64]:
                 continue
             if score.name == sort:
                 column: NDArray[np.float64] = result.per_sample[:, index]
-                return column
+                return column, score.higher_is_better
             names.append(score.name)
     message = f"no score of samples is called {sort!r}; {hint(sort, names)}"
     raise invalid("unknown_score", message, "sort")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -76,6 +77,22 @@ def test_worst_first(assay: Client) -> None:
         assay.samples(done.id, sort="chfr")
     assert refused.value.status == 422
     assert "chrf" in refused.value.message
+
+
+def test_worst_first_where_less_is_better(assay: Client, tiny_language_model: Path) -> None:
+    metric = {"name": "perplexity", "params": {"model": str(tiny_language_model)}}
+    done = scored(assay, dataset="worst-less", samples=samples(), metrics=[metric])
+    (score,) = [one for one in done.scores if one.name == "perplexity"]
+    assert not score.higher_is_better
+
+    def values(order: str | None) -> list[float]:
+        found = assay.samples(done.id, sort="perplexity", order=order, limit=100)
+        return [known(one.scores["perplexity"]) for one in found]
+
+    rising = sorted(values("asc"))
+    assert rising[0] < rising[-1]
+    assert values(None) == values("desc") == rising[::-1]
+    assert values("asc") == rising
 
 
 def test_samples_of_a_slice(assay: Client) -> None:
