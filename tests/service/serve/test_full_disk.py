@@ -31,7 +31,7 @@ def disk() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="assay-disk-"))
     mount = shutil.which("mount")
     size = ["-o", "size=320m,mode=0755"]
-    command = [mount or "false", "-t", "tmpfs", *size, "none", folder]
+    command = [mount or "false", "-t", "tmpfs", *size, "none", str(folder)]
     if subprocess.run(command, check=False).returncode:
         folder.rmdir()
         pytest.skip("a file system can only be mounted by root")
