@@ -10,10 +10,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from inference.errors import ReportedError
+from service import faults
 
 TYPES = {
     401: "authentication_error",
@@ -107,13 +108,6 @@ def body(status: int, code: str, message: str, param: str | None = None) -> dict
     return {"error": {"type": kind, "code": code, "message": _encodable(message), "param": shown}}
 
 
-def _lost(error: DBAPIError) -> bool:
-    """Whether the connection is at fault (refused, cut off, server stopping), not the statement."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    connection = isinstance(error, OperationalError) and not state
-    return connection or error.connection_invalidated or state.startswith(("08", "57P"))
-
-
 def _encodable(text: str) -> str:
     """What a client wrote may hold lone surrogates, and be quoted in an error about them."""
     return text.encode(errors="backslashreplace").decode()
@@ -155,7 +149,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(DBAPIError)
     async def database_error(_: Request, error: DBAPIError) -> JSONResponse:
-        if not _lost(error):
+        if faults.is_full(error):
+            message = "the database's disk is full; nothing was stored"
+            content = body(503, "no_space", message)
+            return JSONResponse(content, 503, {"Retry-After": "30"})
+        if not faults.is_lost(error):
             raise error
         message = "the database does not answer; it is being started again, or cannot be reached"
         content = body(503, "database_unreachable", message)

@@ -50,10 +50,19 @@ class Settings(BaseSettings):
     hub_allowed: bool = Field(default=False, description="may models be downloaded from a hub")
 
     max_body_bytes: int = Field(
-        default=256 * MIB, gt=0, description="bytes of a request's body; a larger one gets 413"
+        default=32 * MIB,
+        gt=0,
+        description="bytes of a request's body; a larger one gets 413. Reading one takes up to 40 "
+        "times its size in memory, and as a rule 10 times",
     )
     max_upload_bytes: int = Field(
         default=4 * GIB, gt=0, description="bytes of an uploaded file; a larger one gets 413"
+    )
+    min_free_bytes: int = Field(
+        default=256 * MIB,
+        ge=0,
+        description="bytes to keep free in data_dir, and on the disk of the embedded database: "
+        "with less, POSTs that create get 503 and /readyz says why; 0 turns this off",
     )
     shard_size: int = Field(default=2048, gt=0, description="samples in a shard")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")

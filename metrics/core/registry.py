@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from inference.errors import InputError, ReportedError
 
+MOST_SHOWN = 30  # names, where none is near
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -72,12 +74,13 @@ def _origin(point: EntryPoint) -> str:
 
 
 def hint(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'bleu'?`, or all there are when nothing is near."""
+    """`did you mean 'bleu'?`, or those there are when nothing is near."""
     there = list(known)
     near = difflib.get_close_matches(name, there, n=3, cutoff=0.4)
     if near:
         return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"known: {', '.join(there) or 'none'}"
+    shown = ", ".join([*there[:MOST_SHOWN], *(["…"] if len(there) > MOST_SHOWN else [])])
+    return f"known: {shown or 'none'}"
 
 
 def parsed(schema: type[M], values: Mapping[str, Any], owner: str, field: str) -> M:

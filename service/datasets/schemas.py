@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.errors import ApiError, field, invalid
-from service.http.fields import DatasetName, Json, Name, Schema, Text
+from service.http.fields import DatasetName, Json, Name, Schema, Text, Texts
 
 Kind = Literal["eval", "code", "sft", "preference", "prompts"]
 
@@ -22,7 +22,7 @@ class Record(Schema):
 
     id: Name | None = None  # default: its place in the list, from 1
     prompt: Text | None = None
-    references: list[Text] = Field(default_factory=list)
+    references: Texts = Field(default_factory=list)
     tests: Text | None = None  # source run after the candidate, for pass_at_k
     metadata: Json = Field(default_factory=dict)
 
@@ -71,7 +71,7 @@ class SftRecord(Schema):
     """A conversation, a prompt with its completion, or plain text."""
 
     id: Name | None = None
-    messages: Annotated[list[Message], Field(min_length=1)] | None = None
+    messages: Annotated[list[Message], Field(fail_fast=True, min_length=1)] | None = None
     prompt: Text | None = None
     completion: Text | None = None
     rationale: Text | None = None  # rendered into <think>…</think> before the answer

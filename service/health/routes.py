@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.engine import is_current
 from service.errors import ApiError
-from service.http.dependencies import CurrentGate, Transaction
+from service.http import space
+from service.http.dependencies import CurrentGate, CurrentSettings, Transaction
 from service.jobs import counters, queue
 
 router = APIRouter(tags=["health"])
@@ -40,8 +41,8 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="The database is reachable, and its schema is ours")
-def readyz(gate: CurrentGate) -> Ready:
+@router.get("/readyz", summary="The database is reachable, its schema ours, and there is room")
+def readyz(gate: CurrentGate, settings: CurrentSettings) -> Ready:
     """503 with the reason where requests could not be answered."""
     try:
         with gate.transaction() as db:
@@ -53,6 +54,7 @@ def readyz(gate: CurrentGate) -> Ready:
         raise ApiError(503, "database_unreachable", "the database does not answer") from None
     if not gate.notices.listening:
         raise ApiError(503, "not_listening", "the connection for notifications is not up yet")
+    space.require(settings)
     return Ready(status="ok", queue={f"{name}:{status}": n for (name, status), n in depth.items()})
 
 

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-from service.jobs.ipc import Answer, Call, Message, Stop, encode, read
+from service.jobs.ipc import Answer, Call, Message, Ready, Stop, encode, read
 from service.processes import dies_with_parent
 
 
@@ -87,13 +87,20 @@ class Child:
     async def _listen(
         self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader
     ) -> None:
-        while isinstance(answer := await read(reader), Answer):
-            self._resolve(answer)
+        ready = False
+        while isinstance(message := await read(reader), Answer | Ready):
+            if isinstance(message, Answer):
+                self._resolve(message)
+            ready = True
         self.kill()  # it may have closed the channel and live on
         status = await process.wait()
         if self._writer is not None:
             self._writer.close()
-        self._resolve(Answer("killed", message=_ending(status)))
+        ending = _ending(status)
+        if ready:
+            self._resolve(Answer("killed", message=ending))
+        else:  # the task cannot be why: it was not read yet
+            self._resolve(Answer("disturbed", message=f"{ending} before it was ready"))
 
     def _resolve(self, answer: Answer) -> None:
         if self._answer is not None and not self._answer.done():

@@ -20,9 +20,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from inference.errors import Cancelled, ReportedError
+from service import faults
 from service.jobs import tasks
 from service.jobs.context import Context, Released, Resources
-from service.jobs.ipc import Answer, Call, Stop, encode, receive
+from service.jobs.ipc import Answer, Call, Ready, Stop, encode, receive
 from service.logs import bind, configure
 from service.settings import get_settings
 
@@ -45,6 +46,7 @@ class Compute:
     def serve(self) -> None:
         """Run calls for as long as the worker lives."""
         threading.Thread(target=self._listen, name="channel", daemon=True).start()
+        self._channel.sendall(encode(Ready()))
         while True:
             call = self._calls.get()
             answer = self._run(call)
@@ -80,6 +82,9 @@ class Compute:
             except Released:
                 return Answer("released")
             except (Exception, SystemExit) as error:  # the worker decides whether to try again
+                if faults.is_outside(error):
+                    log.warning("attempt %d was disturbed: %s", call.attempt, error)
+                    return Answer("disturbed", type(error).__name__, str(error))
                 log.exception("attempt %d failed", call.attempt)
                 permanent = isinstance(error, ReportedError)
                 return Answer("failed", type(error).__name__, str(error), permanent)

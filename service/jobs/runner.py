@@ -8,14 +8,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import AbortReason, JobContext
 
 from service.jobs import sql
 from service.jobs.child import Child
 from service.jobs.ipc import Answer, Call
-from service.jobs.retry import WAIT, GivenUp, Requeue, allowed, is_hook
+from service.jobs.retry import WAIT, GivenUp, Requeue, allowed, is_hook, pause
 from service.jobs.tasks import CANCELLED, FAILED, SAVING
 
+PAUSES = (0.2, 1.0, 3.0)  # seconds between tries of a statement that the database did not run
 GRACE = 10.0  # seconds a task has to stop between two batches, before its process is killed
 
 log = logging.getLogger(__name__)
@@ -95,6 +97,8 @@ class Runner:
         if answer.outcome == "cancelled" or stopped:
             await self._become_hook(context, CANCELLED, {})
             return
+        if answer.outcome == "disturbed":
+            await self._requeue_disturbed(context, answer)
         reason = answer.message
         if answer.outcome == "failed" and not answer.permanent:  # never a stranger's message
             reason = (
@@ -112,13 +116,21 @@ class Runner:
         await _execute(context, sql.FORGIVE_ATTEMPT)
         raise Requeue("the worker was told to end")
 
+    async def _requeue_disturbed(self, context: JobContext, answer: Answer) -> None:
+        """Back to the queue, uncounted, the later the longer the trouble lasts."""
+        rows = await context.app.connector.execute_query_all_async(sql.STARTS, task=context.job.id)
+        wait = max(pause(rows[0]["starts"]), WAIT)
+        log.warning("task %s is tried again in %d s: %s", context.job.id, wait, answer.kind)
+        await _execute(context, sql.FORGIVE_ATTEMPT)
+        raise Requeue(answer.message, wait)
+
     async def _become_hook(
         self, context: JobContext, suffix: str, more: Mapping[str, object]
     ) -> None:
         """Turn the task into its hook and requeue it, where there is such a hook."""
         name = context.job.task_name + suffix
         if name in self.handlers:
-            await _execute(context, sql.BECOME_HOOK, name=name, ids=dict(more))
+            await _execute(context, sql.BECOME_HOOK, name=name, ids=dict(more), attempts=-1)
             raise Requeue(f"to be finished by {name}")
 
 
@@ -136,9 +148,17 @@ async def _check_held(context: JobContext) -> None:
 
 
 async def _execute(context: JobContext, statement: str, **values: object) -> None:
-    """Run a statement about the task."""
+    """Run a statement about the task. Tried some times: an attempt is not to be counted because
+    the database was away for a moment. (When it stays away, the reaper ends this process.)"""
     connector = context.app.connector
-    await connector.execute_query_async(statement, task=context.job.id, **values)
+    for pause_seconds in (*PAUSES, None):
+        try:
+            await connector.execute_query_async(statement, task=context.job.id, **values)
+            return
+        except ConnectorException:
+            if pause_seconds is None:
+                raise
+            await asyncio.sleep(pause_seconds)
 
 
 def _uncancel() -> None:

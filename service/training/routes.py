@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
 from service.errors import ApiError, not_found
+from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.event_stream import STREAMED, EventOut, Events, answer
 from service.http.fields import Limit, Page, page
@@ -20,7 +21,7 @@ from service.training.schemas import CheckpointOut, SeriesOut, TrainingIn, Train
 from service.training.store import TrainingJob
 from service.training.views import curve, view
 
-router = APIRouter(prefix="/v1/training_jobs", tags=["training"])
+router = APIRouter(prefix="/v1/training_jobs", tags=["training"], route_class=BodyRoute)
 
 Order = Literal["asc", "desc"]
 Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
@@ -68,13 +69,14 @@ def get_training_job(job: str, db: Transaction) -> TrainingOut:
 
 @router.post("/{job}/cancel", summary="Stop a job for good, with a checkpoint")
 def cancel_training_job(job: str, db: Transaction) -> TrainingOut:
-    """A running job stops within one optimiser step and leaves a complete checkpoint."""
+    """A running job ends its optimiser step, leaves a complete checkpoint and stops. `error` says
+    so where that step could not be saved."""
     return _ask(db, job, "cancel")
 
 
 @router.post("/{job}/pause", summary="Stop a job for now, with a checkpoint")
 def pause_training_job(job: str, db: Transaction) -> TrainingOut:
-    """A running job stops within one optimiser step; `resume` goes on from there."""
+    """A running job ends its optimiser step, saves and stops; `resume` goes on from there."""
     return _ask(db, job, "pause")
 
 

@@ -284,6 +284,18 @@ def test_a_lone_surrogate(live: Live) -> None:
     assert "surrogate" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("room", ["evaluations", "training_jobs"])
+def test_numbers_of_events_that_no_event_has(live: Live, room: str) -> None:
+    """Beyond what the database's column holds, too."""
+    url = f"{live.base}/v1/{room}/eval_nothing/events"
+    for number in (2**31, 2**63, 10**30, -1):
+        answer = httpx.get(url, params={"after": number})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, "after")
+        answer = httpx.get(url, headers={"Last-Event-ID": str(number)})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, "Last-Event-ID")
+    assert httpx.get(url, params={"after": 2**31 - 1}).status_code == 404
+
+
 def test_outputs_for_unknown_and_for_missing_records(live: Live) -> None:
     records = [{"id": "a", "references": ["x"]}, {"id": "b", "references": ["y"]}]
     made = {"name": "two-records", "records": records}
