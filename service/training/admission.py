@@ -13,6 +13,8 @@ from metrics import find
 from metrics.core.errors import UnknownMetric
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
+from service.datasets.store import Dataset
+from service.db import events
 from service.devices import store as devices
 from service.errors import invalid, of_metric, within
 from service.evaluations.checks import (
@@ -28,6 +30,7 @@ from service.models import store as models
 from service.settings import Settings
 from service.training import memory
 from service.training import store as training
+from service.training.overlap import overlap
 from service.training.schemas import HeldOutIn, TrainingIn
 from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import refusal as unshardable
@@ -52,6 +55,7 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         raise invalid("wrong_kind", message, "dataset")
     _known_rewards(db, settings, trainer, options, dataset.id)
     need = _admitted(db, settings, trainer, options, body, dataset.id)
+    held_out = _held_out(db, body.evaluation, settings)
     id = training.create(
         db,
         method=trainer.name,
@@ -59,11 +63,13 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         models=_models(settings, body, options),
         dataset_id=dataset.id,
         options=options.model_dump(mode="json"),
-        evaluation=_held_out(db, body.evaluation, settings),
+        evaluation=held_out,
         resources=body.resources.model_dump(mode="json"),
     )
     if need is not None:
         training.change(db, id, report={"memory": dict(need)})
+    if held_out is not None:
+        _tell_overlap(db, id, dataset, datasets.require(db, held_out["dataset_id"]))
     queue.defer(db, "train.run", queue="train", job=id)
     return id
 
@@ -97,6 +103,14 @@ def _admitted(
     if refused is not None:
         raise invalid("does_not_fit", refused, "resources")
     return memory.report(need, processes, *holds)
+
+
+def _tell_overlap(db: Connection, job: str, trained: Dataset, held_out: Dataset) -> None:
+    """Held-out samples that are trained on go into the report; if there are any, an event, too."""
+    found = overlap(db, trained, held_out)
+    training.add_to_report(db, job, {"overlap": found})
+    if found["shared"]:
+        events.append(db, job, "overlap", found)
 
 
 def _known_rewards(
