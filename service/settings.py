@@ -90,6 +90,12 @@ class Settings(BaseSettings):
         ge=0,
         description="grace period of training on SIGTERM, in seconds: to end its step and save",
     )
+    stall_seconds: float = Field(
+        default=1800.0,
+        ge=0,
+        description="seconds without progress (a batch measured, a step trained), after which a "
+        "compute process is killed and the metric at work has failed; 0: never",
+    )
     evidence_cache_bytes: int = Field(
         default=4 * GIB, ge=0, description="bytes of the evidence cache on disk; 0 keeps nothing"
     )

@@ -135,6 +135,7 @@ class Closing:
         unit: Ints,
         ids: Sequence[str],
     ) -> Result:
+        self.context.advance()
         return conclude(
             metric,
             found,

@@ -138,6 +138,7 @@ def declared(context: Context, one: Plan) -> BoundMetric:
 def _plan_metric(
     context: Context, one: Plan, samples: list[Sample]
 ) -> dict[str, Mapping[str, Any]]:
+    context.advance()
     try:
         metric = declared(context, one).resolve(samples)
         signature = parts(metric, context.models)

@@ -15,6 +15,7 @@ import queue
 import signal
 import socket
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,9 +24,11 @@ from inference.errors import Cancelled, ReportedError
 from service import faults
 from service.jobs import tasks
 from service.jobs.context import Context, Released, Resources
-from service.jobs.ipc import Answer, Call, Ready, Stop, encode, receive
+from service.jobs.ipc import Advance, Answer, Call, Ready, Stop, encode, receive
 from service.logs import bind, configure
 from service.settings import get_settings
+
+ADVANCE_EVERY = 0.5  # seconds between two messages about progress
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class Compute:
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._cancelled: set[int] = set()  # tasks asked to stop
         self._released: set[int] = set()  # tasks asked to save their state first
+        self._advanced = 0.0  # when the worker was last told of progress
 
     def serve(self) -> None:
         """Run calls for as long as the worker lives."""
@@ -70,12 +74,18 @@ class Compute:
             call.attempt,
             lambda: call.task in self._cancelled,
             lambda: call.task in self._released,
+            self._advance,
         )
+
+        def cancelled() -> bool:
+            self._advance()  # whoever waits for the device does not stall
+            return context.cancelled()
+
         ids = {name: str(value) for name, value in call.ids.items()}
         with bind(queued=str(call.task), task=call.name, **ids):
             try:
                 handler = tasks.handler(call.name, self._handlers)
-                with self._resources.turn.working(context.cancelled):
+                with self._resources.turn.working(cancelled):
                     handler(context, **call.ids)
             except Cancelled:
                 return Answer("cancelled")
@@ -89,6 +99,13 @@ class Compute:
                 permanent = isinstance(error, ReportedError)
                 return Answer("failed", type(error).__name__, str(error), permanent)
         return Answer("done")
+
+    def _advance(self) -> None:
+        now = time.monotonic()
+        if now - self._advanced >= ADVANCE_EVERY:
+            self._advanced = now
+            with suppress(ConnectionError):
+                self._channel.sendall(encode(Advance()))
 
 
 def end_group() -> None:

@@ -1,7 +1,7 @@
 """What a worker and its compute process say to each other: JSON, each after its length in 4 bytes.
 
 The compute process says once that it is Ready. Then the worker sends a Call, and perhaps a Stop
-while it lasts; the compute process sends an Answer.
+while it lasts; the compute process sends Advance messages, and an Answer.
 """
 
 from __future__ import annotations
@@ -41,22 +41,30 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Advance:
+    """The running task has made progress."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """How a call ended; `message` is in words, and for people only when the error is permanent.
 
-    outcome  "killed" is the worker's own word: the compute process ended without an answer;
+    outcome  "killed" and "stalled" are the worker's own words: the compute process ended without
+             an answer, or was killed since it made no progress;
              "disturbed": by a fault of the surroundings, which is no attempt at the task
     kind     the name of the exception's class
     """
 
-    outcome: Literal["done", "cancelled", "released", "failed", "disturbed", "killed"]
+    outcome: Literal["done", "cancelled", "released", "failed", "disturbed", "killed", "stalled"]
     kind: str = ""
     message: str = ""
     permanent: bool = False
 
 
-Message = Ready | Call | Stop | Answer
-KINDS: Mapping[str, type[Message]] = {kind.__name__: kind for kind in (Ready, Call, Stop, Answer)}
+Message = Ready | Call | Stop | Advance | Answer
+KINDS: Mapping[str, type[Message]] = {
+    kind.__name__: kind for kind in (Ready, Call, Stop, Advance, Answer)
+}
 
 
 def encode(message: Message) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from service.jobs import sql
 from service.jobs.child import Child
 from service.jobs.ipc import Answer, Call
 from service.jobs.retry import WAIT, GivenUp, Requeue, allowed, is_hook, pause
-from service.jobs.tasks import CANCELLED, FAILED, SAVING
+from service.jobs.tasks import CANCELLED, FAILED, SAVING, TRIED_AGAIN
 
 PAUSES = (0.2, 1.0, 3.0)  # seconds between tries of a statement that the database did not run
 GRACE = 10.0  # seconds a task has to stop between two batches, before its process is killed
@@ -29,12 +30,14 @@ class Runner:
 
     grace   seconds a task that is asked to stop has, before its process is killed
     saving  seconds for a task that saves its state, when the worker is told to end
+    stall   seconds without progress after which the compute process is killed; 0: never
     """
 
     child: Child
     handlers: Mapping[str, str]
     grace: float = GRACE
     saving: float = 0.0
+    stall: float = 0.0
 
     async def run(self, context: JobContext) -> None:
         """Return when the task is done or was stopped; raise what Procrastinate should record."""
@@ -57,7 +60,9 @@ class Runner:
         stopped = False
         while True:
             try:
-                return await self._wait(call, stopped), stopped
+                if stopped:
+                    return await self._wait_stopped(call), True
+                return await self._wait(call, name), False
             except asyncio.CancelledError:  # Procrastinate's way to say: stop
                 _uncancel()
             if context.abort_reason() is AbortReason.SHUTDOWN:
@@ -78,9 +83,22 @@ class Runner:
         await asyncio.wait({call}, timeout=self.saving)
         return call.done() and call.result().outcome in {"done", "cancelled"}
 
-    async def _wait(self, call: asyncio.Task[Answer], stopped: bool) -> Answer:
-        """The call's answer; after a request to stop its process is killed when it takes long."""
-        await asyncio.wait({call}, timeout=self.grace if stopped else None)
+    async def _wait(self, call: asyncio.Task[Answer], name: str) -> Answer:
+        """The call's answer; its process is killed once it has made no progress for too long."""
+        began = time.monotonic()
+        while not call.done():
+            silent = time.monotonic() - max(self.child.advanced, began)
+            if self.stall and silent >= self.stall:
+                log.error("task %s has stalled: its compute process is killed", name)
+                self.child.kill()
+                await asyncio.shield(call)
+                return _stalled(name, self.stall)
+            await asyncio.wait({call}, timeout=self.stall - silent if self.stall else None)
+        return call.result()
+
+    async def _wait_stopped(self, call: asyncio.Task[Answer]) -> Answer:
+        """The call's answer, after a request to stop; its process is killed when it takes long."""
+        await asyncio.wait({call}, timeout=self.grace)
         if not call.done():
             self.child.kill()
         return await asyncio.shield(call)
@@ -132,6 +150,12 @@ class Runner:
         if name in self.handlers:
             await _execute(context, sql.BECOME_HOOK, name=name, ids=dict(more), attempts=-1)
             raise Requeue(f"to be finished by {name}")
+
+
+def _stalled(name: str, limit: float) -> Answer:
+    reason = f"no progress for {limit:g} s, the limit that ASSAY_STALL_SECONDS sets"
+    permanent = not is_hook(name) and name not in TRIED_AGAIN
+    return Answer("stalled", message=reason, permanent=permanent)
 
 
 async def _check_held(context: JobContext) -> None:

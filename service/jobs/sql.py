@@ -50,6 +50,17 @@ DEPTH = text(
     """
 )
 
+# How long the oldest waiting task of each queue has waited, in seconds
+OLDEST = text(
+    """
+    SELECT queue_name, extract(epoch FROM now() - min(event.at))::float AS seconds
+      FROM procrastinate_jobs task
+      JOIN procrastinate_events event ON event.job_id = task.id AND event.type = 'deferred'
+     WHERE status = 'todo'
+     GROUP BY 1
+    """
+)
+
 # The task that waits with this queueing lock, of which there is one at most
 WAITING = text(
     "SELECT id FROM procrastinate_jobs WHERE queueing_lock = :queueing_lock AND status = 'todo'"

@@ -81,6 +81,7 @@ def _watch(context: Context, requests: Sequence[str]) -> Callable[[int], None]:
 
     def look(_: int) -> None:
         nonlocal looked
+        context.advance()
         if time.monotonic() - looked < EVERY_SECONDS:
             return
         with context.engine.connect() as db:

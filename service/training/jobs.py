@@ -110,6 +110,7 @@ def _take(context: Context, job: str, turn: TrainingTurn) -> None:
             return queue.idle(db, policy.SCORING)
 
     def unwanted() -> bool:
+        context.advance()  # a job that waits for its turn does not stall
         if context.released():
             raise Released
         if context.cancelled():

@@ -106,6 +106,21 @@ def cut_off(context: Context, name: str) -> None:
     note(context, "done", name, f"attempt {context.attempt}")
 
 
+def stuck(context: Context, name: str) -> None:
+    """Gets nowhere."""
+    note(context, "begun", name)
+    time.sleep(120)
+
+
+def steady(context: Context, name: str) -> None:
+    """Takes six seconds, and is never still for long."""
+    note(context, "begun", name)
+    for _ in range(30):
+        time.sleep(0.2)
+        context.advance()
+    note(context, "done", name)
+
+
 def deaf(context: Context, name: str) -> None:
     """One long call in C that holds the interpreter's lock."""
     note(context, "begun", name)
@@ -156,6 +171,8 @@ HANDLERS = {
         fifth,
         cramped,
         cut_off,
+        stuck,
+        steady,
         deaf,
         deadly,
         segfault,
