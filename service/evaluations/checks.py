@@ -44,7 +44,7 @@ def bound_metrics(
             raise of_metric(error, f"metrics[{index}]") from None
         for name in names:
             models.require(db, settings, name, f"metrics[{index}].params.model")
-        bound.append(RequestedMetric(metric, MetricRequest(one.name, one.params)))
+        bound.append(RequestedMetric(metric, MetricRequest(metric.name, one.params)))
     return bound
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from metrics.core.names import hint
 from metrics.core.packing import unpack
-from metrics.core.registry import hint
 from metrics.core.result import Result
 from metrics.core.rows import Ints
 from service.datasets import store as datasets

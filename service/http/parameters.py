@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from metrics.core.registry import hint
+from metrics.core.names import hint
 from service.errors import invalid
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -161,4 +162,5 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
             message = f"no metric of the evaluation has a score {name!r}: {', '.join(names)}"
             raise invalid("unknown_score", message, f"evaluation.{at}")
     stored = asked.model_dump(mode="json")
+    stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}
