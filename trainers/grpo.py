@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from trainers.job.declaration import WITH_PROMPTS, Trainer
-from trainers.job.footprint import Batch, Footprint, completion_tokens
+from trainers.job.footprint import Batch, Footprint, a_rollout, completion_tokens
 from trainers.job.options import RewardedOptions
 from trainers.job.run import Run
 
@@ -221,5 +221,10 @@ TRAINER = Trainer(
     train=train,
     sequences=(("prompt",),),
     objective_series=("reward",),
-    footprint=Footprint(reference=reference, positions=positions, written=completion_tokens),
+    footprint=Footprint(
+        reference=reference,
+        positions=positions,
+        written=completion_tokens,
+        generated=a_rollout,
+    ),
 )

@@ -51,7 +51,13 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from trainers.job.declaration import WITH_PROMPTS, Trainer
-from trainers.job.footprint import Footprint, a_reference, chunked_positions, completion_tokens
+from trainers.job.footprint import (
+    Footprint,
+    a_reference,
+    a_rollout_in_parts,
+    chunked_positions,
+    completion_tokens,
+)
 from trainers.job.options import RewardedOptions
 from trainers.learning.processes import total
 from trainers.learning.statistics import Series, moments, prediction
@@ -328,6 +334,10 @@ TRAINER = Trainer(
     sequences=(("prompt",),),
     objective_series=("reward",),
     footprint=Footprint(
-        reference=a_reference, learners=2, positions=chunked_positions, written=completion_tokens
+        reference=a_reference,
+        learners=2,
+        positions=chunked_positions,
+        written=completion_tokens,
+        generated=a_rollout_in_parts,
     ),
 )

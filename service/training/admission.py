@@ -101,7 +101,7 @@ def _admitted(
     holds = (device.name, device.memory_bytes, device.scoring_bytes)
     processes = body.resources.processes
     refused = memory.refusal(need, options, processes, *holds)
-    if refused is not None:
+    if refused is not None and not body.resources.ignore_memory_estimate:
         raise invalid("does_not_fit", refused, "resources")
     return memory.report(need, processes, *holds)
 

@@ -70,6 +70,7 @@ def refusal(
         f"{need.tokens} tokens), and {device} has {memory / GB:.1f} GB{_less(memory, kept)}. "
         f"What helps: {advice(need, options)}"
         f"{'; less kept for scoring (ASSAY_MODEL_MEMORY_BYTES, ASSAY_DEVICE_SHARING)' * bool(kept)}"
+        "; or, where you know better, resources.ignore_memory_estimate"
     )
 
 
@@ -88,7 +89,8 @@ def report(
 
 
 def fits(context: Context, db: Connection, row: TrainingJob) -> bool:
-    """The estimate goes into the job's report; a job that does not fit fails.
+    """The estimate goes into the job's report; a job that does not fit fails, unless it asks for
+    the estimate to be ignored.
 
     The caller holds the row's lock. Where the model's files are not here yet, nothing is known,
     and nothing refused.
@@ -106,7 +108,7 @@ def fits(context: Context, db: Connection, row: TrainingJob) -> bool:
     if device.memory is None:
         return True
     message = refusal(need, options, row.processes, device.device, device.memory, device.kept)
-    if message is None:
+    if message is None or row.resources.get("ignore_memory_estimate"):
         return True
     error = {"code": "does_not_fit", "message": message, "param": "resources"}
     training.finish(db, row.id, "failed", {"error": error}, error)

@@ -39,6 +39,11 @@ class ResourcesIn(Schema):
         description="Share weights, gradients and the optimiser's state among the processes; `{}` "
         "is enough. null: each process holds all of them (DDP). Not for ppo.",
     )
+    ignore_memory_estimate: bool = Field(
+        default=False,
+        description="Run the job even where the estimate of its memory says that it does not fit; "
+        "the estimate stands in the report all the same.",
+    )
 
 
 class TrainingIn(Schema):

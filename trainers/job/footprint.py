@@ -33,7 +33,7 @@ def a_reference(options: Options) -> bool:
 
 
 def nothing_written(options: Options) -> int:
-    """Sequences are as the dataset has them."""
+    """Sequences are as the dataset has them: no tokens, and no completions."""
     return 0
 
 
@@ -57,6 +57,16 @@ def completion_tokens(options: RewardedOptions) -> int:
     return options.max_completion_length
 
 
+def a_rollout(options: RewardedOptions) -> int:
+    """All completions of a rollout are written at once."""
+    return options.rollout_size
+
+
+def a_rollout_in_parts(options: RewardedOptions) -> int:
+    """As `trainers.learning.rollouts` writes them."""
+    return options.rollout_size // options.gradient_accumulation_steps
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footprint(Generic[O_contra]):
     """What is in memory besides the model that is trained, its gradients and its optimiser.
@@ -65,9 +75,11 @@ class Footprint(Generic[O_contra]):
     learners   models of that size that are trained: 2 with a value model
     positions  where logits stand in memory at once
     written    tokens that the policy may write behind a record's own
+    generated  completions that are written at once
     """
 
     reference: Callable[[O_contra], bool] = no_reference
     learners: int = 1
     positions: Callable[[O_contra, Batch], int] = all_positions
     written: Callable[[O_contra], int] = nothing_written
+    generated: Callable[[O_contra], int] = nothing_written

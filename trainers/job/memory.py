@@ -10,10 +10,15 @@ with LoRA in bfloat16, else 4), in bytes:
     optimizer     8 T             Adam's two moments
     reference     P b             a frozen copy, where the method keeps one; none with LoRA
     value_model   4 P or 4 A      where two models learn
-    activations   a B S L (16 D + 5 F + 3 H S)    kept for the backward pass, of each that learns
+    activations   a B S L (16 D + 5 F)    kept for the backward pass, of each that learns
                                   a: 4, in bfloat16 3, since norms and sums stay in float32
+    scores        3 a B S² H L    of attention, where logits are capped (Gemma 2): elsewhere
+                                  PyTorch's fused attention keeps none
+    mask          5 B S²          of padding and order, as truth values and as numbers
     logits        12 N V          logits, their float32 copy or softmax, their gradient; N: the
                                   positions where they stand at once, at most B S
+    cache         4 (2 G S L K)   keys and values of G completions written at once, K wide; what of
+                                  it exceeds activations and logits, which come afterwards
     rewards       4 R             R parameters of the models that are rewards
     process       0.5 GB          Python, torch and its kernels
 
@@ -26,13 +31,13 @@ in bfloat16, else 4), what is whole for a while comes to
     gathered      g U + 4 G       U: E + 2 (P − E) / L, two layers at a time; P where they stay
                                   G: E + 2 (P − E) / L, gradients; under LoRA 0
     reference     P b / n + g P   TRL gathers all of it at once
-    activations   with activation_checkpointing: a B S (L D + 16 D + 5 F + 3 H S)
+    activations   with activation_checkpointing: a B S (L D + 16 D + 5 F)
+    scores        with activation_checkpointing: 3 a B S² H
 
 S is max_length, or what the longest record can come to, at two bytes of text a token: an upper
 bound, since English has about four. So this is a bound for the worst batch rather than a guess at
-the usual one. Not counted: what an allocator wastes, and the cache of keys while a policy
-generates, which is smaller than the activations of a step; and that every process reads all weights
-into the machine's memory before they are sharded.
+the usual one. Not counted: what an allocator wastes; and that every process reads all weights into
+the machine's memory before they are sharded.
 
 Accuracy, by the peak of real processes on a CPU (resident memory, the weights' file included), of
 SmolLM2-135M with LoRA and 4 pairs of at most 109 tokens: reward 3.2 GB, for 3.2 estimated at that
@@ -73,6 +78,8 @@ class Shape:
     heads: int
     vocabulary: int
     context: int
+    cached: int = 0  # numbers of a token that a layer caches: keys and values
+    capped: bool = False  # attention's logits, which fused kernels do not do
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,8 @@ def shape_of(folder: Path) -> Shape:
     for path in sorted(folder.glob("*.safetensors")):
         sizes |= _header(path)
     width = _first(config, "hidden_size", "n_embd", "d_model")
+    heads = _first(config, "num_attention_heads", "n_head", default=1)
+    groups = _first(config, "num_key_value_heads", default=heads)
     return Shape(
         parameters=sum(_count(size) for size in sizes.values()),
         matrices=tuple(
@@ -102,9 +111,11 @@ def shape_of(folder: Path) -> Shape:
         layers=_first(config, "num_hidden_layers", "n_layer", "num_layers"),
         width=width,
         feed_forward=_first(config, "intermediate_size", "n_inner", "ffn_dim", default=4 * width),
-        heads=_first(config, "num_attention_heads", "n_head", default=1),
+        heads=heads,
         vocabulary=_first(config, "vocab_size"),
         context=_first(config, "max_position_embeddings", "n_positions", "n_ctx", default=1 << 30),
+        cached=2 * groups * _first(config, "head_dim", default=width // heads),
+        capped=bool(config.get("attn_logit_softcapping")),
     )
 
 
@@ -131,8 +142,6 @@ def estimate(
     learners = footprint.learners
     reference = not lora and footprint.reference(options)
     tokens = _tokens(options, shape, longest, footprint.written(options))
-    rows = options.batch_size * max(len(trainer.sequences), 1)
-    positions = footprint.positions(options, Batch(rows, tokens, shape.vocabulary))
     passing = (2 if half else 4) if fsdp else 0
     parts = {
         "weights": frozen // shares,
@@ -142,8 +151,7 @@ def estimate(
         "reference": frozen // shares + passing * shape.parameters if reference else 0,
         "value_model": 4 * trained * (learners - 1),
         "gathered": _gathered(shape, fsdp, passing, gradients=not lora) if fsdp else 0,
-        "activations": (3 if half else 4) * rows * tokens * _kept(shape, tokens, fsdp) * learners,
-        "logits": 12 * shape.vocabulary * positions,
+        **_passes(trainer, options, shape, tokens, fsdp),
         "rewards": 4 * reward_parameters,
         "process": PROCESS,
     }
@@ -153,7 +161,8 @@ def estimate(
 
 def advice(estimate: Estimate, options: Options) -> str:
     """Options that would make the job smaller, those of the larger part first."""
-    batch = estimate.parts.get("activations", 0) + estimate.parts.get("logits", 0)
+    of_passes = ("activations", "scores", "mask", "logits", "cache")
+    batch = sum(estimate.parts.get(name, 0) for name in of_passes)
     of_batch = "a smaller batch_size with more gradient_accumulation_steps, or a smaller max_length"
     of_model = [] if options.adapter else ["lora"]
     if options.dtype == "float32":
@@ -163,10 +172,33 @@ def advice(estimate: Estimate, options: Options) -> str:
     return f"{first}; {second}"
 
 
-def _kept(shape: Shape, tokens: int, fsdp: Fsdp | None) -> int:
-    """Numbers that the forward pass keeps of a token for the backward pass."""
-    layer = 16 * shape.width + 5 * shape.feed_forward + 3 * shape.heads * tokens
-    if fsdp and fsdp.activation_checkpointing:
+def _passes(
+    trainer: AnyTrainer, options: Options, shape: Shape, tokens: int, fsdp: Fsdp | None
+) -> dict[str, int]:
+    """What a batch takes, as it is passed forward and back, or written."""
+    footprint = trainer.footprint
+    rows = options.batch_size * max(len(trainer.sequences), 1)
+    number = (3 if options.dtype == "bfloat16" else 4) * footprint.learners
+    again = fsdp is not None and fsdp.activation_checkpointing
+    squares = shape.heads * (1 if again else shape.layers) * shape.capped
+    activations = number * rows * tokens * _kept(shape, again)
+    positions = footprint.positions(options, Batch(rows, tokens, shape.vocabulary))
+    logits = 12 * shape.vocabulary * positions
+    cache = 4 * footprint.generated(options) * tokens * shape.layers * shape.cached
+    return {
+        "activations": activations,
+        "scores": number * 3 * rows * tokens**2 * squares,
+        "mask": 5 * rows * tokens**2,
+        "logits": logits,
+        "cache": max(cache - activations - logits, 0),
+    }
+
+
+def _kept(shape: Shape, again: bool) -> int:
+    """Numbers that the forward pass keeps of a token for the backward pass; `again`: layers are
+    computed again there."""
+    layer = 16 * shape.width + 5 * shape.feed_forward
+    if again:
         return layer + shape.layers * shape.width
     return layer * shape.layers
 

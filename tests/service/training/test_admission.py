@@ -92,6 +92,17 @@ def test_the_worker_looks_at_its_own_device(assay: Client, engine: Engine) -> No
     assert told["bytes"] == sum(told["parts"].values()) > told["device_bytes"]
 
 
+def test_an_estimate_may_be_ignored(assay: Client) -> None:
+    """At POST and by the worker, which tries: its passes are of the whole dataset at most."""
+    resources = {"ignore_memory_estimate": True}
+    options = HUGE | {"max_steps": 1}
+    job = start(assay, "sft", options=options, evaluation=None, resources=resources)
+    done = finished(assay, job)
+    assert (done["status"], done["error"]) == ("succeeded", None)
+    told = done["report"]["memory"]
+    assert told["bytes"] > told["device_bytes"]
+
+
 def test_processes_share_the_memory_of_a_cpu(assay: Client, engine: Engine) -> None:
     from tests.trainers.job.test_memory import SHAPE
     from trainers import parse

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def test_full_fine_tuning_by_hand() -> None:
         "weights": 4000,
         "gradients": 4000,
         "optimizer": 8000,
-        "activations": 4 * 4 * 100 * 2 * (16 * 64 + 5 * 128 + 3 * 4 * 100),
+        "activations": 4 * 4 * 100 * 2 * (16 * 64 + 5 * 128),
+        "mask": 5 * 4 * 100**2,
         "logits": 12 * 600 * 4 * 100,
         "process": PROCESS,
     }
@@ -91,7 +93,7 @@ def test_shares_and_what_is_whole_for_a_while() -> None:
     kept = parts("dpo", Fsdp(reshard_after_forward=False, activation_checkpointing=True))
     assert kept["gathered"] == 4 * 1_000_000 + 4 * (ends + two_layers)
     assert kept["reference"] == 1_000_000 + 4 * 1_000_000
-    once = 16 * 64 + 5 * 128 + 3 * 4 * 100
+    once = 16 * 64 + 5 * 128
     assert kept["activations"] == 4 * 8 * 100 * (10 * 64 + once)
     adapted = parts("dpo", Fsdp(), lora=True, dtype="bfloat16")
     assert adapted["weights"] == 2 * 1_000_000 // 4
@@ -107,70 +109,70 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 GOLDEN = {  # bytes, of all OPTIONS without and with the longest record known, then sharded
     "sft": [
-        51280375968,
-        15771231648,
-        49660482464,
-        14151338144,
-        38443258912,
-        11091815392,
-        4363682400,
-        4363682400,
-        50155157808,
-        38364439084,
-        8685079960,
-        7188728928,
+        24143229088,
+        11335503168,
+        22523335584,
+        9715609664,
+        18100884512,
+        7766732992,
+        3927182400,
+        3927182400,
+        23018010928,
+        18022064684,
+        7821053336,
+        6551194720,
     ],
     "reward": [
-        90237071520,
-        24975465120,
-        88617178016,
-        23355571616,
-        66452821024,
-        17506616224,
-        5359572000,
-        5359572000,
-        89111853360,
-        66374001196,
-        5879090584,
-        3876277344,
+        35962777760,
+        16104008160,
+        34342884256,
+        14484114656,
+        25768072224,
+        10856451424,
+        4486572000,
+        4486572000,
+        34837559600,
+        25689252396,
+        4151037336,
+        2601208928,
     ],
     "dpo": [
-        100440747936,
-        29422459296,
-        98280854432,
-        27262565792,
-        76116497440,
-        21413610400,
-        6607360800,
-        6607360800,
-        99450529776,
-        76037677612,
-        16217767000,
-        13539953760,
+        46166454176,
+        20551002336,
+        44006560672,
+        18391108832,
+        35431748640,
+        14763445600,
+        5734360800,
+        5734360800,
+        45176236016,
+        35352928812,
+        14489713752,
+        12264885344,
     ],
     "grpo": [
-        48196497312,
-        26910958752,
-        46036603808,
-        24751065248,
-        34819380256,
-        18855226336,
-        4851777888,
-        4851777888,
-        47206279152,
-        34740560428,
-        5736201304,
-        3564850272,
+        21059350432,
+        15293426752,
+        18899456928,
+        13133533248,
+        14477005856,
+        10146566336,
+        4415277888,
+        4415277888,
+        20069132272,
+        14398186028,
+        4872174680,
+        2927316064,
     ],
     "ppo": [
-        93138201504,
-        38372513184,
-        88818414496,
-        34052726176,
-        66653967392,
-        25579701152,
-        8260701984,
-        8260701984,
+        38821964704,
+        23155537984,
+        34502177696,
+        18835750976,
+        25927275552,
+        14169907392,
+        7386801984,
+        7386801984,
     ],
 }
 
@@ -193,6 +195,34 @@ def test_no_byte_has_changed(method: str) -> None:
         for options in (parsed[0], parsed[2])
     ]
     assert sizes == GOLDEN[method]
+
+
+def test_attention_keeps_its_scores_only_where_they_are_capped() -> None:
+    """Fused attention keeps none: what a longer sequence takes grows as its length, not faster."""
+    short, long = (found("sft", LARGE, batch_size=1, max_length=s).parts for s in (1024, 4096))
+    assert "scores" not in short
+    assert long["activations"] == 4 * short["activations"]
+    capped = replace(LARGE, capped=True)
+    kept = found("sft", capped, batch_size=2, max_length=1024).parts
+    assert kept["scores"] == 3 * 4 * 2 * 1024**2 * 9 * 30
+
+
+def test_smollm2_with_lora_is_admitted_where_it_fits() -> None:
+    """20.1 GB was estimated at 2,048 tokens, and a real process had 7.0."""
+    said = [found("sft", LARGE, lora=True, batch_size=1, max_length=s) for s in (2048, 4096)]
+    assert said[0].bytes == pytest.approx(7.0e9, rel=0.25)
+    assert said[1].bytes < 16e9
+
+
+def test_what_is_written_at_once_has_a_cache() -> None:
+    shape = replace(LARGE, cached=2 * 3 * 64)
+    once = found("grpo", shape, batch_size=2, num_generations=2, max_length=512).parts
+    assert "cache" not in once  # activations, which come later, are more
+    more = {"batch_size": 2, "gradient_accumulation_steps": 128, "max_length": 512}
+    parts = found("grpo", shape, num_generations=2, **more).parts
+    rest = parts["activations"] + parts["logits"]
+    assert parts["cache"] == 4 * 256 * 512 * 30 * 384 - rest > 0
+    assert "cache" not in found("ppo", shape, num_minibatches=1, **more).parts  # in parts
 
 
 def test_short_records_need_less_than_max_length() -> None:
@@ -218,6 +248,7 @@ def test_the_shape_is_read_from_the_files(tiny_language_model: Path) -> None:
     shape = shape_of(tiny_language_model)
     assert shape.parameters == sum(one.numel() for one in model.parameters())
     assert (shape.layers, shape.width, shape.feed_forward, shape.heads) == (2, 64, 128, 4)
+    assert (shape.cached, shape.capped) == (2 * 2 * 16, False)
     assert len(shape.matrices) == 2 * 7
 
 
