@@ -17,6 +17,7 @@ from inference.errors import ReportedError
 
 TYPES = {
     401: "authentication_error",
+    403: "permission_error",
     404: "not_found_error",
     409: "conflict_error",
     410: "gone_error",

@@ -18,6 +18,7 @@ from service.errors import invalid
 from service.http.dependencies import CurrentGate, UnboundKey
 from service.http.fields import DatasetName
 from service.http.idempotency import Created
+from service.http.middleware import FILE_TYPES
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -30,9 +31,11 @@ SPOOLED = 16 * 1024**2  # bytes kept in memory before the upload goes to a file
     summary="Make a version of a dataset from a file",
     openapi_extra={
         "requestBody": {
+            "required": True,
             "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            }
+                kind.decode(): {"schema": {"type": "string", "format": "binary"}}
+                for kind in sorted(FILE_TYPES)
+            },
         }
     },
 )
@@ -45,7 +48,8 @@ async def upload_dataset(
     format: Annotated[Format, Query(description="of the body")],
     kind: Annotated[Kind, Query()] = "eval",
 ) -> DatasetOut:
-    """The body is the file: `curl --data-binary @news.jsonl '…/upload?name=news&format=jsonl'`.
+    """The body is the file:
+    `curl --data-binary @news.jsonl -H 'content-type: application/octet-stream' '…/upload?…'`.
 
     Columns are a record's fields: id, prompt, references (a JSON list, or one text), tests; every
     other column of a CSV or Parquet file goes into the metadata. All rows are checked before

@@ -25,7 +25,9 @@ ROWS: list[dict[str, Any]] = [
 
 def upload(live: Live, content: bytes, name: str, format_: str) -> httpx.Response:
     query = {"name": name, "format": format_}
-    return httpx.post(f"{live.base}/v1/datasets/upload", content=content, params=query)
+    headers = {"content-type": "application/octet-stream"}
+    url = f"{live.base}/v1/datasets/upload"
+    return httpx.post(url, content=content, params=query, headers=headers)
 
 
 def jsonl() -> bytes:
