@@ -65,6 +65,15 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         default=4 * GIB, gt=0, description="bytes of an uploaded file; a larger one gets 413"
     )
+    max_upload_rows: int = Field(
+        default=2_000_000, gt=0, description="rows of an uploaded file; a larger one gets 413"
+    )
+    max_upload_decoded_bytes: int = Field(
+        default=4 * GIB,
+        gt=0,
+        description="bytes of an uploaded file's rows as JSON, however small it is compressed; a "
+        "larger one gets 413",
+    )
     shard_size: int = Field(default=2048, gt=0, description="samples in a shard")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")
     level: float = Field(default=0.95, gt=0, lt=1, description="nominal coverage of an interval")

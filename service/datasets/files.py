@@ -11,10 +11,13 @@ import orjson
 
 from service.datasets.schemas import KINDS
 from service.errors import ApiError
+from service.http.json_reader import WINDOW, Reader
 
 Format = Literal["jsonl", "csv", "parquet"]
 
-csv.field_size_limit(64 * 1024**2)  # a prompt may be a book: the default is 128 KiB
+LONGEST_LINE = 64 * 1024**2  # bytes: a prompt may be a book, and is read as a whole
+
+csv.field_size_limit(LONGEST_LINE)  # the default is 128 KiB
 
 LISTS = ("references", "messages")  # may hold a JSON list; any other value is a list of one
 
@@ -30,12 +33,12 @@ def rows(source: IO[bytes], format_: Format, kind: str) -> Iterator[dict[str, An
 
 
 def _jsonl(source: IO[bytes]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(source, 1):
+    for number, line in enumerate(_lines(source), 1):
         if not line.strip():
             continue
         try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+            row = orjson.loads(line) if len(line) <= WINDOW else Reader(line.decode()).whole()
+        except (ValueError, RecursionError) as error:
             raise _unreadable(f"line {number} is not valid JSON: {error}") from None
         if not isinstance(row, dict):
             raise _unreadable(f"line {number} is not a JSON object")
@@ -44,7 +47,7 @@ def _jsonl(source: IO[bytes]) -> Iterator[dict[str, Any]]:
 
 def _csv(source: IO[bytes]) -> Iterator[dict[str, Any]]:
     def lines() -> Iterator[str]:
-        for number, line in enumerate(source, 1):
+        for number, line in enumerate(_lines(source), 1):
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError:
@@ -57,15 +60,33 @@ def _csv(source: IO[bytes]) -> Iterator[dict[str, Any]]:
         raise _unreadable(f"not valid CSV: {error}") from None
 
 
+def _lines(source: IO[bytes]) -> Iterator[bytes]:
+    number = 0
+    while line := source.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            message = f"line {number} has over {LONGEST_LINE} bytes, the most that a line may have"
+            raise ApiError(413, "line_too_long", message)
+        yield line
+
+
 def _parquet(source: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """Row by row, texts as places in dictionaries until then: a page of a few bytes may stand for
+    gigabytes of rows."""
     import pyarrow as arrow
     from pyarrow import parquet
 
     try:
-        for batch in parquet.ParquetFile(source).iter_batches(1024):
-            for row in batch.to_pylist():
-                yield {key: value for key, value in row.items() if value is not None}
-    except (arrow.ArrowInvalid, OSError) as error:
+        schema = parquet.ParquetFile(source).schema
+        leaves = [schema.column(at) for at in range(len(schema))]
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        source.seek(0)
+        for batch in parquet.ParquetFile(source, read_dictionary=texts).iter_batches(1024):
+            columns = list(zip(batch.schema.names, batch.columns, strict=True))
+            for index in range(batch.num_rows):
+                row = {name: column[index].as_py() for name, column in columns}
+                yield {name: value for name, value in row.items() if value is not None}
+    except (arrow.ArrowException, ValueError, OSError) as error:
         raise _unreadable(f"not valid Parquet: {error}") from None
 
 

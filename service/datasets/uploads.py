@@ -14,15 +14,14 @@ from service.datasets import store as datasets
 from service.datasets.files import Format, rows
 from service.datasets.routes import view
 from service.datasets.schemas import DatasetOut, Kind, checked
+from service.datasets.staging import SPOOLED, Staged
 from service.errors import invalid
-from service.http.dependencies import CurrentGate, UnboundKey
+from service.http.dependencies import CurrentGate, CurrentSettings, UnboundKey
 from service.http.fields import DatasetName
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
-
-SPOOLED = 16 * 1024**2  # bytes kept in memory before the upload goes to a file
 
 
 @router.post(
@@ -43,6 +42,7 @@ async def upload_dataset(
     request: Request,
     response: Response,
     gate: CurrentGate,
+    settings: CurrentSettings,
     key: UnboundKey,
     name: Annotated[DatasetName, Query()],
     format: Annotated[Format, Query(description="of the body")],
@@ -56,17 +56,18 @@ async def upload_dataset(
     anything is stored, and the first twenty errors are told by row and field.
     """
     body = hashlib.sha256(str(request.query_params).encode())
-    with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as spooled:
+    with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as spooled, Staged() as staged:
         async for chunk in request.stream():
             body.update(chunk)
             await run_in_threadpool(spooled.write, chunk)
+        spooled.seek(0)
+        content = checked(rows(spooled, format, kind), kind)
+        await run_in_threadpool(staged.fill, content, settings)
+        if not staged:
+            raise invalid("empty_file", "the file has no rows")
 
         def create(db: Connection) -> Created[DatasetOut]:
-            spooled.seek(0)
-            content = checked(rows(spooled, format, kind), kind)
-            if not content:
-                raise invalid("empty_file", "the file has no rows")
-            dataset, new = datasets.put(db, name, kind, content)
+            dataset, new = datasets.put(db, name, kind, staged)
             return Created(view(dataset), 201 if new else 200)
 
         bound = key.bound(body.digest())
