@@ -21,6 +21,7 @@ from service.evaluations import routes as evaluations
 from service.health import routes as health
 from service.http.gate import Gate
 from service.http.middleware import Bodies, Requests
+from service.http.origins import Origins
 from service.http.parameters import known_parameters
 from service.leaderboards import comparisons
 from service.leaderboards import routes as leaderboards
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.registry = CollectorRegistry()
     app.add_middleware(Bodies, settings=settings)
+    app.add_middleware(Origins, settings=settings)
     app.add_middleware(Requests, registry=app.state.registry)
     install(app)
     for resource in (

@@ -19,6 +19,7 @@ from service.field_names import told
 
 TYPES = {
     401: "authentication_error",
+    403: "permission_error",
     404: "not_found_error",
     409: "conflict_error",
     410: "gone_error",

@@ -16,6 +16,7 @@ MIB = 1024**2
 GIB = 1024**3
 
 Paths = Annotated[tuple[Path, ...], NoDecode]
+Names = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -31,6 +32,12 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address that the API listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="0 picks a free one")
+    trusted_hosts: Names = Field(
+        default=(),
+        description="names under which the service is reached, separated by commas: "
+        "`assay.example.org`, `*.example.org`, `*` for any. Always trusted: addresses, names "
+        "without a dot, names below `localhost` and `internal`, and ASSAY_HOST",
+    )
     workers: str = Field(
         default="auto",
         description="devices, one worker each: `auto`, or `cpu`, `cuda:0,cuda:1`, `cpu,cpu`",
@@ -63,6 +70,15 @@ class Settings(BaseSettings):
         ge=0,
         description="bytes to keep free in data_dir, and on the disk of the embedded database: "
         "with less, POSTs that create get 503 and /readyz says why; 0 turns this off",
+    )
+    max_upload_rows: int = Field(
+        default=2_000_000, gt=0, description="rows of an uploaded file; a larger one gets 413"
+    )
+    max_upload_decoded_bytes: int = Field(
+        default=4 * GIB,
+        gt=0,
+        description="bytes of an uploaded file's rows as JSON, however small it is compressed; a "
+        "larger one gets 413",
     )
     shard_size: int = Field(default=2048, gt=0, description="samples in a shard")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")
@@ -106,6 +122,13 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         default="auto", description="auto: text on a terminal, one JSON object a line elsewhere"
     )
+
+    @field_validator("trusted_hosts", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
 
     @field_validator("model_roots", "metric_roots", mode="before")
     @classmethod

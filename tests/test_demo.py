@@ -69,7 +69,7 @@ def test_slips_spoil_as_many_programs_as_they_say() -> None:
 
 def test_the_pairs_are_sound_and_half_russian() -> None:
     pairs, held_out = read_records("manners/pairs"), read_records("manners/held-out")
-    kept = checked(pairs, "preference")
+    kept = list(checked(pairs, "preference"))
     assert sum(one["metadata"]["lang"] == "ru" for one in kept) * 2 == len(kept)
     assert {one["metadata"]["lang"] for one in held_out} == {"en", "ru"}
     assert not {one["prompt"] for one in pairs} & {one["prompt"] for one in held_out}

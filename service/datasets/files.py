@@ -13,10 +13,13 @@ import orjson
 from service.datasets import columns
 from service.datasets.schemas import KINDS
 from service.errors import ApiError
+from service.http.json_reader import WINDOW, Reader
 
 Format = Literal["jsonl", "csv", "parquet"]
 
-csv.field_size_limit(64 * 1024**2)  # a prompt may be a book: the default is 128 KiB
+LONGEST_LINE = 64 * 1024**2  # bytes: a prompt may be a book, and is read as a whole
+
+csv.field_size_limit(LONGEST_LINE)  # the default is 128 KiB
 
 DELIMITERS = ",;\t|"  # of CSV; the header tells which
 
@@ -45,12 +48,12 @@ def rows(
 
 
 def _jsonl(source: IO[bytes]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(source, 1):
+    for number, line in enumerate(_lines(source), 1):
         if not line.strip():
             continue
         try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+            row = orjson.loads(line) if len(line) <= WINDOW else Reader(line.decode()).whole()
+        except (ValueError, RecursionError) as error:
             raise _unreadable(f"line {number} is not valid JSON: {error}") from None
         if not isinstance(row, dict):
             raise _unreadable(f"line {number} is not a JSON object")
@@ -61,7 +64,7 @@ Table = tuple[list[str], Iterator[dict[str, Any]]]  # names of the columns, rows
 
 
 def _csv(source: IO[bytes], mapping: Mapping[str, str], kind: str) -> Table:
-    lines = _lines(source)
+    lines = _texts(source)
     first = next(lines, "")
     known = {*mapping, *columns.fields_of(kind)}
     reader = csv.DictReader(chain([first], lines), strict=True, delimiter=_delimiter(first, known))
@@ -79,12 +82,22 @@ def _csv(source: IO[bytes], mapping: Mapping[str, str], kind: str) -> Table:
         raise _unreadable(f"not valid CSV: {error}") from None
 
 
-def _lines(source: IO[bytes]) -> Iterator[str]:
-    for number, line in enumerate(source, 1):
+def _texts(source: IO[bytes]) -> Iterator[str]:
+    for number, line in enumerate(_lines(source), 1):
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
             raise _unreadable(f"line {number} is not UTF-8") from None
+
+
+def _lines(source: IO[bytes]) -> Iterator[bytes]:
+    number = 0
+    while line := source.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            message = f"line {number} has over {LONGEST_LINE} bytes, the most that a line may have"
+            raise ApiError(413, "line_too_long", message)
+        yield line
 
 
 def _delimiter(head: str, known: Collection[str]) -> str:
@@ -101,21 +114,32 @@ def _delimiter(head: str, known: Collection[str]) -> str:
 
 
 def _parquet(source: IO[bytes]) -> Table:
+    """Row by row, texts as places in dictionaries until then: a page of a few bytes may stand for
+    gigabytes of rows."""
     import pyarrow as arrow
     from pyarrow import parquet
+
+    # of pyarrow, and of what a value cannot become: a date of Python's, a time zone, a text
+    wrong = (arrow.ArrowException, ValueError, OverflowError, LookupError, OSError)
 
     def read() -> Iterator[dict[str, Any]]:
         try:
             for batch in file.iter_batches(1024):
-                for row in batch.to_pylist():
-                    yield {key: value for key, value in row.items() if value is not None}
-        except (arrow.ArrowInvalid, OSError) as error:
+                named = list(zip(batch.schema.names, batch.columns, strict=True))
+                for index in range(batch.num_rows):
+                    row = {name: column[index].as_py() for name, column in named}
+                    yield {name: value for name, value in row.items() if value is not None}
+        except wrong as error:
             raise _unreadable(f"not valid Parquet: {error}") from None
 
     try:
-        file = parquet.ParquetFile(source)
+        schema = parquet.ParquetFile(source).schema
+        leaves = [schema.column(at) for at in range(len(schema))]
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        source.seek(0)
+        file = parquet.ParquetFile(source, read_dictionary=texts)
         return list(file.schema_arrow.names), read()
-    except (arrow.ArrowInvalid, OSError) as error:
+    except wrong as error:
         raise _unreadable(f"not valid Parquet: {error}") from None
 
 
@@ -127,7 +151,8 @@ def _as_record(row: dict[str, Any], fields: Collection[str]) -> dict[str, Any]:
         if name in LISTS:
             record[name] = _listed(value)
         elif name == "metadata" and isinstance(value, str):
-            metadata |= _parsed(value, dict) or {"metadata": value}
+            parsed = _parsed(value, dict)
+            metadata |= {"metadata": value} if parsed is None else parsed
         elif name == "metadata":
             metadata |= value if isinstance(value, dict) else {"metadata": value}
         elif name in fields:
@@ -139,7 +164,8 @@ def _as_record(row: dict[str, Any], fields: Collection[str]) -> dict[str, Any]:
 
 def _listed(value: Any) -> Any:
     if isinstance(value, str):
-        return _parsed(value, list) or [value]
+        parsed = _parsed(value, list)
+        return [value] if parsed is None else parsed
     return value
 
 

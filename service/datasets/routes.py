@@ -26,7 +26,7 @@ def create_dataset(
     before anything is stored; the first twenty errors are told by row and field."""
 
     def create(db: Connection) -> Created[DatasetOut]:
-        content = checked(body.records, body.kind, "records")
+        content = list(checked(body.records, body.kind, "records"))
         dataset, new = datasets.put(db, body.name, body.kind, content)
         return Created(view(dataset), 201 if new else 200)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -174,30 +174,31 @@ class DatasetOut(BaseModel):
     created_at: datetime
 
 
-def checked(rows: Iterable[object], kind: str, where: str = "rows") -> list[dict[str, Any]]:
-    """Every row as it is stored. Raises 422 with the first twenty errors by row (from 0) and field,
-    or for two rows of one id."""
+def checked(rows: Iterable[object], kind: str, where: str = "rows") -> Iterator[dict[str, Any]]:
+    """Every row as it is stored, one at a time; nothing more after a wrong one. Raises 422 with the
+    first twenty errors by row (from 0) and field, or for two rows of one id."""
     form = KINDS[kind]
-    kept: list[dict[str, Any]] = []
     errors: list[ErrorDetail] = []
+    seen: dict[str, int] = {}
     for index, row in enumerate(rows):
         try:
-            kept.append(form.model_validate(row).record(index))
+            record = form.model_validate(row).record(index)
         except ValidationError as found:
             for one in found.errors(include_url=False):
                 said = told(one, form, one["loc"])
                 errors.append(detail((where, index, *one["loc"]), said, one["type"]))
-        if len(errors) >= MOST_ERRORS:
-            break
-    if errors:
-        raise _refused(errors[:MOST_ERRORS])
-    seen: dict[str, int] = {}
-    for index, record in enumerate(kept):
+            if len(errors) >= MOST_ERRORS:
+                break
+            continue
+        if errors:
+            continue
         first = seen.setdefault(record["id"], index)
         if first != index:
             message = f"{record['id']!r} is the id of {where}[{first}] already"
             raise invalid("duplicate_id", message, f"{where}[{index}].id")
-    return kept
+        yield record
+    if errors:
+        raise _refused(errors[:MOST_ERRORS])
 
 
 def _refused(errors: Sequence[ErrorDetail]) -> ApiError:

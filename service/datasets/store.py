@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select, text
@@ -25,6 +25,14 @@ LONGEST_VALUE = 200  # characters; it becomes part of a key of the table of scor
 Content = dict[str, Any]  # of a record, {"id", ...}: the rest depends on the dataset's kind
 
 
+class Records(Protocol):
+    """Records that can be gone through more than once."""
+
+    def __iter__(self) -> Iterator[Content]: ...
+
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Dataset(Stored):
     """A version of a dataset. Its content never changes; `size` counts records."""
@@ -38,7 +46,7 @@ class Dataset(Stored):
     created_at: datetime
 
 
-def digest(kind: str, content: Sequence[Content]) -> str:
+def digest(kind: str, content: Iterable[Content]) -> str:
     """sha256 over the canonical JSON of the records, in order."""
     state = hashlib.sha256(kind.encode())
     for record in content:
@@ -47,7 +55,7 @@ def digest(kind: str, content: Sequence[Content]) -> str:
     return state.hexdigest()
 
 
-def put(db: Connection, name: str, kind: str, content: Sequence[Content]) -> tuple[Dataset, bool]:
+def put(db: Connection, name: str, kind: str, content: Records) -> tuple[Dataset, bool]:
     """The version of `name` with this content, and whether it was made now.
 
     The same content again gives the same version. Two writers of one name wait for each other.

@@ -15,14 +15,14 @@ from service.datasets.columns import parsed
 from service.datasets.files import Format, rows
 from service.datasets.routes import view
 from service.datasets.schemas import DatasetOut, Kind, checked
+from service.datasets.staging import SPOOLED, Staged
 from service.errors import invalid
-from service.http.dependencies import CurrentGate, UnboundKey
+from service.http.dependencies import CurrentGate, CurrentSettings, UnboundKey
 from service.http.fields import DatasetName
 from service.http.idempotency import Created
+from service.http.middleware import FILE_TYPES
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
-
-SPOOLED = 16 * 1024**2  # bytes kept in memory before the upload goes to a file
 
 
 @router.post(
@@ -31,9 +31,11 @@ SPOOLED = 16 * 1024**2  # bytes kept in memory before the upload goes to a file
     summary="Make a version of a dataset from a file",
     openapi_extra={
         "requestBody": {
+            "required": True,
             "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            }
+                kind.decode(): {"schema": {"type": "string", "format": "binary"}}
+                for kind in sorted(FILE_TYPES)
+            },
         }
     },
 )
@@ -41,6 +43,7 @@ async def upload_dataset(
     request: Request,
     response: Response,
     gate: CurrentGate,
+    settings: CurrentSettings,
     key: UnboundKey,
     name: Annotated[DatasetName, Query()],
     format: Annotated[Format, Query(description="of the body")],
@@ -50,7 +53,8 @@ async def upload_dataset(
         Query(description="fields of columns of other names: question:prompt,answer:references"),
     ] = None,
 ) -> DatasetOut:
-    """The body is the file: `curl --data-binary @news.jsonl '…/upload?name=news&format=jsonl'`.
+    """The body is the file:
+    `curl --data-binary @news.jsonl -H 'content-type: application/octet-stream' '…/upload?…'`.
 
     Columns are a record's fields: id, prompt, references (a JSON list, or one text), tests;
     `mapping` says which other columns hold some. The rest of a CSV or Parquet file's columns goes
@@ -59,17 +63,18 @@ async def upload_dataset(
     """
     columns = parsed(mapping, kind)
     body = hashlib.sha256(str(request.query_params).encode())
-    with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as spooled:
+    with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as spooled, Staged() as staged:
         async for chunk in request.stream():
             body.update(chunk)
             await run_in_threadpool(spooled.write, chunk)
+        spooled.seek(0)
+        content = checked(rows(spooled, format, kind, columns), kind)
+        await run_in_threadpool(staged.fill, content, settings)
+        if not staged:
+            raise invalid("empty_file", "the file has no rows")
 
         def create(db: Connection) -> Created[DatasetOut]:
-            spooled.seek(0)
-            content = checked(rows(spooled, format, kind, columns), kind)
-            if not content:
-                raise invalid("empty_file", "the file has no rows")
-            dataset, new = datasets.put(db, name, kind, content)
+            dataset, new = datasets.put(db, name, kind, staged)
             return Created(view(dataset), 201 if new else 200)
 
         bound = key.bound(body.digest())

@@ -95,13 +95,11 @@ def _read(reader: Reader, model: type[BaseModel]) -> Any:
     opening = reader.peek()
     if opening == "{":
         return _Object(reader, model).read()
-    value: Any = []
     if opening == "[":
         reader.skip()
-    else:
-        value = reader.read()
-    reader.end()
-    return value
+        reader.end()
+        return []
+    return reader.whole()
 
 
 class _Object:

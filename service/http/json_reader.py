@@ -53,6 +53,12 @@ class Reader:
         value, self._at = SCAN(self.text, self._at)
         return value
 
+    def whole(self) -> Any:
+        """The value that is the whole text."""
+        value = self.read()
+        self.end()
+        return value
+
     def skip(self) -> None:
         """Checks the value that stands here, and keeps nothing of it."""
         opening = self.peek()

@@ -7,13 +7,12 @@ import re
 import time
 from typing import Any
 
-import orjson
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.db.identifiers import new
-from service.errors import body
+from service.http.refusals import refuse
 from service.logs import bind
 from service.settings import Settings
 
@@ -21,6 +20,18 @@ log = logging.getLogger("service.requests")
 
 UPLOAD = "/upload"  # how the paths end that take files
 JSON_TYPES = {b"application/json"}
+FILE_TYPES = {  # none that a web page may send without asking first
+    b"application/octet-stream",
+    b"application/x-ndjson",
+    b"application/jsonl",
+    b"text/csv",
+    b"application/vnd.apache.parquet",
+}
+JSON_WANTED = "send the body as JSON, with the header content-type: application/json"
+FILE_WANTED = (
+    "send the file with the header content-type: application/octet-stream, or with its own: "
+    "application/x-ndjson, application/jsonl, text/csv, application/vnd.apache.parquet"
+)
 SAFE_ID = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 
 
@@ -55,6 +66,7 @@ class Requests:
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
                 ]
                 self._note(scope, message["status"], time.monotonic() - began)
             await send(message)
@@ -67,7 +79,7 @@ class Requests:
                 if began_answer:
                     raise
                 message = "something went wrong here; the x-request-id header finds it in the logs"
-                await _refuse(tagged, 500, "internal_error", message)
+                await refuse(tagged, 500, "internal_error", message)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
@@ -85,8 +97,8 @@ class Requests:
 
 class Bodies:
     """413 for a body above the limit, by its declared length or as soon as it is over; 415 for one
-    that is not JSON, except where files are uploaded, which have a limit of their own; 422 for a
-    NUL in the path or the query."""
+    that does not say that it is JSON, or a file where files are uploaded, which have a limit of
+    their own; 422 for a NUL in the path or the query."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -98,7 +110,7 @@ class Bodies:
             return
         if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
             message = "the path or the query holds a NUL character"  # PostgreSQL's text cannot
-            await _refuse(send, 422, "nul_character", message)
+            await refuse(send, 422, "nul_character", message)
             return
         headers = dict(scope["headers"])
         upload = scope["path"].endswith(UPLOAD)
@@ -110,11 +122,11 @@ class Bodies:
         too_large = f"the body is over {limit} bytes, the limit that {name} sets"
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
-            await _refuse(send, 413, "body_too_large", too_large)
+            await refuse(send, 413, "body_too_large", too_large)
             return
-        if scope["method"] == "POST" and not upload and not _is_json(headers):
-            message = "send the body as JSON, with the header content-type: application/json"
-            await _refuse(send, 415, "unsupported_media_type", message)
+        if scope["method"] == "POST" and not _is_of(FILE_TYPES if upload else JSON_TYPES, headers):
+            message = FILE_WANTED if upload else JSON_WANTED
+            await refuse(send, 415, "unsupported_media_type", message)
             return
         seen = 0
 
@@ -129,21 +141,11 @@ class Bodies:
         await self.app(scope, counted, send)
 
 
-async def _refuse(send: Send, status: int, code: str, message: str) -> None:
-    content = orjson.dumps(body(status, code, message))
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(content)).encode()),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
-
-
-def _is_json(headers: dict[bytes, bytes]) -> bool:
-    """Whether the body says that it is JSON; one without content need not."""
+def _is_of(kinds: set[bytes], headers: dict[bytes, bytes]) -> bool:
+    """Whether the body says that it is of one of these types; one without content need not."""
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    return kind in JSON_TYPES or (not kind and headers.get(b"content-length", b"0") == b"0")
+    empty = b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0"
+    return kind in kinds or (not kind and empty)
 
 
 def _given_id(scope: Scope) -> str | None:

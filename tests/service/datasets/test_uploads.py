@@ -7,15 +7,25 @@ import datetime
 import decimal
 import io
 import json
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pyarrow as arrow
 import pytest
 from pyarrow import parquet
 
 from assay import Client
+from service.datasets import files
+from service.datasets.schemas import checked
+from service.datasets.staging import Staged
+from service.datasets.store import digest
+from service.errors import ApiError
+from service.settings import Settings
 from tests.service.live import Live
 
 ROWS: list[dict[str, Any]] = [
@@ -24,9 +34,13 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
+TYPED = {"content-type": "application/octet-stream"}
+
+
 def upload(live: Live, content: bytes, name: str, format_: str) -> httpx.Response:
     query = {"name": name, "format": format_}
-    return httpx.post(f"{live.base}/v1/datasets/upload", content=content, params=query)
+    url = f"{live.base}/v1/datasets/upload"
+    return httpx.post(url, content=content, params=query, headers=TYPED)
 
 
 def jsonl() -> bytes:
@@ -124,12 +138,12 @@ def test_a_table_with_columns_of_other_names(live: Live, delimiter: str) -> None
     query = {"name": name, "format": "csv"}
     content = QUESTIONS.format(delimiter).encode()
     url = f"{live.base}/v1/datasets/upload"
-    refused = httpx.post(url, content=content, params=query)
+    refused = httpx.post(url, content=content, params=query, headers=TYPED)
     assert refused.status_code == 422, refused.text
     error = refused.json()["error"]
     assert (error["code"], error["param"]) == ("unknown_columns", "mapping")
     assert f"mapping={MAPPING}" in error["message"]
-    done = httpx.post(url, content=content, params=query | {"mapping": MAPPING})
+    done = httpx.post(url, content=content, params=query | {"mapping": MAPPING}, headers=TYPED)
     assert done.status_code == 201, done.text
     records = httpx.get(f"{live.base}/v1/datasets/{name}/records").json()["data"]
     assert records[0] == {
@@ -171,7 +185,7 @@ def test_parquet_and_jsonl_with_columns_of_other_names(
 def test_a_mapping_that_cannot_be(live: Live, content: str, mapping: str | None, part: str) -> None:
     query = {"name": "bad-mapping", "format": "csv"} | ({"mapping": mapping} if mapping else {})
     url = f"{live.base}/v1/datasets/upload"
-    answer = httpx.post(url, content=content.encode(), params=query)
+    answer = httpx.post(url, content=content.encode(), params=query, headers=TYPED)
     assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["param"] == "mapping"
     assert part in answer.json()["error"]["message"]
@@ -183,3 +197,123 @@ def test_commas_within_texts_divide_nothing(live: Live) -> None:
     assert upload(live, content.encode(), "commas", "csv").status_code == 201
     (record,) = httpx.get(f"{live.base}/v1/datasets/commas/records").json()["data"]
     assert (record["prompt"], record["references"]) == ("a, b; c", ["x, y, z"])
+
+
+@pytest.fixture(scope="module")
+def narrow(new_database: Callable[[], str], data_dir: Path) -> Iterator[Live]:
+    """An API by itself that takes a thousand rows, and a megabyte of them."""
+    limits = {"max_upload_rows": "1000", "max_upload_decoded_bytes": str(10**6)}
+    service = Live(new_database(), data_dir, **limits)
+    service.api()
+    yield service
+    service.close()
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "csv", "parquet"])
+def test_too_many_rows(narrow: Live, format_: str) -> None:
+    for count, status in ((1000, 201), (1001, 413)):
+        columns = {"prompt": ["x"] * count}
+        answer = upload(narrow, _file(columns, format_), f"rows-{format_}-{count}", format_)
+        assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert error["type"] == "request_too_large_error"
+    assert "1000 rows" in error["message"]
+    assert "ASSAY_MAX_UPLOAD_ROWS" in error["message"]
+
+
+@pytest.mark.parametrize("columns", ["prompt", "references", "note"])
+def test_a_small_file_of_gigabytes(narrow: Live, columns: str) -> None:
+    """Of one text, written once and pointed at from 900 rows: 2.7 GB in a kilobyte."""
+    text, count = "x" * 3_000_000, 900
+    cells = [[text]] * 3 + [["y"]] * (count - 3) if columns == "references" else None
+    if cells is None:
+        cells = arrow.DictionaryArray.from_arrays(arrow.array([0] * count, arrow.int32()), [text])
+    out = io.BytesIO()
+    table = {"prompt": ["?"] * count, columns: cells}  # some column has to be a field
+    parquet.write_table(arrow.table(table), out, compression="zstd")
+    assert len(out.getvalue()) < 10_000
+    process = psutil.Process(narrow.processes[0].pid)
+    before = process.memory_info().rss
+    began = time.monotonic()
+    answer = upload(narrow, out.getvalue(), "inflated", "parquet")
+    assert answer.status_code == 413, answer.text
+    assert "1000000 bytes" in answer.json()["error"]["message"]
+    assert "ASSAY_MAX_UPLOAD_DECODED_BYTES" in answer.json()["error"]["message"]
+    assert time.monotonic() - began < 10
+    assert process.memory_info().rss - before < 300 * 1024**2
+    assert httpx.get(f"{narrow.base}/v1/datasets/inflated").status_code == 404
+
+
+def test_rows_are_not_held_in_memory() -> None:
+    """Not even while they are checked and stored: of 40 MB of rows, a fraction at a time."""
+
+    def records() -> Iterator[dict[str, Any]]:
+        for _ in range(400):
+            yield {"references": ["x" * 100_000]}
+
+    tracemalloc.start()
+    with Staged() as staged:
+        staged.fill(checked(records(), "eval"), Settings())
+        digests = {digest("eval", staged) for _ in range(2)}
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert (len(staged), len(digests)) == (400, 1)
+    assert most < 25e6
+
+
+def test_a_line_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LONGEST_LINE", 1000)
+    good = b'{"prompt": "' + b"x" * 900 + b'"}\n'
+    assert len(list(files.rows(io.BytesIO(good * 3), "jsonl", "eval"))) == 3
+    cases: list[tuple[files.Format, bytes]] = [("jsonl", good), ("csv", b"prompt\n")]
+    for format_, head in cases:
+        with pytest.raises(ApiError, match="line 2") as refused:
+            list(files.rows(io.BytesIO(head + b"x" * 1001), format_, "eval"))
+        assert refused.value.status == 413
+
+
+def test_a_long_line_of_jsonl(live: Live) -> None:
+    row = {"references": ["x" * 200_000], "metadata": {"n": [[]] * 50_000}}
+    assert upload(live, json.dumps(row).encode(), "long-line", "jsonl").status_code == 201
+    answer = upload(live, json.dumps(row).encode()[:-2], "long-line", "jsonl")
+    assert "line 1 is not valid JSON" in answer.json()["error"]["message"]
+
+
+def _file(columns: dict[str, list[str]], format_: str) -> bytes:
+    if format_ == "parquet":
+        out = io.BytesIO()
+        parquet.write_table(arrow.table(columns), out)
+        return out.getvalue()
+    table = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    if format_ == "jsonl":
+        return "".join(json.dumps(row) + "\n" for row in table).encode()
+    lines = [",".join(columns), *(",".join(row.values()) for row in table)]
+    return "\n".join(lines).encode()
+
+
+def test_a_list_without_entries_is_empty(live: Live) -> None:
+    content = 'prompt,references,metadata\n?,[],{}\n!,"[""x""]","{""a"": 1}"\n'
+    assert upload(live, content.encode(), "empty-lists", "csv").status_code == 201
+    records = httpx.get(f"{live.base}/v1/datasets/empty-lists/records").json()["data"]
+    assert records == [
+        {"id": "1", "prompt": "?"},
+        {"id": "2", "prompt": "!", "references": ["x"], "metadata": {"a": 1}},
+    ]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        arrow.array([2**60], arrow.timestamp("us")),
+        arrow.array([0], arrow.timestamp("us", tz="Mars/Base")),
+        arrow.StringArray.from_buffers(
+            1, arrow.py_buffer(b"\0\0\0\0\2\0\0\0"), arrow.py_buffer(b"\xff\xfe")
+        ),
+    ],
+)
+def test_a_value_that_nothing_can_hold(live: Live, column: arrow.Array) -> None:
+    out = io.BytesIO()
+    parquet.write_table(arrow.table({"prompt": ["x"], "when": column}), out)
+    answer = upload(live, out.getvalue(), "beyond", "parquet")
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"]["code"] == "unreadable_file"

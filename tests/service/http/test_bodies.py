@@ -139,7 +139,7 @@ def post(api: Live, content: bytes) -> httpx.Response:
     ids=range(8),
 )
 def test_the_reader_reads_what_json_reads(text: str) -> None:
-    assert _read(text) == json.loads(text)
+    assert Reader(text).whole() == json.loads(text)
     skipped = Reader(text)
     skipped.skip()
     skipped.end()
@@ -154,7 +154,7 @@ def test_the_reader_refuses_what_json_refuses(text: str, before: str) -> None:
     with pytest.raises(json.JSONDecodeError) as theirs:
         json.loads(text)
     with pytest.raises(json.JSONDecodeError) as ours:
-        _read(text)
+        Reader(text).whole()
     assert (ours.value.pos, ours.value.msg) == (theirs.value.pos, theirs.value.msg)
 
 
@@ -178,13 +178,6 @@ def test_a_body_becomes_the_model_that_pydantic_makes() -> None:
     content = {"system": "x", "samples": samples(500), "metrics": ["chrf"], "slices": ["a"]}
     made: BaseModel = parse(json.dumps(content).encode("utf-16"), EvaluationIn)
     assert made == EvaluationIn.model_validate(content)
-
-
-def _read(text: str) -> object:
-    reader = Reader(text)
-    value: object = reader.read()
-    reader.end()
-    return value
 
 
 def _errors(make: Callable[[], object]) -> list[tuple[str, tuple[str | int, ...]]]:
