@@ -74,6 +74,12 @@ class Settings(BaseSettings):
         description="bytes of an uploaded file's rows as JSON, however small it is compressed; a "
         "larger one gets 413",
     )
+    min_free_bytes: int = Field(
+        default=256 * MIB,
+        ge=0,
+        description="bytes to keep free in data_dir, and on the disk of the embedded database: "
+        "with less, POSTs that create get 503 and /readyz says why; 0 turns this off",
+    )
     shard_size: int = Field(default=2048, gt=0, description="samples in a shard")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")
     level: float = Field(default=0.95, gt=0, lt=1, description="nominal coverage of an interval")
@@ -99,6 +105,12 @@ class Settings(BaseSettings):
         default=60.0,
         ge=0,
         description="grace period of training on SIGTERM, in seconds: to end its step and save",
+    )
+    stall_seconds: float = Field(
+        default=1800.0,
+        ge=0,
+        description="seconds without progress (a batch measured, a step trained), after which a "
+        "compute process is killed and the metric at work has failed; 0: never",
     )
     evidence_cache_bytes: int = Field(
         default=4 * GIB, ge=0, description="bytes of the evidence cache on disk; 0 keeps nothing"

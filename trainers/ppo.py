@@ -162,6 +162,10 @@ class PPO:
         scores = values.new_tensor(earned.total)  # (N,)
         self.series.add({"reward": scores.mean(), "reward/std": scores.std(correction=0)})
         self.series.add(earned.series | written.series)
+        prompts = scores.view(-1, options.num_generations).mean(1)  # completions of one are alike
+        if len(prompts) > 1:
+            shared = len(prompts) * self.writer.processes
+            self.series.add({"reward/error": prompts.std() / shared**0.5})
         if options.reward_clip is not None:
             scores = scores.clamp(-options.reward_clip, options.reward_clip)
         scores = scores - options.missing_eos_penalty * ~written.ended

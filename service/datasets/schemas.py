@@ -9,12 +9,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.errors import ApiError, field, invalid
+from service.errors import MOST_ERRORS, ApiError, ErrorDetail, detail, invalid
+from service.field_names import told
 from service.http.fields import DatasetName, Json, Name, Schema, Text, Texts
 
 Kind = Literal["eval", "code", "sft", "preference", "prompts"]
-
-MOST_ERRORS = 20
 
 
 class Record(Schema):
@@ -179,14 +178,15 @@ def checked(rows: Iterable[object], kind: str, where: str = "rows") -> Iterator[
     """Every row as it is stored, one at a time; nothing more after a wrong one. Raises 422 with the
     first twenty errors by row (from 0) and field, or for two rows of one id."""
     form = KINDS[kind]
-    errors: list[tuple[str, str]] = []
+    errors: list[ErrorDetail] = []
     seen: dict[str, int] = {}
     for index, row in enumerate(rows):
         try:
             record = form.model_validate(row).record(index)
         except ValidationError as found:
             for one in found.errors(include_url=False):
-                errors.append((field((where, index, *one["loc"])) or where, one["msg"]))
+                said = told(one, form, one["loc"])
+                errors.append(detail((where, index, *one["loc"]), said, one["type"]))
             if len(errors) >= MOST_ERRORS:
                 break
             continue
@@ -201,9 +201,10 @@ def checked(rows: Iterable[object], kind: str, where: str = "rows") -> Iterator[
         raise _refused(errors[:MOST_ERRORS])
 
 
-def _refused(errors: Sequence[tuple[str, str]]) -> ApiError:
-    shown = "; ".join(f"{where}: {what}" for where, what in errors)
-    return invalid("invalid_rows", f"nothing was stored. {shown}", errors[0][0])
+def _refused(errors: Sequence[ErrorDetail]) -> ApiError:
+    shown = "; ".join(one.message for one in errors)
+    first = errors[0].param
+    return ApiError(422, "invalid_rows", f"nothing was stored. {shown}", first, errors=errors)
 
 
 def _stored(record: SftRecord | PreferenceRecord, index: int) -> dict[str, Any]:

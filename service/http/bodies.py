@@ -23,11 +23,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
+from service.errors import MOST_ERRORS
 from service.http.json_reader import Reader
 
 SMALL = 65_536  # bytes: read at once, whatever else is being read
 ONE = CapacityLimiter(1)  # of the larger ones: several would only wait for the interpreter's lock
-MOST_ERRORS = 20
 
 UNKNOWN = {"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
+from service.http import space
 from service.http.gate import Gate
 from service.http.idempotency import IdempotencyKey, digest
 from service.settings import Settings
@@ -32,8 +33,10 @@ def _transaction(gate: Annotated[Gate, Depends(_gate)]) -> Iterator[Connection]:
 
 def _unbound_key(
     request: Request,
+    settings: Annotated[Settings, Depends(_settings)],
     key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)] = None,
 ) -> IdempotencyKey:
+    space.require(settings)  # here, since whatever creates something takes a key
     return IdempotencyKey(key, request.url.path)
 
 

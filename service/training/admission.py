@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,17 +11,27 @@ from sqlalchemy import Connection
 import trainers
 from inference.errors import ReportedError
 from metrics import find
+from metrics.core.errors import UnknownMetric
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
+from service.datasets.store import Dataset
+from service.db import events
 from service.devices import store as devices
 from service.errors import invalid, of_metric, within
-from service.evaluations.checks import RequestedMetric, bound_metrics, check_samples
+from service.evaluations.checks import (
+    RequestedMetric,
+    bound_metrics,
+    check_prompts,
+    check_samples,
+    evaluable,
+)
 from service.evaluations.plans import MetricRequest, models_of
 from service.jobs import queue
 from service.models import store as models
 from service.settings import Settings
 from service.training import memory
 from service.training import store as training
+from service.training.overlap import overlap
 from service.training.schemas import HeldOutIn, TrainingIn
 from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import refusal as unshardable
@@ -45,6 +56,7 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         raise invalid("wrong_kind", message, "dataset")
     _known_rewards(db, settings, trainer, options, dataset.id)
     need = _admitted(db, settings, trainer, options, body, dataset.id)
+    held_out = _held_out(db, body.evaluation, settings)
     id = training.create(
         db,
         method=trainer.name,
@@ -52,11 +64,13 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         models=_models(settings, body, options),
         dataset_id=dataset.id,
         options=options.model_dump(mode="json"),
-        evaluation=_held_out(db, body.evaluation, settings),
+        evaluation=held_out,
         resources=body.resources.model_dump(mode="json"),
     )
     if need is not None:
         training.change(db, id, report={"memory": dict(need)})
+    if held_out is not None:
+        _tell_overlap(db, id, dataset, datasets.require(db, held_out["dataset_id"]))
     queue.defer(db, "train.run", queue="train", job=id)
     return id
 
@@ -92,6 +106,14 @@ def _admitted(
     return memory.report(need, processes, *holds)
 
 
+def _tell_overlap(db: Connection, job: str, trained: Dataset, held_out: Dataset) -> None:
+    """Held-out samples that are trained on go into the report; if there are any, an event, too."""
+    found = overlap(db, trained, held_out)
+    training.add_to_report(db, job, {"overlap": found})
+    if found["shared"]:
+        events.append(db, job, "overlap", found)
+
+
 def _known_rewards(
     db: Connection, settings: Settings, trainer: AnyTrainer, options: Options, dataset_id: str
 ) -> None:
@@ -101,6 +123,8 @@ def _known_rewards(
         at = f"options.rewards[{index}]"
         try:
             metric = find(reward.metric, settings.metric_roots).bind(reward.params)
+        except UnknownMetric as error:
+            raise invalid(error.code, error.message, f"{at}.metric") from None
         except ReportedError as error:
             raise of_metric(error, at) from None
         if metric.set_level:
@@ -127,8 +151,10 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
         return None
     with within("evaluation"):
         metrics = bound_metrics(db, settings, asked.metrics)
-        dataset = datasets.require(db, asked.dataset, "dataset")
-        check_samples(metrics, _with_outputs(db, dataset.id), "records")
+        dataset = evaluable(db, asked.dataset, "dataset")
+        samples = _with_outputs(db, dataset.id)
+        check_prompts(samples, "records")
+        check_samples(metrics, samples, "records")
     names = [name for one in metrics for name in one.metric.score_names]
     watch = asked.watch if asked.watch is not None else [asked.select_by] * bool(asked.select_by)
     for at, name in [("select_by", asked.select_by), *(("watch", one) for one in watch)]:
@@ -136,4 +162,5 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
             message = f"no metric of the evaluation has a score {name!r}: {', '.join(names)}"
             raise invalid("unknown_score", message, f"evaluation.{at}")
     stored = asked.model_dump(mode="json")
+    stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 from contextlib import closing
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from sqlalchemy import Connection
 
 from inference.names import CHECKPOINT
 from service.datasets import store as datasets
-from service.db import events
 from service.devices import policy
 from service.devices.turns import TrainingTurn
 from service.jobs import queue
@@ -29,6 +27,7 @@ from service.models import store as models
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.checkpoints_store import Checkpoint
+from service.training.endings import crashed, died, finish, give_up, hand_over, stop
 from service.training.held_out import score_start
 from service.training.memory import fits
 from service.training.process import supervise
@@ -41,7 +40,7 @@ from service.training.recovery import (
 )
 from service.training.reports import Attempt, TakenOverError, adopt
 from service.training.store import TrainingJob
-from trainers.job.process import DISK_FULL, FULL, OUT_OF_MEMORY
+from trainers.job.process import DISK_FULL, FULL
 from trainers.job.reports import Report
 from trainers.job.spec import DATA, Spec
 
@@ -53,7 +52,7 @@ CRASHES = 3  # of the process, without a checkpoint in between
 
 def run(context: Context, job: str) -> None:
     """Train until the job is over, paused, or somebody else's. Raises Released where the worker is
-    told to end: the job goes back to the queue, with all its steps."""
+    told to end: the task goes back to the queue, and the job keeps all its steps."""
     with closing(_turns(context, job)) as turn:
         try:
             _attempts(context, job, turn)
@@ -62,19 +61,19 @@ def run(context: Context, job: str) -> None:
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            _give_up(context, job, "disk_full", f"{DISK_FULL} ({error})")
+            give_up(context, job, "disk_full", f"{DISK_FULL} ({error})")
 
 
 def run_failed(context: Context, job: str, reason: str) -> None:
-    """No attempt of the queue's job is left."""
-    _give_up(context, job, "gave_up", reason)
+    """The task has no attempt left: the job fails."""
+    give_up(context, job, "gave_up", reason)
 
 
 def _attempts(context: Context, job: str, turn: TrainingTurn) -> None:
-    crashes = 0
+    crashes, last_end = 0, None
     while True:
         _take(context, job, turn)
-        attempt = _begin(context, job)
+        attempt = _begin(context, job, last_end)
         if attempt is None:
             return
         ended = supervise(context, attempt, turn)
@@ -82,15 +81,16 @@ def _attempts(context: Context, job: str, turn: TrainingTurn) -> None:
         if ended is None and shutil.disk_usage(attempt.folder).free < ROOM:
             ended = Report(type="failed", name="disk_full", data={"message": DISK_FULL})
         if ended is None:
+            last_end = died(attempt)
             crashes = 0 if _last_step(context, job) > attempt.start else crashes + 1
-            if crashes < CRASHES:
+            if crashes < CRASHES or attempt.stalled:
                 continue
-            ended = _crashed(attempt.status, crashes)
+            ended = crashed(attempt, crashes)
         if ended.type == "stopped" and ended.name == "release":
-            _hand_over(context, attempt, ended.step)
-            crashes = 0
+            hand_over(context, attempt, ended.step)
+            crashes, last_end = 0, None
         else:
-            _finish(context, attempt, ended)
+            finish(context, attempt, ended)
             return
 
 
@@ -110,6 +110,7 @@ def _take(context: Context, job: str, turn: TrainingTurn) -> None:
             return queue.idle(db, policy.SCORING)
 
     def unwanted() -> bool:
+        context.advance()  # a job that waits for its turn does not stall
         if context.released():
             raise Released
         if context.cancelled():
@@ -121,25 +122,11 @@ def _take(context: Context, job: str, turn: TrainingTurn) -> None:
     turn.take(idle, unwanted)
 
 
-def _hand_over(context: Context, attempt: Attempt, step: int) -> None:
-    """The attempt has saved its state, for whoever goes on."""
-    why = "the worker ends" if context.released() else "scoring waits for the device"
-    with context.engine.begin() as db:
-        if training.lock_attempt(db, attempt.job, attempt.number) is None:
-            raise TakenOverError
-        events.append(db, attempt.job, "released", {"step": step, "why": why})
+def _begin(context: Context, job: str, last_end: str | None = None) -> Attempt | None:
+    """A new attempt, from the last complete checkpoint; None when there is nothing to do.
 
-
-def _give_up(context: Context, job: str, code: str, message: str) -> None:
-    with context.engine.begin() as db:
-        row = training.lock(db, job)
-        if row is not None and row.status not in training.FINAL:
-            error = {"code": code, "message": message}
-            training.finish(db, job, "failed", {"error": error}, error)
-
-
-def _begin(context: Context, job: str) -> Attempt | None:
-    """A new attempt, from the last complete checkpoint; None when there is nothing to do."""
+    last_end  how the process before it ended, where that had no last word
+    """
     last_attempt, found = _left(context, job)
     with context.engine.begin() as db:
         row = training.lock(db, job)
@@ -148,11 +135,11 @@ def _begin(context: Context, job: str) -> Attempt | None:
         if row.attempt != last_attempt:
             raise TakenOverError
         adopt(db, context, row, found)
-        if row.control is not None:
-            training.finish(db, job, _stopped(row.control), {"step": row.step})
-            return None
         known = checkpoints.of_job(db, job)
         start, resume = _start(known, found)
+        if row.control is not None:
+            stop(db, row, start, last_end)
+            return None
         if row.total_steps is not None and 0 < row.total_steps <= start:
             training.finish(db, job, "succeeded", {"step": start})
             return None
@@ -244,36 +231,3 @@ def _named_checkpoints(db: Connection, row: TrainingJob) -> dict[str, Path]:
 def _last_step(context: Context, job: str) -> int:
     with context.engine.connect() as db:
         return checkpoints.last_step(db, job)
-
-
-def _crashed(status: int, crashes: int) -> Report:
-    how = f"signal {-status}" if status < 0 else f"status {status}"
-    message = f"the training process died {crashes} times without a new checkpoint ({how})"
-    if status == -signal.SIGKILL:
-        message += f"; if the system killed it for its memory: {OUT_OF_MEMORY}"
-    return Report(type="failed", name="crashed", data={"message": message})
-
-
-def _stopped(control: str) -> str:
-    return "paused" if control == "pause" else "cancelled"
-
-
-def _finish(context: Context, attempt: Attempt, ended: Report) -> None:
-    with context.engine.begin() as db:
-        row = training.lock_attempt(db, attempt.job, attempt.number)
-        if row is None:
-            return
-        if ended.type == "finished":
-            training.finish(db, attempt.job, "succeeded", {"step": ended.step})
-        elif ended.type == "stopped":
-            training.finish(db, attempt.job, _stopped(ended.name), {"step": ended.step})
-        else:
-            known = checkpoints.of_job(db, attempt.job)
-            error = {
-                "code": ended.name or "crashed",
-                "message": ended.data.get("message", "the training process failed"),
-                "param": ended.data.get("field"),
-                "step": ended.step,
-                "last_checkpoint": known[-1].id if known else None,
-            }
-            training.finish(db, attempt.job, "failed", {"error": error}, error)

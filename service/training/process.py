@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -18,27 +17,33 @@ from service.devices.turns import TrainingTurn
 from service.jobs.context import Context
 from service.processes import dies_with_parent
 from service.training import store as training
+from service.training.progress import Progress
 from service.training.reports import Attempt, TakenOverError, store
 from trainers.job.process import allocator, launch
 from trainers.job.reports import Reader, Report
 from trainers.job.spec import CONTROL, EVENTS, LOG
 
 LOOK_EVERY = 0.5  # seconds between looks at reports and the job's row: each stops a training thread
-STOP_PATIENCE = 120.0  # seconds for the step at work and its checkpoint, once asked to stop
 
 
 def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report | None:
-    """The last report of the process, or None when it died without one."""
+    """The last report of the process, or None when it died without one.
+
+    Asked to pause or cancel, it may take as long for its step as it needs. Only where nothing gets
+    on any more is it killed (`attempt.stalled`).
+    """
     process = _start(attempt, turn.inherited)
     reader = Reader(attempt.folder / EVENTS)
+    progress = Progress(process.pid)
     asked: str | None = None
-    deadline = float("inf")
     last: Report | None = None
     try:
         while True:
             alive = process.poll() is None
             reports = list(reader)
             last = store(context, attempt, reports) or last
+            if reports:
+                context.advance()
             if not alive:
                 attempt.status = process.returncode
                 return last
@@ -48,10 +53,13 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
             if wish is not None and asked in {None, "release"} and wish != asked:
                 (attempt.folder / CONTROL).write_text(wish)
                 asked = wish
-                if asked != "release":  # that one is the worker's patience, or a step's length
-                    deadline = time.monotonic() + STOP_PATIENCE
-            if asked is not None and time.monotonic() > deadline:
-                return Report(type="stopped", name=asked)
+                progress.mark()
+            if reports:
+                progress.mark()
+            if asked not in {None, "release"} and progress.stalled():
+                attempt.stalled = True
+                _kill(process)
+                continue
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK_EVERY)
     finally:

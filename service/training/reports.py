@@ -38,6 +38,7 @@ class Attempt:
     spec: Spec
     start: int = 0  # the step it goes on from
     status: int = 0  # of the process, once it has ended; negative: the signal
+    stalled: bool = False  # asked to stop it did nothing any more, and was killed
 
 
 def store(context: Context, attempt: Attempt, reports: Sequence[Report]) -> Report | None:

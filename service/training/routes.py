@@ -69,13 +69,14 @@ def get_training_job(job: str, db: Transaction) -> TrainingOut:
 
 @router.post("/{job}/cancel", summary="Stop a job for good, with a checkpoint")
 def cancel_training_job(job: str, db: Transaction) -> TrainingOut:
-    """A running job stops within one optimiser step and leaves a complete checkpoint."""
+    """A running job ends its optimiser step, leaves a complete checkpoint and stops. `error` says
+    so where that step could not be saved."""
     return _ask(db, job, "cancel")
 
 
 @router.post("/{job}/pause", summary="Stop a job for now, with a checkpoint")
 def pause_training_job(job: str, db: Transaction) -> TrainingOut:
-    """A running job stops within one optimiser step; `resume` goes on from there."""
+    """A running job ends its optimiser step, saves and stops; `resume` goes on from there."""
     return _ask(db, job, "pause")
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from inference.names import ADAPTER_WEIGHTS
 from inference.pool import ModelPool
 from tests.rounding import FORWARD, TRAINED
 from tests.trainers.job.attempts import attempt, here, losses, saved
 from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PAIRS = [
     {"prompt": "Какой город столица России?", "chosen": "Москва.", "rejected": "Не знаю 🤷"},
@@ -126,6 +130,32 @@ def test_a_language_model_becomes_a_reward_metric(
     assert (chosen > rejected).all()
     near = FORWARD * np.abs([chosen, rejected]).max()
     assert (chosen - rejected).mean() == pytest.approx(series(found, "margin")[-1], abs=near)
+
+
+def test_a_head_learns_beside_frozen_weights_in_bfloat16(
+    tiny_reward_model: Path, tmp_path: Path
+) -> None:
+    """At a learning rate that is usual for LoRA a step is below the resolution of bfloat16."""
+    options = OPTIONS | {"lora": True, "dtype": "bfloat16", "max_steps": 30, "save_steps": 1}
+    options |= {"learning_rate": 1e-4, "schedule": "constant"}
+    found = here(attempt(tmp_path / "job", "reward", tiny_reward_model, PAIRS, options))
+    folders = saved(found)
+    first, last = (head(folders[step]) for step in (1, 30))
+    assert str(last.dtype) == "torch.float32"
+    assert float((first != last).float().mean()) > 0.9
+    pool = ModelPool([tiny_reward_model.parent], tmp_path, checkpoints={"ckpt_rm": folders[29]}.get)
+    margins = rewards(pool, "ckpt_rm", "chosen") - rewards(pool, "ckpt_rm", "rejected")
+    near = 2**-7 * np.abs(rewards(pool, "ckpt_rm", "chosen")).max()  # bfloat16 has 8 bits
+    assert margins.mean() == pytest.approx(series(found, "margin")[29], abs=near)
+
+
+def head(folder: Path) -> Tensor:
+    """The weights of a checkpoint's head, which stand with its adapter."""
+    from safetensors.torch import load_file
+
+    weights = load_file(folder / ADAPTER_WEIGHTS)
+    (found,) = [weight for name, weight in weights.items() if "score" in name]
+    return found
 
 
 def test_pairs_are_within_the_limit_or_named(tiny_reward_model: Path, tmp_path: Path) -> None:

@@ -49,16 +49,24 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
 def adapted(
     model: Any, options: Options, produces: Produces = "language", tokens: Sequence[int] = ()
 ) -> Any:
-    """The model with a fresh LoRA adapter; itself for full fine-tuning."""
+    """The model with a fresh LoRA adapter; itself for full fine-tuning.
+
+    All that is trained is float32: peft leaves a head that is trained whole in the type of the
+    frozen weights, and in bfloat16 a usual step is too small to change a number.
+    """
     config = lora_config(model, options, produces, tokens)
     if config is None:
         return model
     from peft import get_peft_model
 
     try:
-        return get_peft_model(model, config)
+        model = get_peft_model(model, config)
     except ValueError as error:
         raise TrainingError("invalid_input", str(error), "options.lora") from error
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return model
 
 
 def lora_config(

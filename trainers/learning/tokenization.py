@@ -6,7 +6,8 @@
     {"text"}                                   all of it is an answer, an end token added
 
 A `rationale` goes before the (last) answer, between tags. Tokens are those of inference: what
-comes before an answer is read as a prompt alone would be.
+comes before an answer is read as a prompt alone would be. Nothing to be learned gets lost: a chat
+template that drops it (many drop reasoning) is an error.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from trainers.job.run import Run
 
 Message = Mapping[str, str]
 Segment = tuple[str, bool]  # text, and whether it is an answer
+Learned = dict[int, dict[str, str]]  # by turn: texts by their place in the record
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +57,26 @@ def rows(
 
 def row(record: Mapping[str, Any], where: str, tokenizer: Any, chat: bool, tag: str) -> Row:
     """One record's, whichever of the three forms it has."""
-    rationale = record.get("rationale")
+    rationale = record.get("rationale") or ""
+    thought = {f"{where}.rationale": rationale}
     if record.get("text") is not None:
         ids, answer = tokens([(record["text"], True)], tokenizer, special=True)
         return _ended(Row(ids, answer, f"{where}.text"), tokenizer)
     if record.get("messages") is not None:
         messages = [dict(message) for message in record["messages"]]
+        learned = _contents(messages, f"{where}.messages")
         if rationale:
             messages[-1]["content"] = reasoned(messages[-1]["content"], rationale, tag)
-        segments = turns(messages, tokenizer, f"{where}.messages")
+            learned.setdefault(len(messages) - 1, {}).update(thought)
+        segments = turns(messages, tokenizer, f"{where}.messages", learned)
         return Row(*tokens(segments, tokenizer, special=False), f"{where}.messages")
     prompt, answer_text = record["prompt"], record["completion"]
+    learned = {1: {f"{where}.completion": answer_text} | thought}
     if rationale:
         answer_text = reasoned(answer_text, rationale, tag)
     if chat:
         messages = [_turn("user", prompt), _turn("assistant", answer_text)]
-        segments = turns(messages, tokenizer, f"{where}.completion")
+        segments = turns(messages, tokenizer, f"{where}.completion", learned)
         return Row(*tokens(segments, tokenizer, special=False), f"{where}.completion")
     pair = [(prompt, False), (answer_text, True)]
     return _ended(Row(*tokens(pair, tokenizer, special=True), f"{where}.completion"), tokenizer)
@@ -102,13 +108,20 @@ def add_tags(tokenizer: Any, tag: str) -> list[int]:
     return [int(token) for token in tokenizer.convert_tokens_to_ids(missing)]
 
 
-def turns(messages: Sequence[Message], tokenizer: Any, where: str) -> list[Segment]:
+def turns(
+    messages: Sequence[Message], tokenizer: Any, where: str, learned: Learned | None = None
+) -> list[Segment]:
     """The rendered conversation in segments: what the template adds for a turn of the assistant
     (its end mark included) is an answer, everything else is not.
 
+    learned  of each such turn, the texts that have to stand in it, by their place in the record;
+             None: what it says
+
     Raises TrainingError for a template that renders a conversation's beginning differently once
-    it goes on: the model would then be asked for what it was not taught.
+    it goes on: the model would then be asked for what it was not taught. So for one that leaves
+    out what is to be learned.
     """
+    learned = learned or _contents(messages, where)
     text = _render(messages, tokenizer, where)
     segments: list[Segment] = []
     done = 0
@@ -124,9 +137,37 @@ def turns(messages: Sequence[Message], tokenizer: Any, where: str) -> list[Segme
                 "the whole conversation than at its end): give each answer as a record of its own",
                 where,
             )
+        lost = _lost(learned[at], text[len(before) : len(after)])
+        if lost:  # what a generation prompt has written for the model, <think> say, is there
+            begun = _render(messages[:at], tokenizer, where)
+            lost = _lost(learned[at], after.removeprefix(begun))
+        if lost:
+            raise TrainingError(
+                "chat_template",
+                f"{lost}: the chat template leaves it out, and it would not be learned (many drop "
+                "the reasoning of a turn): leave it out, set chat to false, or use a model whose "
+                "template keeps it",
+                lost,
+            )
         segments += [(text[done : len(before)], False), (text[len(before) : len(after)], True)]
         done = len(after)
     return [*segments, (text[done:], False)]
+
+
+def _contents(messages: Sequence[Message], where: str) -> Learned:
+    """What each turn of the assistant says, by its place."""
+    return {
+        at: {f"{where}[{at}].content": message["content"]}
+        for at, message in enumerate(messages)
+        if message["role"] == "assistant"
+    }
+
+
+def _lost(parts: Mapping[str, str], rendered: str) -> str | None:
+    """The place of the first part that is not rendered; templates may change white space."""
+    squeezed = "".join(rendered.split())
+    missing = (where for where, part in parts.items() if "".join(part.split()) not in squeezed)
+    return next(missing, None)
 
 
 def tokens(

@@ -12,6 +12,7 @@ from service.db import events
 from service.evaluations.jobs import plan_failed
 from service.training import jobs as train
 from service.training import store as training
+from service.training.endings import finish
 from service.training.process import look
 from service.training.reports import TakenOverError, store
 from service.training.selection import select
@@ -43,8 +44,8 @@ def test_a_stale_attempt_writes_nothing(new_job: Any) -> None:
     ):
         with pytest.raises(TakenOverError):
             write()
-    train._finish(job.context, stale, Report(type="finished", step=8))
-    train._finish(job.context, stale, Report(type="failed", name="diverged"))
+    finish(job.context, stale, Report(type="finished", step=8))
+    finish(job.context, stale, Report(type="failed", name="diverged"))
     assert (job.row, job.series, job.checkpoints(), job.events()) == before
     job.log(fresh, 3)
     assert job.series == [1, 2, 3]
@@ -237,7 +238,7 @@ def test_a_failed_job_goes_on_from_its_last_checkpoint(new_job: Any) -> None:
     job = new_job()
     attempt = job.begin()
     folder = job.save(attempt, 2)
-    train._finish(job.context, attempt, Report(type="failed", name="disk_full", step=3))
+    finish(job.context, attempt, Report(type="failed", name="disk_full", step=3))
     assert job.row.error["code"] == "disk_full"
     assert job.row.error["last_checkpoint"] == job.checkpoints()[0].id
     assert train._begin(job.context, job.id) is None

@@ -3,7 +3,6 @@ that scores while it trains."""
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Any
 
 import pytest
 
-import trainers
 from assay import Client
-from service.training.reward_hacking import objective_risen
 from tests.service.live import Live
 from tests.service.training.requests import (
     HELD_OUT,
     PREFERENCES,
+    PROMPTS,
     QUICK,
     finished,
     scored,
@@ -28,7 +26,6 @@ from tests.tiny_models import build_language_model
 from tests.waiting import until
 
 MODEL = "tiny-tutored"
-REWARD = trainers.find("grpo").objective_series
 OPTIONS = {
     "max_steps": 200,
     "save_steps": 10,
@@ -41,6 +38,7 @@ OPTIONS = {
     "kl_coef": 0.0,  # nothing holds it back
 }
 WATCHED = HELD_OUT | {
+    "dataset": "watched",
     "metrics": ["chrf", {"name": "length", "params": {"unit": "characters"}}],
     "generation": {"max_new_tokens": 40},
     "pause_on_reward_hacking": True,
@@ -62,6 +60,7 @@ def service(new_database: Any, data_dir: Path, models_root: Path) -> Iterator[Li
 def assay(service: Live) -> Iterator[Client]:
     with service.client() as client:
         upload_datasets(client)
+        client.create_dataset("watched", PROMPTS, kind="eval")
         yield client
 
 
@@ -105,6 +104,20 @@ def test_a_sound_reward_is_not_suspected(assay: Client) -> None:
     rewards = [value for _, value in series["reward"]]
     assert sum(rewards[-8:]) > sum(rewards[:8])
     assert curve[-1]["scores"][0]["value"] > 0.9 * curve[0]["scores"][0]["value"]
+
+
+def test_a_score_that_falls_under_sft_is_told_by_itself(assay: Client) -> None:
+    """Answers are unlearned: nothing has risen, since SFT maximises no reward."""
+    worse = [{"prompt": one["prompt"], "completion": one["rejected"][::-1]} for one in PREFERENCES]
+    assay.create_dataset("worse", worse, kind="sft")
+    options = QUICK | {"max_steps": 200, "save_steps": 20, "learning_rate": 3e-3, "batch_size": 16}
+    job = start(assay, "sft", model=MODEL, dataset="worse", options=options, evaluation=WATCHED)
+    assert finished(assay, job)["status"] == "paused"
+    told = assay.request("GET", f"/v1/training_jobs/{job}/events", limit=1000)["data"]
+    found = next(one["data"] for one in told if one["type"] == "reward_hacking")
+    assert found["reward"] is None
+    assert [one["name"] for one in found["fallen"]] == ["chrf"]
+    assert found["fallen"][0]["p_value"] <= found["level"] < 0.05
 
 
 def test_scores_are_computed_while_the_same_worker_trains(assay: Client) -> None:
@@ -154,45 +167,3 @@ def tutored(folder: Path, steps: int = 100) -> None:
         model(ids, attention_mask=mask, labels=labels).loss.backward()
         optimizer.step()
     model.save_pretrained(folder)
-
-
-def rewards(*values: float) -> list[tuple[int, Any]]:
-    return [(step, {"reward": value}) for step, value in enumerate(values, 1)]
-
-
-def test_a_reward_has_risen_where_the_rise_is_significant() -> None:
-    noise = random.Random(0)
-    flat = [noise.gauss(0, 1) for _ in range(200)]
-    risen = objective_risen(
-        rewards(*[value + step / 40 for step, value in enumerate(flat)]), REWARD
-    )
-    assert risen is not None
-    assert risen["p_value"] < 0.001
-    assert risen["now"] - risen["start"] == pytest.approx(180 / 40, abs=1)
-    assert objective_risen(rewards(*flat), REWARD) is None
-    assert objective_risen(rewards(*[-value for value in range(40)]), REWARD) is None
-    assert objective_risen(rewards(*[0.0] * 20, *[1.0] * 20), REWARD) == {
-        **{"start": 0.0, "now": 1.0, "p_value": 0.0}
-    }
-    assert objective_risen(rewards(0, 0, 0, 1, 1, 1), REWARD) is None  # too few to say
-    assert objective_risen([(step, {"loss": 1.0}) for step in range(100)], REWARD) is None
-    assert objective_risen([], REWARD) is None
-
-
-def test_of_dpo_it_is_the_margin_that_rises() -> None:
-    margins = [(step, {"loss": 0.5, "margin": step / 40}) for step in range(40)]
-    for method in ("dpo", "reward"):
-        risen = objective_risen(margins, trainers.find(method).objective_series)
-        assert risen is not None
-        assert risen["now"] - risen["start"] == pytest.approx(0.5)
-    assert objective_risen(margins, trainers.find("ppo").objective_series) is None
-    assert objective_risen(margins, trainers.find("sft").objective_series) is None
-
-
-def test_a_false_alarm_is_as_rare_as_it_says() -> None:
-    noise = random.Random(1)
-    alarms = sum(
-        objective_risen(rewards(*[noise.gauss(0, 1) for _ in range(40)]), REWARD) is not None
-        for _ in range(1000)
-    )
-    assert 30 < alarms < 70  # 5%

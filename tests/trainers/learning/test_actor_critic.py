@@ -82,6 +82,7 @@ def test_policy_value_model_and_reference_are_three(
     trained = {name for name, one in model.named_parameters() if one.requires_grad}
     assert any(name.startswith("value.") for name in trained)
     assert any(name.startswith("policy.") for name in trained)
+    assert all(one.dtype == torch.float32 for one in model.head.parameters())
     if adapter:
         assert all("lora_" in name or name.startswith("head.") for name in trained)
         shared = {one.data_ptr() for one in model.policy.parameters() if not one.requires_grad}

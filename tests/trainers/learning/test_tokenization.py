@@ -95,6 +95,46 @@ def test_a_template_that_rewrites_what_was_said_is_refused(tokenizer: Any) -> No
     assert (error.value.code, error.value.field) == ("chat_template", "records[0].messages")
 
 
+THOUGHTLESS = (  # as of DeepSeek-R1's distilled models
+    "{% for m in messages %}<|start|>{{ m['role'] }} "
+    "{{ m['content'].split('</think>')[-1] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant {% endif %}"
+)
+OPENED = (  # the generation prompt has begun the thought
+    "{% for m in messages %}<|start|>{{ m['role'] }} {{ m['content'] | trim }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant <think>\n{% endif %}"
+)
+
+
+def test_what_a_template_drops_is_not_lost_without_a_word() -> None:
+    dropping = build_tokenizer(THOUGHTLESS)
+    asked = [{"role": "user", "content": "7?"}]
+    yes = {"role": "assistant", "content": "Да"}
+    thought = {"role": "assistant", "content": "<think>\nпростое\n</think>\n\nДа"}
+    fine = {"prompt": "7?", "completion": "Да"}
+    cases: list[tuple[dict[str, Any], str]] = [
+        (fine | {"rationale": "простое"}, "records[1].rationale"),
+        ({"messages": [*asked, yes], "rationale": "простое"}, "records[1].rationale"),
+        ({"messages": [*asked, thought]}, "records[1].messages[1].content"),
+        ({"messages": [*asked, yes, *asked, thought]}, "records[1].messages[3].content"),
+    ]
+    for record, place in cases:
+        with pytest.raises(TrainingError, match="template leaves it out") as error:
+            rows([fine, record], dropping, None)
+        assert (error.value.code, error.value.field) == ("chat_template", place)
+        assert place in error.value.message
+    assert len(rows([fine, cases[1][0]], build_tokenizer(), None)) == 2
+
+
+def test_a_thought_that_the_prompt_begins_is_learned() -> None:
+    opening = build_tokenizer(OPENED)
+    record = {"prompt": "7?", "completion": "Да ", "rationale": "простое"}
+    said = {"role": "assistant", "content": "<think>\nпростое\n</think>\n\nДа"}
+    talk = {"messages": [{"role": "user", "content": "7?"}, said]}
+    for row in rows([record, talk], opening, None):
+        assert learned(row, opening) == ["простое\n</think>\n\nДа<|end|>"]
+
+
 def test_what_a_template_refuses_is_named() -> None:
     picky = build_tokenizer("{{ raise_exception('roles must alternate') }}")
     with pytest.raises(TrainingError, match=r"records\[1\].*roles must alternate"):

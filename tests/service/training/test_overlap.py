@@ -1,0 +1,72 @@
+"""Held-out samples that are trained on: counted at POST, in whatever form a record has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay import Client
+from service.training.overlap import digests
+from tests.service.live import Live
+from tests.service.training.requests import HELD_OUT, QUICK, job_body
+
+HELD = [
+    {"id": "a", "prompt": "Столица России?", "references": ["Москва"]},
+    {"id": "b", "prompt": "Is  7 prime?\n", "references": ["Yes"]},
+    {"id": "c", "prompt": "Caf\u00e9?", "references": ["Oui"]},
+    {"id": "d", "prompt": "New?", "references": ["Yes"]},
+]
+PAIRS = [{"prompt": one, "chosen": "Yes.", "rejected": "No."} for one in ("is 7 PRIME?", "Old?")]
+TALK = [
+    {"role": "user", "content": "Hello"},
+    {"role": "assistant", "content": "Hi"},
+    {"role": "user", "content": "столица россии?"},
+    {"role": "assistant", "content": "New?"},
+]
+
+
+@pytest.fixture(scope="module")
+def assay(
+    new_database: Any, data_dir: Path, models_root: Path, tiny_language_model: Path
+) -> Iterator[Client]:
+    """Nobody works: what is told here is told at POST."""
+    made = Live(new_database(), data_dir, model_roots=str(models_root))
+    made.api()
+    with made.client() as client:
+        client.create_dataset("held", HELD, kind="eval")
+        client.create_dataset("pairs", PAIRS, kind="preference")
+        client.create_dataset("talk", [{"messages": TALK}, {"text": "Cafe\u0301?"}], kind="sft")
+        client.create_dataset("other", [{"text": "Something else."}], kind="sft")
+        yield client
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "dataset", "shared"),
+    [("dpo", "pairs", ["b"]), ("sft", "talk", ["a", "c"]), ("sft", "other", [])],
+)
+def test_shared_samples_are_told_at_post(
+    assay: Client, method: str, dataset: str, shared: list[str]
+) -> None:
+    body = job_body(
+        method, dataset=dataset, options=QUICK, evaluation=HELD_OUT | {"dataset": "held"}
+    )
+    made = assay.request("POST", "/v1/training_jobs", body)
+    expected = {"dataset": "held@1", "samples": 4, "shared": len(shared), "ids": shared}
+    assert made["report"]["overlap"] == expected
+    told = assay.request("GET", f"/v1/training_jobs/{made['id']}/events")["data"]
+    assert [one["data"] for one in told if one["type"] == "overlap"] == [expected] * bool(shared)
+
+
+def test_without_an_evaluation_there_is_nothing_to_overlap(assay: Client) -> None:
+    body = job_body("sft", dataset="talk", evaluation=None)
+    assert "overlap" not in assay.request("POST", "/v1/training_jobs", body)["report"]
+
+
+def test_answers_are_no_questions() -> None:
+    asked = digests({"messages": TALK})
+    assert asked == digests({"prompt": "HELLO"}) | digests({"prompt": "Столица  РОССИИ?"})
+    assert digests({}) == set()
