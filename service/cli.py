@@ -21,12 +21,28 @@ app = typer.Typer(
     epilog="Settings are environment variables, ASSAY_DATA_DIR, ASSAY_PORT and so on.",
 )
 
+NO_BARS = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # of libraries: ours says it
+
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Results, models, the embedded database. [ASSAY_DATA_DIR, default .assay]"),
 ]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [ASSAY_HOST]")]
 Port = Annotated[int | None, typer.Option(help="Port; 0 picks a free one. [ASSAY_PORT]")]
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    """Scores you can defend: evaluate language models over HTTP, or right here."""
+    if version:
+        from importlib.metadata import version as of
+
+        typer.echo(f"assay {of('assay')}")
+        raise typer.Exit
 
 
 @app.command()
@@ -130,9 +146,12 @@ def score(
     assay score outputs.jsonl --metrics bleu,rouge
     assay score outputs.jsonl -m rouge --params '{"rouge": {"stemmer": true}}'
     cat outputs.jsonl | assay score - -m chrf --format json
+
+    Models that have to be converted are kept in ASSAY_DATA_DIR where that is set.
     """
     settings = _settings()
     _need_device(device)
+    os.environ.update(NO_BARS)  # before the libraries that draw them are imported
     from rich.console import Console
 
     from inference.errors import ReportedError

@@ -6,8 +6,10 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -101,18 +103,20 @@ def requests(names: str, params: str, roots: Sequence[Path]) -> list[BoundMetric
 def run(
     samples: Sequence[Sample], asked: Sequence[BoundMetric], settings: Settings, device: str
 ) -> list[Result]:
-    """A result for each request, with a progress bar for each on standard error."""
-    models = ModelPool(
-        roots=(Path.cwd(), *settings.model_roots, Path("/")),  # whoever types it may read it
-        cache_dir=settings.data_dir / "models",
-        device=device,
-        memory_budget_bytes=settings.model_memory_bytes,
-        offline=not settings.hub_allowed,
-    )
+    """A result for each request, with a progress bar for each on standard error, a terminal."""
     outputs = sum(len(sample.outputs) for sample in samples)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
+    with (
+        _models(settings, device) as models,
+        Progress(
+            *columns,
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        ) as bars,
+    ):
         tasks = [bars.add_task(metric.name, total=outputs) for metric in asked]
         return score(
             samples,
@@ -121,6 +125,23 @@ def run(
             progress=lambda index, count: bars.advance(tasks[index], count),
             replicates=settings.replicates,
             level=settings.level,
+        )
+
+
+@contextmanager
+def _models(settings: Settings, device: str) -> Iterator[ModelPool]:
+    """Models for one run. What they are converted to, half a gigabyte for the builtin one, stays in
+    a data folder that was named or is there already; else it goes with the run."""
+    with ExitStack() as stack:
+        cache = settings.data_dir / "models"
+        if "data_dir" not in settings.model_fields_set and not cache.is_dir():
+            cache = Path(stack.enter_context(TemporaryDirectory(prefix="assay-models-")))
+        yield ModelPool(
+            roots=(Path.cwd(), *settings.model_roots, Path("/")),  # whoever types it may read it
+            cache_dir=cache,
+            device=device,
+            memory_budget_bytes=settings.model_memory_bytes,
+            offline=not settings.hub_allowed,
         )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+import logging
+
 import uvicorn
 
 from service import logs
@@ -9,10 +12,19 @@ from service.settings import Settings, get_settings
 
 GRACE = 5  # seconds that open requests have to end
 
+OPEN = (
+    "listening on %s without keys: whoever reaches this address can run code here and read what "
+    "is stored; listen on 127.0.0.1, or put a proxy in front that asks who they are"
+)
+
+log = logging.getLogger("assay.api")
+
 
 def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT."""
     logs.configure(settings)
+    if not _only_here(settings.host):
+        log.warning(OPEN, settings.host)
     uvicorn.run(
         "service.app:create_app",
         factory=True,
@@ -23,6 +35,14 @@ def run(settings: Settings) -> None:
         timeout_graceful_shutdown=GRACE,
         server_header=False,
     )
+
+
+def _only_here(host: str) -> bool:
+    """Whether nobody but this machine reaches the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
 
 
 if __name__ == "__main__":

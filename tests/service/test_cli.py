@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import sacrebleu
+
+from tests.checkout import ROOT
 
 SAMPLES = [
     ("1", "The cat sat on the mat.", ["The cat sat on a mat."]),
@@ -178,3 +181,56 @@ def test_a_wrong_setting_is_named() -> None:
     done = assay("migrate", env={"ASSAY_DATABASE_URL": "mysql://me:hush-hush@db/x"})
     assert "ASSAY_DATABASE_URL: " in done.stderr
     assert "hush-hush" not in done.stderr
+
+
+def test_the_version() -> None:
+    done = assay("--version")
+    assert done.returncode == 0
+    assert done.stdout == f"assay {version('assay')}\n"
+
+
+def test_score_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither a converted model nor a progress bar, of libraries or our own."""
+    for folder in ("work", "temporary"):
+        (tmp_path / folder).mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli", "score", "-", "-m", "perplexity", "-f", "json"],
+        input=lines(),
+        cwd=tmp_path / "work",
+        env={name: value for name, value in os.environ.items() if name != "ASSAY_DATA_DIR"}
+        | {"TMPDIR": str(tmp_path / "temporary"), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["samples"] == 3
+    assert list((tmp_path / "work").iterdir()) == []
+    kept = [path for path in (tmp_path / "temporary").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in kept) < 1e6  # torch's own cache, if anything
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"),
+    [("0.0.0.0", True), ("127.0.0.1", False), ("localhost", False)],  # noqa: S104
+)
+def test_an_open_address_is_warned_about(fresh_url: str, host: str, warned: bool) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "api", "--host", host, "--port", "0"],
+        env=os.environ | {"ASSAY_DATABASE_URL": fresh_url, "ASSAY_LOG_LEVEL": "INFO"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = []
+    try:
+        for line in process.stderr:
+            said.append(line)
+            if "running on" in line:
+                break
+    finally:
+        process.terminate()
+        process.communicate()
+    assert any(f"listening on {host} without keys" in line for line in said) == warned, said
