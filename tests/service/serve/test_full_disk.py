@@ -94,6 +94,7 @@ def test_the_embedded_databases_disk_counts_too(tmp_path: Path, disk: Path) -> N
     assert "the embedded database has 10 MiB free" in (space.shortage(settings) or "")
 
 
+@pytest.mark.slow
 def test_a_full_disk_fails_no_evaluation(disk: Path) -> None:
     """The database's own disk has no room for 30 s while evaluations are at work."""
     service = Live("", disk / "data", shard_size="50", evidence_cache_bytes="0", min_free_bytes="0")

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -142,6 +144,47 @@ def killed_and_restarted(data: Path, models_root: Path) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_while_it_starts_it_finishes(
+    models_root: Path, tiny_language_model: Path
+) -> None:
+    """`serve` is killed as soon as a worker has taken the shard, four times."""
+    with data_folder() as data:
+        service = Live("", data, model_roots=str(models_root), evidence_cache_bytes="0")
+        del service.env["ASSAY_DATABASE_URL"]
+        serve = [sys.executable, "-m", "service.cli", "serve", "--device", "cpu"]
+        process = subprocess.Popen(serve, cwd=ROOT, env=service.env)
+        try:
+            until(service._answers, 30)
+            with service.client() as assay:
+                made = started(assay)
+            for times in range(1, 5):
+                until(partial(taken, data, times), 60)
+                kill_tree(process.pid)
+                process.wait()
+                process = subprocess.Popen(serve, cwd=ROOT, env=service.env)
+                until(service._answers, 30)
+            with service.client() as assay:
+                done = assay.wait(made, timeout=120)
+            assert done.status == "succeeded"
+            assert [score.error for score in done.scores if score.error] == []
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def taken(data: Path, times: int) -> bool:
+    """Whether the embedded database knows of so many starts of the shard."""
+    password = (data / "postgres" / "assay.password").read_text()
+    url = f"postgresql://assay:{password}@/assay?host={quote(str(data / 'socket'), safe='')}"
+    starts = (
+        "SELECT count(*) FROM procrastinate_events event"
+        " JOIN procrastinate_jobs task ON task.id = event.job_id"
+        " WHERE event.type = 'started' AND task.task_name = 'evaluate.shard'"
+    )
+    return bool(rows(url, starts)[0][0] >= times)
 
 
 def kill_tree(pid: int) -> None:
