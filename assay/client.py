@@ -112,6 +112,7 @@ class Client:
     evaluations = _items(endpoints.evaluations.evaluations)
     wait = _answer(endpoints.evaluations.wait)
     cancel = _answer(endpoints.evaluations.cancel)
+    retry = _answer(endpoints.evaluations.retry)
     samples = _answer(endpoints.evaluations.samples)
     all_samples = _items(endpoints.evaluations.all_samples)
     events = _stream(endpoints.evaluations.events)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class AssayError(Exception):
     """A request without a usable answer; `method` and `url` name it.
 
     Refused by the service: `status` is the HTTP status, `code` a word to branch on, `param` the
-    offending field (`samples[17].references`), `request_id` what finds the request in the logs.
+    offending field (`samples[17].references`), `errors` all that is wrong with it, each with
+    `param`, `message` and `code`, `request_id` what finds the request in the logs.
     Without an answer, `status` is None.
     """
 
@@ -21,6 +24,7 @@ class AssayError(Exception):
         status: int | None = None,
         param: str | None = None,
         request_id: str | None = None,
+        errors: Sequence[Mapping[str, object]] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -30,6 +34,7 @@ class AssayError(Exception):
         self.status = status
         self.param = param
         self.request_id = request_id
+        self.errors = list(errors)
 
     def __str__(self) -> str:
         """The message, then what finds the request: method, URL, status, the request's id."""

@@ -112,6 +112,7 @@ def _refuse(reply: Reply) -> NoReturn:
         status=reply.status,
         param=problem.get("param"),
         request_id=reply.headers.get("x-request-id"),
+        errors=problem.get("errors", ()),
     )
 
 

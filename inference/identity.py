@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from inference.folders import INDEX
 from inference.names import ADAPTER_CONFIG, ORIGIN, Location
 from inference.protocol import Identity
 
@@ -33,6 +34,7 @@ INERT = {
         "revision",
     },
     "assay.json": {"base", "method", "job", "produces"},  # the base counts by its own digest
+    "model.safetensors.index.json": {"metadata"},  # sizes: of files that count themselves
     "config.json": {"_name_or_path", "architectures", "dtype", "torch_dtype", "use_cache"}
     | {"transformers_version"},
     "tokenizer.json": {"padding", "truncation"},  # state left by the last call
@@ -58,7 +60,8 @@ def identify(location: Location, folder: Path | None, base: Identity | None = No
         raise ValueError("a model outside a GGUF file is identified by its folder")
     tokenizer = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}
     config = ["config.json"] if base is None else [ADAPTER_CONFIG, ORIGIN]
-    weights = [*sorted(folder.glob("*.safetensors")), *(folder / name for name in config)]
+    named = [folder / name for name in config] + sorted(folder.glob(INDEX))
+    weights = [*sorted(folder.glob("*.safetensors")), *named]
     before = f"base {base.weights}\n" if base else ""
     return Identity(location.name, _digest(weights, before), _digest(sorted(tokenizer)))
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inference import folders
 from inference.errors import UnknownModel
 
 Checkpoints = Callable[[str], Path | None]
@@ -25,7 +26,6 @@ CHECKPOINT = "ckpt_"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 ORIGIN = "assay.json"  # beside an adapter: {"base": the name of its model, …}
 DEEPEST = 16  # adapters upon adapters
-PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,13 @@ def locate(
     base is located by the same rules.
     """
 
-    def found_in(folder: Path) -> Location:
+    def found_in(folder: Path, fence: Path) -> Location:
         base = _base_of(name, folder)
         if base is None:
-            return Location(name, _loadable(name, folder))
+            return Location(name, _loadable(name, folder, fence))
+        fault = folders.outside(folder, fence)
+        if fault is not None:
+            raise _unknown(name, fault)
         if depth == DEEPEST:
             raise _unknown(name, f"more than {DEEPEST} adapters upon one another")
         return Location(name, folder, base=locate(base, roots, checkpoints, offline, depth + 1))
@@ -85,13 +88,14 @@ def locate(
         found = checkpoints(name) if checkpoints else None
         if found is None:
             raise _unknown(name, "no complete checkpoint has this id")
-        return found_in(found)
-    folder = _under_roots(name, roots)
-    if folder is not None:
-        return found_in(folder)
+        return found_in(found, found)
+    below = _under_roots(name, roots)
+    if below is not None:
+        return found_in(*below)
     cached = _in_hub_cache(name)
     if cached is not None and (offline or any(cached.glob("*.safetensors"))):
-        return Location(name, _loadable(name, cached))
+        repository = cached.parents[1]  # a snapshot links to the blobs beside it
+        return Location(name, _loadable(name, cached, repository))
     if offline:
         raise _unknown(name, "it is not in the local hub cache, and this service is offline")
     return Location(name)
@@ -102,25 +106,25 @@ def _builtin(name: str) -> Location:
     if builtin is None:
         raise _unknown(name, "no such builtin model")
     spec = importlib.util.find_spec(builtin.package)
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    if not folders:
+    places = list(spec.submodule_search_locations or []) if spec else []
+    if not places:
         raise _unknown(name, f"the package {builtin.distribution} is not installed")
-    path = Path(folders[0]) / builtin.path
+    path = Path(places[0]) / builtin.path
     if path.suffix == ".gguf":
         if not path.is_file():
             raise _unknown(name, f"the package {builtin.distribution} lacks {builtin.path}")
         return Location(name, gguf=path)
-    return Location(name, _loadable(name, path))
+    return Location(name, _loadable(name, path, path))
 
 
-def _under_roots(name: str, roots: Sequence[Path]) -> Path | None:
-    """The folder, if it exists and lies under a root once links are resolved."""
+def _under_roots(name: str, roots: Sequence[Path]) -> tuple[Path, Path] | None:
+    """The folder and its root, if it exists and lies under one once links are resolved."""
     for root in roots:
         base = root.resolve()
         try:
             folder = (base / name).resolve()
             if folder != base and folder.is_relative_to(base) and folder.is_dir():
-                return folder
+                return folder, base
         except (OSError, ValueError, RuntimeError):  # NUL, too long a name, a loop of links
             return None
     return None
@@ -163,19 +167,11 @@ def _base_of(name: str, folder: Path) -> str | None:
     return base
 
 
-def _loadable(name: str, folder: Path) -> Path:
-    """The folder, if it holds a configuration and safetensors."""
-    if not (folder / "config.json").is_file():
-        raise _unknown(name, "the folder has no config.json")
-    if not any(folder.glob("*.safetensors")):
-        pickled = any(any(folder.glob(pattern)) for pattern in PICKLED)
-        raise _unknown(
-            name,
-            "its weights are pickled, and only safetensors are read: save it again with "
-            "save_pretrained"
-            if pickled
-            else "the folder has no *.safetensors file",
-        )
+def _loadable(name: str, folder: Path, fence: Path) -> Path:
+    """The folder, if it holds a configuration and safetensors, all of it within the fence."""
+    fault = folders.fault(folder, fence)
+    if fault is not None:
+        raise _unknown(name, fault)
     return folder
 
 

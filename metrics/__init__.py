@@ -13,9 +13,41 @@ from pathlib import Path
 from metrics.community.evaluate import PREFIX, declare
 from metrics.core.errors import MetricError, UnknownMetric
 from metrics.core.metric import AnyMetric, Metric
-from metrics.core.registry import declarations, hint
+from metrics.core.names import hint, plain
+from metrics.core.registry import declarations
 
 GROUP = "assay.metrics"  # of entry points, each of which names a METRIC
+
+# other names of metrics, as `plain` writes them
+SYNONYMS = {
+    "sacrebleu": "bleu",
+    "bleu4": "bleu",
+    "rouge1": "rouge",
+    "rouge2": "rouge",
+    "rougel": "rouge",
+    "rougelsum": "rouge",
+    "em": "exact_match",
+    "exact": "exact_match",
+    "f1": "token_f1",
+    "squadf1": "token_f1",
+    "ppl": "perplexity",
+    "pass@k": "pass_at_k",
+    "distinct": "distinct_n",
+    "distinctn": "distinct_n",
+    "rewardmodel": "reward",
+    "rm": "reward",
+}
+
+# names of a metric with parameters of its own: these have to be given
+WITH_PARAMS = {
+    "chrf+": ("chrf", '{"word_order": 1}'),
+    "chrf++": ("chrf", '{"word_order": 2}'),
+    "chrfpp": ("chrf", '{"word_order": 2}'),
+    "pass@1": ("pass_at_k", '{"k": [1]}'),
+    "pass@5": ("pass_at_k", '{"k": [5]}'),
+    "pass@10": ("pass_at_k", '{"k": [10]}'),
+    "pass@100": ("pass_at_k", '{"k": [100]}'),
+}
 
 
 @cache
@@ -28,13 +60,20 @@ def catalogue() -> Mapping[str, AnyMetric]:
 
 
 def find(name: str, roots: Sequence[Path] = ()) -> AnyMetric:
-    """The metric called `name`. Raises UnknownMetric with the nearest names.
+    """The metric called `name`, or meant by it: case, `-` and `_` do not count, and `em` is
+    exact_match. Its own `name` is the one to keep. Raises UnknownMetric with the nearest names.
 
     `evaluate/<path>` names a metric of the `evaluate` library in a folder under one of `roots`.
     """
     if name.startswith(PREFIX):
         return declare(name, roots)
     known = catalogue()
-    if name in known:
-        return known[name]
+    typed = plain(name)
+    spelled = {plain(one): one for one in known}
+    meant = name if name in known else spelled.get(typed, SYNONYMS.get(typed, ""))
+    if meant in known:
+        return known[meant]
+    if typed in WITH_PARAMS:
+        metric, params = WITH_PARAMS[typed]
+        raise UnknownMetric(f"{name} is the metric {metric!r} with params {params}", "name")
     raise UnknownMetric(f"no metric is called {name!r}; {hint(name, known)}", "name")

@@ -6,7 +6,9 @@ Conventions
     Of a sample's n outputs c pass; pass@k = 1 - C(n - c, k) / C(n, k), the unbiased estimate,
     needs n >= k; the value is the mean over samples. 0..1, higher is better.
     Programs run in a sandbox (metrics/sandbox) with the standard library and nothing else.
-    Whether a slow program beats its time limit depends on the machine and its load.
+    `unittest.main()` goes on where every test passed, and fails the program where one did not.
+    Whether a slow program beats its time limit depends on the machine and its load: one that ran
+    out of time or memory, or was killed, is tried once more alone, and never cached.
 
 Example
     >>> estimate(n=np.array([4, 4]), c=np.array([1, 2]), k=2).round(3).tolist()
@@ -25,12 +27,23 @@ from pydantic import Field, field_validator
 from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
-from metrics.core.evidence import Column, Evidence
-from metrics.core.metric import Item, Metric, Params, Reads, Sample, Score, Source, settle_only
+from metrics.core.evidence import FLAG, Column, Evidence
+from metrics.core.metric import (
+    Flag,
+    Item,
+    Metric,
+    Params,
+    Reads,
+    Sample,
+    Score,
+    Source,
+    settle_only,
+)
 from metrics.core.rows import Floats, Ints, Settled, mean
 from metrics.sandbox import Limits, run_many
 
 BATCH = 64  # programs between two looks at whether to go on
+MACHINE = 1  # flag
 
 
 class PassAtKParams(Params):
@@ -84,12 +97,16 @@ def plan(items: Sequence[Item], params: PassAtKParams, models: Models) -> list[l
 
 
 def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evidence:
-    """`passed` 0 or 1, and `ending` (metrics.sandbox.Ending). Raises Unavailable unsandboxed."""
+    """`passed` 0 or 1, `ending` (metrics.sandbox.Ending), a flag where the machine had a part.
+
+    Raises Unavailable without a sandbox.
+    """
     limits = Limits(params.timeout_s, params.memory_mb, params.processes, params.disk_mb)
     outcomes = run_many([source(item, params) for item in items], limits)
     passed = np.array([outcome.passed for outcome in outcomes], np.uint8)
     endings = np.array([outcome.ending for outcome in outcomes], np.uint8)
-    return Evidence({"passed": Column(passed), "ending": Column(endings)})
+    flags = MACHINE * np.array([outcome.ending.of_the_machine for outcome in outcomes], np.uint8)
+    return Evidence({"passed": Column(passed), "ending": Column(endings), FLAG: Column(flags)})
 
 
 def source(item: Item, params: PassAtKParams) -> str:
@@ -125,7 +142,7 @@ def estimate(n: Ints, c: Ints, k: int) -> Floats:
 
 METRIC = Metric(
     name="pass_at_k",
-    version=1,
+    version=2,
     about="The chance that one of k generated programs passes its tests, run in a sandbox.",
     params=PassAtKParams,
     reads=("output", "prompt", "tests"),
@@ -142,4 +159,12 @@ METRIC = Metric(
     check=check,
     plan=plan,
     cached=True,
+    independent=True,
+    flags={
+        MACHINE: Flag(
+            "ran out of time or memory, or was killed: counted as failed, may pass elsewhere",
+            missing=False,
+            lasting=False,
+        )
+    },
 )

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
@@ -21,6 +21,7 @@ from service.evaluations import routes as evaluations
 from service.health import routes as health
 from service.http.gate import Gate
 from service.http.middleware import Bodies, Requests
+from service.http.parameters import known_parameters
 from service.leaderboards import comparisons
 from service.leaderboards import routes as leaderboards
 from service.models import routes as models
@@ -79,6 +80,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         health,
     ):
         app.include_router(
-            resource.router, responses={"4XX": {"model": ErrorOut}, 422: {"model": ErrorOut}}
+            resource.router,
+            dependencies=[Depends(known_parameters)],
+            responses={"4XX": {"model": ErrorOut}, 422: {"model": ErrorOut}},
         )
     return app

@@ -84,6 +84,7 @@ def worker(
     """
     settings = _settings(worker_queues=queues)
     _need_database(settings)
+    _need_device(device)
     from service import logs
     from service.jobs.worker import main as work
 
@@ -131,6 +132,7 @@ def score(
     cat outputs.jsonl | assay score - -m chrf --format json
     """
     settings = _settings()
+    _need_device(device)
     from rich.console import Console
 
     from inference.errors import ReportedError
@@ -174,6 +176,15 @@ def _need_database(settings: Settings) -> None:
             "ASSAY_DATABASE_URL is not set (postgresql://…); "
             "`assay serve` runs everything, with a database of its own"
         )
+
+
+def _need_device(device: str) -> None:
+    from service.serve.devices import UnknownDevice, check
+
+    try:
+        check([device])
+    except UnknownDevice as error:
+        _fail(str(error))
 
 
 def _fail(message: str) -> NoReturn:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_type_hints
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, OperationalError
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from inference.errors import ReportedError
+from service import faults
+from service.field_names import told
 
 TYPES = {
     401: "authentication_error",
@@ -27,6 +29,8 @@ TYPES = {
     503: "unavailable_error",
 }
 
+MOST_ERRORS = 20  # told of one request
+
 HTTP_CODES = {  # of what the framework refuses by itself
     400: "invalid_json",
     404: "not_found",
@@ -35,8 +39,17 @@ HTTP_CODES = {  # of what the framework refuses by itself
 }
 
 
+class ErrorDetail(BaseModel):
+    """One of several errors of a request."""
+
+    param: str | None
+    message: str
+    code: str
+
+
 class ApiError(Exception):
-    """An answer that is an error. `param` names the offending field: `samples[17].references`."""
+    """An answer that is an error. `param` names the offending field: `samples[17].references`;
+    `errors` holds all that is wrong where that is known, the first first."""
 
     def __init__(
         self,
@@ -45,6 +58,7 @@ class ApiError(Exception):
         message: str,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        errors: Sequence[ErrorDetail] = (),
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -52,15 +66,21 @@ class ApiError(Exception):
         self.message = message
         self.param = param
         self.headers = dict(headers or {})
+        self.errors = tuple(errors)
 
 
 class ErrorBody(BaseModel):
-    """`param` names the offending field, where there is one."""
+    """`param` names the offending field, where there is one.
+
+    `errors` is there where a body, a query or a file was checked: all that is wrong with it, up to
+    twenty; `param`, `message` and `code` are the first one's.
+    """
 
     type: str
     code: str
     message: str
     param: str | None
+    errors: list[ErrorDetail] = Field(default_factory=list, max_length=MOST_ERRORS)
 
 
 class ErrorOut(BaseModel):
@@ -100,23 +120,34 @@ def within(prefix: str) -> Iterator[None]:
         raise
 
 
-def body(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
+def body(
+    status: int,
+    code: str,
+    message: str,
+    param: str | None = None,
+    errors: Sequence[ErrorDetail] = (),
+) -> dict[str, Any]:
     """The JSON of an error, as every client sees it."""
-    kind = TYPES.get(status, "invalid_request_error")
-    shown = None if param is None else _encodable(param)
-    return {"error": {"type": kind, "code": code, "message": _encodable(message), "param": shown}}
+    error: dict[str, Any] = {
+        "type": TYPES.get(status, "invalid_request_error"),
+        "code": code,
+        "message": message,
+        "param": param,
+    }
+    if errors:
+        error["errors"] = [one.model_dump() for one in errors[:MOST_ERRORS]]
+    return {"error": _encodable(error)}
 
 
-def _lost(error: DBAPIError) -> bool:
-    """Whether the connection is at fault (refused, cut off, server stopping), not the statement."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    connection = isinstance(error, OperationalError) and not state
-    return connection or error.connection_invalidated or state.startswith(("08", "57P"))
-
-
-def _encodable(text: str) -> str:
+def _encodable(value: Any) -> Any:
     """What a client wrote may hold lone surrogates, and be quoted in an error about them."""
-    return text.encode(errors="backslashreplace").decode()
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, list):
+        return [_encodable(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _encodable(one) for name, one in value.items()}
+    return value
 
 
 def field(location: Sequence[int | str]) -> str | None:
@@ -133,29 +164,54 @@ def field(location: Sequence[int | str]) -> str | None:
     return written or None
 
 
+def _form(request: Request) -> object:
+    """The type of the body that the route takes: every endpoint calls it `body`."""
+    endpoint = request.scope.get("endpoint")
+    return get_type_hints(endpoint, include_extras=True).get("body") if endpoint else None
+
+
+def detail(location: Sequence[int | str], said: str, code: str) -> ErrorDetail:
+    """One of several errors, its field named in front."""
+    param = field(location)
+    message = f"{param}: {said}" if param else said
+    return ErrorDetail(param=_encodable(param), message=_encodable(message), code=code)
+
+
+def _detail(error: Mapping[str, Any], form: object) -> ErrorDetail:
+    """One of pydantic's errors; of an unknown field, with the nearest names."""
+    location: Sequence[int | str] = error["loc"]
+    said = told(error, form, location[1:]) if location[:1] == ("body",) else str(error["msg"])
+    return detail(location, said, error["type"])
+
+
 def install(app: FastAPI) -> None:
     """Every error raised on purpose goes through here; the others, through the middleware."""
 
     @app.exception_handler(ApiError)
     async def api_error(_: Request, error: ApiError) -> JSONResponse:
-        content = body(error.status, error.code, error.message, error.param)
+        content = body(error.status, error.code, error.message, error.param, error.errors)
         return JSONResponse(content, error.status, error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         if first["type"] == "json_invalid":
             reason = first.get("ctx", {}).get("error", "it cannot be parsed")
             return JSONResponse(
                 body(400, "invalid_json", f"the body is not valid JSON: {reason}"), 400
             )
-        param = field(first["loc"])
-        message = f"{param}: {first['msg']}" if param else first["msg"]
-        return JSONResponse(body(422, first["type"], message, param), 422)
+        form = _form(request)
+        errors = [_detail(one, form) for one in error.errors()[:MOST_ERRORS]]
+        shown = errors[0]
+        return JSONResponse(body(422, shown.code, shown.message, shown.param, errors), 422)
 
     @app.exception_handler(DBAPIError)
     async def database_error(_: Request, error: DBAPIError) -> JSONResponse:
-        if not _lost(error):
+        if faults.is_full(error):
+            message = "the database's disk is full; nothing was stored"
+            content = body(503, "no_space", message)
+            return JSONResponse(content, 503, {"Retry-After": "30"})
+        if not faults.is_lost(error):
             raise error
         message = "the database does not answer; it is being started again, or cannot be reached"
         content = body(503, "database_unreachable", message)

@@ -50,10 +50,19 @@ class Settings(BaseSettings):
     hub_allowed: bool = Field(default=False, description="may models be downloaded from a hub")
 
     max_body_bytes: int = Field(
-        default=256 * MIB, gt=0, description="bytes of a request's body; a larger one gets 413"
+        default=32 * MIB,
+        gt=0,
+        description="bytes of a request's body; a larger one gets 413. Reading one takes up to 40 "
+        "times its size in memory, and as a rule 10 times",
     )
     max_upload_bytes: int = Field(
         default=4 * GIB, gt=0, description="bytes of an uploaded file; a larger one gets 413"
+    )
+    min_free_bytes: int = Field(
+        default=256 * MIB,
+        ge=0,
+        description="bytes to keep free in data_dir, and on the disk of the embedded database: "
+        "with less, POSTs that create get 503 and /readyz says why; 0 turns this off",
     )
     shard_size: int = Field(default=2048, gt=0, description="samples in a shard")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")
@@ -80,6 +89,12 @@ class Settings(BaseSettings):
         default=60.0,
         ge=0,
         description="grace period of training on SIGTERM, in seconds: to end its step and save",
+    )
+    stall_seconds: float = Field(
+        default=1800.0,
+        ge=0,
+        description="seconds without progress (a batch measured, a step trained), after which a "
+        "compute process is killed and the metric at work has failed; 0: never",
     )
     evidence_cache_bytes: int = Field(
         default=4 * GIB, ge=0, description="bytes of the evidence cache on disk; 0 keeps nothing"

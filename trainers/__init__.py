@@ -12,7 +12,8 @@ from functools import cache
 from typing import Any
 
 from inference.errors import InputError
-from metrics.core.registry import declarations, hint, parsed
+from metrics.core.names import hint
+from metrics.core.registry import declarations, parsed
 from trainers.job.declaration import AnyTrainer, Trainer
 from trainers.job.errors import TrainerError
 from trainers.job.options import Options

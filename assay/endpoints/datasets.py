@@ -40,6 +40,7 @@ def upload_dataset(
     kind: Kind = "eval",
     *,
     format: Format | None = None,
+    mapping: Mapping[str, str] | None = None,
     progress: OnProgress | None = None,
     idempotency_key: str | None = None,
 ) -> Script[Dataset]:
@@ -47,6 +48,8 @@ def upload_dataset(
 
     Args:
         format: of the file; default: by its name (.jsonl, .ndjson, .csv, .parquet).
+        mapping: fields by the columns that hold them, where the names differ:
+            `{"question": "prompt", "answer": "references"}`.
         progress: called with the bytes sent so far.
 
     Raises:
@@ -63,10 +66,11 @@ def upload_dataset(
         "content-type": "application/octet-stream",
         "content-length": str(size),
     }
+    pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
     request = Request(
         "POST",
         "/v1/datasets/upload",
-        {"name": name, "format": known, "kind": kind},
+        {"name": name, "format": known, "kind": kind, "mapping": pairs},
         headers,
         FileBody(path, size, progress),
         repeatable=True,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from assay.endpoints.waiting import until
-from assay.exchange import Script, ask, create, get, post
+from assay.exchange import Script, ask, create, get, keyed, post
 from assay.files import OnProgress
 from assay.models import Evaluation, MetricLike, Page, Sample
 from assay.streams import EventStream, Listing
@@ -112,17 +113,43 @@ def cancel(evaluation: str) -> Script[Evaluation]:
     return ask(post(ROOT, evaluation, "cancel"), Evaluation)
 
 
+def retry(evaluation: str, idempotency_key: str | None = None) -> Script[Evaluation]:
+    """Have the failed metrics of an evaluation that has ended measured again.
+
+    What is measured stays; where nothing has failed, nothing happens.
+    """
+    request = post(ROOT, evaluation, "retry")
+    return ask(replace(request, headers=keyed(idempotency_key)), Evaluation)
+
+
 def samples(
-    evaluation: str, sort: str | None = None, order: str = "asc", limit: int = 20
+    evaluation: str,
+    sort: str | None = None,
+    order: str | None = None,
+    limit: int = 20,
+    *,
+    slice: str | None = None,
 ) -> Script[list[Sample]]:
-    """The first `limit` samples by a score, lowest first, or in the dataset's order."""
-    query = {"sort": sort, "order": order, "limit": limit}
+    """The first `limit` samples by a score, worst first, or in the dataset's order.
+
+    Args:
+        sort: a score's name.
+        order: `asc` or `desc`, of the values themselves, whatever is better.
+        slice: only those with this value in their metadata, as lang=ru.
+    """
+    query = {"sort": sort, "order": order, "slice": slice, "limit": limit}
     return (yield from ask(get(ROOT, evaluation, "samples", query=query), Page[Sample])).data
 
 
-def all_samples(evaluation: str, sort: str | None = None, order: str = "asc") -> Listing[Sample]:
-    """All samples by a score, lowest first, or in the dataset's order."""
-    query = {"sort": sort, "order": order}
+def all_samples(
+    evaluation: str,
+    sort: str | None = None,
+    order: str | None = None,
+    *,
+    slice: str | None = None,
+) -> Listing[Sample]:
+    """All samples by a score, worst first, or in the dataset's order; see `samples`."""
+    query = {"sort": sort, "order": order, "slice": slice}
     return Listing(Page[Sample], ROOT, evaluation, "samples", query=query)
 
 

@@ -7,9 +7,10 @@ from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference.protocol import Models
-from metrics.core.evidence import Evidence
+from metrics.core.evidence import FLAG, Evidence
 from metrics.core.metric import BoundMetric, Item, Sample
 from metrics.core.rows import Ints
 from metrics.core.signature import evidence_digest, item_digest
@@ -49,7 +50,8 @@ def measure(
 
     Equal items are measured once. Batches are planned over all distinct items before the cache is
     looked up, so what a batch is made of, and with it the last digits of a model's numbers, does
-    not depend on what happened to be cached; a batch whose items are all cached is not run.
+    not depend on what happened to be cached; a batch whose items are all cached is not run, and of
+    one whose items are independent only the rest is.
     `progress` is called with the number of items finished, between batches; it may raise to stop.
     """
     if not items:
@@ -101,13 +103,29 @@ def _cached(
     cache: EvidenceCache,
     keys: Sequence[bytes],
 ) -> Evidence:
-    """Evidence of one batch: from the cache where all of it is there, else measured and stored."""
+    """Evidence of one batch: from the cache where all of it is there, else measured and stored.
+
+    What does not last is not stored. Of independent items only those are measured that lack.
+    """
     found = dict(cache.find(keys))
-    if len(found) == len(set(keys)):
+    lacking = [at for at, key in enumerate(keys) if key not in found]
+    if not lacking:
         return Evidence.concat([found[key] for key in keys])
-    evidence = _measured(metric, items, models)
-    fresh = {key: evidence.take([at]) for at, key in enumerate(keys) if key not in found}
-    cache.keep(fresh)
+    chosen = lacking if metric.independent else range(len(keys))
+    evidence = _measured(metric, [items[at] for at in chosen], models)
+    lasting = _lasting(metric, evidence)
+    fresh = {keys[at]: row for row, at in enumerate(chosen) if keys[at] not in found}
+    cache.keep({key: evidence.take([row]) for key, row in fresh.items() if lasting[row]})
     if not found:
         return evidence
-    return Evidence.concat([found.get(key) or fresh[key] for key in keys])  # the first stands
+    return Evidence.concat(  # the first stands
+        [found[key] if key in found else evidence.take([fresh[key]]) for key in keys]
+    )
+
+
+def _lasting(metric: BoundMetric, evidence: Evidence) -> NDArray[np.bool_]:
+    """(n_items,) which of the evidence another run would show again."""
+    if FLAG not in evidence:
+        return np.ones(len(evidence), np.bool_)
+    passing = [code for code, flag in metric.flags.items() if not flag.lasting]
+    return ~np.isin(evidence[FLAG], passing)

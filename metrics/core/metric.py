@@ -109,6 +109,8 @@ class Flag:
 
     message: str
     missing: bool  # the item could not be measured: zero row, counted as missing
+    # False: it came of the machine and its load, so the cache never keeps such an item
+    lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,8 @@ class Metric(Generic[P]):
     # raises InputError for what only the samples can show to be wrong (k > n)
     check: Callable[[P, Sequence[Sample]], None] | None = None
     cached: bool = False  # evidence is dear enough to look up instead of measuring again
+    # an item's evidence does not depend on what else is in its batch, not even in its last digits
+    independent: bool = False
     bulky: bool = False  # evidence is large: dropped once the result is in
 
     def __post_init__(self) -> None:
@@ -235,6 +239,11 @@ class BoundMetric:
     def cached(self) -> bool:
         """Whether evidence is looked up in the cache before it is measured."""
         return self.metric.cached
+
+    @property
+    def independent(self) -> bool:
+        """Whether a batch may be measured in part, where the cache has the rest."""
+        return self.metric.independent
 
     @property
     def bulky(self) -> bool:

@@ -1,8 +1,7 @@
-"""What was asked for by name: all that is declared, the nearest names, values by their schema."""
+"""What was asked for by name: all that is declared, and values by their schema."""
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -12,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from inference.errors import InputError, ReportedError
+from metrics.core.names import MEANINGS, hint
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -71,15 +71,6 @@ def _origin(point: EntryPoint) -> str:
     return f"the entry point {point.value!r} of {distribution}"
 
 
-def hint(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'bleu'?`, or all there are when nothing is near."""
-    there = list(known)
-    near = difflib.get_close_matches(name, there, n=3, cutoff=0.4)
-    if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
-    return f"known: {', '.join(there) or 'none'}"
-
-
 def parsed(schema: type[M], values: Mapping[str, Any], owner: str, field: str) -> M:
     """`values` by the schema. Raises InputError naming the value, as `params.k`.
 
@@ -94,5 +85,5 @@ def parsed(schema: type[M], values: Mapping[str, Any], owner: str, field: str) -
         message = f"{path}: {first['msg']}" if path else first["msg"]
         if first["type"] == "extra_forbidden":
             message = f"{owner} has no {path!r} among its {field}; "
-            message += hint(path, schema.model_fields)
+            message += hint(path, schema.model_fields, MEANINGS)
         raise InputError(message, f"{field}.{path}" if path else field) from None

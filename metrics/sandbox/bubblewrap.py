@@ -1,12 +1,14 @@
 """The command line that starts a sandbox: bubblewrap, or nothing at all.
 
 What a program finds inside: the interpreter and its standard library, read-only; shared libraries;
-`/dev/null`, `/dev/zero`, `/dev/urandom`; an empty `/tmp` of bounded size. No other file of the
-host, no installed packages, no shell, no `/proc`, no network but its own loopback, no environment,
-no terminal, no capability, and a process tree that dies with the one who asked.
+`/dev/null`, `/dev/zero`, `/dev/urandom`; an empty `/tmp` of bounded size, which is `/dev/shm` too.
+No other file of the host, no installed packages, no shell, no `/proc`, no network but its own
+loopback, no environment, no terminal, no capability, no unusual system call, and a process tree
+that dies with the one who asked.
 
 Two ways in. An ordinary user gets a user namespace. Root does not: there the kernel exempts root's
-processes from the limit on their number, so each program becomes a user id of its own instead.
+processes from the limit on their number, so each program becomes a user id of its own instead. Root
+of a container's user namespace has no such ids to give, and goes the ordinary user's way.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -33,52 +36,54 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 _INSTALL = "install it (Debian, Ubuntu: apt-get install bubblewrap); nothing runs unsandboxed"
-_PATIENCE_S = 30.0
 
 
-def command(limits: Limits, report: int) -> list[str]:
-    """Arguments that run the launcher in a sandbox; raises Unavailable where none can be had."""
-    return [*_sandbox(), *_room(limits), *_interpreter(), *_launcher(limits, report)]
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A way into a sandbox; which one works is found out by trying."""
+
+    start: tuple[str, ...]  # the command up to its mounts
+    own_user: bool  # each program becomes a user id of its own
 
 
-@cache
-def _sandbox() -> tuple[str, ...]:
-    """Everything but what the limits say; tried once, so that a failure has a reason."""
+def routes() -> tuple[Route, ...]:
+    """The ways in, best first; raises Unavailable without bubblewrap."""
     found = shutil.which("bwrap")
     if found is None:
         raise Unavailable(f"this metric runs code, which needs bubblewrap: {_INSTALL}")
-    start = [found, *_namespaces(found), *_files()]
-    trial = [*start, *_room(Limits()), *_interpreter(), "-c", "pass"]
-    done = subprocess.run(trial, capture_output=True, timeout=_PATIENCE_S, check=False, env={})
-    if done.returncode != 0:
-        reason = done.stderr.decode(errors="replace").strip()[-400:]
-        raise Unavailable(
-            f"bubblewrap is installed but may not make a sandbox here ({reason}); in a container "
-            "it needs user namespaces or CAP_SYS_ADMIN, and a seccomp profile that lets it mount"
-        )
-    return tuple(start)
-
-
-def _namespaces(found: str) -> list[str]:
     flags = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     flags += ["--unshare-cgroup-try", "--new-session", "--die-with-parent", "--clearenv"]
     flags += ["--hostname", "sandbox", "--cap-drop", "ALL"]
-    if os.geteuid() == 0:
-        return [*flags, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    flags += ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+    namespace = [found, *flags, "--unshare-user", "--uid", "65534", "--gid", "65534"]
     options = subprocess.run([found, "--help"], capture_output=True, text=True, check=False)
     if "--disable-userns" in options.stdout + options.stderr:  # since 0.8
-        flags.append("--disable-userns")
-    return flags
+        namespace.append("--disable-userns")
+    ordinary = Route(tuple(namespace), own_user=False)
+    if os.geteuid() != 0:
+        return (ordinary,)
+    rights = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    return Route((found, *flags, *rights), own_user=True), ordinary
 
 
-def _files() -> list[str]:
+def command(route: Route, limits: Limits, report: int, rules: int) -> list[str]:
+    """Arguments that run the launcher in a sandbox.
+
+    report  the descriptor that the launcher reports on
+    rules   one with the filter of system calls (metrics.sandbox.seccomp)
+    """
+    head = [*route.start, "--seccomp", str(rules), *_files(), *_room(limits)]
+    return [*head, *_interpreter(), *_launcher(route, limits, report)]
+
+
+@cache
+def _files() -> tuple[str, ...]:
     """Mounts: this interpreter and what it links to, without its installed packages."""
     base = Path(sys.base_prefix)
     runtime = [str(base / "lib"), str(base / sys.platlibdir), _executable()]
     bound = [path for path in dict.fromkeys([*_LIBRARIES, *runtime]) if os.path.exists(path)]
     flags: list[str] = []
-    for folder in sorted({str(parent) for path in bound for parent in Path(path).parents} - {"/"}):
+    inside = [*bound, *_DEVICES]
+    for folder in sorted({str(parent) for path in inside for parent in Path(path).parents} - {"/"}):
         flags += ["--perms", "0755", "--dir", folder]  # else bubblewrap's own would be 0700
     for path in bound:
         flags += ["--ro-bind", path, path]
@@ -93,13 +98,14 @@ def _files() -> list[str]:
         flags += ["--dev-bind", device, device]
     for name, value in _ENVIRONMENT.items():
         flags += ["--setenv", name, value]
-    return flags
+    return tuple(flags)
 
 
 def _room(limits: Limits) -> list[str]:
     scratch = "/tmp"  # noqa: S108 - the sandbox's own
     size = str(limits.disk_mb << 20)
     mount = ["--perms", "1777", "--size", size, "--tmpfs", scratch]
+    mount += ["--symlink", scratch, "/dev/shm"]  # noqa: S108 - where multiprocessing has its locks
     return [*mount, "--remount-ro", "/", "--chdir", scratch, "--"]
 
 
@@ -107,11 +113,10 @@ def _interpreter() -> list[str]:
     return [_executable(), "-s", "-S", "-P", "-B", "-X", "utf8"]
 
 
-def _launcher(limits: Limits, report: int) -> list[str]:
-    root = os.geteuid() == 0
-    user = 0x40000000 + secrets.randbelow(0x20000000) if root else 0
+def _launcher(route: Route, limits: Limits, report: int) -> list[str]:
+    user = 0x40000000 + secrets.randbelow(0x20000000) if route.own_user else 0
     # an ordinary user's count includes bubblewrap's init and the watcher
-    processes = limits.processes if root else limits.processes + 2
+    processes = limits.processes if route.own_user else limits.processes + 2
     numbers = [
         report,
         limits.timeout_s,

@@ -26,13 +26,23 @@ class Ending(IntEnum):
     MEMORY = 4  # MemoryError
     KILLED = 5  # by a signal, or it killed its watcher
 
+    @property
+    def of_the_machine(self) -> bool:
+        """Whether the machine and its load had a part in it: another run may end otherwise."""
+        return self in {Ending.TIMEOUT, Ending.MEMORY, Ending.KILLED}
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of one program, and the last 4,096 bytes it wrote to standard error."""
+    """The end of one program.
+
+    stderr  the last 4,096 bytes it wrote to standard error
+    worked  it ran out of time although a processor was its own nearly throughout
+    """
 
     ending: Ending
     stderr: str
+    worked: bool = False
 
     @property
     def passed(self) -> bool:

@@ -10,11 +10,12 @@ from sqlalchemy import Connection
 from service.datasets import store as datasets
 from service.datasets.schemas import DatasetIn, DatasetOut, checked
 from service.errors import invalid
+from service.http.bodies import BodyRoute
 from service.http.dependencies import Idempotent, Transaction
 from service.http.fields import Limit, Page, page
 from service.http.idempotency import Created
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=BodyRoute)
 
 
 @router.post("", status_code=201, summary="Make a version of a dataset")

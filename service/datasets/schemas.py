@@ -9,12 +9,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.errors import ApiError, field, invalid
-from service.http.fields import DatasetName, Json, Name, Schema, Text
+from service.errors import MOST_ERRORS, ApiError, ErrorDetail, detail, invalid
+from service.field_names import told
+from service.http.fields import DatasetName, Json, Name, Schema, Text, Texts
 
 Kind = Literal["eval", "code", "sft", "preference", "prompts"]
-
-MOST_ERRORS = 20
 
 
 class Record(Schema):
@@ -22,7 +21,7 @@ class Record(Schema):
 
     id: Name | None = None  # default: its place in the list, from 1
     prompt: Text | None = None
-    references: list[Text] = Field(default_factory=list)
+    references: Texts = Field(default_factory=list)
     tests: Text | None = None  # source run after the candidate, for pass_at_k
     metadata: Json = Field(default_factory=dict)
 
@@ -71,7 +70,7 @@ class SftRecord(Schema):
     """A conversation, a prompt with its completion, or plain text."""
 
     id: Name | None = None
-    messages: Annotated[list[Message], Field(min_length=1)] | None = None
+    messages: Annotated[list[Message], Field(fail_fast=True, min_length=1)] | None = None
     prompt: Text | None = None
     completion: Text | None = None
     rationale: Text | None = None  # rendered into <think>…</think> before the answer
@@ -180,13 +179,14 @@ def checked(rows: Iterable[object], kind: str, where: str = "rows") -> list[dict
     or for two rows of one id."""
     form = KINDS[kind]
     kept: list[dict[str, Any]] = []
-    errors: list[tuple[str, str]] = []
+    errors: list[ErrorDetail] = []
     for index, row in enumerate(rows):
         try:
             kept.append(form.model_validate(row).record(index))
         except ValidationError as found:
             for one in found.errors(include_url=False):
-                errors.append((field((where, index, *one["loc"])) or where, one["msg"]))
+                said = told(one, form, one["loc"])
+                errors.append(detail((where, index, *one["loc"]), said, one["type"]))
         if len(errors) >= MOST_ERRORS:
             break
     if errors:
@@ -200,9 +200,10 @@ def checked(rows: Iterable[object], kind: str, where: str = "rows") -> list[dict
     return kept
 
 
-def _refused(errors: Sequence[tuple[str, str]]) -> ApiError:
-    shown = "; ".join(f"{where}: {what}" for where, what in errors)
-    return invalid("invalid_rows", f"nothing was stored. {shown}", errors[0][0])
+def _refused(errors: Sequence[ErrorDetail]) -> ApiError:
+    shown = "; ".join(one.message for one in errors)
+    first = errors[0].param
+    return ApiError(422, "invalid_rows", f"nothing was stored. {shown}", first, errors=errors)
 
 
 def _stored(record: SftRecord | PreferenceRecord, index: int) -> dict[str, Any]:

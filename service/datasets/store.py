@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from service.db.bulk import copy
 from service.db.identifiers import new
 from service.db.pages import paged
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import datasets, records
 from service.errors import invalid, not_found
 
@@ -124,7 +124,7 @@ def page(
     query = select(datasets)
     if name:
         query = query.where(datasets.c.name == name)
-    query = paged(query, datasets.c.id, after=after, limit=limit, descending=descending)
+    query = paged(db, query, datasets.c.id, after=after, limit=limit, descending=descending)
     return [Dataset.from_row(row) for row in db.execute(query)]
 
 

@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
 from service.datasets import store as datasets
+from service.datasets.columns import parsed
 from service.datasets.files import Format, rows
 from service.datasets.routes import view
 from service.datasets.schemas import DatasetOut, Kind, checked
@@ -44,13 +45,19 @@ async def upload_dataset(
     name: Annotated[DatasetName, Query()],
     format: Annotated[Format, Query(description="of the body")],
     kind: Annotated[Kind, Query()] = "eval",
+    mapping: Annotated[
+        str | None,
+        Query(description="fields of columns of other names: question:prompt,answer:references"),
+    ] = None,
 ) -> DatasetOut:
     """The body is the file: `curl --data-binary @news.jsonl '…/upload?name=news&format=jsonl'`.
 
-    Columns are a record's fields: id, prompt, references (a JSON list, or one text), tests; every
-    other column of a CSV or Parquet file goes into the metadata. All rows are checked before
-    anything is stored, and the first twenty errors are told by row and field.
+    Columns are a record's fields: id, prompt, references (a JSON list, or one text), tests;
+    `mapping` says which other columns hold some. The rest of a CSV or Parquet file's columns goes
+    into the metadata. CSV may be divided by commas, semicolons, tabs or bars. All rows are checked
+    before anything is stored, and the first twenty errors are told by row and field.
     """
+    columns = parsed(mapping, kind)
     body = hashlib.sha256(str(request.query_params).encode())
     with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as spooled:
         async for chunk in request.stream():
@@ -59,7 +66,7 @@ async def upload_dataset(
 
         def create(db: Connection) -> Created[DatasetOut]:
             spooled.seek(0)
-            content = checked(rows(spooled, format, kind), kind)
+            content = checked(rows(spooled, format, kind, columns), kind)
             if not content:
                 raise invalid("empty_file", "the file has no rows")
             dataset, new = datasets.put(db, name, kind, content)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.notices import notify
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import events
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import devices
 
 

@@ -1,4 +1,4 @@
-"""What `POST /v1/evaluations` lets in: checked, stored, its plan deferred."""
+"""What `POST /v1/evaluations` and its `retry` let in: checked, stored, its plan deferred."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from sqlalchemy import Connection
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
 from service.datasets.store import Content
-from service.errors import invalid
+from service.errors import ApiError, invalid, not_found
 from service.evaluations import outputs as stored_outputs
+from service.evaluations import plans
 from service.evaluations import store as evaluations
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
+    check_prompts,
     check_samples,
+    evaluable,
     unique_ids,
 )
 from service.evaluations.plans import models_of
@@ -55,6 +58,27 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     return id
 
 
+def admit_again(db: Connection, evaluation: str) -> bool:
+    """Have what failed of an evaluation measured again; what is measured stays.
+
+    False: nothing has failed. Raises 404 where there is no such evaluation, 409 where it has not
+    ended or was cancelled.
+    """
+    locked = evaluations.lock(db, evaluation)
+    if locked is None:
+        raise not_found("evaluation", evaluation)
+    if locked.status not in evaluations.FINAL:
+        raise ApiError(409, "not_ended", f"the evaluation is {locked.status}: wait, or cancel it")
+    if locked.status == "cancelled":
+        raise ApiError(409, "cancelled", "the evaluation was cancelled: create another")
+    if all(one.concluded for one in plans.read(db, evaluation)):
+        return False
+    queue.cancel_all(db, evaluation=evaluation)  # what is left of a failed one
+    evaluations.reopen(db, evaluation)
+    queue.defer(db, "evaluate.plan", evaluation=evaluation)
+    return True
+
+
 def _one_source(body: EvaluationIn) -> None:
     """Outputs come from exactly one place."""
     if body.model is None and body.system is None:
@@ -77,17 +101,15 @@ def _content(
     """The dataset's id, the samples, and their outputs by record index (none: to generate)."""
     if body.samples is not None:
         return _inline(db, body, requested)
-    dataset = datasets.require(db, body.dataset or "", "dataset")
-    if dataset.kind not in {"eval", "code", "prompts"}:
-        message = f"dataset {dataset.name!r} is of kind {dataset.kind}"
-        raise invalid("wrong_kind", message, "dataset")
+    dataset = evaluable(db, body.dataset or "", "dataset")
     records = datasets.read_records(db, dataset.id)
     outputs = _by_record(body, records, dataset.name) if body.outputs is not None else {}
     pending = _pending(body)
     samples = [
         Sample.of(record, outputs.get(index, pending)) for index, record in enumerate(records)
     ]
-    _promptless(body, samples, "records")
+    if body.model is not None:
+        check_prompts(samples, "records")
     check_samples(requested, samples, "records")
     return dataset.id, samples, outputs
 
@@ -112,7 +134,8 @@ def _inline(
     unique_ids(samples)
     if pending:
         samples = [replace(sample, outputs=pending) for sample in samples]
-    _promptless(body, samples, "samples")
+    if body.model is not None:
+        check_prompts(samples)
     check_samples(requested, samples)
     content = [sample.record(index) for index, sample in enumerate(given)]
     dataset, _ = datasets.put(db, name, "eval", content)
@@ -144,15 +167,6 @@ def _pending(body: EvaluationIn) -> tuple[str, ...]:
     if body.model is None:
         return ()
     return ("",) * (body.generation.num_outputs if body.generation else 1)
-
-
-def _promptless(body: EvaluationIn, samples: list[Sample], where: str) -> None:
-    if body.model is None:
-        return
-    for index, sample in enumerate(samples):
-        if sample.prompt is None:
-            message = f"{where}[{index}] (id {sample.id!r}) has no prompt to give to the model"
-            raise invalid("missing_prompt", message, f"{where}[{index}].prompt")
 
 
 def _generation(body: EvaluationIn) -> dict[str, Any] | None:

@@ -12,11 +12,15 @@ from metrics import find
 from metrics.core.errors import MissingInput
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.run import prepare
+from service.datasets import store as datasets
+from service.datasets.store import Dataset
 from service.errors import invalid, of_metric
 from service.evaluations.plans import MetricRequest
 from service.evaluations.schemas import MetricIn
 from service.models import store as models
 from service.settings import Settings
+
+EVALUABLE = ("eval", "code", "prompts")  # kinds of datasets
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,25 @@ def bound_metrics(
             raise of_metric(error, f"metrics[{index}]") from None
         for name in names:
             models.require(db, settings, name, f"metrics[{index}].params.model")
-        bound.append(RequestedMetric(metric, MetricRequest(one.name, one.params)))
+        bound.append(RequestedMetric(metric, MetricRequest(metric.name, one.params)))
     return bound
+
+
+def evaluable(db: Connection, reference: str, param: str) -> Dataset:
+    """The dataset. Raises 422 where there is none, or its records are not to be evaluated on."""
+    dataset = datasets.require(db, reference, param)
+    if dataset.kind not in EVALUABLE:
+        message = f"dataset {dataset.name!r} is of kind {dataset.kind}; it takes one of "
+        raise invalid("wrong_kind", message + ", ".join(EVALUABLE), param)
+    return dataset
+
+
+def check_prompts(samples: Sequence[Sample], where: str = "samples") -> None:
+    """Raises 422 where a sample has nothing to give to the model that is to answer."""
+    for index, sample in enumerate(samples):
+        if sample.prompt is None:
+            message = f"{where}[{index}] (id {sample.id!r}) has no prompt to give to the model"
+            raise invalid("missing_prompt", message, f"{where}[{index}].prompt")
 
 
 def unique_ids(samples: Sequence[Sample], where: str = "samples") -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from inference.errors import ReportedError
@@ -16,6 +17,7 @@ from metrics.core.metric import BoundMetric
 from metrics.core.packing import pack
 from metrics.core.result import Result, ScoreValue, conclude, failed, restrict
 from metrics.core.rows import Ints
+from service import faults
 from service.datasets import store as datasets
 from service.evaluations import outputs, plans, shards
 from service.evaluations import scores as results
@@ -41,20 +43,22 @@ def close(context: Context, evaluation: str) -> None:
         counts = outputs.counts(db, evaluation)
         slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
         planned = plans.read(db, evaluation)
+    concluded = {one.position for one in planned if one.concluded}  # before it was tried again
     closing = Closing(context, row, ids, counts, slices)
     for one in planned:
-        closing.conclude(one)
+        if not one.concluded:
+            closing.conclude(one)
     with context.engine.begin() as db:
         locked = evaluations.lock(db, evaluation)
         if locked is None or locked.status != "running":
             return
         for position, packed in closing.packed.items():
             results.keep_result(db, evaluation, position, packed)
-        results.replace_scores(db, evaluation, closing.rows)
+        results.replace_scores(db, evaluation, closing.rows, kept=concluded)
         for position in closing.bulky:
             shards.drop(db, evaluation, position)
-        if closing.packed:
-            evaluations.finish(db, evaluation, "succeeded", closing.summary())
+        if closing.packed or concluded:
+            evaluations.finish(db, evaluation, "succeeded", _summary(db, evaluation))
         else:
             error = {"code": "all_metrics_failed", "message": "no metric could be computed"}
             evaluations.finish(db, evaluation, "failed", {"error": error}, error)
@@ -99,38 +103,29 @@ class Closing:
             result = self._result_of(metric, one, found, self.unit, self.ids)
             if any(score.value is not None for score in result.scores):
                 self.packed[one.position] = pack(result)
-            if metric.bulky:
-                self.bulky.append(one.position)
+                if metric.bulky:
+                    self.bulky.append(one.position)
             self._add(one, result.scores, "")
             for name, chosen in self.slices.items():
                 part, unit = restrict(found, self.unit, chosen)
                 ids = [self.ids[index] for index in chosen]
                 sliced = self._result_of(metric, one, part, unit, ids)
                 self._add(one, sliced.scores, name)
-        except ReportedError as error:
-            self._fail(one, metric, error)
-        except SQLAlchemyError:  # worth another attempt
-            raise
         except Exception as error:  # whatever it is, the other metrics stand
-            log.exception("%s cannot be concluded", one.name)
-            reason = f"an internal error stopped it ({type(error).__name__}; the log says more)"
-            self._fail(one, metric, ReportedError(reason))
+            if isinstance(error, SQLAlchemyError) or faults.is_outside(error):
+                raise  # worth another attempt
+            self._fail(one, metric, _reported(one, error))
         self.seconds["conclude_seconds", one.name] = time.monotonic() - began
 
     def _fail(self, one: Plan, metric: BoundMetric, error: ReportedError) -> None:
         """Its scores carry the error; what it had concluded so far is forgotten."""
         self.packed.pop(one.position, None)
+        self.bulky = [position for position in self.bulky if position != one.position]
         self.rows = [row for row in self.rows if row["position"] != one.position]
         signature = one.signature or {"name": one.name}
         level = self.row.level
         result = failed(metric, self.ids, signature, error.message, level=level)
         self._add(one, result.scores, "", error)
-
-    def summary(self) -> dict[str, Any]:
-        """What the last event tells."""
-        return {
-            "scores": {row["name"]: row["value"] for row in self.rows if not row["slice"]},
-        }
 
     def _result_of(
         self,
@@ -140,6 +135,7 @@ class Closing:
         unit: Ints,
         ids: Sequence[str],
     ) -> Result:
+        self.context.advance()
         return conclude(
             metric,
             found,
@@ -182,6 +178,22 @@ class Closing:
                     "error": shown,
                 }
             )
+
+
+def _summary(db: Connection, evaluation: str) -> dict[str, Any]:
+    """What the last event tells."""
+    scores = results.read_scores(db, [evaluation])[evaluation]
+    return {"scores": {score.name: score.value for score in scores if not score.slice}}
+
+
+def _reported(one: Plan, error: Exception) -> ReportedError:
+    """The error in words for people; those of one that nobody foresaw are for the log alone."""
+    if isinstance(error, ReportedError):
+        return error
+    log.error("%s cannot be concluded", one.name, exc_info=error)
+    return ReportedError(
+        f"an internal error stopped it ({type(error).__name__}; the log says more)"
+    )
 
 
 def _nameless(one: Plan, error: ReportedError, level: float, n: int) -> list[ScoreValue]:

@@ -1,6 +1,6 @@
-"""The job that computes an evaluation: plan it, measure its shards, close it.
+"""The tasks that compute an evaluation: plan it, measure its shards, close it.
 
-    evaluate.plan   resolves parameters and signatures, cuts the shards, defers one job each
+    evaluate.plan   resolves parameters and signatures, cuts the shards, defers one task each
     evaluate.shard  generates outputs where a model is to, then measures every metric on them
     evaluate.close  joins the shards' evidence, settles it, stores values with their intervals
 
@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy import Connection
+
 from inference.errors import Cancelled, ReportedError
 from inference.protocol import Generation
 from metrics import find
@@ -22,6 +24,7 @@ from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.signature import parts
+from service import faults
 from service.datasets import store as datasets
 from service.datasets.store import Content
 from service.evaluations import outputs, plans, shards
@@ -36,6 +39,7 @@ from service.jobs.context import Context
 from service.jobs.model_counters import ModelCounters
 
 FAILED_METRIC = "metric_failed"
+CLOSING_PRIORITY = 1  # plans and shards have 0
 
 
 def plan(context: Context, evaluation: str) -> None:
@@ -46,7 +50,8 @@ def plan(context: Context, evaluation: str) -> None:
             return
         samples = [Sample.of(record, ()) for record in datasets.read_records(db, row.dataset_id)]
         requested = plans.read(db, evaluation)
-    planned = [_plan_metric(context, one, samples) for one in requested]
+    open_ = [one for one in requested if not one.concluded]
+    planned = [_plan_metric(context, one, samples) for one in open_]
     about: dict[str, Any] = {}
     if row.model:
         identity = context.models.identity(row.model)
@@ -55,12 +60,18 @@ def plan(context: Context, evaluation: str) -> None:
         locked = evaluations.lock(db, evaluation)
         if locked is None or locked.status != "queued":
             return
-        for one, made in zip(requested, planned, strict=True):
+        for one, made in zip(open_, planned, strict=True):
+            if one.signature is not None and made.get("signature") != one.signature:
+                shards.drop(db, evaluation, one.position)  # measured with another model
             plans.complete(db, evaluation, one.position, **made)
-        numbers = shards.create(db, evaluation, row.size, context.settings.shard_size)
+        shards.create(db, evaluation, row.size, context.settings.shard_size)
+        shards.reopen(db, evaluation)
+        numbers = shards.unfinished(db, evaluation)
         evaluations.start(db, evaluation, about | {"shards": len(numbers), "samples": row.size})
         for number in numbers:
             queue.defer(db, "evaluate.shard", evaluation=evaluation, shard=number)
+        if not numbers:  # all is measured: an earlier closing failed
+            _begin_closing(db, evaluation)
 
 
 def measure_shard(context: Context, evaluation: str, shard: int) -> None:
@@ -73,6 +84,7 @@ def measure_shard(context: Context, evaluation: str, shard: int) -> None:
         shards.begin(db, evaluation, shard)
         measurable = [one for one in plans.read(db, evaluation) if one.error is None]
         measured = shards.measured(db, evaluation, shard)
+        measured |= {one.position for one in measurable if one.concluded}
         records = datasets.read_records(db, row.dataset_id, part.start, part.stop)
     progress = Progress(context, evaluation, shard, total=len(records))
     usage = ModelCounters(context)
@@ -126,10 +138,13 @@ def declared(context: Context, one: Plan) -> BoundMetric:
 def _plan_metric(
     context: Context, one: Plan, samples: list[Sample]
 ) -> dict[str, Mapping[str, Any]]:
+    context.advance()
     try:
         metric = declared(context, one).resolve(samples)
         signature = parts(metric, context.models)
     except ReportedError as error:
+        if faults.is_outside(error):
+            raise
         return {"error": described(error)}
     return {"resolved": metric.dump(), "signature": signature}
 
@@ -190,9 +205,9 @@ def _measure_metric(
             progress.items,
         )
         kept = {"evidence": evidence.encode()}
-    except Cancelled:
-        raise
     except ReportedError as error:
+        if isinstance(error, Cancelled) or faults.is_outside(error):
+            raise
         kept = {"error": described(error)}
     with context.engine.begin() as db:
         if shards.keep(db, evaluation, one.position, shard, **kept) and "evidence" in kept:
@@ -214,9 +229,15 @@ def _finish_shard(
         if locked is None or locked.status != "running":
             return
         if shards.finish(db, evaluation, shard, done) == 0 and not locked.closing:
-            evaluations.begin_closing(db, evaluation)
-            queue.defer(db, "evaluate.close", evaluation=evaluation)
+            _begin_closing(db, evaluation)
         counters.add(db, usage.spent())  # last: every handler locks the counters last
+
+
+def _begin_closing(db: Connection, evaluation: str) -> None:
+    """All shards are in: defer the closing, which is short and goes before others' shards. The
+    caller holds the lock."""
+    evaluations.begin_closing(db, evaluation)
+    queue.defer(db, "evaluate.close", priority=CLOSING_PRIORITY, evaluation=evaluation)
 
 
 def _fail(context: Context, evaluation: str, code: str, reason: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.bulk import copy
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import evaluations, outputs, records
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from inference.errors import ReportedError
 from metrics import find
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import evaluation_metrics
 
 
@@ -41,7 +41,8 @@ def models_of(metrics: Iterable[MetricRequest], roots: Sequence[Path]) -> set[st
 class Plan(Stored):
     """One metric of an evaluation; `resolved` and `signature`, or an `error`, once it is planned.
 
-    position  its place among the evaluation's metrics, from 0
+    position   its place among the evaluation's metrics, from 0
+    concluded  its result is stored
     """
 
     position: int
@@ -50,6 +51,7 @@ class Plan(Stored):
     resolved: Mapping[str, Any] | None
     signature: Mapping[str, str] | None
     error: Mapping[str, Any] | None
+    concluded: bool = False
 
 
 def create(db: Connection, evaluation_id: str, metrics: Sequence[MetricRequest]) -> None:
@@ -83,6 +85,7 @@ def read_all(db: Connection, evaluation_ids: Sequence[str]) -> dict[str, list[Pl
             table.resolved,
             table.signature,
             table.error,
+            table.result.is_not(None).label("concluded"),
         )
         .where(table.evaluation_id.in_(list(evaluation_ids)))
         .order_by(table.evaluation_id, table.position)

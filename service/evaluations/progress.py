@@ -34,6 +34,7 @@ class Progress:
 
     def enter(self, position: int | None) -> None:
         """A step begins; a crash from here on is this metric's."""
+        self.context.advance()
         self.position, self.expected, self.seen = position, self.total, 0
         self._write()
 
@@ -47,6 +48,7 @@ class Progress:
 
     def items(self, count: int) -> None:
         """`count` more items are through. Raises Cancelled when nobody wants them any more."""
+        self.context.advance()
         self.seen += count
         if self.context.cancelled():
             raise Cancelled("stopped between two batches")

@@ -11,11 +11,12 @@ from sqlalchemy import Connection
 from service.datasets import store as datasets
 from service.errors import ApiError, not_found
 from service.evaluations import store as evaluations
-from service.evaluations.admission import admit
+from service.evaluations.admission import admit, admit_again
 from service.evaluations.samples import ordered_samples
 from service.evaluations.schemas import EvaluationIn, EvaluationOut, SampleOut
 from service.evaluations.store import Evaluation
 from service.evaluations.views import progress, view, views
+from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.event_stream import STREAMED, EventOut, Events, answer
 from service.http.fields import Limit, Page, page
@@ -24,7 +25,7 @@ from service.http.idempotency import Created
 from service.http.waiting import preferred_wait, until
 from service.jobs import queue
 
-router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
+router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"], route_class=BodyRoute)
 
 Order = Literal["asc", "desc"]
 
@@ -99,19 +100,53 @@ def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
     return view(db, _existing(db, evaluation))
 
 
+@router.post(
+    "/{evaluation}/retry",
+    status_code=202,
+    responses={200: {"model": EvaluationOut, "description": "Nothing of it has failed"}},
+    summary="Measure again what failed",
+)
+def retry_evaluation(
+    evaluation: str, db: Transaction, response: Response, key: Idempotent
+) -> EvaluationOut:
+    """Failed metrics, and samples that were not reached, are measured again; what is measured
+    stays. A 409 while the evaluation has not ended, and when it was cancelled."""
+
+    def again(db: Connection) -> Created[EvaluationOut]:
+        status = 202 if admit_again(db, evaluation) else 200
+        return Created(view(db, _existing(db, evaluation)), status)
+
+    created = key.once(db, EvaluationOut, again)
+    response.status_code = created.status
+    return created.content
+
+
 @router.get("/{evaluation}/samples", summary="Samples with their scores, worst first")
 def list_samples(
     evaluation: str,
     db: Transaction,
-    sort: str | None = None,
-    order: Order = "asc",
+    sort: Annotated[str | None, Query(description="a score's name, as chrf")] = None,
+    order: Annotated[
+        Order | None,
+        Query(description="of values, or of the dataset; default: the score's worst first"),
+    ] = None,
+    slice: Annotated[str | None, Query(description="as lang=ru; default: all")] = None,
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 20,
 ) -> Page[SampleOut]:
-    """By a score's per-sample value, or in the dataset's order; unmeasured ones come last."""
+    """By a score's per-sample value, or in the dataset's order; unmeasured ones come last.
+
+    Without `order`, worst first: the lowest where higher is better, the highest where lower is.
+    `asc` and `desc` are of the values themselves, whatever is better."""
     row = _existing(db, evaluation)
     samples = ordered_samples(
-        db, row, sort=sort, descending=order == "desc", after=after, limit=limit + 1
+        db,
+        row,
+        sort=sort,
+        order=order,
+        slice_=slice,
+        after=after,
+        limit=limit + 1,
     )
     return page(samples, limit)
 

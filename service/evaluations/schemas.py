@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from metrics.core.metric import Sample
 from service.datasets.schemas import Record
-from service.http.fields import Json, Name, Schema, Text
+from service.http.fields import Json, Name, Schema, Text, Texts
 
 
 class MetricIn(Schema):
@@ -33,7 +33,7 @@ class SampleIn(Record):
     """One sample. `output` for one, `outputs` for several, neither when a model is to generate."""
 
     output: Text | None = None
-    outputs: Annotated[list[Text], Field(min_length=1)] | None = None
+    outputs: Annotated[Texts, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -53,7 +53,7 @@ class SampleIn(Record):
 
 Samples = Annotated[list[SampleIn], Field(min_length=1)]
 
-Texts = Text | Annotated[list[Text], Field(min_length=1)]
+OneOrMore = Text | Annotated[Texts, Field(min_length=1)]
 
 
 class GenerationIn(Schema):
@@ -64,7 +64,7 @@ class GenerationIn(Schema):
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     top_k: Annotated[int, Field(ge=0)] = 0  # 0: off
     num_outputs: Annotated[int, Field(ge=1, le=256)] = 1
-    stop: Annotated[list[Text], Field(max_length=16)] = Field(default_factory=list)
+    stop: Annotated[Texts, Field(max_length=16)] = Field(default_factory=list)
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     chat: bool | None = None  # null: the chat template is used where there is one
     system: Text | None = None
@@ -86,7 +86,7 @@ class EvaluationIn(Schema):
     system: Name | None = None  # default: the model
     dataset: Name | None = None  # a name, name@version or ds_…
     samples: Samples | None = None
-    outputs: dict[Text, Texts] | None = None
+    outputs: dict[Text, OneOrMore] | None = None
     model: Name | None = None
     generation: GenerationIn | None = None
     metrics: Metrics

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import evaluation_metrics, evaluations, scores
 
 
@@ -79,9 +79,18 @@ def results_of(db: Connection, evaluation_id: str) -> list[bytes]:
     return list(db.scalars(query.order_by(table.position)))
 
 
-def replace_scores(db: Connection, evaluation_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """All scores of an evaluation, at once; called again, it leaves the same."""
-    db.execute(delete(scores).where(scores.c.evaluation_id == evaluation_id))
+def replace_scores(
+    db: Connection,
+    evaluation_id: str,
+    rows: Sequence[Mapping[str, Any]],
+    kept: Collection[int] = (),
+) -> None:
+    """All scores of an evaluation, at once; called again, it leaves the same.
+
+    Those of the metrics at the positions in `kept` stay as they are.
+    """
+    replaced = scores.c.position.not_in(list(kept))
+    db.execute(delete(scores).where(scores.c.evaluation_id == evaluation_id, replaced))
     if rows:
         db.execute(insert(scores), [{"evaluation_id": evaluation_id, **row} for row in rows])
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from service.db.rows import Stored
-from service.db.tables import measurements, shards
+from service.db.stored import Stored
+from service.db.tables import evaluation_metrics, measurements, shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,10 @@ class Measurement(Stored):
     error: Mapping[str, Any] | None
 
 
-def create(db: Connection, evaluation_id: str, size: int, shard_size: int) -> list[int]:
-    """Cut `size` samples into shards of `shard_size`; returns the shards' numbers."""
+def create(db: Connection, evaluation_id: str, size: int, shard_size: int) -> None:
+    """Cut `size` samples into shards of `shard_size`, unless they are cut already."""
+    if db.scalar(select(func.count()).where(shards.c.evaluation_id == evaluation_id)):
+        return
     rows = [
         {
             "evaluation_id": evaluation_id,
@@ -44,8 +46,45 @@ def create(db: Connection, evaluation_id: str, size: int, shard_size: int) -> li
         }
         for number, start in enumerate(range(0, size, shard_size))
     ]
-    db.execute(insert(shards).values(rows).on_conflict_do_nothing())
-    return list(range(len(rows)))
+    db.execute(insert(shards).values(rows))
+
+
+def reopen(db: Connection, evaluation_id: str) -> None:
+    """Forget failures, and that the shards are finished in which a metric without a result has no
+    evidence."""
+    failures = delete(measurements).where(
+        measurements.c.evaluation_id == evaluation_id, measurements.c.error.is_not(None)
+    )
+    db.execute(failures)
+    metric = evaluation_metrics.c
+    has_evidence = (
+        exists()
+        .where(
+            measurements.c.evaluation_id == metric.evaluation_id,
+            measurements.c.position == metric.position,
+            measurements.c.shard == shards.c.number,
+        )
+        .correlate(evaluation_metrics, shards)
+    )
+    lacks_evidence = (
+        exists()
+        .where(metric.evaluation_id == shards.c.evaluation_id, metric.result.is_(None))
+        .where(~has_evidence)
+        .correlate(shards)
+    )
+    db.execute(
+        update(shards)
+        .where(shards.c.evaluation_id == evaluation_id, shards.c.finished, lacks_evidence)
+        .values(finished=False, done=0, position=None)
+    )
+
+
+def unfinished(db: Connection, evaluation_id: str) -> list[int]:
+    """The numbers of the shards that are not finished."""
+    query = select(shards.c.number).where(
+        shards.c.evaluation_id == evaluation_id, shards.c.finished.is_(False)
+    )
+    return list(db.scalars(query.order_by(shards.c.number)))
 
 
 def get(db: Connection, evaluation_id: str, number: int) -> Shard | None:

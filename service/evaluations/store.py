@@ -3,11 +3,12 @@
 The row's lock (`lock`) is taken before anything else that changes an evaluation: status, events and
 the closing of the last shard all happen under it.
 
-    queued -> running -> succeeded
-       |         |-----> failed
+    queued -> running -> succeeded -> queued (what failed of it is measured again)
+       |         |-----> failed ----> queued
        |---------|-----> cancelled
 
-`finish` is the one door to a final status: it defers what is to follow the end (`on_end`).
+`finish` is the one door to a final status: it defers what is to follow the end (`on_end`), at every
+end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 from service.db import events
 from service.db.identifiers import new
 from service.db.pages import paged
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import datasets, evaluation_metrics, evaluations, shards
 from service.evaluations import plans
 from service.evaluations.plans import MetricRequest
@@ -164,7 +165,7 @@ def page(
         query = query.where(evaluations.c.dataset_id == dataset_id)
     if status:
         query = query.where(evaluations.c.status == status)
-    query = paged(query, evaluations.c.id, after=after, limit=limit, descending=descending)
+    query = paged(db, query, evaluations.c.id, after=after, limit=limit, descending=descending)
     return [Evaluation.from_row(row) for row in db.execute(query)]
 
 
@@ -172,6 +173,13 @@ def start(db: Connection, evaluation_id: str, data: Mapping[str, Any]) -> None:
     """queued -> running. The caller holds the lock."""
     _set(db, evaluation_id, status="running", started_at=func.now())
     events.append(db, evaluation_id, "running", data)
+
+
+def reopen(db: Connection, evaluation_id: str) -> None:
+    """succeeded or failed -> queued. The caller holds the lock, and defers the plan."""
+    values = {"status": "queued", "closing": False, "error": None, "finished_at": None}
+    _set(db, evaluation_id, **values)
+    events.append(db, evaluation_id, "retried", {})
 
 
 def begin_closing(db: Connection, evaluation_id: str) -> None:

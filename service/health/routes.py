@@ -12,8 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.engine import is_current
 from service.errors import ApiError
-from service.http.dependencies import CurrentGate, Transaction
+from service.http import space
+from service.http.dependencies import CurrentGate, CurrentSettings, Transaction
 from service.jobs import counters, queue
+from service.settings import Settings
 
 router = APIRouter(tags=["health"])
 
@@ -40,8 +42,8 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="The database is reachable, and its schema is ours")
-def readyz(gate: CurrentGate) -> Ready:
+@router.get("/readyz", summary="The database is reachable, its schema ours, and there is room")
+def readyz(gate: CurrentGate, settings: CurrentSettings) -> Ready:
     """503 with the reason where requests could not be answered."""
     try:
         with gate.transaction() as db:
@@ -53,6 +55,7 @@ def readyz(gate: CurrentGate) -> Ready:
         raise ApiError(503, "database_unreachable", "the database does not answer") from None
     if not gate.notices.listening:
         raise ApiError(503, "not_listening", "the connection for notifications is not up yet")
+    space.require(settings)
     return Ready(status="ok", queue={f"{name}:{status}": n for (name, status), n in depth.items()})
 
 
@@ -61,7 +64,8 @@ def prometheus(request: Request, db: Transaction) -> Response:
     """Requests of this process, and what all workers did, as the database has it."""
     registry: CollectorRegistry = request.app.state.registry
     of_workers = CollectorRegistry(auto_describe=False)
-    of_workers.register(_Families([_queue_depth(db), *_counters(db)]))
+    ages = _oldest(db, request.app.state.settings)
+    of_workers.register(_Families([_queue_depth(db), ages, *_counters(db)]))
     text = generate_latest(registry) + generate_latest(of_workers)
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
@@ -70,6 +74,14 @@ def _queue_depth(db: Connection) -> Metric:
     family = GaugeMetricFamily("assay_queue_jobs", "jobs by status", labels=["queue", "status"])
     for (name, status), count in queue.depth(db).items():
         family.add_metric([name, status], count)
+    return family
+
+
+def _oldest(db: Connection, settings: Settings) -> Metric:
+    about = "seconds that the oldest waiting job of a queue has waited"
+    family = GaugeMetricFamily("assay_queue_oldest_seconds", about, labels=["queue"])
+    for name, seconds in (dict.fromkeys(settings.queues, 0.0) | queue.oldest(db)).items():
+        family.add_metric([name], seconds)
     return family
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
+from service.http import space
 from service.http.gate import Gate
 from service.http.idempotency import IdempotencyKey, digest
 from service.settings import Settings
@@ -31,15 +33,17 @@ def _transaction(gate: Annotated[Gate, Depends(_gate)]) -> Iterator[Connection]:
 
 def _unbound_key(
     request: Request,
+    settings: Annotated[Settings, Depends(_settings)],
     key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)] = None,
 ) -> IdempotencyKey:
+    space.require(settings)  # here, since whatever creates something takes a key
     return IdempotencyKey(key, request.url.path)
 
 
 async def _key(
     request: Request, unbound: Annotated[IdempotencyKey, Depends(_unbound_key)]
 ) -> IdempotencyKey:
-    return unbound.bound(digest(await request.body()))
+    return unbound.bound(await run_in_threadpool(digest, await request.body()))
 
 
 CurrentSettings = Annotated[Settings, Depends(_settings)]

@@ -9,15 +9,20 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from service.db import events
+from service.errors import invalid
 from service.http.fields import Limit, Page, page
 from service.http.gate import Gate
 from service.http.waiting import stream
 
 STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+
+LAST = 2**31 - 1  # the largest number that the database's column holds
+
+EventNumber = Annotated[int, Field(ge=0, le=LAST)]
 
 Look = Callable[[Connection], tuple[str, Mapping[str, Any]]]
 
@@ -43,8 +48,8 @@ class EventQuery:
 
 def _query(
     accept: Annotated[str, Header()] = "",
-    last_event_id: Annotated[int | None, Header(alias="Last-Event-ID", ge=0)] = None,
-    after: Annotated[int, Query(ge=0)] = 0,
+    last_event_id: Annotated[EventNumber | None, Header(alias="Last-Event-ID")] = None,
+    after: Annotated[EventNumber, Query()] = 0,
     limit: Annotated[Limit, Query()] = 100,
 ) -> EventQuery:
     begin = last_event_id if last_event_id is not None else after
@@ -61,6 +66,10 @@ async def answer(
 
     def listed(db: Connection) -> Page[EventOut]:
         look(db)
+        latest = events.latest(db, parent)
+        if query.after > latest:
+            message = f"no event has the number {query.after}: the last one is {latest}"
+            raise invalid("unknown_cursor", message, "after")
         stored = events.read(db, parent, query.after, query.limit + 1)
         return page([_view(event) for event in stored], query.limit)
 

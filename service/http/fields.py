@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+MOST_UNKNOWN = 20  # fields of an object that errors are told about
 DEEPEST = 64  # levels of metadata: nobody needs more, and encoders have limits
 
 
@@ -54,6 +63,7 @@ def _checked_json(value: dict[str, Any]) -> dict[str, Any]:
 
 # any text that can be stored; surrogates are looked for by us, so that the message says so
 Text = Annotated[str, AfterValidator(_storable)]
+Texts = Annotated[list[Text], Field(fail_fast=True)]
 # names of systems, datasets, records: something, and not a page long
 Name = Annotated[
     str,
@@ -77,6 +87,16 @@ class Schema(BaseModel):
     """Base of request bodies: an unknown field is an error, not a silent no-op."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_unknown(cls, value: Any) -> Any:
+        """A million unknown fields are a million errors: some of them say enough."""
+        if not isinstance(value, dict) or len(value) < len(cls.model_fields) + MOST_UNKNOWN:
+            return value
+        unknown = islice((name for name in value if name not in cls.model_fields), MOST_UNKNOWN)
+        kept = [*(name for name in cls.model_fields if name in value), *unknown]
+        return {name: value[name] for name in kept}
 
 
 T = TypeVar("T")

@@ -7,10 +7,11 @@ import os
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from service.jobs.ipc import Answer, Call, Message, Stop, encode, read
+from service.jobs.ipc import Advance, Answer, Call, Message, Ready, Stop, encode, read
 from service.processes import dies_with_parent
 
 
@@ -21,6 +22,7 @@ class Child:
     device: str
     handlers: str
     process: asyncio.subprocess.Process | None = None
+    advanced: float = 0.0  # when it last made progress, by the monotonic clock
     _writer: asyncio.StreamWriter | None = None
     _listener: asyncio.Task[None] | None = None
     _answer: asyncio.Future[Answer] | None = None
@@ -56,6 +58,7 @@ class Child:
         await self.start()
         self._answer = asyncio.get_running_loop().create_future()
         self._task = call.task
+        self.advanced = time.monotonic()
         self._send(call)
         return await self._answer
 
@@ -87,13 +90,21 @@ class Child:
     async def _listen(
         self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader
     ) -> None:
-        while isinstance(answer := await read(reader), Answer):
-            self._resolve(answer)
+        ready = False
+        while isinstance(message := await read(reader), Answer | Ready | Advance):
+            self.advanced = time.monotonic()
+            if isinstance(message, Answer):
+                self._resolve(message)
+            ready = True
         self.kill()  # it may have closed the channel and live on
         status = await process.wait()
         if self._writer is not None:
             self._writer.close()
-        self._resolve(Answer("killed", message=_ending(status)))
+        ending = _ending(status)
+        if ready:
+            self._resolve(Answer("killed", message=ending))
+        else:  # the task cannot be why: it was not read yet
+            self._resolve(Answer("disturbed", message=f"{ending} before it was ready"))
 
     def _resolve(self, answer: Answer) -> None:
         if self._answer is not None and not self._answer.done():

@@ -15,16 +15,20 @@ import queue
 import signal
 import socket
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from inference.errors import Cancelled, ReportedError
+from service import faults
 from service.jobs import tasks
 from service.jobs.context import Context, Released, Resources
-from service.jobs.ipc import Answer, Call, Stop, encode, receive
+from service.jobs.ipc import Advance, Answer, Call, Ready, Stop, encode, receive
 from service.logs import bind, configure
 from service.settings import get_settings
+
+ADVANCE_EVERY = 0.5  # seconds between two messages about progress
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +45,12 @@ class Compute:
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._cancelled: set[int] = set()  # tasks asked to stop
         self._released: set[int] = set()  # tasks asked to save their state first
+        self._advanced = 0.0  # when the worker was last told of progress
 
     def serve(self) -> None:
         """Run calls for as long as the worker lives."""
         threading.Thread(target=self._listen, name="channel", daemon=True).start()
+        self._channel.sendall(encode(Ready()))
         while True:
             call = self._calls.get()
             answer = self._run(call)
@@ -68,22 +74,38 @@ class Compute:
             call.attempt,
             lambda: call.task in self._cancelled,
             lambda: call.task in self._released,
+            self._advance,
         )
+
+        def cancelled() -> bool:
+            self._advance()  # whoever waits for the device does not stall
+            return context.cancelled()
+
         ids = {name: str(value) for name, value in call.ids.items()}
         with bind(queued=str(call.task), task=call.name, **ids):
             try:
                 handler = tasks.handler(call.name, self._handlers)
-                with self._resources.turn.working(context.cancelled):
+                with self._resources.turn.working(cancelled):
                     handler(context, **call.ids)
             except Cancelled:
                 return Answer("cancelled")
             except Released:
                 return Answer("released")
             except (Exception, SystemExit) as error:  # the worker decides whether to try again
+                if faults.is_outside(error):
+                    log.warning("attempt %d was disturbed: %s", call.attempt, error)
+                    return Answer("disturbed", type(error).__name__, str(error))
                 log.exception("attempt %d failed", call.attempt)
                 permanent = isinstance(error, ReportedError)
                 return Answer("failed", type(error).__name__, str(error), permanent)
         return Answer("done")
+
+    def _advance(self) -> None:
+        now = time.monotonic()
+        if now - self._advanced >= ADVANCE_EVERY:
+            self._advanced = now
+            with suppress(ConnectionError):
+                self._channel.sendall(encode(Advance()))
 
 
 def end_group() -> None:

@@ -49,6 +49,10 @@ def _never() -> bool:
     return False
 
 
+def _nobody() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """One attempt at one task."""
@@ -58,6 +62,8 @@ class Context:
     attempt: int = 1  # counts from 1
     cancelled: Callable[[], bool] = field(default=_never)  # ask between batches, then stop
     released: Callable[[], bool] = field(default=_never)  # the worker is to end: save, then stop
+    # say that there is progress: without it the worker ends the process, after ASSAY_STALL_SECONDS
+    advance: Callable[[], None] = field(default=_nobody)
 
     @property
     def engine(self) -> Engine:

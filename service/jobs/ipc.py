@@ -1,6 +1,7 @@
 """What a worker and its compute process say to each other: JSON, each after its length in 4 bytes.
 
-The worker sends a Call, and perhaps a Stop while it lasts; the compute process sends an Answer.
+The compute process says once that it is Ready. Then the worker sends a Call, and perhaps a Stop
+while it lasts; the compute process sends Advance messages, and an Answer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ from typing import Literal
 import orjson
 
 LENGTH = 4  # bytes, big-endian
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The compute process has started: what stops it from here on is the fault of a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +41,30 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Advance:
+    """The running task has made progress."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """How a call ended; `message` is in words, and for people only when the error is permanent.
 
-    outcome  "killed" is the worker's own word: the compute process ended without an answer
+    outcome  "killed" and "stalled" are the worker's own words: the compute process ended without
+             an answer, or was killed since it made no progress;
+             "disturbed": by a fault of the surroundings, which is no attempt at the task
     kind     the name of the exception's class
     """
 
-    outcome: Literal["done", "cancelled", "released", "failed", "killed"]
+    outcome: Literal["done", "cancelled", "released", "failed", "disturbed", "killed", "stalled"]
     kind: str = ""
     message: str = ""
     permanent: bool = False
 
 
-Message = Call | Stop | Answer
-KINDS: Mapping[str, type[Message]] = {kind.__name__: kind for kind in (Call, Stop, Answer)}
+Message = Ready | Call | Stop | Advance | Answer
+KINDS: Mapping[str, type[Message]] = {
+    kind.__name__: kind for kind in (Ready, Call, Stop, Advance, Answer)
+}
 
 
 def encode(message: Message) -> bytes:

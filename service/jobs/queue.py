@@ -92,6 +92,12 @@ def depth(db: Connection) -> dict[tuple[str, str], int]:
     return {(row.queue_name, row.status): row.tasks for row in db.execute(sql.DEPTH)}
 
 
+def oldest(db: Connection) -> dict[str, float]:
+    """How long the oldest waiting task of each queue has waited, in seconds since it was deferred;
+    queues where none waits are left out."""
+    return {row.queue_name: row.seconds for row in db.execute(sql.OLDEST)}
+
+
 def forget_old(db: Connection, settings: Settings) -> None:
     """Delete tasks that failed or were stopped, once nobody will look at them any more."""
     db.execute(sql.DELETE_FINISHED, {"hours": HOURS_KEPT})

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from service.jobs import sql
-from service.jobs.retry import allowed
+from service.jobs.retry import LOSSES, is_hook, pause
 from service.jobs.tasks import CANCELLED, FAILED
 
 EVERY = 2.0  # seconds
@@ -38,20 +38,24 @@ class LostTask:
 
     id: int
     name: str
-    attempts: int  # made before the one that was lost
     abort_requested: bool
+    starts: int  # of late, the one that was lost included
 
     @property
     def hook(self) -> str:
-        """The suffix of the hook that is due; empty where the task has attempts left."""
+        """The suffix of the hook that is due; empty where the task is to run again.
+
+        The death of a worker is not its task's fault, unless it comes again and again: a task may
+        need more memory than a container has, which ends all of the container's processes.
+        """
         if self.abort_requested:
             return CANCELLED
-        return FAILED if self.attempts + 1 >= allowed(self.name) else ""
+        return FAILED if self.starts >= LOSSES and not is_hook(self.name) else ""
 
     @property
     def hook_ids(self) -> Mapping[str, str]:
         """What the hook is given beside the task's own ids."""
-        reason = f"gave up after {self.attempts + 1} attempts: its worker died"
+        reason = f"gave up: {self.starts} workers died while they ran it, perhaps out of memory"
         return {"reason": reason} if self.hook == FAILED else {}
 
 
@@ -115,6 +119,7 @@ async def _give_back(
         await connection.execute(sql.FINISH, {"task": task.id, "status": status})
         return
     if task.hook:
-        values = {"task": task.id, "name": name, "ids": Jsonb(task.hook_ids)}
+        values = {"task": task.id, "name": name, "ids": Jsonb(task.hook_ids), "attempts": 0}
         await connection.execute(sql.BECOME_HOOK, values)
-    await connection.execute(sql.GIVE_BACK, {"task": task.id})
+    wait = 0 if task.hook else pause(task.starts)
+    await connection.execute(sql.GIVE_BACK, {"task": task.id, "wait": wait})

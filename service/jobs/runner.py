@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import AbortReason, JobContext
 
 from service.jobs import sql
 from service.jobs.child import Child
 from service.jobs.ipc import Answer, Call
-from service.jobs.retry import WAIT, GivenUp, Requeue, allowed, is_hook
-from service.jobs.tasks import CANCELLED, FAILED, SAVING
+from service.jobs.retry import WAIT, GivenUp, Requeue, allowed, is_hook, pause
+from service.jobs.tasks import CANCELLED, FAILED, SAVING, TRIED_AGAIN
 
+PAUSES = (0.2, 1.0, 3.0)  # seconds between tries of a statement that the database did not run
 GRACE = 10.0  # seconds a task has to stop between two batches, before its process is killed
 
 log = logging.getLogger(__name__)
@@ -27,12 +30,14 @@ class Runner:
 
     grace   seconds a task that is asked to stop has, before its process is killed
     saving  seconds for a task that saves its state, when the worker is told to end
+    stall   seconds without progress after which the compute process is killed; 0: never
     """
 
     child: Child
     handlers: Mapping[str, str]
     grace: float = GRACE
     saving: float = 0.0
+    stall: float = 0.0
 
     async def run(self, context: JobContext) -> None:
         """Return when the task is done or was stopped; raise what Procrastinate should record."""
@@ -55,7 +60,9 @@ class Runner:
         stopped = False
         while True:
             try:
-                return await self._wait(call, stopped), stopped
+                if stopped:
+                    return await self._wait_stopped(call), True
+                return await self._wait(call, name), False
             except asyncio.CancelledError:  # Procrastinate's way to say: stop
                 _uncancel()
             if context.abort_reason() is AbortReason.SHUTDOWN:
@@ -76,9 +83,22 @@ class Runner:
         await asyncio.wait({call}, timeout=self.saving)
         return call.done() and call.result().outcome in {"done", "cancelled"}
 
-    async def _wait(self, call: asyncio.Task[Answer], stopped: bool) -> Answer:
-        """The call's answer; after a request to stop its process is killed when it takes long."""
-        await asyncio.wait({call}, timeout=self.grace if stopped else None)
+    async def _wait(self, call: asyncio.Task[Answer], name: str) -> Answer:
+        """The call's answer; its process is killed once it has made no progress for too long."""
+        began = time.monotonic()
+        while not call.done():
+            silent = time.monotonic() - max(self.child.advanced, began)
+            if self.stall and silent >= self.stall:
+                log.error("task %s has stalled: its compute process is killed", name)
+                self.child.kill()
+                await asyncio.shield(call)
+                return _stalled(name, self.stall)
+            await asyncio.wait({call}, timeout=self.stall - silent if self.stall else None)
+        return call.result()
+
+    async def _wait_stopped(self, call: asyncio.Task[Answer]) -> Answer:
+        """The call's answer, after a request to stop; its process is killed when it takes long."""
+        await asyncio.wait({call}, timeout=self.grace)
         if not call.done():
             self.child.kill()
         return await asyncio.shield(call)
@@ -95,6 +115,8 @@ class Runner:
         if answer.outcome == "cancelled" or stopped:
             await self._become_hook(context, CANCELLED, {})
             return
+        if answer.outcome == "disturbed":
+            await self._requeue_disturbed(context, answer)
         reason = answer.message
         if answer.outcome == "failed" and not answer.permanent:  # never a stranger's message
             reason = (
@@ -112,14 +134,28 @@ class Runner:
         await _execute(context, sql.FORGIVE_ATTEMPT)
         raise Requeue("the worker was told to end")
 
+    async def _requeue_disturbed(self, context: JobContext, answer: Answer) -> None:
+        """Back to the queue, uncounted, the later the longer the trouble lasts."""
+        rows = await context.app.connector.execute_query_all_async(sql.STARTS, task=context.job.id)
+        wait = max(pause(rows[0]["starts"]), WAIT)
+        log.warning("task %s is tried again in %d s: %s", context.job.id, wait, answer.kind)
+        await _execute(context, sql.FORGIVE_ATTEMPT)
+        raise Requeue(answer.message, wait)
+
     async def _become_hook(
         self, context: JobContext, suffix: str, more: Mapping[str, object]
     ) -> None:
         """Turn the task into its hook and requeue it, where there is such a hook."""
         name = context.job.task_name + suffix
         if name in self.handlers:
-            await _execute(context, sql.BECOME_HOOK, name=name, ids=dict(more))
+            await _execute(context, sql.BECOME_HOOK, name=name, ids=dict(more), attempts=-1)
             raise Requeue(f"to be finished by {name}")
+
+
+def _stalled(name: str, limit: float) -> Answer:
+    reason = f"no progress for {limit:g} s, the limit that ASSAY_STALL_SECONDS sets"
+    permanent = not is_hook(name) and name not in TRIED_AGAIN
+    return Answer("stalled", message=reason, permanent=permanent)
 
 
 async def _check_held(context: JobContext) -> None:
@@ -136,9 +172,17 @@ async def _check_held(context: JobContext) -> None:
 
 
 async def _execute(context: JobContext, statement: str, **values: object) -> None:
-    """Run a statement about the task."""
+    """Run a statement about the task. Tried some times: an attempt is not to be counted because
+    the database was away for a moment. (When it stays away, the reaper ends this process.)"""
     connector = context.app.connector
-    await connector.execute_query_async(statement, task=context.job.id, **values)
+    for pause_seconds in (*PAUSES, None):
+        try:
+            await connector.execute_query_async(statement, task=context.job.id, **values)
+            return
+        except ConnectorException:
+            if pause_seconds is None:
+                raise
+            await asyncio.sleep(pause_seconds)
 
 
 def _uncancel() -> None:

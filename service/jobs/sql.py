@@ -14,9 +14,13 @@ from sqlalchemy import text
 
 STATUS = text("SELECT status::text FROM procrastinate_jobs WHERE id = :task")
 
-# A running task has made progress: it has all its attempts again
+# A running task has made progress: it has all its attempts again; earlier starts are forgotten
 RESET_ATTEMPTS = text(
-    "UPDATE procrastinate_jobs SET attempts = 0 WHERE id = :task AND status = 'doing'"
+    """
+    WITH starts AS (
+        DELETE FROM procrastinate_events WHERE job_id = :task AND type = 'started')
+    UPDATE procrastinate_jobs SET attempts = 0 WHERE id = :task AND status = 'doing'
+    """
 )
 
 # The tasks not yet over that were deferred with all of these ids
@@ -43,6 +47,17 @@ DEPTH = text(
     """
     SELECT queue_name, status::text AS status, count(*) AS tasks FROM procrastinate_jobs
      GROUP BY 1, 2 ORDER BY 1, 2
+    """
+)
+
+# How long the oldest waiting task of each queue has waited, in seconds
+OLDEST = text(
+    """
+    SELECT queue_name, extract(epoch FROM now() - min(event.at))::float AS seconds
+      FROM procrastinate_jobs task
+      JOIN procrastinate_events event ON event.job_id = task.id AND event.type = 'deferred'
+     WHERE status = 'todo'
+     GROUP BY 1
     """
 )
 
@@ -76,17 +91,25 @@ HOLDER = "SELECT worker_id FROM procrastinate_jobs WHERE id = %(task)s AND statu
 # could not go back to the queue where another waits with it
 DROP_QUEUEING_LOCK = "UPDATE procrastinate_jobs SET queueing_lock = NULL WHERE id = %(task)s"
 
-# An orderly stop is no attempt: take away the one that Procrastinate adds as the task goes back
+# Neither an orderly stop nor a fault of the surroundings is an attempt: take away the one that
+# Procrastinate adds as the task goes back
 FORGIVE_ATTEMPT = "UPDATE procrastinate_jobs SET attempts = attempts - 1 WHERE id = %(task)s"
+
+# How often a task was started of late, attempts that do not count included
+STARTS = """
+SELECT count(*) AS starts FROM procrastinate_events
+ WHERE job_id = %(task)s AND type = 'started' AND at > now() - interval '1 hour'
+"""
 
 # A hook is not to be stopped: forget the request
 IGNORE_ABORT = "UPDATE procrastinate_jobs SET abort_requested = false WHERE id = %(task)s"
 
-# Turn a running task into its hook. It starts as one never tried: Procrastinate adds one to
-# `attempts` as the task goes back to the queue
+# Turn a running task into its hook, which starts as one never tried. Where Procrastinate gives the
+# task back, it adds one to `attempts`: -1 is for that
 BECOME_HOOK = """
 UPDATE procrastinate_jobs
-   SET task_name = %(name)s, args = args || %(ids)s, attempts = -1, abort_requested = false
+   SET task_name = %(name)s, args = args || %(ids)s, attempts = %(attempts)s,
+       abort_requested = false
  WHERE id = %(task)s AND status = 'doing'
 """
 
@@ -104,7 +127,10 @@ DELETE FROM procrastinate_workers
 # The running tasks whose worker is dead. Work never outlives its worker's row: where there is no
 # row, or an old heartbeat, nobody works at the task
 LOST = """
-SELECT id, task_name AS name, attempts, abort_requested
+SELECT id, task_name AS name, abort_requested,
+       (SELECT count(*) FROM procrastinate_events event
+         WHERE event.job_id = task.id AND type = 'started'
+           AND at > now() - interval '1 hour') AS starts
   FROM procrastinate_jobs task
  WHERE status = 'doing'
    AND NOT EXISTS (
@@ -119,14 +145,14 @@ SELECT id, task_name AS name, attempts, abort_requested
 UNFINISHED_ABORTS = """
 UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL
  WHERE status = 'failed' AND abort_requested
-RETURNING id, task_name AS name, attempts, abort_requested
+RETURNING id, task_name AS name, abort_requested, 0 AS starts
 """
 
-# Back to the queue, after one more attempt
+# Back to the queue, to be taken some seconds later
 GIVE_BACK = """
 UPDATE procrastinate_jobs
-   SET status = 'todo', attempts = attempts + 1, worker_id = NULL, scheduled_at = NULL,
-       queueing_lock = NULL
+   SET status = 'todo', worker_id = NULL, queueing_lock = NULL,
+       scheduled_at = now() + nullif(%(wait)s, 0) * interval '1 second'
  WHERE id = %(task)s
 """
 

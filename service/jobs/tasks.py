@@ -44,6 +44,10 @@ HANDLERS: Mapping[str, str] = {
 # Tasks with a state worth saving: a worker that is told to end asks these to save it, and waits
 SAVING = frozenset({"train.run"})
 
+# Tasks that are tried again when they have stalled: one goes on from its last checkpoint, the other
+# goes alone, see `service.scoring.jobs`. For all others it is over: they would stall again
+TRIED_AGAIN = frozenset({"train.run", "score.batch"})
+
 # What a compute process keeps warm: a class, called as `(settings, device)`
 RESOURCES = "service.models.resources:Resources"
 

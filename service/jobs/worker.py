@@ -84,7 +84,11 @@ async def run(
             for child in children:
                 await child.start()
             loops = [
-                _loop(app, queue, Runner(child, handlers, grace, settings.stop_seconds))
+                _loop(
+                    app,
+                    queue,
+                    Runner(child, handlers, grace, settings.stop_seconds, settings.stall_seconds),
+                )
                 for queue, child in zip(queues, children, strict=True)
             ]
             housekeeping.start(settings)

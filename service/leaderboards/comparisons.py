@@ -14,11 +14,12 @@ from service.errors import ApiError, invalid
 from service.evaluations import store as evaluations
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
+from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
-from service.leaderboards.paired import PairedResult, paired_results, tested
+from service.leaderboards.paired import ALPHA, PairedResult, paired_results, tested
 from service.leaderboards.schemas import ComparisonIn, ComparisonOut, ResultOut
 
-router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"])
+router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=BodyRoute)
 
 
 @router.post("", summary="Compare two evaluations")
@@ -154,9 +155,9 @@ def _filled(shown: ResultOut, found: Comparison) -> ResultOut:
 
 
 def _correct(results: list[ResultOut], correction: str) -> None:
-    tested = [one for one in results if one.p_value is not None]
-    p_values = np.array([one.p_value for one in tested], np.float64)
+    with_p = [one for one in results if one.p_value is not None]
+    p_values = np.array([one.p_value for one in with_p], np.float64)
     corrected = holm(p_values) if correction == "holm" else p_values
-    for one, p_value in zip(tested, corrected.tolist(), strict=True):
+    for one, p_value in zip(with_p, corrected.tolist(), strict=True):
         one.p_corrected = p_value
-        one.significant = p_value <= 0.05
+        one.significant = p_value <= ALPHA

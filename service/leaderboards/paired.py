@@ -19,6 +19,8 @@ from service.datasets import store as datasets
 from service.evaluations.scores import Score, read_results
 from service.settings import Settings
 
+ALPHA = 0.05  # of the tests that boards and comparisons show, after correction
+
 
 @dataclass(frozen=True, slots=True)
 class PairedResult:
@@ -65,13 +67,13 @@ def tested(a: PairedResult, b: PairedResult, testing: Testing) -> Comparison:
     return found[a.index]
 
 
-def pairwise_p(paired_results: Sequence[PairedResult | None]) -> NDArray[np.float64]:
+def pairwise_p(results: Sequence[PairedResult | None]) -> NDArray[np.float64]:
     """(N, N) two-sided p-values of every pair, uncorrected; NaN where no test is possible."""
-    n = len(paired_results)
+    n = len(results)
     found = np.full((n, n), np.nan)
     for a in range(n):
         for b in range(a):
-            left, right = paired_results[a], paired_results[b]
+            left, right = results[a], results[b]
             if left is None or right is None:
                 continue
             one = tested(left, right, _testing(left)).difference

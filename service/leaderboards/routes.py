@@ -16,14 +16,12 @@ from service.datasets import store as datasets
 from service.errors import ApiError, not_found
 from service.http.dependencies import CurrentSettings, Transaction
 from service.leaderboards import store as leaderboards
-from service.leaderboards.paired import paired_results, pairwise_p
+from service.leaderboards.paired import ALPHA, paired_results, pairwise_p
 from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard, LeftOut
 from service.leaderboards.store import BoardScore
 from service.settings import Settings
 
 router = APIRouter(prefix="/v1/leaderboards", tags=["leaderboards"])
-
-LEVEL = 0.05
 
 
 @router.get("", summary="Which boards there are")
@@ -90,7 +88,7 @@ def _ranked(db: Connection, settings: Settings, rows: list[BoardScore]) -> list[
     # paired tests are over the whole set: replicates of slices are not kept
     whole = rows[0].slice == ""
     paired = paired_results(db, settings, rows) if whole else [None] * len(rows)
-    found = ranks(values, pairwise_p(paired), higher_is_better=better, alpha=LEVEL)
+    found = ranks(values, pairwise_p(paired), higher_is_better=better, alpha=ALPHA)
     order = sorted(range(len(rows)), key=lambda at: (int(found.rank[at]), rows[at].system))
     shown = []
     for place, at in enumerate(order):

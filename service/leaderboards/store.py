@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import datasets, evaluations, scores
 from service.evaluations.scores import Score, listing
 

@@ -18,6 +18,7 @@ from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result, conclude
 from metrics.core.rows import Ints
 from metrics.core.signature import parts
+from service import faults
 from service.evaluations.cache import StoredEvidence
 from service.evaluations.jobs import described
 from service.evaluations.progress import EVERY_SECONDS
@@ -80,6 +81,7 @@ def _watch(context: Context, requests: Sequence[str]) -> Callable[[int], None]:
 
     def look(_: int) -> None:
         nonlocal looked
+        context.advance()
         if time.monotonic() - looked < EVERY_SECONDS:
             return
         with context.engine.connect() as db:
@@ -116,9 +118,9 @@ def _score(
             signature = parts(metric, context.models)
             evidence = measure(metric, items, context.models, cache, watch)
             _split(metric, signature, evidence, unit, together)
-        except Cancelled:
-            raise
         except ReportedError as error:
+            if isinstance(error, Cancelled) or faults.is_outside(error):
+                raise
             for one in together:
                 for name in metric.score_names:
                     one.scores[name] = {"value": None, "error": described(error)}

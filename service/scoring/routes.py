@@ -18,6 +18,7 @@ from service.evaluations.checks import (
     check_samples,
     unique_ids,
 )
+from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings
 from service.http.waiting import preferred_wait, until
 from service.jobs import queue
@@ -25,7 +26,7 @@ from service.scoring import store as score_requests
 from service.scoring.schemas import ScoreIn, ScoresOut
 from service.settings import Settings
 
-router = APIRouter(prefix="/v1/score", tags=["score"])
+router = APIRouter(prefix="/v1/score", tags=["score"], route_class=BodyRoute)
 
 DEFAULT_WAIT = 120.0  # seconds
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -24,6 +23,7 @@ from types import FrameType
 from pydantic import SecretStr
 
 from service.processes import dies_with_parent
+from service.serve.devices import UnknownDevice, devices
 from service.serve.postgres import EmbeddedPostgres, PostgresError
 from service.settings import Settings
 
@@ -91,7 +91,10 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         wanted.append(number)
 
     settings = settings.model_copy(update={"port": _free_port(settings.host, settings.port)})
-    names = devices(settings.workers)
+    try:
+        names = devices(settings.workers)
+    except UnknownDevice as error:
+        raise ServeError(f"--device, ASSAY_WORKERS: {error}") from None
     before = {number: signal.signal(number, remember) for number in SIGNALS}
     try:
         with ExitStack() as stack:
@@ -110,31 +113,18 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             signal.signal(number, handler)
 
 
-def devices(workers: str) -> list[str]:
-    """One device a worker. `auto`: every visible GPU, else the CPU; torch is not asked."""
-    if workers.strip() != "auto":
-        return [name.strip() for name in workers.split(",") if name.strip()]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:  # torch numbers what is visible
-        count = 0 if visible.strip() in {"", "-1"} else len(visible.split(","))
-    else:
-        count = 0
-        with suppress(OSError, subprocess.SubprocessError):
-            listed = subprocess.run(
-                ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True
-            )
-            count = len(re.findall(r"^GPU \d+:", listed.stdout, re.MULTILINE))
-    return [f"cuda:{index}" for index in range(count)] or ["cpu"]
-
-
 def _watch(
     children: Sequence[Child],
     settings: Settings,
     announce: Callable[[str], None],
     wanted: Sequence[int],
 ) -> None:
+    from service.http import space
+
     address = _address(settings)
     ready = False
+    if (reason := space.shortage(settings)) is not None:
+        announce(f"Assay will listen on {address}, but takes nothing new in: {reason}")
     while not wanted:
         for child in children:
             child.look(time.monotonic())

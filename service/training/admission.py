@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,13 +11,20 @@ from sqlalchemy import Connection
 import trainers
 from inference.errors import ReportedError
 from metrics import find
+from metrics.core.errors import UnknownMetric
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.db import events
 from service.devices import store as devices
 from service.errors import invalid, of_metric, within
-from service.evaluations.checks import RequestedMetric, bound_metrics, check_samples
+from service.evaluations.checks import (
+    RequestedMetric,
+    bound_metrics,
+    check_prompts,
+    check_samples,
+    evaluable,
+)
 from service.evaluations.plans import MetricRequest, models_of
 from service.jobs import queue
 from service.models import store as models
@@ -115,6 +123,8 @@ def _known_rewards(
         at = f"options.rewards[{index}]"
         try:
             metric = find(reward.metric, settings.metric_roots).bind(reward.params)
+        except UnknownMetric as error:
+            raise invalid(error.code, error.message, f"{at}.metric") from None
         except ReportedError as error:
             raise of_metric(error, at) from None
         if metric.set_level:
@@ -141,8 +151,10 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
         return None
     with within("evaluation"):
         metrics = bound_metrics(db, settings, asked.metrics)
-        dataset = datasets.require(db, asked.dataset, "dataset")
-        check_samples(metrics, _with_outputs(db, dataset.id), "records")
+        dataset = evaluable(db, asked.dataset, "dataset")
+        samples = _with_outputs(db, dataset.id)
+        check_prompts(samples, "records")
+        check_samples(metrics, samples, "records")
     names = [name for one in metrics for name in one.metric.score_names]
     watch = asked.watch if asked.watch is not None else [asked.select_by] * bool(asked.select_by)
     for at, name in [("select_by", asked.select_by), *(("watch", one) for one in watch)]:
@@ -150,4 +162,5 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
             message = f"no metric of the evaluation has a score {name!r}: {', '.join(names)}"
             raise invalid("unknown_score", message, f"evaluation.{at}")
     stored = asked.model_dump(mode="json")
+    stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}

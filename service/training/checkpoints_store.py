@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, Connection, Select, Text, cast, func, select, upda
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.identifiers import new
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import checkpoints, evaluations, training_jobs
 
 

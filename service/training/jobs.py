@@ -52,7 +52,7 @@ CRASHES = 3  # of the process, without a checkpoint in between
 
 def run(context: Context, job: str) -> None:
     """Train until the job is over, paused, or somebody else's. Raises Released where the worker is
-    told to end: the job goes back to the queue, with all its steps."""
+    told to end: the task goes back to the queue, and the job keeps all its steps."""
     with closing(_turns(context, job)) as turn:
         try:
             _attempts(context, job, turn)
@@ -65,7 +65,7 @@ def run(context: Context, job: str) -> None:
 
 
 def run_failed(context: Context, job: str, reason: str) -> None:
-    """No attempt of the queue's job is left."""
+    """The task has no attempt left: the job fails."""
     give_up(context, job, "gave_up", reason)
 
 
@@ -110,6 +110,7 @@ def _take(context: Context, job: str, turn: TrainingTurn) -> None:
             return queue.idle(db, policy.SCORING)
 
     def unwanted() -> bool:
+        context.advance()  # a job that waits for its turn does not stall
         if context.released():
             raise Released
         if context.cancelled():

@@ -34,8 +34,10 @@ def job_estimate(
     dataset_id: str,
     resources: Mapping[str, Any],
 ) -> Estimate | None:
-    """Of one process; None where the model's files are not here (yet). `resources`: as the job has
-    them, stored."""
+    """The memory that one process needs; None while the model's files are not here.
+
+    resources  the job's, as they are stored
+    """
     shape = _shape(db, settings, model)
     if shape is None:
         return None

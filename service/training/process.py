@@ -42,6 +42,8 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
             alive = process.poll() is None
             reports = list(reader)
             last = store(context, attempt, reports) or last
+            if reports:
+                context.advance()
             if not alive:
                 attempt.status = process.returncode
                 return last

@@ -46,7 +46,8 @@ def attempt_folder(job: Path, number: int) -> Path:
 
 def left_by(job: Path, number: int, recorded: Collection[int]) -> list[OrphanedCheckpoint]:
     """What the attempt left whole, by step. Call it for the job's last attempt only, when its
-    number is about to be replaced: what an orphan completes later is a stray.
+    number is about to be replaced: what a process that outlived its
+    supervisor completes later is never recorded, and is deleted.
 
     Weights are hashed again; and every step on the way there must have been logged, here or in
     what is `recorded` of the series: a checkpoint that the logs know nothing of is not believed.
@@ -72,7 +73,10 @@ def remove(folders: Iterable[Path]) -> None:
 
 
 def remove_outlived(resume: Path | None) -> None:
-    """Delete what an attempt went on from, if made only for that, once there is a later one."""
+    """Delete the checkpoint that an attempt resumed from if it was made only for resuming.
+
+    Call it once there is a later one.
+    """
     said = marker(resume) if resume is not None else None
     if resume is not None and said is not None and not said.due:
         remove([resume])

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
 from service.errors import ApiError, not_found
+from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.event_stream import STREAMED, EventOut, Events, answer
 from service.http.fields import Limit, Page, page
@@ -20,7 +21,7 @@ from service.training.schemas import CheckpointOut, SeriesOut, TrainingIn, Train
 from service.training.store import TrainingJob
 from service.training.views import curve, view
 
-router = APIRouter(prefix="/v1/training_jobs", tags=["training"])
+router = APIRouter(prefix="/v1/training_jobs", tags=["training"], route_class=BodyRoute)
 
 Order = Literal["asc", "desc"]
 Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]

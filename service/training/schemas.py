@@ -18,7 +18,7 @@ class HeldOutIn(Schema):
     dataset: Name
     metrics: Metrics
     generation: GenerationIn = Field(default_factory=GenerationIn)
-    select_by: Name | None = None  # a score: the best checkpoint by the lower end of its interval
+    select_by: Name | None = None  # a score: the best checkpoint by the worse end of its interval
     watch: list[Name] | None = None  # scores that must not fall as the reward rises
     pause_on_reward_hacking: bool = Field(
         default=False,

@@ -1,6 +1,6 @@
 """train.select: after each evaluation of a training job, what it means for the job.
 
-The best checkpoint, by the lower end of its interval; which checkpoints may go; and whether the
+The best checkpoint, by the worse end of its interval; which checkpoints may go; and whether the
 reward is being hacked (`reward_hacking`). Runs any number of times and comes to the same result;
 each finding is told once.
 """
@@ -73,7 +73,7 @@ def _tell_failure(
 
 
 def _best(known: Sequence[Checkpoint], scores: Scores, name: str | None) -> str | None:
-    """The checkpoint whose value is best even at the unlucky end of its interval."""
+    """The checkpoint whose value is best at the worse end of its interval."""
     candidates = []
     for one in known:
         score = whole(scores, one.evaluation_id, name)

@@ -23,7 +23,7 @@ from service.db import events
 from service.db.identifiers import new
 from service.db.notices import notify
 from service.db.pages import paged
-from service.db.rows import Stored
+from service.db.stored import Stored
 from service.db.tables import JSONB, datasets, training_jobs, training_series
 
 FINAL = ("succeeded", "failed", "cancelled")
@@ -121,7 +121,7 @@ def page(
     query = _listing()
     if status:
         query = query.where(training_jobs.c.status == status)
-    query = paged(query, training_jobs.c.id, after=after, limit=limit, descending=descending)
+    query = paged(db, query, training_jobs.c.id, after=after, limit=limit, descending=descending)
     return [TrainingJob.from_row(row) for row in db.execute(query)]
 
 

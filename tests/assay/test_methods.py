@@ -87,6 +87,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
         "generation": {},
         "level": 0.9,
         "limit": 1,
+        "mapping": {"x": "prompt"},
         "metrics": ["x"],
         "outputs": {},
         "path": file,

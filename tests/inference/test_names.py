@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -111,3 +112,35 @@ def test_hub_ids_need_the_cache_or_a_network(
     (repository / "refs" / "main").write_text("abc")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert locate("some/thing").folder == snapshot
+
+
+@pytest.mark.parametrize("weights", ["/etc/passwd", "../other/model.safetensors", "weights.bin"])
+def test_an_index_names_safetensors_of_its_folder_alone(weights: str, tmp_path: Path) -> None:
+    make_model(tmp_path / "other")
+    folder = make_model(tmp_path / "mine", "part-1.safetensors")
+    (folder / "weights.bin").write_bytes(b"")
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "part-1.safetensors"}}))
+    assert locate("mine", [tmp_path]).folder == folder
+    index.write_text(json.dumps({"weight_map": {"a": "part-1.safetensors", "b": weights}}))
+    with pytest.raises(UnknownModel, match="no safetensors file of the folder"):
+        locate("mine", [tmp_path])
+    index.write_text("[1]")
+    with pytest.raises(UnknownModel, match="cannot be read"):
+        locate("mine", [tmp_path])
+
+
+def test_links_stay_within_the_root(tmp_path: Path) -> None:
+    private = make_model(tmp_path / "private", "secret.safetensors")
+    other = make_model(tmp_path / "root" / "other")
+    folder = make_model(tmp_path / "root" / "mine")
+    (folder / "part.safetensors").symlink_to(other / "model.safetensors")
+    assert locate("mine", [tmp_path / "root"]).folder == folder
+    (folder / "part.safetensors").unlink()
+    for link in (folder / "part.safetensors", folder / "chat_templates" / "x.jinja"):
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(private / "secret.safetensors")
+        with pytest.raises(UnknownModel, match="outside of where the model may lie"):
+            locate("mine", [tmp_path / "root"])
+        link.unlink()
+    assert locate("mine", [tmp_path / "root"]).folder == folder

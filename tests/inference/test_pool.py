@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from inference import convert as conversion
 from inference.convert import converted
@@ -77,6 +79,24 @@ def test_identity_follows_the_files(tmp_path: Path, model_cache: Path) -> None:
     build_reward_model(folder, seed=5)  # written over: the warm one is stale
     assert pool.classifier("model") is not old
     assert pool.loads == 2
+
+
+def test_what_an_index_maps_to_what_is_part_of_the_identity(
+    tmp_path: Path, model_cache: Path
+) -> None:
+    """The same files, and another weight taken from each: another model."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    for name, value in ("one", 1.0), ("two", 2.0):
+        save_file({"w": torch.tensor([value])}, folder / f"{name}.safetensors")
+    index = folder / "model.safetensors.index.json"
+    digests = []
+    for file, size in ("one", 4), ("two", 4), ("two", 8):
+        content = {"metadata": {"total_size": size}, "weight_map": {"w": f"{file}.safetensors"}}
+        index.write_text(json.dumps(content))
+        digests.append(ModelPool([tmp_path], model_cache).identity("parts").weights)
+    assert digests[0] != digests[1] == digests[2]
 
 
 def test_builtin_identity_is_that_of_the_packaged_file(model_pool: ModelPool) -> None:

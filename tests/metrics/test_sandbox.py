@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from inference.errors import Unavailable
-from metrics.sandbox import Ending, Limits, bubblewrap, run, run_many
+from metrics.sandbox import Ending, Limits, run, run_many, running
 
 SHORT = Limits(timeout_s=1)
 
@@ -50,12 +50,68 @@ def _nothing_stays() -> Iterator[None]:
         "import dataclasses\n@dataclasses.dataclass\nclass A:\n    x: int = 1\nassert A().x == 1",
         "import sys\nprint('x' * 1_000_000)\nprint('y' * 1_000_000, file=sys.stderr)",
         "open('/tmp/mine', 'w').write('x')\nassert open('/tmp/mine').read() == 'x'",
+        "open('/dev/null', 'w').write('x')\nassert open('/dev/urandom', 'rb').read(1)",
         "import threading\nt = threading.Thread(target=print)\nt.start()\nt.join()",
         "if __name__ == '__main__':\n    ran = True\nassert ran",
     ],
 )
 def test_honest_programs_pass(program: str) -> None:
     outcome = run(program)
+    assert outcome.passed, outcome.stderr
+
+
+UNITTEST = """
+import unittest
+class Tests(unittest.TestCase):
+    def test(self):
+        self.assertEqual(1 + 1, {sum})
+if __name__ == "__main__":
+    unittest.main({arguments})
+"""
+PROCESSES = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+def square(x):
+    return x * x
+def put(queue):
+    queue.put("done")
+if __name__ == "__main__":
+    with multiprocessing.Pool(2) as pool:
+        assert pool.map(square, range(4)) == [0, 1, 4, 9]
+    with ProcessPoolExecutor(2) as pool:
+        assert list(pool.map(square, range(4))) == [0, 1, 4, 9]
+    queue = multiprocessing.Queue()
+    process = multiprocessing.Process(target=put, args=(queue,))
+    process.start()
+    assert queue.get(timeout=5) == "done"
+    process.join()
+    shared = multiprocessing.Value("i", 3)
+    with shared.get_lock():
+        assert shared.value == 3
+"""
+
+
+@pytest.mark.parametrize("arguments", ["", "verbosity=2", "argv=['x'], exit=False"])
+def test_unittest(arguments: str) -> None:
+    outcome = run(UNITTEST.format(sum=2, arguments=arguments))
+    assert outcome.passed, outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        UNITTEST.format(sum=3, arguments=""),
+        UNITTEST.format(sum=2, arguments="") + "assert False",  # what stands behind it is run
+        "import unittest\nunittest.main()",  # none
+        "from unittest import main\nmain(module='nothing')",
+    ],
+)
+def test_unittest_that_fails(program: str) -> None:
+    assert run(program).ending is Ending.FAILED
+
+
+def test_multiprocessing() -> None:
+    outcome = run(PROCESSES, Limits(timeout_s=30))
     assert outcome.passed, outcome.stderr
 
 
@@ -228,7 +284,7 @@ def test_many_keep_their_order() -> None:
 
 
 def test_without_bubblewrap_nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    bubblewrap._sandbox.cache_clear()
+    running._route.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     try:
         with pytest.raises(Unavailable, match="bubblewrap"):
@@ -239,7 +295,7 @@ def test_without_bubblewrap_nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_pa
         with pytest.raises(Unavailable, match="no permission"):
             run("pass")
     finally:
-        bubblewrap._sandbox.cache_clear()
+        running._route.cache_clear()
 
 
 def test_starts_fast() -> None:

@@ -253,7 +253,7 @@ def test_metadata_that_cannot_be_stored(live: Live, metadata: dict[str, Any], co
 def test_odd_paths_and_queries(live: Live, path: str, status: int) -> None:
     answer = httpx.get(f"{live.base}{path}")
     assert answer.status_code == status, answer.text
-    assert set(answer.json()["error"]) == {"type", "code", "message", "param"}
+    assert set(answer.json()["error"]) - {"errors"} == {"type", "code", "message", "param"}
     assert answer.headers["x-request-id"]
 
 
@@ -282,6 +282,18 @@ def test_a_lone_surrogate(live: Live) -> None:
     assert answer.status_code == 422
     assert answer.json()["error"]["param"] == "samples[1].output"
     assert "surrogate" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("room", ["evaluations", "training_jobs"])
+def test_numbers_of_events_that_no_event_has(live: Live, room: str) -> None:
+    """Beyond what the database's column holds, too."""
+    url = f"{live.base}/v1/{room}/eval_nothing/events"
+    for number in (2**31, 2**63, 10**30, -1):
+        answer = httpx.get(url, params={"after": number})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, "after")
+        answer = httpx.get(url, headers={"Last-Event-ID": str(number)})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, "Last-Event-ID")
+    assert httpx.get(url, params={"after": 2**31 - 1}).status_code == 404
 
 
 def test_outputs_for_unknown_and_for_missing_records(live: Live) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -69,17 +68,6 @@ def marker(folder: Path) -> Complete | None:
 def is_complete(folder: Path) -> bool:
     """Whether there is a marker that the files agree with."""
     return marker(folder) is not None
-
-
-def last_complete(attempts: Iterable[Path]) -> Path | None:
-    """The complete checkpoint of the highest step below the folders; of equals, the later one."""
-    best: tuple[int, Path] | None = None
-    for attempt in attempts:
-        for folder in sorted(attempt.glob(PATTERN)):
-            mark = marker(folder)
-            if mark is not None and (best is None or mark.step >= best[0]):
-                best = (mark.step, folder)
-    return best[1] if best else None
 
 
 def lacking(folder: Path, processes: int = 1) -> list[str]:

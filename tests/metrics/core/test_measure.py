@@ -9,7 +9,7 @@ import pytest
 from inference.errors import Cancelled
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import BoundMetric, Item, Sample
+from metrics.core.metric import BoundMetric, Flag, Item, Sample
 from tests.metrics.core.toy import MODELS, PAIRED_UP, WORDS, calls
 
 
@@ -93,6 +93,25 @@ def test_a_batch_is_the_same_whatever_is_cached_and_the_first_stored_stands() ->
     assert words(found) == [1, 42, 3, 42]
     assert len(cache.kept) == 3
     assert cache.kept[key]["row"][0, 0] == 42
+
+
+def test_what_does_not_last_is_measured_every_time() -> None:
+    cache = Memory()
+    passing = {**PAIRED_UP.flags, 2: Flag("shouting", missing=False, lasting=False)}
+    metric = replace(PAIRED_UP, flags=passing).bind()
+    for _ in range(2):
+        assert words(measure(metric, items("a", "B B", "c c c"), MODELS, cache)) == [1, 2, 3]
+    assert len(cache.kept) == 2
+    assert calls == [2, 1, 2]  # the batch with the one that shouts
+
+
+def test_of_independent_items_only_those_not_cached_are_measured() -> None:
+    cache = Memory()
+    metric = replace(PAIRED_UP, independent=True).bind()
+    measure(metric, items("b b"), MODELS, cache)
+    calls.clear()
+    assert words(measure(metric, items("a", "b b", "c c c"), MODELS, cache)) == [1, 2, 3]
+    assert calls == [1, 1]
 
 
 def test_plans_are_checked_and_obeyed() -> None:

@@ -7,6 +7,7 @@ import datetime
 import decimal
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -111,3 +112,74 @@ def test_columns_of_types_that_json_lacks(live: Live) -> None:
 def test_a_long_field_of_csv(live: Live) -> None:
     content = b"id,references\n1," + b"x" * 300_000 + b"\n"
     assert upload(live, content, "long-field", "csv").status_code == 201
+
+
+QUESTIONS = "id{0}question{0}answer{0}lang\na{0}Столица?{0}Москва{0}ru\nb{0}Capital?{0}Paris{0}en\n"
+MAPPING = "question:prompt,answer:references"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_table_with_columns_of_other_names(live: Live, delimiter: str) -> None:
+    name = f"mapped-{ord(delimiter)}"
+    query = {"name": name, "format": "csv"}
+    content = QUESTIONS.format(delimiter).encode()
+    url = f"{live.base}/v1/datasets/upload"
+    refused = httpx.post(url, content=content, params=query)
+    assert refused.status_code == 422, refused.text
+    error = refused.json()["error"]
+    assert (error["code"], error["param"]) == ("unknown_columns", "mapping")
+    assert f"mapping={MAPPING}" in error["message"]
+    done = httpx.post(url, content=content, params=query | {"mapping": MAPPING})
+    assert done.status_code == 201, done.text
+    records = httpx.get(f"{live.base}/v1/datasets/{name}/records").json()["data"]
+    assert records[0] == {
+        "id": "a",
+        "prompt": "Столица?",
+        "references": ["Москва"],
+        "metadata": {"lang": "ru"},
+    }
+
+
+def test_parquet_and_jsonl_with_columns_of_other_names(
+    live: Live, assay: Client, tmp_path: Path
+) -> None:
+    table = [{"question": "Capital?", "answer": ["Paris"]}]
+    out = io.BytesIO()
+    parquet.write_table(arrow.Table.from_pylist(table), out)
+    refused = upload(live, out.getvalue(), "mapped-parquet", "parquet")
+    assert f"mapping={MAPPING}" in refused.json()["error"]["message"]
+    mapping = {"question": "prompt", "answer": "references"}
+    for suffix, content in [("parquet", out.getvalue()), ("jsonl", json.dumps(table[0]).encode())]:
+        file = tmp_path / f"file.{suffix}"
+        file.write_bytes(content)
+        made = assay.upload_dataset(f"mapped-{suffix}", file, mapping=mapping)
+        (record,) = assay.records(made.id)
+        assert record == {"id": "1", "prompt": "Capital?", "references": ["Paris"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "mapping", "part"),
+    [
+        ("foo,bar\n1,2\n", None, "mapping=COLUMN:prompt"),
+        ("foo,bar\n1,2\n", "foo:promt", "did you mean 'prompt'"),
+        ("foo,bar\n1,2\n", "fo:prompt", "did you mean 'foo'"),
+        ("foo,bar\n1,2\n", "foo", "write question:prompt"),
+        ("foo,bar\n1,2\n", "foo:prompt,bar:prompt", "one column a field"),
+        ("foo,prompt\n1,2\n", "foo:prompt", "has a column 'prompt', too"),
+    ],
+)
+def test_a_mapping_that_cannot_be(live: Live, content: str, mapping: str | None, part: str) -> None:
+    query = {"name": "bad-mapping", "format": "csv"} | ({"mapping": mapping} if mapping else {})
+    url = f"{live.base}/v1/datasets/upload"
+    answer = httpx.post(url, content=content.encode(), params=query)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"]["param"] == "mapping"
+    assert part in answer.json()["error"]["message"]
+    assert httpx.get(f"{live.base}/v1/datasets/bad-mapping").status_code == 404
+
+
+def test_commas_within_texts_divide_nothing(live: Live) -> None:
+    content = 'prompt;references\n"a, b; c";x, y, z\n'
+    assert upload(live, content.encode(), "commas", "csv").status_code == 201
+    (record,) = httpx.get(f"{live.base}/v1/datasets/commas/records").json()["data"]
+    assert (record["prompt"], record["references"]) == ("a, b; c", ["x, y, z"])

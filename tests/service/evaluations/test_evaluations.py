@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -76,6 +77,48 @@ def test_worst_first(assay: Client) -> None:
         assay.samples(done.id, sort="chfr")
     assert refused.value.status == 422
     assert "chrf" in refused.value.message
+
+
+def test_worst_first_where_less_is_better(assay: Client, tiny_language_model: Path) -> None:
+    metric = {"name": "perplexity", "params": {"model": str(tiny_language_model)}}
+    done = scored(assay, dataset="worst-less", samples=samples(), metrics=[metric])
+    (score,) = [one for one in done.scores if one.name == "perplexity"]
+    assert not score.higher_is_better
+
+    def values(order: str | None) -> list[float]:
+        found = assay.samples(done.id, sort="perplexity", order=order, limit=100)
+        return [known(one.scores["perplexity"]) for one in found]
+
+    rising = sorted(values("asc"))
+    assert rising[0] < rising[-1]
+    assert values(None) == values("desc") == rising[::-1]
+    assert values("asc") == rising
+
+
+def test_samples_of_a_slice(assay: Client) -> None:
+    done = scored(assay, dataset="sliced-samples", samples=samples(), metrics=["chrf"])
+    russian = [one["id"] for one in samples() if one["metadata"]["lang"] == "ru"]
+    assert 1 < len(russian) < len(samples())
+    found = assay.samples(done.id, slice="lang=ru", limit=100)
+    assert [one.id for one in found] == russian
+    values = [known(one.scores["chrf"]) for one in found]
+    by_score = list(assay.all_samples(done.id, sort="chrf", slice="lang=ru"))
+    assert [one.scores["chrf"] for one in by_score] == sorted(values)
+    path = f"/v1/evaluations/{done.id}/samples"
+    rest = assay.request("GET", path, slice="lang=ru", after=russian[0])
+    assert [one["id"] for one in rest["data"]] == russian[1:]
+    outside = next(one["id"] for one in samples() if one["id"] not in russian)
+    for query, code in [
+        ({"slice": "lang=rus"}, "unknown_slice"),
+        ({"slice": "lang"}, "unknown_slice"),
+        ({"slice": "topic=x"}, "unknown_slice"),
+        ({"slice": "lang=ru", "after": outside}, "unknown_cursor"),
+    ]:
+        with pytest.raises(AssayError) as refused:
+            assay.request("GET", path, **query)
+        assert (refused.value.status, refused.value.code) == (422, code)
+    with pytest.raises(AssayError, match="did you mean 'ru'"):
+        assay.request("GET", path, slice="lang=rus")
 
 
 def test_events_are_listed_and_streamed(assay: Client) -> None:

@@ -35,15 +35,17 @@ def start(fresh_url: str, runs: Engine) -> Iterator[Start]:
         with runs.connect() as db:
             return int(db.scalar(NEWEST) or 0)
 
-    def start_worker(queues: str = "score") -> subprocess.Popen[bytes]:
+    def start_worker(queues: str = "score", **settings: str) -> subprocess.Popen[bytes]:
         before = newest()
+        given = {f"ASSAY_{name.upper()}": value for name, value in settings.items()}
+        url = {"ASSAY_DATABASE_URL": fresh_url, "ASSAY_LOG_LEVEL": "WARNING"}
         worker = subprocess.Popen(
             [
                 *(sys.executable, "-m", "service.jobs.worker", f"--queues={queues}"),
                 *("--handlers=tests.service.jobs.handlers:HANDLERS", "--grace=2"),
             ],
             cwd=ROOT,
-            env=os.environ | {"ASSAY_DATABASE_URL": fresh_url, "ASSAY_LOG_LEVEL": "WARNING"},
+            env=os.environ | url | given,
         )
         started.append(worker)
         until(lambda: newest() > before, 20)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -71,6 +72,55 @@ def restless(context: Context, name: str) -> None:
     note(context, "done", name, f"attempt {context.attempt}")
 
 
+def begun(context: Context, name: str) -> int:
+    """How often the task called `name` has begun, now included."""
+    note(context, "begun", name)
+    with context.engine.connect() as db:
+        query = text("SELECT count(*) FROM runs WHERE name = :name AND what = 'begun'")
+        return int(db.scalar(query, {"name": name}) or 0)
+
+
+def fifth(context: Context, name: str) -> None:
+    """Takes a minute until the fifth time."""
+    if begun(context, name) < 5:
+        time.sleep(60)
+    note(context, "done", name, f"attempt {context.attempt}")
+
+
+def cramped(context: Context, name: str) -> None:
+    """No space is left on its device until the fifth time; a metric would say so in its own way."""
+    if begun(context, name) < 5:
+        try:
+            Path("/dev/full").write_text("x")
+        except OSError as error:
+            raise InputError("cannot load the model", "model") from error
+    note(context, "done", name, f"attempt {context.attempt}")
+
+
+def cut_off(context: Context, name: str) -> None:
+    """Its connection is closed by the server until the fifth time."""
+    times = begun(context, name)
+    with context.engine.begin() as db:
+        if times < 5:
+            db.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    note(context, "done", name, f"attempt {context.attempt}")
+
+
+def stuck(context: Context, name: str) -> None:
+    """Gets nowhere."""
+    note(context, "begun", name)
+    time.sleep(120)
+
+
+def steady(context: Context, name: str) -> None:
+    """Takes six seconds, and is never still for long."""
+    note(context, "begun", name)
+    for _ in range(30):
+        time.sleep(0.2)
+        context.advance()
+    note(context, "done", name)
+
+
 def deaf(context: Context, name: str) -> None:
     """One long call in C that holds the interpreter's lock."""
     note(context, "begun", name)
@@ -118,6 +168,11 @@ HANDLERS = {
         slow,
         long_once,
         restless,
+        fifth,
+        cramped,
+        cut_off,
+        stuck,
+        steady,
         deaf,
         deadly,
         segfault,

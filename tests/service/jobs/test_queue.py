@@ -134,3 +134,17 @@ def test_deferring_imports_no_work() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_oldest_waiting_task_has_an_age(engine: Engine) -> None:
+    with engine.begin() as db:
+        assert queue.oldest(db) == {}
+        first = queue.defer(db, "evaluate.shard", evaluation="eval_1", shard=1)
+        queue.defer(db, "evaluate.shard", evaluation="eval_1", shard=2)
+        queue.defer(db, "train.run", queue="train", job="job_1")
+        aged = "UPDATE procrastinate_events SET at = at - interval '1 hour' WHERE job_id = :task"
+        db.execute(text(aged), {"task": first})
+        ages = queue.oldest(db)
+        assert 3600 <= ages.pop("score") < 3700
+        assert 0 <= ages.pop("train") < 60
+        assert ages == {}

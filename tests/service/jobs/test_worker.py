@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -15,6 +16,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service.jobs import queue
+from service.jobs.child import Child
+from service.jobs.ipc import Answer, Call
+from service.jobs.retry import LOSSES, pause
 from tests.service.jobs.conftest import Start
 from tests.waiting import until
 
@@ -102,14 +106,14 @@ def test_a_job_goes_back_though_its_place_is_taken(runs: Engine, start: Start) -
 
 def test_another_worker_takes_over(runs: Engine, start: Start) -> None:
     first = start()
-    defer(runs, "long_once")
+    defer(runs, "restless")
     until(lambda: noted(runs, "begun"), 10)
     start()
     child = child_of(first)
     first.kill()
     until(lambda: gone(child), 2)  # it dies with its worker, long call or not
     took = until(lambda: noted(runs, "done"), 15)
-    assert [row.attempt for row in noted(runs, "begun")] == [1, 2]
+    assert [row.attempt for row in noted(runs, "begun")] == [1, 1]  # a worker's death is none
     print(f"taken over after {took:.1f} s")  # noqa: T201
 
 
@@ -189,6 +193,18 @@ def test_what_a_job_started_ends_with_it(runs: Engine, start: Start) -> None:
     assert len(noted(runs, "begun")) == 1
 
 
+def test_what_gets_nowhere_is_ended(runs: Engine, start: Start) -> None:
+    start(stall_seconds="2")
+    defer(runs, "stuck", name="stuck")
+    defer(runs, "steady", name="steady")
+    until(lambda: noted(runs, "done") and not jobs_left(runs), 30)
+    (hook,) = noted(runs, "hook")
+    assert hook.name == "stuck"
+    assert hook.note == "no progress for 2 s, the limit that ASSAY_STALL_SECONDS sets"
+    assert [row.name for row in noted(runs, "begun")] == ["stuck", "steady"]  # once each
+    assert [row.name for row in noted(runs, "done")] == ["steady"]
+
+
 def test_training_does_not_delay_scores(runs: Engine, start: Start) -> None:
     start("score,train")
     defer(runs, "slow", queue="train", seconds=60)
@@ -231,15 +247,53 @@ def test_cancelled_on_a_dead_worker_is_settled(runs: Engine, start: Start) -> No
 
 def test_a_job_that_kills_its_workers_is_given_up(runs: Engine, start: Start) -> None:
     job = defer(runs, "restless")
-    with runs.begin() as db:  # its third worker is dead
-        db.execute(
-            text("UPDATE procrastinate_jobs SET status = 'doing', attempts = 2 WHERE id = :job"),
-            {"job": job},
-        )
+    with runs.begin() as db:  # its twentieth worker is dead
+        for _ in range(LOSSES):
+            for status in ("todo", "doing"):
+                query = text("UPDATE procrastinate_jobs SET status = :status WHERE id = :job")
+                db.execute(query, {"job": job, "status": status})
     start()
     until(lambda: noted(runs, "hook"), 10)
-    assert noted(runs, "hook")[0].note == "gave up after 3 attempts: its worker died"
+    told = "gave up: 20 workers died while they ran it, perhaps out of memory"
+    assert noted(runs, "hook")[0].note == told
     assert not noted(runs, "begun")
+
+
+def test_deaths_of_workers_are_no_attempts(runs: Engine, start: Start) -> None:
+    defer(runs, "fifth")
+    for times in range(1, 5):
+        worker = start()
+        until(partial(has_noted, runs, "begun", times), 20)
+        worker.kill()
+        worker.wait()
+        with runs.begin() as db:  # nobody has to wait until it counts as dead
+            db.execute(text("UPDATE procrastinate_workers SET last_heartbeat = '-infinity'"))
+    start()
+    until(lambda: noted(runs, "done"), 20)
+    assert [row.note for row in noted(runs, "done")] == ["attempt 1"]
+    assert not noted(runs, "hook")
+    starts = [row.at for row in noted(runs, "begun")]
+    assert (starts[4] - starts[3]).total_seconds() > pause(4) - 1, "each time later"
+
+
+@pytest.mark.parametrize("task", ["cramped", "cut_off"])
+def test_faults_of_the_surroundings_are_no_attempts(runs: Engine, start: Start, task: str) -> None:
+    worker = start()
+    defer(runs, task)
+    until(lambda: noted(runs, "done"), 30)
+    assert [row.note for row in noted(runs, "done")] == ["attempt 1"]
+    assert not noted(runs, "hook")
+    assert worker.poll() is None
+
+
+def test_a_compute_process_that_cannot_start_blames_no_task() -> None:
+    async def call() -> Answer:
+        child = Child("cpu", "tests.service.jobs.nowhere:HANDLERS")
+        return await child.call(Call(1, 1, "test.quick", {"name": "one"}))
+
+    answer = asyncio.run(call())
+    assert answer.outcome == "disturbed"
+    assert answer.message.endswith("before it was ready")
 
 
 def test_losing_every_connection_loses_no_job(runs: Engine, start: Start, fresh_url: str) -> None:

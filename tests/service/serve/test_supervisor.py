@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from service.processes import dies_with_parent
-from service.serve.supervisor import PAUSES, Child, devices
+from service.serve.devices import UnknownDevice, check, devices
+from service.serve.supervisor import PAUSES, Child
 from tests.service.folders import data_folder
 from tests.waiting import until
 
@@ -241,4 +242,30 @@ def test_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tool.write_text("#!/bin/sh\nexit 9\n")  # a driver that is not there
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert devices("auto") == ["cpu"]
-    assert devices("cpu, cpu,cuda:1") == ["cpu", "cpu", "cuda:1"]
+    assert devices("cpu, cpu") == ["cpu", "cpu"]
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "cuda:-1", "CPU"])
+def test_a_device_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(UnknownDevice, match=f"no device '{name}'; this machine has cpu, "):
+        check(["cpu", name])
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "score"])
+def test_commands_refuse_a_device_that_is_not_there(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "outputs.jsonl"
+    file.write_text('{"output": "a b c", "references": ["a b"]}\n')
+    given = [str(file), "--metrics", "chrf"] if command == "score" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli", command, *given, "--device", "gpu"],
+        env=os.environ
+        | {"ASSAY_DATA_DIR": str(tmp_path / "data"), "ASSAY_DATABASE_URL": ""}
+        | ({"ASSAY_DATABASE_URL": "postgresql://localhost/none"} if command == "worker" else {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "no device 'gpu'; this machine has cpu, " in line

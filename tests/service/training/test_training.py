@@ -144,9 +144,22 @@ def test_refused(service: Live, assay: Client, changes: Any, param: str, part: s
     assert len(assay.request("GET", "/v1/training_jobs", limit=1000)["data"]) == before
 
 
+def test_an_evaluation_that_cannot_work_is_refused(service: Live, assay: Client) -> None:
+    """Records without a prompt: nothing could be generated for them."""
+    assay.create_dataset("без вопросов", [{"references": ["Вот."]}], kind="eval")
+    for dataset, code, param in [
+        ("без вопросов", "missing_prompt", "evaluation.records[0].prompt"),
+        ("train-sft", "wrong_kind", "evaluation.dataset"),
+    ]:
+        body = job_body("dpo", evaluation={"dataset": dataset, "metrics": ["chrf"]})
+        error = httpx.post(f"{service.base}/v1/training_jobs", json=body).json()["error"]
+        assert (error["code"], error["param"]) == (code, param)
+
+
 def test_rewards_are_refused_when_they_cannot_be(service: Live, assay: Client) -> None:
     for rewards, param in [
         ([{"metric": "distinct_n"}], "options.rewards[0].metric"),
+        ([{"metric": "lenght"}], "options.rewards[0].metric"),
         ([{"metric": "chrf"}, {"metric": "rouge", "name": "rougeX"}], "options.rewards[1].name"),
         ([{"metric": "pass_at_k"}], "records[0].tests"),
     ]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from trainers.job.checkpoints import PATTERN, marker
 from trainers.job.process import launch, train
 from trainers.job.reports import Reader, Report
 from trainers.job.run import Run
@@ -89,3 +90,14 @@ def saved(found: Sequence[Report]) -> dict[int, Path]:
     return {
         report.step: Path(report.data["folder"]) for report in found if report.type == "checkpoint"
     }
+
+
+def last_complete(attempts: Iterable[Path]) -> Path | None:
+    """The complete checkpoint of the highest step below the folders; of equals, the later one."""
+    best: tuple[int, Path] | None = None
+    for attempt in attempts:
+        for folder in sorted(attempt.glob(PATTERN)):
+            mark = marker(folder)
+            if mark is not None and (best is None or mark.step >= best[0]):
+                best = (mark.step, folder)
+    return best[1] if best else None

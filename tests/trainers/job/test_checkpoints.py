@@ -11,7 +11,6 @@ from trainers.job.checkpoints import (
     complete,
     is_complete,
     lacking,
-    last_complete,
     marker,
     remove_incomplete,
 )
@@ -49,19 +48,6 @@ def test_what_is_broken_in_any_way_is_not_complete(tmp_path: Path) -> None:
     (gone / "inner" / "more.txt").unlink()
     (garbled / COMPLETE).write_text('{"step": 4')
     assert not any(map(is_complete, (cut, gone, garbled)))
-
-
-def test_the_last_complete_checkpoint_is_the_furthest(tmp_path: Path) -> None:
-    one, two = tmp_path / "attempt-1", tmp_path / "attempt-2"
-    for step in (2, 9, 10):
-        make(one, step)
-    (one / "checkpoint-10" / "optimizer.pt").unlink()
-    make(two, 4)
-    make(two, 11, mark=False)
-    assert last_complete([one, two]) == one / "checkpoint-9"
-    make(two, 9)
-    assert last_complete([one, two]) == two / "checkpoint-9"
-    assert last_complete([tmp_path / "attempt-3"]) is None
 
 
 @pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "trainer_state.json"])

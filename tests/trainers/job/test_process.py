@@ -24,13 +24,14 @@ from tests.trainers.job.attempts import (
     attempt,
     finish,
     here,
+    last_complete,
     losses,
     reports,
     saved,
     start,
 )
 from tests.waiting import until
-from trainers.job.checkpoints import is_complete, last_complete
+from trainers.job.checkpoints import is_complete
 from trainers.job.errors import TrainingError
 from trainers.job.process import environment, explained, launch, train
 from trainers.job.run import Run

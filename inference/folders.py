@@ -1,0 +1,69 @@
+"""What may be loaded of a model's folder: safetensors and texts that lie where the model does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+INDEX = "model.safetensors.index.json"  # which file holds which weight, where there are several
+WEIGHTS = "model.safetensors"  # comes before an index
+PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+def fault(folder: Path, fence: Path) -> str | None:
+    """Why the model in `folder` may not be loaded, as words that follow "cannot use …"; None where
+    it may.
+
+    fence  where files may lie once links are resolved: a link out of it would make the service
+           read, and name in its signatures, what nobody allowed
+    """
+    if not (folder / "config.json").is_file():
+        return "the folder has no config.json"
+    if not any(folder.glob("*.safetensors")):
+        if any(any(folder.glob(pattern)) for pattern in PICKLED):
+            return (
+                "its weights are pickled, and only safetensors are read: save it again with "
+                "save_pretrained"
+            )
+        return "the folder has no *.safetensors file"
+    return outside(folder, fence) or _index_fault(folder)
+
+
+def outside(folder: Path, fence: Path) -> str | None:
+    """Which file of the folder is a link out of the fence, in words; None where none is."""
+    fence = fence.resolve()
+    for path in _files(folder):
+        try:
+            inside = path.resolve().is_relative_to(fence)
+        except (OSError, RuntimeError):  # a loop of links
+            inside = False
+        if not inside:
+            return f"{path.name} is a link to a file outside of where the model may lie"
+    return None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Links among the folder's files and in its folders, one level deep: no model goes deeper."""
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink():
+            yield path
+        elif path.is_dir():
+            yield from (inner for inner in sorted(path.iterdir()) if inner.is_symlink())
+
+
+def _index_fault(folder: Path) -> str | None:
+    """What is wrong with the index of several files of weights, if that is what is loaded."""
+    path = folder / INDEX
+    if not path.is_file() or (folder / WEIGHTS).is_file():
+        return None
+    try:
+        names = set(json.loads(path.read_bytes())["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return f"{INDEX} cannot be read: it has no map from weights to files"
+    for name in sorted(map(str, names)):
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            return f"{INDEX} names {name!r}, which is no safetensors file of the folder"
+        if not (folder / name).is_file():
+            return f"{INDEX} names {name!r}, and the folder has no such file"
+    return None

@@ -1,0 +1,79 @@
+"""Which columns of a file are which fields of its records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from types import NoneType
+
+from metrics.core.names import MEANINGS, hint, plain
+from service.datasets.schemas import KINDS
+from service.errors import ApiError, invalid
+
+APART = {"id", "metadata"}  # say nothing about a sample's content
+
+
+def fields_of(kind: str) -> list[str]:
+    """The fields that a record of the kind may have."""
+    forms = KINDS[kind].model_fields.items()
+    return [name for name, field in forms if field.annotation is not NoneType]
+
+
+def parsed(mapping: str | None, kind: str) -> dict[str, str]:
+    """`question:prompt,answer:references` as fields by column. Raises 422 for what is no field."""
+    found: dict[str, str] = {}
+    for pair in (mapping or "").split(","):
+        column, colon, name = (part.strip() for part in pair.rpartition(":"))
+        if not pair.strip():
+            continue
+        if not colon or not column or not name:
+            message = f"{pair!r} is no pair of a column and a field: write question:prompt"
+            raise invalid("invalid_mapping", message, "mapping")
+        known = fields_of(kind)
+        if name not in known:
+            nearest = hint(name, known, MEANINGS)
+            message = f"a record of kind {kind} has no field {name!r}; {nearest}"
+            raise invalid("invalid_mapping", message, "mapping")
+        if column in found or name in found.values():
+            raise invalid("invalid_mapping", f"{pair!r}: one column a field", "mapping")
+        found[column] = name
+    return found
+
+
+def check(columns: Sequence[str], mapping: Mapping[str, str], kind: str) -> None:
+    """Raises 422 where the file has not the mapping's columns, two columns for one field, or no
+    column that is a field of the kind's records, with the mapping that would be needed."""
+    for column, name in mapping.items():
+        if column not in columns:
+            message = f"the file has no column {column!r}; {hint(column, columns)}"
+            raise invalid("invalid_mapping", message, "mapping")
+        if name in columns and name != column and name not in mapping:
+            message = f"the file has a column {name!r}, too: map it elsewhere, or rename it"
+            raise invalid("invalid_mapping", message, "mapping")
+    content = [column for column in columns if column not in APART]
+    named = {mapping.get(column, column) for column in content}
+    if content and not named & set(fields_of(kind)):
+        raise _unknown(content, kind)
+
+
+def _unknown(columns: Sequence[str], kind: str) -> ApiError:
+    known = [name for name in fields_of(kind) if name not in APART]
+    pairs = _guessed(columns, known) or {"COLUMN": known[0]}
+    needed = ",".join(f"{column}:{name}" for column, name in pairs.items())
+    shown = ", ".join(map(repr, columns[:20])) + (", …" if len(columns) > 20 else "")
+    message = (
+        f"no column is a field of a record of kind {kind}: there are {shown}, and it has "
+        f"{', '.join(known)}; say which is which, as mapping={needed}"
+    )
+    return invalid("unknown_columns", message, "mapping")
+
+
+def _guessed(columns: Sequence[str], known: Collection[str]) -> dict[str, str]:
+    """What the columns' names are likely to mean, one column a field."""
+    pairs: dict[str, str] = {}
+    for column in columns:
+        spelled = [name for name in known if plain(name) == plain(column)]
+        for name in [*spelled, *MEANINGS.get(plain(column), ())]:
+            if name in known and name not in pairs.values():
+                pairs[column] = name
+                break
+    return pairs
