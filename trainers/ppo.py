@@ -51,16 +51,10 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from trainers.job.declaration import WITH_PROMPTS, Trainer
-from trainers.job.footprint import (
-    Footprint,
-    a_reference,
-    a_rollout_in_parts,
-    chunked_positions,
-    completion_tokens,
-)
+from trainers.job.footprint import ACTOR_CRITIC
 from trainers.job.options import RewardedOptions
 from trainers.learning.processes import total
-from trainers.learning.statistics import Series, moments, prediction
+from trainers.learning.statistics import Series, mean_error, moments, prediction
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -168,10 +162,8 @@ class PPO:
         scores = values.new_tensor(earned.total)  # (N,)
         self.series.add({"reward": scores.mean(), "reward/std": scores.std(correction=0)})
         self.series.add(earned.series | written.series)
-        prompts = scores.view(-1, options.num_generations).mean(1)  # completions of one are alike
-        if len(prompts) > 1:
-            shared = len(prompts) * self.writer.processes
-            self.series.add({"reward/error": prompts.std() / shared**0.5})
+        error = mean_error(scores.view(-1, options.num_generations))
+        self.series.add({"reward/error": error} if error is not None else {})
         if options.reward_clip is not None:
             scores = scores.clamp(-options.reward_clip, options.reward_clip)
         scores = scores - options.missing_eos_penalty * ~written.ended
@@ -333,11 +325,5 @@ TRAINER = Trainer(
     shards=False,
     sequences=(("prompt",),),
     objective_series=("reward",),
-    footprint=Footprint(
-        reference=a_reference,
-        learners=2,
-        positions=chunked_positions,
-        written=completion_tokens,
-        generated=a_rollout_in_parts,
-    ),
+    footprint=ACTOR_CRITIC,
 )

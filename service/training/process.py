@@ -42,8 +42,6 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
             alive = process.poll() is None
             reports = list(reader)
             last = store(context, attempt, reports) or last
-            if reports:
-                context.advance()
             if not alive:
                 attempt.status = process.returncode
                 return last
@@ -56,7 +54,9 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
                 progress.mark()
             if reports:
                 progress.mark()
-            if asked not in {None, "release"} and progress.stalled():
+            if not progress.stalled():
+                context.advance()
+            elif asked not in {None, "release"}:
                 attempt.stalled = True
                 _kill(process)
                 continue

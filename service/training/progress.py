@@ -1,4 +1,4 @@
-"""Whether a training process that was asked to stop still gets on, however slowly.
+"""Whether a training process still gets on, however slowly.
 
 A step may take minutes, or hours: how long it takes says nothing. What it does says more: it
 reports, computes, or writes its checkpoint.
@@ -12,6 +12,7 @@ from contextlib import suppress
 import psutil
 
 PATIENCE = 120.0  # seconds without progress that are waited out
+LOOKS = 20  # at what the process does, in that time
 BUSY = 0.05  # share of a core that is progress; a launcher that only looks after others has 0.01
 WRITING = 1 << 20  # bytes a second that are progress
 
@@ -21,19 +22,24 @@ class Progress:
 
     def __init__(self, process: int) -> None:
         self._process = process
-        self.mark()
+        self._since = self._looked = time.monotonic()
+        self._seconds, self._bytes = 0.0, 0  # at the last progress that was seen
 
     def mark(self) -> None:
         """A sign of life, now."""
         self._since = time.monotonic()
-        self._seconds, self._bytes = _spent(self._process)
 
     def stalled(self) -> bool:
         """Whether there has been no sign of life for PATIENCE. Reports are the caller's to mark."""
+        now = time.monotonic()
+        if now - self._looked < PATIENCE / LOOKS:
+            return now - self._since > PATIENCE
+        self._looked = now
         seconds, written = _spent(self._process)
         if seconds - self._seconds > BUSY * PATIENCE or written - self._bytes > WRITING * PATIENCE:
+            self._seconds, self._bytes = seconds, written
             self.mark()
-        return time.monotonic() - self._since > PATIENCE
+        return now - self._since > PATIENCE
 
 
 def _spent(process: int) -> tuple[float, int]:

@@ -238,4 +238,6 @@ def test_micro_batches_and_rewards_are_what_the_options_say(
     # ρ = 1: L_policy is −mean Â, L_value ½ mean G²; means over the tokens of the whole step
     assert data["loss/policy"] == pytest.approx(-float(returns.mean()), rel=1e-4)
     assert data["loss/value"] == pytest.approx(float((returns**2).mean()) / 2, rel=1e-4)
+    # the standard error of the mean of 8 prompts, with one completion each
+    assert data["reward/error"] == pytest.approx(data["reward/std"] / 7**0.5, rel=1e-4)
     assert int((rollout["prompts"]).max()) == 18  # of 30, less 12 for the completion

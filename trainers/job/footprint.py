@@ -83,3 +83,12 @@ class Footprint(Generic[O_contra]):
     positions: Callable[[O_contra, Batch], int] = all_positions
     written: Callable[[O_contra], int] = nothing_written
     generated: Callable[[O_contra], int] = nothing_written
+
+
+ACTOR_CRITIC: Footprint[RewardedOptions] = Footprint(  # trainers.learning.actor_critic
+    reference=a_reference,
+    learners=2,
+    positions=chunked_positions,
+    written=completion_tokens,
+    generated=a_rollout_in_parts,
+)

@@ -41,6 +41,15 @@ def prediction(values: Tensor, returns: Tensor, mask: Tensor) -> dict[str, float
     }
 
 
+def mean_error(groups: Tensor) -> float | None:
+    """Standard error of the mean over groups (N, G) of all processes; values of one group are
+    alike. None of a single group."""
+    if len(groups) < 2:
+        return None
+    shared = float(len(groups) * count())
+    return float(groups.mean(1).std()) / float(shared**0.5)
+
+
 class Series:
     """Values by name since the last report; reported is their mean, over the processes too."""
 

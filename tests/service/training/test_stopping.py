@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,10 @@ def told(job: Job, name: str) -> list[Any]:
 
 def test_a_long_step_is_let_finish(new_job: Any) -> None:
     job = new_job()
+    advances: list[float] = []  # the worker, too, is told that there is progress
+    job.context = replace(job.context, advance=lambda: advances.append(time.monotonic()))
     stopped(job, "pause", computing=4.0, asleep=0.5)
+    assert len(advances) > 6
     assert (job.row.status, job.row.step, job.row.error) == ("paused", 2, None)
     assert [one.step for one in job.checkpoints()] == [2]
     assert told(job, "steps_lost") == []

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainers.learning.statistics import Series, moments, prediction
+from trainers.learning.statistics import Series, mean_error, moments, prediction
 
 
 def alone(values: Tensor) -> Tensor:
@@ -21,6 +21,12 @@ def test_moments_where_the_mask_is_true() -> None:
     assert (float(mean), float(variance)) == pytest.approx((3.0, 14 / 3))
     twice = moments(values, mask, lambda one: one + one)  # two processes that saw the same
     assert [float(one) for one in twice] == pytest.approx([3.0, 14 / 3])
+
+
+def test_the_error_of_a_mean_is_that_of_independent_groups() -> None:
+    groups = torch.tensor([[1.0, 1.0], [2.0, 4.0], [5.0, 5.0]])  # of means 1, 3, 5
+    assert mean_error(groups) == pytest.approx(2 / 3**0.5)
+    assert mean_error(groups[:1]) is None
 
 
 def test_how_well_values_foretell_returns() -> None:
