@@ -40,10 +40,15 @@ the usual one. Not counted: what an allocator wastes; and that every process rea
 the machine's memory before they are sharded.
 
 Accuracy, by the peak of real processes on a CPU (resident memory, the weights' file included), of
-SmolLM2-135M with LoRA and 4 pairs of at most 109 tokens: reward 3.2 GB, for 3.2 estimated at that
-length and 4.6 from the bytes of the records; DPO 4.3 GB, for 3.7 and 5.5. SFT and DPO of a tiny
-model are held between 0.75 and 1.5 of the peak by `tests/trainers/job/test_memory.py`.
-Not held to a peak: GRPO, PPO, bfloat16, FSDP, GPUs.
+SmolLM2-135M, sequences filled to their limit, in GB measured : estimated
+
+    SFT, LoRA       1 × 512  2.62 : 2.46    1 × 2048  7.08 : 6.50    4 × 256  4.06 : 3.80
+    SFT, LoRA, bfloat16      1 × 512  1.90 : 1.93
+    SFT, all weights         2 × 256  3.64 : 3.99
+    DPO                LoRA  1 × 512  4.54 : 3.80    all weights  1 × 256  4.27 : 4.53
+
+SFT and DPO of a tiny model are held between 0.75 and 1.5 of the peak by
+`tests/trainers/job/test_memory.py`. Not held to a peak: GRPO, PPO, FSDP, GPUs.
 """
 
 from __future__ import annotations
