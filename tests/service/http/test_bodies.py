@@ -21,6 +21,7 @@ from service.http.bodies import parse
 from service.http.json_reader import WINDOW, Reader
 from tests.service.live import Live
 from tests.service.texts import samples
+from tests.waiting import until
 
 MIB = 1024**2
 
@@ -81,8 +82,7 @@ def test_others_are_answered_while_a_body_is_read(api: Live, name: str) -> None:
     before = process.memory_info().rss
     with Hammer(f"{api.base}/healthz", process) as hammer:
         answer = post(api, content)
-        while len(hammer.seconds) < 200:
-            time.sleep(0.01)
+        until(lambda: len(hammer.seconds) >= 200, 60)
     assert answer.status_code == status, answer.text[:500]
     if param is not None:
         assert answer.json()["error"]["param"] == param
@@ -110,7 +110,7 @@ class Hammer:
         self._thread.join()
 
     def _run(self) -> None:
-        with httpx.Client() as client:
+        with httpx.Client(timeout=120) as client:
             while not self._ended.is_set():
                 began = time.perf_counter()
                 assert client.get(self.url).status_code == 200
