@@ -18,17 +18,30 @@ SHORT = Limits(timeout_s=1)
 
 
 def alive() -> set[int]:
-    """Processes of the machine that are sandboxes or run inside one; zombies are dead."""
-    found = set()
+    """Sandboxes and what runs inside one, but for those of tests in other processes; zombies are
+    dead."""
+    found, parents = set(), {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             line = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
         except OSError:  # it ended meanwhile
             continue
+        parents[int(folder.name)] = int(parent)
         if (b"bwrap " in line or b"Runs inside the sandbox" in line) and state != "Z":
             found.add(int(folder.name))
-    return found
+    return {process for process in found if not _of_another(process, parents)}
+
+
+def _of_another(process: int, parents: dict[int, int]) -> bool:
+    """Whether another of the processes that share the tests out has started it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return False
+    while process in parents and process != os.getpid():
+        if parents[process] == os.getppid():
+            return True
+        process = parents[process]
+    return False
 
 
 @pytest.fixture(autouse=True)
