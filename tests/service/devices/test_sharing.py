@@ -68,6 +68,8 @@ def by_turns(
 @pytest.mark.slow  # five starts of a training process
 def test_by_turns_all_is_done_and_never_at_the_same_time(by_turns: Client, data: Path) -> None:
     assay = by_turns
+    # a process that scores is up: starting one takes longer than all steps on a busy machine
+    assay.score([PERPLEXITY], [{"output": "Good morning, number 1!", "references": ["Hello!"]}])
     job = start(assay, "sft", options=LONG)
     until(lambda: step(assay, job) > 0, 90)
     slow = assay.score([PERPLEXITY], HELLO)
