@@ -120,7 +120,7 @@ class Runner:
         reason = answer.message
         if answer.outcome == "failed" and not answer.permanent:  # never a stranger's message
             reason = (
-                f"an internal error stopped it ({answer.kind}; the log of job {task.id} says more)"
+                f"an internal error stopped it ({answer.kind}; the log of task {task.id} says more)"
             )
         if not answer.permanent and attempt < allowed(task.task_name):
             raise Requeue(reason, WAIT * attempt)

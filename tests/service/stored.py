@@ -12,10 +12,38 @@ from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.packing import pack
 from metrics.core.run import score
+from service.datasets import store as datasets
 from service.evaluations import scores as results
 from service.evaluations import store as evaluations
+from service.evaluations.plans import MetricRequest
+from service.evaluations.store import Task
 
 T = TypeVar("T")
+
+
+def create(
+    db: Connection,
+    system: str,
+    records: Sequence[dict[str, Any]],
+    metrics: Sequence[str],
+    on_end: Task | None = None,
+) -> str:
+    """A queued evaluation on a dataset of these records; returns its id."""
+    dataset, _ = datasets.put(db, "votes", "eval", records)
+    return evaluations.create(
+        db,
+        system=system,
+        dataset_id=dataset.id,
+        size=len(records),
+        metrics=[MetricRequest(name, {}) for name in metrics],
+        model=None,
+        generation=None,
+        slices=[],
+        seed=0,
+        replicates=100,
+        level=0.95,
+        on_end=on_end,
+    )
 
 
 def succeed(

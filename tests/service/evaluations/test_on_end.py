@@ -10,17 +10,16 @@ from alembic import command
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from service.datasets import store as datasets
 from service.db.engine import _config
 from service.errors import ApiError
 from service.evaluations import closing, jobs, outputs
 from service.evaluations import store as evaluations
-from service.evaluations.plans import MetricRequest
 from service.evaluations.routes import cancel_evaluation
 from service.evaluations.store import Task
 from service.jobs.context import Context
 from service.models.resources import Resources
 from service.settings import Settings
+from tests.service import stored
 
 SELECT = Task("train.select", {"job": "job_x"})
 RECORDS = [{"id": str(at), "references": ["The vote was put off."]} for at in range(3)]
@@ -34,21 +33,7 @@ def context(fresh_url: str, tmp_path: Path) -> Context:
 
 def create(engine: Engine, task: Task | None = SELECT) -> str:
     with engine.begin() as db:
-        dataset, _ = datasets.put(db, "votes", "eval", RECORDS)
-        evaluation = evaluations.create(
-            db,
-            system="tester",
-            dataset_id=dataset.id,
-            size=len(RECORDS),
-            metrics=[MetricRequest("chrf", {})],
-            model=None,
-            generation=None,
-            slices=[],
-            seed=0,
-            replicates=100,
-            level=0.95,
-            on_end=task,
-        )
+        evaluation = stored.create(db, "tester", RECORDS, ["chrf"], task)
         texts = [(at, ["The vote was postponed."]) for at in range(len(RECORDS))]
         outputs.add(db, evaluation, texts)
     return evaluation

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from service.datasets import store as datasets
-from service.evaluations import store as evaluations
-from service.evaluations.plans import MetricRequest
 from service.leaderboards.routes import get_leaderboard
 from service.settings import Settings
-from tests.service.stored import statements, succeed
+from tests.service.stored import create, statements, succeed
 
 RECORDS = [
     {"id": str(n + 1), "prompt": "?", "references": [f"The vote of {n} was postponed to May."]}
@@ -23,20 +20,7 @@ def test_a_board_is_read_at_once(engine: Engine, fresh_url: str) -> None:
 
     def add(system: str, words: int) -> None:
         with engine.begin() as db:
-            dataset, _ = datasets.put(db, "votes", "eval", RECORDS)
-            evaluation = evaluations.create(
-                db,
-                system=system,
-                dataset_id=dataset.id,
-                size=len(RECORDS),
-                metrics=[MetricRequest("chrf", {})],
-                model=None,
-                generation=None,
-                slices=[],
-                seed=0,
-                replicates=100,
-                level=0.95,
-            )
+            evaluation = create(db, system, RECORDS, ["chrf"])
             succeed(db, evaluation, RECORDS, ["chrf"], words)
 
     add("one", 1)
