@@ -6,6 +6,8 @@
 # make check   install, run the static checks: lint, types, imports, compose, or one of them by name
 # make format  install, mend what the linter can mend, and format
 # make bench   install, run the benchmarks     (make bench ARGS="--only chrf rouge")
+# make chaos   install, kill the service's processes under load, compare what comes of it (an hour
+#              or less: make chaos ARGS="--kills 10")
 # make install .venv with all but what only tests call, and Debian's bubblewrap
 # make clean   remove .venv and what builds leave behind
 #
@@ -20,7 +22,7 @@ INSTALLED := .venv/installed
 INSTALLED_GPL := .venv/installed-test-gpl
 PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo demo-train serve test check lint types imports compose format bench install sandbox clean
+.PHONY: demo demo-train serve test check lint types imports compose format bench chaos install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
@@ -57,6 +59,9 @@ format: install
 
 bench: install
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: install
+	@$(BIN)/python -m chaos $(ARGS)
 
 install: $(INSTALLED) sandbox
 
