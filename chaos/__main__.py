@@ -26,7 +26,7 @@ from chaos.verdict import Kind, doubled, kinds
 from chaos.work import AT_ONCE, EVALUATIONS, EVERY, TRAININGS
 
 CUSTOMERS = (EVALUATIONS, EVALUATIONS[::-1], EVALUATIONS[1:], AT_ONCE, TRAININGS, TRAININGS[::-1])
-MOST_IDLE = 3  # kills in a row without anything ending between them: then they wait for it
+MOST_IDLE = 4  # kills in a row without anything ending between them: then they wait for it
 
 
 def main() -> int:

@@ -147,10 +147,11 @@ class Training(Work):
         steps = assay.training_metrics(job.id).series["loss"]
         if [step for step, _ in steps] != [*range(1, STEPS + 1)]:
             raise Failed(f"{job.id}: losses of the steps {[step for step, _ in steps]}")
-        told = [event["data"] for event in assay.request("GET", _events(job))["data"]]
-        saved = [data["step"] for data in told if "step" in data and "checkpoint" in data]
-        if saved and saved != [*range(SAVE, STEPS + 1, SAVE)]:
-            raise Failed(f"{job.id}: events of checkpoints of the steps {saved}")
+        told = assay.request("GET", _events(job))["data"]
+        saved = [event["data"]["step"] for event in told if event["type"] == "checkpoint"]
+        attempts = sum(event["type"] == "running" for event in told)
+        if saved != [*range(SAVE, STEPS + 1, SAVE)] or attempts != job.attempt:
+            raise Failed(f"{job.id}: told of checkpoints {saved}, {attempts} of {job.attempt} runs")
         return {f"{step}: loss": loss for step, loss in steps}
 
 

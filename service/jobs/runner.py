@@ -6,19 +6,19 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from procrastinate.exceptions import ConnectorException
 from procrastinate.job_context import AbortReason, JobContext
 
 from service.jobs import sql
 from service.jobs.child import Child
 from service.jobs.ipc import Answer, Call
+from service.jobs.lasting import lasting
 from service.jobs.retry import WAIT, GivenUp, Requeue, allowed, is_hook, pause
 from service.jobs.tasks import CANCELLED, FAILED, SAVING, TRIED_AGAIN
 
-PAUSES = (0.2, 1.0, 3.0)  # seconds between tries of a statement that the database did not run
 GRACE = 10.0  # seconds a task has to stop between two batches, before its process is killed
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class Runner:
 
     async def _requeue_disturbed(self, context: JobContext, answer: Answer) -> None:
         """Back to the queue, uncounted, the later the longer the trouble lasts."""
-        rows = await context.app.connector.execute_query_all_async(sql.STARTS, task=context.job.id)
+        rows = await _read(context, sql.STARTS)
         wait = max(pause(rows[0]["starts"]), WAIT)
         log.warning("task %s is tried again in %d s: %s", context.job.id, wait, answer.kind)
         await _execute(context, sql.FORGIVE_ATTEMPT)
@@ -165,24 +165,22 @@ async def _check_held(context: JobContext) -> None:
     for dead; whatever it wrote about the task now would be about another's attempt.
     """
     task = context.job
-    rows = await context.app.connector.execute_query_all_async(sql.HOLDER, task=task.id)
+    rows = await _read(context, sql.HOLDER)
     if [row["worker_id"] for row in rows] != [task.worker_id]:
         log.error("task %s is no longer ours: this worker was taken for dead, and ends", task.id)
         os._exit(1)
 
 
+async def _read(context: JobContext, statement: str) -> Sequence[Mapping[str, Any]]:
+    """Rows about the task, however often the connection breaks meanwhile."""
+    ask = context.app.connector.execute_query_all_async
+    return await lasting(lambda: ask(statement, task=context.job.id))
+
+
 async def _execute(context: JobContext, statement: str, **values: object) -> None:
-    """Run a statement about the task. Tried some times: an attempt is not to be counted because
-    the database was away for a moment. (When it stays away, the reaper ends this process.)"""
-    connector = context.app.connector
-    for pause_seconds in (*PAUSES, None):
-        try:
-            await connector.execute_query_async(statement, task=context.job.id, **values)
-            return
-        except ConnectorException:
-            if pause_seconds is None:
-                raise
-            await asyncio.sleep(pause_seconds)
+    """Run a statement about the task, however often the connection breaks meanwhile."""
+    ask = context.app.connector.execute_query_async
+    await lasting(lambda: ask(statement, task=context.job.id, **values))
 
 
 def _uncancel() -> None:

@@ -16,15 +16,16 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from procrastinate import App, PsycopgConnector
-from procrastinate.job_context import JobContext
-from procrastinate.jobs import DeleteJobCondition, Notification
+from procrastinate import App, PsycopgConnector, RetryDecision
+from procrastinate.job_context import JobContext, JobResult
+from procrastinate.jobs import DeleteJobCondition, Job, Notification, Status
 from procrastinate.worker import Worker
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.engine import connect
 from service.jobs import housekeeping, tasks
 from service.jobs.child import Child
+from service.jobs.lasting import lasting
 from service.jobs.reaper import STALLED, beat, reap
 from service.jobs.retry import Retry
 from service.jobs.runner import GRACE, Runner
@@ -134,8 +135,9 @@ async def _run_task(context: JobContext, /, **ids: object) -> None:
     await runner.run(context)
 
 
-class NotifySafeWorker(Worker):
-    """Procrastinate's own forgets a notification that comes while it looks for a task."""
+class SafeWorker(Worker):
+    """Procrastinate's own forgets a notification that comes while it looks for a task, and a task
+    whose end it could not store."""
 
     _notifications = 0
 
@@ -149,9 +151,20 @@ class NotifySafeWorker(Worker):
             before = self._notifications
             await super()._fetch_and_process_jobs()  # type: ignore[no-untyped-call]
 
+    async def _persist_job_status(
+        self,
+        job: Job,
+        status: Status,
+        retry_decision: RetryDecision | None,
+        context: JobContext,
+        job_result: JobResult | None,
+    ) -> None:
+        persist = super()._persist_job_status
+        await lasting(lambda: persist(job, status, retry_decision, context, job_result))
+
 
 def _loop(app: App, queue: str, runner: Runner) -> Loop:
-    return NotifySafeWorker(
+    return SafeWorker(
         app,
         queues=[queue],
         name=queue,

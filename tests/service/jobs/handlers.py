@@ -106,6 +106,18 @@ def cut_off(context: Context, name: str) -> None:
     note(context, "done", name, f"attempt {context.attempt}")
 
 
+def severed(context: Context, name: str) -> None:
+    """Takes a second; as it ends its worker loses every connection, the first time."""
+    if begun(context, name) == 1:
+        time.sleep(1)
+        with context.engine.begin() as db:
+            query = (
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name = 'assay worker'"
+            )
+            db.execute(text(query))
+
+
 def stuck(context: Context, name: str) -> None:
     """Gets nowhere."""
     note(context, "begun", name)
@@ -171,6 +183,7 @@ HANDLERS = {
         fifth,
         cramped,
         cut_off,
+        severed,
         stuck,
         steady,
         deaf,

@@ -8,7 +8,7 @@ from procrastinate import App
 from procrastinate.testing import InMemoryConnector
 from procrastinate.worker import Worker
 
-from service.jobs.worker import NotifySafeWorker
+from service.jobs.worker import SafeWorker
 
 
 async def seconds_until_run(kind: type[Worker]) -> float:
@@ -44,6 +44,6 @@ async def seconds_until_run(kind: type[Worker]) -> float:
         return took
 
 
-@pytest.mark.parametrize(("kind", "prompt"), [(NotifySafeWorker, True), (Worker, False)])
+@pytest.mark.parametrize(("kind", "prompt"), [(SafeWorker, True), (Worker, False)])
 def test_a_job_that_comes_during_a_look_is_found_at_once(kind: type[Worker], prompt: bool) -> None:
     assert (asyncio.run(seconds_until_run(kind)) < 1.0) == prompt
