@@ -6,6 +6,7 @@
 # make check   install, run the static checks: lint, types, imports, compose, or one of them by name
 # make format  install, mend what the linter can mend, and format
 # make bench   install, run the benchmarks     (make bench ARGS="--only chrf rouge")
+# make fuzz    install, send 100,000 odd requests, count the answers (an hour; ARGS="--requests 1000")
 # make install .venv with all but what only tests call, and Debian's bubblewrap
 # make clean   remove .venv and what builds leave behind
 #
@@ -20,7 +21,7 @@ INSTALLED := .venv/installed
 INSTALLED_GPL := .venv/installed-test-gpl
 PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo demo-train serve test check lint types imports compose format bench install sandbox clean
+.PHONY: demo demo-train serve test check lint types imports compose format bench fuzz install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
@@ -57,6 +58,9 @@ format: install
 
 bench: install
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: install
+	@$(BIN)/python -m tests.fuzzing $(ARGS)
 
 install: $(INSTALLED) sandbox
 
