@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
 from service.errors import ApiError, not_found
+from service.http.answers import STREAMED
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
-from service.http.event_stream import STREAMED, EventOut, Events, answer
+from service.http.event_stream import EventOut, Events, answer
 from service.http.fields import Limit, Page, page
 from service.http.idempotency import Created
 from service.jobs import queue
