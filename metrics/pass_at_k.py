@@ -54,7 +54,7 @@ class PassAtKParams(Params):
         "prompt+output+tests", description="`output`: output + tests, without the prompt"
     )
     timeout_s: int = Field(10, ge=1, le=300, description="wall clock, seconds")
-    memory_mb: int = Field(512, ge=64, le=16384, description="address space of a process, MiB")
+    memory_mb: int = Field(512, ge=64, le=16384, description="of all its processes, MiB")
     processes: int = Field(8, ge=1, le=256, description="processes and threads at once")
     disk_mb: int = Field(32, ge=1, le=1024, description="size of /tmp and of a file, MiB")
 
@@ -142,7 +142,7 @@ def estimate(n: Ints, c: Ints, k: int) -> Floats:
 
 METRIC = Metric(
     name="pass_at_k",
-    version=2,
+    version=3,
     about="The chance that one of k generated programs passes its tests, run in a sandbox.",
     params=PassAtKParams,
     reads=("output", "prompt", "tests"),

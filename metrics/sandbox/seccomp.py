@@ -3,9 +3,10 @@
 bubblewrap installs it (`--seccomp`) just before the launcher starts. What is refused has no use in
 a test and was the way into many kernels, or out of the sandbox: key rings and System V's objects
 outlive a program, AF_VSOCK reaches the host of a virtual machine, and `ptrace` and its like reach
-the watcher, as do limits and priorities set for another process than the caller. A refused call
-fails with an error, as one does for which rights are lacking; `clone3`, whose flags a filter cannot
-see, is said not to exist, so that the C library takes `clone` instead.
+the watcher, as do limits and priorities set for another process than the caller; what
+`memfd_create` makes is memory that no process is seen to hold. A refused call fails with an error,
+as one does for which rights are lacking; `clone3`, whose flags a filter cannot see, is said not to
+exist, so that the C library takes `clone` instead.
 
 Numbers are of Linux's `unistd.h`; the program's format is of `linux/filter.h`.
 """
@@ -65,6 +66,8 @@ _REFUSED = {  # (x86_64, aarch64)
     "process_madvise": (440, 440),
     "kcmp": (312, 272),
     "pidfd_getfd": (438, 438),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
 }
 _OF_ITSELF = {  # (x86_64, aarch64, places of the arguments that say whom: 0 is the caller)
     "prlimit64": (302, 261, (0,)),
