@@ -95,7 +95,11 @@ def live(
 ) -> Iterator[Live]:
     """A service with one worker, for the whole session; local models are under `models_root`."""
     service = Live(
-        database_url, data_dir, model_roots=str(models_root), max_body_bytes=str(3_000_000)
+        database_url,
+        data_dir,
+        model_roots=str(models_root),
+        max_body_bytes=str(3_000_000),
+        sandbox_timeout_s="200",
     )
     service.api()
     service.worker()

@@ -30,7 +30,7 @@ def service(
     new_database: Any, data_dir: Path, models_root: Path, tiny_language_model: Path
 ) -> Iterator[Live]:
     """A service with one worker that scores and trains."""
-    made = Live(new_database(), data_dir, model_roots=str(models_root))
+    made = Live(new_database(), data_dir, model_roots=str(models_root), sandbox_timeout_s="200")
     made.api()
     made.worker("now,score,train")
     yield made
@@ -162,6 +162,10 @@ def test_rewards_are_refused_when_they_cannot_be(service: Live, assay: Client) -
         ([{"metric": "lenght"}], "options.rewards[0].metric"),
         ([{"metric": "chrf"}, {"metric": "rouge", "name": "rougeX"}], "options.rewards[1].name"),
         ([{"metric": "pass_at_k"}], "records[0].tests"),
+        (
+            [{"metric": "pass_at_k", "params": {"timeout_s": 201}}],
+            "options.rewards[0].params.timeout_s",
+        ),
     ]:
         body = job_body("grpo", options=QUICK | OPTIONS["grpo"] | {"rewards": rewards})
         answer = httpx.post(f"{service.base}/v1/training_jobs", json=body)
