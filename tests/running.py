@@ -97,7 +97,11 @@ def live(
 ) -> Iterator[Live]:
     """As on a laptop: one worker that scores and trains; local models are under `models_root`."""
     service = Live(
-        database_url, data_dir, model_roots=str(models_root), max_body_bytes=str(3_000_000)
+        database_url,
+        data_dir,
+        model_roots=str(models_root),
+        max_body_bytes=str(3_000_000),
+        sandbox_timeout_s="200",
     )
     service.api()
     service.worker("now,score,train")

@@ -140,6 +140,10 @@ def test_rewards_are_refused_when_they_cannot_be(live: Live, assay: Client) -> N
         ([{"metric": "lenght"}], "options.rewards[0].metric"),
         ([{"metric": "chrf"}, {"metric": "rouge", "name": "rougeX"}], "options.rewards[1].name"),
         ([{"metric": "pass_at_k"}], "records[0].tests"),
+        (
+            [{"metric": "pass_at_k", "params": {"timeout_s": 201}}],
+            "options.rewards[0].params.timeout_s",
+        ),
     ]:
         body = job_body("grpo", options=QUICK | OPTIONS["grpo"] | {"rewards": rewards})
         answer = httpx.post(f"{live.base}/v1/training_jobs", json=body)
