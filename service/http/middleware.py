@@ -75,7 +75,8 @@ class Requests:
             try:
                 await self.app(scope, receive, tagged)
             except Exception:  # here, since the framework's own handler is outside: no id, no count
-                log.exception("unhandled error in %s %s", scope["method"], scope["path"])
+                path = _one_word(scope["path"])
+                log.exception("unhandled error in %s %s", scope["method"], path)
                 if began_answer:
                     raise
                 message = "something went wrong here; the x-request-id header finds it in the logs"
@@ -89,7 +90,7 @@ class Requests:
         log.info(
             "%s %s %d",
             scope["method"],
-            scope["path"],
+            _one_word(scope["path"]),
             status,
             extra={"seconds": round(seconds, 4)},
         )
@@ -146,6 +147,11 @@ def _is_of(kinds: set[bytes], headers: dict[bytes, bytes]) -> bool:
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     empty = b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0"
     return kind in kinds or (not kind and empty)
+
+
+def _one_word(path: str) -> str:
+    """The path without spaces, behind which it could spell the status and ids of a log line."""
+    return "".join("%20" if character.isspace() else character for character in path)
 
 
 def _given_id(scope: Scope) -> str | None:
