@@ -8,6 +8,7 @@ import logging
 import uvicorn
 
 from service import logs
+from service.processes import conceal
 from service.settings import Settings, get_settings
 
 GRACE = 5  # seconds that open requests have to end
@@ -23,6 +24,7 @@ log = logging.getLogger("assay.api")
 def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT."""
     logs.configure(settings)
+    conceal()
     if not _only_here(settings.host):
         log.warning(OPEN, settings.host)
     uvicorn.run(
