@@ -9,6 +9,7 @@ import uvicorn
 
 from service import logs
 from service.processes import conceal
+from service.serve.connections import limited
 from service.settings import Settings, get_settings
 
 GRACE = 5  # seconds that open requests have to end
@@ -30,6 +31,7 @@ def run(settings: Settings) -> None:
     uvicorn.run(
         "service.app:create_app",
         factory=True,
+        http=limited(settings.max_connections, settings.request_seconds),
         host=settings.host,
         port=settings.port,
         log_config=None,  # ours
