@@ -80,6 +80,24 @@ class Settings(BaseSettings):
         description="bytes of an uploaded file's rows as JSON, however small it is compressed; a "
         "larger one gets 413",
     )
+    max_connections: int = Field(
+        default=512, gt=0, description="open connections to an API process; more get 503 and an end"
+    )
+    request_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="seconds that a client has to send a request's head, and to go on with its "
+        "body or with reading the answer once it has stopped",
+    )
+    max_streams: int = Field(
+        default=128, ge=0, description="event streams of an API process; more get 503"
+    )
+    stream_seconds: float = Field(
+        default=3600.0,
+        gt=0,
+        description="seconds that an event stream lasts; its last event, `resume`, says that it "
+        "goes on by `Last-Event-ID`",
+    )
     shard_size: int = Field(default=2048, gt=0, description="samples in a shard")
     replicates: int = Field(default=1000, ge=100, description="bootstrap replicates of an interval")
     level: float = Field(default=0.95, gt=0, lt=1, description="nominal coverage of an interval")

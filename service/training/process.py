@@ -83,15 +83,13 @@ def release_wanted(context: Context, turn: TrainingTurn) -> str | None:
 
 
 def _start(attempt: Attempt, inherited: Collection[int]) -> subprocess.Popen[bytes]:
-    # what trains a model has no business with the database
-    environment = {key: one for key, one in os.environ.items() if key != "ASSAY_DATABASE_URL"}
     with (attempt.folder / LOG).open("ab") as output:
         return subprocess.Popen(
             launch(attempt.spec),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=allocator() | environment,
+            env=allocator() | os.environ,
             pass_fds=inherited,  # the device's lock: held for as long as anybody lives in there
             start_new_session=True,
             preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 (see there)
