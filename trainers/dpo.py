@@ -23,6 +23,7 @@ word. Left out: other losses (IPO, hinge, …), a reference that moves, a langua
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -116,18 +117,22 @@ def tokenized(
     that read the same: all of them would be silent.
     """
     from trainers.learning.models import context_length
-    from trainers.learning.tokenization import Row, fitting, row, templated
+    from trainers.learning.parallel import mapped
+    from trainers.learning.tokenization import Row, completion_row, fitting, templated
 
     chat = templated(tokenizer, options.chat)
 
-    def read(at: int, side: str) -> Row:
-        record, where = run.records[at], f"records[{at}].{side}"
+    def read(at: int, record: Mapping[str, Any], side: str) -> Row:
+        where = f"records[{at}].{side}"
         if not record[side].strip():
             raise TrainingError("invalid_data", f"{where} is empty", where)
         pair = {"prompt": record["prompt"], "completion": record[side]}
-        return replace(row(pair, f"records[{at}]", tokenizer, chat, ""), where=where)
+        return replace(completion_row(pair, f"records[{at}]", tokenizer, chat), where=where)
 
-    rows = [read(at, side) for at in range(len(run.records)) for side in ("chosen", "rejected")]
+    def both(at: int, record: Mapping[str, Any]) -> list[Row]:
+        return [read(at, record, side) for side in ("chosen", "rejected")]
+
+    rows = [row for pair in mapped(both, run.records) for row in pair]
     fitted = fitting(rows, run, options, context_length(model, tokenizer))
     pairs = []
     for at, (chosen, rejected) in enumerate(zip(fitted[::2], fitted[1::2], strict=True)):
