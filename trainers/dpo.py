@@ -12,22 +12,31 @@ loss is the unbiased estimate of L under such noise,
 
     L_ε     = ((1 − ε) L − ε L′) / (1 − 2ε)                        L′: with y⁺ and y⁻ exchanged
 
+`loss` names other losses of the same rewards, with m = r(x, y⁺) − r(x, y⁻) and σ the sigmoid:
+
+    hinge       max(0, 1 − m)
+    ipo         (h⁺ − h⁻ − 1 / (2β))²        h: log π_θ − log π_ref, a mean over the answer's tokens
+    apo_zero    1 − σ(r(x, y⁺)) + σ(r(x, y⁻))     chosen answers better than the model's own
+    apo_down    σ(r(x, y⁺)) + 1 − σ(m)            chosen answers worse than the model's own
+
 Under LoRA π_ref is the policy with its adapter switched off; full fine-tuning keeps a second,
 frozen copy. Prompt and answer are read as `sft` reads them. Dropout is off, but for LoRA's own.
 Reported: accuracy (the share of pairs with r⁺ > r⁻), margin, the mean reward of either side.
 
-Papers: Rafailov et al. 2023 (arXiv:2305.18290); ε: Chowdhury et al. 2024 (arXiv:2403.00409).
+Papers: Rafailov et al. 2023 (arXiv:2305.18290); ε: Chowdhury et al. 2024 (arXiv:2403.00409); hinge:
+Zhao et al. 2023 (arXiv:2305.10425); IPO: Azar et al. 2023 (arXiv:2310.12036), whose authors mean h
+as a mean; APO: D'Oosterlinck et al. 2024 (arXiv:2408.06266).
 Runs on TRL's DPOTrainer, with our tokens: its own preparation cuts rows and drops them without a
-word. Left out: other losses (IPO, hinge, …), a reference that moves, a language-modelling term.
+word. Left out: a reference that moves, a language-modelling term.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainers.job.declaration import PAIRS, Trainer
 from trainers.job.errors import TrainingError
@@ -45,9 +54,18 @@ class DPOOptions(Options):
     beta: float = Field(
         0.1, gt=0, description="β, how dear it is to leave the reference, in units a nat."
     )
+    loss: Literal["sigmoid", "hinge", "ipo", "apo_zero", "apo_down"] = Field(
+        "sigmoid", description="Of a pair; sigmoid is the paper's. β is τ in ipo."
+    )
     label_smoothing: float = Field(
         0.0, ge=0, lt=0.5, description="ε, the share of pairs labelled the wrong way round; 0: off."
     )
+
+    @model_validator(mode="after")
+    def _smoothed(self) -> Self:
+        if self.label_smoothing and self.loss != "sigmoid":
+            raise ValueError(f"label_smoothing is of the loss sigmoid, and none of {self.loss}")
+        return self
 
 
 NAMES = {
@@ -95,7 +113,7 @@ def build(options: DPOOptions, run: Run) -> Any:
             options,
             run,
             beta=options.beta,
-            loss_type=["robust" if options.label_smoothing else "sigmoid"],
+            loss_type=["robust" if options.label_smoothing else options.loss],
             label_smoothing=options.label_smoothing,
             disable_dropout=not (options.adapter and options.adapter.dropout),
             max_length=None,
