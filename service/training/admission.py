@@ -66,6 +66,8 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         options=options.model_dump(mode="json"),
         evaluation=held_out,
         resources=body.resources.model_dump(mode="json"),
+        name=body.name,
+        metadata=body.metadata,
     )
     if need is not None:
         training.change(db, id, report={"memory": dict(need)})

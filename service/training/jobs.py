@@ -33,7 +33,6 @@ from service.training.memory import fits
 from service.training.process import supervise
 from service.training.recovery import (
     OrphanedCheckpoint,
-    attempt_folder,
     last_whole,
     left_by,
     remove_strays,
@@ -42,7 +41,7 @@ from service.training.reports import Attempt, TakenOverError, adopt
 from service.training.store import TrainingJob
 from trainers.job.process import DISK_FULL, FULL
 from trainers.job.reports import Report
-from trainers.job.spec import DATA, Spec
+from trainers.job.spec import DATA, Spec, attempt_folder
 
 log = logging.getLogger(__name__)
 

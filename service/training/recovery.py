@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from service.training.checkpoints_store import Checkpoint
 from trainers.job.checkpoints import PATTERN, digest_of, is_complete, marker
 from trainers.job.reports import Reader
-from trainers.job.spec import EVENTS, SPEC, Spec
+from trainers.job.spec import EVENTS, SPEC, Spec, attempt_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,6 @@ def last_whole(known: Sequence[Checkpoint]) -> Checkpoint | None:
         if not one.deleted and is_complete(one.path):
             return one
     return None
-
-
-def attempt_folder(job: Path, number: int) -> Path:
-    """Where an attempt writes, below the job's folder."""
-    return job / f"attempt-{number}"
 
 
 def left_by(job: Path, number: int, recorded: Collection[int]) -> list[OrphanedCheckpoint]:

@@ -49,6 +49,10 @@ class ResourcesIn(Schema):
 class TrainingIn(Schema):
     """A method (`GET /v1/trainers`), a model, a dataset, the method's options."""
 
+    name: Name | None = Field(default=None, description="For people; need not be unique.")
+    metadata: Annotated[Json, Field(max_length=32)] = Field(
+        default_factory=dict, description="Values by key, to find jobs by."
+    )
     method: str
     model: Name
     dataset: Name
@@ -76,11 +80,23 @@ class TrainingIn(Schema):
     }
 
 
+class ResumeIn(Schema):
+    """How a stopped job goes on."""
+
+    max_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        default=None,
+        description="Optimiser steps of the whole job, those done included; null: as it was. "
+        "The learning rate follows the schedule of the new number.",
+    )
+
+
 class TrainingOut(BaseModel):
     """A training job."""
 
     id: str
     object: str = "training_job"
+    name: str | None
+    metadata: dict[str, Any]
     status: str
     control: str | None  # what has been asked of it and not been obeyed yet
     method: str
@@ -137,6 +153,15 @@ class SeriesOut(BaseModel):
 
     object: str = "training_metrics"
     series: dict[str, list[tuple[int, float | None]]]
+
+
+class TrainingLogsOut(BaseModel):
+    """The end of what an attempt's process printed."""
+
+    object: str = "training_logs"
+    attempt: int
+    text: str | None  # null where the file is not within reach
+    truncated: bool  # there is more before it
 
 
 class CheckpointCard(CheckpointOut):

@@ -24,6 +24,8 @@ def view(row: TrainingJob) -> TrainingOut:
     """A job as it is shown."""
     return TrainingOut(
         id=row.id,
+        name=row.name,
+        metadata=dict(row.metadata),
         status=row.status,
         control=row.control,
         method=row.method,

@@ -26,6 +26,11 @@ from trainers.job.fsdp import Fsdp
 SPEC, EVENTS, CONTROL, LOG, DATA = "spec.json", "events.jsonl", "control", "log.txt", "data.jsonl"
 
 
+def attempt_folder(job: Path, number: int) -> Path:
+    """Where an attempt writes, below the job's folder."""
+    return job / f"attempt-{number}"
+
+
 class Spec(BaseModel):
     """One attempt at one training job."""
 

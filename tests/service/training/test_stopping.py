@@ -140,8 +140,8 @@ def test_a_process_that_dies_before_it_obeys_is_told(new_job: Any) -> None:
     assert lost["last_checkpoint"] == job.checkpoints()[0].id
     assert (job.row.status, job.row.error["code"]) == ("paused", "steps_lost")
     with job.context.engine.begin() as db:
-        training.finish(db, job.id, "queued", {})
-    assert job.row.error is None
+        training.resume(db, job.row)
+    assert (job.row.status, job.row.error) == ("queued", None)
 
 
 def test_a_stop_between_attempts_loses_nothing(new_job: Any) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from assay import AssayError, Client
+from service.jobs import queue
 from service.training.store import FINAL
 from tests.service.live import Live
 from tests.service.training.requests import (
@@ -106,9 +107,36 @@ def test_pause_resume_cancel(assay: Client) -> None:
     assert len(assay.request("GET", f"{path}/checkpoints")["data"]) == 2
     series = assay.request("GET", f"{path}/metrics")["series"]["loss"]
     assert [step for step, _ in series] == list(range(1, cancelled["step"] + 1))
-    with pytest.raises(AssayError) as refused:
+    more = cancelled["step"] + 2
+    for steps in (cancelled["step"], 0):
+        with pytest.raises(AssayError) as refused:
+            assay.request("POST", f"{path}/resume", {"max_steps": steps})
+        assert (refused.value.status, refused.value.param) == (422, "max_steps")
+    assay.request("POST", f"{path}/resume", {"max_steps": more})
+    longer = finished(assay, job)
+    assert (longer["status"], longer["step"], longer["total_steps"]) == ("succeeded", more, more)
+    assert (longer["options"]["max_steps"], longer["error"]) == (more, None)
+    series = assay.request("GET", f"{path}/metrics")["series"]
+    assert [step for step, _ in series["loss"]] == list(range(1, more + 1))
+    last = series["learning_rate"][-1]
+    assert last == [more, pytest.approx(QUICK["learning_rate"] / more)]
+    with pytest.raises(AssayError, match="max_steps") as refused:
         assay.request("POST", f"{path}/resume")
     assert refused.value.status == 409
+
+
+def test_a_resumed_job_has_one_task(new_job: Any) -> None:
+    """Stopped before a worker took it, its first task is still there."""
+    from service.training.routes import cancel_training_job, resume_training_job
+
+    job = new_job()
+    with job.context.engine.begin() as db:
+        queue.defer(db, "train.run", queue="train", job=job.id)
+        for _ in range(2):
+            assert cancel_training_job(job.id, db).status == "cancelled"
+            resumed = resume_training_job(job.id, db)
+            assert (resumed.status, resumed.finished_at) == ("queued", None)
+        assert queue.depth(db)["train", "todo"] == 1
 
 
 @pytest.mark.parametrize(
