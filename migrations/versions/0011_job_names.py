@@ -15,10 +15,6 @@ def upgrade() -> None:
     metadata = sa.Column("metadata", postgresql.JSONB(), server_default="{}", nullable=False)
     op.add_column("training_jobs", metadata)
     op.add_column("training_jobs", sa.Column("validation", postgresql.JSON()))
-    told: sa.Column[bool] = sa.Column(
-        "outputs_told", sa.Boolean(), server_default=sa.text("false"), nullable=False
-    )
-    op.add_column("checkpoints", told)
     op.create_table(
         "previews",
         sa.Column("id", sa.Text(), nullable=False),
@@ -36,6 +32,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("previews")
-    op.drop_column("checkpoints", "outputs_told")
     for name in ("validation", "metadata", "name"):
         op.drop_column("training_jobs", name)

@@ -258,7 +258,6 @@ checkpoints = Table(
     Column("deleted", Boolean, nullable=False, server_default=text("false")),
     Column("evaluation_id", ForeignKey("evaluations.id")),
     Column("failure_told", Text),  # the evaluation whose failure is among the job's events
-    Column("outputs_told", Boolean, nullable=False, server_default=text("false")),  # as an event
     Column("reward_hacking", Boolean, nullable=False, server_default=text("false")),  # was found
     Column("merge_error", Text),  # of the last attempt to merge it into its base model
     _created(),

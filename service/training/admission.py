@@ -163,6 +163,9 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
         if name is not None and name not in names:
             message = f"no metric of the evaluation has a score {name!r}: {', '.join(names)}"
             raise invalid("unknown_score", message, f"evaluation.{at}")
+    if asked.patience is not None and asked.select_by is None:
+        message = "select_by says by which score a checkpoint is better; there is none"
+        raise invalid("missing_score", message, "evaluation.patience")
     stored = asked.model_dump(mode="json")
     stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}

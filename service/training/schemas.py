@@ -25,6 +25,11 @@ class HeldOutIn(Schema):
         validation_alias=AliasChoices("pause_on_reward_hacking", "pause_on_divergence"),
         description="Pause the job where a watched score falls as the reward rises.",
     )
+    patience: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="The job ends, succeeded, after so many scored checkpoints in a row that are no "
+        "better by `select_by` than an earlier one; null: never.",
+    )
     keep_last: Annotated[int, Field(ge=1)] | None = None  # and the best one; null keeps all
 
 
@@ -98,7 +103,7 @@ class TrainingOut(BaseModel):
     name: str | None
     metadata: dict[str, Any]
     status: str
-    control: str | None  # what has been asked of it and not been obeyed yet
+    control: str | None  # "cancel", "pause", "stop" (early): asked of it and not obeyed yet
     method: str
     model: str
     dataset: str

@@ -37,7 +37,7 @@ class TrainingJob(Stored):
     metadata    values by key, to find jobs by
     models      names of all models that it loads: to train, for rewards, for its evaluations
     evaluation  how the starting model and every checkpoint are scored; None: they are not
-    control     "cancel" or "pause", until the training process has obeyed
+    control     "cancel", "pause" or "stop" (early), until the training process has obeyed
     report      lengths, memory, versions: what describes the job as a whole
     """
 
@@ -147,7 +147,7 @@ def page(
 
 
 def control(db: Connection, job: str) -> str | None:
-    """What the running process has been asked: "cancel", "pause" or nothing."""
+    """What the running process has been asked: "cancel", "pause", "stop" or nothing."""
     return db.scalar(select(training_jobs.c.control).where(training_jobs.c.id == job))
 
 

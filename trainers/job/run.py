@@ -20,7 +20,7 @@ class Run:
     """One attempt, from inside its process. Only rank 0 reports; any rank may fail.
 
     step             optimiser steps done so far, those before a resumption included
-    stopped_by       "cancel", "pause" or "release", once training stops for it
+    stopped_by       "cancel", "pause", "release" or "stop", once training stops for it
     last_checkpoint  the last complete one, of this attempt or the one it resumed from
     """
 
@@ -68,7 +68,7 @@ class Run:
 
     @property
     def stopping(self) -> str | None:
-        """ "cancel", "pause", "release" once somebody asked; looked up in the file, once a step."""
+        """ "cancel", "pause", "release", "stop" once asked; looked up in the file, once a step."""
         try:
             return (self.spec.folder / CONTROL).read_text().strip() or None
         except FileNotFoundError:
@@ -94,7 +94,7 @@ class Run:
         self._send(Report(type="finished", step=step))
 
     def stopped(self, step: int, how: str) -> None:
-        """Stopped as asked: `how` is "cancel", "pause" or "release"."""
+        """Stopped as asked: `how` is "cancel", "pause", "release" or "stop"."""
         self._send(Report(type="stopped", step=step, name=how))
 
     def failed(self, step: int, error: TrainingError) -> None:

@@ -5,8 +5,8 @@
       attempt-3/
         spec.json                 this specification
         events.jsonl              what the process reports, appended by rank 0 only
-        control                   "cancel", "pause" or "release" (go on elsewhere), written by the
-                                supervisor
+        control                   "cancel", "pause", "release" (go on elsewhere) or "stop" (it is
+                                good enough), written by the supervisor
         log.txt                   what it prints
         checkpoint-20/            written by this attempt alone; complete once marked
 

@@ -25,7 +25,7 @@ from trainers.learning.processes import of_first, wait_for_all
 
 SILENT = ("train_", "total_flos", "num_input_tokens_seen", "num_tokens", "step")
 WINDOW = 20  # steps over which speed is measured
-REQUESTS = (None, "cancel", "pause", "release")  # as `control` may say
+REQUESTS = (None, "cancel", "pause", "release", "stop")  # as `control` may say
 
 
 class Reporting(TrainerCallback):

@@ -85,7 +85,7 @@ def test_jobs_are_found_by_what_was_written_on_them(assay: Client) -> None:
     ]
     assert [(one.name, one.metadata) for one in made] == [(one[0], one[3]) for one in given]
 
-    def found(**filters: str) -> list[int]:
+    def found(**filters: Any) -> list[int]:
         ids = [one.id for one in made]
         return [ids.index(one.id) for one in assay.training_jobs(**filters) if one.id in ids]
 
