@@ -23,6 +23,7 @@ class TrainingJob(Answer):
     dataset_version: int
     options: Json
     evaluation: Json | None = None
+    validation: Json | None = None
     resources: Json = Field(default_factory=dict)
     step: int
     total_steps: int | None

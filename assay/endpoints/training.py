@@ -30,6 +30,7 @@ def train(
     dataset: str,
     options: Mapping[str, object] | None = None,
     evaluation: Mapping[str, object] | None = None,
+    validation: Mapping[str, object] | None = None,
     resources: Mapping[str, object] | None = None,
     name: str | None = None,
     metadata: Mapping[str, object] | None = None,
@@ -41,7 +42,8 @@ def train(
         method: `sft`, `reward`, `dpo`, `grpo` or `ppo`; see `trainers`.
         options: the method's own; see `trainer`.
         evaluation: how the starting model and every checkpoint are scored: `dataset`, `metrics`,
-            `generation`, `select_by`, `watch`, `keep_last`.
+            `generation`, `select_by`, `watch`, `keep_last`, `patience`.
+        validation: held-out rows whose loss is measured: `dataset`, `eval_steps`.
         resources: `processes`, `fsdp`.
         name: for people; need not be unique.
         metadata: values by key, to find jobs by.
@@ -53,6 +55,7 @@ def train(
         "dataset": dataset,
         "options": options,
         "evaluation": evaluation,
+        "validation": validation,
         "resources": resources,
         "name": name,
         "metadata": metadata,

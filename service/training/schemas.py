@@ -27,10 +27,19 @@ class HeldOutIn(Schema):
     )
     patience: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
-        description="The job ends, succeeded, after so many scored checkpoints in a row that are no "
-        "better by `select_by` than an earlier one; null: never.",
+        description="The job ends, succeeded, after so many scored checkpoints in a row that are "
+        "no better by `select_by` than an earlier one; null: never.",
     )
     keep_last: Annotated[int, Field(ge=1)] | None = None  # and the best one; null keeps all
+
+
+class ValidationIn(Schema):
+    """Held-out rows whose loss is measured: of the kind that is trained on."""
+
+    dataset: Name
+    eval_steps: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Optimiser steps between measurements; null: at checkpoints."
+    )
 
 
 class ResourcesIn(Schema):
@@ -63,6 +72,9 @@ class TrainingIn(Schema):
     dataset: Name
     options: Json = Field(default_factory=dict)
     evaluation: HeldOutIn | None = None
+    validation: ValidationIn | None = Field(
+        default=None, description="For sft, dpo and reward: the series `validation/loss`."
+    )
     resources: ResourcesIn = Field(default_factory=ResourcesIn)
 
     model_config = {
@@ -110,6 +122,7 @@ class TrainingOut(BaseModel):
     dataset_version: int
     options: dict[str, Any]
     evaluation: dict[str, Any] | None
+    validation: dict[str, Any] | None
     resources: dict[str, Any]
     step: int
     total_steps: int | None

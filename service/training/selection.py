@@ -1,8 +1,8 @@
 """train.select: after each evaluation of a training job, what it means for the job.
 
 The best checkpoint, by the worse end of its interval; whether training is to end early; which
-checkpoints may go; and whether the reward is being hacked (`reward_hacking`). Runs any number of times and comes to the same result;
-each finding is told once.
+checkpoints may go; and whether the reward is being hacked (`reward_hacking`). Runs any number of
+times and comes to the same result; each finding is told once.
 """
 
 from __future__ import annotations

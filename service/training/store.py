@@ -36,6 +36,7 @@ class TrainingJob(Stored):
     name        for people; need not be unique
     metadata    values by key, to find jobs by
     models      names of all models that it loads: to train, for rewards, for its evaluations
+    validation  the held-out set whose loss is measured; None: there is none
     evaluation  how the starting model and every checkpoint are scored; None: they are not
     control     "cancel", "pause" or "stop" (early), until the training process has obeyed
     report      lengths, memory, versions: what describes the job as a whole
@@ -52,6 +53,7 @@ class TrainingJob(Stored):
     dataset_version: int
     options: Mapping[str, Any]
     evaluation: Mapping[str, Any] | None
+    validation: Mapping[str, Any] | None
     resources: Mapping[str, Any]
     status: str
     control: str | None
@@ -83,6 +85,7 @@ def create(
     options: Mapping[str, Any],
     evaluation: Mapping[str, Any] | None,
     resources: Mapping[str, Any],
+    validation: Mapping[str, Any] | None = None,
     name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> str:
@@ -99,6 +102,7 @@ def create(
             dataset_id=dataset_id,
             options=dict(options),
             evaluation=dict(evaluation) if evaluation is not None else None,
+            validation=dict(validation) if validation is not None else None,
             resources=dict(resources),
         )
     )

@@ -34,6 +34,7 @@ def view(row: TrainingJob) -> TrainingOut:
         dataset_version=row.dataset_version,
         options=dict(row.options),
         evaluation=_json(row.evaluation),
+        validation=_json(row.validation),
         resources=dict(row.resources),
         step=row.step,
         total_steps=row.total_steps,

@@ -35,7 +35,7 @@ class Run:
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """The dataset's records, in order."""
-        return [orjson.loads(line) for line in self.spec.data.read_bytes().splitlines() if line]
+        return _read(self.spec.data)
 
     @cached_property
     def models(self) -> ModelPool:
@@ -106,3 +106,23 @@ class Run:
     def _send(self, report: Report) -> None:
         if self.rank == 0:
             self._reporter.send(report)
+
+
+class HeldOut(Run):
+    """A run as whoever reads its records sees it, with the held-out ones in their place."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run.spec, run.rank)
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The held-out set's records, in order."""
+        return _read(self.spec.validation.data) if self.spec.validation is not None else []
+
+    def event(self, name: str, step: int = 0, **data: Any) -> None:
+        """As `validation_` and the name."""
+        super().event(f"validation_{name}", step, **data)
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines() if line]

@@ -50,7 +50,10 @@ def arguments(options: Options, run: Run) -> dict[str, Any]:
         "logging_strategy": "steps",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,  # the default shows a NaN as the last good loss
-        "eval_strategy": "no",
+        "eval_strategy": "no",  # `Reporting` says when
+        "eval_on_start": run.spec.validation is not None and run.spec.resume is None,
+        "per_device_eval_batch_size": options.batch_size,
+        "prediction_loss_only": True,
         "save_strategy": "steps",
         "save_steps": options.save_steps,
         "save_total_limit": None,

@@ -14,6 +14,7 @@ from service.jobs import queue
 from service.training.store import FINAL
 from tests.service.live import Live
 from tests.service.training.requests import (
+    DATASETS,
     OPTIONS,
     PREFERENCES,
     QUICK,
@@ -47,7 +48,8 @@ def assay(service: Live) -> Iterator[Client]:
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "grpo", "ppo"])
 def test_a_method_trains_and_its_checkpoints_are_scored(assay: Client, method: str) -> None:
-    job = start(assay, method)
+    held = {"validation": {"dataset": DATASETS[method]}} if method in {"sft", "dpo"} else {}
+    job = start(assay, method, **held)
     done = finished(assay, job)
     assert done["status"] == "succeeded", done["error"]
     assert (done["step"], done["total_steps"]) == (4, 4)
@@ -64,6 +66,10 @@ def test_a_method_trains_and_its_checkpoints_are_scored(assay: Client, method: s
     assert {f"{job}/start", f"{job}/2", f"{job}/4"} <= systems
     series = assay.request("GET", f"/v1/training_jobs/{job}/metrics")["series"]
     assert [step for step, _ in series["loss"]] == [1, 2, 3, 4]
+    if held:
+        assert [step for step, _ in series["validation/loss"]] == [0, 2, 4]
+        shared = done["report"]["validation_overlap"]
+        assert shared["shared"] == shared["samples"] == 32
     types = [event.type for event in assay.events_of(f"/v1/training_jobs/{job}")]
     turns = [type for type in types if type in {"running", "checkpoint", *FINAL}]
     assert turns == ["running", "checkpoint", "checkpoint", "succeeded"]
@@ -161,6 +167,13 @@ def test_a_resumed_job_has_one_task(new_job: Any) -> None:
             "chrf",
         ),
         ({"evaluate": {}}, "evaluate", "not permitted"),
+        ({"validation": {"dataset": "train-sft"}}, "validation.dataset", "preference"),
+        ({"validation": {"dataset": "nothing"}}, "validation.dataset", "no dataset"),
+        (
+            {"evaluation": {"dataset": "held-out", "metrics": ["chrf"], "patience": 2}},
+            "evaluation.patience",
+            "select_by",
+        ),
     ],
 )
 def test_refused(service: Live, assay: Client, changes: Any, param: str, part: str) -> None:
@@ -195,6 +208,12 @@ def test_rewards_are_refused_when_they_cannot_be(service: Live, assay: Client) -
         answer = httpx.post(f"{service.base}/v1/training_jobs", json=body)
         assert answer.status_code == 422
         assert answer.json()["error"]["param"] == param
+
+
+def test_a_method_without_a_loss_of_rows_takes_no_validation(service: Live, assay: Client) -> None:
+    body = job_body("grpo", validation={"dataset": "train-prompts"})
+    error = httpx.post(f"{service.base}/v1/training_jobs", json=body).json()["error"]
+    assert (error["code"], error["param"]) == ("unsupported", "validation")
 
 
 def test_training_rows_are_checked_one_by_one(service: Live, assay: Client) -> None:
