@@ -218,6 +218,7 @@ def _spec(
         cache_dir=settings.data_dir / "models",
         checkpoints=_named_checkpoints(db, row),
         offline=not settings.hub_allowed,
+        tracking=settings.tracking,
     )
 
 

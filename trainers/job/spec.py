@@ -65,6 +65,7 @@ class Spec(BaseModel):
     cache_dir: Path  # where converted models are kept
     checkpoints: dict[str, Path] = Field(default_factory=dict)  # ckpt_… that the job names
     offline: bool = True
+    tracking: tuple[str, ...] = ()  # "tensorboard", "mlflow", "wandb": where curves go as well
 
     def write(self) -> Path:
         """Writes itself into its folder, which must exist."""

@@ -8,6 +8,7 @@ from trainers.job import fsdp
 from trainers.job.options import Options
 from trainers.job.run import Run
 from trainers.learning.sharding import corrected
+from trainers.learning.tracking import reported_to
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -23,8 +24,9 @@ def configured(kind: type[Kind], options: Options, run: Run, **settings: Any) ->
 def arguments(options: Options, run: Run) -> dict[str, Any]:
     """Keyword arguments of `TrainingArguments`, and so of every configuration of TRL.
 
-    Every step is logged and none is filtered; nothing is sent anywhere; all checkpoints are kept
-    (which ones stay is not the trainer's to say), and the last step's is always written.
+    Every step is logged and none is filtered; nothing is sent anywhere unless it is asked for; all
+    checkpoints are kept (which ones stay is not the trainer's to say), and the last step's is
+    always written.
     """
     on_cpu = run.spec.device == "cpu"
     return {
@@ -59,7 +61,8 @@ def arguments(options: Options, run: Run) -> dict[str, Any]:
         "save_total_limit": None,
         "save_only_model": False,
         "disable_tqdm": True,
-        "report_to": "none",
+        "report_to": reported_to(run),
+        "run_name": run.spec.job,
         "push_to_hub": False,
         **fsdp.arguments(run.spec.fsdp),
     }

@@ -22,6 +22,7 @@ from trainers.job.errors import TrainingError
 from trainers.job.options import Options
 from trainers.job.run import Run
 from trainers.learning.processes import of_first, wait_for_all
+from trainers.learning.tracking import curves_of
 
 SILENT = ("train_", "total_flos", "num_input_tokens_seen", "num_tokens", "step")
 TIMES = ("epoch", "runtime", "samples_per", "steps_per", "model_preparation")  # of a validation
@@ -50,6 +51,7 @@ class Reporting(TrainerCallback):
         self.names = names or {}
         self.config = config or {}
         self.watch = Watch()
+        self.curves = curves_of(run)
         self._due = True
         self._marks: deque[tuple[float, int, int]] = deque(maxlen=WINDOW + 1)  # time, step, tokens
 
@@ -78,7 +80,7 @@ class Reporting(TrainerCallback):
     ) -> None:
         """Reports the step's series. Raises TrainingError where the run has diverged."""
         if logs is not None and "eval_loss" in logs:
-            self.run.series(int(state.global_step), self._validation(logs))
+            self._series(int(state.global_step), self._validation(logs))
         if logs is None or "loss" not in logs:
             return
         values = {
@@ -88,7 +90,7 @@ class Reporting(TrainerCallback):
         }
         tokens = int(logs.get("num_tokens", state.num_input_tokens_seen))
         values |= self._speed(int(state.global_step), int(state.max_steps), tokens)
-        self.run.series(int(state.global_step), values)
+        self._series(int(state.global_step), values)
         self.watch.check(int(state.global_step), logs, self.run.last_checkpoint)
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
@@ -102,6 +104,11 @@ class Reporting(TrainerCallback):
         describe(folder, step, self.run.spec, self.trainer, self.options, self.config)
         digest = complete(folder, step, self._due)
         self.run.checkpoint(step, folder, digest, self._due)
+
+    def _series(self, step: int, values: Mapping[str, float]) -> None:
+        self.run.series(step, values)
+        if self.curves is not None:
+            self.curves.series(step, values)
 
     def _validates(self, state: Any, control: Any) -> bool:
         """Whether the loss of the held-out set is due; at the last step it is."""
