@@ -142,6 +142,11 @@ class Settings(BaseSettings):
     sandbox_disk_mb: int = Field(
         default=1024, ge=1, description="most `disk_mb` that a request may ask of it"
     )
+    tracking: Names = Field(
+        default=("tensorboard",),
+        description="where curves of training jobs go as well: `tensorboard` (files in the job's "
+        "folder), `mlflow`, `wandb`, separated by commas; what is not installed is left out",
+    )
     evidence_cache_bytes: int = Field(
         default=4 * GIB, ge=0, description="bytes of the evidence cache on disk; 0 keeps nothing"
     )
@@ -153,7 +158,15 @@ class Settings(BaseSettings):
         default="auto", description="auto: text on a terminal, one JSON object a line elsewhere"
     )
 
-    @field_validator("trusted_hosts", mode="before")
+    @field_validator("tracking")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = set(value) - {"tensorboard", "mlflow", "wandb"}
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+        return value
+
+    @field_validator("trusted_hosts", "tracking", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         if isinstance(value, str):

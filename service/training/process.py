@@ -17,6 +17,7 @@ from service.devices.turns import TrainingTurn
 from service.jobs.context import Context
 from service.processes import dies_with_parent
 from service.training import store as training
+from service.training.output import trim
 from service.training.progress import Progress
 from service.training.reports import Attempt, TakenOverError, store
 from trainers.job.process import allocator, launch
@@ -40,6 +41,7 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
     try:
         while True:
             alive = process.poll() is None
+            trim(attempt.folder / LOG)
             reports = list(reader)
             last = store(context, attempt, reports) or last
             if not alive:

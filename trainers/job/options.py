@@ -140,6 +140,13 @@ class RewardedOptions(Options):
         default=1.0, gt=0, description="Of the draws and of every probability that is learned from."
     )
 
+    sampled: int = Field(
+        default=4, ge=0, le=8, description="Completions that an event shows; 0: none are shown."
+    )
+    sample_steps: int = Field(
+        default=10, ge=1, description="Optimiser steps between such events at least."
+    )
+
     @model_validator(mode="after")
     def _no_dropout(self) -> Self:
         if self.adapter and self.adapter.dropout:
