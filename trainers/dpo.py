@@ -98,7 +98,6 @@ def build(options: DPOOptions, run: Run) -> Any:
             label_smoothing=options.label_smoothing,
             disable_dropout=not (options.adapter and options.adapter.dropout),
             max_length=None,
-            activation_checkpointing=False,
         ),
         train_dataset=Dataset.from_list(pairs),
         processing_class=tokenizer,
