@@ -18,6 +18,7 @@ from service.jobs.context import Context
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.held_out import score_checkpoint
+from service.training.placement import Lease
 from service.training.recovery import OrphanedCheckpoint, remove_outlived
 from service.training.store import TrainingJob
 from trainers.job.reports import Report
@@ -38,6 +39,7 @@ class Attempt:
     spec: Spec
     start: int = 0  # the step it goes on from
     status: int = 0  # of the process, once it has ended; negative: the signal
+    lease: Lease | None = None  # of its devices
     stalled: bool = False  # asked to stop it did nothing any more, and was killed
 
 
