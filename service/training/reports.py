@@ -20,6 +20,7 @@ from service.training import store as training
 from service.training.held_out import score_checkpoint
 from service.training.placement import Lease
 from service.training.recovery import OrphanedCheckpoint, remove_outlived
+from service.training.retention import retain
 from service.training.store import TrainingJob
 from trainers.job.reports import Report
 from trainers.job.spec import Spec
@@ -61,6 +62,7 @@ def store(context: Context, attempt: Attempt, reports: Sequence[Report]) -> Repo
                 _keep(db, context, row, report.step, folder, digest)
     if any(report.type == "checkpoint" for report in reports):
         remove_outlived(attempt.spec.resume)
+        retain(context, attempt.job)
     ends = [one for one in reports if one.type in {"finished", "stopped", "failed"}]
     return ends[-1] if ends else None
 

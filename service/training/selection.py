@@ -20,6 +20,7 @@ from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.checkpoints_store import Checkpoint
 from service.training.recovery import remove
+from service.training.retention import delete_outdated
 from service.training.reward_hacking import Scores, watch, whole
 from service.training.store import TrainingJob
 
@@ -40,11 +41,9 @@ def select(context: Context, job: str) -> None:
         if best is not None and best != row.best:
             training.change(db, job, best=best)
             events.append(db, job, "best", {"checkpoint": best})
-        outdated = _outdated(db, row, row.evaluation, known, best)
-        checkpoints.delete(db, [one.id for one in outdated])
+        gone = delete_outdated(db, row, known, best)
         watch(db, context.settings, row, known, scores)
-    # those deleted before as well: their files may have outlived whoever was to remove them
-    remove([one.path for one in [*outdated, *known] if one.deleted or one in outdated])
+    remove(gone)
 
 
 def _tell_failures(db: Connection, row: TrainingJob, known: Sequence[Checkpoint]) -> None:
@@ -82,22 +81,3 @@ def _best(known: Sequence[Checkpoint], scores: Scores, name: str | None) -> str 
         low, high = score.interval or (score.value, score.value)
         candidates.append((low if score.higher_is_better else -high, -one.step, one.id))
     return max(candidates)[2] if candidates else None
-
-
-def _outdated(
-    db: Connection,
-    row: TrainingJob,
-    asked: Mapping[str, Any],
-    known: Sequence[Checkpoint],
-    best: str | None,
-) -> list[Checkpoint]:
-    """All but the last n, the best, and those that something unfinished names: the evaluation of
-    its own, another one, another job."""
-    keep_last = asked.get("keep_last")
-    if keep_last is None:
-        return []
-    there = [one for one in known if not one.deleted]
-    kept = {one.id for one in there[-keep_last:]} | {best, row.best}
-    spare = [one for one in there if one.id not in kept]
-    needed = checkpoints.needed(db, [one.id for one in spare]) if spare else set()
-    return [one for one in spare if one.id not in needed]
