@@ -119,7 +119,6 @@ def build(options: DPOOptions, run: Run) -> Any:
             label_smoothing=options.label_smoothing,
             disable_dropout=not (options.adapter and options.adapter.dropout),
             max_length=None,
-            activation_checkpointing=False,
         ),
         train_dataset=Dataset.from_list(pairs),
         eval_dataset=Dataset.from_list(held) if held is not None else None,

@@ -94,6 +94,11 @@ class Options(BaseModel):
         description="Of the computation, by autocast. Trained weights are float32; those that LoRA "
         "freezes are of this type.",
     )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Keep a layer's input only, and compute the layer again in the backward pass: "
+        "less memory, about a third more time.",
+    )
     lora: bool | Lora = Field(
         default=False, description="Train adapters only; false: all weights are trained."
     )
