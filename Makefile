@@ -8,6 +8,7 @@
 # make bench   install, run the benchmarks     (make bench ARGS="--only chrf rouge")
 # make chaos   install, kill the service's processes under load, compare what comes of it (an hour
 #              or less: make chaos ARGS="--kills 10")
+# make fuzz    install, send 100,000 odd requests, count the answers (an hour; ARGS="--requests 1000")
 # make install .venv with all but what only tests call, and Debian's bubblewrap
 # make clean   remove .venv and what builds leave behind
 #
@@ -22,7 +23,7 @@ INSTALLED := .venv/installed
 INSTALLED_GPL := .venv/installed-test-gpl
 PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo demo-train serve test check lint types imports compose format bench chaos install sandbox clean
+.PHONY: demo demo-train serve test check lint types imports compose format bench chaos fuzz install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
@@ -62,6 +63,9 @@ bench: install
 
 chaos: install
 	@$(BIN)/python -m chaos $(ARGS)
+
+fuzz: install
+	@$(BIN)/python -m tests.fuzzing $(ARGS)
 
 install: $(INSTALLED) sandbox
 
