@@ -86,7 +86,8 @@ def resume_training_job(job: str, db: Transaction) -> TrainingOut:
     """A failed one goes on once its cause is gone: there is room on the disk again, or memory."""
     row = _locked(db, job)
     if row.status not in {"paused", "failed"}:
-        raise ApiError(409, "not_paused", f"the job is {row.status}, neither paused nor failed")
+        message = f"the job is {row.status}, neither paused nor failed"
+        raise ApiError(409, "not_paused", message, "job")
     training.finish(db, job, "queued", {"step": row.step})
     queue.defer(db, "train.run", queue="train", job=job)
     return view(_existing(db, job))
@@ -133,7 +134,7 @@ def _ask(db: Connection, job: str, control: str) -> TrainingOut:
     if row.status == stopped:
         return view(_existing(db, job))
     if row.status in training.FINAL:
-        raise ApiError(409, "already_finished", f"the job has {row.status} already")
+        raise ApiError(409, "already_finished", f"the job has {row.status} already", "job")
     if row.status == "running":
         if row.control != control:
             training.ask(db, job, control)

@@ -118,7 +118,7 @@ def main() -> int:
             log_level="ERROR",
         )
         stack.callback(live.close)
-        live.api(120)
+        live.api()
         live.worker()
         known = fill(live.base, server.url, folder / "data" / "checkpoint-2")
         document = httpx.get(f"{live.base}/openapi.json").json()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.errors import ReportedError
+from inference.errors import InputError, ReportedError
 
 
 class TrainingError(Exception):
@@ -13,6 +13,12 @@ class TrainingError(Exception):
         self.code = code
         self.message = message
         self.field = field
+
+
+class UnknownTrainer(InputError):
+    """No method has this name."""
+
+    code = "unknown_trainer"
 
 
 class TrainerError(ReportedError):

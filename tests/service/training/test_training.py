@@ -148,7 +148,7 @@ def test_an_evaluation_that_cannot_work_is_refused(service: Live, assay: Client)
     """Records without a prompt: nothing could be generated for them."""
     assay.create_dataset("без вопросов", [{"references": ["Вот."]}], kind="eval")
     for dataset, code, param in [
-        ("без вопросов", "missing_prompt", "evaluation.records[0].prompt"),
+        ("без вопросов", "missing_prompt", "evaluation.dataset"),
         ("train-sft", "wrong_kind", "evaluation.dataset"),
     ]:
         body = job_body("dpo", evaluation={"dataset": dataset, "metrics": ["chrf"]})
@@ -161,7 +161,7 @@ def test_rewards_are_refused_when_they_cannot_be(service: Live, assay: Client) -
         ([{"metric": "distinct_n"}], "options.rewards[0].metric"),
         ([{"metric": "lenght"}], "options.rewards[0].metric"),
         ([{"metric": "chrf"}, {"metric": "rouge", "name": "rougeX"}], "options.rewards[1].name"),
-        ([{"metric": "pass_at_k"}], "records[0].tests"),
+        ([{"metric": "pass_at_k"}], "options.rewards[0]"),
     ]:
         body = job_body("grpo", options=QUICK | OPTIONS["grpo"] | {"rewards": rewards})
         answer = httpx.post(f"{service.base}/v1/training_jobs", json=body)
