@@ -91,7 +91,8 @@ async def fuzz(base: str, requests: Requests, wanted: int, counts: Counts) -> No
             await ask(client, requests.next(), counts)
             if counts.done >= told + 5000:
                 told = counts.done
-                rich.print(f"{told:,} after {time.monotonic() - began:,.0f} s", flush=True)
+                rich.print(f"{told:,} after {time.monotonic() - began:,.0f} s")
+                rich.print(counts.table(), flush=True)
 
     async with httpx.AsyncClient(base_url=base, timeout=PATIENCE) as client:
         await asyncio.gather(*(work(client) for _ in range(AT_ONCE)))
