@@ -21,6 +21,7 @@ from service.errors import install
 from service.evaluations import routes as evaluations
 from service.health import routes as health
 from service.http.answers import ERRORS
+from service.http.event_stream import Streams
 from service.http.gate import Gate
 from service.http.middleware import Bodies, Requests
 from service.http.origins import Origins
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation,
     )
     app.state.settings = settings
+    app.state.streams = Streams(settings.max_streams, settings.stream_seconds)
     app.state.registry = CollectorRegistry()
     app.add_middleware(Bodies, settings=settings)
     app.add_middleware(Origins, settings=settings)

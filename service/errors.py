@@ -37,6 +37,7 @@ HTTP_CODES = {  # of what the framework refuses by itself
     400: "invalid_json",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_too_slow",
     413: "body_too_large",
 }
 

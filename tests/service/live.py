@@ -26,6 +26,7 @@ class Live:
             "ASSAY_DATA_DIR": str(data_dir),
             "ASSAY_PORT": str(self.port),
             "ASSAY_LOG_LEVEL": "WARNING",
+            "ASSAY_TRACKING": "",  # its packages take seconds to import
             "OMP_NUM_THREADS": "1",
             **{f"ASSAY_{name.upper()}": value for name, value in settings.items()},
         }
