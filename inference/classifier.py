@@ -34,7 +34,7 @@ def load_classifier(
             f"{identity.name!r} has {outputs} outputs; a reward model has one (num_labels=1)",
             "model",
         )
-    model = load_network(AutoModelForSequenceClassification, folders, dtype, device)
+    model = load_network(AutoModelForSequenceClassification, identity.name, folders, dtype, device)
     return TransformerClassifier(model, load_tokenizer(folders[-1]), identity, device)
 
 

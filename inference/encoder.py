@@ -117,7 +117,7 @@ def load_encoder(
     """
     try:
         tokenizer = _tokenizer(folders[-1], add_prefix_space)
-        model = _network(folders, dtype, device)
+        model = _network(identity.name, folders, dtype, device)
     except (OSError, ValueError, KeyError) as error:
         raise UnknownModel(f"{identity.name} cannot be loaded as an encoder: {error}") from error
     if getattr(model.config, "is_encoder_decoder", False):
@@ -135,7 +135,7 @@ def load_encoder(
     )
 
 
-def _network(folders: Sequence[Path], dtype: DType, device: str) -> Any:
+def _network(name: str, folders: Sequence[Path], dtype: DType, device: str) -> Any:
     """Without its head: adapters were trained with one, which is then left aside."""
     import torch
     import transformers
@@ -143,7 +143,8 @@ def _network(folders: Sequence[Path], dtype: DType, device: str) -> Any:
     if len(folders) > 1:
         classifies = origin(folders[-1]).get("produces") == "classifier"
         kind = "SequenceClassification" if classifies else "CausalLM"
-        whole = load_network(getattr(transformers, f"AutoModelFor{kind}"), folders, dtype, device)
+        form = getattr(transformers, f"AutoModelFor{kind}")
+        whole = load_network(form, name, folders, dtype, device)
         return getattr(whole, whole.base_model_prefix)
     return transformers.AutoModel.from_pretrained(
         folders[0],

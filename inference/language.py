@@ -34,7 +34,7 @@ def load_language_model(
     """From the model's folder and its adapters'. Raises InputError for another kind of model."""
     from transformers import AutoModelForCausalLM
 
-    model = load_network(AutoModelForCausalLM, folders, dtype, device)
+    model = load_network(AutoModelForCausalLM, identity.name, folders, dtype, device)
     return TransformerLanguageModel(model, load_tokenizer(folders[-1]), identity, device)
 
 

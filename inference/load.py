@@ -25,6 +25,7 @@ def load_config(folders: Sequence[Path]) -> Any:
 
 def load_network(
     auto_class: Any,
+    name: str,
     folders: Sequence[Path],
     dtype: DType,
     device: str,
@@ -34,17 +35,16 @@ def load_network(
     """The network in evaluation mode on `device`: the first folder's weights, with the adapters of
     the others merged in, one after the other.
 
-    Raises InputError when the files lack weights that this kind of model needs (a language model
-    asked for as a classifier, say): transformers would make them up at random. `new_head` lets
-    it, for what is above the base model, as training does.
+    `name` is the model's, for messages. Raises InputError when the files lack weights that this
+    kind of model needs (a language model asked for as a classifier, say): transformers would make
+    them up at random. `new_head` lets it, for what is above the base model, as training does.
     """
     import torch
 
     without_progress_bars()
-    folder = folders[0]
     try:
         model, report = auto_class.from_pretrained(
-            folder,
+            folders[0],
             dtype=getattr(torch, dtype),
             local_files_only=True,
             use_safetensors=True,
@@ -53,16 +53,16 @@ def load_network(
             **_settings(folders) | options,
         )
     except (ValueError, OSError) as error:
-        raise InputError(f"cannot load the model {folder.name!r}: {error}", "model") from error
+        raise InputError(f"cannot load the model {name!r}: {error}", "model") from error
     made_up = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))
     for adapter in folders[1:]:
         model, brought = _with_adapter(model, adapter)
-        made_up = [name for name in made_up if name not in brought]
+        made_up = [weight for weight in made_up if weight not in brought]
     if new_head:
-        made_up = [name for name in made_up if name.startswith(f"{model.base_model_prefix}.")]
+        made_up = [one for one in made_up if one.startswith(f"{model.base_model_prefix}.")]
     if made_up:
         raise InputError(
-            f"{folder.name!r} is not a {auto_class.__name__.removeprefix('AutoModelFor')} model: "
+            f"{name!r} is not a {auto_class.__name__.removeprefix('AutoModelFor')} model: "
             f"its files lack {', '.join(made_up[:3])}",
             "model",
         )

@@ -248,6 +248,7 @@ METRIC = Metric(
     reduce=reduce,
     libraries=("transformers",),
     models=lambda params: (params.model,),
+    model_kind="language",
     flags={
         EMPTY: Flag("the text is empty", missing=True),
         UNPREDICTED: Flag(

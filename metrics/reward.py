@@ -96,6 +96,7 @@ METRIC = Metric(
     reduce=mean,
     libraries=("transformers",),
     models=lambda params: (params.model,),
+    model_kind="classifier",
     flags={
         NOTHING: Flag("neither prompt nor output has a token to judge", missing=True),
         CUT: Flag("longer than max_length: its beginning was cut off", missing=False),

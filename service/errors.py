@@ -100,10 +100,14 @@ def invalid(code: str, message: str, param: str | None = None) -> ApiError:
     return ApiError(422, code, message, param)
 
 
-def not_found(kind: str, reference: str, hint: str = "") -> ApiError:
-    """404: nothing of this `kind` has this name; `hint` says which are near."""
+def not_found(kind: str, reference: str, hint: str = "", param: str | None = None) -> ApiError:
+    """404: nothing of this `kind` has this name; `hint` says which are near, `param` what named it.
+
+    The parameters of paths are called as the kinds are: evaluation, checkpoint, (training) job.
+    """
     message = f"there is no {kind} {reference!r}" + (f"; {hint}" if hint else "")
-    return ApiError(404, f"{kind.replace(' ', '_')}_not_found", message)
+    code = f"{kind.replace(' ', '_')}_not_found"
+    return ApiError(404, code, message, param or kind.rsplit(maxsplit=1)[-1])
 
 
 def of_metric(error: ReportedError, prefix: str) -> ApiError:

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from inference.errors import InputError
 from metrics.core.names import hint
 from metrics.core.registry import declarations, parsed
 from trainers.job.declaration import AnyTrainer, Trainer
-from trainers.job.errors import TrainerError
+from trainers.job.errors import TrainerError, UnknownTrainer
 from trainers.job.options import Options
 
 GROUP = "assay.trainers"  # of entry points, each of which names a TRAINER
@@ -31,11 +30,11 @@ def catalogue() -> Mapping[str, AnyTrainer]:
 
 
 def find(name: str) -> AnyTrainer:
-    """The trainer called `name`. Raises InputError with the nearest names."""
+    """The trainer called `name`. Raises UnknownTrainer with the nearest names."""
     trainers = catalogue()
     if name in trainers:
         return trainers[name]
-    raise InputError(f"no method is called {name!r}; {hint(name, trainers)}", "method")
+    raise UnknownTrainer(f"no method is called {name!r}; {hint(name, trainers)}", "method")
 
 
 def parse(trainer: AnyTrainer, options: Mapping[str, Any]) -> Options:

@@ -35,6 +35,7 @@ from pydantic import Field, create_model, field_validator
 from inference.batching import plan_in_order
 from inference.errors import InputError, ReportedError, Unavailable
 from inference.protocol import Models
+from metrics.core.errors import UnknownMetric
 from metrics.core.evidence import Evidence
 from metrics.core.metric import AnyMetric, Flag, Item, Metric, Params, Score, Source
 from metrics.core.rows import mean
@@ -72,7 +73,7 @@ class CommunityParams(Params):
 def declare(name: str, roots: Sequence[Path]) -> AnyMetric:
     """The metric in the folder that `name` (`evaluate/<path>`) says, relative or absolute.
 
-    Raises InputError where no such folder lies under `roots`, symbolic links followed, and
+    Raises UnknownMetric where no such folder lies under `roots`, symbolic links followed, and
     Unavailable where the `evaluate` package is not installed.
     """
     folder, path = _folder(name, roots)
@@ -126,7 +127,7 @@ def _folder(name: str, roots: Sequence[Path]) -> tuple[Path, str]:
         inside = folder.is_relative_to(allowed) and script.is_relative_to(folder)
         if inside and folder != allowed and script.is_file():
             return folder, folder.relative_to(allowed).as_posix()
-    raise InputError(
+    raise UnknownMetric(
         f"no folder {path!r} with a script of its name lies under the allowed roots. A metric of "
         "the hub needs a network: download its folder, put it under a root, and give its path",
         "name",

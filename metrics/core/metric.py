@@ -15,6 +15,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from inference.kinds import ModelKind
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
 from metrics.core.registry import parsed
@@ -144,6 +145,7 @@ class Metric(Generic[P]):
     set_level: bool = False  # no per-sample value exists, so it cannot be a reward
     libraries: Given[str, P] = ()  # distributions whose version is in the signature
     models: Given[str, P] = ()  # names of the models it runs
+    model_kind: ModelKind | None = None  # what they have to be; None: any
     flags: Mapping[int, Flag] = field(default_factory=dict)
     # batches of item indices, fixed before the cache is looked up; None: all in one
     plan: Callable[[Sequence[Item], P, Models], list[list[int]]] | None = None

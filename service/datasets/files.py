@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from itertools import chain
@@ -48,7 +49,8 @@ def rows(
 
 
 def _jsonl(source: IO[bytes]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(_lines(source), 1):
+    for number, read in enumerate(_lines(source), 1):
+        line = read.removeprefix(BOM_UTF8) if number == 1 else read
         if not line.strip():
             continue
         try:

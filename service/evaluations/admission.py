@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,7 @@ from service.evaluations.checks import (
 )
 from service.evaluations.plans import models_of
 from service.evaluations.schemas import EvaluationIn, GenerationIn
+from service.http.fields import LONGEST_NAME, name_fault
 from service.jobs import queue
 from service.models import store as models
 from service.settings import Settings
@@ -35,7 +37,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     _one_source(body)
     requested = bound_metrics(db, settings, body.metrics)
     if body.model is not None:
-        models.require(db, settings, body.model, "model")
+        models.require(db, settings, body.model, "model", "language")
     dataset_id, samples, texts = _content(db, body, requested)
     requests = [one.request for one in requested]
     id = evaluations.create(
@@ -68,9 +70,11 @@ def admit_again(db: Connection, evaluation: str) -> bool:
     if locked is None:
         raise not_found("evaluation", evaluation)
     if locked.status not in evaluations.FINAL:
-        raise ApiError(409, "not_ended", f"the evaluation is {locked.status}: wait, or cancel it")
+        message = f"the evaluation is {locked.status}: wait, or cancel it"
+        raise ApiError(409, "not_ended", message, "evaluation")
     if locked.status == "cancelled":
-        raise ApiError(409, "cancelled", "the evaluation was cancelled: create another")
+        message = "the evaluation was cancelled: create another"
+        raise ApiError(409, "cancelled", message, "evaluation")
     if all(one.concluded for one in plans.read(db, evaluation)):
         return False
     queue.cancel_all(db, evaluation=evaluation)  # what is left of a failed one
@@ -109,8 +113,8 @@ def _content(
         Sample.of(record, outputs.get(index, pending)) for index, record in enumerate(records)
     ]
     if body.model is not None:
-        check_prompts(samples, "records")
-    check_samples(requested, samples, "records")
+        check_prompts(samples, "records", "dataset")
+    check_samples(requested, samples, "records", "dataset")
     return dataset.id, samples, outputs
 
 
@@ -118,10 +122,11 @@ def _inline(
     db: Connection, body: EvaluationIn, requested: list[RequestedMetric]
 ) -> tuple[str, list[Sample], dict[int, list[str]]]:
     given = body.samples or []
-    name = body.dataset or f"inline-{body.system or body.model}".replace("@", "-")
-    if name.startswith("ds_") or "@" in name:
-        message = "samples make a version of a dataset: give its plain name, or give `outputs`"
-        raise invalid("fixed_dataset", message, "dataset")
+    name = body.dataset or _inline_name(body.system or body.model or "")
+    fault = name_fault(name)
+    if fault is not None:
+        message = f"samples make a version of the dataset {name!r}, which {fault}; give a plain "
+        raise invalid("fixed_dataset", message + "name, or `outputs`", "dataset")
     for index, sample in enumerate(given):
         if body.model is None and not sample.texts:
             message = f"samples[{index}] has no output, and no model is named to make one"
@@ -141,6 +146,18 @@ def _inline(
     dataset, _ = datasets.put(db, name, "eval", content)
     texts = {} if pending else {at: list(one.outputs) for at, one in enumerate(samples)}
     return dataset.id, samples, texts
+
+
+def _inline_name(system: str) -> str:
+    """What samples are called that come without a dataset's name: after their system, within what
+    a name may be, so that it can be asked for."""
+    name = f"inline-{system}".replace("@", "-")
+    if name_fault(name) is not None:
+        name = name.replace("/", "-")
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: LONGEST_NAME - 17]}-{digest}"
 
 
 def _by_record(body: EvaluationIn, records: list[Content], dataset: str) -> dict[int, list[str]]:

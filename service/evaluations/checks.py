@@ -45,7 +45,8 @@ def bound_metrics(
             raise of_metric(error, f"metrics[{index}]") from None
         check_ceilings(metric, settings, f"metrics[{index}]")
         for name in names:
-            models.require(db, settings, name, f"metrics[{index}].params.model")
+            at = f"metrics[{index}].params.model"
+            models.require(db, settings, name, at, metric.metric.model_kind)
         bound.append(RequestedMetric(metric, MetricRequest(metric.name, one.params)))
     return bound
 
@@ -67,12 +68,17 @@ def evaluable(db: Connection, reference: str, param: str) -> Dataset:
     return dataset
 
 
-def check_prompts(samples: Sequence[Sample], where: str = "samples") -> None:
-    """Raises 422 where a sample has nothing to give to the model that is to answer."""
+def check_prompts(
+    samples: Sequence[Sample], where: str = "samples", param: str | None = None
+) -> None:
+    """Raises 422 where a sample has nothing to give to the model that is to answer.
+
+    param  what the request names them by, where it does not hold them
+    """
     for index, sample in enumerate(samples):
         if sample.prompt is None:
             message = f"{where}[{index}] (id {sample.id!r}) has no prompt to give to the model"
-            raise invalid("missing_prompt", message, f"{where}[{index}].prompt")
+            raise invalid("missing_prompt", message, param or f"{where}[{index}].prompt")
 
 
 def unique_ids(samples: Sequence[Sample], where: str = "samples") -> None:
@@ -89,13 +95,30 @@ def unique_ids(samples: Sequence[Sample], where: str = "samples") -> None:
 
 
 def check_samples(
-    requested: Sequence[RequestedMetric], samples: Sequence[Sample], where: str = "samples"
+    requested: Sequence[RequestedMetric],
+    samples: Sequence[Sample],
+    where: str = "samples",
+    param: str | None = None,
 ) -> None:
-    """Raises 422 when a metric needs what a sample lacks, or cannot work on these samples."""
+    """Raises 422 when a metric needs what a sample lacks, or cannot work on these samples.
+
+    param  what the request names them by, where it does not hold them
+    """
     for index, one in enumerate(requested):
-        try:
-            prepare(one.metric, samples, where)
-        except MissingInput as error:
-            raise invalid(error.code, error.message, error.field) from None
-        except ReportedError as error:
-            raise of_metric(error, f"metrics[{index}]") from None
+        check_metric(one.metric, samples, f"metrics[{index}]", where, param)
+
+
+def check_metric(
+    metric: BoundMetric,
+    samples: Sequence[Sample],
+    at: str,
+    where: str = "samples",
+    param: str | None = None,
+) -> None:
+    """The same for the metric that stands `at` this place in the request."""
+    try:
+        prepare(metric, samples, where)
+    except MissingInput as error:
+        raise invalid(error.code, error.message, param or error.field) from None
+    except ReportedError as error:
+        raise of_metric(error, at) from None

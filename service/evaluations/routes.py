@@ -99,7 +99,8 @@ def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
     if locked is None:
         raise not_found("evaluation", evaluation)
     if locked.status in {"succeeded", "failed"}:
-        raise ApiError(409, "already_finished", f"the evaluation has {locked.status} already")
+        message = f"the evaluation has {locked.status} already"
+        raise ApiError(409, "already_finished", message, "evaluation")
     if locked.status != "cancelled":
         evaluations.finish(db, evaluation, "cancelled", {})
         queue.cancel_all(db, evaluation=evaluation)

@@ -87,7 +87,7 @@ class EvaluationIn(Schema):
     system: Name | None = None  # default: the model
     dataset: Name | None = None  # a name, name@version or ds_…
     samples: Samples | None = None
-    outputs: dict[Text, OneOrMore] | None = None
+    outputs: dict[Name, OneOrMore] | None = None  # by the ids of records
     model: Name | None = None
     generation: GenerationIn | None = None
     metrics: Metrics

@@ -29,6 +29,7 @@ from service.http.json_reader import Reader
 SMALL = 65_536  # bytes: read at once, whatever else is being read
 ONE = CapacityLimiter(1)  # of the larger ones: several would only wait for the interpreter's lock
 
+TWICE = {"type": "duplicate_key", "msg": "it is there twice"}
 UNKNOWN = {"type": "extra_forbidden", "msg": "Extra inputs are not permitted"}
 
 Error = dict[str, Any]
@@ -148,7 +149,10 @@ class _Object:
         if opening == "{":
             entries: dict[str, Any] = {}
             for name in self.reader.names():
-                entries |= self._item(form, {name: self.reader.read()}, (key, name))
+                item = self._item(form, {name: self.reader.read()}, (key, name))
+                if not item.keys().isdisjoint(entries):  # perhaps but for the blanks around it
+                    self.wrong.append(TWICE | {"loc": ("body", key, name)})
+                entries |= item
                 if len(self.wrong) >= MOST_ERRORS:
                     break
             return entries

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 MOST_UNKNOWN = 20  # fields of an object that errors are told about
+LONGEST_NAME = 200  # characters
 DEEPEST = 64  # levels of metadata: nobody needs more, and encoders have limits
 
 
@@ -67,15 +68,26 @@ Texts = Annotated[list[Text], Field(fail_fast=True)]
 # names of systems, datasets, records: something, and not a page long
 Name = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=200, strip_whitespace=True),
+    StringConstraints(min_length=1, max_length=LONGEST_NAME, strip_whitespace=True),
     AfterValidator(_storable),
 ]
 
 
-def _dataset_name(value: str) -> str:
+def name_fault(value: str) -> str | None:
+    """Why no dataset may have this name: an address would lead elsewhere. None where it may."""
     if value.startswith("ds_") or "@" in value:
-        message = "is not free to choose: `ds_…` is an id, and `name@2` a version"
-        raise PydanticCustomError("reserved_name", message)
+        return "is not free to choose: `ds_…` is an id, and `name@2` a version"
+    if value.endswith("/records"):
+        return "is not free to choose: `…/records` is the address of a dataset's records"
+    if {".", ".."} & set(value.split("/")):
+        return "is not free to choose: in an address, `.` and `..` between slashes lead elsewhere"
+    return None
+
+
+def _dataset_name(value: str) -> str:
+    fault = name_fault(value)
+    if fault is not None:
+        raise PydanticCustomError("reserved_name", fault)
     return value
 
 

@@ -11,9 +11,11 @@ import numpy as np
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
+from metrics.core.names import hint
 from metrics.core.signature import difference
 from metrics.statistics.ranking import ranks
 from service.datasets import store as datasets
+from service.datasets.store import Dataset
 from service.errors import ApiError, not_found
 from service.http.dependencies import CurrentSettings, Transaction
 from service.leaderboards import history
@@ -63,9 +65,7 @@ def get_leaderboard(
     version = datasets.require(db, dataset)
     rows = leaderboards.board(db, version.id, metric, slice or "")
     if not rows:
-        names = leaderboards.names(db, version.id)
-        hint = f"there are {', '.join(names)}" if names else "nothing has been evaluated on it yet"
-        raise not_found("leaderboard", f"{dataset} by {metric}", hint)
+        raise _no_board(db, version, metric, slice)
     chosen = signature or _commonest(rows)
     newest: dict[str, BoardScore] = {}
     for row in rows:
@@ -87,6 +87,21 @@ def get_leaderboard(
         rows=_ranked(db, settings, list(newest.values()), _told(rows, newest, made)),
         left_out=[*_left_out(rows, newest, chosen), *_unvalued(rows, made, version.version)],
     )
+
+
+def _no_board(db: Connection, dataset: Dataset, metric: str, slice_: str | None) -> ApiError:
+    """404 that names what is wrong: the dataset without any score, the metric, or the slice."""
+    names = leaderboards.names(db, dataset.id)
+    board = f"{dataset.name} by {metric}"
+    if not names:
+        return not_found("leaderboard", board, "nothing has been evaluated on it yet", "dataset")
+    if metric not in names:
+        return not_found("leaderboard", board, f"there are {', '.join(names)}", "metric")
+    if slice_ is None:
+        return not_found("leaderboard", board, "no system has a value over the whole set", "metric")
+    slices = leaderboards.slices(db, dataset.id, metric)
+    nearest = hint(slice_, slices) if slices else "it has none"
+    return not_found("leaderboard", f"{board} on the slice {slice_}", nearest, "slice")
 
 
 def _commonest(rows: Sequence[BoardScore]) -> str:

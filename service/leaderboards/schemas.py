@@ -80,7 +80,7 @@ class ComparisonIn(Schema):
     """Two finished evaluations; `metrics` may name metrics or single scores (default: all)."""
 
     evaluations: Annotated[list[Name], Field(min_length=2, max_length=2)]
-    metrics: list[Name] | None = None
+    metrics: Annotated[list[Name], Field(min_length=1)] | None = None
     test: Test = "paired_bootstrap"
     recipe: Literal["centred", "sacrebleu"] = "centred"
     correction: Literal["holm", "none"] = "holm"

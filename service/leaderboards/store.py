@@ -65,6 +65,22 @@ def names(db: Connection, dataset_id: str) -> list[str]:
     return sorted(db.scalars(query))
 
 
+def slices(db: Connection, dataset_id: str, name: str) -> list[str]:
+    """Slices that have values of one score, as `lang=ru`."""
+    query = (
+        select(scores.c.slice)
+        .join(evaluations, evaluations.c.id == scores.c.evaluation_id)
+        .where(
+            evaluations.c.dataset_id == dataset_id,
+            scores.c.name == name,
+            scores.c.slice != "",
+            scores.c.value.is_not(None),
+        )
+        .distinct()
+    )
+    return sorted(db.scalars(query))
+
+
 def boards(db: Connection) -> list[BoardName]:
     """Dataset versions with values, and the scores that they have."""
     query = (

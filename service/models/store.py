@@ -11,8 +11,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from inference import names
+from inference import kinds, names
 from inference.errors import ReportedError
+from inference.kinds import ModelKind
 from inference.names import BUILTIN, CHECKPOINT, Location
 from service.db.tables import checkpoints
 from service.errors import invalid
@@ -37,17 +38,25 @@ def checkpoint_folder(db: Connection, id: str) -> Path | None:
     return Path(folder) if folder is not None else None
 
 
-def require(db: Connection, settings: Settings, name: str, param: str) -> None:
-    """Raise 422 where a model cannot be found, or may not be loaded from where it is.
+def require(
+    db: Connection, settings: Settings, name: str, param: str, kind: ModelKind | None = None
+) -> None:
+    """Raise 422 where a model cannot be found, may not be loaded from where it is, or is not of the
+    `kind`.
 
     A checkpoint is known when its row is, whether or not its files are on this machine.
     """
-    if name.startswith(CHECKPOINT) and checkpoint_folder(db, name) is not None:
-        return
+    if name.startswith(CHECKPOINT):
+        folder = checkpoint_folder(db, name)
+        if folder is not None and not folder.is_dir():
+            return
     try:
-        locate(db, settings, name)
+        location = locate(db, settings, name)
     except ReportedError as error:
         raise invalid(error.code, error.message, param) from None
+    fault = kinds.fault(location, kind) if kind is not None else None
+    if fault is not None:
+        raise invalid("wrong_model_kind", fault, param)
 
 
 def weights(db: Connection, settings: Settings, name: str) -> Path | None:

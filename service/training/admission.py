@@ -19,9 +19,9 @@ from service.db import events
 from service.devices import store as devices
 from service.errors import invalid, of_metric, within
 from service.evaluations.checks import (
-    RequestedMetric,
     bound_metrics,
     check_ceilings,
+    check_metric,
     check_prompts,
     check_samples,
     evaluable,
@@ -50,7 +50,10 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
     if unable is not None:
         field, reason = unable
         raise invalid("unsupported", reason, field)
-    models.require(db, settings, body.model, "model")
+    if trainer.produces == "language":
+        models.require(db, settings, body.model, "model", "language")
+    else:  # gets a head where it has none
+        models.require(db, settings, body.model, "model")
     dataset = datasets.require(db, body.dataset, "dataset")
     _of_kind(trainer, dataset, "dataset")
     _known_rewards(db, settings, trainer, options, dataset.id)
@@ -161,9 +164,8 @@ def _known_rewards(
             message = f"{metric.name} has no score {reward.name!r}; it has {names}"
             raise invalid("unknown_score", message, f"{at}.name")
         for name in metric.models:
-            models.require(db, settings, name, f"{at}.params.model")
-        asked = RequestedMetric(metric, MetricRequest(reward.metric, reward.params))
-        check_samples([asked], _with_outputs(db, dataset_id), "records")
+            models.require(db, settings, name, f"{at}.params.model", metric.metric.model_kind)
+        check_metric(metric, _with_outputs(db, dataset_id), at, "records", at)
 
 
 def _with_outputs(db: Connection, dataset_id: str) -> list[Sample]:
@@ -179,8 +181,8 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
         metrics = bound_metrics(db, settings, asked.metrics)
         dataset = evaluable(db, asked.dataset, "dataset")
         samples = _with_outputs(db, dataset.id)
-        check_prompts(samples, "records")
-        check_samples(metrics, samples, "records")
+        check_prompts(samples, "records", "dataset")
+        check_samples(metrics, samples, "records", "dataset")
     names = [name for one in metrics for name in one.metric.score_names]
     watch = asked.watch if asked.watch is not None else [asked.select_by] * bool(asked.select_by)
     for at, name in [("select_by", asked.select_by), *(("watch", one) for one in watch)]:

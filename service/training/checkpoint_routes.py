@@ -77,13 +77,13 @@ def _folder(db: Connection, checkpoint: str, form: Form) -> Path:
     row = _existing(db, checkpoint)
     if row.deleted:
         message = f"the files of {checkpoint} were deleted; its card and scores stay"
-        raise ApiError(410, "checkpoint_deleted", message)
+        raise ApiError(410, "checkpoint_deleted", message, "checkpoint")
     folder = row.path
     if not folder.is_dir():
         message = (
             "its files are on another machine: give the API and the workers one ASSAY_DATA_DIR"
         )
-        raise ApiError(409, "files_elsewhere", message)
+        raise ApiError(409, "files_elsewhere", message, "checkpoint")
     if form == "adapter" and not is_adapter(folder):
         message = f"{checkpoint} holds all weights, not an adapter: ask for form=merged"
         raise ApiError(409, "no_adapter", message, "form")
@@ -104,7 +104,7 @@ async def _merge(gate: Gate, checkpoint: str, merged: Path, wait: float) -> None
 
     done = await until(gate, checkpoint, look, wait)
     if failed:
-        raise ApiError(422, "merge_failed", failed[0])
+        raise ApiError(422, "merge_failed", failed[0], "checkpoint")
     if not done:
         message = f"no worker merged it within {wait:.0f} s; ask again, it goes on"
         raise ApiError(503, "timed_out", message)

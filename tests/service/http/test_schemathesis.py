@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -26,7 +27,12 @@ CHECKS = [
     response_schema_conformance,
     status_code_conformance,
 ]
-EXAMPLES = 12  # an operation
+EXAMPLES = 6  # an operation
+
+QUERIES = {  # without which nothing is reached
+    "/v1/checkpoints/{checkpoint}/download": {"form": "merged"},
+    "/v1/datasets/upload": {"name": "fuzzed", "format": "csv"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,7 @@ def known(live: Live, database_url: str, data_dir: Path) -> Known:
     return fill(live.base, database_url, data_dir / "fuzzed-checkpoint")
 
 
-def place(case: Any, known: Known, random: Random) -> None:
+def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
     """Real ids, and bodies that are accepted, in three of four requests."""
     if random.random() < 0.25:
         return
@@ -42,26 +48,43 @@ def place(case: Any, known: Known, random: Random) -> None:
         case.path_parameters[name] = random.choice(known.paths[name])
     for name in set(case.query or {}) & set(known.queries):
         case.query[name] = random.choice(known.queries[name])
-    kind = case.operation.body[0] if len(case.operation.body) else None
-    reference = kind.definition.get("schema", {}).get("$ref", "") if kind is not None else ""
-    examples = known.bodies.get(reference.rpartition("/")[2])
+    case.query = {**(case.query or {}), **QUERIES.get(case.operation.path, {})}
+    if case.operation.path.endswith("/upload"):
+        case.body = b"prompt\nHi?\n"
     if examples:
         case.body = random.choice(examples)
 
 
+def without_tuples(schema: Any) -> Any:
+    """Lists in place of pairs: schemathesis refuses `prefixItems` deep in an answer's schema."""
+    if isinstance(schema, dict):
+        made = {key: without_tuples(value) for key, value in schema.items() if key != "prefixItems"}
+        if "prefixItems" in schema:
+            made["items"] = {"anyOf": without_tuples(schema["prefixItems"])}
+        return made
+    return [without_tuples(one) for one in schema] if isinstance(schema, list) else schema
+
+
 def test_every_operation(live: Live, known: Known) -> None:
-    schema: Any = schemathesis.openapi.from_url(f"{live.base}/openapi.json")
+    document = httpx.get(f"{live.base}/openapi.json").json()
+    schema: Any = schemathesis.openapi.from_dict(without_tuples(document))
     operations: list[Any] = [found.ok() for found in schema.get_all_operations()]
     answered: dict[str, Counter[int]] = defaultdict(Counter)
     for operation in operations:
-        ask(live.base, operation, known, answered[operation.label])
+        method, path = operation.label.split()
+        body = document["paths"][path][method.lower()].get("requestBody", {}).get("content", {})
+        reference = body.get("application/json", {}).get("schema", {}).get("$ref", "")
+        examples = known.bodies.get(reference.rpartition("/")[2], [])
+        ask(live.base, operation, known, examples, answered[operation.label])
     assert len(operations) > 30
     never = {name: dict(seen) for name, seen in answered.items() if min(seen) >= 300}
     assert not never
 
 
-def ask(base: str, operation: Any, known: Known, statuses: Counter[int]) -> None:
-    random = Random(0)
+def ask(
+    base: str, operation: Any, known: Known, examples: list[Any], statuses: Counter[int]
+) -> None:
+    random = Random(operation.label)
 
     @seed(0)
     @settings(
@@ -73,7 +96,7 @@ def ask(base: str, operation: Any, known: Known, statuses: Counter[int]) -> None
     )
     @given(case=operation.as_strategy())
     def once(case: Any) -> None:
-        place(case, known, random)
+        place(case, known, examples, random)
         case.headers = {**(case.headers or {}), "prefer": "wait=0"}
         answer = case.call(base_url=base, timeout=60)
         statuses[answer.status_code] += 1

@@ -167,7 +167,7 @@ def test_an_evaluation_that_cannot_work_is_refused(live: Live, assay: Client) ->
     """Records without a prompt: nothing could be generated for them."""
     assay.create_dataset("без вопросов", [{"references": ["Вот."]}], kind="eval")
     for dataset, code, param in [
-        ("без вопросов", "missing_prompt", "evaluation.records[0].prompt"),
+        ("без вопросов", "missing_prompt", "evaluation.dataset"),
         ("train-sft", "wrong_kind", "evaluation.dataset"),
     ]:
         body = job_body("dpo", evaluation={"dataset": dataset, "metrics": ["chrf"]})
@@ -180,7 +180,7 @@ def test_rewards_are_refused_when_they_cannot_be(live: Live, assay: Client) -> N
         ([{"metric": "distinct_n"}], "options.rewards[0].metric"),
         ([{"metric": "lenght"}], "options.rewards[0].metric"),
         ([{"metric": "chrf"}, {"metric": "rouge", "name": "rougeX"}], "options.rewards[1].name"),
-        ([{"metric": "pass_at_k"}], "records[0].tests"),
+        ([{"metric": "pass_at_k"}], "options.rewards[0]"),
         (
             [{"metric": "pass_at_k", "params": {"timeout_s": 201}}],
             "options.rewards[0].params.timeout_s",

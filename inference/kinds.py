@@ -1,0 +1,55 @@
+"""Whether a model can be what it is asked for, by its configuration; no weight is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from inference.names import Location, origin
+
+ModelKind = Literal["language", "classifier"]
+
+CALLED = {"language": "language model", "classifier": "reward model"}
+
+# ends of architectures' names that cannot be of the kind; other ones are for the loader to judge
+OTHER_HEADS = ("ForTokenClassification", "ForQuestionAnswering", "ForMaskedLM", "ForMultipleChoice")
+NOT = {
+    "language": ("ForSequenceClassification", *OTHER_HEADS),
+    "classifier": ("ForCausalLM", "LMHeadModel", *OTHER_HEADS),
+}
+ENCODERS = {  # without a head they generate nothing
+    *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie"),
+    *("modernbert", "mpnet", "nomic_bert", "roberta", "xlm-roberta"),
+}
+
+
+def fault(location: Location, kind: ModelKind) -> str | None:
+    """Why the model cannot be of the kind, as a sentence; None where it may be."""
+    if location.gguf is not None:
+        what = None if kind == "language" else "a model in a GGUF file"
+    elif location.base is not None and location.folder is not None:
+        what = _of_adapter(location.folder, kind)
+    else:
+        what = _of_model(location.folder, kind) if location.folder is not None else None
+    return f"{location.name!r} is no {CALLED[kind]}: it is {what}" if what is not None else None
+
+
+def _of_adapter(folder: Path, kind: ModelKind) -> str | None:
+    produces = origin(folder).get("produces", kind)
+    return f"an adapter that makes a {CALLED.get(produces, produces)}" if produces != kind else None
+
+
+def _of_model(folder: Path, kind: ModelKind) -> str | None:
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        names = [str(name) for name in config.get("architectures") or ()]
+        type_ = config.get("model_type")
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None
+    bare = kind == "language" and type_ in ENCODERS
+    if not names or not all(
+        name.endswith(NOT[kind]) or (bare and name.endswith("Model")) for name in names
+    ):
+        return None
+    return f"a {', '.join(names)}"
