@@ -7,6 +7,7 @@ Conventions
     needs n >= k; the value is the mean over samples. 0..1, higher is better.
     Programs run in a sandbox (metrics/sandbox) with the standard library and nothing else.
     `unittest.main()` goes on where every test passed, and fails the program where one did not.
+    Prompt and output are compiled apart from the tests, and cannot read them before they run.
     Whether a slow program beats its time limit depends on the machine and its load: one that ran
     out of time or memory, or was killed, is tried once more alone, and never cached.
 
@@ -41,16 +42,19 @@ from metrics.core.metric import (
     up_to,
 )
 from metrics.core.rows import Floats, Ints, Settled, mean
-from metrics.sandbox import Limits, run_many
+from metrics.sandbox import MARKS, Limits, run_many
 
 BATCH = 64  # programs between two looks at whether to go on
-MACHINE = 1  # flag
+MACHINE, SUSPICIOUS = 1, 2  # flags
 
 
 class PassAtKParams(Params):
     """`k` and the limits under which each program runs."""
 
     k: tuple[int, ...] = settle_only((1,), min_length=1, description="how many tries count")
+    suspicious: Literal["count", "fail"] = settle_only(
+        "count", description="a pass that bears marks of deceit counts, or fails (docs/code.md)"
+    )
     program: Literal["prompt+output+tests", "output"] = Field(
         "prompt+output+tests", description="`output`: output + tests, without the prompt"
     )
@@ -104,7 +108,8 @@ def plan(items: Sequence[Item], params: PassAtKParams, models: Models) -> list[l
 
 
 def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evidence:
-    """`passed` 0 or 1, `ending` (metrics.sandbox.Ending), a flag where the machine had a part.
+    """`passed` 0 or 1, `ending` (metrics.sandbox.Ending), `marks` (a bit for each of MARKS), a flag
+    where the machine had a part or a pass bears marks.
 
     Raises Unavailable without a sandbox.
     """
@@ -112,20 +117,26 @@ def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evi
     outcomes = run_many([source(item, params) for item in items], limits)
     passed = np.array([outcome.passed for outcome in outcomes], np.uint8)
     endings = np.array([outcome.ending for outcome in outcomes], np.uint8)
+    marks = np.array([sum(1 << MARKS.index(mark) for mark in o.marks) for o in outcomes], np.uint8)
     flags = MACHINE * np.array([outcome.ending.of_the_machine for outcome in outcomes], np.uint8)
-    return Evidence({"passed": Column(passed), "ending": Column(endings), FLAG: Column(flags)})
+    flags[(passed == 1) & (marks != 0)] = SUSPICIOUS
+    columns = {"passed": passed, "ending": endings, "marks": marks, FLAG: flags}
+    return Evidence({name: Column(values) for name, values in columns.items()})
 
 
-def source(item: Item, params: PassAtKParams) -> str:
-    """The program of an item."""
+def source(item: Item, params: PassAtKParams) -> tuple[str, str]:
+    """The program of an item, and its tests."""
     prompt = (item.prompt or "") if params.program == "prompt+output+tests" else ""
-    return f"{prompt}{item.output}\n{item.tests or ''}\n"
+    return f"{prompt}{item.output}\n", f"{item.tests or ''}\n"
 
 
 def settle(evidence: Evidence, unit: Ints, params: PassAtKParams) -> Settled:
     """Rows (estimate for each k, 1)."""
     n = np.bincount(unit)
-    c = np.bincount(unit, weights=evidence["passed"].astype(np.float64)).astype(np.int64)
+    passed = evidence["passed"].astype(np.float64)
+    if params.suspicious == "fail":
+        passed *= evidence["marks"] == 0
+    c = np.bincount(unit, weights=passed).astype(np.int64)
     rows = np.ones((len(n), len(params.k) + 1))
     for column, k in enumerate(params.k):
         rows[:, column] = estimate(n, c, k)
@@ -172,6 +183,11 @@ METRIC = Metric(
             "ran out of time or memory, or was killed: counted as failed, may pass elsewhere",
             missing=False,
             lasting=False,
-        )
+        ),
+        SUSPICIOUS: Flag(
+            "passed with marks of deceit, as looking at frames or equality with everything; "
+            "`suspicious: fail` fails them",
+            missing=False,
+        ),
     },
 )

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -65,14 +66,17 @@ def routes() -> tuple[Route, ...]:
     return Route((found, *flags, *rights), own_user=True), ordinary
 
 
-def command(route: Route, limits: Limits, report: int, rules: int) -> list[str]:
+def command(
+    route: Route, limits: Limits, report: int, rules: int, parts: Sequence[int]
+) -> list[str]:
     """Arguments that run the launcher in a sandbox.
 
     report  the descriptor that the launcher reports on
     rules   one with the filter of system calls (metrics.sandbox.seccomp)
+    parts   bytes of each part of the program
     """
     head = [*route.start, "--seccomp", str(rules), *_files(), *_room(limits)]
-    return [*head, *_interpreter(), *_launcher(route, limits, report)]
+    return [*head, *_interpreter(), *_launcher(route, limits, report), *map(str, parts)]
 
 
 @cache
@@ -130,7 +134,13 @@ def _launcher(route: Route, limits: Limits, report: int) -> list[str]:
 
 @cache
 def _launcher_source() -> str:
-    return Path(__file__).with_name("launcher.py").read_text(encoding="utf-8")
+    """The launcher with the source of the module that it imports, which is not inside."""
+    marks, launcher = (
+        Path(__file__).with_name(name).read_text(encoding="utf-8")
+        for name in ("marks.py", "launcher.py")
+    )
+    lines = launcher.splitlines(keepends=True)
+    return marks + "".join(line for line in lines if not line.startswith("from metrics."))
 
 
 @cache

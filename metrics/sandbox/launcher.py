@@ -1,25 +1,30 @@
 """Runs inside the sandbox, as `python -c`: watches one program and says how it ended.
 
-It knows nothing of the project and imports only the standard library. The watcher forks; the
-fork limits itself, drops its rights and runs the program; the watcher alone holds the report's
-descriptor. The watcher is process 1 of its PID namespace: the kernel keeps from it every signal
-that the program could send, of the same user or not, and kills whatever the program left behind
-when the watcher exits.
+It imports only the standard library: inside, the source of metrics.sandbox.marks stands before it
+in place of its one other import. The watcher forks; the fork limits itself, drops its rights and
+runs the program; the watcher alone holds the report's descriptor. The watcher is process 1 of its
+PID namespace: the kernel keeps from it every signal that the program could send, of the same user
+or not, and kills whatever the program left behind when the watcher exits.
 
 That the program came to its end is shown by a token: 16 random bytes that the watcher makes after
-the fork and puts into a pipe, which the fork empties only once the program has returned. So it is
-in no frame and no object that the program could look through. `sys.exit(0)`, `os._exit(0)` and
-anything printed leave the token where it is.
+the fork and puts into a pipe, which the fork empties only once the program has returned, to write
+them into another. `sys.exit(0)`, `os._exit(0)` and anything printed leave the token where it is.
+What the program could use to do so itself is kept from it: numbers of descriptors, the tests' code
+and the functions that end the process are on the interpreter's stack, in no variable of any frame;
+and each of the two pipes is one of several that look alike. Code can still find a way: it shares
+the interpreter. So the watcher is told of what honest programs have no use for (`Marks`).
 
 Arguments: descriptor of the report, seconds, bytes of memory, processes, bytes a file, user id
-(0: stay who we are). The program is read from standard input. The report's lines: `started` once
-the fork is confined and before its program runs, then one of `passed failed exited timeout worked
-memory killed`, where `worked` is a timeout of a program that had a processor to itself nearly
-throughout. A fork that cannot be confined runs nothing: the report stays empty, and standard error
-has the reason.
+(0: stay who we are), and the bytes of each part. The parts are read from standard input; each is
+compiled by itself, and all run in one module, one after the other: the last one is the tests. The
+report's lines: `started` once the fork is confined and before its program runs, then one of
+`passed failed exited timeout worked memory killed` and the marks, separated by spaces, where
+`worked` is a timeout of a program that had a processor to itself nearly throughout. A fork that
+cannot be confined runs nothing: the report stays empty, and standard error has the reason.
 """
 
 import contextlib
+import itertools
 import os
 import resource
 import signal
@@ -27,50 +32,85 @@ import sys
 import time
 import traceback
 import types
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from metrics.sandbox.marks import END, KNOWN, TESTS, Marks
 
 FAILED, EXITED, MEMORY = 1, 2, 3  # exit codes of the fork; 0 counts only with the token
 _OF_PROCESS = 2  # with a process's id, the kernel's name for the clock of its processor time
 _NEARLY = 0.9
+_ALIKE = 6  # pipes of each kind, one of which counts
 
 
 def main(arguments: list[str]) -> NoReturn:
     """Fork, watch the fork, and write the report; see the module's docstring."""
-    report, seconds, memory, processes, size, user = map(int, arguments)
+    report, seconds, memory, processes, size, user, *parts = map(int, arguments)
     os.set_inheritable(report, False)
     confined_out, confined_in = os.pipe()
     go_out, go_in = os.pipe()
-    token_out, token_in = os.pipe()
-    done_out, done_in = os.pipe()
+    tokens, done, marks = _pipes(_ALIKE), _pipes(_ALIKE), _pipes(1)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])  # `_wait` takes it from the queue
     child = os.fork()
     if child == 0:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-        for descriptor in (report, token_in, done_out, confined_out, go_in):
+        ends = [tokens[0][0], done[0][1], marks[0][1]]
+        unused = [write for _, write in tokens] + [read for read, _ in done + marks]
+        for descriptor in (report, confined_out, go_in, *unused):
             os.close(descriptor)
-        with open(0, "rb", closefd=False) as source:
-            program = source.read()
+        for listed in (tokens, done, marks, unused):
+            listed.clear()  # else the program would find them in this frame
+        sources = _read(parts)
         _confine(seconds, memory, processes, size, user)
         os.write(confined_in, b"y")
         os.read(go_out, 1)  # else it might kill the watcher before the report has begun
         for descriptor in (confined_in, go_out):
             os.close(descriptor)
-        _run(program, token_out, done_in)
+        _run(sources, ends)
     os.close(confined_in)
     if not os.read(confined_out, 1):
         os._exit(1)
+    given = [os.urandom(16) for _ in tokens]
+    for token, (_, write) in zip(given, tokens, strict=True):
+        os.write(write, token)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 gets no signal without a handler
     os.write(report, b"started\n")
     os.close(go_in)
-    token = os.urandom(16)
-    os.write(token_in, token)  # before its other end is closed here: the fork may be over already
-    for descriptor in (token_out, done_in):
-        os.close(descriptor)
-    os.write(report, _result_of(child, seconds, done_out, token) + b"\n")
+    for _, write in done + marks:
+        os.close(write)
+    result = _result_of(child, seconds)
+    told = _content(marks[0][0]).split()
+    if result == b"passed" and (_content(done[0][0]) != given[0] or END not in told):
+        result = b"exited"
+    rest = zip(given[1:], tokens[1:], done[1:], strict=True)
+    if any(_content(one[0]) != token or _content(other[0]) for token, one, other in rest):
+        told.append(b"descriptors")
+    if not {*told} <= KNOWN | {END}:
+        told.append(b"descriptors")
+    os.write(report, b" ".join([result, *sorted(KNOWN.intersection(told))]) + b"\n")
     os._exit(0)
 
 
-def _result_of(child: int, seconds: int, done: int, token: bytes) -> bytes:
+def _pipes(count: int) -> list[tuple[int, int]]:
+    """(read, write) of pipes, in no order of their numbers. The first is the one that counts."""
+    return sorted((os.pipe() for _ in range(count)), key=lambda _: os.urandom(8))
+
+
+def _read(sizes: list[int]) -> list[bytes]:
+    with open(0, "rb", closefd=False) as source:
+        return [source.read(size) for size in sizes]
+
+
+def _content(descriptor: int) -> bytes:
+    """What stands in a pipe now, so far as any result could need."""
+    os.set_blocking(descriptor, False)
+    try:
+        return os.read(descriptor, 4096)
+    except BlockingIOError:
+        return b""
+
+
+def _result_of(child: int, seconds: int) -> bytes:
     status = _wait(child, seconds)
     if status is None:
         spent = time.clock_gettime((~child << 3) | _OF_PROCESS)
@@ -78,14 +118,7 @@ def _result_of(child: int, seconds: int, done: int, token: bytes) -> bytes:
     if os.WIFSIGNALED(status):
         return b"worked" if os.WTERMSIG(status) == signal.SIGXCPU else b"killed"
     code = os.WEXITSTATUS(status)
-    os.set_blocking(done, False)
-    try:
-        finished = os.read(done, len(token)) == token
-    except BlockingIOError:  # a process it left behind still holds the other end
-        finished = False
-    if code == 0:
-        return b"passed" if finished else b"exited"
-    return {EXITED: b"exited", MEMORY: b"memory"}.get(code, b"failed")
+    return {0: b"passed", EXITED: b"exited", MEMORY: b"memory"}.get(code, b"failed")
 
 
 def _wait(child: int, seconds: int) -> int | None:
@@ -126,17 +159,23 @@ def _confine(seconds: int, memory: int, processes: int, size: int, user: int) ->
         os.setuid(user)
 
 
-def _run(program: bytes, token_out: int, done_in: int) -> NoReturn:
+def _run(sources: list[bytes], ends: list[int]) -> NoReturn:
     # bound now: the program may replace what the modules hold
-    leave, read, write, show = os._exit, os.read, os.write, traceback.print_exc
+    leave, show = os._exit, traceback.print_exc
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     sys.argv = ["program"]
-    if b"unittest" in program:
+    if any(b"unittest" in source for source in sources):
         _let_unittest_go_on()
     try:
-        source = program.decode("utf-8", "surrogatepass")
-        exec(compile(source, "<program>", "exec"), module.__dict__)  # noqa: S102 - the purpose
+        _finish(  # all but `leave` and `module` is on the stack alone while the program runs
+            leave,
+            (os.getpid, os.getpid(), os.read, os.write),
+            ends.pop(0),
+            ends.pop(0),
+            Marks(ends.pop(0), sources[0]),
+            any(map(exec, _compiled(sources), itertools.repeat(module.__dict__))),
+        )
     except BaseException as error:  # noqa: BLE001 - whatever it raises is its result
         code = FAILED
         if isinstance(error, MemoryError):
@@ -147,7 +186,31 @@ def _run(program: bytes, token_out: int, done_in: int) -> NoReturn:
             show()
         finally:
             leave(code)
-    write(done_in, read(token_out, 16))
+
+
+def _compiled(sources: list[bytes]) -> Iterator[types.CodeType]:
+    """The code of each part; all are compiled before any runs. Empties the list."""
+    names = ["<program>"] * (len(sources) - 1) + [TESTS if len(sources) > 1 else "<program>"]
+    codes = [
+        compile(source.decode("utf-8", "surrogatepass"), name, "exec", dont_inherit=True)
+        for source, name in zip(sources, names, strict=True)
+    ]
+    sources.clear()
+    return iter(codes)
+
+
+def _finish(
+    leave: Callable[[int], NoReturn],
+    calls: tuple[Any, ...],
+    token: int,
+    done: int,
+    marks: Marks,
+    _ran: bool,
+) -> NoReturn:
+    getpid, own, read, write = calls
+    if getpid() == own:  # a process that it forked may get here, too: it ends, and says nothing
+        marks.look()
+        write(done, read(token, 16))
     leave(0)
 
 
@@ -167,6 +230,9 @@ def _let_unittest_go_on() -> None:
             if leaves and not (self.result.wasSuccessful() and self.result.testsRun):
                 raise AssertionError("unittest: a test failed, or there was none")
 
+    # the library's, to those who look (`Marks`)
+    code = Main.runTests.__code__.replace(co_filename=unittest.__file__)
+    Main.runTests.__code__ = code
     unittest.main = Main
 
 

@@ -32,17 +32,23 @@ class Ending(IntEnum):
         return self in {Ending.TIMEOUT, Ending.MEMORY, Ending.KILLED}
 
 
+# of what deceives tests (metrics.sandbox.marks); evidence stores a bit for each, in this order
+MARKS = ("frames", "objects", "memory", "equality", "patches", "descriptors")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The end of one program.
 
     stderr  the last 4,096 bytes it wrote to standard error
     worked  it ran out of time although a processor was its own nearly throughout
+    marks   those of MARKS that it was seen to do
     """
 
     ending: Ending
     stderr: str
     worked: bool = False
+    marks: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

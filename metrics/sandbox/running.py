@@ -26,6 +26,8 @@ from metrics.sandbox.bubblewrap import Route, command, routes
 from metrics.sandbox.limits import Ending, Limits, Outcome
 from metrics.sandbox.report import Report
 
+Program = str | tuple[str, ...]
+
 _START_S = 30.0  # for the sandbox to start, on a loaded machine
 _LEAVE_S = 2.0  # for the kernel to end the namespace
 _TRIAL = """
@@ -42,13 +44,16 @@ else:
 """
 
 
-def run(program: str, limits: Limits | None = None) -> Outcome:
+def run(program: Program, limits: Limits | None = None) -> Outcome:
     """Run one program; returns when nothing of it is left. Raises Unavailable without a sandbox."""
     return run_many([program], limits)[0]
 
 
-def run_many(programs: Sequence[str], limits: Limits | None = None) -> list[Outcome]:
+def run_many(programs: Sequence[Program], limits: Limits | None = None) -> list[Outcome]:
     """Run programs side by side, one for each core, and return how they ended, in order.
+
+    A program may have parts: compiled each by itself, so that none can swallow the next, and run in
+    one module. The last one is the tests, which the others cannot read.
 
     What ended by the machine's part (out of time, out of memory, killed) runs once more, alone;
     an endless loop that had its processor all the time would only loop again.
@@ -97,19 +102,21 @@ def _route() -> Route:
     )
 
 
-def _attempt(route: Route, program: str, limits: Limits) -> Outcome:
+def _attempt(route: Route, program: Program, limits: Limits) -> Outcome:
     with cgroup.group(limits) as group:
         outcome = _within(group, route, program, limits)
         return replace(outcome, ending=Ending.MEMORY) if group.exhausted else outcome
 
 
-def _within(group: cgroup.Group, route: Route, program: str, limits: Limits) -> Outcome:
-    source = _in_memory(program.encode("utf-8", "surrogatepass"))
+def _within(group: cgroup.Group, route: Route, program: Program, limits: Limits) -> Outcome:
+    parts = (program,) if isinstance(program, str) else program
+    sources = [part.encode("utf-8", "surrogatepass") for part in parts]
+    source = _in_memory(b"".join(sources))
     rules = _in_memory(seccomp.rules())
     listen, report = os.pipe()
     try:
         process = subprocess.Popen(
-            [*group.enter, *command(route, limits, report, rules)],
+            [*group.enter, *command(route, limits, report, rules, [*map(len, sources)])],
             stdin=source,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -161,7 +168,7 @@ def _outcome(report: Report, seconds: float) -> Outcome:
         return Outcome(Ending.MEMORY, report.errors())
     if not ended:  # the watcher was killed, or stopped past the deadline
         return Outcome(Ending.KILLED, report.errors())
-    said = report.said.decode().split("\n")[1]
+    said, *marks = report.said.decode().split("\n")[1].split()
     if said == "worked":
-        return Outcome(Ending.TIMEOUT, report.errors(), worked=True)
-    return Outcome(Ending[said.upper()], report.errors())
+        return Outcome(Ending.TIMEOUT, report.errors(), True, tuple(marks))
+    return Outcome(Ending[said.upper()], report.errors(), marks=tuple(marks))

@@ -20,7 +20,7 @@ from metrics.core.measure import measure as measure_items
 from metrics.core.metric import Item, Sample
 from metrics.core.result import conclude
 from metrics.pass_at_k import METRIC, PassAtKParams, estimate, measure, settle
-from metrics.sandbox import Ending
+from metrics.sandbox import MARKS, Ending
 
 
 def item(problem: dict[str, Any], output: str) -> Item:
@@ -39,6 +39,7 @@ def test_all_canonical_solutions_pass(problems: list[dict[str, Any]]) -> None:
     assert len(evidence) == 164
     failed = np.flatnonzero(evidence["passed"] != 1)
     assert [problems[index]["task_id"] for index in failed] == []
+    assert not evidence["marks"].any()
 
 
 def test_wrong_ones_fail(problems: list[dict[str, Any]]) -> None:
@@ -109,6 +110,20 @@ def test_what_the_machine_had_a_part_in_is_told_and_never_cached() -> None:
     assert any(warning.startswith("3 of 5 outputs: ran out of time") for warning in score.warnings)
 
 
+def test_suspicious_passes_are_told_and_can_fail() -> None:
+    equal = "class Any:\n    def __eq__(self, other): return True\ndef add(a, b): return Any()"
+    samples = [Sample("1", (equal, "def add(a, b): return a + b"), tests="assert add(2, 3) == 5")]
+    items, unit = items_of(samples)
+    for suspicious, value in (("count", 1.0), ("fail", 0.5)):
+        metric = METRIC.bind({"program": "output", "suspicious": suspicious})
+        evidence = measure_items(metric, items, NoModels())
+        assert evidence["passed"].tolist() == [1, 1]
+        assert evidence["marks"].tolist() == [1 << MARKS.index("equality"), 0]
+        (score,) = conclude(metric, evidence, unit, ["1"], {"name": "pass_at_k"}).scores
+        assert score.value == value
+        assert any("1 of 2 outputs: passed with marks" in one for one in score.warnings)
+
+
 def test_more_tries_than_outputs_is_refused() -> None:
     metric = METRIC.bind({"k": [1, 10]})
     samples = [Sample("a", ("x",) * 10, prompt="", tests=""), Sample("b", ("x",) * 5)]
@@ -128,7 +143,7 @@ def test_bad_parameters(bad: dict[str, Any]) -> None:
 def test_only_k_is_free_of_the_evidence() -> None:
     fields = PassAtKParams.model_fields
     free = [name for name in fields if fields[name].json_schema_extra == {"stage": "settle"}]
-    assert free == ["k"]
+    assert free == ["k", "suspicious"]
 
 
 @pytest.mark.parametrize(("outputs", "method"), [(1, "wilson"), (2, "bootstrap")])

@@ -94,6 +94,15 @@ def test_weighted_sum_and_series() -> None:
     }
 
 
+def test_forged_passes_can_earn_nothing() -> None:
+    forged = "class Any:\n    def __eq__(self, other): return True\ndef double(x): return Any()\n"
+    honest = "def double(x): return 2 * x\n"
+    for suspicious, earned in (("count", [1, 1]), ("fail", [0, 1])):
+        params = {"program": "output", "suspicious": suspicious}
+        reward = ready({"metric": "pass_at_k", "params": params}, records=[DOUBLE])
+        assert reward([DOUBLE, DOUBLE], [forged, honest]).total.tolist() == earned
+
+
 def test_code_runs_in_the_sandbox() -> None:
     reward = ready({"metric": "pass_at_k"}, records=[DOUBLE])
     earned = reward([DOUBLE] * 3, ["    return 2 * x", "    return x", "    oops("])
