@@ -95,9 +95,15 @@ def pause_training_job(job: str) -> Script[TrainingJob]:
     return ask(post(ROOT, job, "pause"), TrainingJob)
 
 
-def resume_training_job(job: str) -> Script[TrainingJob]:
-    """Go on with a paused or failed job, from its last checkpoint."""
-    return ask(post(ROOT, job, "resume", repeatable=False), TrainingJob)  # the second is refused
+def resume_training_job(job: str, processes: int | None = None) -> Script[TrainingJob]:
+    """Go on with a paused or failed job, from its last checkpoint.
+
+    Args:
+        processes: from here on; as many as before by default.
+    """
+    body = {"processes": processes} if processes is not None else None
+    # the second is refused
+    return ask(post(ROOT, job, "resume", body=body, repeatable=False), TrainingJob)
 
 
 def cancel_training_job(job: str) -> Script[TrainingJob]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 from sqlalchemy import Connection
 
 from service.errors import ApiError, not_found
@@ -17,7 +17,8 @@ from service.http.idempotency import Created
 from service.jobs import queue
 from service.training import store as training
 from service.training.admission import admit
-from service.training.schemas import CheckpointOut, SeriesOut, TrainingIn, TrainingOut
+from service.training.resizing import resize
+from service.training.schemas import CheckpointOut, ResumeIn, SeriesOut, TrainingIn, TrainingOut
 from service.training.store import TrainingJob
 from service.training.views import curve, view
 
@@ -25,6 +26,8 @@ router = APIRouter(prefix="/v1/training_jobs", tags=["training"], route_class=Bo
 
 Order = Literal["asc", "desc"]
 Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+
+AS_IT_WAS = ResumeIn()
 
 
 @router.post("", status_code=202, summary="Train a model")
@@ -81,11 +84,15 @@ def pause_training_job(job: str, db: Transaction) -> TrainingOut:
 
 
 @router.post("/{job}/resume", summary="Go on with a paused or failed job, from its last checkpoint")
-def resume_training_job(job: str, db: Transaction) -> TrainingOut:
-    """A failed one goes on once its cause is gone: there is room on the disk again, or memory."""
+def resume_training_job(
+    job: str, db: Transaction, body: Annotated[ResumeIn, Body()] = AS_IT_WAS
+) -> TrainingOut:
+    """A failed one goes on once its cause is gone: there is room on the disk again, or memory.
+    `processes` lets it go on with more GPUs, or fewer."""
     row = _locked(db, job)
     if row.status not in {"paused", "failed"}:
         raise ApiError(409, "not_paused", f"the job is {row.status}, neither paused nor failed")
+    resize(db, row, body.processes)
     training.finish(db, job, "queued", {"step": row.step})
     queue.defer(db, "train.run", queue="train", job=job)
     return view(_existing(db, job))

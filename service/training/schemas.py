@@ -86,6 +86,16 @@ class TrainingIn(Schema):
     }
 
 
+class ResumeIn(Schema):
+    """How a stopped job goes on."""
+
+    processes: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None,
+        description="Processes from here on; null: as many as before. An optimiser step learns "
+        "from as many samples: gradient_accumulation_steps changes with it. Not for ppo.",
+    )
+
+
 class TrainingOut(BaseModel):
     """A training job."""
 

@@ -32,6 +32,7 @@ class Trainer(Generic[O]):
     train             runs to the end, or until `run.stopping`; reports through `run` and nothing
                       else
     shards            whether several processes may share the weights out among them (FSDP)
+    resizes           whether a run can go on with another number of processes
     sequences         for every sequence that a record makes, the record's fields whose texts stand
                       in it; () where a record makes one of whatever it holds
     objective_series  series of what is maximised, where there is one: a rise is progress by the
@@ -48,6 +49,7 @@ class Trainer(Generic[O]):
     produces: Produces
     train: Callable[[O, Run], None]
     shards: bool = True
+    resizes: bool = True
     sequences: tuple[tuple[str, ...], ...] = ()
     objective_series: tuple[str, ...] = ()
     footprint: Footprint[O] = field(default_factory=Footprint)
