@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from trainers.job import footprint
 from trainers.job.declaration import Trainer
 from trainers.job.options import Options
 from trainers.job.run import Run
@@ -50,12 +51,18 @@ def train(options: SftOptions, run: Run) -> None:
     from inference.load import grow_embeddings
     from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
+    from trainers.learning.heads import chunk_logits
     from trainers.learning.models import adapted, context_length, load_start
     from trainers.learning.sharding import Sharding
     from trainers.learning.tokenization import add_tags, fitting, rows
 
     class AnswerTrainer(Sharding, transformers.Trainer):
         """Its weights may be sharded; everything else is as there."""
+
+        def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+            if chunked:
+                inputs |= {"fused_lm_head": True, "shift_labels": targets(inputs["labels"])}
+            return super().compute_loss(model, inputs, *rest, **named)
 
     model, tokenizer = load_start(run, options)
     context = context_length(model, tokenizer)
@@ -67,8 +74,12 @@ def train(options: SftOptions, run: Run) -> None:
         {"ids": row.ids, "learned": [options.loss_on == "all" or part for part in row.answer]}
         for row in fitting(whole, run, options, context)
     ]
+    model = adapted(model, options, "language", tokens)
+    longest = max(len(example["ids"]) for example in examples)
+    few = run.spec.device == "cpu" and options.batch_size * longest <= footprint.FEW
+    chunked = not few and chunk_logits(model)
     trainer = AnswerTrainer(
-        model=adapted(model, options, "language", tokens),
+        model=model,
         args=configured(
             transformers.TrainingArguments,
             options,
@@ -85,13 +96,26 @@ def train(options: SftOptions, run: Run) -> None:
 
 
 def loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | None = None) -> Tensor:
-    """L, of logits (B, S, V) and labels (B, S); N is `num_items_in_batch`."""
-    from torch.nn.functional import cross_entropy, pad
+    """L, of labels (B, S); N is `num_items_in_batch`.
 
-    targets = pad(labels[:, 1:], (0, 1), value=IGNORED)  # (B, S): position t predicts token t + 1
-    logits = outputs.logits.float().flatten(0, 1)  # (B · S, V), whole: a slice would be copied
-    nll = cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="sum")
-    return nll / (num_items_in_batch or (targets != IGNORED).sum())
+    outputs  log-probabilities (B, S) of the labels, 0 where they are ignored; or logits (B, S, V)
+    """
+    from torch.nn.functional import cross_entropy
+
+    learned = targets(labels)
+    if "log_probs" in outputs:
+        nll = -outputs.log_probs.sum()
+    else:
+        logits = outputs.logits.float().flatten(0, 1)  # (B · S, V), whole: a slice would be copied
+        nll = cross_entropy(logits, learned.flatten(), ignore_index=IGNORED, reduction="sum")
+    return nll / (num_items_in_batch or (learned != IGNORED).sum())
+
+
+def targets(labels: Tensor) -> Tensor:
+    """(B, S) labels by the position that predicts them: t predicts token t + 1."""
+    from torch.nn.functional import pad
+
+    return pad(labels[:, 1:], (0, 1), value=IGNORED)
 
 
 def collate(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
@@ -116,4 +140,5 @@ TRAINER = Trainer(
     kinds=("sft",),
     produces="language",
     train=train,
+    footprint=footprint.Footprint(head=footprint.whole_if_few),
 )

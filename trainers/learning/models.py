@@ -29,7 +29,8 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
     tokenizer = load_tokenizer(folders[-1])
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    dtype = options.dtype if options.adapter else "float32"
+    half = options.adapter is not None and options.dtype == "bfloat16"
+    dtype = "bfloat16" if half else "float32"
     if produces == "language":
         model = load_network(transformers.AutoModelForCausalLM, folders, dtype, "cpu")
     else:
