@@ -70,9 +70,10 @@ def no_logits(options: Options, batch: Batch) -> int:
     return 0
 
 
-def chunked_logits(options: Options, batch: Batch) -> int:
-    """At most CHUNK_LOGITS logits at once, with their gradients."""
-    return CHUNK_BYTES * min(batch.rows * batch.tokens * batch.vocabulary, CHUNK_LOGITS)
+def chunked_logits(options: RewardedOptions, batch: Batch) -> int:
+    """Those of completions, at most CHUNK_LOGITS at once, with their gradients."""
+    positions = batch.rows * min(batch.tokens, options.max_completion_length)
+    return CHUNK_BYTES * min(positions * batch.vocabulary, CHUNK_LOGITS)
 
 
 def _fused(options: Options, batch: Batch, learned: int) -> int:

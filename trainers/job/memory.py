@@ -13,7 +13,7 @@ two), and b bytes a frozen weight (2 with LoRA in bfloat16, else 4), in bytes:
     optimizer     8 T           Adam's two moments
     reference     P b           a frozen copy, where the method keeps one; none with LoRA
     value_model   4 P or 4 A    where two models learn
-    activations   B S (L k + 20 D)    kept for the backward pass, of each that learns. k, of a layer:
+    activations   B S (L k + 20 D)    kept for the backward pass, of each that learns; k of a layer:
                                 4 (8 D + 4 F + K), with LoRA 4 (6 D + 4 F + K), as frozen norms
                                 keep less; in bfloat16 28 D + 8 F + 6 K, with LoRA 24 D + 8 F + 2 K.
                                 Computed again (gradient checkpointing): 4 D L + k for L k.
@@ -21,7 +21,8 @@ two), and b bytes a frozen weight (2 with LoRA in bfloat16, else 4), in bytes:
     scores        12 B S² H L   of attention, where logits are capped (Gemma 2): elsewhere
                                 PyTorch's fused attention keeps none
     mask          5 B S²        of padding and order, as truth values and as numbers
-    logits        as `trainers.job.footprint` has it for the method: whole, or in tiles
+    logits        as `trainers.job.footprint` has it for the method: whole, or in tiles; beside a
+                  value model what exceeds its activations, which have gone by then
     cache         G (4 S L K + 16 V)    keys and values of G completions written at once, and their
                                 logits; what exceeds activations and logits, which come afterwards
     fragments     0.6 of activations and logits, on a CPU: what is held of its heap and not used
@@ -205,7 +206,8 @@ def _passes(
     half = options.dtype == "bfloat16"
     activations = footprint.learners * rows * tokens * _kept(options, shape, again)
     batch = Batch(rows, tokens, shape.vocabulary, shape.width, half, device.startswith("cuda"))
-    logits = footprint.head(options, batch)
+    before = activations * (footprint.learners - 1) // footprint.learners  # gone by then
+    logits = max(footprint.head(options, batch) - before, 0)
     number = 2 if half and options.adapter else 4
     written = footprint.generated(options)
     cache = number * written * tokens * shape.layers * shape.cached
