@@ -55,27 +55,40 @@ def train(options: SftOptions, run: Run) -> None:
     from trainers.learning.models import adapted, context_length, load_start
     from trainers.learning.sharding import Sharding
     from trainers.learning.tokenization import add_tags, fitting, rows
+    from trainers.learning.validation import Validating, held_out
 
-    class AnswerTrainer(Sharding, transformers.Trainer):
+    class AnswerTrainer(Validating, Sharding, transformers.Trainer):
         """Its weights may be sharded; everything else is as there."""
 
         def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
-            if chunked:
-                inputs |= {"fused_lm_head": True, "shift_labels": targets(inputs["labels"])}
-            return super().compute_loss(model, inputs, *rest, **named)
+            return super().compute_loss(model, inputs | fused(inputs["labels"]), *rest, **named)
+
+        def validation_loss(self, model: Any, inputs: Any) -> Tensor:
+            """Divided by the tokens that a batch of so many rows has in the mean."""
+            labels = inputs.pop("labels")
+            return loss(model(**inputs, **fused(labels)), labels, len(labels) * per_row)
+
+    def fused(labels: Tensor) -> dict[str, Any]:
+        """What asks the model for log-probabilities instead of logits."""
+        return {"fused_lm_head": True, "shift_labels": targets(labels)} if chunked else {}
 
     model, tokenizer = load_start(run, options)
     context = context_length(model, tokenizer)
     rationales = any(record.get("rationale") for record in run.records)
     tokens = add_tags(tokenizer, options.rationale_tag) if rationales else []
     grow_embeddings(model, tokenizer)
-    whole = rows(run.records, tokenizer, options.chat, options.rationale_tag)
-    examples = [
-        {"ids": row.ids, "learned": [options.loss_on == "all" or part for part in row.answer]}
-        for row in fitting(whole, run, options, context)
-    ]
+
+    def examples(run: Run) -> list[dict[str, Any]]:
+        whole = rows(run.records, tokenizer, options.chat, options.rationale_tag)
+        return [
+            {"ids": row.ids, "learned": [options.loss_on == "all" or part for part in row.answer]}
+            for row in fitting(whole, run, options, context)
+        ]
+
+    trained, held = examples(run), held_out(run, examples)
+    per_row = sum(sum(row["learned"][1:]) for row in held or ()) / len(held or (0,))
     model = adapted(model, options, "language", tokens)
-    longest = max(len(example["ids"]) for example in examples)
+    longest = max(len(row["ids"]) for row in trained)
     few = run.spec.device == "cpu" and options.batch_size * longest <= footprint.FEW
     chunked = not few and chunk_logits(model)
     trainer = AnswerTrainer(
@@ -86,7 +99,8 @@ def train(options: SftOptions, run: Run) -> None:
             run,
             include_num_input_tokens_seen="non_padding",
         ),
-        train_dataset=examples,
+        train_dataset=trained,
+        eval_dataset=held,
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
         compute_loss_func=loss,
         processing_class=tokenizer,
@@ -95,7 +109,7 @@ def train(options: SftOptions, run: Run) -> None:
     trainer.train(resume_from_checkpoint=run.resume)
 
 
-def loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | None = None) -> Tensor:
+def loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | float | None = None) -> Tensor:
     """L, of labels (B, S); N is `num_items_in_batch`.
 
     outputs  log-probabilities (B, S) of the labels, 0 where they are ignored; or logits (B, S, V)
@@ -141,4 +155,5 @@ TRAINER = Trainer(
     produces="language",
     train=train,
     footprint=footprint.Footprint(head=footprint.whole_if_few),
+    validates=True,
 )

@@ -22,3 +22,7 @@ def upgrade() -> None:
             "seen_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()
         ),
     )
+
+
+def downgrade() -> None:
+    op.drop_table("device_leases")

@@ -217,12 +217,15 @@ training_jobs = Table(
     "training_jobs",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("name", Text),
+    Column("metadata", JSONB, nullable=False, server_default="{}"),
     Column("method", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("models", TEXTS, nullable=False, server_default="{}"),  # all that it loads
     Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
     Column("options", JSON, nullable=False),
     Column("evaluation", JSON),  # how the starting model and every checkpoint are scored
+    Column("validation", JSON),  # the held-out set whose loss is measured
     Column("resources", JSON, nullable=False),
     Column("status", Text, nullable=False, server_default="queued"),
     Column("control", Text),  # "cancel" or "pause", until the training process has obeyed
@@ -259,6 +262,16 @@ checkpoints = Table(
     Column("merge_error", Text),  # of the last attempt to merge it into its base model
     _created(),
     UniqueConstraint("job_id", "step"),
+)
+
+# What a job would be: asked by the API, answered by a worker, deleted with the answer
+previews = Table(
+    "previews",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("request", JSON, nullable=False),
+    Column("response", JSON),
+    _created(),
 )
 
 # What was logged at a step; a step that is trained again after a crash is written again.

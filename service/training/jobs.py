@@ -34,7 +34,6 @@ from service.training.placement import Lease, TooFewDevices, leased
 from service.training.process import supervise
 from service.training.recovery import (
     OrphanedCheckpoint,
-    attempt_folder,
     last_whole,
     left_by,
     remove_strays,
@@ -43,7 +42,7 @@ from service.training.reports import Attempt, TakenOverError, adopt
 from service.training.store import TrainingJob
 from trainers.job.process import DISK_FULL, FULL
 from trainers.job.reports import Report
-from trainers.job.spec import DATA, Spec
+from trainers.job.spec import DATA, HELD_OUT, Spec, Validation, attempt_folder
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +164,7 @@ def _begin(
         training.start(db, job, number)
         score_start(db, context.settings, row)
         training.forget_series_after(db, job, start)
-        data = _write_data(context, db, row)
+        data = _write_data(context, db, row.id, row.dataset_id, DATA)
         spec = _spec(context, db, row, number, data, resume)
         if lease is not None:
             spec = spec.model_copy(update={"devices": lease.devices})
@@ -201,14 +200,14 @@ def _folder(context: Context, job: str) -> Path:
     return context.settings.data_dir / "training" / job
 
 
-def _write_data(context: Context, db: Connection, row: TrainingJob) -> Path:
+def _write_data(context: Context, db: Connection, job: str, dataset: str, name: str) -> Path:
     """The dataset's records as lines of JSON, written once a job."""
-    folder = _folder(context, row.id)
+    folder = _folder(context, job)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / DATA
+    path = folder / name
     if not path.exists():
-        partial = folder / f"{DATA}.{os.getpid()}"
-        records = datasets.read_records(db, row.dataset_id)
+        partial = folder / f"{name}.{os.getpid()}"
+        records = datasets.read_records(db, dataset)
         partial.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
         partial.replace(path)
     return path
@@ -226,6 +225,7 @@ def _spec(
         model=row.model,
         dataset=f"{row.dataset_name}@{row.dataset_version}",
         data=data,
+        validation=_validation(context, db, row),
         folder=attempt_folder(data.parent, number),
         resume=resume,
         device=context.resources.device,
@@ -236,7 +236,15 @@ def _spec(
         cache_dir=settings.data_dir / "models",
         checkpoints=_named_checkpoints(db, row),
         offline=not settings.hub_allowed,
+        tracking=settings.tracking,
     )
+
+
+def _validation(context: Context, db: Connection, row: TrainingJob) -> Validation | None:
+    if row.validation is None:
+        return None
+    path = _write_data(context, db, row.id, row.validation["dataset_id"], HELD_OUT)
+    return Validation(data=path, steps=row.validation["eval_steps"])
 
 
 def _named_checkpoints(db: Connection, row: TrainingJob) -> dict[str, Path]:

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from service.training.checkpoints_store import Checkpoint
 from trainers.job.checkpoints import PATTERN, digest_of, marker
-from trainers.job.reports import Reader
-from trainers.job.spec import EVENTS, SPEC, Spec
+from trainers.job.reports import Reader, by_step
+from trainers.job.spec import EVENTS, SPEC, Spec, attempt_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,6 @@ def last_whole(known: Sequence[Checkpoint]) -> Checkpoint | None:
     return None
 
 
-def attempt_folder(job: Path, number: int) -> Path:
-    """Where an attempt writes, below the job's folder."""
-    return job / f"attempt-{number}"
-
-
 def left_by(job: Path, number: int, recorded: Collection[int]) -> list[OrphanedCheckpoint]:
     """What the attempt left whole, by step. Call it for the job's last attempt only, when its
     number is about to be replaced: what a process that outlived its
@@ -54,7 +49,7 @@ def left_by(job: Path, number: int, recorded: Collection[int]) -> list[OrphanedC
     what is `recorded` of the series: a checkpoint that the logs know nothing of is not believed.
     """
     folder = attempt_folder(job, number)
-    logged = {one.step: one.data for one in Reader(folder / EVENTS) if one.type == "series"}
+    logged = by_step(Reader(folder / EVENTS))
     places = [*folder.glob(PATTERN), *_begun_from(folder)]
     found = []
     for place in places:

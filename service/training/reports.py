@@ -22,7 +22,7 @@ from service.training.placement import Lease
 from service.training.recovery import OrphanedCheckpoint, remove_outlived
 from service.training.retention import retain
 from service.training.store import TrainingJob
-from trainers.job.reports import Report
+from trainers.job.reports import Report, by_step
 from trainers.job.spec import Spec
 
 
@@ -48,7 +48,7 @@ def store(context: Context, attempt: Attempt, reports: Sequence[Report]) -> Repo
     """Write the reports; returns the last word of the process, if it is among them."""
     if not reports:
         return None
-    series = {report.step: report.data for report in reports if report.type == "series"}
+    series = by_step(reports)
     with context.engine.begin() as db:
         row = training.lock_attempt(db, attempt.job, attempt.number)
         if row is None:
@@ -80,7 +80,7 @@ def adopt(
 
 def _note(db: Connection, row: TrainingJob, report: Report) -> None:
     """An event; what describes the job as a whole goes into its report, too."""
-    if report.name in {"lengths", "plan", "memory", "versions"}:
+    if report.name in {"lengths", "validation_lengths", "plan", "memory", "versions"}:
         training.add_to_report(db, row.id, {report.name: report.data})
         if report.name == "plan":
             training.change(db, row.id, total_steps=report.data.get("total_steps"))

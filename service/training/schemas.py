@@ -25,7 +25,21 @@ class HeldOutIn(Schema):
         validation_alias=AliasChoices("pause_on_reward_hacking", "pause_on_divergence"),
         description="Pause the job where a watched score falls as the reward rises.",
     )
+    patience: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="The job ends, succeeded, after so many scored checkpoints in a row that are "
+        "no better by `select_by` than an earlier one; null: never.",
+    )
     keep_last: Annotated[int, Field(ge=1)] | None = None  # and the best one; null keeps all
+
+
+class ValidationIn(Schema):
+    """Held-out rows whose loss is measured: of the kind that is trained on."""
+
+    dataset: Name
+    eval_steps: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Optimiser steps between measurements; null: at checkpoints."
+    )
 
 
 class ResourcesIn(Schema):
@@ -59,11 +73,18 @@ class ResourcesIn(Schema):
 class TrainingIn(Schema):
     """A method (`GET /v1/trainers`), a model, a dataset, the method's options."""
 
+    name: Name | None = Field(default=None, description="For people; need not be unique.")
+    metadata: Annotated[Json, Field(max_length=32)] = Field(
+        default_factory=dict, description="Values by key, to find jobs by."
+    )
     method: str
     model: Name
     dataset: Name
     options: Json = Field(default_factory=dict)
     evaluation: HeldOutIn | None = None
+    validation: ValidationIn | None = Field(
+        default=None, description="For sft, dpo and reward: the series `validation/loss`."
+    )
     resources: ResourcesIn = Field(default_factory=ResourcesIn)
 
     model_config = {
@@ -89,6 +110,11 @@ class TrainingIn(Schema):
 class ResumeIn(Schema):
     """How a stopped job goes on."""
 
+    max_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        default=None,
+        description="Optimiser steps of the whole job, those done included; null: as it was. "
+        "The learning rate follows the schedule of the new number.",
+    )
     processes: Annotated[int, Field(ge=1, le=64)] | None = Field(
         default=None,
         description="Processes from here on; null: as many as before. An optimiser step learns "
@@ -101,14 +127,17 @@ class TrainingOut(BaseModel):
 
     id: str
     object: str = "training_job"
+    name: str | None
+    metadata: dict[str, Any]
     status: str
-    control: str | None  # what has been asked of it and not been obeyed yet
+    control: str | None  # "cancel", "pause", "stop" (early): asked of it and not obeyed yet
     method: str
     model: str
     dataset: str
     dataset_version: int
     options: dict[str, Any]
     evaluation: dict[str, Any] | None
+    validation: dict[str, Any] | None
     resources: dict[str, Any]
     step: int
     total_steps: int | None
@@ -157,6 +186,15 @@ class SeriesOut(BaseModel):
 
     object: str = "training_metrics"
     series: dict[str, list[tuple[int, float | None]]]
+
+
+class TrainingLogsOut(BaseModel):
+    """The end of what an attempt's process printed."""
+
+    object: str = "training_logs"
+    attempt: int
+    text: str | None  # null where the file is not within reach
+    truncated: bool  # there is more before it
 
 
 class CheckpointCard(CheckpointOut):

@@ -1,8 +1,8 @@
 """train.select: after each evaluation of a training job, what it means for the job.
 
-The best checkpoint, by the worse end of its interval; which checkpoints may go; and whether the
-reward is being hacked (`reward_hacking`). Runs any number of times and comes to the same result;
-each finding is told once.
+The best checkpoint, by the worse end of its interval; whether training is to end early; which
+checkpoints may go; and whether the reward is being hacked (`reward_hacking`). Runs any number of
+times and comes to the same result; each finding is told once.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def select(context: Context, job: str) -> None:
         if best is not None and best != row.best:
             training.change(db, job, best=best)
             events.append(db, job, "best", {"checkpoint": best})
+        _stop_early(db, row, known, best)
         gone = delete_outdated(db, row, known, best)
         watch(db, context.settings, row, known, scores)
     remove(gone)
@@ -81,3 +82,32 @@ def _best(known: Sequence[Checkpoint], scores: Scores, name: str | None) -> str 
         low, high = score.interval or (score.value, score.value)
         candidates.append((low if score.higher_is_better else -high, -one.step, one.id))
     return max(candidates)[2] if candidates else None
+
+
+def _stop_early(
+    db: Connection, row: TrainingJob, known: Sequence[Checkpoint], best: str | None
+) -> None:
+    """The job ends where `patience` scored checkpoints in a row are no better than an earlier one.
+
+    Those after a gap, an evaluation still at work, do not count yet. Of a job that was stopped so
+    and resumed, only what came after counts.
+    """
+    patience = (row.evaluation or {}).get("patience")
+    if patience is None or best is None or row.status != "running" or row.control is not None:
+        return
+    pending = [one.step for one in known if one.evaluation_status in {"queued", "running"}]
+    scored = [
+        one
+        for one in known
+        if one.evaluation_status == "succeeded" and one.step < min(pending, default=one.step + 1)
+    ]
+    since = max(
+        next(one.step for one in known if one.id == best),
+        row.report.get("early_stop", {}).get("step", 0),
+    )
+    no_better = [one.step for one in scored if one.step > since]
+    if len(no_better) >= patience:
+        found = {"step": no_better[-1], "best": best, "checkpoints": len(no_better)}
+        training.add_to_report(db, row.id, {"early_stop": found})
+        events.append(db, row.id, "early_stop", found)
+        training.ask(db, row.id, "stop")

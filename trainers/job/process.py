@@ -63,7 +63,7 @@ def environment(spec: Spec) -> dict[str, str]:
     settings = {
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
-        "WANDB_MODE": "disabled",
+        **_tracking(spec),
         "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
     }
     if spec.offline:
@@ -73,6 +73,21 @@ def environment(spec: Spec) -> dict[str, str]:
     elif spec.devices or spec.processes == 1:  # seeing others, Trainer would use them all
         settings["CUDA_VISIBLE_DEVICES"] = _visible(spec.devices or (spec.device,))
     return settings
+
+
+def _tracking(spec: Spec) -> dict[str, str]:
+    """Where MLflow and Weights & Biases write: into the job's folder, unless the operator's
+    environment says where else."""
+    folder = spec.folder.parent
+    defaults = {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "MLFLOW_EXPERIMENT_NAME": "assay",
+        "WANDB_DIR": str(folder),
+        "WANDB_PROJECT": "assay",
+        "WANDB_MODE": "offline",
+    }
+    found = {name: os.environ.get(name, value) for name, value in defaults.items()}
+    return found | ({} if "wandb" in spec.tracking else {"WANDB_MODE": "disabled"})
 
 
 def _visible(devices: Sequence[str]) -> str:

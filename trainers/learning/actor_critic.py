@@ -58,7 +58,7 @@ class ActorCritic(nn.Module):
         for backbone in (self.policy, self.value):
             for layer in backbone.modules():
                 if isinstance(layer, GradientCheckpointingLayer):
-                    layer.forward = _again(layer.forward)  # type: ignore[method-assign]
+                    layer.forward = _again(layer.forward)
 
     def forward(self, ids: Tensor, prompts: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T) each: log-probabilities and entropies in nats, and values; 0 where masked."""
