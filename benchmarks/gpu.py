@@ -1,12 +1,14 @@
-"""BERTScore, perplexity and reward on a CUDA device: `python -m benchmarks.gpu`.
+"""Everything that runs on a GPU, tried on one: `python -m benchmarks.gpu`.
 
-Prints tokens a second and the peak of memory in fp32 and bf16, and how far the rows of bf16 lie
-from those of fp32. Where there is no CUDA device it says so and exits with 0.
+BERTScore, perplexity and reward: tokens a second and the peak of memory in fp32 and bf16, and how
+far the rows of bf16 lie from those of fp32. Then every way to train (`training_paths`). Where there
+is no CUDA device it says so and exits with 0; with 1 where a way failed or learned something else.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -20,6 +22,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import training_paths
 from benchmarks.comparing import rows_of
 from benchmarks.texts import english
 from inference.pool import ModelPool
@@ -27,6 +30,7 @@ from inference.protocol import DType
 from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.rows import Floats
+from service.devices import memory
 
 ENCODER, LANGUAGE = "builtin/minilm-l6", "builtin/smollm2-135m-instruct"
 DTYPES: tuple[DType, ...] = ("float32", "bfloat16")
@@ -50,15 +54,28 @@ def main() -> int:
 
     asked = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     asked.add_argument("--count", type=int, default=4000, help="samples")
-    count = asked.parse_args().count
+    asked.add_argument("--only", choices=["metrics", "training"], help="leave out the other half")
+    given = asked.parse_args()
+    gpus = memory.gpus()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(len(gpus))))
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]  # a Trainer uses all that it sees
     if not torch.cuda.is_available():
         print("no CUDA device here: nothing was measured")
         return 0
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {count} samples")
+    print(f"{len(gpus)} × {torch.cuda.get_device_name()}, torch {torch.__version__}")
+    console, wrong = Console(width=None if sys.stdout.isatty() else 200), False
     with tempfile.TemporaryDirectory() as folder:
-        passes = list(measured("cuda", Path(folder), english(count, seed=0).samples))
-    Console(width=None if sys.stdout.isatty() else 160).print(table(passes))
-    return 0
+        if given.only != "training":
+            samples = english(given.count, seed=0).samples
+            console.print(table(list(measured("cuda", Path(folder), samples))))
+        if given.only != "metrics":
+            asked_ways = list(training_paths.ways(len(gpus)))
+            found = list(
+                training_paths.tried(asked_ways, Path(folder), LANGUAGE, "cuda:0", visible)
+            )
+            console.print(training_paths.table(found))
+            wrong = bool(training_paths.disagreements(found))
+    return int(wrong)
 
 
 def measured(

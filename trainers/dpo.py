@@ -40,7 +40,7 @@ from pydantic import Field, model_validator
 
 from trainers.job.declaration import PAIRS, Trainer
 from trainers.job.errors import TrainingError
-from trainers.job.footprint import Footprint, a_reference
+from trainers.job.footprint import Footprint, a_reference, labels_alone
 from trainers.job.options import Options
 from trainers.job.run import Run
 
@@ -182,5 +182,5 @@ TRAINER = Trainer(
     validates=True,
     sequences=PAIRS,
     objective_series=("margin",),
-    footprint=Footprint(reference=a_reference),
+    footprint=Footprint(reference=a_reference, head=labels_alone),
 )

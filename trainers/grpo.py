@@ -46,7 +46,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from trainers.job.declaration import WITH_PROMPTS, Trainer
-from trainers.job.footprint import Batch, Footprint, a_rollout, completion_tokens
+from trainers.job.footprint import (
+    Footprint,
+    a_rollout,
+    completion_tokens,
+    completions_alone,
+)
 from trainers.job.options import RewardedOptions
 from trainers.job.run import Run
 
@@ -204,11 +209,6 @@ def reference(options: GRPOOptions) -> bool:
     return options.kl_coef > 0
 
 
-def positions(options: GRPOOptions, batch: Batch) -> int:
-    """Of completions alone: prompts are cut off before the head."""
-    return batch.rows * min(batch.tokens, options.max_completion_length)
-
-
 TRAINER = Trainer(
     name="grpo",
     about="Several completions a prompt, rewarded by metrics, each against the others.",
@@ -222,7 +222,7 @@ TRAINER = Trainer(
     objective_series=("reward",),
     footprint=Footprint(
         reference=reference,
-        positions=positions,
+        head=completions_alone,
         written=completion_tokens,
         generated=a_rollout,
     ),

@@ -323,6 +323,7 @@ TRAINER = Trainer(
     produces="language",
     train=train,
     shards=False,
+    resizes=False,
     sequences=(("prompt",),),
     objective_series=("reward",),
     footprint=ACTOR_CRITIC,

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from trainers.job.declaration import PAIRS, Trainer
 from trainers.job.errors import TrainingError
-from trainers.job.footprint import Footprint, no_positions
+from trainers.job.footprint import Footprint, no_logits
 from trainers.job.options import Options
 from trainers.job.run import Run
 from trainers.learning.processes import total
@@ -177,5 +177,5 @@ TRAINER = Trainer(
     validates=True,
     sequences=PAIRS,
     objective_series=("margin",),
-    footprint=Footprint(positions=no_positions),
+    footprint=Footprint(head=no_logits),
 )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from trainers.job import footprint
 from trainers.job.declaration import Trainer
 from trainers.job.options import Options
 from trainers.job.run import Run
@@ -50,6 +51,7 @@ def train(options: SftOptions, run: Run) -> None:
     from inference.load import grow_embeddings
     from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
+    from trainers.learning.heads import chunk_logits
     from trainers.learning.models import adapted, context_length, load_start
     from trainers.learning.sharding import Sharding
     from trainers.learning.tokenization import add_tags, fitting, rows
@@ -58,10 +60,17 @@ def train(options: SftOptions, run: Run) -> None:
     class AnswerTrainer(Validating, Sharding, transformers.Trainer):
         """Its weights may be sharded; everything else is as there."""
 
+        def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+            return super().compute_loss(model, inputs | fused(inputs["labels"]), *rest, **named)
+
         def validation_loss(self, model: Any, inputs: Any) -> Tensor:
             """Divided by the tokens that a batch of so many rows has in the mean."""
             labels = inputs.pop("labels")
-            return loss(model(**inputs), labels, len(labels) * per_row)
+            return loss(model(**inputs, **fused(labels)), labels, len(labels) * per_row)
+
+    def fused(labels: Tensor) -> dict[str, Any]:
+        """What asks the model for log-probabilities instead of logits."""
+        return {"fused_lm_head": True, "shift_labels": targets(labels)} if chunked else {}
 
     model, tokenizer = load_start(run, options)
     context = context_length(model, tokenizer)
@@ -78,8 +87,12 @@ def train(options: SftOptions, run: Run) -> None:
 
     trained, held = examples(run), held_out(run, examples)
     per_row = sum(sum(row["learned"][1:]) for row in held or ()) / len(held or (0,))
+    model = adapted(model, options, "language", tokens)
+    longest = max(len(row["ids"]) for row in trained)
+    few = run.spec.device == "cpu" and options.batch_size * longest <= footprint.FEW
+    chunked = not few and chunk_logits(model)
     trainer = AnswerTrainer(
-        model=adapted(model, options, "language", tokens),
+        model=model,
         args=configured(
             transformers.TrainingArguments,
             options,
@@ -97,13 +110,26 @@ def train(options: SftOptions, run: Run) -> None:
 
 
 def loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | float | None = None) -> Tensor:
-    """L, of logits (B, S, V) and labels (B, S); N is `num_items_in_batch`."""
-    from torch.nn.functional import cross_entropy, pad
+    """L, of labels (B, S); N is `num_items_in_batch`.
 
-    targets = pad(labels[:, 1:], (0, 1), value=IGNORED)  # (B, S): position t predicts token t + 1
-    logits = outputs.logits.float().flatten(0, 1)  # (B · S, V), whole: a slice would be copied
-    nll = cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="sum")
-    return nll / (num_items_in_batch or (targets != IGNORED).sum())
+    outputs  log-probabilities (B, S) of the labels, 0 where they are ignored; or logits (B, S, V)
+    """
+    from torch.nn.functional import cross_entropy
+
+    learned = targets(labels)
+    if "log_probs" in outputs:
+        nll = -outputs.log_probs.sum()
+    else:
+        logits = outputs.logits.float().flatten(0, 1)  # (B · S, V), whole: a slice would be copied
+        nll = cross_entropy(logits, learned.flatten(), ignore_index=IGNORED, reduction="sum")
+    return nll / (num_items_in_batch or (learned != IGNORED).sum())
+
+
+def targets(labels: Tensor) -> Tensor:
+    """(B, S) labels by the position that predicts them: t predicts token t + 1."""
+    from torch.nn.functional import pad
+
+    return pad(labels[:, 1:], (0, 1), value=IGNORED)
 
 
 def collate(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, Tensor]:
@@ -128,5 +154,6 @@ TRAINER = Trainer(
     kinds=("sft",),
     produces="language",
     train=train,
+    footprint=footprint.Footprint(head=footprint.whole_if_few),
     validates=True,
 )

@@ -117,13 +117,17 @@ def pause_training_job(job: str) -> Script[TrainingJob]:
     return ask(post(ROOT, job, "pause"), TrainingJob)
 
 
-def resume_training_job(job: str, max_steps: int | None = None) -> Script[TrainingJob]:
+def resume_training_job(
+    job: str, max_steps: int | None = None, processes: int | None = None
+) -> Script[TrainingJob]:
     """Go on with a paused, failed or cancelled job, from its last checkpoint.
 
     Args:
         max_steps: of the whole job, those done included; also for a job that has succeeded.
+        processes: from here on; as many as before by default.
     """
-    body = {"max_steps": max_steps} if max_steps is not None else None
+    fields = {"max_steps": max_steps, "processes": processes}
+    body = {name: value for name, value in fields.items() if value is not None} or None
     # the second is refused
     return ask(post(ROOT, job, "resume", body=body, repeatable=False), TrainingJob)
 

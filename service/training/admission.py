@@ -101,10 +101,14 @@ def _admitted(
     dataset_id: str,
 ) -> Mapping[str, Any] | None:
     """What it needs, for the report. Raises 422 where no device that is known could hold it."""
-    resources = body.resources.model_dump()
-    need = memory.job_estimate(db, settings, trainer, options, body.model, dataset_id, resources)
     device = devices.largest(db)
-    if need is None or device is None:
+    if device is None:
+        return None
+    resources, name = body.resources.model_dump(), device.name
+    need = memory.job_estimate(
+        db, settings, trainer, options, body.model, dataset_id, resources, name
+    )
+    if need is None:
         return None
     holds = (device.name, device.memory_bytes, device.scoring_bytes)
     processes = body.resources.processes

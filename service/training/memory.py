@@ -33,10 +33,12 @@ def job_estimate(
     model: str,
     dataset_id: str,
     resources: Mapping[str, Any],
+    device: str,
 ) -> Estimate | None:
-    """The memory that one process needs; None while the model's files are not here.
+    """The memory that one process needs on a device; None while the model's files are not here.
 
     resources  the job's, as they are stored
+    device     with or without its host: node-3/cuda:0
     """
     shape = _shape(db, settings, model)
     if shape is None:
@@ -46,7 +48,8 @@ def job_estimate(
     shared = resources.get("fsdp")
     fsdp = Fsdp.model_validate(shared) if shared is not None else None
     processes = resources.get("processes", 1)
-    return estimate(trainer, options, shape, longest, rewards, processes, fsdp)
+    on = device.rpartition("/")[2]
+    return estimate(trainer, options.on(on), shape, longest, rewards, processes, fsdp, on)
 
 
 def refusal(
@@ -59,7 +62,7 @@ def refusal(
 ) -> str | None:
     """Why the job does not fit the device, less what is kept for scoring, with numbers and advice;
     None where it does. `memory` and `kept` are in bytes."""
-    total = need.bytes * _on_one_device(device, processes)
+    on, total = device.rpartition("/")[2], need.bytes * _on_one_device(device, processes)
     if total <= memory - kept:
         return None
     parts = sorted(need.parts.items(), key=lambda part: -part[1])
@@ -68,7 +71,7 @@ def refusal(
     return (
         f"training would need about {total / GB:.1f} GB ({listed} GB{several}, with sequences of "
         f"{need.tokens} tokens), and {device} has {memory / GB:.1f} GB{_less(memory, kept)}. "
-        f"What helps: {advice(need, options)}"
+        f"What helps: {advice(need, options.on(on))}"
         f"{'; less kept for scoring (ASSAY_MODEL_MEMORY_BYTES, ASSAY_DEVICE_SHARING)' * bool(kept)}"
         "; or, where you know better, resources.ignore_memory_estimate"
     )
@@ -99,7 +102,14 @@ def fits(context: Context, db: Connection, row: TrainingJob) -> bool:
     trainer = trainers.find(row.method)
     options = trainers.parse(trainer, row.options)
     need = job_estimate(
-        db, context.settings, trainer, options, row.model, row.dataset_id, row.resources
+        db,
+        context.settings,
+        trainer,
+        options,
+        row.model,
+        row.dataset_id,
+        row.resources,
+        device.device,
     )
     if need is None:
         return True

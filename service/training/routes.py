@@ -20,6 +20,7 @@ from service.jobs import queue
 from service.training import store as training
 from service.training.admission import admit
 from service.training.output import log_file, tail
+from service.training.resizing import resize
 from service.training.schemas import (
     CheckpointOut,
     ResumeIn,
@@ -109,7 +110,8 @@ def resume_training_job(
     job: str, db: Transaction, body: Annotated[ResumeIn, Body()] = AS_IT_WAS
 ) -> TrainingOut:
     """Paused, failed or cancelled; a failed one once its cause is gone: there is room on the disk
-    again, or memory. `max_steps` makes the job longer, also one that has succeeded."""
+    again, or memory. `max_steps` makes the job longer, also one that has succeeded;
+    `processes` lets it go on with more GPUs, or fewer."""
     row = _locked(db, job)
     max_steps = body.max_steps
     if row.status in {"queued", "running"}:
@@ -121,7 +123,8 @@ def resume_training_job(
     if max_steps is not None and max_steps <= row.step:
         message = f"is {max_steps}, and {row.step} steps are done"
         raise invalid("invalid_value", message, "max_steps")
-    training.resume(db, row, max_steps)
+    resize(db, row, body.processes)
+    training.resume(db, _locked(db, job), max_steps)
     if not queue.waits(db, "train.run", job=job):  # of a job that was stopped while it was queued
         queue.defer(db, "train.run", queue="train", job=job)
     return view(_existing(db, job))

@@ -115,6 +115,11 @@ class ResumeIn(Schema):
         description="Optimiser steps of the whole job, those done included; null: as it was. "
         "The learning rate follows the schedule of the new number.",
     )
+    processes: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None,
+        description="Processes from here on; null: as many as before. An optimiser step learns "
+        "from as many samples: gradient_accumulation_steps changes with it. Not for ppo.",
+    )
 
 
 class TrainingOut(BaseModel):

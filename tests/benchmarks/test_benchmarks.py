@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import bootstrap, training
+from benchmarks import bootstrap, training, training_paths
 from benchmarks.__main__ import table
 from benchmarks.comparing import Row, Timed, bound, furthest, ratio
 from benchmarks.gpu import measured
 from benchmarks.texts import english, news, summaries
+from benchmarks.training_paths import Trained, Way, disagreements, tried, verdict, ways
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,3 +115,35 @@ def test_what_runs_on_the_device_runs_on_the_cpu(tmp_path: Path) -> None:
     full, half = measured("cpu", tmp_path, english(3, seed=0).samples, ["bertscore"])
     assert full.tokens == half.tokens > 100
     np.testing.assert_allclose(half.rows, full.rows, atol=0.02)
+
+
+def test_ways_to_train_are_tried_on_a_cpu(tiny_language_model: Path, tmp_path: Path) -> None:
+    """What `python -m benchmarks.gpu` does on a GPU: one way of each method, and two that agree."""
+    asked = [Way("sft"), Way("sft", again=True)]
+    asked += [Way(method, True, "bfloat16", True) for method in training_paths.METHODS[1:]]
+    few = {"max_steps": 1, "max_length": 64, "max_completion_length": 4}
+    found = []
+    for way in asked:
+        options = few if way.method in training_paths.OF_METHOD else dict(list(few.items())[:2])
+        found += tried([way], tmp_path / str(len(found)), tiny_language_model, "cpu", **options)
+    assert [one.error for one in found] == [""] * len(asked)
+    assert all(len(one.losses) == 1 and one.gibibytes > 0 < one.estimated for one in found)
+    assert verdict(found[1], found).startswith("equal")
+    assert not disagreements(found)
+    assert training_paths.table(found).row_count == len(asked)
+
+
+def test_another_loss_of_a_way_is_noticed() -> None:
+    plain, again = Trained(Way("sft"), (2.0, 1.0)), Way("sft", again=True)
+    assert not disagreements([plain, Trained(again, (2.0, 1.0001))])
+    assert disagreements([plain, Trained(again, (2.0, 1.1))])
+    assert disagreements([plain, Trained(again, error="OutOfMemoryError")])
+    drawn = Trained(Way("ppo", dtype="bfloat16"), (1.0, 9.0))
+    assert not disagreements([Trained(Way("ppo"), (2.0, 1.0)), drawn])
+
+
+def test_all_ways_are_tried() -> None:
+    one, two = list(ways(1)), list(ways(2))
+    assert len(set(one)) == len(one) == 5 * 2 * 2 * 2
+    assert {way.method for way in two if way.fsdp} == {"sft", "reward", "dpo", "grpo"}
+    assert {way.method for way in two if way.processes == 2} == set(training_paths.METHODS)

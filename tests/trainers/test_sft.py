@@ -12,10 +12,12 @@ import pytest
 from inference.pool import ModelPool
 from tests.rounding import FORWARD, TRAINED
 from tests.trainers.job.attempts import attempt, here, losses, saved
+from trainers.job import footprint
 from trainers.job.checkpoints import complete, is_complete
 from trainers.job.errors import TrainingError
 from trainers.job.run import Run
 from trainers.job.spec import CONTROL, Spec
+from trainers.learning import heads
 
 RECORDS = [
     {"prompt": "What is the capital of France?", "completion": "Paris is the capital."},
@@ -57,12 +59,27 @@ def by_hand(model: Any, tokenizer: Any, learn_all: bool = False) -> float:
     return total / count
 
 
-@pytest.mark.parametrize("loss_on", ["answer", "all"])
+@pytest.mark.parametrize(("loss_on", "few"), [("answer", 0), ("answer", 8192), ("all", 0)])
 def test_the_loss_is_the_cross_entropy_of_the_answers(
-    loss_on: str, tiny_language_model: Path, tmp_path: Path
+    loss_on: str,
+    few: int,
+    tiny_language_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In one batch, and in three accumulated batches of unequal lengths."""
+    """In one batch, and in three accumulated batches of unequal lengths; of logits in tiles, and of
+    whole ones, where there are few."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    monkeypatch.setattr(footprint, "FEW", few)
+    chunked: list[bool] = []
+    attach = heads.chunk_logits
+
+    def watched(model: Any) -> bool:
+        chunked.append(attach(model))
+        return chunked[-1]
+
+    monkeypatch.setattr(heads, "chunk_logits", watched)
 
     model = AutoModelForCausalLM.from_pretrained(tiny_language_model).eval()
     tokenizer = AutoTokenizer.from_pretrained(tiny_language_model)
@@ -73,6 +90,7 @@ def test_the_loss_is_the_cross_entropy_of_the_answers(
         job = tmp_path / f"job_{batch}"
         found = here(attempt(job, "sft", tiny_language_model, RECORDS, options))
         assert losses(found)[1] == pytest.approx(expected, rel=FORWARD)
+    assert chunked == [True, True][: 2 * (few == 0)]
 
 
 def test_the_curve_is_that_of_trl(tiny_language_model: Path, tmp_path: Path) -> None:
@@ -161,11 +179,12 @@ def test_a_resumption_that_would_not_be_exact_is_refused(
     folder = saved(here(spec))[3]
     (folder / "optimizer.pt").unlink()
     complete(folder, 3)  # a model; transformers would resume from it without a word
-    for processes, lack in ((1, r"lacks optimizer\.pt"), (2, "states of 2 process")):
-        broken = spec.model_copy(update={"resume": folder, "processes": processes})
+    for lack in (r"lacks optimizer\.pt$", r"optimizer\.pt, the random states of its processes"):
         with pytest.raises(TrainingError, match=lack) as error:
-            here(broken)
+            here(spec.model_copy(update={"resume": folder}))
         assert error.value.code == "incomplete_checkpoint"
+        (folder / "rng_state.pth").unlink(missing_ok=True)
+        complete(folder, 3)
 
 
 def test_speed_and_what_is_left_are_told(tiny_language_model: Path, tmp_path: Path) -> None:

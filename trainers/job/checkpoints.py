@@ -85,27 +85,30 @@ def is_complete(folder: Path) -> bool:
     return marker(folder) is not None
 
 
-def lacking(folder: Path, processes: int = 1) -> list[str]:
-    """What the folder lacks for training to go on from it exactly: [] where nothing.
+def lacking(folder: Path) -> list[str]:
+    """What the folder lacks for training to go on from it: [] where nothing.
 
     transformers resumes without a word from a folder that has no optimizer state.
     """
     if not is_complete(folder):
         return [COMPLETE if not (folder / COMPLETE).exists() else "files of the sizes it names"]
-    states = {path.name for path in folder.iterdir() if path.name.startswith("rng_state")}
-    needed = (
-        {"rng_state.pth"}
-        if processes == 1
-        else {f"rng_state_{rank}.pth" for rank in range(processes)}
-    )
     missing = [
         name
         for name in STATE
         if not any((folder / other).exists() for other in (name, *SHARDED.get(name, ())))
     ]
-    if states != needed:
-        missing.append(f"the random states of {processes} process(es)")
+    if not processes_of(folder):
+        missing.append("the random states of its processes")
     return missing
+
+
+def processes_of(folder: Path) -> int:
+    """How many processes have written the checkpoint; 0 where a random state of theirs lacks."""
+    states = {path.name for path in folder.iterdir() if path.name.startswith("rng_state")}
+    if states == {"rng_state.pth"}:
+        return 1
+    whole = states == {f"rng_state_{rank}.pth" for rank in range(len(states))}
+    return len(states) if whole else 0
 
 
 def remove_incomplete(attempt: Path) -> list[str]:

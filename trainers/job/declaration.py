@@ -33,6 +33,7 @@ class Trainer(Generic[O]):
                       else
     validates         whether it has a loss of held-out rows
     shards            whether several processes may share the weights out among them (FSDP)
+    resizes           whether a run can go on with another number of processes
     sequences         for every sequence that a record makes, the record's fields whose texts stand
                       in it; () where a record makes one of whatever it holds
     objective_series  series of what is maximised, where there is one: a rise is progress by the
@@ -50,6 +51,7 @@ class Trainer(Generic[O]):
     train: Callable[[O, Run], None]
     validates: bool = False
     shards: bool = True
+    resizes: bool = True
     sequences: tuple[tuple[str, ...], ...] = ()
     objective_series: tuple[str, ...] = ()
     footprint: Footprint[O] = field(default_factory=Footprint)

@@ -1,54 +1,50 @@
 """The memory that a training process will need, from the model's files and the options alone.
 
-With P parameters, L layers of width D, F units in the feed-forward and H heads, a vocabulary of V,
-sequences of S tokens, B of them in a pass (some records make two), and b bytes a frozen weight (2
-with LoRA in bfloat16, else 4), in bytes:
+With P parameters, L layers of width D, F units in the feed-forward, K numbers of a token's keys and
+values, H heads, a vocabulary of V, sequences of S tokens, B of them in a pass (some records make
+two), and b bytes a frozen weight (2 with LoRA in bfloat16, else 4), in bytes:
 
-    weights       P b
-    adapters      4 A             A = r Σ (in + out) over the adapted matrices
-    gradients     4 T             T: what is trained: A under LoRA, else P; and the value model
-    optimizer     8 T             Adam's two moments
-    reference     P b             a frozen copy, where the method keeps one; none with LoRA
-    value_model   4 P or 4 A      where two models learn
-    activations   a B S L (16 D + 5 F)    kept for the backward pass, of each that learns
-                                  a: 4, in bfloat16 3, since norms and sums stay in float32
-    scores        3 a B S² H L    of attention, where logits are capped (Gemma 2): elsewhere
-                                  PyTorch's fused attention keeps none
-    mask          5 B S²          of padding and order, as truth values and as numbers
-    logits        12 N V          logits, their float32 copy or softmax, their gradient; N: the
-                                  positions where they stand at once, at most B S
-    cache         4 (2 G S L K)   keys and values of G completions written at once, K wide; what of
-                                  it exceeds activations and logits, which come afterwards
-    rewards       4 R             R parameters of the models that are rewards
-    process       0.5 GB          Python, torch and its kernels
+    weights       P b           of a classifier without the head over the vocabulary
+    casts         2 P           autocast's copies of the matrices, with all weights in bfloat16
+    adapters      4 A           A = r Σ (in + out) over the adapted matrices
+    gradients     4 T           T: what is trained: A under LoRA, else P; and the value model. In a
+                                step of one pass they come as activations go: what exceeds those, or
+                                the head's. DDP has them twice
+    optimizer     8 T           Adam's two moments
+    reference     P b           a frozen copy, where the method keeps one; none with LoRA
+    value_model   4 P or 4 A    where two models learn
+    activations   B S (L k + 20 D)    kept for the backward pass, of each that learns; k of a layer:
+                                4 (8 D + 4 F + K), with LoRA 4 (6 D + 4 F + K), as frozen norms
+                                keep less; in bfloat16 28 D + 8 F + 6 K, with LoRA 24 D + 8 F + 2 K.
+                                Computed again (gradient checkpointing): 4 D L + k for L k.
+                                6 F for 4 F where the feed-forward is not gated
+    scores        12 B S² H L   of attention, where logits are capped (Gemma 2): elsewhere
+                                PyTorch's fused attention keeps none
+    mask          5 B S²        of padding and order, as truth values and as numbers
+    logits        as `trainers.job.footprint` has it for the method: whole, or in tiles; beside a
+                  value model what exceeds its activations, which have gone by then
+    cache         G (4 S L K + 16 V)    keys and values of G completions written at once, and their
+                                logits; what exceeds activations and logits, which come afterwards
+    fragments     0.6 of activations and logits, on a CPU: what is held of its heap and not used
+    rewards       4 R           R parameters of the models that are rewards
+    process       0.5 GB        Python, torch and its kernels
 
 What differs by method is declared with it, as `trainers.job.footprint.Footprint`.
 
-Under FSDP n processes share weights, adapters, gradients, optimizer and reference: each has 1/n of
-them. With E = min(P, 2 V D) for the embeddings and the head, and g bytes a number that travels (2
-in bfloat16, else 4), what is whole for a while comes to
+Under FSDP n processes share weights, casts, adapters, gradients, optimizer and reference: each has
+1/n of them. With E = min(P, 2 V D) for the embeddings and the head, and g bytes a number that
+travels (2 in bfloat16, else 4), what is whole for a while comes to
 
     gathered      g U + 4 G       U: E + 2 (P − E) / L, two layers at a time; P where they stay
                                   G: E + 2 (P − E) / L, gradients; under LoRA 0
     reference     P b / n + g P   TRL gathers all of it at once
-    activations   with activation_checkpointing: a B S (L D + 16 D + 5 F)
-    scores        with activation_checkpointing: 3 a B S² H
 
 S is max_length, or what the longest record can come to, at two bytes of text a token: an upper
 bound, since English has about four. So this is a bound for the worst batch rather than a guess at
-the usual one. Not counted: what an allocator wastes; and that every process reads all weights into
-the machine's memory before they are sharded.
+the usual one. Not counted: that every process reads all weights into the machine's memory before
+they are sharded.
 
-Accuracy, by the peak of real processes on a CPU (resident memory, the weights' file included), of
-SmolLM2-135M, sequences filled to their limit, in GB measured : estimated
-
-    SFT, LoRA       1 × 512  2.62 : 2.46    1 × 2048  7.08 : 6.50    4 × 256  4.06 : 3.80
-    SFT, LoRA, bfloat16      1 × 512  1.90 : 1.93
-    SFT, all weights         2 × 256  3.64 : 3.99
-    DPO                LoRA  1 × 512  4.54 : 3.80    all weights  1 × 256  4.27 : 4.53
-
-SFT and DPO of a tiny model are held between 0.75 and 1.5 of the peak by
-`tests/trainers/job/test_memory.py`. Not held to a peak: GRPO, PPO, FSDP, GPUs.
+How near that is to measured peaks: docs/decisions/0009.
 """
 
 from __future__ import annotations
@@ -66,6 +62,7 @@ from trainers.job.options import Options
 
 PROCESS = 500_000_000  # bytes
 BYTES_A_TOKEN = 2
+WRITING = 16  # bytes of a logit while the next token is drawn: copies, probabilities
 TEMPLATE = 64  # tokens that a chat template adds
 NOT_ADAPTED = ("embed", "wte", "wpe", "lm_head", "score", "classifier")
 
@@ -85,6 +82,7 @@ class Shape:
     context: int
     cached: int = 0  # numbers of a token that a layer caches: keys and values
     capped: bool = False  # attention's logits, which fused kernels do not do
+    tied: bool = False  # embeddings are the head
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +119,7 @@ def shape_of(folder: Path) -> Shape:
         context=_first(config, "max_position_embeddings", "n_positions", "n_ctx", default=1 << 30),
         cached=2 * groups * _first(config, "head_dim", default=width // heads),
         capped=bool(config.get("attn_logit_softcapping")),
+        tied=not any("lm_head" in name for name in sizes),
     )
 
 
@@ -132,6 +131,7 @@ def estimate(
     reward_parameters: int = 0,
     processes: int = 1,
     fsdp: Fsdp | None = None,
+    device: str = "cpu",
 ) -> Estimate:
     """Bytes of one process.
 
@@ -141,22 +141,34 @@ def estimate(
     shares = processes if fsdp else 1
     lora, footprint = options.adapter, trainer.footprint
     half = options.dtype == "bfloat16"
-    frozen = shape.parameters * (2 if lora and half else 4)
+    headless = trainer.produces == "classifier" and not shape.tied
+    parameters = shape.parameters - headless * shape.vocabulary * shape.width
+    frozen = parameters * (2 if lora and half else 4)
     adapters = _adapters(options, shape)
-    trained = adapters if lora else shape.parameters
+    trained = adapters if lora else parameters
     learners = footprint.learners
     reference = not lora and footprint.reference(options)
     tokens = _tokens(options, shape, longest, footprint.written(options))
     passing = (2 if half else 4) if fsdp else 0
+    passes = _passes(trainer, options, shape, tokens, fsdp, device)
+    gradients = 4 * trained * learners // shares
+    if processes > 1 and not fsdp:
+        gradients *= 2  # DDP's buckets, too
+    elif options.gradient_accumulation_steps == 1:  # they come as activations go
+        head = 4 * shape.vocabulary * shape.width if trainer.produces == "language" else 0
+        last = max(gradients - passes["activations"] - passes["logits"], 0)
+        gradients = min(gradients, max(last, head // shares))
     parts = {
         "weights": frozen // shares,
+        "casts": 2 * _body(shape) * learners // shares if half and not lora else 0,
         "adapters": 4 * adapters // shares,
-        "gradients": 4 * trained * learners // shares,
+        "gradients": gradients,
         "optimizer": 8 * trained * learners // shares,
-        "reference": frozen // shares + passing * shape.parameters if reference else 0,
+        "reference": frozen // shares + passing * parameters if reference else 0,
         "value_model": 4 * trained * (learners - 1),
         "gathered": _gathered(shape, fsdp, passing, gradients=not lora) if fsdp else 0,
-        **_passes(trainer, options, shape, tokens, fsdp),
+        **passes,
+        "fragments": 0 if device.startswith("cuda") else _fragments(passes),
         "rewards": 4 * reward_parameters,
         "process": PROCESS,
     }
@@ -168,9 +180,10 @@ def advice(estimate: Estimate, options: Options) -> str:
     """Options that would make the job smaller, those of the larger part first."""
     of_passes = ("activations", "scores", "mask", "logits", "cache")
     batch = sum(estimate.parts.get(name, 0) for name in of_passes)
-    of_batch = "a smaller batch_size with more gradient_accumulation_steps, or a smaller max_length"
+    of_batch = "a smaller batch_size with more gradient_accumulation_steps, a smaller max_length"
+    of_batch += "" if options.gradient_checkpointing else ", gradient_checkpointing"
     of_model = [] if options.adapter else ["lora"]
-    if options.dtype == "float32":
+    if options.dtype != "bfloat16":
         of_model.append("dtype bfloat16")
     model = " and ".join(of_model) or "a smaller model"
     first, second = (of_batch, model) if batch > estimate.bytes - batch else (model, of_batch)
@@ -178,34 +191,63 @@ def advice(estimate: Estimate, options: Options) -> str:
 
 
 def _passes(
-    trainer: AnyTrainer, options: Options, shape: Shape, tokens: int, fsdp: Fsdp | None
+    trainer: AnyTrainer,
+    options: Options,
+    shape: Shape,
+    tokens: int,
+    fsdp: Fsdp | None,
+    device: str,
 ) -> dict[str, int]:
     """What a batch takes, as it is passed forward and back, or written."""
     footprint = trainer.footprint
     rows = options.batch_size * max(len(trainer.sequences), 1)
-    number = (3 if options.dtype == "bfloat16" else 4) * footprint.learners
-    again = fsdp is not None and fsdp.activation_checkpointing
+    again = options.gradient_checkpointing or (fsdp is not None and fsdp.activation_checkpointing)
     squares = shape.heads * (1 if again else shape.layers) * shape.capped
-    activations = number * rows * tokens * _kept(shape, again)
-    positions = footprint.positions(options, Batch(rows, tokens, shape.vocabulary))
-    logits = 12 * shape.vocabulary * positions
-    cache = 4 * footprint.generated(options) * tokens * shape.layers * shape.cached
+    half = options.dtype == "bfloat16"
+    activations = footprint.learners * rows * tokens * _kept(options, shape, again)
+    batch = Batch(rows, tokens, shape.vocabulary, shape.width, half, device.startswith("cuda"))
+    before = activations * (footprint.learners - 1) // footprint.learners  # gone by then
+    logits = max(footprint.head(options, batch) - before, 0)
+    number = 2 if half and options.adapter else 4
+    written = footprint.generated(options)
+    cache = number * written * tokens * shape.layers * shape.cached
+    cache += WRITING * written * shape.vocabulary
     return {
         "activations": activations,
-        "scores": number * 3 * rows * tokens**2 * squares,
+        "scores": (3 if half else 4) * footprint.learners * 3 * rows * tokens**2 * squares,
         "mask": 5 * rows * tokens**2,
         "logits": logits,
-        "cache": max(cache - activations - logits, 0),
+        "cache": max(cache - activations - logits, 0) if written else 0,
     }
 
 
-def _kept(shape: Shape, again: bool) -> int:
-    """Numbers that the forward pass keeps of a token for the backward pass; `again`: layers are
+def _fragments(passes: dict[str, int]) -> int:
+    """What a heap has of holes, by the peaks of real processes (the table above)."""
+    return 6 * (passes["activations"] + passes["logits"]) // 10
+
+
+def _kept(options: Options, shape: Shape, again: bool) -> int:
+    """Bytes that the forward pass keeps of a token for the backward pass; `again`: layers are
     computed again there."""
-    layer = 16 * shape.width + 5 * shape.feed_forward
+    half, full = options.dtype == "bfloat16", options.adapter is None
+    gated = any("gate" in name for name, _ in shape.matrices)
+    width, inner, cached = shape.width, shape.feed_forward * (4 if gated else 6), shape.cached
+    if half and full:  # residuals and norms in float32
+        layer = 4 * 4 * width + 2 * (6 * width + inner + 3 * cached)
+    elif half:
+        layer = 4 * 2 * width + 2 * (8 * width + inner + cached)
+    else:
+        layer = 4 * ((8 if full else 6) * width + inner + cached)
+    ends = 4 * 5 * width
     if again:
-        return layer + shape.layers * shape.width
-    return layer * shape.layers
+        return ends + layer + 4 * shape.layers * width
+    return ends + layer * shape.layers
+
+
+def _body(shape: Shape) -> int:
+    """Parameters below the head, without the embeddings."""
+    ends = shape.vocabulary * shape.width * (1 if shape.tied else 2)
+    return max(shape.parameters - ends, 0)
 
 
 def _gathered(shape: Shape, fsdp: Fsdp, size: int, gradients: bool) -> int:

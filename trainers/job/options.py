@@ -89,10 +89,10 @@ class Options(BaseModel):
         description='Values of the chat template\'s own variables, as {"enable_thinking": false}; '
         "checkpoints keep them in their template.",
     )
-    dtype: Literal["float32", "bfloat16"] = Field(
-        default="float32",
-        description="Of the computation, by autocast. Trained weights are float32; those that LoRA "
-        "freezes are of this type.",
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="Of the computation, by autocast; auto: bfloat16 on a GPU, float32 on a CPU. "
+        "Trained weights are float32; those that LoRA freezes are of this type.",
     )
     gradient_checkpointing: bool = Field(
         default=False,
@@ -105,6 +105,13 @@ class Options(BaseModel):
     seed: int = Field(
         default=0, ge=0, lt=2**31, description="Of initial weights, order and everything drawn."
     )
+
+    def on(self, device: str) -> Self:
+        """With the dtype that this device computes in: "cpu", "cuda:0"."""
+        if self.dtype != "auto":
+            return self
+        dtype = "bfloat16" if device.startswith("cuda") else "float32"
+        return self.model_copy(update={"dtype": dtype})
 
     @property
     def adapter(self) -> Lora | None:

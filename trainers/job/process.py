@@ -129,7 +129,7 @@ def train(run: Run) -> None:
     import trainers
 
     trainer = trainers.find(run.spec.method)
-    options = trainers.parse(trainer, run.spec.options)
+    options = trainers.parse(trainer, run.spec.options).on(run.spec.device)
     refused = refusal(trainer, options, run.spec.processes, run.spec.fsdp)
     if refused is not None:
         field, reason = refused

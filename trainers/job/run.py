@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from inference.pool import ModelPool
-from trainers.job.checkpoints import lacking
+from trainers.job.checkpoints import lacking, processes_of
 from trainers.job.errors import TrainingError
 from trainers.job.reports import Report, Reporter
 from trainers.job.spec import CONTROL, EVENTS, Spec
@@ -56,14 +56,18 @@ class Run:
     @cached_property
     def resume(self) -> str | None:
         """For `Trainer.train(resume_from_checkpoint=…)`. Raises TrainingError for a checkpoint from
-        which training would not go on exactly."""
+        which training could not go on exactly. With another number of processes it does but for
+        what is drawn at random in a step: dropout, completions."""
         folder = self.spec.resume
         if folder is None:
             return None
-        missing = lacking(folder, self.spec.processes)
+        missing = lacking(folder)
         if missing:
             message = f"cannot resume from {folder.name}: it lacks {', '.join(missing)}"
             raise TrainingError("incomplete_checkpoint", message)
+        before = processes_of(folder)
+        if before != self.spec.processes:
+            self.event("resized", before=before, processes=self.spec.processes)
         return str(folder)
 
     @property

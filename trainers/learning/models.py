@@ -31,7 +31,8 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     with_defaults(tokenizer, options.chat_template_kwargs)
-    dtype = options.dtype if options.adapter else "float32"
+    half = options.adapter is not None and options.dtype == "bfloat16"
+    dtype = "bfloat16" if half else "float32"
     if produces == "language":
         model = load_network(
             transformers.AutoModelForCausalLM, run.spec.model, folders, dtype, "cpu"

@@ -12,6 +12,7 @@ from trainers.job.checkpoints import (
     is_complete,
     lacking,
     marker,
+    processes_of,
     remove_incomplete,
 )
 
@@ -61,14 +62,18 @@ def test_what_training_cannot_go_on_from_is_named(tmp_path: Path, name: str) -> 
     assert lacking(folder) == [name]
 
 
-def test_random_states_are_those_of_as_many_processes(tmp_path: Path) -> None:
+def test_random_states_are_of_all_processes_that_wrote_it(tmp_path: Path) -> None:
     folder = make(tmp_path, 1)
-    assert "2 process" in lacking(folder, processes=2)[0]
+    assert processes_of(folder) == 1
     (folder / "rng_state.pth").rename(folder / "rng_state_0.pth")
     (folder / "rng_state_1.pth").write_text("")
     complete(folder, 1)
-    assert lacking(folder, processes=2) == []
-    assert lacking(folder) != []
+    assert processes_of(folder) == 2
+    assert lacking(folder) == []
+    (folder / "rng_state_0.pth").unlink()
+    complete(folder, 1)
+    assert processes_of(folder) == 0
+    assert lacking(folder) == ["the random states of its processes"]
 
 
 def test_half_written_ones_are_removed(tmp_path: Path) -> None:

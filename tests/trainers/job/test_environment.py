@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import trainers
 from trainers.job.process import environment
 from trainers.job.spec import Spec
 
@@ -37,3 +38,13 @@ def test_processes_see_the_devices_that_are_leased(monkeypatch: pytest.MonkeyPat
     assert seen(device="cpu") == ""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b,GPU-c,GPU-d")
     assert seen(**two, devices=("cuda:0", "cuda:3")) == "GPU-a,GPU-d"
+
+
+def test_a_gpu_computes_in_bfloat16_unless_asked_otherwise() -> None:
+    for method in ("sft", "dpo", "reward"):
+        trainer = trainers.find(method)
+        options = trainers.parse(trainer, {})
+        assert options.on("cuda:0").dtype == options.on("cuda").dtype == "bfloat16"
+        assert options.on("cpu").dtype == "float32"
+        exact = trainers.parse(trainer, {"dtype": "float32"})
+        assert exact.on("cuda:0") == exact

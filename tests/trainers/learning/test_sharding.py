@@ -58,7 +58,7 @@ def check(alone: list[Report], shared: list[Report]) -> None:
     alike(losses(shared), losses(alone))
     for step, folder in saved(shared).items():
         assert difference(saved(alone)[step], folder, step) < TRAINED
-        assert lacking(folder, processes=2) == []
+        assert lacking(folder) == []
         names = {path.name for path in folder.iterdir()}
         assert not {"pytorch_model_fsdp.bin", "training_args.bin"} & names  # pickled weights
 
