@@ -94,8 +94,9 @@ def build(options: DPOOptions, run: Run) -> Any:
     from trainers.learning.callbacks import Reporting
     from trainers.learning.models import load_start, lora_config
     from trainers.learning.sharding import Sharding
+    from trainers.learning.validation import Validating, held_out
 
-    class PairTrainer(Sharding, DPOTrainer):
+    class PairTrainer(Validating, Sharding, DPOTrainer):
         def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
             return dataset
 
@@ -104,6 +105,7 @@ def build(options: DPOOptions, run: Run) -> Any:
 
     model, tokenizer = load_start(run, options)
     pairs = tokenized(model, tokenizer, options, run)
+    held = held_out(run, lambda run: tokenized(model, tokenizer, options, run))
     lora = lora_config(model, options)
     return PairTrainer(
         model=model,
@@ -117,9 +119,9 @@ def build(options: DPOOptions, run: Run) -> Any:
             label_smoothing=options.label_smoothing,
             disable_dropout=not (options.adapter and options.adapter.dropout),
             max_length=None,
-            activation_checkpointing=False,
         ),
         train_dataset=Dataset.from_list(pairs),
+        eval_dataset=Dataset.from_list(held) if held is not None else None,
         processing_class=tokenizer,
         peft_config=lora,
         callbacks=[Reporting(run, TRAINER, options, names=NAMES)],
@@ -177,6 +179,7 @@ TRAINER = Trainer(
     kinds=("preference",),
     produces="language",
     train=train,
+    validates=True,
     sequences=PAIRS,
     objective_series=("margin",),
     footprint=Footprint(reference=a_reference),

@@ -94,6 +94,11 @@ class Options(BaseModel):
         description="Of the computation, by autocast. Trained weights are float32; those that LoRA "
         "freezes are of this type.",
     )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Keep a layer's input only, and compute the layer again in the backward pass: "
+        "less memory, about a third more time.",
+    )
     lora: bool | Lora = Field(
         default=False, description="Train adapters only; false: all weights are trained."
     )
@@ -138,6 +143,13 @@ class RewardedOptions(Options):
     )
     temperature: float = Field(
         default=1.0, gt=0, description="Of the draws and of every probability that is learned from."
+    )
+
+    sampled: int = Field(
+        default=4, ge=0, le=8, description="Completions that an event shows; 0: none are shown."
+    )
+    sample_steps: int = Field(
+        default=10, ge=1, description="Optimiser steps between such events at least."
     )
 
     @model_validator(mode="after")
