@@ -15,14 +15,13 @@ SAMPLES: list[dict[str, Any]] = [
     {"id": "c", "prompt": "9?", "references": ["no"]},
 ]
 OUTPUTS = {"a": ["нет", "да, простое", "да"], "b": ["yes", "no way"], "c": [" ", "maybe"]}
+METRICS = ["token_f1", {"name": "perplexity", "params": {"model": "tiny-language"}}]
 
 
 @pytest.fixture(scope="module")
 def evaluation(assay: Client) -> str:
     samples = [one | {"outputs": OUTPUTS[one["id"]]} for one in SAMPLES]
-    done = scored(
-        assay, dataset="drawn", samples=samples, metrics=["token_f1", "length", "distinct_n"]
-    )
+    done = scored(assay, dataset="drawn", samples=samples, metrics=METRICS)
     return str(done.id)
 
 
@@ -44,6 +43,23 @@ def test_the_best_output_of_each_sample(assay: Client, evaluation: str) -> None:
     assert assay.best_outputs(evaluation, "best", "token_f1").version == made.version
     assert best(assay, evaluation, score="token_f1", at_least=0.9) == {"a": "да, простое"}
     assert set(best(assay, evaluation, score="token_f1", at_least=0.6)) == {"a", "b"}
+
+
+def test_where_less_is_better_the_least_is_best(assay: Client, evaluation: str) -> None:
+    alone = [
+        {"id": f"{one['id']}{at}", "prompt": one["prompt"], "output": text, "references": ["x"]}
+        for one in SAMPLES
+        for at, text in enumerate(OUTPUTS[one["id"]])
+        if text.strip()
+    ]
+    done = scored(assay, dataset="alone", samples=alone, metrics=METRICS)
+    values = {one.id: one.scores["perplexity"] for one in assay.samples(done.id, limit=100)}
+    want = {}
+    for sample in SAMPLES:
+        own = [name for name in values if name.startswith(sample["id"])]
+        least = min(own, key=lambda name: values[name] or 0.0)
+        want[sample["id"]] = OUTPUTS[sample["id"]][int(least[1:])]
+    assert best(assay, evaluation, score="perplexity") == want
 
 
 @pytest.mark.parametrize(
