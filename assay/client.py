@@ -113,6 +113,7 @@ class Client:
     wait = _answer(endpoints.evaluations.wait)
     cancel = _answer(endpoints.evaluations.cancel)
     retry = _answer(endpoints.evaluations.retry)
+    best_outputs = _answer(endpoints.evaluations.best_outputs)
     samples = _answer(endpoints.evaluations.samples)
     all_samples = _items(endpoints.evaluations.all_samples)
     events = _stream(endpoints.evaluations.events)

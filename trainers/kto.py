@@ -19,7 +19,8 @@ adapter switched off; full fine-tuning keeps a second, frozen copy. Prompt and a
 that have both), z as `kl`.
 
 Paper: Ethayarajh et al. 2024 (arXiv:2402.01306), equations 7 and 8. Runs on TRL's KTOTrainer, with
-our tokens and our y′: its own pairs may share a prompt.
+our tokens and our y′: its own pairs may share a prompt. Left out: a loss of held-out rows, which z
+would make depend on how they are batched.
 """
 
 from __future__ import annotations
@@ -100,7 +101,6 @@ def build(options: KTOOptions, run: Run) -> Any:
             undesirable_weight=options.undesirable_weight,
             disable_dropout=not (options.adapter and options.adapter.dropout),
             max_length=None,
-            activation_checkpointing=False,
         ),
         train_dataset=Dataset.from_list(answers),
         processing_class=tokenizer,

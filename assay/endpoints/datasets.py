@@ -11,11 +11,18 @@ from assay.files import FileBody, OnProgress
 from assay.models import Dataset, Json, Page
 from assay.streams import MOST, Listing
 
-FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+FORMATS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".tar": "tar",
+}
 CHECKED = 1e6  # bytes of an upload that the service surely checks in a second
 
 Kind = Literal["eval", "code", "sft", "preference", "labelled", "prompts"]
-Format = Literal["jsonl", "csv", "parquet"]
+Format = Literal["jsonl", "csv", "parquet", "arrow", "tar"]
 
 
 def create_dataset(
@@ -48,7 +55,8 @@ def upload_dataset(
     """Make a version of a dataset from a file, which is streamed.
 
     Args:
-        format: of the file; default: by its name (.jsonl, .ndjson, .csv, .parquet).
+        format: of the file; default: by its name (.jsonl, .ndjson, .csv,
+            .parquet, .arrow, .tar: of a folder that `save_to_disk` has made).
         mapping: fields by the columns that hold them, where the names differ:
             `{"question": "prompt", "answer": "references"}`.
         progress: called with the bytes sent so far.
@@ -60,7 +68,8 @@ def upload_dataset(
     path = Path(path)
     known = format or FORMATS.get(path.suffix.lower())
     if known is None:
-        message = f"{path.name!r} does not say its format: name one of jsonl, csv, parquet"
+        formats = ", ".join(dict.fromkeys(FORMATS.values()))
+        message = f"{path.name!r} does not say its format: name one of {formats}"
         raise ValueError(message)
     size = path.stat().st_size
     headers = keyed(idempotency_key) | {

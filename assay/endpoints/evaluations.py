@@ -8,7 +8,7 @@ from dataclasses import replace
 from assay.endpoints.waiting import until
 from assay.exchange import Script, ask, create, get, keyed, post
 from assay.files import OnProgress
-from assay.models import Evaluation, MetricLike, Page, Sample
+from assay.models import Dataset, Evaluation, MetricLike, Page, Sample
 from assay.streams import EventStream, Listing
 
 ROOT = "/v1/evaluations"
@@ -120,6 +120,25 @@ def retry(evaluation: str, idempotency_key: str | None = None) -> Script[Evaluat
     """
     request = post(ROOT, evaluation, "retry")
     return ask(replace(request, headers=keyed(idempotency_key)), Evaluation)
+
+
+def best_outputs(
+    evaluation: str,
+    name: str,
+    score: str,
+    *,
+    at_least: float | None = None,
+    idempotency_key: str | None = None,
+) -> Script[Dataset]:
+    """Make a dataset to train `sft` on of the best output of each sample.
+
+    Args:
+        name: of the dataset.
+        score: by which outputs are compared, as `reward`.
+        at_least: leaves samples out whose best output is worse.
+    """
+    body = {"name": name, "score": score, "at_least": at_least}
+    return ask(create(f"{ROOT}/{evaluation}/best", body, idempotency_key), Dataset)
 
 
 def samples(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from types import NoneType
 
 from metrics.core.names import MEANINGS, hint, plain
+from service.datasets import layouts
 from service.datasets.schemas import KINDS
 from service.errors import ApiError, invalid
 
@@ -51,7 +52,7 @@ def check(columns: Sequence[str], mapping: Mapping[str, str], kind: str) -> None
             raise invalid("invalid_mapping", message, "mapping")
     content = [column for column in columns if column not in APART]
     named = {mapping.get(column, column) for column in content}
-    if content and not named & set(fields_of(kind)):
+    if content and not named & {*fields_of(kind), *layouts.columns_of(kind)}:
         raise _unknown(content, kind)
 
 
@@ -60,9 +61,11 @@ def _unknown(columns: Sequence[str], kind: str) -> ApiError:
     pairs = _guessed(columns, known) or {"COLUMN": known[0]}
     needed = ",".join(f"{column}:{name}" for column, name in pairs.items())
     shown = ", ".join(map(repr, columns[:20])) + (", …" if len(columns) > 20 else "")
+    others = layouts.described(kind)
     message = (
         f"no column is a field of a record of kind {kind}: there are {shown}, and it has "
-        f"{', '.join(known)}; say which is which, as mapping={needed}"
+        f"{', '.join(known)}{f', or {others}' if others else ''}; say which is which, as "
+        f"mapping={needed}"
     )
     return invalid("unknown_columns", message, "mapping")
 

@@ -1,4 +1,4 @@
-"""The rows of a file, JSONL, CSV or Parquet, as the fields of records."""
+"""The rows of a file, JSONL, CSV, Parquet or Arrow, as the fields of records."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import IO, Any, Literal
 
 import orjson
 
-from service.datasets import columns
+from service.datasets import arrow, columns, layouts
+from service.datasets.arrow import Table, unreadable
 from service.datasets.schemas import KINDS
 from service.errors import ApiError
 from service.http.json_reader import WINDOW, Reader
 
-Format = Literal["jsonl", "csv", "parquet"]
+Format = Literal["jsonl", "csv", "parquet", "arrow", "tar"]
 
 LONGEST_LINE = 64 * 1024**2  # bytes: a prompt may be a book, and is read as a whole
 
@@ -38,14 +39,19 @@ def rows(
     """
     mapping = mapping or {}
     if format_ == "jsonl":
-        for row in _jsonl(source):
-            yield {mapping.get(name, name): value for name, value in row.items()}
-        return
+        table = _jsonl(source)
+    else:
+        reader = READERS.get(format_)
+        names, table = reader(source) if reader else _csv(source, mapping, kind)
+        columns.check(names, mapping, kind)
     fields = KINDS[kind].model_fields
-    named, table = _csv(source, mapping, kind) if format_ == "csv" else _parquet(source)
-    columns.check(named, mapping, kind)
-    for row in table:
-        yield _as_record({mapping.get(name, name): value for name, value in row.items()}, fields)
+    for index, row in enumerate(table):
+        named = {mapping.get(name, name): value for name, value in row.items()}
+        record = layouts.record(named, kind, index)
+        yield record if format_ == "jsonl" else _as_record(record, fields)
+
+
+READERS = {"parquet": arrow.parquet, "arrow": arrow.stream, "tar": arrow.folder}
 
 
 def _jsonl(source: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -56,19 +62,16 @@ def _jsonl(source: IO[bytes]) -> Iterator[dict[str, Any]]:
         try:
             row = orjson.loads(line) if len(line) <= WINDOW else Reader(line.decode()).whole()
         except (ValueError, RecursionError) as error:
-            raise _unreadable(f"line {number} is not valid JSON: {error}") from None
+            raise unreadable(f"line {number} is not valid JSON: {error}") from None
         if not isinstance(row, dict):
-            raise _unreadable(f"line {number} is not a JSON object")
+            raise unreadable(f"line {number} is not a JSON object")
         yield row
-
-
-Table = tuple[list[str], Iterator[dict[str, Any]]]  # names of the columns, rows by them
 
 
 def _csv(source: IO[bytes], mapping: Mapping[str, str], kind: str) -> Table:
     lines = _texts(source)
     first = next(lines, "")
-    known = {*mapping, *columns.fields_of(kind)}
+    known = {*mapping, *columns.fields_of(kind), *layouts.columns_of(kind)}
     reader = csv.DictReader(chain([first], lines), strict=True, delimiter=_delimiter(first, known))
 
     def read() -> Iterator[dict[str, Any]]:
@@ -76,12 +79,12 @@ def _csv(source: IO[bytes], mapping: Mapping[str, str], kind: str) -> Table:
             for row in reader:
                 yield {key or "": value for key, value in row.items() if value}
         except csv.Error as error:
-            raise _unreadable(f"not valid CSV: {error}") from None
+            raise unreadable(f"not valid CSV: {error}") from None
 
     try:
         return list(reader.fieldnames or ()), read()
     except csv.Error as error:
-        raise _unreadable(f"not valid CSV: {error}") from None
+        raise unreadable(f"not valid CSV: {error}") from None
 
 
 def _texts(source: IO[bytes]) -> Iterator[str]:
@@ -89,7 +92,7 @@ def _texts(source: IO[bytes]) -> Iterator[str]:
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
-            raise _unreadable(f"line {number} is not UTF-8") from None
+            raise unreadable(f"line {number} is not UTF-8") from None
 
 
 def _lines(source: IO[bytes]) -> Iterator[bytes]:
@@ -113,36 +116,6 @@ def _delimiter(head: str, known: Collection[str]) -> str:
         return len({*names} & {*known}), len(names)
 
     return max(DELIMITERS, key=found)  # the first of equal ones
-
-
-def _parquet(source: IO[bytes]) -> Table:
-    """Row by row, texts as places in dictionaries until then: a page of a few bytes may stand for
-    gigabytes of rows."""
-    import pyarrow as arrow
-    from pyarrow import parquet
-
-    # of pyarrow, and of what a value cannot become: a date of Python's, a time zone, a text
-    wrong = (arrow.ArrowException, ValueError, OverflowError, LookupError, OSError)
-
-    def read() -> Iterator[dict[str, Any]]:
-        try:
-            for batch in file.iter_batches(1024):
-                named = list(zip(batch.schema.names, batch.columns, strict=True))
-                for index in range(batch.num_rows):
-                    row = {name: column[index].as_py() for name, column in named}
-                    yield {name: value for name, value in row.items() if value is not None}
-        except wrong as error:
-            raise _unreadable(f"not valid Parquet: {error}") from None
-
-    try:
-        schema = parquet.ParquetFile(source).schema
-        leaves = [schema.column(at) for at in range(len(schema))]
-        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
-        source.seek(0)
-        file = parquet.ParquetFile(source, read_dictionary=texts)
-        return list(file.schema_arrow.names), read()
-    except wrong as error:
-        raise _unreadable(f"not valid Parquet: {error}") from None
 
 
 def _as_record(row: dict[str, Any], fields: Collection[str]) -> dict[str, Any]:
@@ -178,7 +151,3 @@ def _parsed(text: str, kind: type) -> Any:
     except orjson.JSONDecodeError:
         return None
     return found if isinstance(found, kind) else None
-
-
-def _unreadable(message: str) -> ApiError:
-    return ApiError(422, "unreadable_file", message)

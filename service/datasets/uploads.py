@@ -1,4 +1,4 @@
-"""POST /v1/datasets/upload: a dataset's version from a file, JSONL, CSV or Parquet, streamed."""
+"""POST /v1/datasets/upload: a dataset's version from a file, JSONL, CSV, Parquet, Arrow."""
 
 from __future__ import annotations
 
@@ -58,9 +58,12 @@ async def upload_dataset(
     `curl --data-binary @news.jsonl -H 'content-type: application/octet-stream' '…/upload?…'`.
 
     Columns are a record's fields: id, prompt, references (a JSON list, or one text), tests;
-    `mapping` says which other columns hold some. The rest of a CSV or Parquet file's columns goes
-    into the metadata. CSV may be divided by commas, semicolons, tabs or bars. All rows are checked
-    before anything is stored, and the first twenty errors are told by row and field.
+    `mapping` says which other columns hold some. The layouts of Alpaca (instruction, input, output)
+    and ShareGPT (conversations), and prompts and answers that are lists of messages, are read as
+    they are. The rest of a table's columns goes into the metadata. CSV may be divided by commas,
+    semicolons, tabs or bars; `arrow` is a stream or a file of Arrow, `tar` an archive of a folder
+    that `save_to_disk` has made. All rows are checked before anything is stored, and the first
+    twenty errors are told by row and field.
     """
     columns = parsed(mapping, kind)
     body = hashlib.sha256(str(request.query_params).encode())

@@ -22,7 +22,7 @@ from service.datasets import store as datasets
 from service.evaluations import outputs, plans, shards
 from service.evaluations import scores as results
 from service.evaluations import store as evaluations
-from service.evaluations.jobs import FAILED_METRIC, declared, joined
+from service.evaluations.jobs import FAILED_METRIC, declared
 from service.evaluations.plans import Plan
 from service.evaluations.store import Evaluation
 from service.jobs import counters
@@ -99,7 +99,7 @@ class Closing:
             if one.error is not None:
                 raise ReportedError(one.error["message"], one.error.get("param"))
             with self.context.engine.connect() as db:
-                found = joined(shards.read(db, self.row.id, one.position))
+                found = shards.joined(shards.read(db, self.row.id, one.position))
             result = self._result_of(metric, one, found, self.unit, self.ids)
             if any(score.value is not None for score in result.scores):
                 self.packed[one.position] = pack(result)

@@ -11,7 +11,7 @@ every change of an evaluation happens under its row's lock.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,6 @@ from sqlalchemy import Connection
 from inference.errors import Cancelled, ReportedError
 from inference.protocol import Generation
 from metrics import find
-from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.signature import parts
@@ -32,7 +31,6 @@ from service.evaluations import store as evaluations
 from service.evaluations.cache import StoredEvidence
 from service.evaluations.plans import Plan
 from service.evaluations.progress import Progress
-from service.evaluations.shards import Measurement
 from service.evaluations.store import Evaluation
 from service.jobs import counters, queue
 from service.jobs.context import Context
@@ -253,11 +251,3 @@ def described(error: ReportedError) -> dict[str, Any]:
     """A metric's error, as it is stored and shown."""
     found: dict[str, Any] = {"code": error.code, "message": error.message}
     return found | ({"param": error.field} if error.field else {})
-
-
-def joined(measurements: Sequence[Measurement]) -> Evidence:
-    """The shards' evidence, in order. Raises the first stored failure."""
-    for one in measurements:
-        if one.error:
-            raise ReportedError(one.error["message"], one.error.get("param"))
-    return Evidence.concat([Evidence.decode(one.evidence or b"") for one in measurements])

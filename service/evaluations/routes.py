@@ -9,11 +9,14 @@ from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy import Connection
 
 from service.datasets import store as datasets
+from service.datasets.routes import view as dataset_view
+from service.datasets.schemas import DatasetOut
 from service.errors import ApiError, not_found
 from service.evaluations import store as evaluations
 from service.evaluations.admission import admit, admit_again
+from service.evaluations.best import put_best
 from service.evaluations.samples import ordered_samples
-from service.evaluations.schemas import EvaluationIn, EvaluationOut, SampleOut
+from service.evaluations.schemas import BestIn, EvaluationIn, EvaluationOut, SampleOut
 from service.evaluations.store import Evaluation
 from service.evaluations.views import progress, view, views
 from service.http.answers import STREAMED
@@ -124,6 +127,32 @@ def retry_evaluation(
         return Created(view(db, _existing(db, evaluation)), status)
 
     created = key.once(db, EvaluationOut, again)
+    response.status_code = created.status
+    return created.content
+
+
+@router.post(
+    "/{evaluation}/best",
+    status_code=201,
+    responses={200: {"model": DatasetOut, "description": "There is such a version already"}},
+    summary="Make a dataset of the best outputs",
+)
+def create_best(
+    evaluation: str,
+    body: BestIn,
+    db: Transaction,
+    settings: CurrentSettings,
+    response: Response,
+    key: Idempotent,
+) -> DatasetOut:
+    """Rejection sampling: of each sample's outputs the best by a score, with its prompt, as a
+    dataset of kind sft. Outputs that were not measured are never the best."""
+
+    def create(db: Connection) -> Created[DatasetOut]:
+        made, new = put_best(db, settings, _existing(db, evaluation), body)
+        return Created(dataset_view(made), 201 if new else 200)
+
+    created = key.once(db, DatasetOut, create)
     response.status_code = created.status
     return created.content
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from metrics.core.metric import Sample
 from service.datasets.schemas import Record
-from service.http.fields import Json, Name, Schema, Text, Texts
+from service.http.fields import DatasetName, Json, Name, Schema, Text, Texts
 
 
 class MetricIn(Schema):
@@ -79,6 +79,19 @@ class GenerationIn(Schema):
             )
             raise PydanticCustomError("greedy_outputs", message)
         return self
+
+
+class BestIn(Schema):
+    """The best output of each sample, for a dataset to train on."""
+
+    name: DatasetName
+    score: Name = Field(description="by which outputs are compared, as reward or chrf")
+    at_least: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="leave samples out whose best output is worse: lower, or higher where lower is "
+        "better",
+    )
 
 
 class EvaluationIn(Schema):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from inference.errors import ReportedError
+from metrics.core.evidence import Evidence
 from service.db.stored import Stored
 from service.db.tables import evaluation_metrics, measurements, shards
 
@@ -168,6 +170,14 @@ def drop(db: Connection, evaluation_id: str, position: int) -> None:
             measurements.c.evaluation_id == evaluation_id, measurements.c.position == position
         )
     )
+
+
+def joined(measurements: Sequence[Measurement]) -> Evidence:
+    """The shards' evidence, in order. Raises the first stored failure."""
+    for one in measurements:
+        if one.error:
+            raise ReportedError(one.error["message"], one.error.get("param"))
+    return Evidence.concat([Evidence.decode(one.evidence or b"") for one in measurements])
 
 
 def _is(evaluation_id: str, number: int) -> ColumnElement[bool]:

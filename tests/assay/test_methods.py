@@ -82,6 +82,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
     file.write_text("{}\n")
     given: dict[str, object] = {
         "after": 1,
+        "at_least": 0.5,
         "folder": file.parent / "new",
         "format": "jsonl",
         "generation": {},

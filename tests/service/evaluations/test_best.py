@@ -1,0 +1,77 @@
+"""Rejection sampling: the best of several outputs, as a dataset to train on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from assay import AssayError, Client
+from tests.service.scored import scored
+
+SAMPLES: list[dict[str, Any]] = [
+    {"id": "a", "prompt": "7?", "references": ["да, простое"], "metadata": {"lang": "ru"}},
+    {"id": "b", "prompt": "8?", "references": ["no"]},
+    {"id": "c", "prompt": "9?", "references": ["no"]},
+]
+OUTPUTS = {"a": ["нет", "да, простое", "да"], "b": ["yes", "no way"], "c": [" ", "maybe"]}
+METRICS = ["token_f1", {"name": "perplexity", "params": {"model": "tiny-language"}}]
+
+
+@pytest.fixture(scope="module")
+def evaluation(assay: Client) -> str:
+    samples = [one | {"outputs": OUTPUTS[one["id"]]} for one in SAMPLES]
+    done = scored(assay, dataset="drawn", samples=samples, metrics=METRICS)
+    return str(done.id)
+
+
+def best(assay: Client, evaluation: str, **asked: Any) -> dict[str, str]:
+    made = assay.best_outputs(evaluation, "best", **asked)
+    assert made.kind == "sft"
+    return {one["id"]: one["completion"] for one in assay.records(made.id)}
+
+
+def test_the_best_output_of_each_sample(assay: Client, evaluation: str) -> None:
+    """By token F1: 1 for the same tokens, 2/3 for one of two with the one that is asked for; of
+    equal ones the first that is not blank."""
+    made = assay.best_outputs(evaluation, "best", "token_f1")
+    assert list(assay.records(made.id)) == [
+        {"id": "a", "prompt": "7?", "completion": "да, простое", "metadata": {"lang": "ru"}},
+        {"id": "b", "prompt": "8?", "completion": "no way"},
+        {"id": "c", "prompt": "9?", "completion": "maybe"},
+    ]
+    assert assay.best_outputs(evaluation, "best", "token_f1").version == made.version
+    assert best(assay, evaluation, score="token_f1", at_least=0.9) == {"a": "да, простое"}
+    assert set(best(assay, evaluation, score="token_f1", at_least=0.6)) == {"a", "b"}
+
+
+def test_where_less_is_better_the_least_is_best(assay: Client, evaluation: str) -> None:
+    alone = [
+        {"id": f"{one['id']}{at}", "prompt": one["prompt"], "output": text, "references": ["x"]}
+        for one in SAMPLES
+        for at, text in enumerate(OUTPUTS[one["id"]])
+        if text.strip()
+    ]
+    done = scored(assay, dataset="alone", samples=alone, metrics=METRICS)
+    values = {one.id: one.scores["perplexity"] for one in assay.samples(done.id, limit=100)}
+    want = {}
+    for sample in SAMPLES:
+        own = [name for name in values if name.startswith(sample["id"])]
+        least = min(own, key=lambda name: values[name] or 0.0)
+        want[sample["id"]] = OUTPUTS[sample["id"]][int(least[1:])]
+    assert best(assay, evaluation, score="perplexity") == want
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "param"),
+    [
+        ({"score": "token_f2"}, "unknown_score", "score"),
+        ({"score": "token_f1", "at_least": 2.0}, "no_outputs", "at_least"),
+    ],
+)
+def test_what_cannot_be_chosen_is_told(
+    assay: Client, evaluation: str, asked: dict[str, Any], code: str, param: str
+) -> None:
+    with pytest.raises(AssayError) as error:
+        best(assay, evaluation, **asked)
+    assert (error.value.code, error.value.param) == (code, param)
