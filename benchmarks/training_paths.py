@@ -70,14 +70,8 @@ class Way:
     def options(self, steps: Mapping[str, Any]) -> dict[str, Any]:
         """As a job has them; a step learns from as many samples with two processes as with one."""
         shared = {"batch_size": BATCH // self.processes, "lora": self.lora, "dtype": self.dtype}
-        again = self.again and not self.fsdp
-        return (
-            OPTIONS
-            | OF_METHOD.get(self.method, {})
-            | shared
-            | {"gradient_checkpointing": again}
-            | steps
-        )
+        again = {"gradient_checkpointing": self.again and not self.fsdp}
+        return {**OPTIONS, **OF_METHOD.get(self.method, {}), **shared, **again, **steps}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +177,7 @@ def _here(spec: Spec) -> int:
     if spec.device == "cpu":
         with Allocations() as allocated:
             train(Run(spec))
-        return allocated.peak
+        return int(allocated.peak)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     train(Run(spec))

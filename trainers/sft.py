@@ -117,6 +117,7 @@ def loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | float | None
     from torch.nn.functional import cross_entropy
 
     learned = targets(labels)
+    nll: Tensor
     if "log_probs" in outputs:
         nll = -outputs.log_probs.sum()
     else:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from inference.load import load_network, load_tokenizer
+from inference.protocol import DType
 from trainers.job.declaration import Produces
 from trainers.job.errors import TrainingError
 from trainers.job.options import Lora, Options
@@ -32,7 +33,7 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
         tokenizer.pad_token = tokenizer.eos_token
     with_defaults(tokenizer, options.chat_template_kwargs)
     half = options.adapter is not None and options.dtype == "bfloat16"
-    dtype = "bfloat16" if half else "float32"
+    dtype: DType = "bfloat16" if half else "float32"
     if produces == "language":
         model = load_network(
             transformers.AutoModelForCausalLM, run.spec.model, folders, dtype, "cpu"
