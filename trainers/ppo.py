@@ -280,6 +280,17 @@ def next_kl_coef(coef: float, kl: float, target: float, horizon: int, completion
     return coef * (1 + error * min(completions / horizon, 1))
 
 
+def rollouts(options: PPOOptions, records: int, processes: int) -> int:
+    """Of an epoch: num_generations completions of every prompt."""
+    return math.ceil(records * options.num_generations / (options.rollout_size * processes))
+
+
+def steps(options: PPOOptions, records: int, processes: int) -> int:
+    """Optimiser steps of the whole job."""
+    an_epoch = rollouts(options, records, processes) * options.steps_per_rollout
+    return options.max_steps or math.ceil(options.epochs * an_epoch)
+
+
 def train(options: PPOOptions, run: Run) -> None:
     """Raises InputError for rewards and prompts that cannot be used, TrainingError for the rest."""
     import transformers
@@ -296,16 +307,16 @@ def train(options: PPOOptions, run: Run) -> None:
     rewards = Rewards.of(options, run)
     start, tokenizer = load_start(run, options)
     prompts = encoded(run, options, start, tokenizer)
+    run.prepared(tokenizer, prompts[0][1])
     model = ActorCritic(adapted(start, options), options.adapter, options.temperature)
     writer = Writer(
         prompts, tokenizer, stop_ids(start, tokenizer), options, run.rank, run.spec.processes
     )
-    completions = len(prompts) * options.num_generations  # an epoch's
     OnPolicyTrainer(
         model,
         PPO(options, model, writer, rewards, options.kl_coef),
         steps_per_rollout=options.steps_per_rollout,
-        rollouts_per_epoch=math.ceil(completions / (options.rollout_size * run.spec.processes)),
+        rollouts_per_epoch=rollouts(options, len(prompts), run.spec.processes),
         tokenizer=tokenizer,
         args=transformers.TrainingArguments(**arguments(options, run)),
         callbacks=[Reporting(run, TRAINER, options)],
@@ -322,6 +333,8 @@ TRAINER = Trainer(
     kinds=WITH_PROMPTS,
     produces="language",
     train=train,
+    previews=True,
+    steps=steps,
     shards=False,
     sequences=(("prompt",),),
     objective_series=("reward",),

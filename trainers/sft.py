@@ -77,6 +77,7 @@ def train(options: SftOptions, run: Run) -> None:
         ]
 
     trained, held = examples(run), held_out(run, examples)
+    run.prepared(tokenizer, trained[0]["ids"])
     per_row = sum(sum(row["learned"][1:]) for row in held or ()) / len(held or (0,))
     trainer = AnswerTrainer(
         model=adapted(model, options, "language", tokens),
@@ -128,5 +129,6 @@ TRAINER = Trainer(
     kinds=("sft",),
     produces="language",
     train=train,
+    previews=True,
     validates=True,
 )
