@@ -212,7 +212,7 @@ def test_rewards_are_refused_when_they_cannot_be(service: Live, assay: Client) -
 
 def test_a_dry_run_says_what_would_be_and_creates_nothing(service: Live, assay: Client) -> None:
     before = [one.id for one in assay.training_jobs()]
-    asked = {"method": "sft", "model": "tiny-language", "dataset": "train-sft"}
+    asked: dict[str, Any] = {"method": "sft", "model": "tiny-language", "dataset": "train-sft"}
     options = {"epochs": 2, "batch_size": 4, "max_length": 40, "truncate": True}
     found = assay.preview_training(
         **asked, options=options, validation={"dataset": "train-sft", "eval_steps": 4}
