@@ -180,7 +180,10 @@ class AsyncClient:
                         async for chunk in response.aiter_bytes():
                             for item in source.feed(chunk):
                                 yield item
-                        return
+                        if source.finished:
+                            return
+                        attempts = Attempts(self._retries)
+                        continue
                     await response.aread()
                     outcome: Outcome = reply(response)
             except httpx.RequestError as error:

@@ -175,7 +175,10 @@ class Client:
                         source.opened(str(response.url), response.headers)
                         for chunk in response.iter_bytes():
                             yield from source.feed(chunk)
-                        return
+                        if source.finished:
+                            return
+                        attempts = Attempts(self._retries)
+                        continue
                     response.read()
                     outcome: Outcome = reply(response)
             except httpx.RequestError as error:

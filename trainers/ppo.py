@@ -42,7 +42,6 @@ out: Adam's ε of 1e-5, orthogonal initialisation, whitening by minibatch, early
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -280,17 +279,6 @@ def next_kl_coef(coef: float, kl: float, target: float, horizon: int, completion
     return coef * (1 + error * min(completions / horizon, 1))
 
 
-def rollouts(options: PPOOptions, records: int, processes: int) -> int:
-    """Of an epoch: num_generations completions of every prompt."""
-    return math.ceil(records * options.num_generations / (options.rollout_size * processes))
-
-
-def steps(options: PPOOptions, records: int, processes: int) -> int:
-    """Optimiser steps of the whole job."""
-    an_epoch = rollouts(options, records, processes) * options.steps_per_rollout
-    return options.max_steps or math.ceil(options.epochs * an_epoch)
-
-
 def train(options: PPOOptions, run: Run) -> None:
     """Raises InputError for rewards and prompts that cannot be used, TrainingError for the rest."""
     import transformers
@@ -316,7 +304,7 @@ def train(options: PPOOptions, run: Run) -> None:
         model,
         PPO(options, model, writer, rewards, options.kl_coef),
         steps_per_rollout=options.steps_per_rollout,
-        rollouts_per_epoch=rollouts(options, len(prompts), run.spec.processes),
+        rollouts_per_epoch=options.rollouts(len(prompts), run.spec.processes),
         tokenizer=tokenizer,
         args=transformers.TrainingArguments(**arguments(options, run)),
         callbacks=[Reporting(run, TRAINER, options)],
@@ -334,7 +322,7 @@ TRAINER = Trainer(
     produces="language",
     train=train,
     previews=True,
-    steps=steps,
+    steps=PPOOptions.steps,
     shards=False,
     sequences=(("prompt",),),
     objective_series=("reward",),

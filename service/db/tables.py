@@ -292,3 +292,14 @@ devices = Table(
     Column("scoring_bytes", BigInteger, nullable=False, server_default="0"),  # not for training
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
+
+# GPUs that training jobs hold, until `seen_at` is too long ago (service.devices.leases).
+device_leases = Table(
+    "device_leases",
+    metadata,
+    Column("key", Text, primary_key=True),  # of the device itself, the same in all containers
+    Column("device", Text, nullable=False),  # its name with its host
+    Column("job_id", ForeignKey("training_jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("holder", Text, nullable=False),  # the one run of the job that may renew it
+    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)

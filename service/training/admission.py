@@ -22,6 +22,7 @@ from service.errors import invalid, of_metric, within
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
+    check_ceilings,
     check_prompts,
     check_samples,
     evaluable,
@@ -165,6 +166,7 @@ def _known_rewards(
             raise invalid(error.code, error.message, f"{at}.metric") from None
         except ReportedError as error:
             raise of_metric(error, at) from None
+        check_ceilings(metric, settings, at)
         if metric.set_level:
             message = f"{metric.name} is of a set: no sample has a value that could be a reward"
             raise invalid("no_reward", message, f"{at}.metric")

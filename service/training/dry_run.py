@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,10 +16,12 @@ from inference.names import CHECKPOINT
 from service.datasets import store as datasets
 from service.jobs.context import Context
 from service.models import store as models
+from service.processes import dies_with_parent
 from service.training import previews_store as previews
-from trainers.job.preview import preview
+from trainers.job.preview import FOUND
 from trainers.job.spec import DATA, HELD_OUT, Spec, Validation
 
+PATIENCE = 100.0  # seconds; who asked waits for 120
 MOST_RECORDS = 10_000  # that are read: the first
 
 
@@ -29,17 +33,40 @@ def answer(context: Context, preview_id: str) -> None:
             if request is None:
                 return
             spec = _spec(context, db, request, Path(name))
-        context.advance()
-        found = asdict(preview(spec))
+        found = _found(spec)
     with context.engine.begin() as db:
         previews.answer(db, preview_id, found)
 
 
+def _found(spec: Spec) -> dict[str, Any]:
+    """What a process of its own finds."""
+    command = [sys.executable, "-m", "trainers.job.preview", str(spec.write())]
+    try:
+        subprocess.run(
+            command,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=PATIENCE,
+            preexec_fn=dies_with_parent(signal.SIGKILL),
+        )
+    except subprocess.TimeoutExpired:
+        return _without(f"the records were not read within {PATIENCE:.0f} s")
+    except subprocess.CalledProcessError as error:
+        return _without(f"the process that read the records ended with status {error.returncode}")
+    found: dict[str, Any] = orjson.loads((spec.folder / FOUND).read_bytes())
+    return found
+
+
+def _without(reason: str) -> dict[str, Any]:
+    problem = {"code": "preview_failed", "message": reason, "param": None}
+    return {"told": {}, "example": None, "problem": problem}
+
+
 def failed(context: Context, preview_id: str, reason: str) -> None:
     """Tell the one who waits."""
-    problem = {"code": "preview_failed", "message": reason, "param": None}
     with context.engine.begin() as db:
-        previews.answer(db, preview_id, {"told": {}, "example": None, "problem": problem})
+        previews.answer(db, preview_id, _without(reason))
 
 
 def _spec(context: Context, db: Connection, request: Any, folder: Path) -> Spec:

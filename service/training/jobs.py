@@ -30,6 +30,7 @@ from service.training.checkpoints_store import Checkpoint
 from service.training.endings import crashed, died, finish, give_up, hand_over, stop
 from service.training.held_out import score_start
 from service.training.memory import fits
+from service.training.placement import Lease, TooFewDevices, leased
 from service.training.process import supervise
 from service.training.recovery import (
     OrphanedCheckpoint,
@@ -52,15 +53,20 @@ CRASHES = 3  # of the process, without a checkpoint in between
 def run(context: Context, job: str) -> None:
     """Train until the job is over, paused, or somebody else's. Raises Released where the worker is
     told to end: the task goes back to the queue, and the job keeps all its steps."""
-    with closing(_turns(context, job)) as turn:
-        try:
-            _attempts(context, job, turn)
-        except TakenOverError:
-            log.warning("%s is not ours any more", job)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            give_up(context, job, "disk_full", f"{DISK_FULL} ({error})")
+    try:
+        with (
+            leased(context, job, lambda: _unwanted(context, job)) as lease,
+            closing(_turns(context, lease)) as turn,
+        ):
+            _attempts(context, job, lease, turn)
+    except TakenOverError:
+        log.warning("%s is not ours any more", job)
+    except TooFewDevices as error:
+        give_up(context, job, "unsupported", str(error))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        give_up(context, job, "disk_full", f"{DISK_FULL} ({error})")
 
 
 def run_failed(context: Context, job: str, reason: str) -> None:
@@ -68,11 +74,11 @@ def run_failed(context: Context, job: str, reason: str) -> None:
     give_up(context, job, "gave_up", reason)
 
 
-def _attempts(context: Context, job: str, turn: TrainingTurn) -> None:
+def _attempts(context: Context, job: str, lease: Lease, turn: TrainingTurn) -> None:
     crashes, last_end = 0, None
     while True:
-        _take(context, job, turn)
-        attempt = _begin(context, job, last_end)
+        _take(context, job, lease, turn)
+        attempt = _begin(context, job, last_end, lease)
         if attempt is None:
             return
         ended = supervise(context, attempt, turn)
@@ -93,15 +99,12 @@ def _attempts(context: Context, job: str, turn: TrainingTurn) -> None:
             return
 
 
-def _turns(context: Context, job: str) -> TrainingTurn:
-    with context.engine.connect() as db:
-        row = training.get(db, job)
-    processes = row.processes if row is not None else 1
-    names = policy.lock_paths(context.settings, context.resources.device, processes)
+def _turns(context: Context, lease: Lease) -> TrainingTurn:
+    names = policy.lock_paths(context.settings, context.resources.device, lease.devices)
     return TrainingTurn(names, context.settings.device_turn_seconds)
 
 
-def _take(context: Context, job: str, turn: TrainingTurn) -> None:
+def _take(context: Context, job: str, lease: Lease, turn: TrainingTurn) -> None:
     """Waits for the device, unless something is asked of the job that needs none."""
 
     def idle() -> bool:
@@ -109,22 +112,33 @@ def _take(context: Context, job: str, turn: TrainingTurn) -> None:
             return queue.idle(db, policy.SCORING)
 
     def unwanted() -> bool:
-        context.advance()  # a job that waits for its turn does not stall
-        if context.released():
+        if lease.lost:
             raise Released
-        if context.cancelled():
-            raise TakenOverError
-        with context.engine.connect() as db:
-            row = training.get(db, job)
-        return row is None or row.status not in {"queued", "running"} or row.control is not None
+        return _unwanted(context, job)
 
     turn.take(idle, unwanted)
 
 
-def _begin(context: Context, job: str, last_end: str | None = None) -> Attempt | None:
+def _unwanted(context: Context, job: str) -> bool:
+    """Whether something is asked of the job that needs no device. Raises Released, TakenOverError
+    where it is not this worker's to wait."""
+    context.advance()  # a job that waits for its turn does not stall
+    if context.released():
+        raise Released
+    if context.cancelled():
+        raise TakenOverError
+    with context.engine.connect() as db:
+        row = training.get(db, job)
+    return row is None or row.status not in {"queued", "running"} or row.control is not None
+
+
+def _begin(
+    context: Context, job: str, last_end: str | None = None, lease: Lease | None = None
+) -> Attempt | None:
     """A new attempt, from the last complete checkpoint; None when there is nothing to do.
 
     last_end  how the process before it ended, where that had no last word
+    lease     the devices that it trains on; None: the worker's own. Raises Released without them
     """
     last_attempt, found = _left(context, job)
     with context.engine.begin() as db:
@@ -144,17 +158,21 @@ def _begin(context: Context, job: str, last_end: str | None = None) -> Attempt |
             return None
         if not fits(context, db, row):
             return None
+        if lease is not None and lease.missing:  # what was asked for has been taken back
+            raise Released
         number = row.attempt + 1
         training.start(db, job, number)
         score_start(db, context.settings, row)
         training.forget_series_after(db, job, start)
         data = _write_data(context, db, row.id, row.dataset_id, DATA)
         spec = _spec(context, db, row, number, data, resume)
+        if lease is not None:
+            spec = spec.model_copy(update={"devices": lease.devices})
     kept = {one.path for one in known} | ({resume} if resume is not None else set())
     remove_strays(data.parent, kept)
     spec.folder.mkdir(parents=True, exist_ok=True)
     spec.write()
-    return Attempt(job, number, spec.folder, spec, start)
+    return Attempt(job, number, spec.folder, spec, start, lease=lease)
 
 
 def _left(context: Context, job: str) -> tuple[int, list[OrphanedCheckpoint]]:

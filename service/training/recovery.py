@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from service.training.checkpoints_store import Checkpoint
-from trainers.job.checkpoints import PATTERN, digest_of, is_complete, marker
+from trainers.job.checkpoints import PATTERN, digest_of, marker
 from trainers.job.reports import Reader, by_step
 from trainers.job.spec import EVENTS, SPEC, Spec, attempt_folder
 
@@ -32,9 +32,10 @@ class OrphanedCheckpoint:
 
 
 def last_whole(known: Sequence[Checkpoint]) -> Checkpoint | None:
-    """Of a job's rows, by step, the one to go on from: still there, and complete."""
+    """Of a job's rows, by step, the one to go on from: whole, with the optimiser's state."""
     for one in reversed(known):
-        if not one.deleted and is_complete(one.path):
+        said = marker(one.path) if not one.deleted else None
+        if said is not None and said.resumable:
             return one
     return None
 

@@ -11,9 +11,10 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from service.errors import ApiError, invalid, not_found
+from service.http.answers import STREAMED
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
-from service.http.event_stream import STREAMED, EventOut, Events, answer
+from service.http.event_stream import EventOut, Events, answer
 from service.http.fields import Limit, Page, Text, page
 from service.http.idempotency import Created
 from service.jobs import queue

@@ -43,7 +43,7 @@ class ValidationIn(Schema):
 
 
 class ResourcesIn(Schema):
-    """Where the job runs."""
+    """Where the job runs, and what it keeps."""
 
     processes: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="Above 1: under torchrun, one a GPU; `batch_size` counts for each."
@@ -57,6 +57,16 @@ class ResourcesIn(Schema):
         default=False,
         description="Run the job even where the estimate of its memory says that it does not fit; "
         "the estimate stands in the report all the same.",
+    )
+    keep_last: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Checkpoints whose files stay: so many of the last ones, and the best one; "
+        "null keeps all. `evaluation.keep_last` goes first.",
+    )
+    keep_optimizer_states: bool = Field(
+        default=False,
+        description="Keep the optimiser's state of every checkpoint; false: of the last two, as a "
+        "job goes on from its last one.",
     )
 
 

@@ -20,6 +20,7 @@ from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.checkpoints_store import Checkpoint
 from service.training.recovery import remove
+from service.training.retention import delete_outdated
 from service.training.reward_hacking import Scores, watch, whole
 from service.training.store import TrainingJob
 
@@ -41,11 +42,9 @@ def select(context: Context, job: str) -> None:
             training.change(db, job, best=best)
             events.append(db, job, "best", {"checkpoint": best})
         _stop_early(db, row, known, best)
-        outdated = _outdated(db, row, row.evaluation, known, best)
-        checkpoints.delete(db, [one.id for one in outdated])
+        gone = delete_outdated(db, row, known, best)
         watch(db, context.settings, row, known, scores)
-    # those deleted before as well: their files may have outlived whoever was to remove them
-    remove([one.path for one in [*outdated, *known] if one.deleted or one in outdated])
+    remove(gone)
 
 
 def _tell_failures(db: Connection, row: TrainingJob, known: Sequence[Checkpoint]) -> None:
@@ -112,22 +111,3 @@ def _stop_early(
         training.add_to_report(db, row.id, {"early_stop": found})
         events.append(db, row.id, "early_stop", found)
         training.ask(db, row.id, "stop")
-
-
-def _outdated(
-    db: Connection,
-    row: TrainingJob,
-    asked: Mapping[str, Any],
-    known: Sequence[Checkpoint],
-    best: str | None,
-) -> list[Checkpoint]:
-    """All but the last n, the best, and those that something unfinished names: the evaluation of
-    its own, another one, another job."""
-    keep_last = asked.get("keep_last")
-    if keep_last is None:
-        return []
-    there = [one for one in known if not one.deleted]
-    kept = {one.id for one in there[-keep_last:]} | {best, row.best}
-    spare = [one for one in there if one.id not in kept]
-    needed = checkpoints.needed(db, [one.id for one in spare]) if spare else set()
-    return [one for one in spare if one.id not in needed]

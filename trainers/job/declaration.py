@@ -13,7 +13,7 @@ from trainers.job.options import Options
 if TYPE_CHECKING:
     from trainers.job.run import Run
 
-Kind = Literal["sft", "preference", "prompts", "eval", "code"]
+Kind = Literal["sft", "preference", "labelled", "prompts", "eval", "code"]
 Produces = Literal["language", "classifier"]
 
 WITH_PROMPTS: tuple[Kind, ...] = ("prompts", "eval", "code")

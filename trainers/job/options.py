@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+RENDERED = ("messages", "tools", "documents", "add_generation_prompt")  # given with every rendering
+
+
+def _free(name: str) -> str:
+    if name in RENDERED or not name.isidentifier():
+        raise ValueError(f"{name!r} is no variable that can be set")
+    return name
+
+
+Variable = Annotated[str, AfterValidator(_free)]  # of a chat template
 
 
 class Lora(BaseModel):
@@ -73,10 +85,20 @@ class Options(BaseModel):
         description="Put prompts through the model's chat template, as the user's turn; "
         "null: where there is a template.",
     )
+    chat_template_kwargs: Mapping[Variable, bool | int | float | str | None] = Field(
+        default_factory=dict,
+        description='Values of the chat template\'s own variables, as {"enable_thinking": false}; '
+        "checkpoints keep them in their template.",
+    )
     dtype: Literal["float32", "bfloat16"] = Field(
         default="float32",
         description="Of the computation, by autocast. Trained weights are float32; those that LoRA "
         "freezes are of this type.",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Keep a layer's input only, and compute the layer again in the backward pass: "
+        "less memory, about a third more time.",
     )
     lora: bool | Lora = Field(
         default=False, description="Train adapters only; false: all weights are trained."
@@ -141,3 +163,17 @@ class RewardedOptions(Options):
     def rollout_size(self) -> int:
         """Completions that a process draws with the same weights."""
         return self.batch_size * self.gradient_accumulation_steps
+
+    @property
+    def steps_per_rollout(self) -> int:
+        """Optimiser steps over the same completions."""
+        return 1
+
+    def rollouts(self, records: int, processes: int) -> int:
+        """Of an epoch, which is `num_generations` completions of every prompt."""
+        return math.ceil(records * self.num_generations / (self.rollout_size * processes))
+
+    def steps(self, records: int, processes: int) -> int:
+        """Optimiser steps of the whole job."""
+        an_epoch = self.rollouts(records, processes) * self.steps_per_rollout
+        return self.max_steps or math.ceil(self.epochs * an_epoch)

@@ -1,19 +1,26 @@
 """What a job would be: its records read as training would read them, and nothing trained.
 
 The method's own code runs up to where it would begin: with the model's configuration, without its
-weights.
+weights. It has a process of its own, since templates may loop and records are rendered by forks:
+`python -m trainers.job.preview FOLDER/spec.json`.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from inference.errors import ReportedError
-from trainers.job.errors import TrainingError
+import orjson
+
+from trainers.job.process import die_with_parent, end, environment, explained
 from trainers.job.reports import Report
 from trainers.job.run import Run
 from trainers.job.spec import Spec
+
+FOUND = "preview.json"
 
 
 class PreparedError(Exception):
@@ -55,10 +62,7 @@ class Previewed:
 
 
 def preview(spec: Spec) -> Previewed:
-    """Reads the records of an attempt; its folder must exist, and is written to.
-
-    Raises whatever a library raises; what the user can mend is the answer's `problem`.
-    """
+    """Reads the records of an attempt; its folder must exist, and is written to."""
     import trainers
 
     trainer = trainers.find(spec.method)
@@ -67,7 +71,21 @@ def preview(spec: Spec) -> Previewed:
         trainer.train(trainers.parse(trainer, spec.options), run)
     except PreparedError as ready:
         found.example = ready.example
-    except (TrainingError, ReportedError) as error:
-        found.problem = {"code": error.code, "message": error.message, "param": error.field}
+    except Exception as error:  # noqa: BLE001 (whatever it is, training would fail by it)
+        why = explained(error)
+        found.problem = {"code": why.code, "message": why.message, "param": why.field}
     found.told = {report.name: report.data for report in run.reports if report.type == "event"}
     return found
+
+
+def main(path: Path) -> None:
+    """Reads the records as the specification at `path` says; writes FOUND beside it."""
+    spec = Spec.read(path)
+    die_with_parent()
+    os.environ.update(environment(spec))
+    (spec.folder / FOUND).write_bytes(orjson.dumps(preview(spec)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
+    end(0)

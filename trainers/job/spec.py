@@ -58,6 +58,7 @@ class Spec(BaseModel):
     folder: Path  # the attempt's
     resume: Path | None = None  # a complete checkpoint of this job, of an earlier attempt
     device: str = "cpu"  # "cpu", "cuda:0"; under torchrun each rank has its own
+    devices: tuple[str, ...] = ()  # the GPUs that are the job's; none: not said
     processes: int = 1
     fsdp: Fsdp | None = None  # None: each process holds all weights
     model_roots: tuple[Path, ...] = ()

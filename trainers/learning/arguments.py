@@ -42,6 +42,8 @@ def arguments(options: Options, run: Run) -> dict[str, Any]:
         "max_grad_norm": options.max_grad_norm,
         "seed": options.seed,
         "data_seed": options.seed,
+        "activation_checkpointing": options.gradient_checkpointing,
+        "activation_checkpointing_kwargs": {"use_reentrant": False},
         "bf16": options.dtype == "bfloat16",
         "fp16": False,
         "use_cpu": on_cpu,
