@@ -124,6 +124,7 @@ class Client:
     compare = _answer(endpoints.scoring.compare)
 
     train = _answer(endpoints.training.train)
+    preview_training = _answer(endpoints.training.preview_training)
     training_job = _answer(endpoints.training.training_job)
     training_jobs = _items(endpoints.training.training_jobs)
     wait_training_job = _answer(endpoints.training.wait_training_job)

@@ -42,6 +42,19 @@ class TrainingJob(Answer):
         return self.status in FINAL
 
 
+class TrainingPreview(Answer):
+    """What a training job would be; `lengths` are in tokens, `cut` is the share of rows cut."""
+
+    records: int
+    total_steps: int
+    memory: Json | None = None
+    lengths: Json | None = None
+    validation_lengths: Json | None = None
+    cut: float | None = None
+    example: str | None = None
+    problem: Problem | None = None
+
+
 class TrainingMetrics(Answer):
     """What a training logged: (step, value) pairs by name."""
 

@@ -106,6 +106,7 @@ def build(options: DPOOptions, run: Run) -> Any:
     model, tokenizer = load_start(run, options)
     pairs = tokenized(model, tokenizer, options, run)
     held = held_out(run, lambda run: tokenized(model, tokenizer, options, run))
+    run.prepared(tokenizer, pairs[0]["prompt_ids"] + pairs[0]["chosen_ids"])
     lora = lora_config(model, options)
     return PairTrainer(
         model=model,
@@ -179,6 +180,7 @@ TRAINER = Trainer(
     kinds=("preference",),
     produces="language",
     train=train,
+    previews=True,
     validates=True,
     sequences=PAIRS,
     objective_series=("margin",),

@@ -155,6 +155,7 @@ def build(options: GRPOOptions, run: Run) -> Any:
     rewards = Rewards.of(options, run)
     model, tokenizer = load_start(run, options)
     prompts = encoded(run, options, model, tokenizer)
+    run.prepared(tokenizer, prompts[0][1])
     lora = lora_config(model, options)
     held = reference(options) and lora is None
     steps, count = extent(options, len(prompts), run.spec.processes)
@@ -218,6 +219,8 @@ TRAINER = Trainer(
     kinds=WITH_PROMPTS,
     produces="language",
     train=train,
+    previews=True,
+    steps=lambda options, records, processes: extent(options, records, processes)[0],
     sequences=(("prompt",),),
     objective_series=("reward",),
     footprint=Footprint(

@@ -132,6 +132,7 @@ def tokenized(
         return completion_row(record, f"records[{at}]", tokenizer, chat)
 
     rows = fitting(mapped(read, run.records), run, options, context_length(model, tokenizer))
+    run.prepared(tokenizer, rows[0].ids)
     order = np.random.default_rng(options.seed).permutation(len(rows)).tolist()
     starts = [row.answer.index(True) for row in rows]
     others = partners([rows[at].ids[: starts[at]] for at in order])
@@ -173,6 +174,7 @@ TRAINER = Trainer(
     kinds=("labelled",),
     produces="language",
     train=train,
+    previews=True,
     sequences=(("prompt", "completion"),),
     objective_series=("margin",),
     footprint=Footprint(reference=a_reference),

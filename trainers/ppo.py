@@ -42,7 +42,6 @@ out: Adam's ε of 1e-5, orthogonal initialisation, whitening by minibatch, early
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -296,16 +295,16 @@ def train(options: PPOOptions, run: Run) -> None:
     rewards = Rewards.of(options, run)
     start, tokenizer = load_start(run, options)
     prompts = encoded(run, options, start, tokenizer)
+    run.prepared(tokenizer, prompts[0][1])
     model = ActorCritic(adapted(start, options), options.adapter, options.temperature)
     writer = Writer(
         prompts, tokenizer, stop_ids(start, tokenizer), options, run.rank, run.spec.processes
     )
-    completions = len(prompts) * options.num_generations  # an epoch's
     OnPolicyTrainer(
         model,
         PPO(options, model, writer, rewards, options.kl_coef),
         steps_per_rollout=options.steps_per_rollout,
-        rollouts_per_epoch=math.ceil(completions / (options.rollout_size * run.spec.processes)),
+        rollouts_per_epoch=options.rollouts(len(prompts), run.spec.processes),
         tokenizer=tokenizer,
         args=transformers.TrainingArguments(**arguments(options, run)),
         callbacks=[Reporting(run, TRAINER, options)],
@@ -322,6 +321,8 @@ TRAINER = Trainer(
     kinds=WITH_PROMPTS,
     produces="language",
     train=train,
+    previews=True,
+    steps=PPOOptions.steps,
     shards=False,
     resizes=False,
     sequences=(("prompt",),),

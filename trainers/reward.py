@@ -54,6 +54,8 @@ def train(options: RewardOptions, run: Run) -> None:
     model, tokenizer = load_start(run, options, "classifier")
     config = {"num_labels": 1, "pad_token_id": model.config.pad_token_id}
     pairs = tokenized(model, tokenizer, options, run)
+    held = held_out(run, lambda run: tokenized(model, tokenizer, options, run))
+    run.prepared(tokenizer, pairs[0][0])
     trainer = pair_trainer(options)(
         model=adapted(model, options, "classifier"),
         args=configured(
@@ -63,7 +65,7 @@ def train(options: RewardOptions, run: Run) -> None:
             include_num_input_tokens_seen="non_padding",
         ),
         train_dataset=pairs,
-        eval_dataset=held_out(run, lambda run: tokenized(model, tokenizer, options, run)),
+        eval_dataset=held,
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
         processing_class=tokenizer,
         callbacks=[Reporting(run, TRAINER, options, config=config)],
@@ -174,6 +176,7 @@ TRAINER = Trainer(
     kinds=("preference",),
     produces="classifier",
     train=train,
+    previews=True,
     validates=True,
     sequences=PAIRS,
     objective_series=("margin",),

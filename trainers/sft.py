@@ -86,6 +86,7 @@ def train(options: SftOptions, run: Run) -> None:
         ]
 
     trained, held = examples(run), held_out(run, examples)
+    run.prepared(tokenizer, trained[0]["ids"])
     per_row = sum(sum(row["learned"][1:]) for row in held or ()) / len(held or (0,))
     model = adapted(model, options, "language", tokens)
     longest = max(len(row["ids"]) for row in trained)
@@ -156,5 +157,6 @@ TRAINER = Trainer(
     produces="language",
     train=train,
     footprint=footprint.Footprint(head=footprint.whole_if_few),
+    previews=True,
     validates=True,
 )

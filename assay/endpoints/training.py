@@ -17,9 +17,11 @@ from assay.training_models import (
     TrainingJob,
     TrainingLogs,
     TrainingMetrics,
+    TrainingPreview,
 )
 
 ROOT = "/v1/training_jobs"
+PREVIEWED = 150.0  # seconds within which a worker reads the records, or the service gives up
 MERGED = 300.0  # seconds within which a worker merges an adapter, or the service says that none has
 
 
@@ -49,6 +51,37 @@ def train(
         metadata: values by key, to find jobs by.
         idempotency_key: the same key and request again is the same job.
     """
+    body = _job(method, model, dataset, options, evaluation, validation, resources)
+    more = {"name": name, "metadata": metadata}
+    body |= {key: value for key, value in more.items() if value is not None}
+    return ask(create(ROOT, body, idempotency_key), TrainingJob)
+
+
+def preview_training(
+    *,
+    method: str,
+    model: str,
+    dataset: str,
+    options: Mapping[str, object] | None = None,
+    evaluation: Mapping[str, object] | None = None,
+    validation: Mapping[str, object] | None = None,
+    resources: Mapping[str, object] | None = None,
+) -> Script[TrainingPreview]:
+    """What a training job would be, given what `train` takes; nothing is created."""
+    body = _job(method, model, dataset, options, evaluation, validation, resources)
+    request = post(f"{ROOT}?dry_run=true", body=body, patience=PREVIEWED)
+    return ask(request, TrainingPreview)
+
+
+def _job(
+    method: str,
+    model: str,
+    dataset: str,
+    options: Mapping[str, object] | None,
+    evaluation: Mapping[str, object] | None,
+    validation: Mapping[str, object] | None,
+    resources: Mapping[str, object] | None,
+) -> dict[str, object]:
     fields = {
         "method": method,
         "model": model,
@@ -57,11 +90,8 @@ def train(
         "evaluation": evaluation,
         "validation": validation,
         "resources": resources,
-        "name": name,
-        "metadata": metadata,
     }
-    body = {name: value for name, value in fields.items() if value is not None}
-    return ask(create(ROOT, body, idempotency_key), TrainingJob)
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def training_job(job: str) -> Script[TrainingJob]:

@@ -33,6 +33,8 @@ HANDLERS: Mapping[str, str] = {
     "evaluate.close.failed": "service.evaluations.jobs:close_failed",
     "train.run": "service.training.jobs:run",
     "train.run.failed": "service.training.jobs:run_failed",
+    "train.preview": "service.training.dry_run:answer",
+    "train.preview.failed": "service.training.dry_run:failed",
     "train.judge": "service.training.selection:select",  # as deferred by earlier versions
     "train.select": "service.training.selection:select",
     "checkpoint.merge": "service.training.merge_lora:merge",
@@ -60,6 +62,7 @@ HOUSEKEEPING = (
     "service.jobs.queue:forget_old",
     "service.evaluations.cache:forget_old",
     "service.scoring.store:forget_old",
+    "service.training.previews_store:forget_old",
     "service.http.idempotency:forget_old",
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -39,8 +40,33 @@ from trainers.job.fsdp import refusal as unshardable
 from trainers.job.options import Options, RewardedOptions
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A job that may be stored: `values` of its row, and what else is known of it."""
+
+    trainer: AnyTrainer
+    options: Options
+    dataset: Dataset
+    memory: Mapping[str, Any] | None
+    values: Mapping[str, Any]
+
+
 def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
     """Check everything, store everything, defer the job; returns its id."""
+    checked = check(db, body, settings)
+    id = training.create(db, **checked.values, name=body.name, metadata=body.metadata)
+    if checked.memory is not None:
+        training.change(db, id, report={"memory": dict(checked.memory)})
+    for held_out, name in (("evaluation", "overlap"), ("validation", "validation_overlap")):
+        if checked.values[held_out] is not None:
+            dataset_id = checked.values[held_out]["dataset_id"]
+            _tell_overlap(db, id, checked.dataset, dataset_id, name)
+    queue.defer(db, "train.run", queue="train", job=id)
+    return id
+
+
+def check(db: Connection, body: TrainingIn, settings: Settings) -> Checked:
+    """The job, if it could be admitted. Raises 422 for what can be known to be wrong."""
     try:
         trainer = trainers.find(body.method)
         options = trainers.parse(trainer, body.options)
@@ -58,29 +84,17 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
     _of_kind(trainer, dataset, "dataset")
     _known_rewards(db, settings, trainer, options, dataset.id)
     need = _admitted(db, settings, trainer, options, body, dataset.id)
-    held_out = _held_out(db, body.evaluation, settings)
-    validation = _validation(db, trainer, body.validation)
-    id = training.create(
-        db,
-        method=trainer.name,
-        model=body.model,
-        models=_models(settings, body, options),
-        dataset_id=dataset.id,
-        options=options.model_dump(mode="json"),
-        evaluation=held_out,
-        validation=validation,
-        resources=body.resources.model_dump(mode="json"),
-        name=body.name,
-        metadata=body.metadata,
-    )
-    if need is not None:
-        training.change(db, id, report={"memory": dict(need)})
-    if held_out is not None:
-        _tell_overlap(db, id, dataset, held_out["dataset_id"], "overlap")
-    if validation is not None:
-        _tell_overlap(db, id, dataset, validation["dataset_id"], "validation_overlap")
-    queue.defer(db, "train.run", queue="train", job=id)
-    return id
+    values = {
+        "method": trainer.name,
+        "model": body.model,
+        "models": _models(settings, body, options),
+        "dataset_id": dataset.id,
+        "options": options.model_dump(mode="json"),
+        "evaluation": _held_out(db, body.evaluation, settings),
+        "validation": _validation(db, trainer, body.validation),
+        "resources": body.resources.model_dump(mode="json"),
+    }
+    return Checked(trainer, options, dataset, need, values)
 
 
 def _models(settings: Settings, body: TrainingIn, options: Options) -> list[str]:

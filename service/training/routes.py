@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query, Response
+from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
 from service.errors import ApiError, invalid, not_found
@@ -20,6 +21,7 @@ from service.jobs import queue
 from service.training import store as training
 from service.training.admission import admit
 from service.training.output import log_file, tail
+from service.training.previews import preview
 from service.training.resizing import resize
 from service.training.schemas import (
     CheckpointOut,
@@ -28,6 +30,7 @@ from service.training.schemas import (
     TrainingIn,
     TrainingLogsOut,
     TrainingOut,
+    TrainingPreviewOut,
 )
 from service.training.store import TrainingJob
 from service.training.views import curve, view
@@ -42,21 +45,31 @@ Filter = Annotated[Text | None, Query()]
 AS_IT_WAS = ResumeIn()
 
 
-@router.post("", status_code=202, summary="Train a model")
-def create_training_job(
+@router.post(
+    "",
+    status_code=202,
+    response_model=TrainingOut,
+    responses={200: {"model": TrainingPreviewOut, "description": "With dry_run"}},
+    summary="Train a model",
+)
+async def create_training_job(
     body: TrainingIn,
-    db: Transaction,
+    gate: CurrentGate,
     settings: CurrentSettings,
     response: Response,
     key: Idempotent,
-) -> TrainingOut:
+    dry_run: Annotated[bool, Query(description="say what it would be, and create nothing")] = False,
+) -> Any:
     """Everything that can be known to be wrong is refused now; the rest fails the job with the
     step and the last good checkpoint."""
+    if dry_run:
+        found = await preview(gate, settings, body)
+        return JSONResponse(found.model_dump(mode="json"))
 
     def create(db: Connection) -> Created[TrainingOut]:
         return Created(view(_existing(db, admit(db, body, settings))), 202)
 
-    created = key.once(db, TrainingOut, create).content
+    created = (await gate.run(lambda db: key.once(db, TrainingOut, create))).content
     response.headers["Location"] = f"/v1/training_jobs/{created.id}"
     return created
 

@@ -151,6 +151,21 @@ class TrainingOut(BaseModel):
     finished_at: datetime | None
 
 
+class TrainingPreviewOut(BaseModel):
+    """What a job would be; nothing of it is stored."""
+
+    object: str = "training_preview"
+    records: int
+    total_steps: int
+    memory: dict[str, Any] | None  # an estimate; null where the model's files are not here
+    # of the first 10,000 records, in tokens: min, median, p95, max, limit, and how many are over
+    lengths: dict[str, Any] | None = None
+    validation_lengths: dict[str, Any] | None = None
+    cut: float | None = None  # share of the rows that lose tokens
+    example: str | None = None  # the first record as the model would read it
+    problem: dict[str, str | None] | None = None  # why training would not begin
+
+
 class CurvePoint(BaseModel):
     """One score of a checkpoint, and its paired test against the starting model."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -21,6 +22,13 @@ PAIRS = (("prompt", "chosen"), ("prompt", "rejected"))  # sequences of a record 
 O = TypeVar("O", bound=Options)  # noqa: E741 (options)
 
 
+def passes(options: Options, records: int, processes: int) -> int:
+    """Optimiser steps of `epochs` passes over the records, the last batch of one smaller."""
+    batches = math.ceil(records / (options.batch_size * processes))
+    a_pass = max(math.ceil(batches / options.gradient_accumulation_steps), 1)
+    return options.max_steps or math.ceil(options.epochs * a_pass)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trainer(Generic[O]):
     """A method, declared.
@@ -31,6 +39,8 @@ class Trainer(Generic[O]):
     produces          a language model, or a classifier: how a checkpoint is loaded
     train             runs to the end, or until `run.stopping`; reports through `run` and nothing
                       else
+    previews          whether `train` calls `run.prepared`, and makes models by `load_start` alone
+    steps             optimiser steps of (options, records, processes)
     validates         whether it has a loss of held-out rows
     shards            whether several processes may share the weights out among them (FSDP)
     resizes           whether a run can go on with another number of processes
@@ -49,6 +59,8 @@ class Trainer(Generic[O]):
     kinds: tuple[Kind, ...]
     produces: Produces
     train: Callable[[O, Run], None]
+    previews: bool = False
+    steps: Callable[[O, int, int], int] = passes
     validates: bool = False
     shards: bool = True
     resizes: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -169,3 +170,17 @@ class RewardedOptions(Options):
     def rollout_size(self) -> int:
         """Completions that a process draws with the same weights."""
         return self.batch_size * self.gradient_accumulation_steps
+
+    @property
+    def steps_per_rollout(self) -> int:
+        """Optimiser steps over the same completions."""
+        return 1
+
+    def rollouts(self, records: int, processes: int) -> int:
+        """Of an epoch, which is `num_generations` completions of every prompt."""
+        return math.ceil(records * self.num_generations / (self.rollout_size * processes))
+
+    def steps(self, records: int, processes: int) -> int:
+        """Optimiser steps of the whole job."""
+        an_epoch = self.rollouts(records, processes) * self.steps_per_rollout
+        return self.max_steps or math.ceil(self.epochs * an_epoch)

@@ -19,10 +19,13 @@ from trainers.job.spec import CONTROL, EVENTS, Spec
 class Run:
     """One attempt, from inside its process. Only rank 0 reports; any rank may fail.
 
+    dry              whether nothing will be trained: models are made without weights
     step             optimiser steps done so far, those before a resumption included
     stopped_by       "cancel", "pause", "release" or "stop", once training stops for it
     last_checkpoint  the last complete one, of this attempt or the one it resumed from
     """
+
+    dry = False
 
     def __init__(self, spec: Spec, rank: int = 0) -> None:
         self.spec = spec
@@ -78,6 +81,10 @@ class Run:
         except FileNotFoundError:
             return None
 
+    def prepared(self, tokenizer: Any, ids: list[int]) -> None:
+        """All records are read, the first as `ids`: what is checked is checked. Call it before
+        anything needs the model's weights."""
+
     def series(self, step: int, values: Mapping[str, float]) -> None:
         """Values of this step; what is not finite is sent as None."""
         self._send(Report(type="series", step=step, data=dict(values)))
@@ -117,6 +124,7 @@ class HeldOut(Run):
 
     def __init__(self, run: Run) -> None:
         super().__init__(run.spec, run.rank)
+        self._run = run
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
@@ -125,7 +133,7 @@ class HeldOut(Run):
 
     def event(self, name: str, step: int = 0, **data: Any) -> None:
         """As `validation_` and the name."""
-        super().event(f"validation_{name}", step, **data)
+        self._run.event(f"validation_{name}", step, **data)
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ checkpoint that is an adapter is merged into its base first, so that the new ada
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from inference.load import load_network, load_tokenizer
+from inference.load import load_config, load_network, load_tokenizer
 from inference.protocol import DType
 from trainers.job.declaration import Produces
 from trainers.job.errors import TrainingError
@@ -32,6 +33,8 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     with_defaults(tokenizer, options.chat_template_kwargs)
+    if run.dry:
+        return _skeleton(folders, produces, tokenizer).train(), tokenizer
     half = options.adapter is not None and options.dtype == "bfloat16"
     dtype: DType = "bfloat16" if half else "float32"
     if produces == "language":
@@ -51,6 +54,20 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
         )
     model.__dict__["name_or_path"] = run.spec.model  # what peft writes down
     return model.train(), tokenizer
+
+
+def _skeleton(folders: Sequence[Path], produces: Produces, tokenizer: Any) -> Any:
+    """The model without its weights, whatever its size."""
+    import torch
+    import transformers
+
+    config = load_config(folders)
+    kind: Any = transformers.AutoModelForCausalLM
+    if produces == "classifier":
+        kind = transformers.AutoModelForSequenceClassification
+        config.num_labels, config.pad_token_id = 1, tokenizer.pad_token_id
+    with torch.device("meta"):
+        return kind.from_config(config, trust_remote_code=False)
 
 
 def adapted(

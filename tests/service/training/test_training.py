@@ -192,6 +192,24 @@ def test_rewards_are_refused_when_they_cannot_be(live: Live, assay: Client) -> N
         assert answer.json()["error"]["param"] == param
 
 
+def test_a_dry_run_says_what_would_be_and_creates_nothing(live: Live, assay: Client) -> None:
+    before = [one.id for one in assay.training_jobs()]
+    asked: dict[str, Any] = {"method": "sft", "model": "tiny-language", "dataset": "train-sft"}
+    options = {"epochs": 2, "batch_size": 4, "max_length": 40, "truncate": True}
+    found = assay.preview_training(
+        **asked, options=options, validation={"dataset": "train-sft", "eval_steps": 4}
+    )
+    assert (found.records, found.total_steps, found.problem) == (32, 16, None)
+    assert found.lengths is not None
+    assert found.cut == found.lengths["over"] / 32 > 0
+    assert found.validation_lengths == found.lengths
+    assert "<|start|>assistant\nHello" in (found.example or "")
+    body = job_body("sft", dataset="nothing")
+    answer = httpx.post(f"{live.base}/v1/training_jobs?dry_run=true", json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "dataset")
+    assert [one.id for one in assay.training_jobs()] == before
+
+
 def test_a_method_without_a_loss_of_rows_takes_no_validation(live: Live, assay: Client) -> None:
     body = job_body("grpo", validation={"dataset": "train-prompts"})
     error = httpx.post(f"{live.base}/v1/training_jobs", json=body).json()["error"]

@@ -1,0 +1,102 @@
+"""train.preview: what a job would be, found by the method's own reading of the records."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from inference.names import CHECKPOINT
+from service.datasets import store as datasets
+from service.jobs.context import Context
+from service.models import store as models
+from service.processes import dies_with_parent
+from service.training import previews_store as previews
+from trainers.job.preview import FOUND
+from trainers.job.spec import DATA, HELD_OUT, Spec, Validation
+
+PATIENCE = 100.0  # seconds; who asked waits for 120
+MOST_RECORDS = 10_000  # that are read: the first
+
+
+def answer(context: Context, preview_id: str) -> None:
+    """Read the records of the job that is asked about, and say what was found."""
+    with TemporaryDirectory(prefix="assay-preview-") as name:
+        with context.engine.connect() as db:
+            request = previews.get(db, preview_id)
+            if request is None:
+                return
+            spec = _spec(context, db, request, Path(name))
+        found = _found(spec)
+    with context.engine.begin() as db:
+        previews.answer(db, preview_id, found)
+
+
+def _found(spec: Spec) -> dict[str, Any]:
+    """What a process of its own finds."""
+    command = [sys.executable, "-m", "trainers.job.preview", str(spec.write())]
+    try:
+        subprocess.run(
+            command,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=PATIENCE,
+            preexec_fn=dies_with_parent(signal.SIGKILL),
+        )
+    except subprocess.TimeoutExpired:
+        return _without(f"the records were not read within {PATIENCE:.0f} s")
+    except subprocess.CalledProcessError as error:
+        return _without(f"the process that read the records ended with status {error.returncode}")
+    found: dict[str, Any] = orjson.loads((spec.folder / FOUND).read_bytes())
+    return found
+
+
+def _without(reason: str) -> dict[str, Any]:
+    problem = {"code": "preview_failed", "message": reason, "param": None}
+    return {"told": {}, "example": None, "problem": problem}
+
+
+def failed(context: Context, preview_id: str, reason: str) -> None:
+    """Tell the one who waits."""
+    with context.engine.begin() as db:
+        previews.answer(db, preview_id, _without(reason))
+
+
+def _spec(context: Context, db: Connection, request: Any, folder: Path) -> Spec:
+    settings = context.settings
+    validation = None
+    if request["validation"] is not None:
+        held = _write(db, request["validation"]["dataset_id"], folder / HELD_OUT)
+        validation = Validation(data=held)
+    named = [one for one in request["models"] if one.startswith(CHECKPOINT)]
+    folders = {one: models.checkpoint_folder(db, one) for one in named}
+    return Spec(
+        job="preview",
+        attempt=1,
+        method=request["method"],
+        options=request["options"],
+        model=request["model"],
+        dataset="",
+        data=_write(db, request["dataset_id"], folder / DATA),
+        validation=validation,
+        folder=folder,
+        device="cpu",
+        model_roots=settings.model_roots,
+        metric_roots=settings.metric_roots,
+        cache_dir=settings.data_dir / "models",
+        checkpoints={name: at for name, at in folders.items() if at is not None},
+        offline=not settings.hub_allowed,
+    )
+
+
+def _write(db: Connection, dataset: str, path: Path) -> Path:
+    records = datasets.read_records(db, dataset, 0, MOST_RECORDS)
+    path.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
+    return path

@@ -1,0 +1,71 @@
+"""POST /v1/training_jobs?dry_run=true: what a job would be, without the job."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from sqlalchemy import Connection
+
+from service.errors import ApiError
+from service.http.gate import Gate
+from service.http.waiting import until
+from service.jobs import queue
+from service.settings import Settings
+from service.training import previews_store as previews
+from service.training.admission import check
+from service.training.schemas import TrainingIn, TrainingPreviewOut
+
+WAIT = 120.0  # seconds
+
+
+async def preview(gate: Gate, settings: Settings, body: TrainingIn) -> TrainingPreviewOut:
+    """Checked as a job is; a worker reads the records. Raises 422 for what would be refused, and
+    503 where no worker answers."""
+    shown, request = await gate.run(lambda db: _begin(db, settings, body))
+    if request is None:
+        return shown
+    found: dict[str, Any] = {}
+
+    def look(db: Connection) -> bool:
+        response = previews.collect(db, request)
+        found.update(response or {})
+        return response is not None
+
+    try:
+        done = await until(gate, request, look, WAIT)
+    except asyncio.CancelledError:  # the client went away
+        await asyncio.shield(gate.run(lambda db: previews.abandon(db, request)))
+        raise
+    if not done:
+        await gate.run(lambda db: previews.abandon(db, request))
+        message = f"no worker answered within {WAIT:.0f} s; see /readyz for the queue"
+        raise ApiError(503, "timed_out", message)
+    lengths = found["told"].get("lengths")
+    return shown.model_copy(
+        update={
+            "lengths": lengths,
+            "validation_lengths": found["told"].get("validation_lengths"),
+            "cut": lengths["truncated"] / lengths["rows"] if lengths else None,
+            "example": found["example"],
+            "problem": found["problem"],
+        }
+    )
+
+
+def _begin(
+    db: Connection, settings: Settings, body: TrainingIn
+) -> tuple[TrainingPreviewOut, str | None]:
+    """What is known at once, and the request for the rest; None where the method has none."""
+    checked = check(db, body, settings)
+    size, processes = checked.dataset.size, body.resources.processes
+    shown = TrainingPreviewOut(
+        records=size,
+        total_steps=checked.trainer.steps(checked.options, size, processes),
+        memory=dict(checked.memory) if checked.memory is not None else None,
+    )
+    if not checked.trainer.previews:
+        return shown, None
+    request = previews.add(db, checked.values)
+    queue.defer(db, "train.preview", queue="now", preview_id=request)
+    return shown, request
