@@ -123,11 +123,12 @@ def _bodies(document: dict[str, Any], done: list[str]) -> dict[str, list[dict[st
             "trials": 100,
         },
     ]
+    found["BestIn"] = [{"name": "best-of-two", "score": "chrf"}]
     found["TrainingIn"] += [
         {
             "method": method,
             "model": "builtin/smollm2-135m-instruct",
-            "dataset": "pairs" if method in {"dpo", "reward"} else "votes",
+            "dataset": "pairs" if method in {"dpo", "reward", "kto"} else "votes",
             "options": {"rewards": [{"metric": "chrf"}]} if method in {"ppo", "grpo"} else {},
         }
         for method in trainers.catalogue()
