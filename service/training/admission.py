@@ -14,8 +14,6 @@ from metrics import find
 from metrics.core.errors import UnknownMetric
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
-from service.datasets.store import Dataset
-from service.db import events
 from service.devices import store as devices
 from service.errors import invalid, of_metric, within
 from service.evaluations.checks import (
@@ -29,9 +27,8 @@ from service.evaluations.plans import MetricRequest, models_of
 from service.jobs import queue
 from service.models import store as models
 from service.settings import Settings
-from service.training import memory
+from service.training import doubts, memory
 from service.training import store as training
-from service.training.overlap import overlap
 from service.training.schemas import HeldOutIn, TrainingIn
 from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import refusal as unshardable
@@ -69,8 +66,8 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
     )
     if need is not None:
         training.change(db, id, report={"memory": dict(need)})
-    if held_out is not None:
-        _tell_overlap(db, id, dataset, datasets.require(db, held_out["dataset_id"]))
+    scored_on = datasets.require(db, held_out["dataset_id"]) if held_out is not None else None
+    doubts.look(db, id, dataset, scored_on)
     queue.defer(db, "train.run", queue="train", job=id)
     return id
 
@@ -104,14 +101,6 @@ def _admitted(
     if refused is not None and not body.resources.ignore_memory_estimate:
         raise invalid("does_not_fit", refused, "resources")
     return memory.report(need, processes, *holds)
-
-
-def _tell_overlap(db: Connection, job: str, trained: Dataset, held_out: Dataset) -> None:
-    """Held-out samples that are trained on go into the report; if there are any, an event, too."""
-    found = overlap(db, trained, held_out)
-    training.add_to_report(db, job, {"overlap": found})
-    if found["shared"]:
-        events.append(db, job, "overlap", found)
 
 
 def _known_rewards(

@@ -108,6 +108,11 @@ class Reward(BaseModel):
     weight: float = Field(
         default=1.0, description="Factor in the sum; negative where less is better."
     )
+    unmeasured: Literal["fail"] | float = Field(
+        default="fail",
+        description="What a completion earns that the metric cannot measure, before the weight; "
+        "fail: it ends the job.",
+    )
 
 
 class RewardedOptions(Options):
