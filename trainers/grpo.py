@@ -26,6 +26,13 @@ that of KL(π_θ ‖ π_ref). π_ref is the model that training began with: unde
 adapter switched off, in full fine-tuning a second, frozen copy (neither with β = 0). All
 probabilities are at `temperature`.
 
+Some lectures write the objective with π_θ / π_ref for the ratio and KL(π_ref ‖ π_θ) for the price.
+Here, as in the papers, the ratio is to π_old, which has drawn the completions: only then is the
+mean over them the expectation that is meant, and only then does ε bound one update rather than all
+of training. And the KL is from π_θ: of completions that π_θ draws it has an unbiased estimate. With
+μ = 1 the first rollout has π_old = π_ref, and the ratios are the same. PPO offers KL(π_ref ‖ π_θ)
+over the whole vocabulary (`kl`).
+
 N is batch_size · gradient_accumulation_steps a process, and an optimiser step uses all of them: so
 with μ = 1 every ρ is 1, and nothing is clipped. Prompts follow a row of permutations fixed by the
 seed, so that none is left out. Groups of equal rewards teach nothing: ten such batches in a row are
@@ -47,7 +54,7 @@ from pydantic import Field, model_validator
 
 from trainers.job.declaration import WITH_PROMPTS, Trainer
 from trainers.job.footprint import Batch, Footprint, a_rollout, completion_tokens
-from trainers.job.options import RewardedOptions
+from trainers.job.options import RewardedOptions, rate
 from trainers.job.run import Run
 
 if TYPE_CHECKING:
@@ -60,9 +67,7 @@ Scale = Literal["group", "batch", "none"]
 class GRPOOptions(RewardedOptions):
     """Off values stand beside the defaults. `batch_size` counts completions, not prompts."""
 
-    learning_rate: float = Field(
-        1e-6, gt=0, le=1, description="Peak learning rate of AdamW; LoRA bears 10–100 times it."
-    )
+    learning_rate: float | None = rate(full=5e-6, lora=5e-5)
     num_generations: int = Field(8, ge=2, le=1024, description="K, completions of a prompt.")
     top_p: float = Field(
         1.0,

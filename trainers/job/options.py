@@ -7,6 +7,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+RATES = "defaults"  # in a learning rate's JSON Schema
+
 
 class Lora(BaseModel):
     """Low-rank adapters (Hu et al., 2021): W + (alpha / r) · B A, with W frozen."""
@@ -22,6 +24,18 @@ class Lora(BaseModel):
         default="all-linear",
         description="Names of the adapted layers inside their parents (q_proj, v_proj); "
         "all-linear: every linear layer below the head.",
+    )
+
+
+def rate(full: float, lora: float) -> Any:
+    """The field of a learning rate whose default depends on what is trained: all weights, or
+    adapters, which are few and begin at nothing."""
+    return Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=f"Peak learning rate of AdamW; null: {full:g}, with LoRA {lora:g}.",
+        json_schema_extra={RATES: {"full": full, "lora": lora}},
     )
 
 
@@ -44,9 +58,7 @@ class Options(BaseModel):
         ge=1,
         description="Optimiser steps between checkpoints; the last step is always saved.",
     )
-    learning_rate: float = Field(
-        default=1e-5, gt=0, le=1, description="Peak learning rate of AdamW."
-    )
+    learning_rate: float | None = rate(full=2e-5, lora=2e-4)  # never null once it is validated
     warmup_steps: int = Field(
         default=0, ge=0, description="Optimiser steps in which the learning rate rises from 0."
     )
@@ -84,6 +96,18 @@ class Options(BaseModel):
     seed: int = Field(
         default=0, ge=0, lt=2**31, description="Of initial weights, order and everything drawn."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_rate(cls, given: Any) -> Any:
+        """Fills in the method's own learning rate, so that a job shows which one it had."""
+        if not isinstance(given, Mapping) or given.get("learning_rate") is not None:
+            return given
+        extra = cls.model_fields["learning_rate"].json_schema_extra
+        own = extra[RATES] if isinstance(extra, dict) else None
+        if not isinstance(own, dict):  # a trainer with one default for both
+            return {name: value for name, value in given.items() if name != "learning_rate"}
+        return {**given, "learning_rate": own["lora" if given.get("lora") else "full"]}
 
     @property
     def adapter(self) -> Lora | None:
