@@ -174,5 +174,6 @@ TRAINER = Trainer(
     train=train,
     sequences=PAIRS,
     objective_series=("margin",),
+    held_out=("pair_accuracy",),
     footprint=Footprint(positions=no_positions),
 )

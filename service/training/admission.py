@@ -14,6 +14,7 @@ from metrics import find
 from metrics.core.errors import UnknownMetric
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
+from service.datasets.store import Dataset
 from service.devices import store as devices
 from service.errors import invalid, of_metric, within
 from service.evaluations.checks import (
@@ -53,7 +54,7 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         raise invalid("wrong_kind", message, "dataset")
     _known_rewards(db, settings, trainer, options, dataset.id)
     need = _admitted(db, settings, trainer, options, body, dataset.id)
-    held_out = _held_out(db, body.evaluation, settings)
+    held_out = _held_out(db, body, settings, trainer)
     id = training.create(
         db,
         method=trainer.name,
@@ -134,16 +135,19 @@ def _with_outputs(db: Connection, dataset_id: str) -> list[Sample]:
     return [Sample.of(record, [""]) for record in datasets.read_records(db, dataset_id)]
 
 
-def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> dict[str, Any] | None:
+def _held_out(
+    db: Connection, body: TrainingIn, settings: Settings, trainer: AnyTrainer
+) -> dict[str, Any] | None:
     """The evaluation block as it is stored: the dataset by id, so that its version is fixed."""
+    asked = body.evaluation
     if asked is None:
         return None
     with within("evaluation"):
-        metrics = bound_metrics(db, settings, asked.metrics)
-        dataset = evaluable(db, asked.dataset, "dataset")
-        samples = _with_outputs(db, dataset.id)
-        check_prompts(samples, "records")
-        check_samples(metrics, samples, "records")
+        metrics, dataset = (
+            _on_pairs(db, body.model, asked, settings, trainer)
+            if trainer.held_out
+            else _on_prompts(db, asked, settings)
+        )
     names = [name for one in metrics for name in one.metric.score_names]
     watch = asked.watch if asked.watch is not None else [asked.select_by] * bool(asked.select_by)
     for at, name in [("select_by", asked.select_by), *(("watch", one) for one in watch)]:
@@ -153,3 +157,34 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
     stored = asked.model_dump(mode="json")
     stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}
+
+
+def _on_prompts(
+    db: Connection, asked: HeldOutIn, settings: Settings
+) -> tuple[list[RequestedMetric], Dataset]:
+    """Of checkpoints that generate: every record needs a prompt, and what the metrics read."""
+    metrics = bound_metrics(db, settings, asked.metrics)
+    dataset = evaluable(db, asked.dataset, "dataset")
+    samples = _with_outputs(db, dataset.id)
+    check_prompts(samples, "records")
+    check_samples(metrics, samples, "records")
+    return metrics, dataset
+
+
+def _on_pairs(
+    db: Connection, model: str, asked: HeldOutIn, settings: Settings, trainer: AnyTrainer
+) -> tuple[list[RequestedMetric], Dataset]:
+    """Of checkpoints that judge: the metrics are theirs alone, and each checkpoint is its model."""
+    for index, one in enumerate(asked.metrics):
+        if one.name not in trainer.held_out:
+            names = ", ".join(trainer.held_out)
+            message = f"{trainer.name} makes no text to score: its checkpoints take {names}"
+            raise invalid("unsupported", message, f"metrics[{index}]")
+    own = [
+        one.model_copy(update={"params": one.params | {"model": model}}) for one in asked.metrics
+    ]
+    dataset = datasets.require(db, asked.dataset, "dataset")
+    if dataset.kind not in trainer.kinds:
+        message = f"dataset {dataset.name!r} is of kind {dataset.kind}; {trainer.name} is held to "
+        raise invalid("wrong_kind", message + ", ".join(trainer.kinds), "dataset")
+    return bound_metrics(db, settings, own), dataset
