@@ -132,6 +132,7 @@ class AsyncClient:
     resume_training_job = _answer(endpoints.training.resume_training_job)
     cancel_training_job = _answer(endpoints.training.cancel_training_job)
     training_metrics = _answer(endpoints.training.training_metrics)
+    training_logs = _answer(endpoints.training.training_logs)
     training_events = _stream(endpoints.training.training_events)
     checkpoints = _answer(endpoints.training.checkpoints)
     checkpoint = _answer(endpoints.training.checkpoint)
@@ -178,7 +179,10 @@ class AsyncClient:
                         async for chunk in response.aiter_bytes():
                             for item in source.feed(chunk):
                                 yield item
-                        return
+                        if source.finished:
+                            return
+                        attempts = Attempts(self._retries)
+                        continue
                     await response.aread()
                     outcome: Outcome = reply(response)
             except httpx.RequestError as error:

@@ -130,6 +130,7 @@ class Client:
     resume_training_job = _answer(endpoints.training.resume_training_job)
     cancel_training_job = _answer(endpoints.training.cancel_training_job)
     training_metrics = _answer(endpoints.training.training_metrics)
+    training_logs = _answer(endpoints.training.training_logs)
     training_events = _stream(endpoints.training.training_events)
     checkpoints = _answer(endpoints.training.checkpoints)
     checkpoint = _answer(endpoints.training.checkpoint)
@@ -173,7 +174,10 @@ class Client:
                         source.opened(str(response.url), response.headers)
                         for chunk in response.iter_bytes():
                             yield from source.feed(chunk)
-                        return
+                        if source.finished:
+                            return
+                        attempts = Attempts(self._retries)
+                        continue
                     response.read()
                     outcome: Outcome = reply(response)
             except httpx.RequestError as error:

@@ -70,6 +70,10 @@ class Source(Protocol[Item_co]):
     def position(self) -> int:
         """How much need not be sent again; retries count anew after progress."""
 
+    @property
+    def finished(self) -> bool:
+        """Whether the answer that has ended was the last; else it goes on with another request."""
+
     def start(self) -> Request:
         """The request of the next connection."""
 

@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 MOST = 1000  # items that the service puts on a page
 SILENCE = 60.0  # seconds; the service sends a sign of life four times as often
+RESUME = (
+    "resume"  # the last event of a stream that the service ends before there is nothing to tell
+)
 
 
 class Listing(Generic[T]):
@@ -67,6 +70,7 @@ class EventStream:
         self._url = ""
         self._unread = b""
         self._fields: dict[str, str] = {}
+        self.finished = True
 
     @property
     def position(self) -> int:
@@ -75,7 +79,7 @@ class EventStream:
 
     def start(self) -> Request:
         """The request for all events after the last one read."""
-        self._unread, self._fields = b"", {}
+        self._unread, self._fields, self.finished = b"", {}, True
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(self._after)}
         request = get(self._root, *self._names, headers=headers, patience=SILENCE)
         return replace(request, lively=True)
@@ -93,7 +97,9 @@ class EventStream:
         *lines, self._unread = (self._unread + chunk).split(b"\n")
         for line in lines:
             event = self._read(line.decode().removesuffix("\r"))
-            if event is not None:
+            if event is not None and event.type == RESUME:
+                self.finished = False
+            elif event is not None:
                 self._after = event.id or self._after
                 yield event
 
@@ -124,6 +130,7 @@ class Download:
     """
 
     position = 0  # a broken download begins anew
+    finished = True  # once its answer has ended
 
     def __init__(
         self, request: Request, folder: str | Path, progress: OnProgress | None = None

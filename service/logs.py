@@ -1,5 +1,8 @@
 """Logs: one JSON object a line with the ids of what is being done; secrets are masked.
 
+No text that is logged can begin a line of its own, or move a terminal's cursor: control characters
+are written as escapes, and the lines of a traceback are indented.
+
 with bind(request_id="req_…", evaluation_id="eval_…"):
     logging.getLogger(__name__).info("measured", extra={"rows": 2048})
 """
@@ -21,7 +24,7 @@ from service.settings import Settings
 _ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default={})  # noqa: B039 (never changed)
 _ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SECRETS = (
-    (re.compile(r"(\w+://[^\s:/@]*:)[^\s@]+(?=@)"), r"\1***"),  # passwords in URLs
+    (re.compile(r"(\b\w+://[^\s:/@]*:)[^\s@]{1,200}+(?=@)"), r"\1***"),  # passwords in URLs
     (re.compile(r"(?i)(\b(?:authorization\W{1,4})?bearer\s+)[^\s\"',}]+"), r"\1***"),
     (
         re.compile(
@@ -30,6 +33,9 @@ _SECRETS = (
         r"\1***",
     ),
 )
+# control characters, and what some readers take for the end of a line; DEL and C1 included
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_INDENT = "  | "  # before each line of a traceback
 
 
 @contextmanager
@@ -47,6 +53,11 @@ def mask(text: str) -> str:
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def escape(text: str) -> str:
+    """`text` on one line: control characters as JSON escapes them, a line feed as `\\u000a`."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def configure(settings: Settings) -> None:
@@ -78,7 +89,7 @@ class JsonFormatter(logging.Formatter):
         entry |= {name: _masked(value) for name, value in _extra(record).items()}
         if record.exc_info:
             entry["exception"] = mask(self.formatException(record.exc_info))
-        return orjson.dumps(entry, default=lambda value: mask(repr(value))).decode()
+        return escape(orjson.dumps(entry, default=lambda value: mask(repr(value))).decode())
 
 
 class TextFormatter(logging.Formatter):
@@ -89,10 +100,12 @@ class TextFormatter(logging.Formatter):
         clock = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         fields = {**_ids.get(), **_extra(record)}
         tail = "".join(f" {name}={value}" for name, value in fields.items())
-        line = f"{clock} {record.levelname.lower():<8}{record.getMessage()} {tail}".rstrip()
+        said = escape(f"{record.getMessage()} {tail}".rstrip())
+        lines = [f"{clock} {record.levelname.lower():<8}{said}"]
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return mask(line)
+            trace = self.formatException(record.exc_info).split("\n")
+            lines += [_INDENT + escape(line) for line in trace]
+        return mask("\n".join(lines))
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:

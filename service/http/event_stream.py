@@ -1,24 +1,27 @@
-"""Events of an evaluation or a training job, as a page or as a stream: one endpoint's work."""
+"""Events of an evaluation or a training job, as a page or as a stream: one endpoint's work.
+
+Streams are bounded in number and in time, so that readers who never leave take nobody's place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
+from starlette.types import Receive, Scope, Send
 
 from service.db import events
 from service.errors import invalid
 from service.http.fields import Limit, Page, page
 from service.http.gate import Gate
+from service.http.refusals import refuse
 from service.http.waiting import stream
-
-STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
 LAST = 2**31 - 1  # the largest number that the database's column holds
 
@@ -37,23 +40,59 @@ class EventOut(BaseModel):
     created_at: datetime
 
 
+@dataclass(slots=True)
+class Streams:
+    """The streams of an API process."""
+
+    most: int  # at a time
+    seconds: float  # of each
+    open: int = 0
+
+
+class Streamed(StreamingResponse):
+    """One of the streams; 503 where there are as many as may be."""
+
+    def __init__(self, content: AsyncIterator[bytes], streams: Streams) -> None:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        super().__init__(content, media_type="text/event-stream", headers=headers)
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, counted for as long as it lasts."""
+        if self._streams.open >= self._streams.most:
+            message = (
+                f"{self._streams.most} event streams are open, the limit that ASSAY_MAX_STREAMS "
+                "sets; ask for the events as a list"
+            )
+            await refuse(send, 503, "too_many_streams", message, (b"retry-after", b"5"))
+            return
+        self._streams.open += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams.open -= 1
+
+
 @dataclass(frozen=True, slots=True)
 class EventQuery:
     """Which events, and in which form."""
 
+    streams: Streams
     streamed: bool
     after: int
     limit: int
 
 
 def _query(
-    accept: Annotated[str, Header()] = "",
+    request: Request,
+    accept: Annotated[str, Header(include_in_schema=False)] = "",  # OpenAPI has it as content types
     last_event_id: Annotated[EventNumber | None, Header(alias="Last-Event-ID")] = None,
     after: Annotated[EventNumber, Query()] = 0,
     limit: Annotated[Limit, Query()] = 100,
 ) -> EventQuery:
     begin = last_event_id if last_event_id is not None else after
-    return EventQuery("text/event-stream" in accept, begin, limit)
+    streams: Streams = request.app.state.streams
+    return EventQuery(streams, "text/event-stream" in accept, begin, limit)
 
 
 Events = Annotated[EventQuery, Depends(_query)]
@@ -76,9 +115,8 @@ async def answer(
     first = await gate.run(listed)
     if not query.streamed:
         return first
-    source = stream(gate, parent, query.after, look, final)
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(source, media_type="text/event-stream", headers=headers)
+    source = stream(gate, parent, query.after, look, final, query.streams.seconds)
+    return Streamed(source, query.streams)
 
 
 def _view(event: events.Event) -> EventOut:

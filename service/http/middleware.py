@@ -1,7 +1,8 @@
-"""Around every request: an id, a log line, counters, and a limit on the body."""
+"""Around every request: an id, a log line, counters, and limits on the body's size and time."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -31,6 +32,11 @@ JSON_WANTED = "send the body as JSON, with the header content-type: application/
 FILE_WANTED = (
     "send the file with the header content-type: application/octet-stream, or with its own: "
     "application/x-ndjson, application/jsonl, text/csv, application/vnd.apache.parquet"
+)
+SLOWEST = 10_000  # bytes a second of a body, on average and beside ASSAY_REQUEST_SECONDS
+TOO_SLOW = (
+    "the body did not come: there are ASSAY_REQUEST_SECONDS for it, and a second more for every "
+    f"{SLOWEST} bytes"
 )
 SAFE_ID = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 
@@ -75,7 +81,8 @@ class Requests:
             try:
                 await self.app(scope, receive, tagged)
             except Exception:  # here, since the framework's own handler is outside: no id, no count
-                log.exception("unhandled error in %s %s", scope["method"], scope["path"])
+                path = _one_word(scope["path"])
+                log.exception("unhandled error in %s %s", scope["method"], path)
                 if began_answer:
                     raise
                 message = "something went wrong here; the x-request-id header finds it in the logs"
@@ -89,7 +96,7 @@ class Requests:
         log.info(
             "%s %s %d",
             scope["method"],
-            scope["path"],
+            _one_word(scope["path"]),
             status,
             extra={"seconds": round(seconds, 4)},
         )
@@ -98,7 +105,7 @@ class Requests:
 class Bodies:
     """413 for a body above the limit, by its declared length or as soon as it is over; 415 for one
     that does not say that it is JSON, or a file where files are uploaded, which have a limit of
-    their own; 422 for a NUL in the path or the query."""
+    their own; 408 for one that does not come; 422 for a NUL in the path or the query."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -128,11 +135,20 @@ class Bodies:
             message = FILE_WANTED if upload else JSON_WANTED
             await refuse(send, 415, "unsupported_media_type", message)
             return
-        seen = 0
+        seen, waited, whole = 0, 0.0, False
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, waited, whole
+            if whole:
+                return await receive()
+            began = time.monotonic()
+            try:
+                async with asyncio.timeout(self.settings.request_seconds + seen / SLOWEST - waited):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, TOO_SLOW, {"connection": "close"}) from None
+            waited += time.monotonic() - began  # for the client: not what we do in between
+            whole = not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > limit:  # the framework lets its own exceptions through, and only those
                 raise HTTPException(413, too_large, {"connection": "close"})
@@ -146,6 +162,11 @@ def _is_of(kinds: set[bytes], headers: dict[bytes, bytes]) -> bool:
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     empty = b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0"
     return kind in kinds or (not kind and empty)
+
+
+def _one_word(path: str) -> str:
+    """The path without spaces, behind which it could spell the status and ids of a log line."""
+    return "".join("%20" if character.isspace() else character for character in path)
 
 
 def _given_id(scope: Scope) -> str | None:

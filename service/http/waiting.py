@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from service.db import events
 from service.http.gate import Gate
 
+RESUME = "resume"  # type of the event that ends a stream before its parent has ended
 LONGEST_WAIT = 600.0  # seconds
 HEARTBEAT = 15.0  # seconds between comments on a silent stream, so that proxies keep it open
 RECHECK = 5.0  # seconds: a lost notice costs no more than this
@@ -44,14 +45,17 @@ async def stream(
     after: int,
     look: Callable[[Connection], tuple[str, Mapping[str, Any]]],
     final: tuple[str, ...],
+    longest: float,
 ) -> AsyncIterator[bytes]:
-    """Server-sent events of `parent` from sequence `after` on, until its status is final.
+    """Server-sent events of `parent` from sequence `after` on, until its status is final, or
+    `longest` seconds have passed: then the last one says that a reader should resume.
 
     `look` gives (status, progress). Progress is sent as an event without an id: it is not stored,
     and a reader that resumes by `Last-Event-ID` misses nothing that is.
     """
     shown: Mapping[str, Any] | None = None
     sent_at = time.monotonic()
+    deadline = sent_at + longest
     async with gate.notices.watch(parent) as wake:
         while True:
             # status first: whatever made it final has been written before
@@ -67,12 +71,16 @@ async def stream(
                 sent_at = time.monotonic()
             if status in final and not fresh:
                 return
+            left = deadline - time.monotonic()
+            if left <= 0:
+                yield _message(RESUME, {"after": after})
+                return
             if fresh:
                 continue
             if time.monotonic() - sent_at >= HEARTBEAT:
                 yield b": still here\n\n"
                 sent_at = time.monotonic()
-            await wake.wait(RECHECK)
+            await wake.wait(min(RECHECK, left))
 
 
 def _message(type_: str, data: Mapping[str, Any], sequence: int | None = None) -> bytes:

@@ -9,10 +9,12 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from service.jobs.ipc import Advance, Answer, Call, Message, Ready, Stop, encode, read
+from service.jobs.ipc import Advance, Answer, Call, Database, Message, Ready, Stop, encode, read
 from service.processes import dies_with_parent
+
+URL = "ASSAY_DATABASE_URL"  # kept out of the environment that metrics, also from folders, run in
 
 
 @dataclass(slots=True)
@@ -21,6 +23,7 @@ class Child:
 
     device: str
     handlers: str
+    url: str = field(default="", repr=False)  # the database's
     process: asyncio.subprocess.Process | None = None
     advanced: float = 0.0  # when it last made progress, by the monotonic clock
     _writer: asyncio.StreamWriter | None = None
@@ -46,11 +49,13 @@ class Child:
                 f"--device={self.device}",
                 f"--handlers={self.handlers}",
                 stdin=asyncio.subprocess.DEVNULL,
+                env={name: one for name, one in os.environ.items() if name != URL},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a group of its own, with the sandboxes it starts
                 preexec_fn=dies_with_parent(),
             )
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        self._send(Database(self.url))
         self._listener = asyncio.create_task(self._listen(self.process, reader), name="child")
 
     async def call(self, call: Call) -> Answer:

@@ -20,11 +20,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from inference.errors import Cancelled, ReportedError
 from service import faults
 from service.jobs import tasks
 from service.jobs.context import Context, Released, Resources
-from service.jobs.ipc import Advance, Answer, Call, Ready, Stop, encode, receive
+from service.jobs.ipc import Advance, Answer, Call, Database, Ready, Stop, encode, receive
 from service.logs import bind, configure
 from service.settings import get_settings
 
@@ -137,9 +139,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # about a tenth of a millisecond
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of model libraries are no lines of JSON
-    settings = get_settings()
-    configure(settings)
     channel = socket.socket(fileno=options.channel)
+    database = receive(channel)
+    if not isinstance(database, Database):  # the worker has ended
+        return
+    settings = get_settings().model_copy(update={"database_url": SecretStr(database.url)})
+    configure(settings)
     resources = tasks.resources(settings, options.device)
     Compute(channel, tasks.table(options.handlers), resources).serve()
 

@@ -1,7 +1,8 @@
 """What a worker and its compute process say to each other: JSON, each after its length in 4 bytes.
 
-The compute process says once that it is Ready. Then the worker sends a Call, and perhaps a Stop
-while it lasts; the compute process sends Advance messages, and an Answer.
+The worker says where the Database is, and the compute process that it is Ready. Then the worker
+sends a Call, and perhaps a Stop while it lasts; the compute process sends Advance messages, and an
+Answer.
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import orjson
 
 LENGTH = 4  # bytes, big-endian
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the database is. Said here, since an environment is inherited by whatever the process
+    starts, and can be read as long as it lives."""
+
+    url: str = field(repr=False)  # libpq's, the password included
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,9 @@ class Answer:
     permanent: bool = False
 
 
-Message = Ready | Call | Stop | Advance | Answer
+Message = Database | Ready | Call | Stop | Advance | Answer
 KINDS: Mapping[str, type[Message]] = {
-    kind.__name__: kind for kind in (Ready, Call, Stop, Advance, Answer)
+    kind.__name__: kind for kind in (Database, Ready, Call, Stop, Advance, Answer)
 }
 
 

@@ -18,11 +18,12 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from service.jobs import sql
-from service.jobs.retry import LOSSES, is_hook, pause
+from service.jobs.retry import LONGEST, LOSSES, is_hook, pause
 from service.jobs.tasks import CANCELLED, FAILED
 
 EVERY = 2.0  # seconds
 STALLED = 8.0  # seconds without a heartbeat
+SLACK = 1.0  # seconds that a row may be from later than now: its transaction began after ours
 LOCK = 0x41535341_5952  # one reaper at a time, in all processes
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,8 @@ async def sweep(connection: AsyncConnection, handlers: Mapping[str, str]) -> Non
     """Give back what dead workers held, in the connection's transaction."""
     if not await _locked(connection):
         return
+    await connection.execute(sql.AGE_HEARTBEATS, {"slack": SLACK})
+    await connection.execute(sql.LIMIT_WAITS, {"longest": LONGEST, "slack": SLACK})
     async with connection.cursor(row_factory=class_row(LostTask)) as cursor:
         await cursor.execute(sql.LOST, {"stalled": STALLED})
         tasks = await cursor.fetchall()

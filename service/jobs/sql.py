@@ -31,6 +31,15 @@ UNFINISHED = text(
     """
 )
 
+# Whether a task of this name waits that was deferred with all of these ids
+WAITS = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM procrastinate_jobs
+         WHERE status = 'todo' AND task_name = :name AND args @> CAST(:ids AS jsonb))
+    """
+)
+
 # Whether nothing runs in these queues, and nothing that waits is due
 IDLE = text(
     """
@@ -53,7 +62,7 @@ DEPTH = text(
 # How long the oldest waiting task of each queue has waited, in seconds
 OLDEST = text(
     """
-    SELECT queue_name, extract(epoch FROM now() - min(event.at))::float AS seconds
+    SELECT queue_name, greatest(0, extract(epoch FROM now() - min(event.at)))::float AS seconds
       FROM procrastinate_jobs task
       JOIN procrastinate_events event ON event.job_id = task.id AND event.type = 'deferred'
      WHERE status = 'todo'
@@ -116,6 +125,19 @@ UPDATE procrastinate_jobs
 # Say that these workers live; the rows updated are those that nobody took for dead
 HEARTBEAT = """
 UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = ANY(%(workers)s)
+"""
+
+# The clock was set back: heartbeats from later than now begin to age, or the dead would live until
+# the clock has caught up. Who lives says so again at once
+AGE_HEARTBEATS = """
+UPDATE procrastinate_workers SET last_heartbeat = now()
+ WHERE last_heartbeat > now() + make_interval(secs => %(slack)s)
+"""
+
+# For the same reason, and where a worker's own clock is ahead: no wait is longer than the longest
+LIMIT_WAITS = """
+UPDATE procrastinate_jobs SET scheduled_at = now() + make_interval(secs => %(longest)s)
+ WHERE status = 'todo' AND scheduled_at > now() + make_interval(secs => %(longest)s + %(slack)s)
 """
 
 # A worker whose last heartbeat is too old is dead

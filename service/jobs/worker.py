@@ -29,6 +29,7 @@ from service.jobs.reaper import STALLED, beat, reap
 from service.jobs.retry import Retry
 from service.jobs.runner import GRACE, Runner
 from service.logs import configure
+from service.processes import conceal
 from service.settings import Settings, get_settings
 
 HANDLERS = "service.jobs.tasks:HANDLERS"
@@ -68,7 +69,7 @@ async def run(
     stop = _stop_signal()
     handlers = tasks.table(handlers_path)
     queues = [queue for queue in settings.queues for _ in range(concurrency)]
-    children = [Child(device, handlers_path) for _ in queues]
+    children = [Child(device, handlers_path, settings.url) for _ in queues]
     connector = PsycopgConnector(
         conninfo=settings.url,
         min_size=1,
@@ -200,6 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     configure(settings)
+    conceal()
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # every attempt to connect again
     settings = settings.model_copy(update={"worker_queues": options.queues})
     os.environ["ASSAY_WORKER_QUEUES"] = options.queues  # for the compute processes

@@ -8,6 +8,8 @@ import logging
 import uvicorn
 
 from service import logs
+from service.processes import conceal
+from service.serve.connections import limited
 from service.settings import Settings, get_settings
 
 GRACE = 5  # seconds that open requests have to end
@@ -23,11 +25,13 @@ log = logging.getLogger("assay.api")
 def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT."""
     logs.configure(settings)
+    conceal()
     if not _only_here(settings.host):
         log.warning(OPEN, settings.host)
     uvicorn.run(
         "service.app:create_app",
         factory=True,
+        http=limited(settings.max_connections, settings.request_seconds),
         host=settings.host,
         port=settings.port,
         log_config=None,  # ours

@@ -22,7 +22,7 @@ from types import FrameType
 
 from pydantic import SecretStr
 
-from service.processes import dies_with_parent
+from service.processes import conceal, dies_with_parent
 from service.serve.devices import UnknownDevice, devices
 from service.serve.postgres import EmbeddedPostgres, PostgresError
 from service.settings import Settings
@@ -85,6 +85,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
     `announce` gets the lines meant for whoever started it: where it listens, once it does.
     """
+    conceal()
     wanted: list[int] = []  # signals received
 
     def remember(number: int, frame: FrameType | None) -> None:

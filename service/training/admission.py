@@ -20,6 +20,7 @@ from service.errors import invalid, of_metric, within
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
+    check_ceilings,
     check_prompts,
     check_samples,
     evaluable,
@@ -30,7 +31,7 @@ from service.models import store as models
 from service.settings import Settings
 from service.training import doubts, memory
 from service.training import store as training
-from service.training.schemas import HeldOutIn, TrainingIn
+from service.training.schemas import HeldOutIn, TrainingIn, ValidationIn
 from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import refusal as unshardable
 from trainers.job.options import Options, RewardedOptions
@@ -49,12 +50,11 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         raise invalid("unsupported", reason, field)
     models.require(db, settings, body.model, "model")
     dataset = datasets.require(db, body.dataset, "dataset")
-    if dataset.kind not in trainer.kinds:
-        message = f"{trainer.name} trains on {trainer.kind}; {dataset.name!r} holds {dataset.kind}"
-        raise invalid("wrong_kind", message, "dataset")
+    _of_kind(trainer, dataset, "dataset")
     _known_rewards(db, settings, trainer, options, dataset.id)
     need = _admitted(db, settings, trainer, options, body, dataset.id)
     held_out = _held_out(db, body, settings, trainer)
+    validation = _validation(db, trainer, body.validation)
     id = training.create(
         db,
         method=trainer.name,
@@ -63,12 +63,14 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         dataset_id=dataset.id,
         options=options.model_dump(mode="json"),
         evaluation=held_out,
+        validation=validation,
         resources=body.resources.model_dump(mode="json"),
+        name=body.name,
+        metadata=body.metadata,
     )
     if need is not None:
         training.change(db, id, report={"memory": dict(need)})
-    scored_on = datasets.require(db, held_out["dataset_id"]) if held_out is not None else None
-    doubts.look(db, id, dataset, scored_on)
+    doubts.look(db, id, dataset, {"overlap": held_out, "validation_overlap": validation})
     queue.defer(db, "train.run", queue="train", job=id)
     return id
 
@@ -104,6 +106,26 @@ def _admitted(
     return memory.report(need, processes, *holds)
 
 
+def _validation(
+    db: Connection, trainer: AnyTrainer, asked: ValidationIn | None
+) -> dict[str, Any] | None:
+    """The validation block as it is stored: the dataset by id, so that its version is fixed."""
+    if asked is None:
+        return None
+    if not trainer.validates:
+        message = f"{trainer.name} has no loss of held-out rows; give an evaluation instead"
+        raise invalid("unsupported", message, "validation")
+    dataset = datasets.require(db, asked.dataset, "validation.dataset")
+    _of_kind(trainer, dataset, "validation.dataset")
+    return asked.model_dump(mode="json") | {"dataset_id": dataset.id}
+
+
+def _of_kind(trainer: AnyTrainer, dataset: Dataset, field: str) -> None:
+    if dataset.kind not in trainer.kinds:
+        message = f"{trainer.name} trains on {trainer.kind}; {dataset.name!r} holds {dataset.kind}"
+        raise invalid("wrong_kind", message, field)
+
+
 def _known_rewards(
     db: Connection, settings: Settings, trainer: AnyTrainer, options: Options, dataset_id: str
 ) -> None:
@@ -117,6 +139,7 @@ def _known_rewards(
             raise invalid(error.code, error.message, f"{at}.metric") from None
         except ReportedError as error:
             raise of_metric(error, at) from None
+        check_ceilings(metric, settings, at)
         if metric.set_level:
             message = f"{metric.name} is of a set: no sample has a value that could be a reward"
             raise invalid("no_reward", message, f"{at}.metric")
@@ -154,6 +177,9 @@ def _held_out(
         if name is not None and name not in names:
             message = f"no metric of the evaluation has a score {name!r}: {', '.join(names)}"
             raise invalid("unknown_score", message, f"evaluation.{at}")
+    if asked.patience is not None and asked.select_by is None:
+        message = "select_by says by which score a checkpoint is better; there is none"
+        raise invalid("missing_score", message, "evaluation.patience")
     stored = asked.model_dump(mode="json")
     stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}

@@ -13,20 +13,28 @@ from service.db import events
 from service.training import store as training
 from service.training.overlap import overlap, sentence
 
+OVERLAPS = ("overlap", "validation_overlap")  # in the report, and as events
 REPEATED = 0.01  # share of records that are copies of others, above which it is said
 
 
-def look(db: Connection, job: str, trained: Dataset, held_out: Dataset | None) -> None:
-    """Count and store; what gives reason to doubt is an event, too."""
+def look(
+    db: Connection, job: str, trained: Dataset, blocks: Mapping[str, Mapping[str, Any] | None]
+) -> None:
+    """Count and store; what gives reason to doubt is an event, too.
+
+    blocks  the job's, whose `dataset_id` checkpoints are measured on, by what is told: of OVERLAPS
+    """
     counts = {"records": trained.size, "distinct": datasets.distinct(db, trained.id)}
     training.add_to_report(db, job, {"data": counts})
     if of_data(counts) is not None:
         events.append(db, job, "repeated_data", counts)
-    if held_out is not None:
-        found = overlap(db, trained, held_out)
-        training.add_to_report(db, job, {"overlap": found})
+    for name, block in blocks.items():
+        if block is None:
+            continue
+        found = overlap(db, trained, datasets.require(db, block["dataset_id"]))
+        training.add_to_report(db, job, {name: found})
         if sentence(found) is not None:
-            events.append(db, job, "overlap", found)
+            events.append(db, job, name, found)
 
 
 def of_training(report: Mapping[str, Any]) -> list[str]:
@@ -37,8 +45,8 @@ def of_training(report: Mapping[str, Any]) -> list[str]:
 
 def of_scores(report: Mapping[str, Any]) -> list[str]:
     """Sentences about the scores of its checkpoints."""
-    found = sentence(report["overlap"]) if "overlap" in report else None
-    return [found] if found is not None else []
+    said = [sentence(report[name]) for name in OVERLAPS if name in report]
+    return [one for one in said if one is not None]
 
 
 def of_data(counts: Mapping[str, int]) -> str | None:

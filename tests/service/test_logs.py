@@ -81,3 +81,27 @@ def test_secrets_are_masked(text: str, capsys: pytest.CaptureFixture[str]) -> No
 def test_ordinary_text_is_left_alone() -> None:
     text = "score: 0.5; http://127.0.0.1:8000/docs; 3 tokens; токен: слово; max_new_tokens=64"
     assert logs.mask(text) == text
+
+
+FORGED = "/v1/x\n12:00:00 info    GET /v1/keys 200\r\x1b[2K\u2028\x85"
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_path_forges_no_line(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings.model_validate({"log_format": log_format, "log_level": "INFO"}))
+    log = logging.getLogger("assay.test")
+    log.info("GET %s 404", FORGED, extra={"again": FORGED})
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        log.exception("failed")
+    written = capsys.readouterr().err
+    assert "\x1b" not in written
+    lines = written.splitlines()  # at every character that some reader takes for an end
+    assert not any(line.startswith("12:00:00 info    GET /v1/keys") for line in lines)
+    own = [line for line in lines if not line.startswith("  | ")]
+    assert len(own) == 2
+    if log_format == "json":
+        assert json.loads(own[0])["again"] == FORGED
+    else:
+        assert r"/v1/x\u000a12:00:00 info    GET /v1/keys 200\u000d\u001b" in own[0]

@@ -66,3 +66,18 @@ def test_a_lost_database_is_unavailable_and_a_bad_statement_is_ours() -> None:
     assert answer.headers["retry-after"]
     assert answer.headers["x-request-id"]
     assert asyncio.run(ask("/wrong")).status_code == 500
+
+
+def test_a_path_spells_no_status(caplog: pytest.LogCaptureFixture) -> None:
+    app = FastAPI()
+    app.add_middleware(Requests, registry=CollectorRegistry())
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.get("/v1/none%20200%20request_id=mine")
+
+    with caplog.at_level(logging.INFO, "service.requests"):
+        assert asyncio.run(ask()).status_code == 404
+    (line,) = [one.getMessage() for one in caplog.records if one.name == "service.requests"]
+    assert line == "GET /v1/none%20200%20request_id=mine 404"

@@ -43,6 +43,13 @@ def quick(context: Context, name: str) -> None:
     note(context, "done", name, f"torch: {'torch' in sys.modules}")
 
 
+def surroundings(context: Context, name: str) -> None:
+    """What code in this process, and a program that it starts, can read of the environment."""
+    started = subprocess.run(["env", "-0"], capture_output=True, check=True).stdout
+    seen = Path("/proc/self/environ").read_bytes() + started
+    note(context, "done", name, str(b"postgresql://" in seen))
+
+
 def slow(context: Context, name: str, seconds: float = 3.0) -> None:
     """Runs to the end unless it is asked to stop."""
     note(context, "begun", name)
@@ -165,6 +172,7 @@ HANDLERS = {
     f"test.{function.__name__}": f"tests.service.jobs.handlers:{function.__name__}"
     for function in (
         quick,
+        surroundings,
         slow,
         long_once,
         restless,

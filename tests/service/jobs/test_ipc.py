@@ -7,9 +7,10 @@ import socket
 
 import pytest
 
-from service.jobs.ipc import Answer, Call, Message, Stop, encode, read, receive
+from service.jobs.ipc import Answer, Call, Database, Message, Stop, encode, read, receive
 
 MESSAGES: list[Message] = [
+    Database("postgresql://assay@/assay"),
     Call(7, 2, "evaluate.shard", {"evaluation": "eval_1", "shard": 3, "seconds": 0.5}),
     Stop(7, save=True),
     Answer("failed", "ValueError", "Ёлка\n", permanent=True),

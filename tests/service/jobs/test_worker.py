@@ -81,6 +81,15 @@ def test_a_job_runs_in_the_child_and_is_deleted(runs: Engine, start: Start) -> N
     assert (time.monotonic() - begun) / 20 < 0.5, "picked up by polling, not by notification"
 
 
+def test_what_runs_metrics_has_no_database_in_its_environment(runs: Engine, start: Start) -> None:
+    worker = start()
+    defer(runs, "surroundings")
+    until(lambda: noted(runs, "done"))
+    (done,) = noted(runs, "done")
+    assert done.pid == child_of(worker)
+    assert done.note == "False"
+
+
 def test_a_crash_is_tried_again(runs: Engine, start: Start) -> None:
     worker = start()
     defer(runs, "long_once")
