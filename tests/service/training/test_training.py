@@ -105,15 +105,12 @@ def test_a_reward_model_is_evaluated_on_held_out_pairs(assay: Client) -> None:
     ],
 )
 def test_what_says_nothing_of_a_reward_model_is_refused(
-    service: Live, assay: Client, changes: dict[str, Any], param: str, part: str
+    assay: Client, changes: dict[str, Any], param: str, part: str
 ) -> None:
     held = {"dataset": "train-preference", "metrics": ["pair_accuracy"]} | changes
-    answer = httpx.post(
-        f"{service.base}/v1/training_jobs", json=job_body("reward", evaluation=held)
-    )
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["error"]["param"] == param
-    assert part in answer.json()["error"]["message"]
+    with pytest.raises(AssayError, match=part) as refused:
+        start(assay, "reward", evaluation=held)
+    assert (refused.value.status, refused.value.param) == (422, param)
 
 
 def test_pause_resume_cancel(assay: Client) -> None:
