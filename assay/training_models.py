@@ -10,7 +10,10 @@ from assay.models import FINAL, Answer, Json, Problem
 
 
 class TrainingJob(Answer):
-    """A training job; `control` is what has been asked of it and not been obeyed yet."""
+    """A training job; `control` is what has been asked of it and not been obeyed yet.
+
+    `warnings`: what its data give reason to doubt.
+    """
 
     id: str
     name: str | None = None
@@ -29,6 +32,7 @@ class TrainingJob(Answer):
     total_steps: int | None
     attempt: int = 0
     report: Json = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
     start_evaluation: str | None = None
     best: str | None = None
     error: Problem | None = None
@@ -95,6 +99,7 @@ class Checkpoint(Answer):
     deleted: bool
     digest: str | None
     scores: list[CurvePoint]
+    warnings: list[str] = Field(default_factory=list)
     created_at: datetime | None = None
 
     def score(self, name: str) -> CurvePoint | None:

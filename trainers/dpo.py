@@ -41,16 +41,14 @@ from pydantic import Field, model_validator
 from trainers.job.declaration import PAIRS, Trainer
 from trainers.job.errors import TrainingError
 from trainers.job.footprint import Footprint, a_reference, labels_alone
-from trainers.job.options import Options
+from trainers.job.options import Options, rate
 from trainers.job.run import Run
 
 
 class DPOOptions(Options):
     """The defaults are the paper's."""
 
-    learning_rate: float = Field(
-        1e-6, gt=0, le=1, description="Peak learning rate of AdamW; LoRA bears 10–100 times it."
-    )
+    learning_rate: float | None = rate(full=5e-6, lora=5e-5)
     beta: float = Field(
         0.1, gt=0, description="β, how dear it is to leave the reference, in units a nat."
     )

@@ -33,16 +33,14 @@ from pydantic import Field
 from trainers.job.declaration import Trainer
 from trainers.job.errors import TrainingError
 from trainers.job.footprint import Footprint, a_reference
-from trainers.job.options import Options
+from trainers.job.options import Options, rate
 from trainers.job.run import Run
 
 
 class KTOOptions(Options):
     """The defaults are the paper's."""
 
-    learning_rate: float = Field(
-        1e-6, gt=0, le=1, description="Peak learning rate of AdamW; LoRA bears 10–100 times it."
-    )
+    learning_rate: float | None = rate(full=5e-6, lora=5e-5)
     batch_size: int = Field(
         8, ge=2, description="Answers in one pass of a process; z is a mean over them."
     )

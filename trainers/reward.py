@@ -26,7 +26,7 @@ from pydantic import Field
 from trainers.job.declaration import PAIRS, Trainer
 from trainers.job.errors import TrainingError
 from trainers.job.footprint import Footprint, no_logits
-from trainers.job.options import Options
+from trainers.job.options import Options, rate
 from trainers.job.run import Run
 from trainers.learning.processes import total
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 class RewardOptions(Options):
     """What all trainers share, and the centering."""
 
+    learning_rate: float | None = rate(full=1e-5, lora=1e-4)
     center_coefficient: float = Field(
         0.0, ge=0, description="c, the weight of holding rewards near zero; 0: off."
     )
@@ -181,4 +182,5 @@ TRAINER = Trainer(
     sequences=PAIRS,
     objective_series=("margin",),
     footprint=Footprint(head=no_logits),
+    held_out=("pair_accuracy",),
 )

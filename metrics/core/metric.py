@@ -68,13 +68,15 @@ class Sample:
     ) -> Sample:
         """The sample of a dataset's record and the outputs for it.
 
-        record  `id`, and where it has them `references`, `prompt`, `tests`, `metadata`
+        record  `id`, and where it has them `references`, `prompt`, `tests`, `metadata`; of a pair,
+                `rejected` is what the output, the better answer, is compared with
         id      the sample's id in place of the record's
         """
+        worse = [record["rejected"]] if "rejected" in record else ()
         return cls(
             id=cast(str, record["id"]) if id is None else id,
             outputs=tuple(outputs),
-            references=tuple(cast(Sequence[str], record.get("references") or ())),
+            references=tuple(cast(Sequence[str], record.get("references") or worse)),
             prompt=cast(str | None, record.get("prompt")),
             tests=cast(str | None, record.get("tests")),
             metadata=cast(Mapping[str, Any], record.get("metadata") or {}),

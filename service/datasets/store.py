@@ -164,6 +164,13 @@ def longest(db: Connection, dataset_id: str, sequences: Sequence[Sequence[str]])
     return max(int(size or 0) for size in row)
 
 
+def distinct(db: Connection, dataset_id: str) -> int:
+    """How many records differ in more than id and metadata."""
+    content: ColumnElement[str] = literal_column("md5((content - 'metadata' - 'id')::text)")
+    query = select(func.count(content.distinct())).where(records.c.dataset_id == dataset_id)
+    return int(db.scalar(query) or 0)
+
+
 def read_ids(db: Connection, dataset_id: str) -> list[str]:
     """Record ids in order."""
     query = select(records.c.record_id).where(records.c.dataset_id == dataset_id)

@@ -16,10 +16,10 @@ from metrics.core.errors import UnknownMetric
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
-from service.db import events
 from service.devices import store as devices
 from service.errors import invalid, of_metric, within
 from service.evaluations.checks import (
+    RequestedMetric,
     bound_metrics,
     check_ceilings,
     check_metric,
@@ -31,9 +31,8 @@ from service.evaluations.plans import MetricRequest, models_of
 from service.jobs import queue
 from service.models import store as models
 from service.settings import Settings
-from service.training import memory
+from service.training import doubts, memory
 from service.training import store as training
-from service.training.overlap import overlap
 from service.training.schemas import HeldOutIn, TrainingIn, ValidationIn
 from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import refusal as unshardable
@@ -57,10 +56,11 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
     id = training.create(db, **checked.values, name=body.name, metadata=body.metadata)
     if checked.memory is not None:
         training.change(db, id, report={"memory": dict(checked.memory)})
-    for held_out, name in (("evaluation", "overlap"), ("validation", "validation_overlap")):
-        if checked.values[held_out] is not None:
-            dataset_id = checked.values[held_out]["dataset_id"]
-            _tell_overlap(db, id, checked.dataset, dataset_id, name)
+    held_out = {
+        "overlap": checked.values["evaluation"],
+        "validation_overlap": checked.values["validation"],
+    }
+    doubts.look(db, id, checked.dataset, held_out)
     queue.defer(db, "train.run", queue="train", job=id)
     return id
 
@@ -90,7 +90,7 @@ def check(db: Connection, body: TrainingIn, settings: Settings) -> Checked:
         "models": _models(settings, body, options),
         "dataset_id": dataset.id,
         "options": options.model_dump(mode="json"),
-        "evaluation": _held_out(db, body.evaluation, settings),
+        "evaluation": _held_out(db, body, settings, trainer),
         "validation": _validation(db, trainer, body.validation),
         "resources": body.resources.model_dump(mode="json"),
     }
@@ -130,14 +130,6 @@ def _admitted(
     if refused is not None and not body.resources.ignore_memory_estimate:
         raise invalid("does_not_fit", refused, "resources")
     return memory.report(need, processes, *holds)
-
-
-def _tell_overlap(db: Connection, job: str, trained: Dataset, held_out: str, name: str) -> None:
-    """Held-out samples that are trained on go into the report; if there are any, an event, too."""
-    found = overlap(db, trained, datasets.require(db, held_out))
-    training.add_to_report(db, job, {name: found})
-    if found["shared"]:
-        events.append(db, job, name, found)
 
 
 def _validation(
@@ -191,16 +183,19 @@ def _with_outputs(db: Connection, dataset_id: str) -> list[Sample]:
     return [Sample.of(record, [""]) for record in datasets.read_records(db, dataset_id)]
 
 
-def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> dict[str, Any] | None:
+def _held_out(
+    db: Connection, body: TrainingIn, settings: Settings, trainer: AnyTrainer
+) -> dict[str, Any] | None:
     """The evaluation block as it is stored: the dataset by id, so that its version is fixed."""
+    asked = body.evaluation
     if asked is None:
         return None
     with within("evaluation"):
-        metrics = bound_metrics(db, settings, asked.metrics)
-        dataset = evaluable(db, asked.dataset, "dataset")
-        samples = _with_outputs(db, dataset.id)
-        check_prompts(samples, "records", "dataset")
-        check_samples(metrics, samples, "records", "dataset")
+        metrics, dataset = (
+            _on_pairs(db, body.model, asked, settings, trainer)
+            if trainer.held_out
+            else _on_prompts(db, asked, settings)
+        )
     names = [name for one in metrics for name in one.metric.score_names]
     watch = asked.watch if asked.watch is not None else [asked.select_by] * bool(asked.select_by)
     for at, name in [("select_by", asked.select_by), *(("watch", one) for one in watch)]:
@@ -213,3 +208,34 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
     stored = asked.model_dump(mode="json")
     stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}
+
+
+def _on_prompts(
+    db: Connection, asked: HeldOutIn, settings: Settings
+) -> tuple[list[RequestedMetric], Dataset]:
+    """Of checkpoints that generate: every record needs a prompt, and what the metrics read."""
+    metrics = bound_metrics(db, settings, asked.metrics)
+    dataset = evaluable(db, asked.dataset, "dataset")
+    samples = _with_outputs(db, dataset.id)
+    check_prompts(samples, "records", "dataset")
+    check_samples(metrics, samples, "records", "dataset")
+    return metrics, dataset
+
+
+def _on_pairs(
+    db: Connection, model: str, asked: HeldOutIn, settings: Settings, trainer: AnyTrainer
+) -> tuple[list[RequestedMetric], Dataset]:
+    """Of checkpoints that judge: the metrics are theirs alone, and each checkpoint is its model."""
+    for index, one in enumerate(asked.metrics):
+        if one.name not in trainer.held_out:
+            names = ", ".join(trainer.held_out)
+            message = f"{trainer.name} makes no text to score: its checkpoints take {names}"
+            raise invalid("unsupported", message, f"metrics[{index}]")
+    own = [
+        one.model_copy(update={"params": one.params | {"model": model}}) for one in asked.metrics
+    ]
+    dataset = datasets.require(db, asked.dataset, "dataset")
+    if dataset.kind not in trainer.kinds:
+        message = f"dataset {dataset.name!r} is of kind {dataset.kind}; {trainer.name} is held to "
+        raise invalid("wrong_kind", message + ", ".join(trainer.kinds), "dataset")
+    return bound_metrics(db, settings, own), dataset

@@ -1,5 +1,9 @@
 """Evaluations of a training job: of the starting model, and of every complete checkpoint.
 
+A language model is evaluated by what it generates. A reward model generates nothing: its metric
+runs it on pairs, whose better answers are the evaluation's outputs. Its start has a random head,
+unless it is a checkpoint of such a job, and is not evaluated.
+
 They are ordinary evaluations, made in the transaction that stores the checkpoint, so there is
 exactly one each, whatever dies. Whichever worker is free measures them.
 """
@@ -11,7 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+import trainers
 from service.datasets import store as datasets
+from service.evaluations import outputs
 from service.evaluations import store as evaluations
 from service.evaluations.plans import MetricRequest, models_of
 from service.evaluations.store import Task
@@ -25,6 +31,8 @@ from service.training.store import TrainingJob
 def score_start(db: Connection, settings: Settings, job: TrainingJob) -> str | None:
     """The evaluation of the model that the job starts from; made once a job."""
     if job.evaluation is None or job.start_evaluation is not None:
+        return None
+    if trainers.find(job.method).held_out and not _judges(db, job.model):
         return None
     evaluation = _evaluate(db, settings, job, job.evaluation, job.model, "start")
     training.change(db, job.id, start_evaluation=evaluation, start_failure_told=False)
@@ -53,21 +61,33 @@ def _evaluate(
     dataset = datasets.find(db, asked["dataset_id"])
     if dataset is None:
         raise LookupError(f"the evaluation's dataset {asked['dataset_id']} is gone")
-    metrics = [MetricRequest(one["name"], one["params"]) for one in asked["metrics"]]
+    judged = bool(trainers.find(job.method).held_out)
+    own = {"model": model} if judged else {}
+    metrics = [MetricRequest(one["name"], one["params"] | own) for one in asked["metrics"]]
     evaluation = evaluations.create(
         db,
         system=f"{job.id}/{place}",
         dataset_id=dataset.id,
         size=dataset.size,
         metrics=metrics,
-        model=model,
+        model=None if judged else model,
         models=sorted(models_of(metrics, settings.metric_roots)),
-        generation=asked["generation"],
+        generation=None if judged else asked["generation"],
         slices=[],
         seed=0,
         replicates=settings.replicates,
         level=settings.level,
         on_end=Task("train.select", {"job": job.id}),
     )
+    if judged:
+        pairs = enumerate(datasets.read_records(db, dataset.id))
+        outputs.add(db, evaluation, ((index, [pair["chosen"]]) for index, pair in pairs))
     queue.defer(db, "evaluate.plan", evaluation=evaluation)
     return evaluation
+
+
+def _judges(db: Connection, model: str) -> bool:
+    """Whether it is a checkpoint of a job that made a reward model."""
+    checkpoint = checkpoints.get(db, model)
+    made_by = training.get(db, checkpoint.job_id) if checkpoint is not None else None
+    return made_by is not None and bool(trainers.find(made_by.method).held_out)

@@ -143,6 +143,7 @@ class TrainingOut(BaseModel):
     total_steps: int | None
     attempt: int
     report: dict[str, Any]
+    warnings: list[str]  # what its data give reason to doubt
     start_evaluation: str | None
     best: str | None
     error: dict[str, Any] | None
@@ -193,6 +194,7 @@ class CheckpointOut(BaseModel):
     deleted: bool
     digest: str | None
     scores: list[CurvePoint]
+    warnings: list[str] = Field(default_factory=list)  # about the scores
     created_at: datetime | None
 
 

@@ -40,6 +40,23 @@ def test_its_file_says_what_is_minimised(trainer: AnyTrainer) -> None:
     assert trainer.kind in trainer.kinds
 
 
+@pytest.mark.parametrize("trainer", ALL, ids=lambda trainer: trainer.name)
+def test_its_learning_rate_is_of_what_is_trained(trainer: AnyTrainer) -> None:
+    """Adapters are few and begin at nothing: they take ten times the rate. Jobs show a number."""
+    given = (
+        {"rewards": [{"metric": "length"}]} if issubclass(trainer.options, RewardedOptions) else {}
+    )
+    full, lora, tuned, null = (
+        trainers.parse(trainer, given | options).learning_rate
+        for options in ({}, {"lora": {"r": 4}}, {"learning_rate": 0.5}, {"learning_rate": None})
+    )
+    assert full is not None
+    assert lora == pytest.approx(10 * full)
+    assert (tuned, null) == (0.5, full)
+    schema = trainer.options.model_json_schema()["properties"]["learning_rate"]
+    assert schema["defaults"] == {"full": full, "lora": lora}
+
+
 def test_an_unknown_method_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'dpo'"):
         trainers.find("dop")

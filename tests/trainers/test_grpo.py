@@ -14,7 +14,7 @@ from inference.errors import InputError
 from inference.pool import ModelPool
 from inference.protocol import Generation
 from tests.trainers.job.attempts import attempt, finish, losses, reports, saved
-from trainers.grpo import TRAINER, GRPOOptions, advantages, build, extent, train
+from trainers.grpo import LOSSES, TRAINER, GRPOOptions, advantages, build, extent, settings, train
 from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
 from trainers.job.run import Run
@@ -116,8 +116,17 @@ def plain(model: Any) -> Any:
     return own.eval()
 
 
-@pytest.mark.parametrize("loss_type", ["grpo", "dapo", "dr_grpo"])
-def test_loss_by_hand(moved: Any, loss_type: str) -> None:
+@pytest.mark.parametrize(
+    ("loss_type", "ratio_of", "high"),
+    [
+        ("grpo", "token", None),
+        ("dapo", "token", 0.28),
+        ("dr_grpo", "token", None),
+        ("sum", "token", 0.25),
+        ("grpo", "sequence", None),
+    ],
+)
+def test_loss_by_hand(moved: Any, loss_type: str, ratio_of: str, high: float | None) -> None:
     """Of clipped ratios and k3, against float64 logits of one sequence at a time."""
     trainer, batch, (reference, old, new) = moved
     per_token, clipped = [], 0  # of each completion, (|y|,) l_it
@@ -131,25 +140,68 @@ def test_loss_by_hand(moved: Any, loss_type: str) -> None:
             kept = logits.log_softmax(-1)[len(ids[0]) - 1 : -1]  # (|y|, V)
             return kept.gather(1, ids[1][:, None])[:, 0]
 
-        ratio = (logprobs(new) - logprobs(old)).exp()
+        away = logprobs(new) - logprobs(old)
+        ratio = (away.mean().expand_as(away) if ratio_of == "sequence" else away).exp()
         away = logprobs(reference) - logprobs(new)
         kl = ratio * (away.exp() - away - 1)
         advantage = float(batch["advantages"][at])
-        kept = torch.minimum(ratio * advantage, ratio.clamp(0.8, 1.2) * advantage)
+        clamped = ratio.clamp(0.8, 1 + (high or 0.2))
+        kept = torch.minimum(ratio * advantage, clamped * advantage)
         clipped += int((kept < ratio * advantage).sum())
         per_token.append(kept - 0.3 * kl)
-    assert clipped > 0
+    assert clipped > 0 or ratio_of == "sequence"
     sums = torch.stack([one.sum() for one in per_token])
     lengths = torch.tensor([len(one) for one in per_token])
     expected = {
         "grpo": -(sums / lengths).mean(),
         "dapo": -sums.sum() / lengths.sum(),
         "dr_grpo": -sums.sum() / (8 * 8),
+        "sum": -sums.mean(),
     }[loss_type]
-    trainer.loss_type = loss_type
+    trainer.loss_type = LOSSES.get(loss_type, loss_type)
+    trainer.importance_sampling_level = ratio_of
+    trainer.epsilon_high = high or 0.2
     trainer.current_gradient_accumulation_steps = 1
     found = trainer.compute_loss(trainer.model, batch).detach()
     assert float(found) == pytest.approx(float(expected), rel=1e-3, abs=1e-5)
+
+
+def test_completions_that_were_cut_are_masked(tmp_path: Path, tiny_language_model: Path) -> None:
+    """None of eight tokens is a stop token here: nothing is learned from any of them."""
+    options = {"mask_truncated": True, "max_steps": 1, "max_completion_length": 2}
+    found = ran(tmp_path / "masked", tiny_language_model, options)
+    ended = series(found, "completions/ended")[0]
+    whole = ran(tmp_path / "whole", tiny_language_model, options | {"mask_truncated": False})
+    assert ended < 1
+    assert series(found, "grad_norm")[0] < series(whole, "grad_norm")[0]
+
+
+def test_groups_of_equal_rewards_are_replaced(tmp_path: Path, tiny_language_model: Path) -> None:
+    """What is learned from is a rollout whose groups differ; each row stays whole."""
+    trainer = build(*prepared(tmp_path, tiny_language_model, {"resample": 2, "kl_coef": 0.1}))
+    trainer.create_optimizer_and_scheduler(10)
+    trainer.model.train()
+    calls: list[list[str]] = []
+
+    def earn(prompts: Any, completions: Any, inputs: Any, *_: Any) -> Any:
+        calls.append([one["prompt"] for one in inputs])
+        varied = [0.0, 1.0, 2.0, 3.0]
+        trainer._earned = torch.tensor([5.0] * 4 + varied if len(calls) == 1 else varied * 2)
+        return trainer._earned[:, None].expand(-1, 1)
+
+    trainer._calculate_rewards = lambda inputs, prompts, completions, *_: earn(
+        prompts, completions, inputs
+    )
+    rows = [{"prompt": "0"}] * 4 + [{"prompt": "1"}] * 4
+    output = trainer._generate_and_score_completions(rows)
+    assert len(calls) == 2
+    ids = [output["prompt_ids"][at][output["prompt_mask"][at].bool()].tolist() for at in range(8)]
+    assert ids[4:] == [trainer._prompts[1][1]] * 4  # stays
+    assert ids[:4] == [trainer._prompts[int(calls[1][0])][1]] * 4  # comes instead
+    expected = advantages(torch.tensor([0.0, 1, 2, 3] * 2), 4, "mean", "group")
+    torch.testing.assert_close(output["advantages"].cpu(), expected)
+    assert output["num_items_in_batch"] == output["completion_mask"].sum()
+    assert trainer._metrics["train"]["resampled"] == [1]
 
 
 @pytest.mark.parametrize("scale", ["none", "group", "batch"])
@@ -163,6 +215,15 @@ def test_advantages_are_trls_with_the_mean(moved: Any, scale: Any) -> None:
     ours = advantages(trainer._earned, 4, "mean", scale)
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
     assert ours.abs().max() > 0
+
+
+def test_options_reach_the_loss(tmp_path: Path, tiny_language_model: Path) -> None:
+    asked = {"loss_type": "sum", "clip_high": 0.28, "mask_truncated": True}
+    args = settings(*prepared(tmp_path / "sum", tiny_language_model, asked), 10)
+    assert (args.loss_type, args.epsilon, args.epsilon_high) == ("luspo", 0.2, 0.28)
+    assert (args.mask_truncated_completions, args.importance_sampling_level) == (True, "token")
+    args = settings(*prepared(tmp_path / "seq", tiny_language_model, {"ratio": "sequence"}), 10)
+    assert (args.loss_type, args.importance_sampling_level) == ("grpo", "sequence")
 
 
 def test_plan_takes_every_prompt() -> None:
@@ -271,6 +332,7 @@ def test_a_failing_reward_ends_it_with_the_sample(
         ({"rewards": []}, "rewards"),
         ({"scale_rewards": "std"}, "scale_rewards"),
         ({"kl_coeff": 1}, "kl_coef"),
+        ({"ratio": "sequence", "loss_type": "dapo"}, "ratio sequence"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:

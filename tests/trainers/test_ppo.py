@@ -9,10 +9,11 @@ from torch.distributions import Categorical, kl_divergence
 
 import trainers
 from inference.errors import InputError
-from trainers import ppo
+from trainers.learning import clipping, kl, returns
 from trainers.ppo import PPOOptions
 
 REWARDS = [{"metric": "chrf"}]
+JUDGED = [*REWARDS, {"metric": "reward", "params": {"model": "judge"}}]
 
 
 # Advantages
@@ -23,7 +24,7 @@ def test_advantages_by_hand() -> None:
     rewards = torch.tensor([[0.0, 0.1, 2.0], [1.0, 7.0, 7.0]])
     values = torch.tensor([[0.5, 0.2, 0.3], [0.4, 9.0, 9.0]])
     mask = torch.tensor([[True, True, True], [True, False, False]])
-    found = ppo.advantages(rewards, values, mask, gamma=0.9, lam=0.5)
+    found = returns.advantages(rewards, values, mask, gamma=0.9, lam=0.5)
     third = 1.7
     second = 0.17 + 0.45 * third
     first = -0.32 + 0.45 * second
@@ -37,7 +38,7 @@ def test_advantages_by_definition(gamma: float, lam: float) -> None:
     lengths = [7, 1, 4, 3]
     rewards, values = torch.randn(4, 7).double(), torch.randn(4, 7).double()
     mask = torch.arange(7) < torch.tensor(lengths)[:, None]
-    found = ppo.advantages(rewards, values, mask, gamma, lam)
+    found = returns.advantages(rewards, values, mask, gamma, lam)
     for row, length in enumerate(lengths):
         r, v = rewards[row], values[row]
         for t in range(length):
@@ -57,7 +58,7 @@ def test_rewards_of_tokens() -> None:
     scores = torch.tensor([3.0, -1.0])
     kl = torch.tensor([[0.1, -0.2, 9.0], [0.5, 0.0, 1.0]])
     mask = torch.tensor([[True, True, False], [True, True, True]])
-    found = ppo.token_rewards(scores, kl, mask, coef=0.5)
+    found = returns.token_rewards(scores, kl, mask, coef=0.5)
     expected = torch.tensor([[-0.05, 3.1, 0.0], [-0.25, 0.0, -1.5]])
     torch.testing.assert_close(found, expected)
 
@@ -70,7 +71,7 @@ def test_policy_loss_is_clipped_on_the_side_that_gains() -> None:
     ratio = torch.tensor([[1.5, 1.5, 0.5, 0.5, 1.1]])
     logprobs = ratio.log().requires_grad_()
     advantages = torch.tensor([[2.0, -2.0, 2.0, -2.0, 2.0]])
-    loss, clipped = ppo.policy_loss(logprobs, torch.zeros(1, 5), advantages, 0.2)
+    loss, clipped = clipping.policy_loss(logprobs, torch.zeros(1, 5), advantages, 0.2)
     torch.testing.assert_close(loss, torch.tensor([[-2.4, 3.0, -1.0, 1.6, -2.2]]))
     assert clipped.tolist() == [[True, False, False, True, False]]
     loss.sum().backward()
@@ -82,7 +83,7 @@ def test_value_loss_is_clipped_on_both_sides() -> None:
     """V_old = 0, ε_v = 0.2: V = ±0.5 moved too fast towards G = ±0.4; from G = ∓1 it moved away."""
     values = torch.tensor([[0.5, -0.5, 0.5, -0.5, 0.1]], requires_grad=True)
     returns = torch.tensor([[0.4, -0.4, -1.0, 1.0, 0.4]])
-    loss, clipped = ppo.value_loss(values, torch.zeros(1, 5), returns, 0.2)
+    loss, clipped = clipping.value_loss(values, torch.zeros(1, 5), returns, 0.2)
     torch.testing.assert_close(loss, torch.tensor([[0.02, 0.02, 1.125, 1.125, 0.045]]))
     assert clipped.tolist() == [[True, True, False, False, False]]
     loss.sum().backward()
@@ -95,7 +96,7 @@ def test_at_ratio_one_the_gradient_is_that_of_reinforce() -> None:
     actions, advantages = torch.randint(9, (3, 5)), torch.randn(3, 5)
     logits = torch.randn(3, 5, 9, requires_grad=True)
     logprobs = logits.log_softmax(-1).gather(-1, actions[..., None])[..., 0]
-    loss, clipped = ppo.policy_loss(logprobs, logprobs.detach(), advantages, 0.2)
+    loss, clipped = clipping.policy_loss(logprobs, logprobs.detach(), advantages, 0.2)
     (found,) = torch.autograd.grad(loss.sum(), logits, retain_graph=True)
     (expected,) = torch.autograd.grad(-(advantages * logprobs).sum(), logits)
     torch.testing.assert_close(found, expected)
@@ -112,7 +113,7 @@ def test_kl_estimates_the_kl(kind: str, tolerance: float) -> None:
     logits = torch.randn(20)
     policy, reference = Categorical(logits=logits), Categorical(logits=logits + torch.randn(20) / 3)
     draws = policy.sample((100_000,))
-    found = ppo.kl_estimate(policy.log_prob(draws), reference.log_prob(draws), kind)  # type: ignore[arg-type]
+    found = kl.kl_estimate(policy.log_prob(draws), reference.log_prob(draws), kind)  # type: ignore[arg-type]
     assert float(found.mean()) == pytest.approx(float(kl_divergence(policy, reference)), rel=0.1)
     assert float(found.mean()) == pytest.approx(
         float(kl_divergence(policy, reference)), abs=tolerance
@@ -128,7 +129,7 @@ def test_gradient_of_k2_is_that_of_the_kl_and_k3s_is_not() -> None:
 
     def gradient(kind: str) -> Tensor:
         logprobs = logits.log_softmax(-1)
-        estimate = ppo.kl_estimate(logprobs, reference, kind)  # type: ignore[arg-type]
+        estimate = kl.kl_estimate(logprobs, reference, kind)  # type: ignore[arg-type]
         return torch.autograd.grad((logprobs.exp().detach() * estimate).sum(), logits)[0]
 
     logprobs = logits.log_softmax(-1)
@@ -139,13 +140,13 @@ def test_gradient_of_k2_is_that_of_the_kl_and_k3s_is_not() -> None:
 
 def test_controller_moves_towards_its_target() -> None:
     """On a policy whose KL is inverse to β, from far above and far below."""
-    assert ppo.next_kl_coef(0.1, kl=60, target=6, horizon=1000, completions=100) == 0.1 * 1.02
-    assert ppo.next_kl_coef(0.1, kl=0, target=6, horizon=1000, completions=100) == 0.1 * 0.98
-    assert ppo.next_kl_coef(0.1, kl=6, target=6, horizon=1000, completions=100) == 0.1
+    assert kl.next_kl_coef(0.1, kl=60, target=6, horizon=1000, completions=100) == 0.1 * 1.02
+    assert kl.next_kl_coef(0.1, kl=0, target=6, horizon=1000, completions=100) == 0.1 * 0.98
+    assert kl.next_kl_coef(0.1, kl=6, target=6, horizon=1000, completions=100) == 0.1
     for first in (0.001, 10.0):
         coef = first
         for _ in range(200):
-            coef = ppo.next_kl_coef(coef, 0.6 / coef, target=6, horizon=100, completions=100)
+            coef = kl.next_kl_coef(coef, 0.6 / coef, target=6, horizon=100, completions=100)
         assert 0.6 / coef == pytest.approx(6, rel=0.02)
 
 
@@ -162,6 +163,11 @@ def test_controller_moves_towards_its_target() -> None:
         ({"rewards": REWARDS, "num_generations": 3}, "must divide the rollout"),
         ({"rewards": REWARDS, "beta": 0.1}, "no 'beta' among its options"),
         ({"rewards": REWARDS, "lam": 1.5}, "lam"),
+        (
+            {"rewards": REWARDS, "critic": "reward_model", "normalize_rewards": False},
+            "of the metric",
+        ),
+        ({"rewards": JUDGED, "critic": "reward_model"}, "normalize_rewards false"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, object], said: str) -> None:

@@ -24,6 +24,7 @@ from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
 from trainers.job.run import Run
 from trainers.job.spec import CONTROL, Spec
+from trainers.learning import clipping
 
 RECORDS = [
     {"id": str(i), "prompt": f"Считай до {i}.", "references": ["a a a a a a a a a a a a"]}
@@ -38,6 +39,7 @@ OPTIONS: dict[str, Any] = {
     "schedule": "constant",
     "cliprange_value": 5.0,
     "kl_coef": 0.02,
+    "normalize_rewards": False,  # the numbers below are in units of chrf
 }
 
 
@@ -94,9 +96,38 @@ def test_it_learns_and_the_kl_coefficient_holds_it(even_model: Path, tmp_path: P
     assert first["clip_fraction/policy"] == 0
 
 
+def test_the_scale_of_a_reward_changes_nothing(tiny_language_model: Path, tmp_path: Path) -> None:
+    """With the defaults, 0 … 1 and 0 … 100 train alike: β, the clip of values and all else."""
+    options = {"rewards": [{"metric": "chrf"}], "max_completion_length": 8, "max_length": 64}
+    options |= {"max_steps": 3, "num_minibatches": 1, "ppo_epochs": 1, "batch_size": 4}
+    options |= {"learning_rate": 1e-3, "vf_coef": 1.0, "missing_eos_penalty": 0.5}
+    small, large = (
+        train(
+            attempt(
+                tmp_path / str(weight),
+                "ppo",
+                tiny_language_model,
+                RECORDS,
+                options | {"rewards": [{"metric": "chrf", "weight": weight}]},
+            )
+        )
+        for weight in (0.01, 1.0)
+    )
+    assert series(large, "reward") == pytest.approx([100 * one for one in series(small, "reward")])
+    assert series(large, "reward/scale")[-1] == pytest.approx(
+        100 * series(small, "reward/scale")[-1]
+    )
+    for name in ("loss", "loss/value", "kl", "entropy"):
+        assert series(large, name) == pytest.approx(series(small, name), rel=1e-3, abs=1e-4), name
+    assert max(series(large, "clip_fraction/value")) < 1
+
+
 @pytest.mark.parametrize(
     "options",
-    [{}, {"lora": {"r": 4}, "kl_in": "loss", "target_kl": 1.0, "horizon": 32}],
+    [
+        {"normalize_rewards": True},
+        {"lora": {"r": 4}, "kl_in": "loss", "target_kl": 1.0, "horizon": 32},
+    ],
     ids=["full", "lora"],
 )
 def test_a_resumed_run_is_the_run_itself(
@@ -130,6 +161,23 @@ def test_a_resumed_run_is_the_run_itself(
     one, other = (load_file(saved(found)[10] / name) for found in (whole, rest))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_exact_kl_and_a_critic_that_begins_as_the_judge(
+    tiny_language_model: Path, tiny_reward_model: Path, tmp_path: Path
+) -> None:
+    """Both where they are asked for: nothing diverges yet, and values are no zeros at first."""
+    judge = {"metric": "reward", "params": {"model": tiny_reward_model.name}}
+    options = OPTIONS | {"max_steps": 2, "batch_size": 2, "num_minibatches": 1, "ppo_epochs": 2}
+    options |= {"rewards": [judge], "critic": "reward_model", "kl": "exact", "kl_in": "loss"}
+    options |= {"lora": {"r": 4}, "learning_rate": 1e-2}
+    found = train(attempt(tmp_path / "job", "ppo", tiny_language_model, RECORDS, options))
+    assert series(found, "loss/kl")[0] == pytest.approx(0, abs=1e-6)
+    assert series(found, "loss/kl")[1] > 0
+    (folder,) = saved(found).values()
+    rollout = load_file(next((folder / "on_policy").glob("rollout-*")))
+    assert rollout["values"][rollout["mask"]].abs().min() > 0
+    assert rollout["kl"].abs().max() < 1e-5
 
 
 def test_cancel_leaves_a_complete_checkpoint_that_is_a_model(
@@ -182,7 +230,7 @@ def test_a_reward_that_is_no_number_ends_the_run_with_the_sample(
 def test_a_run_that_diverges_fails(
     tiny_language_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = ppo.policy_loss
+    right = clipping.policy_loss
     calls: list[int] = []
 
     def wrong(*args: Any) -> Any:

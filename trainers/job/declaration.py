@@ -48,6 +48,8 @@ class Trainer(Generic[O]):
                       in it; () where a record makes one of whatever it holds
     objective_series  series of what is maximised, where there is one: a rise is progress by the
                       training's own measure, and no evidence of anything else
+    held_out          metrics of the model itself, one parameter of which is `model`, that score
+                      its checkpoints on records of `kinds`; (): any metric, of what they generate
     footprint         what it holds in memory
     """
 
@@ -66,6 +68,7 @@ class Trainer(Generic[O]):
     resizes: bool = True
     sequences: tuple[tuple[str, ...], ...] = ()
     objective_series: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
     footprint: Footprint[O] = field(default_factory=Footprint)
 
     @property

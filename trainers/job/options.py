@@ -19,6 +19,8 @@ def _free(name: str) -> str:
 
 Variable = Annotated[str, AfterValidator(_free)]  # of a chat template
 
+RATES = "defaults"  # in a learning rate's JSON Schema
+
 
 class Lora(BaseModel):
     """Low-rank adapters (Hu et al., 2021): W + (alpha / r) · B A, with W frozen."""
@@ -34,6 +36,18 @@ class Lora(BaseModel):
         default="all-linear",
         description="Names of the adapted layers inside their parents (q_proj, v_proj); "
         "all-linear: every linear layer below the head.",
+    )
+
+
+def rate(full: float, lora: float) -> Any:
+    """The field of a learning rate whose default depends on what is trained: all weights, or
+    adapters, which are few and begin at nothing."""
+    return Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=f"Peak learning rate of AdamW; null: {full:g}, with LoRA {lora:g}.",
+        json_schema_extra={RATES: {"full": full, "lora": lora}},
     )
 
 
@@ -56,9 +70,7 @@ class Options(BaseModel):
         ge=1,
         description="Optimiser steps between checkpoints; the last step is always saved.",
     )
-    learning_rate: float = Field(
-        default=1e-5, gt=0, le=1, description="Peak learning rate of AdamW."
-    )
+    learning_rate: float | None = rate(full=2e-5, lora=2e-4)  # never null once it is validated
     warmup_steps: int = Field(
         default=0, ge=0, description="Optimiser steps in which the learning rate rises from 0."
     )
@@ -114,6 +126,18 @@ class Options(BaseModel):
         dtype = "bfloat16" if device.startswith("cuda") else "float32"
         return self.model_copy(update={"dtype": dtype})
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_rate(cls, given: Any) -> Any:
+        """Fills in the method's own learning rate, so that a job shows which one it had."""
+        if not isinstance(given, Mapping) or given.get("learning_rate") is not None:
+            return given
+        extra = cls.model_fields["learning_rate"].json_schema_extra
+        own = extra[RATES] if isinstance(extra, dict) else None
+        if not isinstance(own, dict):  # a trainer with one default for both
+            return {name: value for name, value in given.items() if name != "learning_rate"}
+        return {**given, "learning_rate": own["lora" if given.get("lora") else "full"]}
+
     @property
     def adapter(self) -> Lora | None:
         """The adapter's settings; None for full fine-tuning."""
@@ -136,6 +160,11 @@ class Reward(BaseModel):
     )
     weight: float = Field(
         default=1.0, description="Factor in the sum; negative where less is better."
+    )
+    unmeasured: Literal["fail"] | float = Field(
+        default="fail",
+        description="What a completion earns that the metric cannot measure, before the weight; "
+        "fail: it ends the job.",
     )
 
 

@@ -7,9 +7,9 @@ Sequences are packed as `trainers.learning.rollouts` has them. Action t is the t
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import nullcontext
-from functools import wraps
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial, wraps
 from typing import Any
 
 import torch
@@ -19,12 +19,16 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from trainers.job.footprint import CHUNK_LOGITS
 from trainers.job.options import Lora
-from trainers.learning.models import adapted_layers
+from trainers.learning.critics import Critic, of_policy
+from trainers.learning.kl import Kl
 from trainers.learning.rollouts import Completions, causal, take
 
 
 class ActorCritic(nn.Module):
     """The policy; a value model on a backbone of its own with a scalar head; a frozen reference.
+
+    critic  what the value model begins as; None: the policy's backbone under a head of zeros
+    kl      what `evaluate` and `forward` give of the KL over the whole vocabulary
 
     Full fine-tuning holds three copies of the weights: policy, value model, reference. With an
     adapter there is one: the value model shares the frozen weights and has an adapter of its own,
@@ -33,17 +37,20 @@ class ActorCritic(nn.Module):
     Dropout is off throughout: with it, π_new / π_old is not 1 before the first step.
     """
 
-    def __init__(self, policy: Any, adapter: Lora | None, temperature: float) -> None:
+    def __init__(
+        self,
+        policy: Any,
+        adapter: Lora | None,
+        temperature: float,
+        critic: Critic | None = None,
+        kl: Kl = "sampled",
+    ) -> None:
         super().__init__()
         self.policy = policy
         self.temperature = temperature
+        self.kl = kl
         self.splits = splits(causal(policy))
-        self.value = _value_backbone(policy, adapter)
-        width = int(causal(policy).config.get_text_config().hidden_size)
-        parameter = next(policy.parameters())
-        self.head = nn.Linear(width, 1, device=parameter.device)
-        nn.init.zeros_(self.head.weight)  # V = 0 at first: no noise in the first advantages
-        nn.init.zeros_(self.head.bias)
+        self.value, self.head = critic or of_policy(policy, adapter)
         # in a tuple: neither trained, nor saved, nor wrapped
         self._reference = () if adapter else (copy.deepcopy(policy).eval().requires_grad_(False),)
         self.train(False)
@@ -60,41 +67,62 @@ class ActorCritic(nn.Module):
                 if isinstance(layer, GradientCheckpointingLayer):
                     layer.forward = _again(layer.forward)
 
-    def forward(self, ids: Tensor, prompts: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T) each: log-probabilities and entropies in nats, and values; 0 where masked."""
-        logprobs, entropy = self._actions(self.policy, ids, prompts, mask)
+    def forward(
+        self, ids: Tensor, prompts: Tensor, mask: Tensor, divergence: bool = False
+    ) -> tuple[Tensor, ...]:
+        """(B, T) each: log-probabilities and entropies in nats, and values; with `divergence` the
+        exact KL to the reference, too; 0 where masked."""
+        head, states = action_states(self.policy, ids, prompts, mask, self.splits)
+        rows, columns = _states(prompts, mask)
+        actions = ids[rows, columns + 1]  # (A,)
+        size = chunk_size(self.policy)
+        found = _chunked(partial(_logprobs, head, self.temperature), size, states, actions)
         hidden = self.value(ids, attention_mask=_attended(ids, prompts, mask), use_cache=False)[0]
         with torch.autocast(ids.device.type, enabled=False):  # values in bfloat16 have two digits
-            values = self.head(hidden[_states(prompts, mask)].float())[:, 0]  # (A,)
-        return logprobs, entropy, _spread(values, mask)
+            found += (self.head(hidden[rows, columns].float())[:, 0],)
+        if divergence:
+            with torch.no_grad(), self._as_reference() as reference:
+                other, theirs = action_states(reference, ids, prompts, mask, self.splits)
+            found += _chunked(partial(self._kl, head, other), max(size // 2, 1), states, theirs)
+        return tuple(_spread(values, mask) for values in found)
+
+    def _kl(
+        self, head: nn.Module, other: nn.Module, states: Tensor, theirs: Tensor
+    ) -> tuple[Tensor]:
+        """(A,) KL over the vocabulary, of the policy's states (A, D) and the reference's."""
+        scores = torch.log_softmax(head(states).float() / self.temperature, dim=-1)  # (A, V)
+        with torch.no_grad(), self._as_reference():
+            known = torch.log_softmax(other(theirs).float() / self.temperature, dim=-1)
+        if self.kl == "exact_from_reference":
+            return ((known.exp() * (known - scores)).sum(-1),)
+        return ((scores.exp() * (scores - known)).sum(-1),)
 
     @torch.no_grad()
     def reference(self, ids: Tensor, prompts: Tensor, mask: Tensor) -> Tensor:
         """(B, T) log-probabilities under the policy that training began with."""
-        model, without = self.policy, nullcontext()
-        if self._reference:
-            model = self._reference[0].to(ids.device)
-        else:
-            without = self.policy.disable_adapter()
-        with without:
-            return self._actions(model, ids, prompts, mask)[0]
+        with self._as_reference() as model:
+            return token_logprobs(model, ids, prompts, mask, self.temperature, self.splits)[0]
 
-    def _actions(
-        self, model: Any, ids: Tensor, prompts: Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        return token_logprobs(model, ids, prompts, mask, self.temperature, self.splits)
+    @contextmanager
+    def _as_reference(self) -> Iterator[Any]:
+        """The model that training began with; the policy's adapter is off meanwhile."""
+        if self._reference:
+            yield self._reference[0].to(next(self.policy.parameters()).device)
+        else:
+            with self.policy.disable_adapter():
+                yield self.policy
 
     def evaluate(self, written: Completions, batch_size: int) -> Completions:
         """(N, T) each, before anything is learned: `logprobs` and `values` of the policy that has
-        written the completions, `reference` log-probabilities."""
-        mask = written["mask"]
-        names = ("logprobs", "values", "reference")
+        written the completions, `reference` log-probabilities, and `kl` where it is exact."""
+        mask, exactly = written["mask"], self.kl != "sampled"
+        names = ("logprobs", "values", "reference", *["kl"] * exactly)
         whole = {name: torch.zeros(mask.shape, device=mask.device) for name in names}
         for rows in torch.split(torch.arange(len(mask), device=mask.device), batch_size):
             batch = take(written, rows)
             with torch.no_grad():
-                logprobs, _, values = self(**batch)
-            parts = (logprobs, values, self.reference(**batch))
+                logprobs, _, values, *kl = self(**batch, divergence=exactly)
+            parts = (logprobs, values, self.reference(**batch), *kl)
             for name, part in zip(names, parts, strict=True):
                 whole[name][rows, : part.shape[1]] = part
         return whole
@@ -128,29 +156,46 @@ def token_logprobs(
     Where body and head `split`, only states that an action is taken in go through the vocabulary,
     some at a time, and again in the backward pass: (B, T, V) never stands in memory.
     """
-    network = causal(model)
+    head, states = action_states(model, ids, prompts, mask, split)
     rows, columns = _states(prompts, mask)
     actions = ids[rows, columns + 1]  # (A,)
+    found = _chunked(partial(_logprobs, head, temperature), chunk_size(model), states, actions)
+    logprobs, entropy = (_spread(values, mask) for values in found)
+    return logprobs, entropy
+
+
+def action_states(
+    model: Any, ids: Tensor, prompts: Tensor, mask: Tensor, split: bool
+) -> tuple[nn.Module, Tensor]:
+    """What makes logits (A, V) of states, and the states (A, …) that actions are taken in."""
+    network = causal(model)
+    rows, columns = _states(prompts, mask)
     attended = _attended(ids, prompts, mask)
     if split:
-        head = network.get_output_embeddings()
         inner = network.base_model(ids, attention_mask=attended, use_cache=False)[0]  # (B, S, D)
-    else:
-        head = nn.Identity()
-        inner = network(ids, attention_mask=attended, use_cache=False).logits  # (B, S, V)
-    size = max(CHUNK_LOGITS // int(network.config.get_text_config().vocab_size), 1)
-    parts = [
-        checkpoint(_logprobs, head, states, chunk, temperature, use_reentrant=False)
-        for states, chunk in zip(
-            torch.split(inner[rows, columns], size), torch.split(actions, size), strict=True
-        )
-    ]
-    logprobs, entropy = (torch.cat(chunks) for chunks in zip(*parts, strict=True))
-    return _spread(logprobs, mask), _spread(entropy, mask)
+        return network.get_output_embeddings(), inner[rows, columns]
+    logits = network(ids, attention_mask=attended, use_cache=False).logits  # (B, S, V)
+    return nn.Identity(), logits[rows, columns]
+
+
+def chunk_size(model: Any) -> int:
+    """States whose logits stand in memory at once."""
+    vocabulary = int(causal(model).config.get_text_config().vocab_size)
+    return max(CHUNK_LOGITS // vocabulary, 1)
+
+
+def _chunked(
+    function: Callable[..., tuple[Tensor, ...]], size: int, *inputs: Tensor
+) -> tuple[Tensor, ...]:
+    """What `function` makes of the inputs (A, …), `size` at a time, and again in the backward
+    pass."""
+    split = zip(*(torch.split(values, size) for values in inputs), strict=True)
+    parts = [checkpoint(function, *chunk, use_reentrant=False) for chunk in split]
+    return tuple(torch.cat(chunks) for chunks in zip(*parts, strict=True))
 
 
 def _logprobs(
-    head: nn.Module, states: Tensor, actions: Tensor, temperature: float
+    head: nn.Module, temperature: float, states: Tensor, actions: Tensor
 ) -> tuple[Tensor, Tensor]:
     """(A,) log-probabilities of `actions` and (A,) entropies, from the states (A, D)."""
     scores = torch.log_softmax(head(states).float() / temperature, dim=-1)  # (A, V)
@@ -172,19 +217,6 @@ def splits(network: Any) -> bool:
         split = head(network.base_model(ids, use_cache=False)[0]).float()
     near = 1e-4 if network.dtype == torch.float32 else 5e-2
     return own.shape == split.shape and torch.allclose(own, split, near, near)
-
-
-def _value_backbone(policy: Any, adapter: Lora | None) -> Any:
-    """The policy's backbone again: a copy, or with an adapter the same frozen weights."""
-    if adapter is None:
-        return copy.deepcopy(policy.base_model)
-    from peft import LoraConfig, get_peft_model
-
-    shared = {id(parameter): parameter for parameter in policy.parameters()}
-    network = copy.deepcopy(policy, shared).unload()
-    targets = adapted_layers(network, adapter)
-    config = LoraConfig(r=adapter.r, lora_alpha=adapter.alpha, target_modules=targets)
-    return get_peft_model(network.base_model, config)
 
 
 def _states(prompts: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,6 @@ Imports transformers: import this module inside `train`.
 
 from __future__ import annotations
 
-import math
-import statistics
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -18,11 +16,11 @@ from transformers import TrainerCallback
 from trainers.job.card import describe
 from trainers.job.checkpoints import complete
 from trainers.job.declaration import AnyTrainer
-from trainers.job.errors import TrainingError
 from trainers.job.options import Options
 from trainers.job.run import Run
 from trainers.learning.processes import of_first, wait_for_all
 from trainers.learning.tracking import curves_of
+from trainers.learning.watches import EndWatch, LossWatch
 
 SILENT = ("train_", "total_flos", "num_input_tokens_seen", "num_tokens", "step")
 TIMES = ("epoch", "runtime", "samples_per", "steps_per", "model_preparation")  # of a validation
@@ -50,7 +48,8 @@ class Reporting(TrainerCallback):
         self.options = options
         self.names = names or {}
         self.config = config or {}
-        self.watch = Watch()
+        self._loss = LossWatch(run.event)
+        self._ends = EndWatch(run.event)
         self.curves = curves_of(run)
         self._due = True
         self._marks: deque[tuple[float, int, int]] = deque(maxlen=WINDOW + 1)  # time, step, tokens
@@ -91,7 +90,8 @@ class Reporting(TrainerCallback):
         tokens = int(logs.get("num_tokens", state.num_input_tokens_seen))
         values |= self._speed(int(state.global_step), int(state.max_steps), tokens)
         self._series(int(state.global_step), values)
-        self.watch.check(int(state.global_step), logs, self.run.last_checkpoint)
+        self._ends.check(int(state.global_step), values)
+        self._loss.check(int(state.global_step), logs, self.run.last_checkpoint)
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Waits until every process has written its part; the first describes, marks, reports."""
@@ -138,44 +138,3 @@ class Reporting(TrainerCallback):
         if tokens > before:
             speed["tokens_per_second"] = (tokens - before) / elapsed
         return speed
-
-
-class Watch:
-    """Tells a run that has diverged from one that is merely noisy.
-
-    Diverged: a loss or gradient norm that is not finite; or EXPLODED steps in a row whose |loss|
-    is above FACTOR times the median |loss| of the last HISTORY other steps, plus MARGIN (in nats,
-    for a cross-entropy: a model that knows nothing has ln(vocabulary), about 11).
-    """
-
-    EXPLODED, FACTOR, MARGIN, HISTORY, LEAST = 5, 10.0, 10.0, 50, 5
-
-    def __init__(self) -> None:
-        self._usual: deque[float] = deque(maxlen=self.HISTORY)
-        self._high = 0
-
-    def check(self, step: int, logs: Mapping[str, Any], last: Path | None) -> None:
-        """Raises TrainingError("diverged") with the step and the last good checkpoint."""
-        for name in ("loss", "grad_norm"):
-            if not math.isfinite(float(logs.get(name, 0.0))):
-                raise _diverged(step, f"{name} is {logs[name]}", last)
-        loss = abs(float(logs["loss"]))
-        if len(self._usual) >= self.LEAST:
-            limit = self.FACTOR * statistics.median(self._usual) + self.MARGIN
-            if loss > limit:
-                self._high += 1
-                if self._high >= self.EXPLODED:
-                    why = f"loss has been above {limit:.4g} for {self._high} steps, now {loss:.4g}"
-                    raise _diverged(step, why, last)
-                return
-        self._high = 0
-        self._usual.append(loss)
-
-
-def _diverged(step: int, why: str, last: Path | None) -> TrainingError:
-    good = f"the last good checkpoint is {last.name}" if last else "there is no checkpoint before"
-    message = (
-        f"training diverged at step {step}: {why}; {good}. "
-        "A smaller learning_rate, warmup_steps or a smaller max_grad_norm may help"
-    )
-    return TrainingError("diverged", message)

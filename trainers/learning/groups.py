@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from trl.models.utils import prepare_fsdp
@@ -32,12 +34,15 @@ class GroupTrainer(Sharding, GRPOTrainer):
     reference   a frozen copy of the starting model; None under LoRA, or with kl_coef 0
     prompts     records with their prompts' token ids
     advantages  (N,) rewards of whole groups, one after the other, to (N,) advantages
+    resample    rollouts more at most, to replace groups of equal rewards
     epochs      how often the whole of the steps goes through the prompts
     names       of the values to log
     """
 
     args: Any
     ref_model: Any
+    num_generations: Any
+    processing_class: Any
     _buffered_inputs: Any  # completions in use: a batch of tensors for each micro-batch
 
     def __init__(
@@ -48,6 +53,7 @@ class GroupTrainer(Sharding, GRPOTrainer):
         prompts: Sequence[tuple[Record, list[int]]],
         advantages: Callable[[Tensor], Tensor],
         kl_coef: float,
+        resample: int,
         epochs: float,
         names: Mapping[str, str],
         **settings: Any,
@@ -55,6 +61,7 @@ class GroupTrainer(Sharding, GRPOTrainer):
         self._rewards = rewards
         self._prompts = prompts
         self._advantages = advantages
+        self._resample = resample
         self._epochs = epochs
         self._names = names
         self._started = False
@@ -97,10 +104,51 @@ class GroupTrainer(Sharding, GRPOTrainer):
         return earned
 
     def _generate_and_score_completions(self, inputs: list[Any]) -> dict[str, Any]:
-        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        score: Any = super()._generate_and_score_completions
+        output: dict[str, Any] = score(inputs)
+        earned, number = self._earned, 0  # of all processes: all of them go on, or none
+        while number < self._resample and bool(equal_groups(earned, self.num_generations).any()):
+            number += 1
+            others = self._others(len(inputs), number)
+            fresh = score(others)
+            output, earned = self._filled(output, earned, fresh, self._earned)
+        if self._resample:
+            self._metrics["train"]["resampled"].append(number)
+            kept = output["completion_mask"].sum()
+            output["num_items_in_batch"] = self.accelerator.gather(kept).sum()
         first = self.accelerator.process_index * len(inputs)
-        output["advantages"] = self._advantages(self._earned)[first : first + len(inputs)]
+        output["advantages"] = self._advantages(earned)[first : first + len(inputs)]
         return output
+
+    def _others(self, size: int, number: int) -> list[dict[str, str]]:
+        """Rows of `size` completions of other prompts, for this process and step."""
+        seed = [self.args.seed, self.state.global_step, number, self.accelerator.process_index]
+        draws = np.random.default_rng(seed)
+        count = size // self.num_generations
+        prompts = draws.choice(len(self._prompts), count, replace=count > len(self._prompts))
+        return [{"prompt": str(at)} for at in prompts.repeat(self.num_generations).tolist()]
+
+    def _filled(
+        self, old: dict[str, Any], earned: Tensor, fresh: dict[str, Any], instead: Tensor
+    ) -> tuple[dict[str, Any], Tensor]:
+        """The rollout with groups of equal rewards replaced by groups of `fresh` that differ, each
+        in its own process; and the rewards of all processes."""
+        size, k = len(old["completion_ids"]), self.num_generations
+        rows = torch.arange(len(earned), device=earned.device)  # of old, and beyond them of fresh
+        for first in range(0, len(earned), size):  # a process
+            part = slice(first // k, (first + size) // k)
+            lacking = equal_groups(earned, k)[part].nonzero()[:, 0]
+            there = (~equal_groups(instead, k)[part]).nonzero()[:, 0]
+            for group, other in zip(lacking.tolist(), there.tolist(), strict=False):
+                at = first + k * group
+                start = len(earned) + first + k * other
+                rows[at : at + k] = torch.arange(start, start + k, device=rows.device)
+        first = self.accelerator.process_index * size
+        own = rows[first : first + size] - first
+        own = torch.where(own >= size, own - len(earned) + size, own)
+        return merged(old, fresh, own, self.processing_class.pad_token_id), torch.cat(
+            [earned, instead]
+        )[rows]
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         if not self._started:  # a resumed run is where the uninterrupted one was
@@ -153,3 +201,27 @@ class GroupTrainer(Sharding, GRPOTrainer):
                 del values[name]
         self.state.epoch = self._epochs * self.state.global_step / self.state.max_steps
         super().log(logs, start_time)
+
+
+def equal_groups(rewards: Tensor, k: int) -> Tensor:
+    """(N / k,) whether the rewards (N,) of a group are all the same: nothing to learn from."""
+    groups = rewards.view(-1, k)
+    return (groups.max(1).values - groups.min(1).values) < 1e-12
+
+
+def merged(old: dict[str, Any], fresh: dict[str, Any], rows: Tensor, pad: int) -> dict[str, Any]:
+    """Rows (N,) of two rollouts, one behind the other: prompts are padded on the left, completions
+    on the right."""
+    both = dict(old)
+    for name, one in old.items():
+        if not isinstance(one, Tensor) or one.ndim == 0:
+            continue
+        other, value = fresh[name], pad if name.endswith("_ids") else 0
+        width = max(one.shape[-1], other.shape[-1])
+        parts = []
+        for part in (one, other) if one.ndim == 2 else ():
+            short = width - part.shape[1]
+            sides = (short, 0) if name.startswith("prompt") else (0, short)
+            parts.append(torch.nn.functional.pad(part, sides, value=value))
+        both[name] = torch.cat(parts or [one, other])[rows]
+    return both

@@ -10,7 +10,7 @@ uninterrupted one, to the bit on a CPU.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,13 +32,11 @@ class Method(Protocol):
     """A method that learns from rollouts.
 
     rollout  the one in use, `number` from 0; -1 before the first
-    kl_coef  β as it is now
     series   values to be reported with the next step
     """
 
     rollout: Completions
     number: int
-    kl_coef: float
     series: Series
 
     def steps(self, first: int) -> Iterator[list[Completions]]:
@@ -47,6 +45,14 @@ class Method(Protocol):
 
     def loss(self, model: nn.Module, batch: Completions) -> Tensor:
         """Of a micro-batch: a sum over its tokens, divided by `batch["tokens"]`."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run has to know, as JSON."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """What `state` told."""
         ...
 
 
@@ -145,7 +151,7 @@ class OnPolicyTrainer(transformers.Trainer):
             state = {
                 "number": self.method.number,
                 "tokens": self._tokens,
-                "method": {"kl_coef": self.method.kl_coef},
+                "method": self.method.state(),
             }
             (folder / ROLLOUT / "state.json").write_text(json.dumps(state))
         self.accelerator.wait_for_everyone()
@@ -161,7 +167,7 @@ class OnPolicyTrainer(transformers.Trainer):
         self.model.load_state_dict(critic, strict=False)
         state = json.loads((folder / "state.json").read_text())
         self.method.number, self._tokens = int(state["number"]), int(state["tokens"])
-        self.method.kl_coef = float(state["method"]["kl_coef"])
+        self.method.restore(state["method"])
         rollout = load_file(folder / self._rollout_file)
         self.method.rollout = {
             name: values.to(self.args.device) for name, values in rollout.items()

@@ -7,8 +7,10 @@ as 0 or 1, a reward model's logit). A sample is the record's prompt, the complet
 output, and the record's hidden columns: references, tests, metadata. Parameters that depend on the
 data are settled once, on the whole dataset, so that a reward means the same at every step.
 
-A reward that fails, or is not a finite number, ends the training with the sample shown: an
-abstention would silently move the baseline of all the others.
+A completion that the metric cannot measure, or whose value is not a finite number, ends the
+training with the sample shown: an abstention would silently move the baseline of all the others.
+With `unmeasured` it earns that number instead, and `reward/<name>/unmeasured` says how many do. A
+metric that raises ends the training in any case.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import metrics
 from inference.errors import InputError
 from inference.protocol import Models
 from metrics.core.errors import MissingInput
-from metrics.core.evidence import FLAG
+from metrics.core.evidence import FLAG, Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.rows import Floats
@@ -50,19 +52,25 @@ class Component:
     metric: BoundMetric
     column: int
     option: str  # "options.rewards[0]", for errors
+    unmeasured: float | None  # what a completion without a value earns; None: an error
 
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """Rewards of a batch: `total` (N,) is the weighted sum of the components' values (N,)."""
+    """Rewards of a batch: `total` (N,) is the weighted sum of the components' values (N,).
+
+    unmeasured  share of completions without a value, of the components where they earn a number
+    """
 
     total: Floats
     components: Mapping[str, Floats]
+    unmeasured: Mapping[str, float]
 
     @property
     def series(self) -> dict[str, float]:
         """Each component's mean, unweighted, as `reward/<name>`."""
-        return {f"reward/{name}": float(each.mean()) for name, each in self.components.items()}
+        means = {f"reward/{name}": float(each.mean()) for name, each in self.components.items()}
+        return means | {f"reward/{name}/unmeasured": at for name, at in self.unmeasured.items()}
 
 
 class Rewards:
@@ -139,15 +147,20 @@ class Rewards:
             component.name: self._values(component, samples) for component in self._components
         }
         total = np.zeros(len(samples))
+        unmeasured = {}
         for component in self._components:
-            total += component.weight * values[component.name]
+            own = values[component.name]
+            if component.unmeasured is not None:
+                unmeasured[component.name] = float(np.isnan(own).mean())
+                own[np.isnan(own)] = component.unmeasured
+            total += component.weight * own
         self._watch(records, total, step)
-        earned = Earned(total, values)
+        earned = Earned(total, values, unmeasured)
         self._show(samples, earned, step)
         return earned
 
     def _values(self, component: Component, samples: Sequence[Sample]) -> Floats:
-        """(N,) finite."""
+        """(N,) finite; NaN where there is no value and `unmeasured` says what that earns."""
         try:
             return self._measured(component, samples)
         except _Unmeasured as error:
@@ -166,19 +179,20 @@ class Rewards:
         metric = component.metric
         items, unit = items_of(samples)
         evidence = measure(metric, items, self._models)
-        if FLAG in evidence:
-            for index, code in enumerate(evidence[FLAG].tolist()):
-                if code and metric.flags[code].missing:
-                    raise _Unmeasured(index, metric.flags[code].message)
+        missing = _missing(metric, evidence)
+        if missing and component.unmeasured is None:
+            raise _Unmeasured(*next(iter(missing.items())))
         settled = metric.settle(evidence, unit)
         first = self._settled.setdefault(component.name, settled.signature)
         if settled.signature != first:
             why = f"it depends on the other samples of its batch ({', '.join(settled.signature)})"
             raise _Unmeasured(0, why)
-        values = metric.per_sample(settled.rows)[:, component.column]
+        values = np.array(metric.per_sample(settled.rows)[:, component.column], np.float64)
         for index in np.flatnonzero(~np.isfinite(values)).tolist():
-            raise _Unmeasured(index, f"the value is {values[index]}")
-        return np.asarray(values, np.float64)
+            if component.unmeasured is None:
+                raise _Unmeasured(index, f"the value is {values[index]}")
+        values[[*missing, *np.flatnonzero(~np.isfinite(values))]] = np.nan
+        return values
 
     def _warn_of_direction(self, component: Component) -> None:
         score = component.metric.scores[component.column]
@@ -231,6 +245,13 @@ class _Unmeasured(Exception):
         self.why = why
 
 
+def _missing(metric: BoundMetric, evidence: Evidence) -> dict[int, str]:
+    """Why an item could not be measured, by its index."""
+    codes = enumerate(evidence[FLAG].tolist() if FLAG in evidence else ())
+    flags = {index: metric.flags[code] for index, code in codes if code}
+    return {index: flag.message for index, flag in flags.items() if flag.missing}
+
+
 def _component(
     reward: Reward, option: str, roots: Sequence[Path], taken: Sequence[str]
 ) -> Component:
@@ -252,9 +273,12 @@ def _component(
         raise InputError(message, f"{option}.name")
     if not np.isfinite(reward.weight):
         raise InputError("a weight is a finite number", f"{option}.weight")
+    unmeasured = None if reward.unmeasured == "fail" else reward.unmeasured
+    if unmeasured is not None and not np.isfinite(unmeasured):
+        raise InputError("what an unmeasured completion earns is finite", f"{option}.unmeasured")
     again = sum(1 for name in taken if name.partition("#")[0] == score)
     unique = f"{score}#{again + 1}" if again else score
-    return Component(unique, reward.weight, bound, names.index(score), option)
+    return Component(unique, reward.weight, bound, names.index(score), option, unmeasured)
 
 
 def _of_the_records(error: InputError, component: Component) -> InputError:

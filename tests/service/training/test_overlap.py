@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from assay import AssayError, Client
-from service.training.overlap import digests
+from service.training.overlap import digests, near_copies
 from tests.service.live import Live
 from tests.service.training.requests import HELD_OUT, QUICK, job_body
 
@@ -56,9 +56,57 @@ def test_shared_samples_are_told_at_post(
     )
     made = assay.request("POST", "/v1/training_jobs", body)
     expected = {"dataset": "held@1", "samples": 4, "shared": len(shared), "ids": shared}
+    expected |= {"near": 0, "near_ids": []}
     assert made["report"]["overlap"] == expected
     told = assay.request("GET", f"/v1/training_jobs/{made['id']}/events")["data"]
     assert [one["data"] for one in told if one["type"] == "overlap"] == [expected] * bool(shared)
+    said = [one for one in made["warnings"] if "held-out" in one]
+    assert len(said) == bool(shared)
+    assert all(f"{len(shared)} are in the training data" in one for one in said)
+
+
+def test_one_record_and_copies_are_told_at_post(assay: Client) -> None:
+    copies = [{"id": str(at), "text": "Same.", "metadata": {"at": at}} for at in range(3)]
+    assay.create_dataset("one", copies[:1], kind="sft")
+    assay.create_dataset("copies", copies, kind="sft")
+    assay.create_dataset("some", [*copies, {"id": "x", "text": "Other."}], kind="sft")
+    told = {}
+    for name in ("one", "copies", "some", "talk"):
+        body = job_body("sft", dataset=name, evaluation=None)
+        made = assay.request("POST", "/v1/training_jobs", body)
+        events = assay.request("GET", f"/v1/training_jobs/{made['id']}/events")["data"]
+        assert [one["type"] for one in events].count("repeated_data") == len(made["warnings"])
+        told[name] = (made["report"]["data"], made["warnings"])
+    assert told["one"][0] == {"records": 1, "distinct": 1}
+    assert "one record" in told["one"][1][0]
+    assert "3 copies of one record" in told["copies"][1][0]
+    assert told["some"][0] == {"records": 4, "distinct": 2}
+    assert "of 4 training records 2 repeat others" in told["some"][1][0]
+    assert told["talk"] == ({"records": 2, "distinct": 2}, [])
+
+
+def test_a_held_out_sample_that_is_nearly_in_the_training_data_is_told(assay: Client) -> None:
+    long = "A train leaves Moscow at nine and another leaves Kazan at ten: where do they meet?"
+    assay.create_dataset("problems", [{"id": "t", "prompt": long, "references": ["?"]}], "eval")
+    near = long.replace("nine", "eight")
+    assay.create_dataset("nearly", [{"text": f"Homework. {near}"}, {"text": "No."}], kind="sft")
+    body = job_body("sft", dataset="nearly", evaluation=HELD_OUT | {"dataset": "problems"})
+    made = assay.request("POST", "/v1/training_jobs", body)
+    assert made["report"]["overlap"] | {"near": 1, "near_ids": ["t"]} == made["report"]["overlap"]
+    assert "1 nearly so" in made["warnings"][0]
+
+
+def test_near_copies() -> None:
+    template = "Answer the following question in a single short word and nothing else: "
+    held = {str(at): [f"{template.lower()}{word}"] for at, word in enumerate("abcdefgh")}
+    held["long"] = ["the quick brown fox jumps over the lazy dog and then sleeps"]
+    held["zh"] = ["从北京到上海的火车几点出发"]
+    assert near_copies(held, [template + "z"]) == []  # a template is no copy
+    assert near_copies(
+        held, ["a quick brown fox jumps over the lazy dog and then sleeps well"]
+    ) == ["long"]
+    assert near_copies(held, ["the quick brown fox", "over the lazy dog and"]) == []  # of one text
+    assert near_copies(held, ["请问从北京到上海的火车几点出发？"]) == ["zh"]
 
 
 def test_without_an_evaluation_there_is_nothing_to_overlap(assay: Client) -> None:

@@ -73,6 +73,46 @@ def test_a_reward_model_is_a_metric_and_a_reward(assay: Client) -> None:
     assert finished(assay, trained)["status"] == "succeeded"
 
 
+def test_a_reward_model_is_evaluated_on_held_out_pairs(assay: Client) -> None:
+    """Another job that begins with a checkpoint of this one has a start to be compared with."""
+    assay.create_dataset("held-pairs", PREFERENCES[::3], kind="preference")
+    held = {"dataset": "held-pairs", "metrics": ["pair_accuracy"], "select_by": "pair_accuracy"}
+    job = start(assay, "reward", evaluation=held)
+    done = finished(assay, job)
+    assert done["status"] == "succeeded", done["error"]
+    curve = scored(assay, job)
+    assert [one["step"] for one in curve] == [2, 4]
+    names = {"pair_accuracy", "pair_margin", "pair_loss", "pair_calibration_error"}
+    for one in curve:
+        assert {score["name"] for score in one["scores"]} == names
+        accuracy = next(score for score in one["scores"] if score["name"] == "pair_accuracy")
+        assert 0 <= accuracy["interval"][0] <= accuracy["value"] <= accuracy["interval"][1] <= 1
+    assert "in the training data" in curve[0]["warnings"][0]
+    until(lambda: assay.request("GET", f"/v1/training_jobs/{job}")["best"], 10)
+    options = QUICK | {"max_steps": 2}
+    again = start(assay, "reward", model=curve[-1]["id"], evaluation=held, options=options)
+    assert finished(assay, again)["status"] == "succeeded"
+    first, last = scored(assay, again)
+    assert (first["step"], last["step"]) == (0, 2)
+    assert last["scores"][0]["difference"] is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "param", "part"),
+    [
+        ({"metrics": ["chrf"]}, "evaluation.metrics[0]", "pair_accuracy"),
+        ({"dataset": "held-out"}, "evaluation.dataset", "preference"),
+    ],
+)
+def test_what_says_nothing_of_a_reward_model_is_refused(
+    assay: Client, changes: dict[str, Any], param: str, part: str
+) -> None:
+    held = {"dataset": "train-preference", "metrics": ["pair_accuracy"]} | changes
+    with pytest.raises(AssayError, match=part) as refused:
+        start(assay, "reward", evaluation=held)
+    assert (refused.value.status, refused.value.param) == (422, param)
+
+
 def test_pause_resume_cancel(assay: Client) -> None:
     long = QUICK | {"max_steps": 2000, "save_steps": 1000}
     job = start(assay, "sft", options=long, evaluation=None)

@@ -9,6 +9,7 @@ import torch
 
 from trainers.job.options import Lora
 from trainers.learning.actor_critic import ActorCritic
+from trainers.learning.kl import Kl
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -21,7 +22,9 @@ def load(folder: Path) -> PreTrainedModel:
     return model
 
 
-def actor(folder: Path, adapter: Lora | None = None) -> ActorCritic:
+def actor(
+    folder: Path, adapter: Lora | None = None, kl: Kl = "sampled", temperature: float = 1.0
+) -> ActorCritic:
     from peft import LoraConfig, get_peft_model
 
     policy: torch.nn.Module = load(folder)
@@ -29,4 +32,4 @@ def actor(folder: Path, adapter: Lora | None = None) -> ActorCritic:
         config = LoraConfig(r=adapter.r, target_modules=["q_proj", "down_proj"])
         policy = get_peft_model(policy, config)
     torch.manual_seed(0)
-    return ActorCritic(policy, adapter, temperature=1.0)
+    return ActorCritic(policy, adapter, temperature, kl=kl)

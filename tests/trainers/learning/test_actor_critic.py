@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch.distributions import Categorical
+from torch.distributions import Categorical, kl_divergence
 
 from tests.rounding import assert_same
 from tests.trainers.learning.policies import actor, load
+from trainers.job.errors import TrainingError
 from trainers.job.options import Lora
 from trainers.learning import actor_critic
-from trainers.learning.actor_critic import splits, token_logprobs
+from trainers.learning.actor_critic import ActorCritic, splits, token_logprobs
+from trainers.learning.critics import of_reward_model
+from trainers.learning.kl import Kl
 from trainers.learning.rollouts import pack
 
 
@@ -46,6 +51,67 @@ def test_logprobs_and_their_gradient_are_those_of_a_plain_pass(
     expected = torch.autograd.grad(total, list(model.parameters()))
     for one, other in zip(found, expected, strict=True):
         assert_same(one, other)
+
+
+@pytest.mark.parametrize("kl", ["exact", "exact_from_reference"])
+@pytest.mark.parametrize("adapter", [None, Lora(r=4)])
+def test_exact_kl_is_that_of_float64(
+    tiny_language_model: Path, monkeypatch: pytest.MonkeyPatch, adapter: Lora | None, kl: Kl
+) -> None:
+    """Of a policy that has left its reference, with the gradient; in chunks of four states."""
+    model = actor(tiny_language_model, adapter, kl, temperature=0.7)
+    reference = load(tiny_language_model).double()
+    with torch.no_grad():
+        for parameter in model.policy.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter) * parameter.requires_grad)
+    vocabulary = reference.config.vocab_size
+    monkeypatch.setattr(actor_critic, "CHUNK_LOGITS", 8 * vocabulary)
+    prompts, completions = [[5, 6, 7], [8]], [[20, 21, 22, 23], [25, 26]]
+    packed = pack(prompts, completions, 0, "cpu")
+    trained = [one for one in model.policy.parameters() if one.requires_grad]
+    *_, found = model(**packed, divergence=True)
+    gradient = torch.autograd.grad(found.sum(), trained)
+
+    policy, expected = copy.deepcopy(model.policy).double(), torch.zeros(found.shape).double()
+    for row, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
+        ids = torch.tensor([prompt + completion])
+        p, q = (
+            Categorical(logits=one(ids).logits[0, len(prompt) - 1 : -1] / 0.7)
+            for one in (policy, reference)
+        )
+        each = kl_divergence(p, q) if kl == "exact" else kl_divergence(q, p)
+        expected[row, : len(completion)] = each
+    assert expected.max() > 1e-3
+    torch.testing.assert_close(found.double(), expected.detach(), rtol=1e-4, atol=1e-6)
+    own = [one for one in policy.parameters() if one.requires_grad]
+    wanted = torch.autograd.grad(expected.sum(), own)
+    for one, other in zip(gradient, wanted, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=1e-3, atol=1e-5)
+    kept = model.evaluate(packed, 1)
+    torch.testing.assert_close(kept["kl"], found.detach(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("adapter", [None, Lora(r=4)])
+def test_a_critic_may_begin_as_the_reward_model(
+    tiny_language_model: Path, tiny_reward_model: Path, adapter: Lora | None
+) -> None:
+    """V of a state is at first its logit of the text up to there, in float64, times the weight."""
+    from transformers import AutoModelForSequenceClassification
+
+    def judge() -> Any:
+        return AutoModelForSequenceClassification.from_pretrained(tiny_reward_model).eval()
+
+    critic = of_reward_model(judge(), adapter, weight=-0.5)
+    model = ActorCritic(actor(tiny_language_model, adapter).policy, adapter, 1.0, critic)
+    prompts, completions = [[5, 6, 7], [8]], [[20, 21, 22], [25, 26]]
+    values = model(**pack(prompts, completions, 0, "cpu"))[2].detach()
+    exact = judge().double()
+    for row, (prompt, completion) in enumerate(zip(prompts, completions, strict=True)):
+        for t in range(len(completion)):
+            logit = exact(torch.tensor([prompt + completion[:t]])).logits[0, 0]
+            assert float(values[row, t]) == pytest.approx(-0.5 * float(logit), rel=1e-4, abs=1e-5)
+    with pytest.raises(TrainingError, match="no decoder with one output"):
+        of_reward_model(load(tiny_language_model), adapter, 1.0)
 
 
 def test_models_that_scale_their_logits_are_told(tiny_language_model: Path) -> None:

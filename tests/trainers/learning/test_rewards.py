@@ -169,6 +169,24 @@ def test_no_value_is_an_error_that_shows_the_sample(
     assert error.value.field == "options.rewards[0].metric"
 
 
+def test_what_has_no_value_may_earn_a_number(
+    model_pool: ModelPool, tiny_language_model: Path
+) -> None:
+    """An empty completion is as bad as a perplexity of 1000, says whoever asks for it."""
+    params = {"model": tiny_language_model.name}
+    asked = {"metric": "perplexity", "params": params, "weight": -0.5, "unmeasured": 1000.0}
+    reward = ready(asked, {"metric": "length"}, models=model_pool)
+    earned = reward(RECORDS[:2], ["", "Rome"])
+    assert earned.components["perplexity"][0] == 1000.0
+    assert earned.total[0] == -500.0
+    assert np.isfinite(earned.total).all()
+    assert earned.series["reward/perplexity/unmeasured"] == 0.5
+    assert "reward/length/unmeasured" not in earned.series
+    with pytest.raises(InputError) as error:
+        ready({"metric": "length", "unmeasured": float("inf")})
+    assert error.value.field == "options.rewards[0].unmeasured"
+
+
 def test_a_metric_that_raises_shows_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     reward = ready({"metric": "exact_match"})
 

@@ -1,0 +1,90 @@
+"""Every method with its own learning rate, full and with LoRA, on the demo's pairs: does it learn?
+
+    python -m benchmarks.learning_rates [method ...]
+
+SmolLM2-135M-Instruct, 8 steps of 4 sequences, seed 0. Shown is what the method itself wants to
+change, as the mean of its first and of its last steps: the loss (sft, reward), the margin (dpo),
+the reward (grpo, ppo: chrF against the preferred answer). docs/decisions/0008 has a table.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+import trainers
+from demo.shipped import read_records
+from service.settings import get_settings
+from trainers.job.process import train
+from trainers.job.reports import Reader
+from trainers.job.run import Run
+from trainers.job.spec import DATA, EVENTS, Spec
+
+MODEL = "builtin/smollm2-135m-instruct"
+STEPS, SHOWN = 8, 3  # optimiser steps, and those of them that a mean is of
+WRITING = {"rewards": [{"metric": "chrf"}], "max_completion_length": 24}
+CASES: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "sft": ("loss", {}),
+    "reward": ("loss", {}),
+    "dpo": ("margin", {}),
+    "grpo": ("reward", WRITING | {"num_generations": 4, "batch_size": 8}),
+    "ppo": ("reward", WRITING | {"num_minibatches": 1, "ppo_epochs": 1}),
+}
+
+
+def main(methods: Sequence[str]) -> None:
+    pairs = read_records("manners/pairs")
+    for method in methods or tuple(CASES):
+        for lora in (False, True):
+            first, last, rate = _trained(method, lora, pairs)
+            what = CASES[method][0]
+            which = "LoRA" if lora else "full"
+            print(
+                f"\n{method:8}{which:6}{rate:8.0e}  {what:8}{first:9.4f} -> {last:.4f}", flush=True
+            )
+
+
+def _trained(method: str, lora: bool, pairs: Sequence[Any]) -> tuple[float, float, float]:
+    """What it wants to change, at first and at last, and its learning rate."""
+    name, options = CASES[method]
+    shared = {"max_steps": STEPS, "save_steps": STEPS, "max_length": 128, "lora": lora}
+    options = shared | {"batch_size": 4, "schedule": "constant", "truncate": True} | options
+    with tempfile.TemporaryDirectory(prefix="assay-bench-") as place:
+        folder = Path(place)
+        records = [_record(method, one) for one in pairs]
+        (folder / DATA).write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in records))
+        (folder / "attempt").mkdir()
+        spec = Spec(
+            job="bench",
+            attempt=1,
+            method=method,
+            options=options,
+            model=MODEL,
+            dataset="manners@1",
+            data=folder / DATA,
+            folder=folder / "attempt",
+            cache_dir=get_settings().data_dir / "models",
+        )
+        train(Run(spec))
+        reports = [one for one in Reader(spec.folder / EVENTS) if one.type == "series"]
+    values = [one.data[name] for one in reports if name in one.data]
+    rate = trainers.parse(trainers.find(method), options).learning_rate or 0.0
+    return statistics.fmean(values[:SHOWN]), statistics.fmean(values[-SHOWN:]), rate
+
+
+def _record(method: str, pair: Any) -> dict[str, Any]:
+    if method == "sft":
+        return {"prompt": pair["prompt"], "completion": pair["chosen"]}
+    if method in {"grpo", "ppo"}:
+        return {"id": pair["prompt"], "prompt": pair["prompt"], "references": [pair["chosen"]]}
+    return {name: pair[name] for name in ("prompt", "chosen", "rejected")}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

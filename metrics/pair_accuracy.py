@@ -1,0 +1,148 @@
+"""Pair accuracy: how well a reward model ranks the better answer of a pair above the worse.
+
+Conventions
+- The output is the better answer, a reference a worse one; both are read with the prompt exactly as
+  the metric `reward` reads them. What is measured is the model, so values of different models may
+  be compared. With several references, or outputs, their pairs are averaged.
+- With the margin m = r(prompt, better) − r(prompt, worse):
+      pair_accuracy            1 where m > 0, ½ where m = 0, else 0
+      pair_margin              m
+      pair_loss                −log σ(m), in nats: that of Bradley and Terry; ln 2 knows nothing
+      pair_calibration_error   Σ_b |Σ_{i in b} (σ(|m_i|) − hit_i)| / n over ten equal bins b of the
+                               confidence σ(|m|), from ½ to 1; hit is the accuracy of one pair
+- The calibration error is never negative, and above 0 for a calibrated model, too: by about 0.1 on
+  100 pairs. Compare models on the same pairs.
+- A pair of which one side has no token is missing. What is longer than `max_length` loses its
+  beginning and is flagged.
+
+Example
+    >>> METRIC.bind({"model": "my-reward-model"}).needs
+    ('output', 'references')
+    >>> row = pair_row(np.array([2.0, -1.0]))  # two worse answers: one is ranked below, one above
+    >>> METRIC.bind({"model": "m"}).reduce(row)[:2].tolist()
+    [0.5, 0.5]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from inference.batching import plan_by_length
+from inference.errors import InputError
+from inference.protocol import DType, Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.rows import Floats
+
+BATCH_ROWS = 64
+BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress
+NOTHING, CUT = 1, 2
+BINS = 10
+OF_THE_MODEL = ("model", "weights", "tokenizer_digest")  # what is measured
+
+
+class PairParams(Params):
+    """The reward model that is measured, and how it is shown the text."""
+
+    model: str = Field(description="a sequence-classification model with one output")
+    dtype: DType = "float32"
+    chat: bool | None = Field(None, description="chat template; null: where the model has one")
+    max_length: int | None = Field(None, ge=1, description="tokens; null: the model's positions")
+
+
+def pair_row(margins: Floats) -> Floats:
+    """(BINS + 4,) of the margins (pairs,) of one output: means over its pairs, and a 1."""
+    hits = (margins > 0) + 0.5 * (margins == 0)
+    confidence = 1 / (1 + np.exp(-np.abs(margins)))
+    loss = np.logaddexp(0, -margins)
+    bins = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, confidence - hits, BINS) / len(margins)
+    return np.array([hits.mean(), margins.mean(), loss.mean(), *gaps, 1.0])
+
+
+def measure(items: Sequence[Item], params: PairParams, models: Models) -> Evidence:
+    """Rows as `pair_row` makes them; zeros where a side has no token."""
+    model = models.classifier(params.model, params.dtype)
+    limit = params.max_length or model.max_length
+    if limit > model.max_length:
+        raise InputError(
+            f"max_length is {limit}, and {params.model!r} has {model.max_length} positions",
+            "params.max_length",
+        )
+    sides = [(item.prompt, text) for item in items for text in (item.output, *item.references)]
+    whole = model.encode(sides, params.chat)
+    ids = [model.cut(one, limit) for one in whole]
+    rewards = np.full(len(ids), np.nan)
+    present = [index for index, one in enumerate(ids) if one]
+    lengths = [len(ids[index]) for index in present]
+    for batch in plan_by_length(lengths, model.tokens_per_pass, 2 * BATCH_ROWS):
+        chosen = [present[at] for at in batch]
+        rewards[chosen] = model.scores([ids[index] for index in chosen])
+    rows, flags, first = np.zeros((len(items), BINS + 4)), [], 0
+    for index, item in enumerate(items):
+        last = first + 1 + len(item.references)
+        margins = rewards[first] - rewards[first + 1 : last]
+        short = any(len(ids[at]) < len(whole[at]) for at in range(first, last))
+        flags.append(NOTHING if np.isnan(margins).any() else CUT if short else 0)
+        if flags[-1] != NOTHING:
+            rows[index] = pair_row(margins)
+        first = last
+    return Evidence.of_rows(rows, flags)
+
+
+def reduce(sums: Floats, params: PairParams) -> Floats:
+    """Of summed rows (..., BINS + 4): accuracy, margin, loss, calibration error."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = sums[..., :-1] / sums[..., -1:]
+    error = np.abs(means[..., 3:]).sum(-1, keepdims=True)
+    return np.asarray(np.concatenate([means[..., :3], error], -1), np.float64)
+
+
+def plan(items: Sequence[Item], params: PairParams, models: Models) -> list[list[int]]:
+    """By bytes, so that a plan needs no tokenizer and stored evidence loads no model."""
+    sizes = [
+        len("".join([item.prompt or "", item.output, *item.references]).encode()) for item in items
+    ]
+    return plan_by_length(sizes, BATCH_BYTES, BATCH_ROWS)
+
+
+METRIC = Metric(
+    name="pair_accuracy",
+    version=1,
+    about="How often a reward model ranks the better answer above the worse, and how surely.",
+    params=PairParams,
+    reads=("output", "references", "prompt"),
+    needs=("output", "references"),
+    scores=(
+        Score("pair_accuracy", True, 0.0, 1.0, "share of pairs ranked right", OF_THE_MODEL),
+        Score("pair_margin", True, float("-inf"), float("inf"), "mean margin", OF_THE_MODEL),
+        Score("pair_loss", False, about="−log σ(margin), nats", comparable_across=OF_THE_MODEL),
+        Score(
+            "pair_calibration_error",
+            False,
+            0.0,
+            1.0,
+            "gap between confidence and accuracy, over ten bins",
+            OF_THE_MODEL,
+        ),
+    ),
+    interval="bootstrap",
+    pooling="average",
+    source=Source(
+        "Bradley and Terry 1952, Biometrika 39; calibration: Guo et al. 2017, arXiv:1706.04599",
+        "transformers AutoModelForSequenceClassification, num_labels=1",
+    ),
+    measure=measure,
+    reduce=reduce,
+    libraries=("transformers",),
+    models=lambda params: (params.model,),
+    flags={
+        NOTHING: Flag("a side of the pair has no token to judge", missing=True),
+        CUT: Flag("longer than max_length: its beginning was cut off", missing=False),
+    },
+    plan=plan,
+    cached=True,
+)

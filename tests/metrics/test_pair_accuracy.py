@@ -1,0 +1,78 @@
+"""Pairs ranked by a reward model, against the rewards themselves and float64 by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inference.pool import ModelPool
+from metrics import find
+from metrics.core.metric import Item, Sample
+from metrics.core.run import score
+from metrics.pair_accuracy import METRIC, pair_row
+from tests.rounding import assert_same
+
+PAIRS = [
+    ("Capital of France?", "Paris.", "I do not know, look it up."),
+    ("Столица России?", "Москва.", "Отстань."),
+    ("2 + 2?", "4", "5"),
+    ("首都は?", "東京です。", "知らない"),
+]
+
+
+def test_scores_are_those_of_the_rewards(model_pool: ModelPool, tiny_reward_model: Path) -> None:
+    params = {"model": tiny_reward_model.name}
+    samples = [Sample(str(at), (a,), (b,), prompt) for at, (prompt, a, b) in enumerate(PAIRS)]
+    (result,) = score(samples, [METRIC.bind(params)], model_pool, replicates=200)
+    judge = find("reward").bind(params)
+    items = [Item(text, (), prompt) for prompt, *texts in PAIRS for text in texts]
+    rewards = judge.measure(items, model_pool)["row"].astype(np.float64)[:, 0]
+    margins = rewards[::2] - rewards[1::2]
+    found = {one.name: one.value for one in result.scores}
+    assert found["pair_accuracy"] == (margins > 0).mean()
+    assert_same(found["pair_margin"], margins.mean())
+    assert_same(found["pair_loss"], np.log1p(np.exp(-margins)).mean())
+    confidence = 1 / (1 + np.exp(-np.abs(margins)))
+    bins = np.floor((confidence - 0.5) * 20).clip(0, 9)
+    gaps = [abs((confidence - (margins > 0))[bins == one].sum()) for one in set(bins.tolist())]
+    assert_same(found["pair_calibration_error"], sum(gaps) / len(margins))
+    assert result.scores[0].interval is not None
+    low, high = result.scores[0].interval
+    assert low <= (margins > 0).mean() <= high
+
+
+def test_rows_by_hand() -> None:
+    """Margins 0 and 2: half a hit and one, at confidence 0.5 and σ(2) = 0.8808."""
+    row = pair_row(np.array([0.0, 2.0]))
+    sure = 1 / (1 + np.exp(-2.0))
+    gaps = np.zeros(10)
+    gaps[7] = (sure - 1) / 2
+    np.testing.assert_allclose(row, [0.75, 1.0, (np.log(2) - np.log(sure)) / 2, *gaps, 1.0])
+
+
+def test_a_calibrated_model_has_a_small_error_and_an_overconfident_one_a_large() -> None:
+    generator = np.random.default_rng(0)
+    margins = generator.normal(0, 1, 5_000)
+    signed = np.where(generator.random(5_000) < 1 / (1 + np.exp(-np.abs(margins))), 1, -1)
+    errors = []
+    for factor in (1.0, 4.0):
+        rows = np.stack([pair_row(np.array([one])) for one in factor * signed * np.abs(margins)])
+        errors.append(METRIC.bind({"model": "m"}).reduce(rows.sum(0))[3])
+    assert errors[0] < 0.03
+    assert errors[1] > 0.15
+
+
+def test_a_side_without_a_token_is_missing(models_root: Path, model_pool: ModelPool) -> None:
+    from tests.tiny_models import build_reward_model
+
+    folder = build_reward_model(models_root / "bare-pairs", template=None)
+    samples = [Sample("1", ("a",), ("",)), Sample("2", ("a",), ("b",))]
+    (result,) = score(samples, [METRIC.bind({"model": folder.name})], model_pool, replicates=100)
+    assert [(one.n, one.missing) for one in result.scores] == [(1, 1)] * 4
+
+
+def test_the_model_must_be_named() -> None:
+    with pytest.raises(Exception, match="model"):
+        METRIC.bind()
