@@ -126,7 +126,7 @@ def main() -> int:
         live.api()
         live.worker()
         known = fill(live.base, server.url, folder / "data" / "checkpoint-2")
-        document = httpx.get(f"{live.base}/openapi.json").json()
+        document = httpx.get(f"{live.base}/openapi.json", timeout=PATIENCE).json()
         counts = Counts(given.log)
         requests = Requests(Random(given.seed), document, known)
         asyncio.run(fuzz(live.base, requests, given.requests, counts))

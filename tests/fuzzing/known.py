@@ -56,7 +56,7 @@ def fill(base: str, url: str, folder: Path) -> Known:
         jobs = [_paused(db, dataset.id) for _ in range(JOBS)]
         checkpoint = checkpoints.add(db, jobs[0], 2, 1, str(_weights(folder)), "0" * 64)
     engine.dispose()
-    bodies = _bodies(httpx.get(f"{base}/openapi.json").json(), done)
+    bodies = _bodies(httpx.get(f"{base}/openapi.json", timeout=100).json(), done)
     return Known(
         paths={
             "evaluation": [*done, failed, cancelled],
