@@ -25,7 +25,28 @@ log = logging.getLogger(__name__)
 
 
 async def lasting(ask: Callable[[], Awaitable[T]]) -> T:
-    """What `ask` returns, asked again while the database is at fault. Raises its other errors."""
+    """What `ask` returns, asked again while the database is at fault. Raises its other errors.
+
+    Cancelling does not stop it: a loop that ends cancels what runs, and what was cancelled here
+    would go back to the queue as an attempt.
+    """
+    asking = asyncio.ensure_future(_insist(ask))
+    while not asking.done():
+        try:
+            await asyncio.wait({asking})
+        except asyncio.CancelledError:
+            uncancel()
+    return asking.result()
+
+
+def uncancel() -> None:
+    """Forget that the current task was cancelled."""
+    current = asyncio.current_task()
+    if current is not None:
+        current.uncancel()
+
+
+async def _insist(ask: Callable[[], Awaitable[T]]) -> T:
     for pause in PAUSES:
         try:
             return await ask()

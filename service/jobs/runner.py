@@ -15,7 +15,7 @@ from procrastinate.job_context import AbortReason, JobContext
 from service.jobs import sql
 from service.jobs.child import Child
 from service.jobs.ipc import Answer, Call
-from service.jobs.lasting import lasting
+from service.jobs.lasting import lasting, uncancel
 from service.jobs.retry import WAIT, GivenUp, Requeue, allowed, is_hook, pause
 from service.jobs.tasks import CANCELLED, FAILED, SAVING, TRIED_AGAIN
 
@@ -64,7 +64,7 @@ class Runner:
                     return await self._wait_stopped(call), True
                 return await self._wait(call, name), False
             except asyncio.CancelledError:  # Procrastinate's way to say: stop
-                _uncancel()
+                uncancel()
             if context.abort_reason() is AbortReason.SHUTDOWN:
                 if name in SAVING and await self._saved(call):
                     return call.result(), stopped
@@ -181,9 +181,3 @@ async def _execute(context: JobContext, statement: str, **values: object) -> Non
     """Run a statement about the task, however often the connection breaks meanwhile."""
     ask = context.app.connector.execute_query_async
     await lasting(lambda: ask(statement, task=context.job.id, **values))
-
-
-def _uncancel() -> None:
-    current = asyncio.current_task()
-    if current is not None:
-        current.uncancel()

@@ -83,3 +83,22 @@ def test_what_is_no_fault_of_the_database_is_not_tried_again() -> None:
 
     with pytest.raises(ConnectorException):
         asyncio.run(lasting(refused))
+
+
+def test_a_loop_that_ends_does_not_cut_it_short() -> None:
+    """Procrastinate cancels what runs; cancelled here, it would be counted as an attempt."""
+    answers = iter([psycopg.OperationalError("the connection is closed"), None])
+
+    async def ask() -> str:
+        error = next(answers)
+        if error is not None:
+            raise ConnectorException from error
+        return "told"
+
+    async def cancelled() -> str:
+        telling = asyncio.create_task(lasting(ask))
+        await asyncio.sleep(0.05)
+        telling.cancel()
+        return await telling
+
+    assert asyncio.run(cancelled()) == "told"
