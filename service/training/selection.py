@@ -44,7 +44,9 @@ def select(context: Context, job: str) -> None:
         checkpoints.delete(db, [one.id for one in outdated])
         watch(db, context.settings, row, known, scores)
     # those deleted before as well: their files may have outlived whoever was to remove them
-    remove([one.path for one in [*outdated, *known] if one.deleted or one in outdated])
+    data_dir = context.settings.data_dir
+    gone = [one for one in [*outdated, *known] if one.deleted or one in outdated]
+    remove(one.path(data_dir) for one in gone)
 
 
 def _tell_failures(db: Connection, row: TrainingJob, known: Sequence[Checkpoint]) -> None:
