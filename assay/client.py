@@ -130,6 +130,7 @@ class Client:
     resume_training_job = _answer(endpoints.training.resume_training_job)
     cancel_training_job = _answer(endpoints.training.cancel_training_job)
     training_metrics = _answer(endpoints.training.training_metrics)
+    training_logs = _answer(endpoints.training.training_logs)
     training_events = _stream(endpoints.training.training_events)
     checkpoints = _answer(endpoints.training.checkpoints)
     checkpoint = _answer(endpoints.training.checkpoint)

@@ -13,6 +13,8 @@ class TrainingJob(Answer):
     """A training job; `control` is what has been asked of it and not been obeyed yet."""
 
     id: str
+    name: str | None = None
+    metadata: Json = Field(default_factory=dict)
     status: str
     control: str | None = None
     method: str
@@ -21,6 +23,7 @@ class TrainingJob(Answer):
     dataset_version: int
     options: Json
     evaluation: Json | None = None
+    validation: Json | None = None
     resources: Json = Field(default_factory=dict)
     step: int
     total_steps: int | None
@@ -43,6 +46,14 @@ class TrainingMetrics(Answer):
     """What a training logged: (step, value) pairs by name."""
 
     series: dict[str, list[tuple[int, float | None]]]
+
+
+class TrainingLogs(Answer):
+    """The end of what an attempt's process printed; `text` is None where it is not within reach."""
+
+    attempt: int
+    text: str | None
+    truncated: bool
 
 
 class CurvePoint(Answer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from inference.protocol import DType, Generation, Identity
 CHUNK_LOGITS = 1 << 25  # logits that stand in memory at once: 128 MiB in float32
 GENERATION_TOKENS = 16_384  # padded prompt and new tokens of one batch: its cache of keys
 GENERATION_ROWS = 32
+TELL_EVERY = 1.0  # seconds between signs of life within a batch: the next after a token
 
 
 def load_language_model(
@@ -201,7 +203,7 @@ class TransformerLanguageModel:
             max(GENERATION_ROWS // options.num_outputs, 1),
         )
         for number, batch in enumerate(plan):
-            outputs = self._generate([rows[index] for index in batch], options, number)
+            outputs = self._generate([rows[index] for index in batch], options, number, progress)
             for index, texts_of_one in zip(batch, outputs, strict=True):
                 found[index] = texts_of_one
             if progress is not None:
@@ -209,7 +211,11 @@ class TransformerLanguageModel:
         return found
 
     def _generate(
-        self, rows: Sequence[list[int]], options: Generation, number: int
+        self,
+        rows: Sequence[list[int]],
+        options: Generation,
+        number: int,
+        progress: Callable[[int], None] | None,
     ) -> list[list[str]]:
         """One left-padded batch; the draws depend on the seed and the batch's number alone."""
         import torch
@@ -223,6 +229,7 @@ class TransformerLanguageModel:
                 attention_mask=mask,
                 generation_config=self._settings(options),
                 tokenizer=self.tokenizer,
+                stopping_criteria=[_alive(progress)] if progress is not None else None,
             )
         texts = self.tokenizer.batch_decode(
             out[:, ids.shape[1] :], skip_special_tokens=True, clean_up_tokenization_spaces=False
@@ -254,6 +261,20 @@ class TransformerLanguageModel:
             stop_strings=list(options.stop) or None,
             **sampling,
         )
+
+
+def _alive(progress: Callable[[int], None]) -> Callable[..., Any]:
+    """A stopping criterion that stops nothing: it says after a token that the batch is at work."""
+    told = time.monotonic()
+
+    def after_token(ids: Any, scores: Any, **_: Any) -> Any:
+        nonlocal told
+        if time.monotonic() - told >= TELL_EVERY:
+            progress(0)
+            told = time.monotonic()
+        return ids.new_zeros(len(ids), dtype=bool)  # (B,)
+
+    return after_token
 
 
 def _generation_config(**settings: Any) -> Any:

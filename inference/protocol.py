@@ -67,7 +67,11 @@ class LanguageModel(Protocol):
         options: Generation,
         progress: Callable[[int], None] | None = None,
     ) -> list[list[str]]:
-        """`options.num_outputs` texts a prompt, without the prompt, cut before a stop string."""
+        """`options.num_outputs` texts a prompt, without the prompt, cut before a stop string.
+
+        `progress` is told how many prompts a batch has answered, and 0 while one takes long; what
+        it raises ends the generation.
+        """
         ...
 
 

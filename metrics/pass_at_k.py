@@ -38,6 +38,7 @@ from metrics.core.metric import (
     Score,
     Source,
     settle_only,
+    up_to,
 )
 from metrics.core.rows import Floats, Ints, Settled, mean
 from metrics.sandbox import Limits, run_many
@@ -53,10 +54,16 @@ class PassAtKParams(Params):
     program: Literal["prompt+output+tests", "output"] = Field(
         "prompt+output+tests", description="`output`: output + tests, without the prompt"
     )
-    timeout_s: int = Field(10, ge=1, le=300, description="wall clock, seconds")
-    memory_mb: int = Field(512, ge=64, le=16384, description="address space of a process, MiB")
-    processes: int = Field(8, ge=1, le=256, description="processes and threads at once")
-    disk_mb: int = Field(32, ge=1, le=1024, description="size of /tmp and of a file, MiB")
+    timeout_s: int = up_to("sandbox_timeout_s", 10, ge=1, le=300, description="wall clock, seconds")
+    memory_mb: int = up_to(
+        "sandbox_memory_mb", 512, ge=64, le=16384, description="of all its processes, MiB"
+    )
+    processes: int = up_to(
+        "sandbox_processes", 8, ge=1, le=256, description="processes and threads at once"
+    )
+    disk_mb: int = up_to(
+        "sandbox_disk_mb", 32, ge=1, le=1024, description="size of /tmp and of a file, MiB"
+    )
 
     @field_validator("k")
     @classmethod
@@ -142,7 +149,7 @@ def estimate(n: Ints, c: Ints, k: int) -> Floats:
 
 METRIC = Metric(
     name="pass_at_k",
-    version=2,
+    version=3,
     about="The chance that one of k generated programs passes its tests, run in a sandbox.",
     params=PassAtKParams,
     reads=("output", "prompt", "tests"),

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
@@ -16,9 +17,10 @@ from service.datasets import routes as datasets
 from service.datasets import uploads
 from service.db.engine import connect
 from service.db.notices import Notices
-from service.errors import ErrorOut, install
+from service.errors import install
 from service.evaluations import routes as evaluations
 from service.health import routes as health
+from service.http.answers import ERRORS
 from service.http.event_stream import Streams
 from service.http.gate import Gate
 from service.http.middleware import Bodies, Requests
@@ -61,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Evaluation of language models over HTTP",
         description=DESCRIPTION,
         lifespan=lifespan,
+        generate_unique_id_function=_operation,
     )
     app.state.settings = settings
     app.state.streams = Streams(settings.max_streams, settings.stream_seconds)
@@ -86,6 +89,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(
             resource.router,
             dependencies=[Depends(known_parameters)],
-            responses={"4XX": {"model": ErrorOut}, 422: {"model": ErrorOut}},
+            responses=ERRORS,
         )
     return app
+
+
+def _operation(route: APIRoute) -> str:
+    """The operation's id in the OpenAPI document, after which generated clients name functions."""
+    return route.name

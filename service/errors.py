@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from inference.errors import ReportedError
 from service import faults
@@ -39,6 +40,9 @@ HTTP_CODES = {  # of what the framework refuses by itself
     408: "request_too_slow",
     413: "body_too_large",
 }
+
+
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class ErrorDetail(BaseModel):
@@ -220,7 +224,20 @@ def install(app: FastAPI) -> None:
         return JSONResponse(content, 503, {"Retry-After": "2"})
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
         code = HTTP_CODES.get(error.status_code, "http_error")
         content = body(error.status_code, code, str(error.detail))
-        return JSONResponse(content, error.status_code, error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(request))
+        return JSONResponse(content, error.status_code, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path: each is a route of its own, and the framework names the first's."""
+    found = []
+    for method in METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            found.append(method)
+    return found

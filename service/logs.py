@@ -24,7 +24,7 @@ from service.settings import Settings
 _ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default={})  # noqa: B039 (never changed)
 _ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SECRETS = (
-    (re.compile(r"(\w+://[^\s:/@]*:)[^\s@]+(?=@)"), r"\1***"),  # passwords in URLs
+    (re.compile(r"(\b\w+://[^\s:/@]*:)[^\s@]{1,200}+(?=@)"), r"\1***"),  # passwords in URLs
     (re.compile(r"(?i)(\b(?:authorization\W{1,4})?bearer\s+)[^\s\"',}]+"), r"\1***"),
     (
         re.compile(

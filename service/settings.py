@@ -130,6 +130,23 @@ class Settings(BaseSettings):
         description="seconds without progress (a batch measured, a step trained), after which a "
         "compute process is killed and the metric at work has failed; 0: never",
     )
+    sandbox_timeout_s: int = Field(
+        default=300, ge=1, description="most `timeout_s` that a request may ask of generated code"
+    )
+    sandbox_memory_mb: int = Field(
+        default=16384, ge=64, description="most `memory_mb` that a request may ask of it"
+    )
+    sandbox_processes: int = Field(
+        default=256, ge=1, description="most `processes` that a request may ask of it"
+    )
+    sandbox_disk_mb: int = Field(
+        default=1024, ge=1, description="most `disk_mb` that a request may ask of it"
+    )
+    tracking: Names = Field(
+        default=("tensorboard",),
+        description="where curves of training jobs go as well: `tensorboard` (files in the job's "
+        "folder), `mlflow`, `wandb`, separated by commas; what is not installed is left out",
+    )
     evidence_cache_bytes: int = Field(
         default=4 * GIB, ge=0, description="bytes of the evidence cache on disk; 0 keeps nothing"
     )
@@ -141,7 +158,15 @@ class Settings(BaseSettings):
         default="auto", description="auto: text on a terminal, one JSON object a line elsewhere"
     )
 
-    @field_validator("trusted_hosts", mode="before")
+    @field_validator("tracking")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = set(value) - {"tensorboard", "mlflow", "wandb"}
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+        return value
+
+    @field_validator("trusted_hosts", "tracking", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         if isinstance(value, str):
@@ -182,6 +207,13 @@ class Settings(BaseSettings):
     def queues(self) -> list[str]:
         """The queues that a worker takes tasks from."""
         return [name.strip() for name in self.worker_queues.split(",") if name.strip()]
+
+    @property
+    def ceilings(self) -> dict[str, int]:
+        """The most that requests may ask for, by setting (`metrics.core.metric.up_to`)."""
+        return {
+            name: value for name, value in self.model_dump().items() if name.startswith("sandbox_")
+        }
 
     def environment(self) -> dict[str, str]:
         """These settings as the environment of a child process."""

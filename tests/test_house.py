@@ -13,7 +13,7 @@ import pytest
 
 from tests.checkout import ROOT, files, folders
 
-PACKAGES = sorted(folders() - {"tests", "benchmarks", "demo", "migrations"})
+PACKAGES = sorted(folders() - {"tests", "benchmarks", "chaos", "demo", "migrations"})
 Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 HEAVY = ("torch", "transformers", "sklearn", "scipy", "pandas", "datasets", "evaluate", "mauve")
 

@@ -196,7 +196,6 @@ def settings(options: GRPOOptions, run: Run, steps: int) -> Any:
         use_bias_correction_kl=True,
         disable_dropout=True,
         shuffle_dataset=False,
-        activation_checkpointing=False,
     )
 
 

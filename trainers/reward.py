@@ -49,6 +49,7 @@ def train(options: RewardOptions, run: Run) -> None:
     from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
     from trainers.learning.models import adapted, load_start
+    from trainers.learning.validation import held_out
 
     model, tokenizer = load_start(run, options, "classifier")
     config = {"num_labels": 1, "pad_token_id": model.config.pad_token_id}
@@ -62,6 +63,7 @@ def train(options: RewardOptions, run: Run) -> None:
             include_num_input_tokens_seen="non_padding",
         ),
         train_dataset=pairs,
+        eval_dataset=held_out(run, lambda run: tokenized(model, tokenizer, options, run)),
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
         processing_class=tokenizer,
         callbacks=[Reporting(run, TRAINER, options, config=config)],
@@ -75,8 +77,9 @@ def pair_trainer(options: RewardOptions) -> Any:
     import transformers
 
     from trainers.learning.sharding import Sharding
+    from trainers.learning.validation import Validating
 
-    class PairTrainer(Sharding, transformers.Trainer):
+    class PairTrainer(Validating, Sharding, transformers.Trainer):
         loss_is_scaled_for_ga = False  # a mean over the pairs of a batch
         sums: ClassVar[list[Tensor]] = []  # (5,) each, as `statistics` has them
 
@@ -171,6 +174,7 @@ TRAINER = Trainer(
     kinds=("preference",),
     produces="classifier",
     train=train,
+    validates=True,
     sequences=PAIRS,
     objective_series=("margin",),
     footprint=Footprint(positions=no_positions),

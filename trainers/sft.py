@@ -53,20 +53,31 @@ def train(options: SftOptions, run: Run) -> None:
     from trainers.learning.models import adapted, context_length, load_start
     from trainers.learning.sharding import Sharding
     from trainers.learning.tokenization import add_tags, fitting, rows
+    from trainers.learning.validation import Validating, held_out
 
-    class AnswerTrainer(Sharding, transformers.Trainer):
+    class AnswerTrainer(Validating, Sharding, transformers.Trainer):
         """Its weights may be sharded; everything else is as there."""
+
+        def validation_loss(self, model: Any, inputs: Any) -> Tensor:
+            """Divided by the tokens that a batch of so many rows has in the mean."""
+            labels = inputs.pop("labels")
+            return loss(model(**inputs), labels, len(labels) * per_row)
 
     model, tokenizer = load_start(run, options)
     context = context_length(model, tokenizer)
     rationales = any(record.get("rationale") for record in run.records)
     tokens = add_tags(tokenizer, options.rationale_tag) if rationales else []
     grow_embeddings(model, tokenizer)
-    whole = rows(run.records, tokenizer, options.chat, options.rationale_tag)
-    examples = [
-        {"ids": row.ids, "learned": [options.loss_on == "all" or part for part in row.answer]}
-        for row in fitting(whole, run, options, context)
-    ]
+
+    def examples(run: Run) -> list[dict[str, Any]]:
+        whole = rows(run.records, tokenizer, options.chat, options.rationale_tag)
+        return [
+            {"ids": row.ids, "learned": [options.loss_on == "all" or part for part in row.answer]}
+            for row in fitting(whole, run, options, context)
+        ]
+
+    trained, held = examples(run), held_out(run, examples)
+    per_row = sum(sum(row["learned"][1:]) for row in held or ()) / len(held or (0,))
     trainer = AnswerTrainer(
         model=adapted(model, options, "language", tokens),
         args=configured(
@@ -75,7 +86,8 @@ def train(options: SftOptions, run: Run) -> None:
             run,
             include_num_input_tokens_seen="non_padding",
         ),
-        train_dataset=examples,
+        train_dataset=trained,
+        eval_dataset=held,
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
         compute_loss_func=loss,
         processing_class=tokenizer,
@@ -84,7 +96,7 @@ def train(options: SftOptions, run: Run) -> None:
     trainer.train(resume_from_checkpoint=run.resume)
 
 
-def loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | None = None) -> Tensor:
+def loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | float | None = None) -> Tensor:
     """L, of logits (B, S, V) and labels (B, S); N is `num_items_in_batch`."""
     from torch.nn.functional import cross_entropy, pad
 
@@ -116,4 +128,5 @@ TRAINER = Trainer(
     kinds=("sft",),
     produces="language",
     train=train,
+    validates=True,
 )

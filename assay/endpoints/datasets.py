@@ -14,7 +14,7 @@ from assay.streams import MOST, Listing
 FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 CHECKED = 1e6  # bytes of an upload that the service surely checks in a second
 
-Kind = Literal["eval", "code", "sft", "preference", "prompts"]
+Kind = Literal["eval", "code", "sft", "preference", "labelled", "prompts"]
 Format = Literal["jsonl", "csv", "parquet"]
 
 
@@ -28,7 +28,8 @@ def create_dataset(
     """Make a version of a dataset; the same content again is the same version.
 
     Args:
-        kind: `eval`, `code`, `sft`, `preference` or `prompts`; it says what a record holds.
+        kind: `eval`, `code`, `sft`, `preference`, `labelled` or `prompts`; it says what a
+            record holds.
     """
     body = {"name": name, "kind": kind, "records": list(records)}
     return ask(create("/v1/datasets", body, idempotency_key), Dataset)

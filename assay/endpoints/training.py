@@ -11,7 +11,13 @@ from assay.exchange import Script, ask, create, get, post
 from assay.files import OnProgress
 from assay.models import Page, Progress
 from assay.streams import Download, EventStream, Listing
-from assay.training_models import Checkpoint, CheckpointCard, TrainingJob, TrainingMetrics
+from assay.training_models import (
+    Checkpoint,
+    CheckpointCard,
+    TrainingJob,
+    TrainingLogs,
+    TrainingMetrics,
+)
 
 ROOT = "/v1/training_jobs"
 MERGED = 300.0  # seconds within which a worker merges an adapter, or the service says that none has
@@ -24,7 +30,10 @@ def train(
     dataset: str,
     options: Mapping[str, object] | None = None,
     evaluation: Mapping[str, object] | None = None,
+    validation: Mapping[str, object] | None = None,
     resources: Mapping[str, object] | None = None,
+    name: str | None = None,
+    metadata: Mapping[str, object] | None = None,
     idempotency_key: str | None = None,
 ) -> Script[TrainingJob]:
     """Queue a training job.
@@ -33,8 +42,11 @@ def train(
         method: `sft`, `reward`, `dpo`, `grpo` or `ppo`; see `trainers`.
         options: the method's own; see `trainer`.
         evaluation: how the starting model and every checkpoint are scored: `dataset`, `metrics`,
-            `generation`, `select_by`, `watch`, `keep_last`.
+            `generation`, `select_by`, `watch`, `keep_last`, `patience`.
+        validation: held-out rows whose loss is measured: `dataset`, `eval_steps`.
         resources: `processes`, `fsdp`.
+        name: for people; need not be unique.
+        metadata: values by key, to find jobs by.
         idempotency_key: the same key and request again is the same job.
     """
     fields = {
@@ -43,7 +55,10 @@ def train(
         "dataset": dataset,
         "options": options,
         "evaluation": evaluation,
+        "validation": validation,
         "resources": resources,
+        "name": name,
+        "metadata": metadata,
     }
     body = {name: value for name, value in fields.items() if value is not None}
     return ask(create(ROOT, body, idempotency_key), TrainingJob)
@@ -55,10 +70,17 @@ def training_job(job: str) -> Script[TrainingJob]:
 
 
 def training_jobs(
-    *, status: str | None = None, order: str = "desc", limit: int | None = None
+    *,
+    status: str | None = None,
+    name: str | None = None,
+    method: str | None = None,
+    metadata: str | None = None,
+    order: str = "desc",
+    limit: int | None = None,
 ) -> Listing[TrainingJob]:
-    """Training jobs, newest first."""
+    """Training jobs, newest first; `metadata` is a key that they have, or `key=value`."""
     query = {"status": status, "order": order}
+    query |= {"name": name, "method": method, "metadata": metadata}
     return Listing(Page[TrainingJob], ROOT, query=query, limit=limit)
 
 
@@ -95,9 +117,15 @@ def pause_training_job(job: str) -> Script[TrainingJob]:
     return ask(post(ROOT, job, "pause"), TrainingJob)
 
 
-def resume_training_job(job: str) -> Script[TrainingJob]:
-    """Go on with a paused or failed job, from its last checkpoint."""
-    return ask(post(ROOT, job, "resume", repeatable=False), TrainingJob)  # the second is refused
+def resume_training_job(job: str, max_steps: int | None = None) -> Script[TrainingJob]:
+    """Go on with a paused, failed or cancelled job, from its last checkpoint.
+
+    Args:
+        max_steps: of the whole job, those done included; also for a job that has succeeded.
+    """
+    body = {"max_steps": max_steps} if max_steps is not None else None
+    # the second is refused
+    return ask(post(ROOT, job, "resume", body=body, repeatable=False), TrainingJob)
 
 
 def cancel_training_job(job: str) -> Script[TrainingJob]:
@@ -108,6 +136,18 @@ def cancel_training_job(job: str) -> Script[TrainingJob]:
 def training_metrics(job: str) -> Script[TrainingMetrics]:
     """What was logged (loss, reward, KL, …), as series over steps."""
     return ask(get(ROOT, job, "metrics"), TrainingMetrics)
+
+
+def training_logs(
+    job: str, attempt: int | None = None, limit: int | None = None
+) -> Script[TrainingLogs]:
+    """The end of what the job's process printed, up to `limit` characters.
+
+    Args:
+        attempt: from 1; the last one by default.
+    """
+    query = {"attempt": attempt, "limit": limit}
+    return ask(get(ROOT, job, "logs", query=query), TrainingLogs)
 
 
 def training_events(job: str, after: int = 0) -> EventStream:

@@ -35,6 +35,14 @@ def settle_only(default: Any, **constraints: Any) -> Any:
     return Field(default, json_schema_extra={"stage": "settle"}, **constraints)
 
 
+def up_to(setting: str, default: Any, **constraints: Any) -> Any:
+    """A parameter that whoever runs a service may hold lower than its schema does.
+
+    setting  the service's, which has the most that a request may ask for: "sandbox_timeout_s"
+    """
+    return Field(default, json_schema_extra={"ceiling": setting}, **constraints)
+
+
 P = TypeVar("P", bound=Params)
 T = TypeVar("T")
 Given = (

@@ -53,7 +53,7 @@ def routes() -> tuple[Route, ...]:
         raise Unavailable(f"this metric runs code, which needs bubblewrap: {_INSTALL}")
     flags = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     flags += ["--unshare-cgroup-try", "--new-session", "--die-with-parent", "--clearenv"]
-    flags += ["--hostname", "sandbox", "--cap-drop", "ALL"]
+    flags += ["--hostname", "sandbox", "--cap-drop", "ALL", "--as-pid-1"]
     namespace = [found, *flags, "--unshare-user", "--uid", "65534", "--gid", "65534"]
     options = subprocess.run([found, "--help"], capture_output=True, text=True, check=False)
     if "--disable-userns" in options.stdout + options.stderr:  # since 0.8
@@ -115,8 +115,8 @@ def _interpreter() -> list[str]:
 
 def _launcher(route: Route, limits: Limits, report: int) -> list[str]:
     user = 0x40000000 + secrets.randbelow(0x20000000) if route.own_user else 0
-    # an ordinary user's count includes bubblewrap's init and the watcher
-    processes = limits.processes if route.own_user else limits.processes + 2
+    # an ordinary user's count includes the watcher
+    processes = limits.processes if route.own_user else limits.processes + 1
     numbers = [
         report,
         limits.timeout_s,

@@ -2,8 +2,9 @@
 
 It knows nothing of the project and imports only the standard library. The watcher forks; the
 fork limits itself, drops its rights and runs the program; the watcher alone holds the report's
-descriptor. When the watcher exits, the kernel kills whatever the program left behind, because the
-PID namespace ends with it.
+descriptor. The watcher is process 1 of its PID namespace: the kernel keeps from it every signal
+that the program could send, of the same user or not, and kills whatever the program left behind
+when the watcher exits.
 
 That the program came to its end is shown by a token: 16 random bytes that the watcher makes after
 the fork and puts into a pipe, which the fork empties only once the program has returned. So it is
@@ -18,9 +19,9 @@ throughout. A fork that cannot be confined runs nothing: the report stays empty,
 has the reason.
 """
 
+import contextlib
 import os
 import resource
-import select
 import signal
 import sys
 import time
@@ -41,8 +42,10 @@ def main(arguments: list[str]) -> NoReturn:
     go_out, go_in = os.pipe()
     token_out, token_in = os.pipe()
     done_out, done_in = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])  # `_wait` takes it from the queue
     child = os.fork()
     if child == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
         for descriptor in (report, token_in, done_out, confined_out, go_in):
             os.close(descriptor)
         with open(0, "rb", closefd=False) as source:
@@ -56,6 +59,7 @@ def main(arguments: list[str]) -> NoReturn:
     os.close(confined_in)
     if not os.read(confined_out, 1):
         os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 gets no signal without a handler
     os.write(report, b"started\n")
     os.close(go_in)
     token = os.urandom(16)
@@ -67,9 +71,8 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def _result_of(child: int, seconds: int, done: int, token: bytes) -> bytes:
-    select.select([os.pidfd_open(child)], [], [], seconds)
-    ended, status = os.waitpid(child, os.WNOHANG)  # after a pause both may be so: the end counts
-    if not ended:
+    status = _wait(child, seconds)
+    if status is None:
         spent = time.clock_gettime((~child << 3) | _OF_PROCESS)
         return b"worked" if spent >= _NEARLY * seconds else b"timeout"
     if os.WIFSIGNALED(status):
@@ -83,6 +86,24 @@ def _result_of(child: int, seconds: int, done: int, token: bytes) -> bytes:
     if code == 0:
         return b"passed" if finished else b"exited"
     return {EXITED: b"exited", MEMORY: b"memory"}.get(code, b"failed")
+
+
+def _wait(child: int, seconds: int) -> int | None:
+    """The child's status once it has ended; None after so many seconds.
+
+    Processes that the program leaves behind become process 1's, and count until it has waited for
+    them.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        left = deadline - time.monotonic()  # taken first: after a pause, an end still counts
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == child:
+                    return ended[1]
+        if left <= 0:
+            return None
+        signal.sigtimedwait([signal.SIGCHLD], left)
 
 
 def _confine(seconds: int, memory: int, processes: int, size: int, user: int) -> None:

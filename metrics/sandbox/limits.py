@@ -8,10 +8,10 @@ from enum import IntEnum
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on one program. What it can take at most is `memory_mb` times `processes`."""
+    """Bounds on one program, all its processes together."""
 
     timeout_s: int = 10  # wall clock, from the program's first line
-    memory_mb: int = 512  # address space of each process
+    memory_mb: int = 512  # that its processes hold together; address space of each
     processes: int = 8  # threads count as processes
     disk_mb: int = 32  # /tmp, and the largest file
 
@@ -23,7 +23,7 @@ class Ending(IntEnum):
     FAILED = 1  # an exception: a failed assertion, a syntax error
     EXITED = 2  # left before its last line
     TIMEOUT = 3
-    MEMORY = 4  # MemoryError
+    MEMORY = 4  # MemoryError, or its processes held more together than they may
     KILLED = 5  # by a signal, or it killed its watcher
 
     @property

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import selectors
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
 _TAIL = 4096  # bytes of standard error that are kept
+_LOOK_S = 0.05  # between two looks at what the program holds
 _GRACE_S = 2.0  # to hear what was said meanwhile, if this process itself was stopped
 
 
@@ -17,9 +19,13 @@ class Report:
 
     The watcher keeps the time. This end has a clock only so that a watcher that was stopped is not
     waited for for ever.
+
+    exceeds  whether the program holds more than it may: then `exceeded`, and no more is heard
     """
 
-    def __init__(self, report: int, errors: int) -> None:
+    def __init__(self, report: int, errors: int, exceeds: Callable[[], bool]) -> None:
+        self.exceeded = False
+        self._exceeds = exceeds
         self.said = b""
         self.tail = b""
         self._report, self._errors = report, errors
@@ -39,7 +45,8 @@ class Report:
         for patience in (seconds, _GRACE_S):
             deadline = time.monotonic() + patience
             while self.said.count(b"\n") < lines and (left := deadline - time.monotonic()) > 0:
-                if not self._read(left):
+                self.exceeded = self.exceeded or self._exceeds()
+                if self.exceeded or not self._read(min(left, _LOOK_S)):
                     return False
         return self.said.count(b"\n") >= lines
 

@@ -16,11 +16,12 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from typing import IO, cast
 
 from inference.errors import Unavailable
-from metrics.sandbox import seccomp
+from metrics.sandbox import cgroup, memory, seccomp
 from metrics.sandbox.bubblewrap import Route, command, routes
 from metrics.sandbox.limits import Ending, Limits, Outcome
 from metrics.sandbox.report import Report
@@ -65,6 +66,17 @@ def run_many(programs: Sequence[str], limits: Limits | None = None) -> list[Outc
     ]
 
 
+def describe() -> dict[str, str]:
+    """How programs are held on this machine, in words. Raises Unavailable where they cannot be."""
+    route, (parent, told) = _route(), cgroup.home()
+    tree = "looked at from outside" if memory.known() else "not bounded, only each process is"
+    return {
+        "user": "one of its own for each program" if route.own_user else "nobody, in a namespace",
+        "memory": f"{tree}; {'no control group: ' if parent is None else 'control group '}{told}",
+        "system calls": f"filtered for {os.uname().machine}",
+    }
+
+
 @cache
 def _route() -> Route:
     """The first way in that holds a program; found once. Raises Unavailable with the reasons."""
@@ -86,12 +98,18 @@ def _route() -> Route:
 
 
 def _attempt(route: Route, program: str, limits: Limits) -> Outcome:
+    with cgroup.group(limits) as group:
+        outcome = _within(group, route, program, limits)
+        return replace(outcome, ending=Ending.MEMORY) if group.exhausted else outcome
+
+
+def _within(group: cgroup.Group, route: Route, program: str, limits: Limits) -> Outcome:
     source = _in_memory(program.encode("utf-8", "surrogatepass"))
     rules = _in_memory(seccomp.rules())
     listen, report = os.pipe()
     try:
         process = subprocess.Popen(
-            command(route, limits, report, rules),
+            [*group.enter, *command(route, limits, report, rules)],
             stdin=source,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -102,11 +120,12 @@ def _attempt(route: Route, program: str, limits: Limits) -> Outcome:
         os.close(report)
         report = -1
         with cast(IO[bytes], process.stderr) as errors:  # a pipe was asked for
-            try:
-                with Report(listen, errors.fileno()) as said:
+            exceeds = partial(memory.exceeds, process.pid, limits.memory_mb << 20)
+            with Report(listen, errors.fileno(), exceeds) as said:
+                try:
                     return _outcome(said, limits.timeout_s)
-            finally:
-                _end(process)
+                finally:
+                    _end(process, 0.0 if said.exceeded else _LEAVE_S)
     finally:
         for descriptor in (source, rules, listen, report):
             if descriptor >= 0:
@@ -121,13 +140,13 @@ def _in_memory(content: bytes) -> int:
     return descriptor
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Bubblewrap leaves when its init has, and that is when the kernel has emptied the namespace.
+def _end(process: subprocess.Popen[bytes], patience: float) -> None:
+    """Bubblewrap leaves when the watcher has, and then the kernel has emptied the namespace.
 
-    One that does not leave (its watcher was stopped) is killed; its init dies with it.
+    One that does not leave in time is killed; the watcher and all below it die with it.
     """
     try:
-        process.wait(_LEAVE_S)
+        process.wait(patience)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -137,7 +156,10 @@ def _outcome(report: Report, seconds: float) -> Outcome:
     if not report.heard(1, _START_S):
         reason = report.errors().strip()[-400:] or "no message"
         raise Unavailable(f"the sandbox did not start: {reason}")
-    if not report.heard(2, seconds):  # the watcher was killed, or stopped past the deadline
+    ended = report.heard(2, seconds)
+    if report.exceeded:
+        return Outcome(Ending.MEMORY, report.errors())
+    if not ended:  # the watcher was killed, or stopped past the deadline
         return Outcome(Ending.KILLED, report.errors())
     said = report.said.decode().split("\n")[1]
     if said == "worked":

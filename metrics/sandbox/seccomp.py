@@ -3,8 +3,10 @@
 bubblewrap installs it (`--seccomp`) just before the launcher starts. What is refused has no use in
 a test and was the way into many kernels, or out of the sandbox: key rings and System V's objects
 outlive a program, AF_VSOCK reaches the host of a virtual machine, and `ptrace` and its like reach
-the watcher. A refused call fails with an error, as one does for which rights are lacking; `clone3`,
-whose flags a filter cannot see, is said not to exist, so that the C library takes `clone` instead.
+the watcher, as do limits and priorities set for another process than the caller; what
+`memfd_create` makes is memory that no process is seen to hold. A refused call fails with an error,
+as one does for which rights are lacking; `clone3`, whose flags a filter cannot see, is said not to
+exist, so that the C library takes `clone` instead.
 
 Numbers are of Linux's `unistd.h`; the program's format is of `linux/filter.h`.
 """
@@ -64,6 +66,18 @@ _REFUSED = {  # (x86_64, aarch64)
     "process_madvise": (440, 440),
     "kcmp": (312, 272),
     "pidfd_getfd": (438, 438),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+}
+_OF_ITSELF = {  # (x86_64, aarch64, places of the arguments that say whom: 0 is the caller)
+    "prlimit64": (302, 261, (0,)),
+    "setpriority": (141, 140, (0, 1)),
+    "sched_setaffinity": (203, 122, (0,)),
+    "sched_setscheduler": (144, 119, (0,)),
+    "sched_setparam": (142, 118, (0,)),
+    "sched_setattr": (314, 274, (0,)),
+    "migrate_pages": (256, 238, (0,)),
+    "move_pages": (279, 239, (0,)),
 }
 _CLONE, _CLONE3 = (56, 220), (435, 435)
 _SOCKETS = {"socket": (41, 198), "socketpair": (53, 199)}
@@ -72,7 +86,7 @@ _NEW_NAMESPACES = 0x7E020000  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
 _OTHER_ABI = 0x40000000  # x86_64's numbers with this bit are the x32 ABI's
 
 _LOAD, _SAME, _AT_LEAST, _ANY_OF, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # places in seccomp_data; the argument's lower half
+_NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16  # places in seccomp_data; of arguments the lower halves
 _ALLOW, _ERROR = 0x7FFF0000, 0x00050000
 
 
@@ -97,7 +111,9 @@ def rules(machine: str | None = None) -> bytes:
     ]
     for numbers in _REFUSED.values():
         program += _if(_SAME, numbers[column], [_refuse(errno.EPERM)])
-    argument, allow = _step(_LOAD, _FIRST_ARGUMENT), _step(_RETURN, _ALLOW)
+    argument, allow = _step(_LOAD, _ARGUMENTS), _step(_RETURN, _ALLOW)
+    for x86_64, aarch64, places in _OF_ITSELF.values():
+        program += _if(_SAME, (x86_64, aarch64)[column], [*_all_zero(places), allow])
     namespaces = _if(_ANY_OF, _NEW_NAMESPACES, [_refuse(errno.EPERM)])
     program += _if(_SAME, _CLONE[column], [argument, *namespaces, allow])
     families = [step for family in _FAMILIES for step in _if(_SAME, family, [allow])]
@@ -114,6 +130,14 @@ def _step(code: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:
 
 def _if(code: int, value: int, steps: list[bytes]) -> list[bytes]:
     return [_step(code, value, 0, len(steps)), *steps]
+
+
+def _all_zero(places: tuple[int, ...]) -> list[bytes]:
+    """Refuse the call unless these of its arguments are 0."""
+    steps: list[bytes] = []
+    for place in places:
+        steps += [_step(_LOAD, _ARGUMENTS + 8 * place), _step(_SAME, 0, 1, 0), _refuse(errno.EPERM)]
+    return steps
 
 
 def _refuse(error: int) -> bytes:

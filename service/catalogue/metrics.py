@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from inference.errors import ReportedError
 from metrics import catalogue, find
+from metrics.core.ceilings import lowered
 from metrics.core.metric import AnyMetric, BoundMetric
 from service.errors import ApiError
+from service.http.dependencies import CurrentSettings
 from service.http.fields import Page
 
 router = APIRouter(prefix="/v1/metrics", tags=["metrics"])
@@ -51,23 +54,27 @@ class MetricInfo(BaseModel):
 
 
 @router.get("", summary="All metrics")
-def list_metrics() -> Page[MetricInfo]:
-    """Every metric, with the JSON Schema of its parameters."""
-    found = [describe(metric) for metric in catalogue().values()]
+def list_metrics(settings: CurrentSettings) -> Page[MetricInfo]:
+    """Every metric, with the JSON Schema of its parameters: no `maximum` is above what this
+    service allows."""
+    found = [describe(metric, settings.ceilings) for metric in catalogue().values()]
     return Page(data=found, first_id=found[0].id, last_id=found[-1].id)
 
 
 @router.get("/{name:path}", summary="One metric")
-def get_metric(name: str, request: Request) -> MetricInfo:
+def get_metric(name: str, settings: CurrentSettings) -> MetricInfo:
     """One metric by name, `evaluate/<path>` included."""
     try:
-        return describe(find(name, request.app.state.settings.metric_roots))
+        return describe(find(name, settings.metric_roots), settings.ceilings)
     except ReportedError as error:
         raise ApiError(404, error.code, error.message, "name") from None
 
 
-def describe(metric: AnyMetric) -> MetricInfo:
-    """Scores and needs are those of the default parameters, or of none where some are required."""
+def describe(metric: AnyMetric, ceilings: Mapping[str, int] | None = None) -> MetricInfo:
+    """Scores and needs are those of the default parameters, or of none where some are required.
+
+    ceilings  the settings that hold parameters lower than their schema does
+    """
     required = any(field.is_required() for field in metric.params.model_fields.values())
     bound = BoundMetric(metric, metric.params.model_construct() if required else metric.params())
     scores = [
@@ -91,7 +98,7 @@ def describe(metric: AnyMetric) -> MetricInfo:
         pooling=metric.pooling or "own",
         set_level=metric.set_level,
         usable_as_reward=not metric.set_level,
-        params=metric.params.model_json_schema(),
+        params=lowered(metric.params.model_json_schema(), ceilings or {}),
         paper=metric.source.paper,
         reference=metric.source.reference,
         conventions=metric.conventions,

@@ -18,7 +18,12 @@ from service.http.idempotency import Created
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=BodyRoute)
 
 
-@router.post("", status_code=201, summary="Make a version of a dataset")
+@router.post(
+    "",
+    status_code=201,
+    responses={200: {"model": DatasetOut, "description": "A version with this content is there"}},
+    summary="Make a version of a dataset",
+)
 def create_dataset(
     body: DatasetIn, db: Transaction, response: Response, key: Idempotent
 ) -> DatasetOut:

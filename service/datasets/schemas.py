@@ -13,7 +13,7 @@ from service.errors import MOST_ERRORS, ApiError, ErrorDetail, detail, invalid
 from service.field_names import told
 from service.http.fields import DatasetName, Json, Name, Schema, Text, Texts
 
-Kind = Literal["eval", "code", "sft", "preference", "prompts"]
+Kind = Literal["eval", "code", "sft", "preference", "labelled", "prompts"]
 
 
 class Record(Schema):
@@ -121,18 +121,40 @@ class PreferenceRecord(Schema):
         return _stored(self, index)
 
 
-KINDS: Mapping[str, type[Record | SftRecord | PreferenceRecord]] = {
+class LabelledRecord(Schema):
+    """A prompt with an answer that is good, or bad."""
+
+    id: Name | None = None
+    prompt: Text
+    completion: Text
+    label: bool
+    metadata: Json = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _an_answer(self) -> Self:
+        if not self.completion.strip():
+            raise PydanticCustomError("empty_answer", "the completion must not be empty")
+        return self
+
+    def record(self, index: int) -> dict[str, Any]:
+        """What a dataset stores of it."""
+        return _stored(self, index)
+
+
+KINDS: Mapping[str, type[Record | SftRecord | PreferenceRecord | LabelledRecord]] = {
     "eval": EvalRecord,
     "code": CodeRecord,
     "prompts": PromptRecord,
     "sft": SftRecord,
     "preference": PreferenceRecord,
+    "labelled": LabelledRecord,
 }
 
 
 class DatasetIn(Schema):
     """Records of a kind: eval and code (prompt, references, tests), prompts (to train by rewards),
-    sft (messages, or prompt and completion, or text), preference (prompt, chosen, rejected)."""
+    sft (messages, or prompt and completion, or text), preference (prompt, chosen, rejected),
+    labelled (prompt, completion, label)."""
 
     name: DatasetName
     kind: Kind = "eval"
@@ -207,7 +229,7 @@ def _refused(errors: Sequence[ErrorDetail]) -> ApiError:
     return ApiError(422, "invalid_rows", f"nothing was stored. {shown}", first, errors=errors)
 
 
-def _stored(record: SftRecord | PreferenceRecord, index: int) -> dict[str, Any]:
+def _stored(record: SftRecord | PreferenceRecord | LabelledRecord, index: int) -> dict[str, Any]:
     stored = record.model_dump(mode="json", exclude_none=True)
     if not stored["metadata"]:
         del stored["metadata"]

@@ -28,6 +28,7 @@ router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 @router.post(
     "/upload",
     status_code=201,
+    responses={200: {"model": DatasetOut, "description": "A version with this content is there"}},
     summary="Make a version of a dataset from a file",
     openapi_extra={
         "requestBody": {

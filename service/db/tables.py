@@ -217,12 +217,15 @@ training_jobs = Table(
     "training_jobs",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("name", Text),
+    Column("metadata", JSONB, nullable=False, server_default="{}"),
     Column("method", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("models", TEXTS, nullable=False, server_default="{}"),  # all that it loads
     Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
     Column("options", JSON, nullable=False),
     Column("evaluation", JSON),  # how the starting model and every checkpoint are scored
+    Column("validation", JSON),  # the held-out set whose loss is measured
     Column("resources", JSON, nullable=False),
     Column("status", Text, nullable=False, server_default="queued"),
     Column("control", Text),  # "cancel" or "pause", until the training process has obeyed
@@ -261,6 +264,16 @@ checkpoints = Table(
     UniqueConstraint("job_id", "step"),
 )
 
+# What a job would be: asked by the API, answered by a worker, deleted with the answer
+previews = Table(
+    "previews",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("request", JSON, nullable=False),
+    Column("response", JSON),
+    _created(),
+)
+
 # What was logged at a step; a step that is trained again after a crash is written again.
 training_series = Table(
     "training_series",
@@ -277,5 +290,16 @@ devices = Table(
     Column("name", Text, primary_key=True),  # host and device
     Column("memory_bytes", BigInteger, nullable=False),
     Column("scoring_bytes", BigInteger, nullable=False, server_default="0"),  # not for training
+    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# GPUs that training jobs hold, until `seen_at` is too long ago (service.devices.leases).
+device_leases = Table(
+    "device_leases",
+    metadata,
+    Column("key", Text, primary_key=True),  # of the device itself, the same in all containers
+    Column("device", Text, nullable=False),  # its name with its host
+    Column("job_id", ForeignKey("training_jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("holder", Text, nullable=False),  # the one run of the job that may renew it
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )

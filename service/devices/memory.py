@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 from contextlib import suppress
@@ -22,6 +23,21 @@ def device_key(device: str) -> str:
     machine = BOOT.read_text().strip() if BOOT.exists() else socket.gethostname()
     uuid = _query_gpu(device, "uuid") if device.startswith("cuda") else None
     return f"{machine}-{uuid or device}".replace("/", "-")
+
+
+def gpus() -> list[str]:
+    """The GPUs that processes of this machine see, as torch numbers them; torch is not asked."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:  # torch numbers what is visible
+        count = 0 if visible.strip() in {"", "-1"} else len(visible.split(","))
+    else:
+        count = 0
+        with suppress(OSError, subprocess.SubprocessError):
+            listed = subprocess.run(
+                ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True
+            )
+            count = len(re.findall(r"^GPU \d+:", listed.stdout, re.MULTILINE))
+    return [f"cuda:{index}" for index in range(count)]
 
 
 def device_memory(device: str) -> int | None:

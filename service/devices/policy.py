@@ -13,6 +13,7 @@ rest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -69,14 +70,14 @@ def register(db: Connection, settings: Settings, device: str) -> DevicePolicy:
     return policy
 
 
-def lock_paths(settings: Settings, device: str, processes: int = 1) -> list[Path]:
+def lock_paths(settings: Settings, device: str, leased: Sequence[str] = ()) -> list[Path]:
     """Where the locks of a job's devices begin, when they are used by turns; else none.
 
     They are one machine's own, the same in all its containers.
+
+    leased  the devices that a job has; none: the worker's own
     """
     if device_policy(settings, device).mode != "turns":
         return []
-    several = device.startswith("cuda") and processes > 1  # torchrun takes the first ones
-    used = [f"cuda:{rank}" for rank in range(processes)] if several else [device]
     folder = settings.data_dir / "devices"
-    return [folder / memory.device_key(name) for name in used]
+    return [folder / memory.device_key(name) for name in leased or [device]]

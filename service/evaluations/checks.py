@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from inference.errors import ReportedError
 from metrics import find
+from metrics.core.ceilings import exceeded
 from metrics.core.errors import MissingInput
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.run import prepare
@@ -42,10 +43,19 @@ def bound_metrics(
             names = metric.models
         except ReportedError as error:
             raise of_metric(error, f"metrics[{index}]") from None
+        check_ceilings(metric, settings, f"metrics[{index}]")
         for name in names:
             models.require(db, settings, name, f"metrics[{index}].params.model")
         bound.append(RequestedMetric(metric, MetricRequest(metric.name, one.params)))
     return bound
+
+
+def check_ceilings(metric: BoundMetric, settings: Settings, where: str) -> None:
+    """Raises 422 where a parameter is above what this service allows."""
+    above = exceeded(metric, settings.ceilings)
+    if above is not None:
+        name, message = above
+        raise invalid("above_ceiling", message, f"{where}.params.{name}")
 
 
 def evaluable(db: Connection, reference: str, param: str) -> Dataset:

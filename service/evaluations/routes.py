@@ -16,9 +16,10 @@ from service.evaluations.samples import ordered_samples
 from service.evaluations.schemas import EvaluationIn, EvaluationOut, SampleOut
 from service.evaluations.store import Evaluation
 from service.evaluations.views import progress, view, views
+from service.http.answers import STREAMED
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
-from service.http.event_stream import STREAMED, EventOut, Events, answer
+from service.http.event_stream import EventOut, Events, answer
 from service.http.fields import Limit, Page, page
 from service.http.gate import Gate
 from service.http.idempotency import Created
@@ -30,7 +31,12 @@ router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"], route_class=B
 Order = Literal["asc", "desc"]
 
 
-@router.post("", status_code=202, summary="Score outputs")
+@router.post(
+    "",
+    status_code=202,
+    responses={200: {"model": EvaluationOut, "description": "It has ended within the wait"}},
+    summary="Score outputs",
+)
 async def create_evaluation(
     body: EvaluationIn,
     response: Response,

@@ -25,7 +25,8 @@ def _named(value: Any) -> Any:
 
 
 Metrics = Annotated[
-    list[Annotated[MetricIn, BeforeValidator(_named)]], Field(min_length=1, max_length=50)
+    list[Annotated[MetricIn, BeforeValidator(_named, json_schema_input_type=Name | MetricIn)]],
+    Field(min_length=1, max_length=50),
 ]
 
 

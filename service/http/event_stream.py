@@ -23,8 +23,6 @@ from service.http.gate import Gate
 from service.http.refusals import refuse
 from service.http.waiting import stream
 
-STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
-
 LAST = 2**31 - 1  # the largest number that the database's column holds
 
 EventNumber = Annotated[int, Field(ge=0, le=LAST)]
@@ -87,7 +85,7 @@ class EventQuery:
 
 def _query(
     request: Request,
-    accept: Annotated[str, Header()] = "",
+    accept: Annotated[str, Header(include_in_schema=False)] = "",  # OpenAPI has it as content types
     last_event_id: Annotated[EventNumber | None, Header(alias="Last-Event-ID")] = None,
     after: Annotated[EventNumber, Query()] = 0,
     limit: Annotated[Limit, Query()] = 100,

@@ -77,6 +77,11 @@ def cancel_all(db: Connection, **ids: str) -> None:
         cancel(db, task)
 
 
+def waits(db: Connection, name: str, /, **ids: str) -> bool:
+    """Whether the task called `name` with these ids waits for a worker."""
+    return bool(db.scalar(sql.WAITS, {"name": name, "ids": json.dumps(ids)}))
+
+
 def reset_attempts(db: Connection, task: int) -> None:
     """Reset the retry counter after progress: what runs for weeks outlives many workers."""
     db.execute(sql.RESET_ATTEMPTS, {"task": task})

@@ -31,6 +31,15 @@ UNFINISHED = text(
     """
 )
 
+# Whether a task of this name waits that was deferred with all of these ids
+WAITS = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM procrastinate_jobs
+         WHERE status = 'todo' AND task_name = :name AND args @> CAST(:ids AS jsonb))
+    """
+)
+
 # Whether nothing runs in these queues, and nothing that waits is due
 IDLE = text(
     """

@@ -16,8 +16,13 @@ from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
-from service.leaderboards.paired import ALPHA, PairedResult, paired_results, tested
+from service.leaderboards.history import differing
+from service.leaderboards.paired import ALPHA, PairedResult, only, paired_results, tested
 from service.leaderboards.schemas import ComparisonIn, ComparisonOut, ResultOut
+
+WITHHELD = (
+    "{} has no value on {} samples on which {} has one, and may be better only for that: no verdict"
+)
 
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=BodyRoute)
 
@@ -46,6 +51,7 @@ def create_comparison(
         test=body.test,
         recipe=body.recipe,
         correction=body.correction,
+        differs=differing(*rows),
         results=shown,
     )
 
@@ -138,6 +144,7 @@ def _result(
         shown.error = "the rows behind the values are gone"
         return shown
     testing = Testing(body.test, body.recipe, trials=body.trials)
+    shown.only_a, shown.only_b = only(a, b), only(b, a)
     return _filled(shown, tested(a, b, testing))
 
 
@@ -161,3 +168,16 @@ def _correct(results: list[ResultOut], correction: str) -> None:
     for one, p_value in zip(with_p, corrected.tolist(), strict=True):
         one.p_corrected = p_value
         one.significant = p_value <= ALPHA
+        one.note = _withheld(one)
+        if one.note is not None:
+            one.significant = None
+
+
+def _withheld(one: ResultOut) -> str | None:
+    """Why the better of the two is not called better: it lacks samples that the other has."""
+    ahead = (one.difference or 0.0) * (1 if one.higher_is_better else -1)
+    if ahead > 0 and one.only_b:
+        return WITHHELD.format("a", one.only_b, "b")
+    if ahead < 0 and one.only_a:
+        return WITHHELD.format("b", one.only_a, "a")
+    return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -15,11 +16,22 @@ from metrics.statistics.ranking import ranks
 from service.datasets import store as datasets
 from service.errors import ApiError, not_found
 from service.http.dependencies import CurrentSettings, Transaction
+from service.leaderboards import history
 from service.leaderboards import store as leaderboards
-from service.leaderboards.paired import ALPHA, paired_results, pairwise_p
+from service.leaderboards.history import Run
+from service.leaderboards.paired import ALPHA, lacking, paired_results, pairwise
 from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard, LeftOut
 from service.leaderboards.store import BoardScore
 from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The evaluation that a board shows of a system, and notes on the system's others."""
+
+    run: Run
+    notes: list[str]
+
 
 router = APIRouter(prefix="/v1/leaderboards", tags=["leaderboards"])
 
@@ -45,8 +57,9 @@ def get_leaderboard(
         str | None, Query(description="default: the one most systems have")
     ] = None,
 ) -> Leaderboard:
-    """Each system's newest evaluation. Values of different signatures are never ranked together:
-    those left out are listed with the parts in which they differ."""
+    """Each system's newest evaluation that has a value. Values of different signatures are never
+    ranked together: those left out are listed with the parts in which they differ, and so are
+    systems without a value here. `notes` of a row tell of the system's other evaluations."""
     version = datasets.require(db, dataset)
     rows = leaderboards.board(db, version.id, metric, slice or "")
     if not rows:
@@ -61,6 +74,7 @@ def get_leaderboard(
     if not newest:
         message = f"no evaluation on {dataset!r} has this signature of {metric}"
         raise ApiError(404, "signature_not_found", message, "signature")
+    made = history.runs(db, version.name)
     return Leaderboard(
         dataset=version.name,
         version=version.version,
@@ -70,8 +84,8 @@ def get_leaderboard(
         higher_is_better=rows[0].higher_is_better,
         signature=chosen,
         signatures=sorted({row.signature for row in rows}),
-        rows=_ranked(db, settings, list(newest.values())),
-        left_out=_left_out(rows, newest, chosen),
+        rows=_ranked(db, settings, list(newest.values()), _told(rows, newest, made)),
+        left_out=[*_left_out(rows, newest, chosen), *_unvalued(rows, made, version.version)],
     )
 
 
@@ -82,17 +96,42 @@ def _commonest(rows: Sequence[BoardScore]) -> str:
     return next(row.signature for row in rows if systems[row.signature] == most)
 
 
-def _ranked(db: Connection, settings: Settings, rows: list[BoardScore]) -> list[BoardRow]:
-    values = np.array([row.value for row in rows])
-    better = rows[0].higher_is_better
+def _told(
+    rows: Sequence[BoardScore], newest: Mapping[str, BoardScore], made: Sequence[Run]
+) -> dict[str, Told]:
+    """By system, the evaluation that is shown and what the others have otherwise."""
+    by_id = {one.id: one for one in made}
+    scores = {row.evaluation_id: row for row in [*rows, *newest.values()]}
+    others: dict[str, list[Run]] = {}
+    for one in made:
+        others.setdefault(one.system, []).append(one)
+    found = {}
+    for system, row in newest.items():
+        shown = by_id[row.evaluation_id]
+        found[system] = Told(shown, history.notes(shown, others[system], scores))
+    return found
+
+
+def _ranked(
+    db: Connection, settings: Settings, rows: list[BoardScore], told: Mapping[str, Told]
+) -> list[BoardRow]:
     # paired tests are over the whole set: replicates of slices are not kept
     whole = rows[0].slice == ""
     paired = paired_results(db, settings, rows) if whole else [None] * len(rows)
-    found = ranks(values, pairwise_p(paired), higher_is_better=better, alpha=ALPHA)
+    incomplete = lacking(paired, [row.missing for row in rows])
+    pairs = pairwise(paired)
+    found = ranks(
+        np.array([row.value for row in rows]),
+        pairs.p_values,
+        differences=pairs.differences,
+        incomplete=np.array(incomplete) > 0,
+        higher_is_better=rows[0].higher_is_better,
+        alpha=ALPHA,
+    )
     order = sorted(range(len(rows)), key=lambda at: (int(found.rank[at]), rows[at].system))
     shown = []
     for place, at in enumerate(order):
-        row = rows[at]
+        row, run = rows[at], told[rows[at].system].run
         below = order[place + 1] if place + 1 < len(order) else None
         p_value = float(found.p_values[at, below]) if below is not None else float("nan")
         shown.append(
@@ -105,7 +144,11 @@ def _ranked(db: Connection, settings: Settings, rows: list[BoardScore]) -> list[
                 interval=row.interval,
                 n=row.n,
                 missing=row.missing,
+                incomplete=incomplete[at],
                 p_vs_next=p_value if np.isfinite(p_value) else None,
+                model=run.model,
+                generation=dict(run.generation) if run.generation is not None else None,
+                notes=told[row.system].notes,
                 finished_at=row.finished_at,
             )
         )
@@ -127,4 +170,26 @@ def _left_out(
             reason="another signature: " + "; ".join(difference(chosen, row.signature)),
         )
         for row in absent.values()
+    ]
+
+
+def _unvalued(rows: Sequence[BoardScore], made: Sequence[Run], version: int) -> list[LeftOut]:
+    """Systems that have been evaluated on the dataset, but have no value here."""
+    valued = {row.system for row in rows}
+    newest: dict[str, Run] = {}
+    for one in made:  # newest first, those on this version before others
+        kept = newest.setdefault(one.system, one)
+        if kept.dataset_version != version == one.dataset_version:
+            newest[one.system] = one
+    return [
+        LeftOut(
+            system=one.system,
+            evaluation=one.id,
+            signature=None,
+            reason=f"no value of {rows[0].label}"
+            if one.dataset_version == version
+            else f"evaluated on version {one.dataset_version} of the dataset",
+        )
+        for one in newest.values()
+        if one.system not in valued
     ]

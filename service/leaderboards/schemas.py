@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -13,7 +13,11 @@ from service.http.fields import Name, Schema
 
 class BoardRow(BaseModel):
     """`rank_interval`: the ranks left open by the pairwise differences that are significant at 5%
-    (paired by sample, Holm-corrected over all pairs of the board)."""
+    (paired by sample, Holm-corrected over all pairs of the board).
+
+    `incomplete`: samples on which this system has no value and another one has. Such a system
+    stands behind the complete ones and is called better than nobody. `notes`: what the system's
+    other evaluations on this dataset have otherwise."""
 
     rank: int
     rank_interval: tuple[int, int]
@@ -23,16 +27,20 @@ class BoardRow(BaseModel):
     interval: tuple[float, float] | None
     n: int
     missing: int
-    p_vs_next: float | None  # corrected; against the row below
+    incomplete: int = 0
+    p_vs_next: float | None  # corrected; against the row below; null: no test, or no verdict
+    model: str | None = None  # that the service ran for the outputs
+    generation: dict[str, Any] | None = None
+    notes: list[str] = Field(default_factory=list)
     finished_at: datetime
 
 
 class LeftOut(BaseModel):
-    """A system that is not on the board, and why."""
+    """A system that is not on the board, and why. Without a value it has no signature."""
 
     system: str
     evaluation: str
-    signature: str
+    signature: str | None
     reason: str
 
 
@@ -86,7 +94,10 @@ class ComparisonIn(Schema):
 
 
 class ResultOut(BaseModel):
-    """`difference` is a - b with its interval; `p_corrected` is over all results shown here."""
+    """`difference` is a - b with its interval; `p_corrected` is over all results shown here.
+
+    `only_a`, `only_b`: samples on which only that one has a value. Who is ahead and lacks some has
+    no verdict: `significant` is null, and `note` says so."""
 
     metric: str
     name: str
@@ -98,14 +109,18 @@ class ResultOut(BaseModel):
     p_corrected: float | None
     significant: bool | None  # at 5%, corrected
     n: int
+    only_a: int = 0
+    only_b: int = 0
     test: str
     higher_is_better: bool
     signature: str
+    note: str | None = None
     error: str | None = None
 
 
 class ComparisonOut(BaseModel):
-    """Two evaluations compared, a result for each score of both."""
+    """Two evaluations compared, a result for each score of both. `differs`: what else the two do
+    not share, as the dataset's version or the settings of generation."""
 
     object: str = "comparison"
     a: str
@@ -115,4 +130,5 @@ class ComparisonOut(BaseModel):
     test: str
     recipe: str
     correction: str
+    differs: list[str]
     results: list[ResultOut]

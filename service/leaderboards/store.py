@@ -21,6 +21,11 @@ class BoardScore(Score):
     system: str
     finished_at: datetime
 
+    @property
+    def label(self) -> str:
+        """The score's name, with the slice it is over."""
+        return f"{self.name} for {self.slice}" if self.slice else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class BoardName(Stored):

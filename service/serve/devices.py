@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+
+from service.devices.memory import gpus
 
 NAME = re.compile(r"cpu|cuda(?::(\d+))?")
 LOOK = "import torch; print(torch.cuda.device_count())"
@@ -26,17 +26,7 @@ def devices(workers: str) -> list[str]:
         names = [name.strip() for name in workers.split(",") if name.strip()]
         check(names)
         return names
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:  # torch numbers what is visible
-        count = 0 if visible.strip() in {"", "-1"} else len(visible.split(","))
-    else:
-        count = 0
-        with suppress(OSError, subprocess.SubprocessError):
-            listed = subprocess.run(
-                ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True
-            )
-            count = len(re.findall(r"^GPU \d+:", listed.stdout, re.MULTILINE))
-    return [f"cuda:{index}" for index in range(count)] or ["cpu"]
+    return gpus() or ["cpu"]
 
 
 def check(names: Sequence[str]) -> None:

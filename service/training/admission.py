@@ -21,6 +21,7 @@ from service.errors import invalid, of_metric, within
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
+    check_ceilings,
     check_prompts,
     check_samples,
     evaluable,
@@ -32,7 +33,7 @@ from service.settings import Settings
 from service.training import memory
 from service.training import store as training
 from service.training.overlap import overlap
-from service.training.schemas import HeldOutIn, TrainingIn
+from service.training.schemas import HeldOutIn, TrainingIn, ValidationIn
 from trainers.job.declaration import AnyTrainer
 from trainers.job.fsdp import refusal as unshardable
 from trainers.job.options import Options, RewardedOptions
@@ -51,12 +52,11 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         raise invalid("unsupported", reason, field)
     models.require(db, settings, body.model, "model")
     dataset = datasets.require(db, body.dataset, "dataset")
-    if dataset.kind not in trainer.kinds:
-        message = f"{trainer.name} trains on {trainer.kind}; {dataset.name!r} holds {dataset.kind}"
-        raise invalid("wrong_kind", message, "dataset")
+    _of_kind(trainer, dataset, "dataset")
     _known_rewards(db, settings, trainer, options, dataset.id)
     need = _admitted(db, settings, trainer, options, body, dataset.id)
     held_out = _held_out(db, body.evaluation, settings)
+    validation = _validation(db, trainer, body.validation)
     id = training.create(
         db,
         method=trainer.name,
@@ -65,12 +65,17 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         dataset_id=dataset.id,
         options=options.model_dump(mode="json"),
         evaluation=held_out,
+        validation=validation,
         resources=body.resources.model_dump(mode="json"),
+        name=body.name,
+        metadata=body.metadata,
     )
     if need is not None:
         training.change(db, id, report={"memory": dict(need)})
     if held_out is not None:
-        _tell_overlap(db, id, dataset, datasets.require(db, held_out["dataset_id"]))
+        _tell_overlap(db, id, dataset, held_out["dataset_id"], "overlap")
+    if validation is not None:
+        _tell_overlap(db, id, dataset, validation["dataset_id"], "validation_overlap")
     queue.defer(db, "train.run", queue="train", job=id)
     return id
 
@@ -106,12 +111,32 @@ def _admitted(
     return memory.report(need, processes, *holds)
 
 
-def _tell_overlap(db: Connection, job: str, trained: Dataset, held_out: Dataset) -> None:
+def _tell_overlap(db: Connection, job: str, trained: Dataset, held_out: str, name: str) -> None:
     """Held-out samples that are trained on go into the report; if there are any, an event, too."""
-    found = overlap(db, trained, held_out)
-    training.add_to_report(db, job, {"overlap": found})
+    found = overlap(db, trained, datasets.require(db, held_out))
+    training.add_to_report(db, job, {name: found})
     if found["shared"]:
-        events.append(db, job, "overlap", found)
+        events.append(db, job, name, found)
+
+
+def _validation(
+    db: Connection, trainer: AnyTrainer, asked: ValidationIn | None
+) -> dict[str, Any] | None:
+    """The validation block as it is stored: the dataset by id, so that its version is fixed."""
+    if asked is None:
+        return None
+    if not trainer.validates:
+        message = f"{trainer.name} has no loss of held-out rows; give an evaluation instead"
+        raise invalid("unsupported", message, "validation")
+    dataset = datasets.require(db, asked.dataset, "validation.dataset")
+    _of_kind(trainer, dataset, "validation.dataset")
+    return asked.model_dump(mode="json") | {"dataset_id": dataset.id}
+
+
+def _of_kind(trainer: AnyTrainer, dataset: Dataset, field: str) -> None:
+    if dataset.kind not in trainer.kinds:
+        message = f"{trainer.name} trains on {trainer.kind}; {dataset.name!r} holds {dataset.kind}"
+        raise invalid("wrong_kind", message, field)
 
 
 def _known_rewards(
@@ -127,6 +152,7 @@ def _known_rewards(
             raise invalid(error.code, error.message, f"{at}.metric") from None
         except ReportedError as error:
             raise of_metric(error, at) from None
+        check_ceilings(metric, settings, at)
         if metric.set_level:
             message = f"{metric.name} is of a set: no sample has a value that could be a reward"
             raise invalid("no_reward", message, f"{at}.metric")
@@ -161,6 +187,9 @@ def _held_out(db: Connection, asked: HeldOutIn | None, settings: Settings) -> di
         if name is not None and name not in names:
             message = f"no metric of the evaluation has a score {name!r}: {', '.join(names)}"
             raise invalid("unknown_score", message, f"evaluation.{at}")
+    if asked.patience is not None and asked.select_by is None:
+        message = "select_by says by which score a checkpoint is better; there is none"
+        raise invalid("missing_score", message, "evaluation.patience")
     stored = asked.model_dump(mode="json")
     stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}

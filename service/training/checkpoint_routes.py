@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
-from service.errors import ApiError, not_found
+from service.errors import ApiError, ErrorOut, not_found
 from service.http.dependencies import CurrentGate, CurrentSettings, Transaction
 from service.http.gate import Gate
 from service.http.waiting import preferred_wait, until
@@ -42,7 +42,10 @@ def get_checkpoint(checkpoint: str, db: Transaction, settings: CurrentSettings) 
     "/{checkpoint}/download",
     summary="Its files as a tar: the adapter, or the model it merges into",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/x-tar": {}}}, 410: {"description": "deleted"}},
+    responses={
+        200: {"content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}}},
+        410: {"model": ErrorOut, "description": "Its files were deleted"},
+    },
 )
 async def download_checkpoint(
     checkpoint: str,

@@ -107,4 +107,4 @@ def _how(attempt: Attempt) -> str:
 
 
 def _stopped(control: str | None) -> str:
-    return "paused" if control == "pause" else "cancelled"
+    return {"pause": "paused", "stop": "succeeded"}.get(control or "", "cancelled")

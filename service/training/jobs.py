@@ -31,10 +31,10 @@ from service.training.checkpoints_store import Checkpoint
 from service.training.endings import crashed, died, finish, give_up, hand_over, stop
 from service.training.held_out import score_start
 from service.training.memory import fits
+from service.training.placement import Lease, TooFewDevices, leased
 from service.training.process import supervise
 from service.training.recovery import (
     OrphanedCheckpoint,
-    attempt_folder,
     last_whole,
     left_by,
     remove_strays,
@@ -43,7 +43,7 @@ from service.training.reports import Attempt, TakenOverError, adopt
 from service.training.store import TrainingJob
 from trainers.job.process import DISK_FULL, FULL
 from trainers.job.reports import Report
-from trainers.job.spec import DATA, Spec
+from trainers.job.spec import DATA, HELD_OUT, Spec, Validation, attempt_folder
 
 log = logging.getLogger(__name__)
 
@@ -54,15 +54,20 @@ CRASHES = 3  # of the process, without a checkpoint in between
 def run(context: Context, job: str) -> None:
     """Train until the job is over, paused, or somebody else's. Raises Released where the worker is
     told to end: the task goes back to the queue, and the job keeps all its steps."""
-    with closing(_turns(context, job)) as turn:
-        try:
-            _attempts(context, job, turn)
-        except TakenOverError:
-            log.warning("%s is not ours any more", job)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            give_up(context, job, "disk_full", f"{DISK_FULL} ({error})")
+    try:
+        with (
+            leased(context, job, lambda: _unwanted(context, job)) as lease,
+            closing(_turns(context, lease)) as turn,
+        ):
+            _attempts(context, job, lease, turn)
+    except TakenOverError:
+        log.warning("%s is not ours any more", job)
+    except TooFewDevices as error:
+        give_up(context, job, "unsupported", str(error))
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        give_up(context, job, "disk_full", f"{DISK_FULL} ({error})")
 
 
 def run_failed(context: Context, job: str, reason: str) -> None:
@@ -70,11 +75,11 @@ def run_failed(context: Context, job: str, reason: str) -> None:
     give_up(context, job, "gave_up", reason)
 
 
-def _attempts(context: Context, job: str, turn: TrainingTurn) -> None:
+def _attempts(context: Context, job: str, lease: Lease, turn: TrainingTurn) -> None:
     crashes, last_end = 0, None
     while True:
-        _take(context, job, turn)
-        attempt = _begin(context, job, last_end)
+        _take(context, job, lease, turn)
+        attempt = _begin(context, job, last_end, lease)
         if attempt is None:
             return
         ended = supervise(context, attempt, turn)
@@ -95,15 +100,12 @@ def _attempts(context: Context, job: str, turn: TrainingTurn) -> None:
             return
 
 
-def _turns(context: Context, job: str) -> TrainingTurn:
-    with context.engine.connect() as db:
-        row = training.get(db, job)
-    processes = row.processes if row is not None else 1
-    names = policy.lock_paths(context.settings, context.resources.device, processes)
+def _turns(context: Context, lease: Lease) -> TrainingTurn:
+    names = policy.lock_paths(context.settings, context.resources.device, lease.devices)
     return TrainingTurn(names, context.settings.device_turn_seconds)
 
 
-def _take(context: Context, job: str, turn: TrainingTurn) -> None:
+def _take(context: Context, job: str, lease: Lease, turn: TrainingTurn) -> None:
     """Waits for the device, unless something is asked of the job that needs none."""
 
     def idle() -> bool:
@@ -111,22 +113,33 @@ def _take(context: Context, job: str, turn: TrainingTurn) -> None:
             return queue.idle(db, policy.SCORING)
 
     def unwanted() -> bool:
-        context.advance()  # a job that waits for its turn does not stall
-        if context.released():
+        if lease.lost:
             raise Released
-        if context.cancelled():
-            raise TakenOverError
-        with context.engine.connect() as db:
-            row = training.get(db, job)
-        return row is None or row.status not in {"queued", "running"} or row.control is not None
+        return _unwanted(context, job)
 
     turn.take(idle, unwanted)
 
 
-def _begin(context: Context, job: str, last_end: str | None = None) -> Attempt | None:
+def _unwanted(context: Context, job: str) -> bool:
+    """Whether something is asked of the job that needs no device. Raises Released, TakenOverError
+    where it is not this worker's to wait."""
+    context.advance()  # a job that waits for its turn does not stall
+    if context.released():
+        raise Released
+    if context.cancelled():
+        raise TakenOverError
+    with context.engine.connect() as db:
+        row = training.get(db, job)
+    return row is None or row.status not in {"queued", "running"} or row.control is not None
+
+
+def _begin(
+    context: Context, job: str, last_end: str | None = None, lease: Lease | None = None
+) -> Attempt | None:
     """A new attempt, from the last complete checkpoint; None when there is nothing to do.
 
     last_end  how the process before it ended, where that had no last word
+    lease     the devices that it trains on; None: the worker's own. Raises Released without them
     """
     last_attempt, found = _left(context, job)
     with context.engine.begin() as db:
@@ -146,19 +159,23 @@ def _begin(context: Context, job: str, last_end: str | None = None) -> Attempt |
             return None
         if not fits(context, db, row):
             return None
+        if lease is not None and lease.missing:  # what was asked for has been taken back
+            raise Released
         number = row.attempt + 1
         training.start(db, job, number)
         score_start(db, context.settings, row)
         training.forget_series_after(db, job, start)
-        data = _write_data(context, db, row)
+        data = _write_data(context, db, row.id, row.dataset_id, DATA)
         spec = _spec(context, db, row, number, data, resume)
+        if lease is not None:
+            spec = spec.model_copy(update={"devices": lease.devices})
     kept = {one.path(context.settings.data_dir) for one in known} | (
         {resume} if resume is not None else set()
     )
     remove_strays(data.parent, kept)
     spec.folder.mkdir(parents=True, exist_ok=True)
     spec.write()
-    return Attempt(job, number, spec.folder, spec, start)
+    return Attempt(job, number, spec.folder, spec, start, lease=lease)
 
 
 def _left(context: Context, job: str) -> tuple[int, list[OrphanedCheckpoint]]:
@@ -189,14 +206,14 @@ def _folder(context: Context, job: str) -> Path:
     return context.settings.data_dir / "training" / job
 
 
-def _write_data(context: Context, db: Connection, row: TrainingJob) -> Path:
+def _write_data(context: Context, db: Connection, job: str, dataset: str, name: str) -> Path:
     """The dataset's records as lines of JSON, written once a job."""
-    folder = _folder(context, row.id)
+    folder = _folder(context, job)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / DATA
+    path = folder / name
     if not path.exists():
-        partial = folder / f"{DATA}.{os.getpid()}"
-        records = datasets.read_records(db, row.dataset_id)
+        partial = folder / f"{name}.{os.getpid()}"
+        records = datasets.read_records(db, dataset)
         partial.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
         partial.replace(path)
     return path
@@ -214,6 +231,7 @@ def _spec(
         model=row.model,
         dataset=f"{row.dataset_name}@{row.dataset_version}",
         data=data,
+        validation=_validation(context, db, row),
         folder=attempt_folder(data.parent, number),
         resume=resume,
         device=context.resources.device,
@@ -224,7 +242,15 @@ def _spec(
         cache_dir=settings.data_dir / "models",
         checkpoints=_named_checkpoints(db, settings, row),
         offline=not settings.hub_allowed,
+        tracking=settings.tracking,
     )
+
+
+def _validation(context: Context, db: Connection, row: TrainingJob) -> Validation | None:
+    if row.validation is None:
+        return None
+    path = _write_data(context, db, row.id, row.validation["dataset_id"], HELD_OUT)
+    return Validation(data=path, steps=row.validation["eval_steps"])
 
 
 def _named_checkpoints(db: Connection, settings: Settings, row: TrainingJob) -> dict[str, Path]:

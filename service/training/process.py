@@ -17,6 +17,7 @@ from service.devices.turns import TrainingTurn
 from service.jobs.context import Context
 from service.processes import dies_with_parent
 from service.training import store as training
+from service.training.output import trim
 from service.training.progress import Progress
 from service.training.reports import Attempt, TakenOverError, store
 from trainers.job.process import allocator, launch
@@ -40,6 +41,7 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
     try:
         while True:
             alive = process.poll() is None
+            trim(attempt.folder / LOG)
             reports = list(reader)
             last = store(context, attempt, reports) or last
             if not alive:
@@ -47,7 +49,7 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
                 return last
             if any(report.name == "plan" for report in reports):
                 turn.begin()
-            wish = look(context, attempt) or release_wanted(context, turn)
+            wish = look(context, attempt) or release_wanted(context, attempt, turn)
             if wish is not None and asked in {None, "release"} and wish != asked:
                 (attempt.folder / CONTROL).write_text(wish)
                 asked = wish
@@ -77,9 +79,10 @@ def look(context: Context, attempt: Attempt) -> str | None:
         return row.control
 
 
-def release_wanted(context: Context, turn: TrainingTurn) -> str | None:
-    """The worker is to end, or it is scoring's turn on the device."""
-    return "release" if context.released() or turn.over() else None
+def release_wanted(context: Context, attempt: Attempt, turn: TrainingTurn) -> str | None:
+    """The worker is to end, it is scoring's turn on the device, or the device is another job's."""
+    lost = attempt.lease is not None and attempt.lease.lost
+    return "release" if lost or context.released() or turn.over() else None
 
 
 def _start(attempt: Attempt, inherited: Collection[int]) -> subprocess.Popen[bytes]:

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from service.training.checkpoints_store import Checkpoint
-from trainers.job.checkpoints import PATTERN, digest_of, is_complete, marker
-from trainers.job.reports import Reader
-from trainers.job.spec import EVENTS, SPEC, Spec
+from trainers.job.checkpoints import PATTERN, digest_of, marker
+from trainers.job.reports import Reader, by_step
+from trainers.job.spec import EVENTS, SPEC, Spec, attempt_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,12 @@ class OrphanedCheckpoint:
 
 
 def last_whole(data_dir: Path, known: Sequence[Checkpoint]) -> Checkpoint | None:
-    """Of a job's rows, by step, the one to go on from: still there, and complete."""
+    """Of a job's rows, by step, the one to go on from: whole, with the optimiser's state."""
     for one in reversed(known):
-        if not one.deleted and is_complete(one.path(data_dir)):
+        said = marker(one.path(data_dir)) if not one.deleted else None
+        if said is not None and said.resumable:
             return one
     return None
-
-
-def attempt_folder(job: Path, number: int) -> Path:
-    """Where an attempt writes, below the job's folder."""
-    return job / f"attempt-{number}"
 
 
 def left_by(job: Path, number: int, recorded: Collection[int]) -> list[OrphanedCheckpoint]:
@@ -53,7 +49,7 @@ def left_by(job: Path, number: int, recorded: Collection[int]) -> list[OrphanedC
     what is `recorded` of the series: a checkpoint that the logs know nothing of is not believed.
     """
     folder = attempt_folder(job, number)
-    logged = {one.step: one.data for one in Reader(folder / EVENTS) if one.type == "series"}
+    logged = by_step(Reader(folder / EVENTS))
     places = [*folder.glob(PATTERN), *_begun_from(folder)]
     found = []
     for place in places:

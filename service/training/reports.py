@@ -18,9 +18,11 @@ from service.jobs.context import Context
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.held_out import score_checkpoint
+from service.training.placement import Lease
 from service.training.recovery import OrphanedCheckpoint, remove_outlived
+from service.training.retention import retain
 from service.training.store import TrainingJob
-from trainers.job.reports import Report
+from trainers.job.reports import Report, by_step
 from trainers.job.spec import Spec
 
 
@@ -38,6 +40,7 @@ class Attempt:
     spec: Spec
     start: int = 0  # the step it goes on from
     status: int = 0  # of the process, once it has ended; negative: the signal
+    lease: Lease | None = None  # of its devices
     stalled: bool = False  # asked to stop it did nothing any more, and was killed
 
 
@@ -45,7 +48,7 @@ def store(context: Context, attempt: Attempt, reports: Sequence[Report]) -> Repo
     """Write the reports; returns the last word of the process, if it is among them."""
     if not reports:
         return None
-    series = {report.step: report.data for report in reports if report.type == "series"}
+    series = by_step(reports)
     with context.engine.begin() as db:
         row = training.lock_attempt(db, attempt.job, attempt.number)
         if row is None:
@@ -59,6 +62,7 @@ def store(context: Context, attempt: Attempt, reports: Sequence[Report]) -> Repo
                 _keep(db, context, row, report.step, folder, digest)
     if any(report.type == "checkpoint" for report in reports):
         remove_outlived(attempt.spec.resume)
+        retain(context, attempt.job)
     ends = [one for one in reports if one.type in {"finished", "stopped", "failed"}]
     return ends[-1] if ends else None
 
@@ -76,7 +80,7 @@ def adopt(
 
 def _note(db: Connection, row: TrainingJob, report: Report) -> None:
     """An event; what describes the job as a whole goes into its report, too."""
-    if report.name in {"lengths", "plan", "memory", "versions"}:
+    if report.name in {"lengths", "validation_lengths", "plan", "memory", "versions"}:
         training.add_to_report(db, row.id, {report.name: report.data})
         if report.name == "plan":
             training.change(db, row.id, total_steps=report.data.get("total_steps"))

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 from sqlalchemy import Connection
 
-from service.errors import ApiError, not_found
+from service.errors import ApiError, invalid, not_found
+from service.http.answers import STREAMED
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
-from service.http.event_stream import STREAMED, EventOut, Events, answer
-from service.http.fields import Limit, Page, page
+from service.http.event_stream import EventOut, Events, answer
+from service.http.fields import Limit, Page, Text, page
 from service.http.idempotency import Created
 from service.jobs import queue
 from service.training import store as training
 from service.training.admission import admit
-from service.training.schemas import CheckpointOut, SeriesOut, TrainingIn, TrainingOut
+from service.training.output import log_file, tail
+from service.training.schemas import (
+    CheckpointOut,
+    ResumeIn,
+    SeriesOut,
+    TrainingIn,
+    TrainingLogsOut,
+    TrainingOut,
+)
 from service.training.store import TrainingJob
 from service.training.views import curve, view
 
@@ -25,6 +35,10 @@ router = APIRouter(prefix="/v1/training_jobs", tags=["training"], route_class=Bo
 
 Order = Literal["asc", "desc"]
 Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
+
+Filter = Annotated[Text | None, Query()]
+
+AS_IT_WAS = ResumeIn()
 
 
 @router.post("", status_code=202, summary="Train a model")
@@ -53,10 +67,20 @@ def list_training_jobs(
     limit: Annotated[Limit, Query()] = 20,
     order: Order = "desc",
     status: Status | None = None,
+    name: Filter = None,
+    method: Filter = None,
+    metadata: Annotated[Text | None, Query(description="a key, as team, or team=search")] = None,
 ) -> Page[TrainingOut]:
-    """All jobs, or those of one status."""
+    """All jobs, or those for which everything holds that is asked."""
     rows = training.page(
-        db, after=after, limit=limit + 1, descending=order == "desc", status=status
+        db,
+        after=after,
+        limit=limit + 1,
+        descending=order == "desc",
+        metadata=metadata,
+        status=status,
+        name=name,
+        method=method,
     )
     return page([view(row) for row in rows], limit)
 
@@ -80,14 +104,25 @@ def pause_training_job(job: str, db: Transaction) -> TrainingOut:
     return _ask(db, job, "pause")
 
 
-@router.post("/{job}/resume", summary="Go on with a paused or failed job, from its last checkpoint")
-def resume_training_job(job: str, db: Transaction) -> TrainingOut:
-    """A failed one goes on once its cause is gone: there is room on the disk again, or memory."""
+@router.post("/{job}/resume", summary="Go on with a stopped job, from its last checkpoint")
+def resume_training_job(
+    job: str, db: Transaction, body: Annotated[ResumeIn, Body()] = AS_IT_WAS
+) -> TrainingOut:
+    """Paused, failed or cancelled; a failed one once its cause is gone: there is room on the disk
+    again, or memory. `max_steps` makes the job longer, also one that has succeeded."""
     row = _locked(db, job)
-    if row.status not in {"paused", "failed"}:
-        raise ApiError(409, "not_paused", f"the job is {row.status}, neither paused nor failed")
-    training.finish(db, job, "queued", {"step": row.step})
-    queue.defer(db, "train.run", queue="train", job=job)
+    max_steps = body.max_steps
+    if row.status in {"queued", "running"}:
+        raise ApiError(409, "not_paused", f"the job is {row.status}: there is nothing to resume")
+    if row.status == "succeeded" and max_steps is None:
+        message = "the job has succeeded: with a greater max_steps it goes on"
+        raise ApiError(409, "already_finished", message)
+    if max_steps is not None and max_steps <= row.step:
+        message = f"is {max_steps}, and {row.step} steps are done"
+        raise invalid("invalid_value", message, "max_steps")
+    training.resume(db, row, max_steps)
+    if not queue.waits(db, "train.run", job=job):  # of a job that was stopped while it was queued
+        queue.defer(db, "train.run", queue="train", job=job)
     return view(_existing(db, job))
 
 
@@ -101,6 +136,25 @@ def get_training_metrics(job: str, db: Transaction) -> SeriesOut:
         for name, value in values.items():
             series.setdefault(name, []).append((step, value))
     return SeriesOut(series=series)
+
+
+@router.get("/{job}/logs", summary="What the training process printed, its end")
+def get_training_logs(
+    job: str,
+    db: Transaction,
+    settings: CurrentSettings,
+    attempt: Annotated[int | None, Query(ge=1, description="default: the last")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000_000, description="characters")] = 65_536,
+) -> TrainingLogsOut:
+    """Without control characters; what looks like a secret is masked."""
+    row = _existing(db, job)
+    number = row.attempt if attempt is None else attempt
+    if number > row.attempt:
+        raise not_found("attempt", str(number), f"the job has begun {row.attempt}")
+    shown = TrainingLogsOut(attempt=number, text=None, truncated=False)
+    with suppress(FileNotFoundError):  # it was trained elsewhere, or has not begun
+        shown.text, shown.truncated = tail(log_file(settings, job, number), limit)
+    return shown
 
 
 @router.get("/{job}/checkpoints", summary="Checkpoints, scored and tested against the start")

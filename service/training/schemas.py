@@ -25,11 +25,25 @@ class HeldOutIn(Schema):
         validation_alias=AliasChoices("pause_on_reward_hacking", "pause_on_divergence"),
         description="Pause the job where a watched score falls as the reward rises.",
     )
+    patience: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="The job ends, succeeded, after so many scored checkpoints in a row that are "
+        "no better by `select_by` than an earlier one; null: never.",
+    )
     keep_last: Annotated[int, Field(ge=1)] | None = None  # and the best one; null keeps all
 
 
+class ValidationIn(Schema):
+    """Held-out rows whose loss is measured: of the kind that is trained on."""
+
+    dataset: Name
+    eval_steps: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Optimiser steps between measurements; null: at checkpoints."
+    )
+
+
 class ResourcesIn(Schema):
-    """Where the job runs."""
+    """Where the job runs, and what it keeps."""
 
     processes: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="Above 1: under torchrun, one a GPU; `batch_size` counts for each."
@@ -44,16 +58,33 @@ class ResourcesIn(Schema):
         description="Run the job even where the estimate of its memory says that it does not fit; "
         "the estimate stands in the report all the same.",
     )
+    keep_last: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Checkpoints whose files stay: so many of the last ones, and the best one; "
+        "null keeps all. `evaluation.keep_last` goes first.",
+    )
+    keep_optimizer_states: bool = Field(
+        default=False,
+        description="Keep the optimiser's state of every checkpoint; false: of the last two, as a "
+        "job goes on from its last one.",
+    )
 
 
 class TrainingIn(Schema):
     """A method (`GET /v1/trainers`), a model, a dataset, the method's options."""
 
+    name: Name | None = Field(default=None, description="For people; need not be unique.")
+    metadata: Annotated[Json, Field(max_length=32)] = Field(
+        default_factory=dict, description="Values by key, to find jobs by."
+    )
     method: str
     model: Name
     dataset: Name
     options: Json = Field(default_factory=dict)
     evaluation: HeldOutIn | None = None
+    validation: ValidationIn | None = Field(
+        default=None, description="For sft, dpo and reward: the series `validation/loss`."
+    )
     resources: ResourcesIn = Field(default_factory=ResourcesIn)
 
     model_config = {
@@ -76,19 +107,32 @@ class TrainingIn(Schema):
     }
 
 
+class ResumeIn(Schema):
+    """How a stopped job goes on."""
+
+    max_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        default=None,
+        description="Optimiser steps of the whole job, those done included; null: as it was. "
+        "The learning rate follows the schedule of the new number.",
+    )
+
+
 class TrainingOut(BaseModel):
     """A training job."""
 
     id: str
     object: str = "training_job"
+    name: str | None
+    metadata: dict[str, Any]
     status: str
-    control: str | None  # what has been asked of it and not been obeyed yet
+    control: str | None  # "cancel", "pause", "stop" (early): asked of it and not obeyed yet
     method: str
     model: str
     dataset: str
     dataset_version: int
     options: dict[str, Any]
     evaluation: dict[str, Any] | None
+    validation: dict[str, Any] | None
     resources: dict[str, Any]
     step: int
     total_steps: int | None
@@ -137,6 +181,15 @@ class SeriesOut(BaseModel):
 
     object: str = "training_metrics"
     series: dict[str, list[tuple[int, float | None]]]
+
+
+class TrainingLogsOut(BaseModel):
+    """The end of what an attempt's process printed."""
+
+    object: str = "training_logs"
+    attempt: int
+    text: str | None  # null where the file is not within reach
+    truncated: bool  # there is more before it
 
 
 class CheckpointCard(CheckpointOut):

@@ -1,8 +1,8 @@
 """train.select: after each evaluation of a training job, what it means for the job.
 
-The best checkpoint, by the worse end of its interval; which checkpoints may go; and whether the
-reward is being hacked (`reward_hacking`). Runs any number of times and comes to the same result;
-each finding is told once.
+The best checkpoint, by the worse end of its interval; whether training is to end early; which
+checkpoints may go; and whether the reward is being hacked (`reward_hacking`). Runs any number of
+times and comes to the same result; each finding is told once.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.checkpoints_store import Checkpoint
 from service.training.recovery import remove
+from service.training.retention import delete_outdated
 from service.training.reward_hacking import Scores, watch, whole
 from service.training.store import TrainingJob
 
@@ -40,13 +41,10 @@ def select(context: Context, job: str) -> None:
         if best is not None and best != row.best:
             training.change(db, job, best=best)
             events.append(db, job, "best", {"checkpoint": best})
-        outdated = _outdated(db, row, row.evaluation, known, best)
-        checkpoints.delete(db, [one.id for one in outdated])
+        _stop_early(db, row, known, best)
+        gone = delete_outdated(db, row, known, best)
         watch(db, context.settings, row, known, scores)
-    # those deleted before as well: their files may have outlived whoever was to remove them
-    data_dir = context.settings.data_dir
-    gone = [one for one in [*outdated, *known] if one.deleted or one in outdated]
-    remove(one.path(data_dir) for one in gone)
+    remove(one.path(context.settings.data_dir) for one in gone)
 
 
 def _tell_failures(db: Connection, row: TrainingJob, known: Sequence[Checkpoint]) -> None:
@@ -86,20 +84,30 @@ def _best(known: Sequence[Checkpoint], scores: Scores, name: str | None) -> str 
     return max(candidates)[2] if candidates else None
 
 
-def _outdated(
-    db: Connection,
-    row: TrainingJob,
-    asked: Mapping[str, Any],
-    known: Sequence[Checkpoint],
-    best: str | None,
-) -> list[Checkpoint]:
-    """All but the last n, the best, and those that something unfinished names: the evaluation of
-    its own, another one, another job."""
-    keep_last = asked.get("keep_last")
-    if keep_last is None:
-        return []
-    there = [one for one in known if not one.deleted]
-    kept = {one.id for one in there[-keep_last:]} | {best, row.best}
-    spare = [one for one in there if one.id not in kept]
-    needed = checkpoints.needed(db, [one.id for one in spare]) if spare else set()
-    return [one for one in spare if one.id not in needed]
+def _stop_early(
+    db: Connection, row: TrainingJob, known: Sequence[Checkpoint], best: str | None
+) -> None:
+    """The job ends where `patience` scored checkpoints in a row are no better than an earlier one.
+
+    Those after a gap, an evaluation still at work, do not count yet. Of a job that was stopped so
+    and resumed, only what came after counts.
+    """
+    patience = (row.evaluation or {}).get("patience")
+    if patience is None or best is None or row.status != "running" or row.control is not None:
+        return
+    pending = [one.step for one in known if one.evaluation_status in {"queued", "running"}]
+    scored = [
+        one
+        for one in known
+        if one.evaluation_status == "succeeded" and one.step < min(pending, default=one.step + 1)
+    ]
+    since = max(
+        next(one.step for one in known if one.id == best),
+        row.report.get("early_stop", {}).get("step", 0),
+    )
+    no_better = [one.step for one in scored if one.step > since]
+    if len(no_better) >= patience:
+        found = {"step": no_better[-1], "best": best, "checkpoints": len(no_better)}
+        training.add_to_report(db, row.id, {"early_stop": found})
+        events.append(db, row.id, "early_stop", found)
+        training.ask(db, row.id, "stop")

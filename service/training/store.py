@@ -1,8 +1,8 @@
 """Training jobs: what was asked, who runs it, what it logged.
 
-    queued -> running -> succeeded
+    queued -> running -> succeeded -> queued (resume, with more steps)
        |       |   |---> failed -> queued (resume)
-       |       |---|---> cancelled
+       |       |---|---> cancelled -> queued (resume)
        |       paused -> queued (resume)
 
 The job's row is locked first. `attempt` fences: whoever began an attempt writes only while the row
@@ -33,13 +33,18 @@ FINAL = ("succeeded", "failed", "cancelled")
 class TrainingJob(Stored):
     """A training job, with its dataset's name and version.
 
+    name        for people; need not be unique
+    metadata    values by key, to find jobs by
     models      names of all models that it loads: to train, for rewards, for its evaluations
+    validation  the held-out set whose loss is measured; None: there is none
     evaluation  how the starting model and every checkpoint are scored; None: they are not
-    control     "cancel" or "pause", until the training process has obeyed
+    control     "cancel", "pause" or "stop" (early), until the training process has obeyed
     report      lengths, memory, versions: what describes the job as a whole
     """
 
     id: str
+    name: str | None
+    metadata: Mapping[str, Any]
     method: str
     model: str
     models: list[str]
@@ -48,6 +53,7 @@ class TrainingJob(Stored):
     dataset_version: int
     options: Mapping[str, Any]
     evaluation: Mapping[str, Any] | None
+    validation: Mapping[str, Any] | None
     resources: Mapping[str, Any]
     status: str
     control: str | None
@@ -79,18 +85,24 @@ def create(
     options: Mapping[str, Any],
     evaluation: Mapping[str, Any] | None,
     resources: Mapping[str, Any],
+    validation: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> str:
     """Store a queued job and return its id."""
     id = new("job")
     db.execute(
         insert(training_jobs).values(
             id=id,
+            name=name,
+            metadata=dict(metadata or {}),
             method=method,
             model=model,
             models=sorted(models),
             dataset_id=dataset_id,
             options=dict(options),
             evaluation=dict(evaluation) if evaluation is not None else None,
+            validation=dict(validation) if validation is not None else None,
             resources=dict(resources),
         )
     )
@@ -115,18 +127,31 @@ def get(db: Connection, job: str) -> TrainingJob | None:
 
 
 def page(
-    db: Connection, *, after: str | None, limit: int, descending: bool, status: str | None
+    db: Connection,
+    *,
+    after: str | None,
+    limit: int,
+    descending: bool,
+    metadata: str | None = None,
+    **values: str | None,
 ) -> list[TrainingJob]:
-    """Up to `limit` jobs after the id `after`, by time of creation."""
-    query = _listing()
-    if status:
-        query = query.where(training_jobs.c.status == status)
+    """Up to `limit` jobs after the id `after`, by time of creation.
+
+    metadata  a key that they have, or `key=value`
+    values    of the columns `name`, `method`, `status`; None: any
+    """
+    table = training_jobs.c
+    query = _listing().where(*(table[key] == one for key, one in values.items() if one is not None))
+    if metadata is not None:
+        key, equals, value = metadata.partition("=")
+        query = query.where(table["metadata"].has_key(key))
+        query = query.where(table["metadata"][key].astext == value) if equals else query
     query = paged(db, query, training_jobs.c.id, after=after, limit=limit, descending=descending)
     return [TrainingJob.from_row(row) for row in db.execute(query)]
 
 
 def control(db: Connection, job: str) -> str | None:
-    """What the running process has been asked: "cancel", "pause" or nothing."""
+    """What the running process has been asked: "cancel", "pause", "stop" or nothing."""
     return db.scalar(select(training_jobs.c.control).where(training_jobs.c.id == job))
 
 
@@ -155,10 +180,21 @@ def finish(
     data: Mapping[str, Any],
     error: Mapping[str, Any] | None = None,
 ) -> None:
-    """To a status that nobody is at work in. The caller holds the lock."""
+    """It ends, or is paused: nobody is at work on it. The caller holds the lock."""
     ended = func.now() if status in FINAL else None
     change(db, job, status=status, control=None, error=error, finished_at=ended)
     events.append(db, job, status, data)
+
+
+def resume(db: Connection, job: TrainingJob, max_steps: int | None = None) -> None:
+    """Back to the queue, with `max_steps` in all if it is given. The caller holds the lock, and
+    defers the task."""
+    more: dict[str, object] = {}
+    if max_steps is not None:
+        more = {"options": {**job.options, "max_steps": max_steps}, "total_steps": max_steps}
+    change(db, job.id, status="queued", control=None, error=None, finished_at=None, **more)
+    told = {"step": job.step} | ({"max_steps": max_steps} if max_steps is not None else {})
+    events.append(db, job.id, "queued", told)
 
 
 def change(db: Connection, job: str, **values: object) -> None:

@@ -24,6 +24,8 @@ def view(row: TrainingJob) -> TrainingOut:
     """A job as it is shown."""
     return TrainingOut(
         id=row.id,
+        name=row.name,
+        metadata=dict(row.metadata),
         status=row.status,
         control=row.control,
         method=row.method,
@@ -32,6 +34,7 @@ def view(row: TrainingJob) -> TrainingOut:
         dataset_version=row.dataset_version,
         options=dict(row.options),
         evaluation=_json(row.evaluation),
+        validation=_json(row.validation),
         resources=dict(row.resources),
         step=row.step,
         total_steps=row.total_steps,

@@ -81,7 +81,11 @@ def test_pausing_resuming_cancelling(assay: Client, dataset: str) -> None:
     assert paused.step > 0
     assert assay.resume_training_job(job.id).status == "queued"
     assay.cancel_training_job(job.id)
-    assert assay.wait_training_job(job.id, timeout=120).status == "cancelled"
+    cancelled = assay.wait_training_job(job.id, timeout=120)
+    assert cancelled.status == "cancelled"
+    resumed = assay.resume_training_job(job.id, max_steps=cancelled.step + 1)
+    assert (resumed.status, resumed.total_steps) == ("queued", cancelled.step + 1)
+    assert assay.wait_training_job(job.id, timeout=120).status == "succeeded"
     with pytest.raises(AssayError) as refused:
         assay.resume_training_job(job.id)
     assert refused.value.status == 409

@@ -212,6 +212,28 @@ def test_the_chat_template_is_used_when_there_is_one(
         bare.generate(["Hi"], Generation(chat=True))
 
 
+def test_a_long_batch_says_that_it_is_at_work(
+    tiny: TransformerLanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class GivenUp(Exception):
+        pass
+
+    def give_up(count: int) -> None:
+        seen.append(count)
+        if len(seen) == 3:
+            raise GivenUp
+
+    prompts, options = PROMPTS[:2], Generation(max_new_tokens=8)
+    plain = tiny.generate(prompts, options)
+    monkeypatch.setattr(language, "TELL_EVERY", 0.0)
+    seen: list[int] = []
+    assert tiny.generate(prompts, options, seen.append) == plain
+    assert seen == [0] * 8 + [2]
+    seen.clear()
+    with pytest.raises(GivenUp):
+        tiny.generate(prompts, options, give_up)
+
+
 @pytest.mark.slow
 def test_the_builtin_model_answers(model_pool: ModelPool) -> None:
     model = model_pool.language(SMOLLM2)

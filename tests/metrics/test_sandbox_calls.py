@@ -21,9 +21,9 @@ HEADERS = {
 ALLOW, ERROR = 0x7FFF0000, 0x00050000
 
 
-def verdict(rules: bytes, arch: int, number: int, argument: int = 0) -> int:
+def verdict(rules: bytes, arch: int, number: int, *arguments: int) -> int:
     """What the kernel's machine for such filters would return."""
-    data = struct.pack("=IIQ6Q", number, arch, 0, argument, 0, 0, 0, 0, 0)
+    data = struct.pack("=IIQ6Q", number, arch, 0, *arguments, *[0] * (6 - len(arguments)))
     steps = list(struct.iter_unpack("=HBBI", rules))
     at = held = 0
     while True:
@@ -62,6 +62,11 @@ def test_refused_by_number(machine: str) -> None:
     assert verdict(rules, arch, known["clone"], 0x003D0F00) == ALLOW  # a thread
     for bit in (0x00020000, 0x02000000, 0x04000000, 0x08000000, 1 << 28, 1 << 29, 1 << 30):
         assert verdict(rules, arch, known["clone"], bit | 17) == ERROR | errno.EPERM
+    for call, (*_, places) in seccomp._OF_ITSELF.items():
+        for place in places:
+            others = [int(at == place) for at in range(2)]
+            assert verdict(rules, arch, known[call], *others) == ERROR | errno.EPERM, call
+        assert verdict(rules, arch, known[call], 0, 0, 7, 7, 7, 7) == ALLOW, call
 
 
 def test_other_tables_of_numbers_are_closed() -> None:

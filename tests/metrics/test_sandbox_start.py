@@ -23,6 +23,34 @@ except Unavailable as error:
     print("unavailable:", error.message)
 """
 
+ATTACK = """
+import os, resource, signal, time
+watcher = os.getppid()
+def attempt(call, *arguments):
+    try:
+        call(*arguments)
+    except OSError:
+        pass
+for number in set(signal.valid_signals()):
+    attempt(os.kill, watcher, number)
+    attempt(signal.pidfd_send_signal, os.pidfd_open(watcher), number)
+for limit in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_NOFILE):
+    attempt(resource.prlimit, watcher, limit, (0, 0))
+attempt(os.setpriority, os.PRIO_PROCESS, watcher, 19)
+attempt(os.sched_setscheduler, watcher, os.SCHED_IDLE, os.sched_param(0))
+assert os.getpriority(os.PRIO_PROCESS, watcher) == 0
+assert os.sched_getscheduler(watcher) == os.SCHED_OTHER
+assert resource.prlimit(0, resource.RLIMIT_CORE) == (0, 0)  # its own may be asked
+assert not os.path.exists("/proc")
+{then}
+"""
+JUDGE_ATTACKS = f"""
+from metrics.sandbox import Limits, run, running
+for then in ("", "time.sleep(60)"):
+    print(run({ATTACK!r}.replace("{{then}}", then), Limits(timeout_s=2)).ending.name)
+print(running._route().own_user)
+"""
+
 
 @pytest.fixture
 def sources() -> Iterator[Path]:
@@ -35,9 +63,9 @@ def sources() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def judged(folder: Path, *command: str, user: int | None = None) -> str:
+def judged(folder: Path, *command: str, user: int | None = None, script: str = JUDGE) -> str:
     done = subprocess.run(
-        [*command, "-c", JUDGE],
+        [*command, "-c", script],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
         user=user,
@@ -57,6 +85,19 @@ def may_make_user_namespaces() -> bool:
     )
 
 
+def ordinary() -> tuple[str, int | None]:
+    """An interpreter and a user id that is not root's; None: as we are."""
+    if os.geteuid() != 0:
+        return sys.executable, None
+    python = shutil.which("python3", path="/usr/bin") or sys.executable
+    able = [python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+    try:
+        subprocess.run(able, check=True, user=NOBODY, group=NOBODY, extra_groups=[])
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs a Python 3.11 that every user may run")
+    return python, NOBODY
+
+
 def test_a_program_that_cannot_be_confined_has_no_verdict(sources: Path) -> None:
     """The machine's own limit lies below the sandbox's, which cannot be set then."""
     told = judged(sources, "prlimit", "--nofile=100:100", sys.executable)
@@ -67,15 +108,16 @@ def test_a_program_that_cannot_be_confined_has_no_verdict(sources: Path) -> None
 @pytest.mark.skipif(not may_make_user_namespaces(), reason="needs user namespaces")
 def test_root_of_an_ordinary_users_namespace(sources: Path) -> None:
     """As in a rootless container: it has no user ids to give, and judges all the same."""
-    python, user = sys.executable, None
-    if os.geteuid() == 0:
-        python, user = shutil.which("python3", path="/usr/bin") or sys.executable, NOBODY
-        able = [python, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
-        try:
-            subprocess.run(able, check=True, user=user, group=user, extra_groups=[])
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("needs a Python 3.11 that every user may run")
+    python, user = ordinary()
     assert judged(sources, "unshare", "-Ur", python, user=user) == "PASSED FAILED"
+
+
+@pytest.mark.skipif(not may_make_user_namespaces(), reason="needs user namespaces")
+def test_an_ordinary_users_watcher_is_out_of_reach(sources: Path) -> None:
+    """It has the program's user id; signals, limits and priorities do not reach it all the same."""
+    python, user = ordinary()
+    told = judged(sources, python, user=user, script=JUDGE_ATTACKS)
+    assert told.split() == ["PASSED", "TIMEOUT", "False"]
 
 
 @pytest.mark.skipif(not may_make_user_namespaces(), reason="needs user namespaces")

@@ -26,6 +26,7 @@ class Live:
             "ASSAY_DATA_DIR": str(data_dir),
             "ASSAY_PORT": str(self.port),
             "ASSAY_LOG_LEVEL": "WARNING",
+            "ASSAY_TRACKING": "",  # its packages take seconds to import
             "OMP_NUM_THREADS": "1",
             **{f"ASSAY_{name.upper()}": value for name, value in settings.items()},
         }
@@ -36,10 +37,10 @@ class Live:
         """The API's address."""
         return f"http://127.0.0.1:{self.port}"
 
-    def api(self) -> subprocess.Popen[bytes]:
+    def api(self, seconds: float = 20) -> subprocess.Popen[bytes]:
         """Start the API and wait until it is ready."""
         started = self._start("service.cli", "api")
-        until(self._answers, 20)
+        until(self._answers, seconds)
         return started
 
     def worker(self, queues: str = "now,score", handlers: str = "") -> subprocess.Popen[bytes]:

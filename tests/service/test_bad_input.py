@@ -54,6 +54,12 @@ def sample(**changes: Any) -> list[dict[str, Any]]:
 
 CASES: dict[str, tuple[dict[str, Any], int, str, str]] = {
     # name: (body, status, param, a part of the message)
+    "above this service's ceiling": (
+        changed(metrics=["chrf", {"name": "pass_at_k", "params": {"timeout_s": 201}}]),
+        422,
+        "metrics[1].params.timeout_s",
+        "timeout_s is 201, and this service allows 200 at most (ASSAY_SANDBOX_TIMEOUT_S)",
+    ),
     "unknown metric": (changed(metrics=["bleuu"]), 422, "metrics[0].name", "'bleu'"),
     "unknown param": (
         changed(metrics=[{"name": "chrf", "params": {"word_ordr": 2}}]),

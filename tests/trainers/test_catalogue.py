@@ -54,6 +54,7 @@ def test_an_unknown_option_is_answered_with_the_nearest() -> None:
 RECORDS: dict[str, list[dict[str, Any]]] = {
     "sft": [{"prompt": f"{n}?", "completion": "Да."} for n in range(4)],
     "preference": [{"prompt": f"{n}?", "chosen": "Да.", "rejected": "no"} for n in range(4)],
+    "labelled": [{"prompt": f"{n}?", "completion": "Да.", "label": n % 2 == 0} for n in range(4)],
     "prompts": [{"id": str(n), "prompt": f"{n}?"} for n in range(4)],
 }
 

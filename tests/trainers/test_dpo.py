@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 import trainers
+from inference.errors import InputError
 from inference.pool import ModelPool
 from tests.rounding import FORWARD, TRAINED
 from tests.trainers.job.attempts import attempt, finish, losses, reports, saved
@@ -64,12 +66,30 @@ def answer_logprob(model: Any, prompt: list[int], answer: list[int]) -> float:
     return sum(float(logprobs[len(prompt) - 1 + at, token]) for at, token in enumerate(answer))
 
 
-@pytest.mark.parametrize("epsilon", [0.0, 0.2])
-def test_loss_by_hand(tmp_path: Path, tiny_language_model: Path, epsilon: float) -> None:
+def sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+# of β, the rewards of either side, and of either side the mean log-ratio of a token
+LOSSES: dict[str, Callable[[float, float, float, float, float], float]] = {
+    "sigmoid": lambda beta, good, bad, *_: math.log1p(math.exp(bad - good)),
+    "hinge": lambda beta, good, bad, *_: max(0.0, 1 - (good - bad)),
+    "ipo": lambda beta, good, bad, h_good, h_bad: (h_good - h_bad - 1 / (2 * beta)) ** 2,
+    "apo_zero": lambda beta, good, bad, *_: 1 - sigmoid(good) + sigmoid(bad),
+    "apo_down": lambda beta, good, bad, *_: sigmoid(good) + 1 - sigmoid(good - bad),
+}
+
+
+@pytest.mark.parametrize(("loss", "epsilon"), [("sigmoid", 0.2), *((name, 0.0) for name in LOSSES)])
+def test_loss_by_hand(tmp_path: Path, tiny_language_model: Path, loss: str, epsilon: float) -> None:
     """With a policy that has moved, against logits of one sequence at a time, in float64."""
     beta = 0.3
     trainer = build(
-        *prepared(tmp_path, tiny_language_model, {"beta": beta, "label_smoothing": epsilon})
+        *prepared(
+            tmp_path,
+            tiny_language_model,
+            {"beta": beta, "label_smoothing": epsilon, "loss": loss},
+        )
     )
     reference = plain(trainer.model)
     with torch.no_grad():
@@ -78,24 +98,32 @@ def test_loss_by_hand(tmp_path: Path, tiny_language_model: Path, epsilon: float)
     policy = plain(trainer.model)
     expected, margins, sums = [], [], []
     for row in trainer.train_dataset:
-        scores = {}
+        scores, means = {}, {}
         for side in ("chosen", "rejected"):
             pair = row["prompt_ids"], row[f"{side}_ids"]
             moved, start = answer_logprob(policy, *pair), answer_logprob(reference, *pair)
             scores[side] = beta * (moved - start)
+            means[side] = (moved - start) / len(row[f"{side}_ids"])
             sums += [abs(moved), abs(start)]
         margin = scores["chosen"] - scores["rejected"]
-        loss = math.log1p(math.exp(-margin))
-        flipped = math.log1p(math.exp(margin))
-        expected.append(((1 - epsilon) * loss - epsilon * flipped) / (1 - 2 * epsilon))
+        good, bad = scores["chosen"], scores["rejected"]
+        straight = LOSSES[loss](beta, good, bad, means["chosen"], means["rejected"])
+        flipped = LOSSES[loss](beta, bad, good, means["rejected"], means["chosen"])
+        expected.append(((1 - epsilon) * straight - epsilon * flipped) / (1 - 2 * epsilon))
         margins.append(margin)
     assert max(abs(margin) for margin in margins) > 0.05
     batch = trainer.data_collator(list(trainer.train_dataset))
     found = float(trainer.compute_loss(trainer.model, batch).detach())
-    near = beta * FORWARD * max(sums)  # a margin is a difference of sums over answers
+    # a margin is a difference of sums over answers; of a square, twice its root comes on top
+    near = beta * FORWARD * max(sums) * (2 * math.sqrt(max(expected)) if loss == "ipo" else 1)
     assert found == pytest.approx(sum(expected) / len(expected), abs=near)
     (seen,) = trainer._metrics["train"]["rewards/margins"]
     assert seen == pytest.approx(sum(margins) / len(margins), abs=near)
+
+
+def test_smoothing_is_of_the_sigmoid() -> None:
+    with pytest.raises(InputError, match="label_smoothing is of the loss sigmoid"):
+        trainers.parse(TRAINER, {"loss": "ipo", "label_smoothing": 0.1})
 
 
 def test_tokens_are_trls_where_nothing_is_cut(tmp_path: Path, tiny_language_model: Path) -> None:

@@ -22,6 +22,8 @@ PATTERN = "checkpoint-*"
 
 # What a resumed run needs beside the weights; a checkpoint to be used as a model does without.
 STATE = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
+ROLLOUT, GENERATION = "on_policy", "generation"  # folders: the completions in use
+OF_RESUMPTION = ("optimizer", "scheduler.pt", "rng_state", f"{ROLLOUT}/", f"{GENERATION}/")
 SHARDED = {"optimizer.pt": ("optimizer_0", "optimizer.bin")}  # FSDP's names for it
 
 
@@ -33,6 +35,7 @@ class Complete(BaseModel):
     step: int
     digest: str  # sha256 of the weight files, by name
     due: bool = True  # False: made only to go on from, at a preemption
+    resumable: bool = True  # False: a model, whose optimiser's state has been dropped
     files: dict[str, int]  # bytes, by path inside the folder
 
 
@@ -46,13 +49,25 @@ def complete(folder: Path, step: int, due: bool = True) -> str:
         _sync(inner)
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
     marker = Complete(step=step, digest=digest_of(folder), due=due, files=sizes)
-    part = folder / f"{COMPLETE}.part"
-    part.write_text(marker.model_dump_json(indent=2))
-    _sync(part)
-    part.rename(folder / COMPLETE)
-    _sync(folder)
-    _sync(folder.parent)
+    _mark(folder, marker)
     return marker.digest
+
+
+def drop_state(folder: Path) -> None:
+    """Delete what only a resumed run needs, twice the size of the weights; the model stays.
+
+    The marker is told first: whatever interrupts this, the checkpoint is complete.
+    """
+    said = marker(folder)
+    if said is None:
+        return
+    files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    state = {name: path for name, path in files.items() if name.startswith(OF_RESUMPTION)}
+    kept = {name: size for name, size in said.files.items() if name not in state}
+    if said.resumable or kept != said.files:
+        _mark(folder, said.model_copy(update={"resumable": False, "files": kept}))
+    for path in state.values():
+        path.unlink(missing_ok=True)
 
 
 def marker(folder: Path) -> Complete | None:
@@ -106,6 +121,15 @@ def digest_of(folder: Path) -> str:
     weights = sorted(folder.glob("*.safetensors"))
     lines = [f"{path.name} {file_digest(path)}\n" for path in weights]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _mark(folder: Path, marker: Complete) -> None:
+    part = folder / f"{COMPLETE}.part"
+    part.write_text(marker.model_dump_json(indent=2))
+    _sync(part)
+    part.rename(folder / COMPLETE)
+    _sync(folder)
+    _sync(folder.parent)
 
 
 def _sync(path: Path) -> None:

@@ -12,7 +12,7 @@ from trainers.job.options import Options
 if TYPE_CHECKING:
     from trainers.job.run import Run
 
-Kind = Literal["sft", "preference", "prompts", "eval", "code"]
+Kind = Literal["sft", "preference", "labelled", "prompts", "eval", "code"]
 Produces = Literal["language", "classifier"]
 
 WITH_PROMPTS: tuple[Kind, ...] = ("prompts", "eval", "code")
@@ -31,6 +31,7 @@ class Trainer(Generic[O]):
     produces          a language model, or a classifier: how a checkpoint is loaded
     train             runs to the end, or until `run.stopping`; reports through `run` and nothing
                       else
+    validates         whether it has a loss of held-out rows
     shards            whether several processes may share the weights out among them (FSDP)
     sequences         for every sequence that a record makes, the record's fields whose texts stand
                       in it; () where a record makes one of whatever it holds
@@ -47,6 +48,7 @@ class Trainer(Generic[O]):
     kinds: tuple[Kind, ...]
     produces: Produces
     train: Callable[[O, Run], None]
+    validates: bool = False
     shards: bool = True
     sequences: tuple[tuple[str, ...], ...] = ()
     objective_series: tuple[str, ...] = ()

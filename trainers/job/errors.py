@@ -14,6 +14,9 @@ class TrainingError(Exception):
         self.message = message
         self.field = field
 
+    def __reduce__(self) -> tuple[type[TrainingError], tuple[str, str, str | None]]:
+        return TrainingError, (self.code, self.message, self.field)  # it crosses processes
+
 
 class TrainerError(ReportedError):
     """A trainer of an installed distribution cannot be used; the message names the distribution."""

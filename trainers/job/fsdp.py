@@ -62,6 +62,9 @@ def refusal(
     if processes == 1:
         alone = "one process has nobody to share weights with"
         return field, f"{alone}: set resources.processes to 2 or more, or leave fsdp out"
+    if options.gradient_checkpointing:
+        own = f"sharded layers have a setting of their own: {CHECKPOINTING}"
+        return "options.gradient_checkpointing", own
     if fsdp.activation_checkpointing and options.adapter and options.adapter.dropout:
         return CHECKPOINTING, f"{DRAWN_AGAIN}: set options.lora.dropout to 0, or leave this out"
     return None

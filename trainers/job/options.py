@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+RENDERED = ("messages", "tools", "documents", "add_generation_prompt")  # given with every rendering
+
+
+def _free(name: str) -> str:
+    if name in RENDERED or not name.isidentifier():
+        raise ValueError(f"{name!r} is no variable that can be set")
+    return name
+
+
+Variable = Annotated[str, AfterValidator(_free)]  # of a chat template
 
 
 class Lora(BaseModel):
@@ -73,10 +84,20 @@ class Options(BaseModel):
         description="Put prompts through the model's chat template, as the user's turn; "
         "null: where there is a template.",
     )
+    chat_template_kwargs: Mapping[Variable, bool | int | float | str | None] = Field(
+        default_factory=dict,
+        description='Values of the chat template\'s own variables, as {"enable_thinking": false}; '
+        "checkpoints keep them in their template.",
+    )
     dtype: Literal["float32", "bfloat16"] = Field(
         default="float32",
         description="Of the computation, by autocast. Trained weights are float32; those that LoRA "
         "freezes are of this type.",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Keep a layer's input only, and compute the layer again in the backward pass: "
+        "less memory, about a third more time.",
     )
     lora: bool | Lora = Field(
         default=False, description="Train adapters only; false: all weights are trained."
@@ -122,6 +143,13 @@ class RewardedOptions(Options):
     )
     temperature: float = Field(
         default=1.0, gt=0, description="Of the draws and of every probability that is learned from."
+    )
+
+    sampled: int = Field(
+        default=4, ge=0, le=8, description="Completions that an event shows; 0: none are shown."
+    )
+    sample_steps: int = Field(
+        default=10, ge=1, description="Optimiser steps between such events at least."
     )
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -62,19 +63,39 @@ def environment(spec: Spec) -> dict[str, str]:
     settings = {
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
-        "WANDB_MODE": "disabled",
+        **_tracking(spec),
         "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
     }
     if spec.offline:
         settings |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    device, _, number = spec.device.partition(":")
-    if device == "cuda" and spec.processes == 1:  # seeing several, Trainer would use them all
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        index = int(number or 0)
-        settings["CUDA_VISIBLE_DEVICES"] = visible.split(",")[index] if visible else str(index)
-    if device == "cpu":
+    if spec.device == "cpu":
         settings["CUDA_VISIBLE_DEVICES"] = ""
+    elif spec.devices or spec.processes == 1:  # seeing others, Trainer would use them all
+        settings["CUDA_VISIBLE_DEVICES"] = _visible(spec.devices or (spec.device,))
     return settings
+
+
+def _tracking(spec: Spec) -> dict[str, str]:
+    """Where MLflow and Weights & Biases write: into the job's folder, unless the operator's
+    environment says where else."""
+    folder = spec.folder.parent
+    defaults = {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "MLFLOW_EXPERIMENT_NAME": "assay",
+        "WANDB_DIR": str(folder),
+        "WANDB_PROJECT": "assay",
+        "WANDB_MODE": "offline",
+    }
+    found = {name: os.environ.get(name, value) for name, value in defaults.items()}
+    return found | ({} if "wandb" in spec.tracking else {"WANDB_MODE": "disabled"})
+
+
+def _visible(devices: Sequence[str]) -> str:
+    """CUDA_VISIBLE_DEVICES for these alone, which are numbered as this process sees them."""
+    numbers = [int(device.partition(":")[2] or 0) for device in devices]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else None
+    return ",".join(names[number] if names else str(number) for number in numbers)
 
 
 def main(path: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +36,15 @@ class Report(BaseModel):
     name: str = ""
     data: dict[str, Any] = Field(default_factory=dict)
     time: float = 0.0
+
+
+def by_step(reports: Iterable[Report]) -> dict[int, dict[str, Any]]:
+    """The values of all series at each step."""
+    found: dict[int, dict[str, Any]] = {}
+    for report in reports:
+        if report.type == "series":
+            found.setdefault(report.step, {}).update(report.data)
+    return found
 
 
 class Reporter:

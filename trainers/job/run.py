@@ -20,7 +20,7 @@ class Run:
     """One attempt, from inside its process. Only rank 0 reports; any rank may fail.
 
     step             optimiser steps done so far, those before a resumption included
-    stopped_by       "cancel", "pause" or "release", once training stops for it
+    stopped_by       "cancel", "pause", "release" or "stop", once training stops for it
     last_checkpoint  the last complete one, of this attempt or the one it resumed from
     """
 
@@ -35,7 +35,7 @@ class Run:
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """The dataset's records, in order."""
-        return [orjson.loads(line) for line in self.spec.data.read_bytes().splitlines() if line]
+        return _read(self.spec.data)
 
     @cached_property
     def models(self) -> ModelPool:
@@ -68,7 +68,7 @@ class Run:
 
     @property
     def stopping(self) -> str | None:
-        """ "cancel", "pause", "release" once somebody asked; looked up in the file, once a step."""
+        """ "cancel", "pause", "release", "stop" once asked; looked up in the file, once a step."""
         try:
             return (self.spec.folder / CONTROL).read_text().strip() or None
         except FileNotFoundError:
@@ -94,7 +94,7 @@ class Run:
         self._send(Report(type="finished", step=step))
 
     def stopped(self, step: int, how: str) -> None:
-        """Stopped as asked: `how` is "cancel", "pause" or "release"."""
+        """Stopped as asked: `how` is "cancel", "pause", "release" or "stop"."""
         self._send(Report(type="stopped", step=step, name=how))
 
     def failed(self, step: int, error: TrainingError) -> None:
@@ -106,3 +106,23 @@ class Run:
     def _send(self, report: Report) -> None:
         if self.rank == 0:
             self._reporter.send(report)
+
+
+class HeldOut(Run):
+    """A run as whoever reads its records sees it, with the held-out ones in their place."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run.spec, run.rank)
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The held-out set's records, in order."""
+        return _read(self.spec.validation.data) if self.spec.validation is not None else []
+
+    def event(self, name: str, step: int = 0, **data: Any) -> None:
+        """As `validation_` and the name."""
+        super().event(f"validation_{name}", step, **data)
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines() if line]

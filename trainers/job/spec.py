@@ -2,11 +2,12 @@
 
     job folder/
       data.jsonl                  the records, one a line, as the dataset has them
+      validation.jsonl            those of the held-out set, where there is one
       attempt-3/
         spec.json                 this specification
         events.jsonl              what the process reports, appended by rank 0 only
-        control                   "cancel", "pause" or "release" (go on elsewhere), written by the
-                                supervisor
+        control                   "cancel", "pause", "release" (go on elsewhere) or "stop" (it is
+                                good enough), written by the supervisor
         log.txt                   what it prints
         checkpoint-20/            written by this attempt alone; complete once marked
 
@@ -23,7 +24,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trainers.job.fsdp import Fsdp
 
-SPEC, EVENTS, CONTROL, LOG, DATA = "spec.json", "events.jsonl", "control", "log.txt", "data.jsonl"
+SPEC, EVENTS, CONTROL, LOG = "spec.json", "events.jsonl", "control", "log.txt"
+DATA, HELD_OUT = "data.jsonl", "validation.jsonl"
+
+
+def attempt_folder(job: Path, number: int) -> Path:
+    """Where an attempt writes, below the job's folder."""
+    return job / f"attempt-{number}"
+
+
+class Validation(BaseModel):
+    """Held-out rows whose loss is measured, every so many steps; None: at checkpoints."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path
+    steps: int | None = None
 
 
 class Spec(BaseModel):
@@ -38,9 +54,11 @@ class Spec(BaseModel):
     model: str  # as named by the user: builtin/…, a folder's name, ckpt_…
     dataset: str  # name@version, for the card
     data: Path
+    validation: Validation | None = None
     folder: Path  # the attempt's
     resume: Path | None = None  # a complete checkpoint of this job, of an earlier attempt
     device: str = "cpu"  # "cpu", "cuda:0"; under torchrun each rank has its own
+    devices: tuple[str, ...] = ()  # the GPUs that are the job's; none: not said
     processes: int = 1
     fsdp: Fsdp | None = None  # None: each process holds all weights
     model_roots: tuple[Path, ...] = ()
@@ -48,6 +66,7 @@ class Spec(BaseModel):
     cache_dir: Path  # where converted models are kept
     checkpoints: dict[str, Path] = Field(default_factory=dict)  # ckpt_… that the job names
     offline: bool = True
+    tracking: tuple[str, ...] = ()  # "tensorboard", "mlflow", "wandb": where curves go as well
 
     def write(self) -> Path:
         """Writes itself into its folder, which must exist."""

@@ -7,12 +7,15 @@ Sequences are packed as `trainers.learning.rollouts` has them. Action t is the t
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import wraps
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from trainers.job.footprint import CHUNK_LOGITS
 from trainers.job.options import Lora
@@ -48,6 +51,14 @@ class ActorCritic(nn.Module):
     def train(self, mode: bool = True) -> ActorCritic:
         """Stays as it is, whatever `mode`: dropout is off."""
         return super().train(False)
+
+    def activation_checkpointing_enable(self, **_: Any) -> None:
+        """Layers are computed again in the backward pass. transformers' own way to have it so works
+        in training mode alone, in which there would be dropout."""
+        for backbone in (self.policy, self.value):
+            for layer in backbone.modules():
+                if isinstance(layer, GradientCheckpointingLayer):
+                    layer.forward = _again(layer.forward)
 
     def forward(self, ids: Tensor, prompts: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T) each: log-probabilities and entropies in nats, and values; 0 where masked."""
@@ -95,6 +106,18 @@ class ActorCritic(nn.Module):
             for name, parameter in self.named_parameters()
             if not name.startswith("policy.") and parameter.requires_grad
         }
+
+
+def _again(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """The forward pass, kept by its input alone where a backward pass follows."""
+
+    @wraps(forward)
+    def kept(*inputs: Any, **named: Any) -> Any:
+        if not torch.is_grad_enabled():
+            return forward(*inputs, **named)
+        return checkpoint(forward, *inputs, use_reentrant=False, **named)
+
+    return kept
 
 
 def token_logprobs(

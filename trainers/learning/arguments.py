@@ -8,6 +8,7 @@ from trainers.job import fsdp
 from trainers.job.options import Options
 from trainers.job.run import Run
 from trainers.learning.sharding import corrected
+from trainers.learning.tracking import reported_to
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -23,8 +24,9 @@ def configured(kind: type[Kind], options: Options, run: Run, **settings: Any) ->
 def arguments(options: Options, run: Run) -> dict[str, Any]:
     """Keyword arguments of `TrainingArguments`, and so of every configuration of TRL.
 
-    Every step is logged and none is filtered; nothing is sent anywhere; all checkpoints are kept
-    (which ones stay is not the trainer's to say), and the last step's is always written.
+    Every step is logged and none is filtered; nothing is sent anywhere unless it is asked for; all
+    checkpoints are kept (which ones stay is not the trainer's to say), and the last step's is
+    always written.
     """
     on_cpu = run.spec.device == "cpu"
     return {
@@ -40,6 +42,8 @@ def arguments(options: Options, run: Run) -> dict[str, Any]:
         "max_grad_norm": options.max_grad_norm,
         "seed": options.seed,
         "data_seed": options.seed,
+        "activation_checkpointing": options.gradient_checkpointing,
+        "activation_checkpointing_kwargs": {"use_reentrant": False},
         "bf16": options.dtype == "bfloat16",
         "fp16": False,
         "use_cpu": on_cpu,
@@ -50,13 +54,17 @@ def arguments(options: Options, run: Run) -> dict[str, Any]:
         "logging_strategy": "steps",
         "logging_steps": 1,
         "logging_nan_inf_filter": False,  # the default shows a NaN as the last good loss
-        "eval_strategy": "no",
+        "eval_strategy": "no",  # `Reporting` says when
+        "eval_on_start": run.spec.validation is not None and run.spec.resume is None,
+        "per_device_eval_batch_size": options.batch_size,
+        "prediction_loss_only": True,
         "save_strategy": "steps",
         "save_steps": options.save_steps,
         "save_total_limit": None,
         "save_only_model": False,
         "disable_tqdm": True,
-        "report_to": "none",
+        "report_to": reported_to(run),
+        "run_name": run.spec.job,
         "push_to_hub": False,
         **fsdp.arguments(run.spec.fsdp),
     }

@@ -22,10 +22,12 @@ from trainers.job.errors import TrainingError
 from trainers.job.options import Options
 from trainers.job.run import Run
 from trainers.learning.processes import of_first, wait_for_all
+from trainers.learning.tracking import curves_of
 
 SILENT = ("train_", "total_flos", "num_input_tokens_seen", "num_tokens", "step")
+TIMES = ("epoch", "runtime", "samples_per", "steps_per", "model_preparation")  # of a validation
 WINDOW = 20  # steps over which speed is measured
-REQUESTS = (None, "cancel", "pause", "release")  # as `control` may say
+REQUESTS = (None, "cancel", "pause", "release", "stop")  # as `control` may say
 
 
 class Reporting(TrainerCallback):
@@ -49,6 +51,7 @@ class Reporting(TrainerCallback):
         self.names = names or {}
         self.config = config or {}
         self.watch = Watch()
+        self.curves = curves_of(run)
         self._due = True
         self._marks: deque[tuple[float, int, int]] = deque(maxlen=WINDOW + 1)  # time, step, tokens
 
@@ -62,6 +65,7 @@ class Reporting(TrainerCallback):
         """Where a stop is asked for, saves this step's checkpoint as the last one. For "release" it
         is only to go on from, unless it was due: the library has set `should_save` by now."""
         self.run.step = int(state.global_step)
+        control.should_evaluate = self._validates(state, control)
         request = self.run.stopping
         number = of_first(REQUESTS.index(request) if request in REQUESTS else 0)
         request = REQUESTS[number]  # the same in all processes: they must stop at the same step
@@ -75,6 +79,8 @@ class Reporting(TrainerCallback):
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:
         """Reports the step's series. Raises TrainingError where the run has diverged."""
+        if logs is not None and "eval_loss" in logs:
+            self._series(int(state.global_step), self._validation(logs))
         if logs is None or "loss" not in logs:
             return
         values = {
@@ -84,7 +90,7 @@ class Reporting(TrainerCallback):
         }
         tokens = int(logs.get("num_tokens", state.num_input_tokens_seen))
         values |= self._speed(int(state.global_step), int(state.max_steps), tokens)
-        self.run.series(int(state.global_step), values)
+        self._series(int(state.global_step), values)
         self.watch.check(int(state.global_step), logs, self.run.last_checkpoint)
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
@@ -98,6 +104,28 @@ class Reporting(TrainerCallback):
         describe(folder, step, self.run.spec, self.trainer, self.options, self.config)
         digest = complete(folder, step, self._due)
         self.run.checkpoint(step, folder, digest, self._due)
+
+    def _series(self, step: int, values: Mapping[str, float]) -> None:
+        self.run.series(step, values)
+        if self.curves is not None:
+            self.curves.series(step, values)
+
+    def _validates(self, state: Any, control: Any) -> bool:
+        """Whether the loss of the held-out set is due; at the last step it is."""
+        asked = self.run.spec.validation
+        if asked is None:
+            return False
+        due = control.should_save if asked.steps is None else not state.global_step % asked.steps
+        return bool(due or state.global_step >= state.max_steps)
+
+    def _validation(self, logs: Mapping[str, Any]) -> dict[str, float]:
+        """Series of the held-out set: what the method logs of it, as `validation/…`."""
+        values = {name.removeprefix("eval_"): value for name, value in logs.items()}
+        return {
+            f"validation/{self.names.get(name, name)}": float(value)
+            for name, value in values.items()
+            if isinstance(value, int | float) and not name.startswith((*SILENT, *TIMES))
+        }
 
     def _speed(self, step: int, last: int, tokens: int) -> dict[str, float]:
         """Of the last WINDOW steps, saving included: seconds left, tokens a second."""

@@ -21,10 +21,9 @@ from trl.models.utils import prepare_fsdp
 from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
 
+from trainers.job.checkpoints import GENERATION
 from trainers.learning.rewards import Record, Rewards
 from trainers.learning.sharding import Sharding
-
-STATE = "generation"  # folder within a checkpoint: the completions in use, needed to go on
 
 
 class GroupTrainer(Sharding, GRPOTrainer):
@@ -116,7 +115,9 @@ class GroupTrainer(Sharding, GRPOTrainer):
         save: Any = super()._save_checkpoint
         save(model, trial)
         if self._step % (self.num_iterations * self.args.steps_per_generation):
-            folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}" / STATE
+            folder = (
+                Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}" / GENERATION
+            )
             folder.mkdir(parents=True, exist_ok=True)
             whole = {
                 f"{index}/{name}": values.contiguous().clone()
@@ -127,7 +128,7 @@ class GroupTrainer(Sharding, GRPOTrainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
-        path = Path(resume_from_checkpoint) / STATE / self._file
+        path = Path(resume_from_checkpoint) / GENERATION / self._file
         if path.exists():
             batches: list[dict[str, Tensor]] = [{} for _ in range(self.args.steps_per_generation)]
             for key, values in load_file(path).items():

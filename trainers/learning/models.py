@@ -14,6 +14,7 @@ from trainers.job.declaration import Produces
 from trainers.job.errors import TrainingError
 from trainers.job.options import Lora, Options
 from trainers.job.run import Run
+from trainers.learning.conversations import with_defaults
 
 
 def load_start(run: Run, options: Options, produces: Produces = "language") -> tuple[Any, Any]:
@@ -29,6 +30,7 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
     tokenizer = load_tokenizer(folders[-1])
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    with_defaults(tokenizer, options.chat_template_kwargs)
     dtype = options.dtype if options.adapter else "float32"
     if produces == "language":
         model = load_network(transformers.AutoModelForCausalLM, folders, dtype, "cpu")

@@ -20,13 +20,12 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from trainers.job.checkpoints import ROLLOUT
 from trainers.job.errors import TrainingError
 from trainers.learning.actor_critic import ActorCritic
 from trainers.learning.processes import total
 from trainers.learning.rollouts import Completions
 from trainers.learning.statistics import Series
-
-STATE = "on_policy"  # folder within a checkpoint: what is needed to go on, not to use the policy
 
 
 class Method(Protocol):
@@ -134,26 +133,26 @@ class OnPolicyTrainer(transformers.Trainer):
         """The policy, as a checkpoint of the policy alone; in a folder beside it, what only a
         resumed run needs: the value model, the rollout in use, the method's state."""
         folder = Path(str(output_dir))
-        (folder / STATE).mkdir(parents=True, exist_ok=True)
+        (folder / ROLLOUT).mkdir(parents=True, exist_ok=True)
         if self.method.rollout:
             whole = {name: values.contiguous() for name, values in self.method.rollout.items()}
             meta = {"number": str(self.method.number)}
-            save_file(whole, folder / STATE / self._rollout_file, meta)
+            save_file(whole, folder / ROLLOUT / self._rollout_file, meta)
         if self.args.should_save:
             self.model.policy.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
-            save_file(self.model.critic(), folder / STATE / "value.safetensors")
+            save_file(self.model.critic(), folder / ROLLOUT / "value.safetensors")
             state = {
                 "number": self.method.number,
                 "tokens": self._tokens,
                 "method": {"kl_coef": self.method.kl_coef},
             }
-            (folder / STATE / "state.json").write_text(json.dumps(state))
+            (folder / ROLLOUT / "state.json").write_text(json.dumps(state))
         self.accelerator.wait_for_everyone()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, self.model.policy)
-        folder = Path(resume_from_checkpoint) / STATE
+        folder = Path(resume_from_checkpoint) / ROLLOUT
         critic = load_file(folder / "value.safetensors")
         names = set(self.model.critic())
         if set(critic) != names:

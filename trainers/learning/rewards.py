@@ -35,6 +35,7 @@ from trainers.job.run import Run
 
 CONSTANT = 10  # batches in a row without a difference, after which there is a warning
 SHOWN = 500  # characters of a prompt or completion in an error
+SAMPLED = 2000  # and of a completion in an event
 
 Record = Mapping[str, Any]
 Tell = Callable[..., None]  # name, step, **data: `Run.event`
@@ -76,6 +77,8 @@ class Rewards:
         models: Models,
         roots: Sequence[Path] = (),
         tell: Tell | None = None,
+        sampled: int = 0,
+        sample_steps: int = 1,
     ) -> None:
         if not rewards:
             raise InputError("there are no rewards", "options.rewards")
@@ -85,13 +88,16 @@ class Rewards:
             self._components.append(_component(reward, f"options.rewards[{index}]", roots, taken))
         self._models = models
         self._tell = tell
+        self._sampled, self._sample_steps = sampled, sample_steps
+        self._shown: int | None = None  # the step of the last samples
         self._settled: dict[str, Mapping[str, str]] = {}
         self._constant = 0
 
     @classmethod
     def of(cls, options: RewardedOptions, run: Run) -> Rewards:
         """A job's rewards, prepared for its records."""
-        rewards = cls(options.rewards, run.models, run.spec.metric_roots, run.event)
+        told = (run.event, options.sampled, options.sample_steps)
+        rewards = cls(options.rewards, run.models, run.spec.metric_roots, *told)
         rewards.prepare(run.records)
         return rewards
 
@@ -136,7 +142,9 @@ class Rewards:
         for component in self._components:
             total += component.weight * values[component.name]
         self._watch(records, total, step)
-        return Earned(total, values)
+        earned = Earned(total, values)
+        self._show(samples, earned, step)
+        return earned
 
     def _values(self, component: Component, samples: Sequence[Sample]) -> Floats:
         """(N,) finite."""
@@ -193,6 +201,25 @@ class Rewards:
                 "there is nothing to learn from"
             )
             self._tell("constant_reward", step, message=message, reward=float(total.mean()))
+
+    def _show(self, samples: Sequence[Sample], earned: Earned, step: int) -> None:
+        """Tells a few completions, from all over the batch, with what they earned."""
+        due = self._shown is None or step - self._shown >= self._sample_steps
+        if self._tell is None or not self._sampled or not due:
+            return
+        self._shown = step
+        count = min(self._sampled, len(samples))
+        places = [index * len(samples) // count for index in range(count)]
+        shown = [
+            {
+                "prompt": _cut(samples[at].prompt or ""),
+                "completion": _cut(samples[at].outputs[0], SAMPLED),
+                "reward": float(earned.total[at]),
+                "rewards": {name: float(each[at]) for name, each in earned.components.items()},
+            }
+            for at in places
+        ]
+        self._tell("completions", step, samples=shown)
 
 
 class _Unmeasured(Exception):
@@ -251,4 +278,8 @@ def _failed(component: Component, sample: Sample, why: str) -> TrainingError:
 
 
 def _short(text: str) -> str:
-    return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
+    return repr(_cut(text))
+
+
+def _cut(text: str, most: int = SHOWN) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,6 +1,7 @@
 """From a dataset's records to token ids, with a mask of what is learned, within the limits.
 
     {"messages": [{"role", "content"}, …]}     every turn of the assistant is an answer
+                                               (trainers.learning.conversations)
     {"prompt", "completion"}                   a user's and an assistant's turn, where there is a
                                                chat template; else the one right after the other
     {"text"}                                   all of it is an answer, an end token added
@@ -12,9 +13,9 @@ template that drops it (many drop reasoning) is an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,8 @@ import numpy as np
 from trainers.job.errors import TrainingError
 from trainers.job.options import Options
 from trainers.job.run import Run
-
-Message = Mapping[str, str]
-Segment = tuple[str, bool]  # text, and whether it is an answer
-Learned = dict[int, dict[str, str]]  # by turn: texts by their place in the record
+from trainers.learning.conversations import Segment, contents, exchanges
+from trainers.learning.parallel import mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +47,55 @@ class Row:
 def rows(
     records: Sequence[Mapping[str, Any]], tokenizer: Any, chat: bool | None, tag: str = "think"
 ) -> list[Row]:
-    """A row a record, in order. Raises TrainingError naming a record that cannot be rendered."""
+    """A record's, in order: one, or one an answer where the chat template rewrites earlier turns.
+
+    Raises TrainingError naming a record that cannot be rendered.
+    """
     chat = templated(tokenizer, chat)
-    return [
-        row(record, f"records[{at}]", tokenizer, chat, tag) for at, record in enumerate(records)
-    ]
+
+    def read(at: int, record: Mapping[str, Any]) -> list[Row]:
+        return record_rows(record, f"records[{at}]", tokenizer, chat, tag)
+
+    return [row for found in mapped(read, records) for row in found]
 
 
-def row(record: Mapping[str, Any], where: str, tokenizer: Any, chat: bool, tag: str) -> Row:
+def record_rows(
+    record: Mapping[str, Any], where: str, tokenizer: Any, chat: bool, tag: str
+) -> list[Row]:
     """One record's, whichever of the three forms it has."""
     rationale = record.get("rationale") or ""
     thought = {f"{where}.rationale": rationale}
     if record.get("text") is not None:
         ids, answer = tokens([(record["text"], True)], tokenizer, special=True)
-        return _ended(Row(ids, answer, f"{where}.text"), tokenizer)
+        return [_ended(Row(ids, answer, f"{where}.text"), tokenizer)]
     if record.get("messages") is not None:
+        place = f"{where}.messages"
         messages = [dict(message) for message in record["messages"]]
-        learned = _contents(messages, f"{where}.messages")
+        learned = contents(messages, place)
         if rationale:
             messages[-1]["content"] = reasoned(messages[-1]["content"], rationale, tag)
             learned.setdefault(len(messages) - 1, {}).update(thought)
-        segments = turns(messages, tokenizer, f"{where}.messages", learned)
-        return Row(*tokens(segments, tokenizer, special=False), f"{where}.messages")
-    prompt, answer_text = record["prompt"], record["completion"]
-    learned = {1: {f"{where}.completion": answer_text} | thought}
+        sequences = exchanges(messages, tokenizer, place, learned, tag)
+        return [Row(*tokens(one, tokenizer, special=False), place) for one in sequences]
+    return [completion_row(record, where, tokenizer, chat, tag)]
+
+
+def completion_row(
+    record: Mapping[str, Any], where: str, tokenizer: Any, chat: bool, tag: str = ""
+) -> Row:
+    """Of a prompt and its completion, the rationale before it inside the tag."""
+    prompt, text = record["prompt"], record["completion"]
+    rationale = record.get("rationale") or ""
+    place = f"{where}.completion"
+    learned = {1: {place: text, f"{where}.rationale": rationale}}
     if rationale:
-        answer_text = reasoned(answer_text, rationale, tag)
+        text = reasoned(text, rationale, tag)
     if chat:
-        messages = [_turn("user", prompt), _turn("assistant", answer_text)]
-        segments = turns(messages, tokenizer, f"{where}.completion", learned)
-        return Row(*tokens(segments, tokenizer, special=False), f"{where}.completion")
-    pair = [(prompt, False), (answer_text, True)]
-    return _ended(Row(*tokens(pair, tokenizer, special=True), f"{where}.completion"), tokenizer)
+        messages = [_turn("user", prompt), _turn("assistant", text)]
+        (segments,) = exchanges(messages, tokenizer, place, learned, tag)
+        return Row(*tokens(segments, tokenizer, special=False), place)
+    pair = [(prompt, False), (text, True)]
+    return _ended(Row(*tokens(pair, tokenizer, special=True), place), tokenizer)
 
 
 def templated(tokenizer: Any, chat: bool | None) -> bool:
@@ -108,68 +124,6 @@ def add_tags(tokenizer: Any, tag: str) -> list[int]:
     return [int(token) for token in tokenizer.convert_tokens_to_ids(missing)]
 
 
-def turns(
-    messages: Sequence[Message], tokenizer: Any, where: str, learned: Learned | None = None
-) -> list[Segment]:
-    """The rendered conversation in segments: what the template adds for a turn of the assistant
-    (its end mark included) is an answer, everything else is not.
-
-    learned  of each such turn, the texts that have to stand in it, by their place in the record;
-             None: what it says
-
-    Raises TrainingError for a template that renders a conversation's beginning differently once
-    it goes on: the model would then be asked for what it was not taught. So for one that leaves
-    out what is to be learned.
-    """
-    learned = learned or _contents(messages, where)
-    text = _render(messages, tokenizer, where)
-    segments: list[Segment] = []
-    done = 0
-    for at, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        before = _render(messages[:at], tokenizer, where, add_generation_prompt=True)
-        after = _render(messages[: at + 1], tokenizer, where)
-        if not (text.startswith(after) and after.startswith(before)):
-            raise TrainingError(
-                "chat_template",
-                f"{where}: the chat template rewrites earlier turns (turn {at} reads otherwise in "
-                "the whole conversation than at its end): give each answer as a record of its own",
-                where,
-            )
-        lost = _lost(learned[at], text[len(before) : len(after)])
-        if lost:  # what a generation prompt has written for the model, <think> say, is there
-            begun = _render(messages[:at], tokenizer, where)
-            lost = _lost(learned[at], after.removeprefix(begun))
-        if lost:
-            raise TrainingError(
-                "chat_template",
-                f"{lost}: the chat template leaves it out, and it would not be learned (many drop "
-                "the reasoning of a turn): leave it out, set chat to false, or use a model whose "
-                "template keeps it",
-                lost,
-            )
-        segments += [(text[done : len(before)], False), (text[len(before) : len(after)], True)]
-        done = len(after)
-    return [*segments, (text[done:], False)]
-
-
-def _contents(messages: Sequence[Message], where: str) -> Learned:
-    """What each turn of the assistant says, by its place."""
-    return {
-        at: {f"{where}[{at}].content": message["content"]}
-        for at, message in enumerate(messages)
-        if message["role"] == "assistant"
-    }
-
-
-def _lost(parts: Mapping[str, str], rendered: str) -> str | None:
-    """The place of the first part that is not rendered; templates may change white space."""
-    squeezed = "".join(rendered.split())
-    missing = (where for where, part in parts.items() if "".join(part.split()) not in squeezed)
-    return next(missing, None)
-
-
 def tokens(
     segments: Sequence[Segment], tokenizer: Any, special: bool
 ) -> tuple[list[int], list[bool]]:
@@ -184,24 +138,26 @@ def tokens(
         return [int(token) for token in ids]
 
     segments = [segment for segment in segments if segment[0]]
-    whole = read("".join(text for text, _ in segments), special)
-    so_far, edges = "", [0]
-    for text, _ in segments:
-        so_far += text
-        head = read(so_far, special)
-        if whole[: len(head)] != head:
-            break
-        edges.append(len(head))
-    else:
-        answer = [
-            is_answer
-            for (_, is_answer), (first, last) in zip(segments, pairwise(edges), strict=True)
-            for _ in range(last - first)
-        ]
-        return whole, answer
     parts = [read(text, special and at == 0) for at, (text, _) in enumerate(segments)]
+    whole = read("".join(text for text, _ in segments), special)
+    if [token for part in parts for token in part] != whole:
+        parts = _cut(whole, segments, lambda text: read(text, special)) or parts
     flags = [flag for part, (_, flag) in zip(parts, segments, strict=True) for _ in part]
     return [token for part in parts for token in part], flags
+
+
+def _cut(
+    whole: list[int], segments: Sequence[Segment], read: Callable[[str], list[int]]
+) -> list[list[int]] | None:
+    """The whole's tokens by segment; None where one reaches across an edge. For tokenizers that
+    read a text otherwise than its continuation (a space put before it): every beginning is read."""
+    edges = [0]
+    for text in accumulate(text for text, _ in segments):
+        head = read(text)
+        if whole[: len(head)] != head:
+            return None
+        edges.append(len(head))
+    return [whole[first:last] for first, last in pairwise(edges)]
 
 
 def fitting(whole: Sequence[Row], run: Run, options: Options, context: int) -> list[Row]:
@@ -281,22 +237,3 @@ def _ended(row: Row, tokenizer: Any) -> Row:
 
 def _turn(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
-
-
-def _render(
-    messages: Sequence[Message], tokenizer: Any, where: str, add_generation_prompt: bool = False
-) -> str:
-    from jinja2 import TemplateError
-
-    if not tokenizer.chat_template:
-        raise TrainingError(
-            "chat_template", f"{where}: the model has no chat template for a conversation", where
-        )
-    try:
-        text = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
-        )
-    except TemplateError as error:  # many want the roles to alternate
-        message = f"{where}: the chat template refuses the conversation: {error}"
-        raise TrainingError("chat_template", message, where) from error
-    return str(text)

@@ -48,6 +48,25 @@ def test_ranks_of_a_ladder() -> None:
     assert down.worst.tolist() == [4, 4, 2, 4]
 
 
+def test_an_incomplete_system_stands_last_and_is_better_than_nobody() -> None:
+    """System 2 has the best value, and is ahead of 0 on what both have: it left out the rest."""
+    p = np.array([[NAN, 0.4, 0.001], [0.4, NAN, 0.002], [0.001, 0.002, NAN]])
+    values = np.array([0.5, 0.6, 0.9])
+    differences = np.array([[0.0, -0.1, -0.3], [0.1, 0.0, 0.2], [0.3, -0.2, 0.0]])
+    incomplete = np.array([False, False, True])
+    found = ranks(values, p, differences=differences, incomplete=incomplete)
+    assert found.rank.tolist() == [2, 1, 3]
+    assert found.best.tolist() == [1, 1, 2]  # 1 is better than it, by what both have
+    assert found.worst.tolist() == [3, 2, 3]
+    assert np.isnan(found.p_values[0, 2])
+    assert found.p_values[1, 2] == pytest.approx(0.004)
+    down = ranks(
+        -values, p, differences=-differences, incomplete=incomplete, higher_is_better=False
+    )
+    assert down.rank.tolist() == found.rank.tolist()
+    assert down.worst.tolist() == found.worst.tolist()
+
+
 def test_equal_values_share_a_rank() -> None:
     found = ranks(np.array([1.0, 2.0, 2.0]), np.full((3, 3), 1.0))
     assert found.rank.tolist() == [3, 1, 1]

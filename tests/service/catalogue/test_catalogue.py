@@ -50,6 +50,10 @@ def test_every_metric_is_listed_with_its_schema(live: Live) -> None:
         assert one["conventions"] == inspect.getdoc(import_module(f"metrics.{one['id']}"))
         assert one["pooling"] in {"pool", "average", "own"}
     assert listed["chrf"]["params"]["properties"]["word_order"]["default"] == 0
+    for pass_at_k in (listed["pass_at_k"], httpx.get(f"{live.base}/v1/metrics/pass_at_k").json()):
+        limits = pass_at_k["params"]["properties"]
+        assert limits["timeout_s"]["maximum"] == 200  # what `live` is set to
+        assert limits["memory_mb"]["maximum"] == 16384
     assert not listed["mauve"]["usable_as_reward"]
     assert listed["chrf"]["usable_as_reward"]
 

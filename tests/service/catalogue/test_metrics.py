@@ -6,7 +6,6 @@ import inspect
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
@@ -15,6 +14,7 @@ from fastapi.testclient import TestClient
 from metrics import bleu, find
 from metrics.community import evaluate
 from service.catalogue.metrics import describe, router
+from service.settings import Settings
 from tests.metrics.test_community import write
 
 
@@ -22,7 +22,7 @@ from tests.metrics.test_community import write
 def client(tmp_path: Path) -> TestClient:
     """An API of the catalogue alone, which may load metrics of `evaluate` from `tmp_path`."""
     app = FastAPI()
-    app.state.settings = SimpleNamespace(metric_roots=(tmp_path,))
+    app.state.settings = Settings(metric_roots=(tmp_path,))
     app.include_router(router)
     return TestClient(app)
 

@@ -1,8 +1,8 @@
-"""Training jobs whose process a test plays."""
+"""Training jobs: of the running service, and some whose process a test plays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,23 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from assay import Client
 from service.datasets import store as datasets
 from service.jobs.context import Context
 from service.models.resources import Resources
 from service.settings import Settings
 from service.training import store as training
+from tests.service.live import Live
 from tests.service.training.recorded import Job
-from tests.service.training.requests import PROMPTS
+from tests.service.training.requests import PROMPTS, upload_datasets
+
+
+@pytest.fixture(scope="session")
+def assay(live: Live) -> Iterator[Client]:
+    """A client of `live`, which has the datasets that jobs of tests name."""
+    with live.client() as client:
+        upload_datasets(client)
+        yield client
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +15,7 @@ from service.devices import memory
 from service.devices import store as devices
 from service.training import memory as admission
 from tests.service.live import Live
-from tests.service.training.requests import QUICK, finished, job_body, start, upload_datasets
+from tests.service.training.requests import QUICK, finished, job_body, start
 from tests.waiting import until
 from trainers import find
 
@@ -25,36 +23,16 @@ HUGE = QUICK | {"batch_size": 1_000_000}  # passes of terabytes
 
 
 @pytest.fixture(scope="module")
-def url(new_database: Any) -> str:
-    made: str = new_database()
-    return made
-
-
-@pytest.fixture(scope="module")
-def engine(url: str) -> Iterator[Engine]:
-    made = connect(url)
+def engine(database_url: str) -> Iterator[Engine]:
+    made = connect(database_url)
     yield made
     made.dispose()
 
 
-@pytest.fixture(scope="module")
-def service(
-    url: str, data_dir: Path, models_root: Path, tiny_language_model: Path, engine: Engine
-) -> Iterator[Live]:
-    """A worker that trains; its device is known before the tests begin."""
-    made = Live(url, data_dir, model_roots=str(models_root))
-    made.api()
-    made.worker("train")
+@pytest.fixture(scope="module", autouse=True)
+def known_device(live: Live, engine: Engine) -> None:
+    """The worker has told what it trains on."""
     until(lambda: largest(engine) is not None, 30)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def assay(service: Live) -> Iterator[Client]:
-    with service.client() as client:
-        upload_datasets(client)
-        yield client
 
 
 def largest(engine: Engine) -> devices.Device | None:
@@ -62,15 +40,15 @@ def largest(engine: Engine) -> devices.Device | None:
         return devices.largest(db)
 
 
-def test_a_worker_tells_how_much_memory_there_is(service: Live, engine: Engine) -> None:
+def test_a_worker_tells_how_much_memory_there_is(live: Live, engine: Engine) -> None:
     known = largest(engine)
     assert known == devices.Device(memory.device_name("cpu"), memory.device_memory("cpu") or 0, 0)
     assert known is not None
     assert known.memory_bytes > 10**9
 
 
-def test_what_fits_nowhere_is_refused(service: Live, assay: Client) -> None:
-    answer = httpx.post(f"{service.base}/v1/training_jobs", json=job_body("dpo", options=HUGE))
+def test_what_fits_nowhere_is_refused(live: Live, assay: Client) -> None:
+    answer = httpx.post(f"{live.base}/v1/training_jobs", json=job_body("dpo", options=HUGE))
     assert answer.status_code == 422, answer.text
     error = answer.json()["error"]
     assert (error["code"], error["param"]) == ("does_not_fit", "resources")

@@ -19,42 +19,15 @@ from inference.pool import ModelPool
 from service.db.engine import connect
 from tests.rounding import assert_same
 from tests.service.live import Live
-from tests.service.training.requests import QUICK, finished, scored, start, upload_datasets
+from tests.service.training.requests import QUICK, finished, scored, start
 
 TEXTS = ["Hello, number 3!", "Здравствуй, номер 3!"]
 KEPT_OUT = ("optimizer", "scheduler", "rng_state", ".pt", ".pth", ".bin", "trainer_state")
 
 
 @pytest.fixture(scope="module")
-def url(new_database: Any) -> str:
-    made: str = new_database()
-    return made
-
-
-@pytest.fixture(scope="module")
-def service(
-    url: str,
-    data_dir: Path,
-    models_root: Path,
-    tiny_language_model: Path,
-) -> Iterator[Live]:
-    made = Live(url, data_dir, model_roots=str(models_root))
-    made.api()
-    made.worker("now,score,train")
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def assay(service: Live) -> Iterator[Client]:
-    with service.client() as client:
-        upload_datasets(client)
-        yield client
-
-
-@pytest.fixture(scope="module")
-def engine(url: str) -> Iterator[Engine]:
-    made = connect(url)
+def engine(database_url: str) -> Iterator[Engine]:
+    made = connect(database_url)
     yield made
     made.dispose()
 
@@ -90,8 +63,8 @@ def test_the_card_says_what_it_was_made_with(assay: Client, adapter: str) -> Non
     assert chrf["difference"] is not None
 
 
-def test_an_adapter_is_taken_away_as_it_is(service: Live, adapter: str, tmp_path: Path) -> None:
-    folder = unpacked(download(service, adapter, "adapter"), tmp_path)
+def test_an_adapter_is_taken_away_as_it_is(live: Live, adapter: str, tmp_path: Path) -> None:
+    folder = unpacked(download(live, adapter, "adapter"), tmp_path)
     names = {path.name for path in folder.iterdir()}
     assert {"adapter_model.safetensors", "adapter_config.json", "card.json", "README.md"} <= names
     assert "tokenizer.json" in names
@@ -103,9 +76,9 @@ def test_an_adapter_is_taken_away_as_it_is(service: Live, adapter: str, tmp_path
 
 
 def test_the_merged_model_is_the_one_that_was_scored(
-    service: Live, adapter: str, models_root: Path, data_dir: Path, engine: Engine, tmp_path: Path
+    live: Live, adapter: str, models_root: Path, data_dir: Path, engine: Engine, tmp_path: Path
 ) -> None:
-    folder = unpacked(download(service, adapter, "merged"), tmp_path)
+    folder = unpacked(download(live, adapter, "merged"), tmp_path)
     assert not (folder / "adapter_config.json").exists()
     assert not json.loads((folder / "card.json").read_text())["adapter"]
     places = {adapter: data_dir / place(engine, adapter)}
@@ -115,23 +88,23 @@ def test_the_merged_model_is_the_one_that_was_scored(
     theirs = logits_of(loaded(folder), folder)
     assert_same(ours, theirs)
     assert (start - theirs).abs().max() > 1e-2
-    again = download(service, adapter, "merged")
+    again = download(live, adapter, "merged")
     assert unpacked(again, tmp_path / "again").joinpath("model.safetensors").exists()
     assert [path.name for path in places[adapter].glob("merged*")] == ["merged"]
 
 
-def test_all_weights_are_a_model_already(service: Live, full: str, tmp_path: Path) -> None:
-    refused = httpx.get(f"{service.base}/v1/checkpoints/{full}/download")
+def test_all_weights_are_a_model_already(live: Live, full: str, tmp_path: Path) -> None:
+    refused = httpx.get(f"{live.base}/v1/checkpoints/{full}/download")
     assert refused.status_code == 409
     assert refused.json()["error"]["param"] == "form"
     assert "form=merged" in refused.json()["error"]["message"]
-    folder = unpacked(download(service, full, "merged"), tmp_path)
+    folder = unpacked(download(live, full, "merged"), tmp_path)
     assert logits_of(loaded(folder), folder).isfinite().all()
     assert not [path for path in folder.iterdir() if any(odd in path.name for odd in KEPT_OUT)]
 
 
 def test_a_merge_that_cannot_be_says_why(
-    service: Live, adapter: str, data_dir: Path, engine: Engine
+    live: Live, adapter: str, data_dir: Path, engine: Engine
 ) -> None:
     """The base model is gone from where it lay."""
     folder = data_dir / place(engine, adapter)
@@ -139,7 +112,7 @@ def test_a_merge_that_cannot_be_says_why(
     before = (folder / "assay.json").read_text()
     (folder / "assay.json").write_text(json.dumps(json.loads(before) | {"base": "moved-away"}))
     answer = httpx.get(
-        f"{service.base}/v1/checkpoints/{adapter}/download", params={"form": "merged"}, timeout=60
+        f"{live.base}/v1/checkpoints/{adapter}/download", params={"form": "merged"}, timeout=60
     )
     (folder / "assay.json").write_text(before)
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "merge_failed")
@@ -148,11 +121,11 @@ def test_a_merge_that_cannot_be_says_why(
 
 
 def test_what_was_deleted_is_gone_and_still_described(
-    service: Live, assay: Client, full: str, engine: Engine
+    live: Live, assay: Client, full: str, engine: Engine
 ) -> None:
     with engine.begin() as db:
         db.execute(text("UPDATE checkpoints SET deleted = true WHERE id = :id"), {"id": full})
-    answer = httpx.get(f"{service.base}/v1/checkpoints/{full}/download", params={"form": "merged"})
+    answer = httpx.get(f"{live.base}/v1/checkpoints/{full}/download", params={"form": "merged"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (410, "checkpoint_deleted")
     found = assay.request("GET", f"/v1/checkpoints/{full}")
     assert found["deleted"]
@@ -160,15 +133,15 @@ def test_what_was_deleted_is_gone_and_still_described(
     assert found["card"]["method"] == "sft"
 
 
-def test_no_such_checkpoint(service: Live) -> None:
+def test_no_such_checkpoint(live: Live) -> None:
     for path in ("ckpt_none", "ckpt_none/download"):
-        answer = httpx.get(f"{service.base}/v1/checkpoints/{path}")
+        answer = httpx.get(f"{live.base}/v1/checkpoints/{path}")
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "checkpoint_not_found")
 
 
-def download(service: Live, checkpoint: str, form: str) -> bytes:
+def download(live: Live, checkpoint: str, form: str) -> bytes:
     answer = httpx.get(
-        f"{service.base}/v1/checkpoints/{checkpoint}/download", params={"form": form}, timeout=90
+        f"{live.base}/v1/checkpoints/{checkpoint}/download", params={"form": form}, timeout=90
     )
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/x-tar"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assay import Client
+from assay import AssayError, Client
 from service.training.overlap import digests
 from tests.service.live import Live
 from tests.service.training.requests import HELD_OUT, QUICK, job_body
@@ -64,6 +64,42 @@ def test_shared_samples_are_told_at_post(
 def test_without_an_evaluation_there_is_nothing_to_overlap(assay: Client) -> None:
     body = job_body("sft", dataset="talk", evaluation=None)
     assert "overlap" not in assay.request("POST", "/v1/training_jobs", body)["report"]
+
+
+def test_jobs_are_found_by_what_was_written_on_them(assay: Client) -> None:
+    given = [
+        ("a", "sft", "talk", {"team": "search", "run": 1, "draft": True}),
+        ("б", "dpo", "pairs", {"team": "поиск", "run": 2}),
+        ("a", "dpo", "pairs", {}),
+    ]
+    made = [
+        assay.train(
+            method=method,
+            model="tiny-language",
+            dataset=dataset,
+            name=name,
+            metadata=metadata,
+            options=QUICK,
+        )
+        for name, method, dataset, metadata in given
+    ]
+    assert [(one.name, one.metadata) for one in made] == [(one[0], one[3]) for one in given]
+
+    def found(**filters: Any) -> list[int]:
+        ids = [one.id for one in made]
+        return [ids.index(one.id) for one in assay.training_jobs(**filters) if one.id in ids]
+
+    assert found(name="a") == [2, 0]
+    assert found(name="a", method="dpo") == [2]
+    assert found(metadata="team") == [1, 0]
+    assert found(metadata="team=поиск") == found(metadata="run=2") == [1]
+    assert found(metadata="draft=true") == [0]
+    assert found(status="queued", metadata="run") == [1, 0]
+    assert found(status="running") == found(metadata="team=") == found(metadata="a' OR 1") == []
+    keys = {str(index): 1 for index in range(33)}
+    with pytest.raises(AssayError) as refused:
+        assay.train(method="sft", model="tiny-language", dataset="talk", metadata=keys)
+    assert refused.value.param == "metadata"
 
 
 def test_answers_are_no_questions() -> None:

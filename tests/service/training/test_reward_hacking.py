@@ -4,14 +4,11 @@ that scores while it trains."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from assay import Client
-from tests.service.live import Live
 from tests.service.training.requests import (
     HELD_OUT,
     PREFERENCES,
@@ -20,7 +17,6 @@ from tests.service.training.requests import (
     finished,
     scored,
     start,
-    upload_datasets,
 )
 from tests.tiny_models import build_language_model
 from tests.waiting import until
@@ -45,23 +41,10 @@ WATCHED = HELD_OUT | {
 }
 
 
-@pytest.fixture(scope="module")
-def service(new_database: Any, data_dir: Path, models_root: Path) -> Iterator[Live]:
-    """As on a laptop: one worker for everything."""
+@pytest.fixture(scope="module", autouse=True)
+def given(assay: Client, models_root: Path) -> None:
     tutored(models_root / MODEL)
-    made = Live(new_database(), data_dir, model_roots=str(models_root))
-    made.api()
-    made.worker("now,score,train")
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def assay(service: Live) -> Iterator[Client]:
-    with service.client() as client:
-        upload_datasets(client)
-        client.create_dataset("watched", PROMPTS, kind="eval")
-        yield client
+    assay.create_dataset("watched", PROMPTS, kind="eval")
 
 
 def test_a_hacked_reward_is_told_and_pauses_the_job(assay: Client) -> None:

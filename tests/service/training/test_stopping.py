@@ -16,11 +16,14 @@ from service.db import events
 from service.training import jobs as train
 from service.training import progress
 from service.training import store as training
+from service.training.endings import finish
 from service.training.process import look
+from service.training.selection import select
 from tests.distributions import Site
 from tests.service.training.recorded import Job
 from tests.waiting import until
 from trainers import GROUP
+from trainers.job.reports import Report
 
 TRAINER = """
 import time
@@ -75,6 +78,38 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     trainers.catalogue.cache_clear()
 
 
+def early(job: Job) -> Any:
+    return job.row.report.get("early_stop")
+
+
+def test_a_job_that_gets_no_better_ends(new_job: Any) -> None:
+    """By the worse end of the interval, over checkpoints whose evaluations end in any order."""
+    job = new_job(patience=2)
+    attempt = job.begin()
+    for step in (2, 4, 6, 8):
+        job.save(attempt, step)
+    for step, low in [(2, 10.0), (4, 12.0), (8, 11.0)]:
+        job.score(step, low)
+        select(job.context, job.id)
+        assert (job.row.control, early(job)) == (None, None)
+    job.score(6, 11.9)
+    select(job.context, job.id)
+    select(job.context, job.id)  # again: told once
+    best = next(one.id for one in job.checkpoints() if one.step == 4)
+    assert early(job) == {"step": 8, "best": best, "checkpoints": 2}
+    assert (job.row.control, job.row.best) == ("stop", best)
+    assert told(job, "early_stop") == [early(job)]
+    finish(job.context, attempt, Report(type="stopped", name="stop", step=8))
+    assert (job.row.status, job.row.control, job.row.error) == ("succeeded", None, None)
+    with job.context.engine.begin() as db:
+        training.resume(db, job.row, 20)
+    attempt = job.begin()
+    job.save(attempt, 10)
+    job.score(10, 11.0)
+    select(job.context, job.id)
+    assert job.row.control is None  # the patience begins anew
+
+
 def stopped(job: Job, control: str, computing: float, asleep: float) -> None:
     """Trains until the job has been stopped, which is asked in the midst of its second step."""
     options = {"computing": computing, "asleep": asleep}
@@ -106,6 +141,13 @@ def test_a_long_step_is_let_finish(new_job: Any) -> None:
     assert (job.row.status, job.row.step, job.row.error) == ("paused", 2, None)
     assert [one.step for one in job.checkpoints()] == [2]
     assert told(job, "steps_lost") == []
+
+
+def test_an_early_stop_is_a_success(new_job: Any) -> None:
+    job = new_job()
+    stopped(job, "stop", computing=0.5, asleep=0.0)
+    assert (job.row.status, job.row.step, job.row.error) == ("succeeded", 2, None)
+    assert [one.step for one in job.checkpoints()] == [2]
 
 
 @pytest.mark.parametrize(("control", "status"), [("pause", "paused"), ("cancel", "cancelled")])
@@ -140,8 +182,8 @@ def test_a_process_that_dies_before_it_obeys_is_told(new_job: Any) -> None:
     assert lost["last_checkpoint"] == job.checkpoints()[0].id
     assert (job.row.status, job.row.error["code"]) == ("paused", "steps_lost")
     with job.context.engine.begin() as db:
-        training.finish(db, job.id, "queued", {})
-    assert job.row.error is None
+        training.resume(db, job.row)
+    assert (job.row.status, job.row.error) == ("queued", None)
 
 
 def test_a_stop_between_attempts_loses_nothing(new_job: Any) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from assay import AssayError, Client
+from service.jobs import queue
 from service.training.store import FINAL
 from tests.service.live import Live
 from tests.service.training.requests import (
+    DATASETS,
     OPTIONS,
     PREFERENCES,
     QUICK,
@@ -20,33 +20,14 @@ from tests.service.training.requests import (
     job_body,
     scored,
     start,
-    upload_datasets,
 )
 from tests.waiting import until
 
 
-@pytest.fixture(scope="module")
-def service(
-    new_database: Any, data_dir: Path, models_root: Path, tiny_language_model: Path
-) -> Iterator[Live]:
-    """A service with one worker that scores and trains."""
-    made = Live(new_database(), data_dir, model_roots=str(models_root))
-    made.api()
-    made.worker("now,score,train")
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def assay(service: Live) -> Iterator[Client]:
-    with service.client() as client:
-        upload_datasets(client)
-        yield client
-
-
 @pytest.mark.parametrize("method", ["sft", "dpo", "grpo", "ppo"])
 def test_a_method_trains_and_its_checkpoints_are_scored(assay: Client, method: str) -> None:
-    job = start(assay, method)
+    held = {"validation": {"dataset": DATASETS[method]}} if method in {"sft", "dpo"} else {}
+    job = start(assay, method, **held)
     done = finished(assay, job)
     assert done["status"] == "succeeded", done["error"]
     assert (done["step"], done["total_steps"]) == (4, 4)
@@ -63,6 +44,10 @@ def test_a_method_trains_and_its_checkpoints_are_scored(assay: Client, method: s
     assert {f"{job}/start", f"{job}/2", f"{job}/4"} <= systems
     series = assay.request("GET", f"/v1/training_jobs/{job}/metrics")["series"]
     assert [step for step, _ in series["loss"]] == [1, 2, 3, 4]
+    if held:
+        assert [step for step, _ in series["validation/loss"]] == [0, 2, 4]
+        shared = done["report"]["validation_overlap"]
+        assert shared["shared"] == shared["samples"] == 32
     types = [event.type for event in assay.events_of(f"/v1/training_jobs/{job}")]
     turns = [type for type in types if type in {"running", "checkpoint", *FINAL}]
     assert turns == ["running", "checkpoint", "checkpoint", "succeeded"]
@@ -106,9 +91,36 @@ def test_pause_resume_cancel(assay: Client) -> None:
     assert len(assay.request("GET", f"{path}/checkpoints")["data"]) == 2
     series = assay.request("GET", f"{path}/metrics")["series"]["loss"]
     assert [step for step, _ in series] == list(range(1, cancelled["step"] + 1))
-    with pytest.raises(AssayError) as refused:
+    more = cancelled["step"] + 2
+    for steps in (cancelled["step"], 0):
+        with pytest.raises(AssayError) as refused:
+            assay.request("POST", f"{path}/resume", {"max_steps": steps})
+        assert (refused.value.status, refused.value.param) == (422, "max_steps")
+    assay.request("POST", f"{path}/resume", {"max_steps": more})
+    longer = finished(assay, job)
+    assert (longer["status"], longer["step"], longer["total_steps"]) == ("succeeded", more, more)
+    assert (longer["options"]["max_steps"], longer["error"]) == (more, None)
+    series = assay.request("GET", f"{path}/metrics")["series"]
+    assert [step for step, _ in series["loss"]] == list(range(1, more + 1))
+    last = series["learning_rate"][-1]
+    assert last == [more, pytest.approx(QUICK["learning_rate"] / more)]
+    with pytest.raises(AssayError, match="max_steps") as refused:
         assay.request("POST", f"{path}/resume")
     assert refused.value.status == 409
+
+
+def test_a_resumed_job_has_one_task(new_job: Any) -> None:
+    """Stopped before a worker took it, its first task is still there."""
+    from service.training.routes import cancel_training_job, resume_training_job
+
+    job = new_job()
+    with job.context.engine.begin() as db:
+        queue.defer(db, "train.run", queue="train", job=job.id)
+        for _ in range(2):
+            assert cancel_training_job(job.id, db).status == "cancelled"
+            resumed = resume_training_job(job.id, db)
+            assert (resumed.status, resumed.finished_at) == ("queued", None)
+        assert queue.depth(db)["train", "todo"] == 1
 
 
 @pytest.mark.parametrize(
@@ -133,18 +145,25 @@ def test_pause_resume_cancel(assay: Client) -> None:
             "chrf",
         ),
         ({"evaluate": {}}, "evaluate", "not permitted"),
+        ({"validation": {"dataset": "train-sft"}}, "validation.dataset", "preference"),
+        ({"validation": {"dataset": "nothing"}}, "validation.dataset", "no dataset"),
+        (
+            {"evaluation": {"dataset": "held-out", "metrics": ["chrf"], "patience": 2}},
+            "evaluation.patience",
+            "select_by",
+        ),
     ],
 )
-def test_refused(service: Live, assay: Client, changes: Any, param: str, part: str) -> None:
+def test_refused(live: Live, assay: Client, changes: Any, param: str, part: str) -> None:
     before = len(assay.request("GET", "/v1/training_jobs", limit=1000)["data"])
-    answer = httpx.post(f"{service.base}/v1/training_jobs", json=job_body("dpo") | changes)
+    answer = httpx.post(f"{live.base}/v1/training_jobs", json=job_body("dpo") | changes)
     assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["param"] == param
     assert part in answer.json()["error"]["message"]
     assert len(assay.request("GET", "/v1/training_jobs", limit=1000)["data"]) == before
 
 
-def test_an_evaluation_that_cannot_work_is_refused(service: Live, assay: Client) -> None:
+def test_an_evaluation_that_cannot_work_is_refused(live: Live, assay: Client) -> None:
     """Records without a prompt: nothing could be generated for them."""
     assay.create_dataset("без вопросов", [{"references": ["Вот."]}], kind="eval")
     for dataset, code, param in [
@@ -152,37 +171,47 @@ def test_an_evaluation_that_cannot_work_is_refused(service: Live, assay: Client)
         ("train-sft", "wrong_kind", "evaluation.dataset"),
     ]:
         body = job_body("dpo", evaluation={"dataset": dataset, "metrics": ["chrf"]})
-        error = httpx.post(f"{service.base}/v1/training_jobs", json=body).json()["error"]
+        error = httpx.post(f"{live.base}/v1/training_jobs", json=body).json()["error"]
         assert (error["code"], error["param"]) == (code, param)
 
 
-def test_rewards_are_refused_when_they_cannot_be(service: Live, assay: Client) -> None:
+def test_rewards_are_refused_when_they_cannot_be(live: Live, assay: Client) -> None:
     for rewards, param in [
         ([{"metric": "distinct_n"}], "options.rewards[0].metric"),
         ([{"metric": "lenght"}], "options.rewards[0].metric"),
         ([{"metric": "chrf"}, {"metric": "rouge", "name": "rougeX"}], "options.rewards[1].name"),
         ([{"metric": "pass_at_k"}], "records[0].tests"),
+        (
+            [{"metric": "pass_at_k", "params": {"timeout_s": 201}}],
+            "options.rewards[0].params.timeout_s",
+        ),
     ]:
         body = job_body("grpo", options=QUICK | OPTIONS["grpo"] | {"rewards": rewards})
-        answer = httpx.post(f"{service.base}/v1/training_jobs", json=body)
+        answer = httpx.post(f"{live.base}/v1/training_jobs", json=body)
         assert answer.status_code == 422
         assert answer.json()["error"]["param"] == param
 
 
-def test_training_rows_are_checked_one_by_one(service: Live, assay: Client) -> None:
+def test_a_method_without_a_loss_of_rows_takes_no_validation(live: Live, assay: Client) -> None:
+    body = job_body("grpo", validation={"dataset": "train-prompts"})
+    error = httpx.post(f"{live.base}/v1/training_jobs", json=body).json()["error"]
+    assert (error["code"], error["param"]) == ("unsupported", "validation")
+
+
+def test_training_rows_are_checked_one_by_one(live: Live, assay: Client) -> None:
     rows: list[Any] = [dict(PREFERENCES[0]) for _ in range(30)]
     for index in (3, 7):
         rows[index]["chosen"] = ""
     body = {"name": "bad-rows", "kind": "preference", "records": rows}
-    answer = httpx.post(f"{service.base}/v1/datasets", json=body)
+    answer = httpx.post(f"{live.base}/v1/datasets", json=body)
     assert answer.status_code == 422
     assert answer.json()["error"]["param"] == "records[3]"
     assert "records[7]" in answer.json()["error"]["message"]
-    assert httpx.get(f"{service.base}/v1/datasets/bad-rows").status_code == 404
+    assert httpx.get(f"{live.base}/v1/datasets/bad-rows").status_code == 404
 
 
-def test_methods_are_listed_with_their_schemas(service: Live) -> None:
-    listed = {one["id"]: one for one in httpx.get(f"{service.base}/v1/trainers").json()["data"]}
+def test_methods_are_listed_with_their_schemas(live: Live) -> None:
+    listed = {one["id"]: one for one in httpx.get(f"{live.base}/v1/trainers").json()["data"]}
     assert {"sft", "reward", "dpo", "grpo", "ppo"} <= set(listed)
     for one in listed.values():
         assert one["objective"]

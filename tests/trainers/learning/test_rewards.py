@@ -257,3 +257,27 @@ def test_a_metric_of_a_folder_is_a_reward_in_a_job(
     for data in rewards:
         assert data["reward"] == pytest.approx(data["reward/length_ratio"])
         assert data["reward"] > 0
+
+
+def test_a_few_completions_are_told_with_their_rewards() -> None:
+    told: list[tuple[str, int, Any]] = []
+
+    def tell(name: str, step: int = 0, **data: Any) -> None:
+        told.append((name, step, data["samples"]))
+
+    short, long = {"metric": "length"}, {"metric": "chrf", "weight": 0.5}
+    rewards = ready(short, long, tell=tell, sampled=2, sample_steps=4)
+    texts = ["", "я" * 9000, "Rome"] * 2
+    for step in (0, 2, 4, 5):
+        earned = rewards(RECORDS * 2, texts, step)
+    assert [(name, step) for name, step, _ in told] == [("completions", 0), ("completions", 4)]
+    first, second = told[0][2]
+    assert (first["prompt"], first["completion"]) == (RECORDS[0]["prompt"], "")
+    assert (second["prompt"], second["reward"]) == (RECORDS[0]["prompt"], earned.total[3])
+    assert second["rewards"] == {name: each[3] for name, each in earned.components.items()}
+    few = ready(short, tell=tell, sampled=8)
+    few(RECORDS, texts[:3])
+    assert [len(one["completion"]) for one in told[-1][2]] == [0, 2000, 4]
+    told.clear()
+    ready(short, tell=tell)(RECORDS, texts[:3])
+    assert told == []

@@ -1,0 +1,23 @@
+"""Answers that routes may give beside their own, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.errors import ErrorOut
+
+Answers = dict[int | str, dict[str, Any]]
+
+RETRY_AFTER = {"description": "seconds until it is worth another try", "schema": {"type": "string"}}
+
+ERRORS: Answers = {
+    "4XX": {"model": ErrorOut, "description": "The request is at fault"},
+    422: {"model": ErrorOut, "description": "The request is well-formed, and wrong"},
+    503: {
+        "model": ErrorOut,
+        "description": "No database, no room on a disk, or no worker that answers in time",
+        "headers": {"Retry-After": RETRY_AFTER},
+    },
+}
+
+STREAMED: Answers = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}

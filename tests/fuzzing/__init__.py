@@ -1,0 +1,1 @@
+"""Requests that nobody would write, to a service with something to find: `make fuzz`."""

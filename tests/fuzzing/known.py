@@ -1,0 +1,123 @@
+"""What a fuzzed service holds, so that requests reach every operation: ids by path parameter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import trainers
+from metrics import catalogue
+from service.datasets import store as datasets
+from service.db.engine import connect
+from service.evaluations import store as evaluations
+from service.training import checkpoints_store as checkpoints
+from service.training import store as training
+from tests.service import stored
+from tests.service.texts import samples
+
+METRICS = ("bleu", "chrf")
+PAIRS = [{"id": "1", "prompt": "Hi!", "chosen": "Hello!", "rejected": "What."}]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Values by path parameter, examples of bodies by their schema's name, queries by parameter."""
+
+    paths: dict[str, list[str]]
+    bodies: dict[str, list[dict[str, Any]]]
+    queries: dict[str, list[str]]
+
+
+def fill(base: str, url: str, folder: Path) -> Known:
+    """Store evaluations, datasets, jobs and a checkpoint in the database at `url`; `base` is the
+    API's address, `folder` where the checkpoint's files go."""
+    engine = connect(url)
+    records = [
+        {name: value for name, value in one.items() if name != "output"} for one in samples(8)
+    ]
+    done = []
+    for system, words in (("one", 3), ("two", 5)):
+        with engine.begin() as db:
+            done.append(stored.create(db, system, records, METRICS))
+            stored.succeed(db, done[-1], records, METRICS, words)
+    with engine.begin() as db:
+        dataset, _ = datasets.put(db, "votes", "eval", records)
+        datasets.put(db, "pairs", "preference", PAIRS)
+        failed = stored.create(db, "three", records, METRICS)
+        evaluations.finish(db, failed, "failed", {})
+        cancelled = stored.create(db, "four", records, METRICS)
+        evaluations.finish(db, cancelled, "cancelled", {})
+        job = training.create(
+            db,
+            method="sft",
+            model="builtin/smollm2-135m-instruct",
+            models=[],
+            dataset_id=dataset.id,
+            options={"max_steps": 8},
+            evaluation=None,
+            resources={},
+        )
+        training.finish(db, job, "paused", {"step": 2})
+        checkpoint = checkpoints.add(db, job, 2, 1, str(_weights(folder)), "0" * 64)
+    engine.dispose()
+    bodies = _bodies(httpx.get(f"{base}/openapi.json").json(), done)
+    return Known(
+        paths={
+            "evaluation": [*done, failed, cancelled],
+            "dataset": ["votes", "pairs", "votes@1", dataset.id],
+            "job": [job],
+            "checkpoint": [str(checkpoint)],
+            "name": [*catalogue(), *trainers.catalogue(), "evaluate/none"],
+        },
+        bodies=bodies,
+        queries={
+            "metric": list(METRICS),
+            "sort": list(METRICS),
+            "slice": ["lang=ru", "lang=en"],
+            "name": ["votes", "fuzzed"],
+            "dataset": ["votes", dataset.id],
+            "system": ["one", "two"],
+            "after": [*done, dataset.id, job, "s3", "1"],
+        },
+    )
+
+
+def _weights(folder: Path) -> Path:
+    """A checkpoint's folder, as far as a download reads it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (folder / "model.safetensors").write_bytes(bytes(100))
+    return folder
+
+
+def _bodies(document: dict[str, Any], done: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """The document's own examples, and some that are accepted here."""
+    schemas = document["components"]["schemas"]
+    found = {name: list(schema.get("examples", [])) for name, schema in schemas.items()}
+    generated = {
+        **{"dataset": "votes", "model": "tiny-language", "metrics": ["chrf"]},
+        **{"generation": {"max_new_tokens": 2}},
+    }
+    outputs = {
+        **{"dataset": "votes", "system": "five", "metrics": ["chrf", {"name": "length"}]},
+        **{"outputs": {one["id"]: one["output"] for one in samples(8)}},
+    }
+    found["EvaluationIn"] += [generated, outputs, outputs | {"slices": ["lang"]}]
+    found["ComparisonIn"] = [
+        {"evaluations": done},
+        {"evaluations": done, "metrics": ["chrf"], "test": "paired_permutation", "trials": 100},
+    ]
+    found["TrainingIn"] += [
+        {
+            "method": method,
+            "model": "builtin/smollm2-135m-instruct",
+            "dataset": "pairs" if method in {"dpo", "reward"} else "votes",
+            "options": {"rewards": [{"metric": "chrf"}]} if method in {"ppo", "grpo"} else {},
+        }
+        for method in trainers.catalogue()
+    ]
+    return {name: examples for name, examples in found.items() if examples}

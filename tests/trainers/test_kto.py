@@ -1,0 +1,121 @@
+"""KTO: its loss by hand, what an answer is compared with, what it refuses, a real run."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import trainers
+from inference.errors import InputError
+from tests.rounding import FORWARD, TRAINED
+from tests.trainers.job.attempts import attempt, reports
+from tests.trainers.test_dpo import answer_logprob, plain
+from trainers.job.errors import TrainingError
+from trainers.job.reports import Report
+from trainers.job.run import Run
+from trainers.kto import TRAINER, KTOOptions, build, partners, train
+
+ANSWERS = [
+    {"prompt": prompt, "completion": completion, "label": label}
+    for prompt, completion, label in [
+        ("What is the capital of France?", "Paris is the capital.", True),
+        ("What is the capital of France?", "The dog.", False),
+        ("Столица Италии?", "Рим.", True),
+        ("首都は? 🗼", "猫 😀", False),
+        ("Столица России?", "Лиса и пёс", False),
+    ]
+]
+QUICK = {"batch_size": 5, "learning_rate": 1e-3, "max_length": 128, "schedule": "constant"}
+
+
+def prepared(
+    folder: Path, model: Path, options: dict[str, Any], records: Any = ANSWERS, **settings: Any
+) -> tuple[KTOOptions, Run]:
+    folder.mkdir(exist_ok=True)
+    spec = attempt(folder, "kto", model, records, QUICK | options, **settings)
+    torch.manual_seed(0)
+    parsed = trainers.parse(TRAINER, spec.options)
+    assert isinstance(parsed, KTOOptions)
+    return parsed, Run(spec)
+
+
+@pytest.mark.parametrize("towards", ["up", "down"])
+def test_loss_by_hand(tmp_path: Path, tiny_language_model: Path, towards: str) -> None:
+    """With a policy that has moved, against logits of one sequence at a time, in float64: where the
+    estimate of the divergence is above zero, and where it is cut there."""
+    weights = {"beta": 0.3, "desirable_weight": 1.5, "undesirable_weight": 0.7}
+    trainer = build(*prepared(tmp_path, tiny_language_model, weights))
+    reference = plain(trainer.model)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in trainer.model.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    policy = plain(trainer.model)
+    sums: list[float] = []
+
+    def ratio(prompt: list[int], answer: list[int]) -> float:
+        scores = [answer_logprob(model, prompt, answer) for model in (policy, reference)]
+        sums.extend(map(abs, scores))
+        return scores[0] - scores[1]
+
+    rows = list(trainer.train_dataset)
+    away = sum(ratio(row["prompt_ids"], row["KL_completion_ids"]) for row in rows) / len(rows)
+    if (away > 0) != (towards == "up"):  # seen from the other model, it has moved the other way
+        trainer.ref_model.load_state_dict(policy.state_dict())
+        trainer.model.load_state_dict(reference.state_dict())
+        policy, reference, away = reference, policy, 0.0
+        away = sum(ratio(row["prompt_ids"], row["KL_completion_ids"]) for row in rows) / len(rows)
+    kl = max(away, 0.0)
+    assert (kl > 0.01) == (towards == "up")
+    expected = []
+    for row in rows:
+        moved = ratio(row["prompt_ids"], row["completion_ids"])
+        sign, weight = (1, 1.5) if row["label"] else (-1, 0.7)
+        expected.append(weight * (1 - 1 / (1 + math.exp(-0.3 * sign * (moved - kl)))))
+    found = float(trainer.compute_loss(trainer.model, trainer.data_collator(rows)).detach())
+    near = 0.3 * 1.5 * FORWARD * max(sums)
+    assert found == pytest.approx(sum(expected) / len(expected), abs=near)
+    (seen,) = trainer._metrics["train"]["kl"]
+    assert seen == pytest.approx(kl, abs=FORWARD * max(sums))
+
+
+def test_an_answer_is_compared_with_one_to_another_prompt(
+    tmp_path: Path, tiny_language_model: Path
+) -> None:
+    a, b, c = [1], [2], [3]
+    assert partners([a, a, b, c, a]) == [3, 3, 1, 2, 3]
+    assert partners([a, b, b]) == [2, 0, 0]
+    with pytest.raises(TrainingError, match="all prompts are the same"):
+        partners([a, a])
+    rows = build(*prepared(tmp_path, tiny_language_model, {"lora": True})).train_dataset
+    prompts = {tuple(row["completion_ids"]): row["prompt_ids"] for row in rows}
+    assert sorted(row["label"] for row in rows) == [False, False, False, True, True]
+    for row in rows:
+        assert prompts[tuple(row["KL_completion_ids"])] != row["prompt_ids"]
+
+
+def test_what_would_teach_nothing_is_refused(tmp_path: Path, tiny_language_model: Path) -> None:
+    with pytest.raises(InputError, match="greater than or equal to 2"):
+        trainers.parse(TRAINER, {"batch_size": 1})
+    blank = [*ANSWERS[:1], ANSWERS[1] | {"completion": " "}]
+    with pytest.raises(TrainingError) as error:
+        build(*prepared(tmp_path, tiny_language_model, {}, blank))
+    assert (error.value.code, error.value.field) == ("invalid_data", "records[1].completion")
+
+
+def test_labels_are_learned_under_lora(tmp_path: Path, tiny_language_model: Path) -> None:
+    """The first loss is a half: the adapter is off for the reference. Then good answers gain."""
+    options = {"max_steps": 6, "lora": True, "learning_rate": 5e-3}
+    parsed, run = prepared(tmp_path, tiny_language_model, options)
+    train(parsed, run)
+    found: list[Report] = reports(run.spec)
+    series = [report.data for report in found if report.type == "series"]
+    assert series[0]["loss"] == pytest.approx(0.5, rel=TRAINED)
+    assert series[0]["kl"] == pytest.approx(0, abs=TRAINED)
+    assert series[-1]["loss"] < 0.4
+    assert series[-1]["reward/desirable"] > series[-1]["reward/undesirable"]
+    assert series[-1]["margin"] > 0.5
