@@ -1,5 +1,7 @@
 # One image for the migration, the API and the workers. PostgreSQL is another container's business.
-FROM python:3.11-slim
+# The image that it stands on is named by whoever builds, by digest: see .env.example.
+ARG PYTHON_IMAGE
+FROM ${PYTHON_IMAGE}
 
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends bubblewrap \

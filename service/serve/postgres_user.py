@@ -1,22 +1,29 @@
 """Whom the embedded server runs as: PostgreSQL refuses to run as root.
 
-As root it runs as `nobody`, or as whoever owns its files already. That account must be able to
-pass every folder on the way to the server's files, and no folder's mode is changed for it: where
-it cannot, the files live below `/var/lib/assay` and the data folder holds a link to them.
+As root it runs as whoever owns its files already; else as `assay-postgres`, a user that is made for
+it; and where none can be made as `nobody`, whom other programs run as, too. That account must be
+able to pass every folder on the way to the server's files, and no folder's mode is changed for it:
+where it cannot, the files live below `/var/lib/assay` and the data folder holds a link to them.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 STATE = Path("/var/lib/assay")
+NAME, NOBODY = "assay-postgres", "nobody"
+MAKE = ("useradd", "--system", "--user-group", "--no-create-home", "--home-dir=/nonexistent")
+
+log = logging.getLogger("assay.serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +39,10 @@ class PostgresUser:
         """The account that the server whose files are in `owned` runs as."""
         if os.geteuid() != 0:
             return cls(os.geteuid(), os.getegid(), switch=False)
-        if owned.exists() and (found := owned.stat()).st_uid != 0:
+        if owned.exists() and not _unowned(found := owned.stat()):
             return cls(found.st_uid, found.st_gid, switch=True)
-        nobody = pwd.getpwnam("nobody")
-        return cls(nobody.pw_uid, nobody.pw_gid, switch=True)
+        user = _made() or pwd.getpwnam(NOBODY)
+        return cls(user.pw_uid, user.pw_gid, switch=True)
 
     @property
     def popen(self) -> dict[str, Any]:
@@ -56,6 +63,16 @@ class PostgresUser:
         if self.switch:
             os.chown(path, self.uid, self.gid)
         return path
+
+    def adopt(self, cluster: Path) -> None:
+        """Give this user the server's files where they are root's or nobody's: as earlier versions
+        left them, or a copy made as root. No server may be running."""
+        if not self.switch or not cluster.exists() or not _unowned(cluster.stat()):
+            return
+        place = cluster.resolve()
+        above = [place.parent] if place.parent.parent == STATE else []
+        for path in (*above, place, *place.rglob("*")):
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def place_for(self, folder: Path) -> Path:
         """`folder` where this account can reach it, else a new one below `/var/lib/assay`."""
@@ -83,3 +100,20 @@ class PostgresUser:
             partial.chmod(0o755)
             partial.rename(copy)
         return copy / package.name / "pginstall18"
+
+
+def _unowned(found: os.stat_result) -> bool:
+    """Whether the files are nobody's in particular."""
+    return found.st_uid in {0, pwd.getpwnam(NOBODY).pw_uid}
+
+
+def _made() -> pwd.struct_passwd | None:
+    """The user of the server's own, made where it is missing; None where it cannot be."""
+    with suppress(KeyError):
+        return pwd.getpwnam(NAME)
+    with suppress(OSError, subprocess.SubprocessError):
+        subprocess.run([*MAKE, NAME], capture_output=True, check=True, timeout=30)
+        log.info("made the user %s, whom the embedded PostgreSQL runs as", NAME)
+    with suppress(KeyError):  # also where another process was quicker
+        return pwd.getpwnam(NAME)
+    return None

@@ -31,7 +31,7 @@ Entry = tuple[str, Path | bytes]
 def card(db: Connection, settings: Settings, job: TrainingJob, row: Checkpoint) -> CheckpointCard:
     """The checkpoint as it is shown, with what is known of its making."""
     shown = one_checkpoint(db, settings, job, row)
-    folder = row.path
+    folder = row.path(settings.data_dir)
     form = None
     if not row.deleted and folder.is_dir():
         form = "adapter" if is_adapter(folder) else "model"

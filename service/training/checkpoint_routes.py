@@ -57,7 +57,7 @@ async def download_checkpoint(
     """Safetensors, configuration, tokenizer and card. `merged` of a LoRA checkpoint is made by a
     worker when it is first asked for, in float32; of full fine-tuning it is the files themselves.
     """
-    folder = await gate.run(lambda db: _folder(db, checkpoint, form))
+    folder = await gate.run(lambda db: _folder(db, settings, checkpoint, form))
     merged = None
     if form == "merged" and is_adapter(folder):
         merged = checkpoints.merged(folder)
@@ -72,13 +72,13 @@ async def download_checkpoint(
     return StreamingResponse(tarred(top, files), media_type="application/x-tar", headers=headers)
 
 
-def _folder(db: Connection, checkpoint: str, form: Form) -> Path:
+def _folder(db: Connection, settings: Settings, checkpoint: str, form: Form) -> Path:
     """Where its files lie. Raises 404, 410, and 409 for a form that it has not."""
     row = _existing(db, checkpoint)
     if row.deleted:
         message = f"the files of {checkpoint} were deleted; its card and scores stay"
         raise ApiError(410, "checkpoint_deleted", message, "checkpoint")
-    folder = row.path
+    folder = row.path(settings.data_dir)
     if not folder.is_dir():
         message = (
             "its files are on another machine: give the API and the workers one ASSAY_DATA_DIR"

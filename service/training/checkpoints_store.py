@@ -20,7 +20,8 @@ from service.db.tables import checkpoints, evaluations, training_jobs
 class Checkpoint(Stored):
     """A complete checkpoint, with the status and error of its evaluation.
 
-    folder          where its files lie, on the machine that trained, unless they are `deleted`
+    folder          where its files lie, on the machine that trained, unless they are `deleted`;
+                    below the data folder, which may be moved
     attempt         the job's attempt that wrote them
     failure_told    the evaluation whose failure is among the job's events
     reward_hacking  whether it was found there
@@ -42,10 +43,14 @@ class Checkpoint(Stored):
     merge_error: str | None
     created_at: datetime
 
-    @property
-    def path(self) -> Path:
+    def path(self, data_dir: Path) -> Path:
         """The folder."""
-        return Path(self.folder)
+        return data_dir / self.folder
+
+
+def below(data_dir: Path, folder: Path) -> str:
+    """A checkpoint's folder as it is stored; the data folder may be moved."""
+    return str(folder.relative_to(data_dir) if folder.is_relative_to(data_dir) else folder)
 
 
 def add(db: Connection, job: str, step: int, attempt: int, folder: str, digest: str) -> str | None:

@@ -76,7 +76,7 @@ def _spec(context: Context, db: Connection, request: Any, folder: Path) -> Spec:
         held = _write(db, request["validation"]["dataset_id"], folder / HELD_OUT)
         validation = Validation(data=held)
     named = [one for one in request["models"] if one.startswith(CHECKPOINT)]
-    folders = {one: models.checkpoint_folder(db, one) for one in named}
+    folders = {one: models.checkpoint_folder(db, settings, one) for one in named}
     return Spec(
         job="preview",
         attempt=1,

@@ -24,6 +24,7 @@ from service.devices.turns import TrainingTurn
 from service.jobs import queue
 from service.jobs.context import Context, Released
 from service.models import store as models
+from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.checkpoints_store import Checkpoint
@@ -149,7 +150,7 @@ def _begin(
             raise TakenOverError
         adopt(db, context, row, found)
         known = checkpoints.of_job(db, job)
-        start, resume = _start(known, found)
+        start, resume = _start(context, known, found)
         if row.control is not None:
             stop(db, row, start, last_end)
             return None
@@ -168,7 +169,9 @@ def _begin(
         spec = _spec(context, db, row, number, data, resume)
         if lease is not None:
             spec = spec.model_copy(update={"devices": lease.devices})
-    kept = {one.path for one in known} | ({resume} if resume is not None else set())
+    kept = {one.path(context.settings.data_dir) for one in known} | (
+        {resume} if resume is not None else set()
+    )
     remove_strays(data.parent, kept)
     spec.folder.mkdir(parents=True, exist_ok=True)
     spec.write()
@@ -188,11 +191,14 @@ def _left(context: Context, job: str) -> tuple[int, list[OrphanedCheckpoint]]:
     return row.attempt, [one for one in found if one.step > last]
 
 
-def _start(known: list[Checkpoint], found: list[OrphanedCheckpoint]) -> tuple[int, Path | None]:
+def _start(
+    context: Context, known: list[Checkpoint], found: list[OrphanedCheckpoint]
+) -> tuple[int, Path | None]:
     """The step to go on from, and its folder; of what was just recorded and of what was not."""
-    last = last_whole(known)
+    data_dir = context.settings.data_dir
+    last = last_whole(data_dir, known)
     places = [(one.step, one.folder) for one in found]
-    places += [(last.step, last.path)] if last is not None else []
+    places += [(last.step, last.path(data_dir))] if last is not None else []
     return max(places, default=(0, None))
 
 
@@ -234,7 +240,7 @@ def _spec(
         model_roots=settings.model_roots,
         metric_roots=settings.metric_roots,
         cache_dir=settings.data_dir / "models",
-        checkpoints=_named_checkpoints(db, row),
+        checkpoints=_named_checkpoints(db, settings, row),
         offline=not settings.hub_allowed,
         tracking=settings.tracking,
     )
@@ -247,10 +253,10 @@ def _validation(context: Context, db: Connection, row: TrainingJob) -> Validatio
     return Validation(data=path, steps=row.validation["eval_steps"])
 
 
-def _named_checkpoints(db: Connection, row: TrainingJob) -> dict[str, Path]:
+def _named_checkpoints(db: Connection, settings: Settings, row: TrainingJob) -> dict[str, Path]:
     """Folders of the checkpoints that the job names: its model, its rewards' models."""
     names = [name for name in row.models if name.startswith(CHECKPOINT)]
-    folders = {name: models.checkpoint_folder(db, name) for name in names}
+    folders = {name: models.checkpoint_folder(db, settings, name) for name in names}
     return {name: folder for name, folder in folders.items() if folder is not None}
 
 

@@ -26,7 +26,7 @@ def merge(context: Context, checkpoint: str) -> None:
     where the base model cannot be loaded.
     """
     with context.engine.connect() as db:
-        folder = models.checkpoint_folder(db, checkpoint)
+        folder = models.checkpoint_folder(db, context.settings, checkpoint)
     if folder is None:  # deleted meanwhile
         return
     place = checkpoints.merged(folder)

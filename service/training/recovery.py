@@ -31,10 +31,10 @@ class OrphanedCheckpoint:
     series: Mapping[int, Mapping[str, Any]]
 
 
-def last_whole(known: Sequence[Checkpoint]) -> Checkpoint | None:
+def last_whole(data_dir: Path, known: Sequence[Checkpoint]) -> Checkpoint | None:
     """Of a job's rows, by step, the one to go on from: whole, with the optimiser's state."""
     for one in reversed(known):
-        said = marker(one.path) if not one.deleted else None
+        said = marker(one.path(data_dir)) if not one.deleted else None
         if said is not None and said.resumable:
             return one
     return None
@@ -90,5 +90,8 @@ def _begun_from(folder: Path) -> list[Path]:
         resume = Spec.read(folder / SPEC).resume
     except (OSError, ValidationError):
         return []
-    said = marker(resume) if resume is not None else None
-    return [resume] if resume is not None and said is not None and not said.due else []
+    if resume is None:
+        return []
+    place = folder.parent / resume.parent.name / resume.name  # the data folder may have been moved
+    said = marker(place)
+    return [place] if said is not None and not said.due else []

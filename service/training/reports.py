@@ -58,7 +58,7 @@ def store(context: Context, attempt: Attempt, reports: Sequence[Report]) -> Repo
             if report.type == "event":
                 _note(db, row, report)
             elif report.type == "checkpoint" and report.data.get("due", True):
-                folder, digest = str(report.data["folder"]), str(report.data["digest"])
+                folder, digest = Path(report.data["folder"]), str(report.data["digest"])
                 _keep(db, context, row, report.step, folder, digest)
     if any(report.type == "checkpoint" for report in reports):
         remove_outlived(attempt.spec.resume)
@@ -75,7 +75,7 @@ def adopt(
     for one in left:
         training.add_series(db, row.id, one.series)
         if one.due:
-            _keep(db, context, row, one.step, str(one.folder), one.digest)
+            _keep(db, context, row, one.step, one.folder, one.digest)
 
 
 def _note(db: Connection, row: TrainingJob, report: Report) -> None:
@@ -88,9 +88,10 @@ def _note(db: Connection, row: TrainingJob, report: Report) -> None:
 
 
 def _keep(
-    db: Connection, context: Context, row: TrainingJob, step: int, folder: str, digest: str
+    db: Connection, context: Context, row: TrainingJob, step: int, place: Path, digest: str
 ) -> None:
     """A checkpoint with its evaluation, both made at once, so that there is one of each."""
+    folder = checkpoints.below(context.settings.data_dir, place)
     checkpoint = checkpoints.add(db, row.id, step, row.attempt, folder, digest)
     if checkpoint is None:
         known = checkpoints.replace(db, row.id, step, row.attempt, folder, digest)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -30,21 +29,22 @@ def retain(context: Context, job: str) -> None:
             return
         known = checkpoints.of_job(db, job)
         gone = delete_outdated(db, row, known, row.best) if row.evaluation is None else []
-    remove(gone)
+    data_dir = context.settings.data_dir
+    remove(one.path(data_dir) for one in gone)
     if not row.resources.get("keep_optimizer_states", False):
-        there = [one.path for one in known if not one.deleted and one.path not in gone]
-        for folder in there[:-RESUMABLE]:
-            drop_state(folder)
+        there = [one for one in known if not one.deleted and one not in gone]
+        for one in there[:-RESUMABLE]:
+            drop_state(one.path(data_dir))
 
 
 def delete_outdated(
     db: Connection, row: TrainingJob, known: Sequence[Checkpoint], best: str | None
-) -> list[Path]:
-    """Mark checkpoints deleted; returns the folders to remove after the commit, those deleted
+) -> list[Checkpoint]:
+    """Mark checkpoints deleted; returns those whose files to remove after the commit, those deleted
     before as well: their files may have outlived whoever was to remove them."""
     outdated = _outdated(db, row, known, best)
     checkpoints.delete(db, [one.id for one in outdated])
-    return [one.path for one in known if one.deleted or one in outdated]
+    return [one for one in known if one.deleted or one in outdated]
 
 
 def _outdated(

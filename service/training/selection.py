@@ -44,7 +44,7 @@ def select(context: Context, job: str) -> None:
         _stop_early(db, row, known, best)
         gone = delete_outdated(db, row, known, best)
         watch(db, context.settings, row, known, scores)
-    remove(gone)
+    remove(one.path(context.settings.data_dir) for one in gone)
 
 
 def _tell_failures(db: Connection, row: TrainingJob, known: Sequence[Checkpoint]) -> None:

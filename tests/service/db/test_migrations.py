@@ -61,3 +61,19 @@ def test_references_and_what_was_told_become_columns(engine: Engine, fresh_url: 
     with engine.connect() as db:
         stored = db.scalar(text("SELECT evaluation FROM training_jobs"))
     assert stored["pause_on_divergence"] is True
+
+
+def test_checkpoints_are_found_below_whatever_the_data_folder_is_called(
+    engine: Engine, fresh_url: str
+) -> None:
+    config = _config(fresh_url)
+    command.downgrade(config, "0008")
+    with engine.begin() as db:
+        for row in ROWS:
+            db.execute(text(row), PARAMETERS if ":options" in row else {})
+        placed = "UPDATE checkpoints SET folder = :folder || '/checkpoint-1' WHERE id = 'ckpt_1'"
+        db.execute(text(placed), {"folder": "/data/training/of us/training/job/attempt-1"})
+    command.upgrade(config, "head")
+    with engine.connect() as db:
+        folders = [one.folder for one in checkpoints.of_job(db, "job")]
+    assert folders == ["training/job/attempt-1/checkpoint-1", ""]

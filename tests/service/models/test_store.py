@@ -49,15 +49,15 @@ def test_a_checkpoint_lies_where_its_row_says(
     engine: Engine, settings: Settings, adapter: Path, tiny_language_model: Path
 ) -> None:
     with engine.begin() as db:
-        assert models.checkpoint_folder(db, CHECKPOINT) is None
+        assert models.checkpoint_folder(db, settings, CHECKPOINT) is None
         add_checkpoint(db, adapter)
         location = models.locate(db, settings, CHECKPOINT)
-        assert location.folder == models.checkpoint_folder(db, CHECKPOINT) == adapter
+        assert location.folder == models.checkpoint_folder(db, settings, CHECKPOINT) == adapter
         assert location.base is not None
         assert location.base.folder == tiny_language_model
         assert models.weights(db, settings, CHECKPOINT) == tiny_language_model
         db.execute(update(checkpoints).values(deleted=True))
-        assert models.checkpoint_folder(db, CHECKPOINT) is None
+        assert models.checkpoint_folder(db, settings, CHECKPOINT) is None
         with pytest.raises(UnknownModel, match="no complete checkpoint"):
             models.locate(db, settings, CHECKPOINT)
 

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL, with real servers and real kills."""
 
 import os
+import pwd
 import shutil
 import signal
 import stat
@@ -14,12 +15,24 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from service.db.engine import migrate
 from service.processes import dies_with_parent
+from service.serve import postgres
 from service.serve import postgres_user as account
 from service.serve.postgres import EmbeddedPostgres, PostgresError, _working_in
 from tests.service.folders import data_folder
 
 ROOT = os.geteuid() == 0
+FOREIGN = """
+SELECT relname FROM pg_class
+ WHERE relnamespace = 'public'::regnamespace AND relowner <> current_user::regrole
+ UNION ALL
+SELECT proname FROM pg_proc
+ WHERE pronamespace = 'public'::regnamespace AND proowner <> current_user::regrole
+ UNION ALL
+SELECT typname FROM pg_type
+ WHERE typnamespace = 'public'::regnamespace AND typowner <> current_user::regrole
+"""
 OWNER = """
 import sys, time
 from pathlib import Path
@@ -192,12 +205,59 @@ def test_a_thread_may_not_own_it(folder: Path) -> None:
     assert _working_in(folder / "postgres") == []
 
 
+def superuser(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SHOW is_superuser").fetchone() == ("on",)
+
+
+def test_the_role_is_no_superuser(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as server:
+        assert not superuser(server.url)
+        with psycopg.connect(server.url) as connection:
+            for forbidden in (
+                "COPY (SELECT 1) TO PROGRAM 'true'",
+                "SELECT pg_read_file('PG_VERSION')",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                    connection.execute(forbidden)
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(server.url.replace("//assay:", "//postgres:"))
+
+
+def test_an_older_data_folder_gets_the_role_and_the_user(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:  # as version 0.1 left it
+        before.setattr(postgres, "demote", lambda connection: None)
+        before.setattr(account, "_made", lambda: None)
+        with EmbeddedPostgres(folder) as server:
+            assert superuser(server.url)
+            migrate(server.url)
+            write(server.url, 1)
+    with EmbeddedPostgres(folder) as server:
+        assert not superuser(server.url)
+        assert read(server.url) == [1]
+        with psycopg.connect(server.url) as connection:
+            foreign = connection.execute(FOREIGN).fetchall()
+            connection.execute("ALTER TABLE evaluations ADD COLUMN later int")
+        assert foreign == []
+        owners = {path.stat().st_uid for path in (folder / "postgres").rglob("*")}
+        assert owners == {server.account.uid}
+        if ROOT:
+            assert server.account.uid == pwd.getpwnam(account.NAME).pw_uid
+        url = server.url
+    with EmbeddedPostgres(folder) as again:
+        assert again.url.split("@")[0] == url.split("@")[0]
+        assert read(again.url) == [1]
+
+
 @pytest.mark.skipif(not ROOT, reason="needs root")
 def test_root_runs_it_as_someone_else(folder: Path) -> None:
     before = stat.S_IMODE(folder.parent.stat().st_mode)
     with EmbeddedPostgres(folder) as server:
         assert server.process is not None
         assert Path(f"/proc/{server.process.pid}").stat().st_uid == server.account.uid != 0
+        assert server.account.uid != pwd.getpwnam("nobody").pw_uid
         assert (folder / "postgres").stat().st_uid == server.account.uid
         write(server.url, 9)
     assert stat.S_IMODE(folder.parent.stat().st_mode) == before

@@ -10,6 +10,8 @@ import pytest
 
 from service.db import events
 from service.evaluations.jobs import plan_failed
+from service.jobs.context import Context
+from service.models.resources import Resources
 from service.training import jobs as train
 from service.training import store as training
 from service.training.endings import finish
@@ -17,7 +19,7 @@ from service.training.process import look
 from service.training.reports import TakenOverError, store
 from service.training.selection import select
 from service.training.views import curve
-from tests.service.training.recorded import WEIGHTS
+from tests.service.training.recorded import WEIGHTS, Job
 from trainers.job.reports import Report
 
 
@@ -84,7 +86,7 @@ def test_a_truncated_checkpoint_is_ignored_and_replaced(new_job: Any) -> None:
     before = {one.step: one.id for one in job.checkpoints()}
     folder = job.save(fresh, 4)
     assert {one.step: one.id for one in job.checkpoints()} == before
-    assert job.checkpoints()[-1].folder == str(folder)
+    assert job.checkpoints()[-1].path(job.context.settings.data_dir) == folder
     assert job.checkpoints()[-1].evaluation_status == "queued"
 
 
@@ -104,6 +106,26 @@ def test_what_was_complete_but_not_recorded_is_adopted(new_job: Any) -> None:
     assert job.begin().spec.resume == newest
     assert job.evaluations() == ["start", "2", "4", "6"]
     assert job.events().count("checkpoint") == 3
+
+
+def test_a_moved_data_folder_keeps_its_checkpoints(new_job: Any, tmp_path: Path) -> None:
+    """Those recorded, and one made only to go on from, which the next attempt's files name."""
+    job = new_job()
+    first = job.begin()
+    job.log(first, 1, 2)
+    job.save(first, 2)
+    job.leave(first, 4, 3, 4, due=False)
+    assert job.begin().start == 4
+    elsewhere = tmp_path / "moved"
+    elsewhere.mkdir()
+    (tmp_path / "training").rename(elsewhere / "training")
+    settings = job.context.settings.model_copy(update={"data_dir": elsewhere})
+    moved = Job(Context(Resources(settings, "cpu")), job.id)
+    assert [one.path(elsewhere).is_dir() for one in moved.checkpoints()] == [True]
+    fresh = moved.begin()
+    assert fresh.start == 4
+    assert fresh.spec.resume == elsewhere / "training" / job.id / "attempt-1" / "checkpoint-4"
+    assert moved.series == [1, 2, 3, 4]
 
 
 def test_what_an_orphan_completes_later_is_not_adopted(new_job: Any) -> None:

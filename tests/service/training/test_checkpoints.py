@@ -81,7 +81,7 @@ def test_the_merged_model_is_the_one_that_was_scored(
     folder = unpacked(download(live, adapter, "merged"), tmp_path)
     assert not (folder / "adapter_config.json").exists()
     assert not json.loads((folder / "card.json").read_text())["adapter"]
-    places = {adapter: place(engine, adapter)}
+    places = {adapter: data_dir / place(engine, adapter)}
     pool = ModelPool([models_root], data_dir / "models", checkpoints=places.get)
     ours = logits_of(pool.language(adapter).model, folder)  # type: ignore[attr-defined]
     start = logits_of(pool.language("tiny-language").model, folder)  # type: ignore[attr-defined]
@@ -103,9 +103,11 @@ def test_all_weights_are_a_model_already(live: Live, full: str, tmp_path: Path) 
     assert not [path for path in folder.iterdir() if any(odd in path.name for odd in KEPT_OUT)]
 
 
-def test_a_merge_that_cannot_be_says_why(live: Live, adapter: str, engine: Engine) -> None:
+def test_a_merge_that_cannot_be_says_why(
+    live: Live, adapter: str, data_dir: Path, engine: Engine
+) -> None:
     """The base model is gone from where it lay."""
-    folder = place(engine, adapter)
+    folder = data_dir / place(engine, adapter)
     shutil.rmtree(folder / "merged", ignore_errors=True)
     before = (folder / "assay.json").read_text()
     (folder / "assay.json").write_text(json.dumps(json.loads(before) | {"base": "moved-away"}))
@@ -156,6 +158,7 @@ def unpacked(tar: bytes, into: Path) -> Path:
 
 
 def place(engine: Engine, checkpoint: str) -> Path:
+    """Below the data folder."""
     query = text("SELECT folder FROM checkpoints WHERE id = :id")
     with engine.connect() as db:
         return Path(str(db.scalar(query, {"id": checkpoint})))

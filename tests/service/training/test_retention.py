@@ -67,11 +67,11 @@ def test_old_states_of_the_optimiser_go(unscored: Callable[..., Job], kept: bool
     assert (folders[0] / WEIGHTS).exists()
     assert digest_of(folders[0]) == job.checkpoints()[0].digest
     (folders[2] / WEIGHTS).unlink()
-    found = last_whole(job.checkpoints())
+    found = last_whole(job.context.settings.data_dir, job.checkpoints())
     assert found is not None
     assert found.step == 2
     (folders[1] / WEIGHTS).unlink()
-    left = last_whole(job.checkpoints())
+    left = last_whole(job.context.settings.data_dir, job.checkpoints())
     assert (left is not None) is kept  # training would not go on from it exactly
 
 
