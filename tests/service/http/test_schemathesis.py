@@ -42,6 +42,8 @@ def known(live: Live, database_url: str, data_dir: Path) -> Known:
 
 def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
     """Real ids, and bodies that are accepted, in three of four requests."""
+    if "dry_run" in (case.query or {}):
+        case.query["dry_run"] = "false"  # true starts a process
     if random.random() < 0.25:
         return
     for name in case.path_parameters or {}:
