@@ -115,8 +115,8 @@ class PPOOptions(RewardedOptions):
     def _consistent(self) -> PPOOptions:
         if self.target_kl is not None and self.kl_coef == 0:
             raise ValueError("kl_coef is 0: β is multiplied to reach target_kl, and would stay 0")
-        judged = any(one.metric == "reward" for one in self.rewards)
-        if self.critic == "reward_model" and (self.normalize_rewards or not judged):
+        modelled = any(one.metric == "reward" for one in self.rewards)
+        if self.critic == "reward_model" and (self.normalize_rewards or not modelled):
             raise ValueError(
                 "critic reward_model: one of the rewards has to be of the metric reward, and "
                 "normalize_rewards false, since V begins in the units of that model"
@@ -222,7 +222,7 @@ class PPO:
         return {"kl_coef": self.kl_coef, "rewards": self.scale.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """What `state` told; of a checkpoint of before there was a scale, a new one."""
+        """What `state` told; a checkpoint without a scale gets a new one."""
         self.kl_coef = float(state["kl_coef"])
         self.scale = RewardScale.of(state.get("rewards", {}))
 
@@ -282,7 +282,7 @@ def train(options: PPOOptions, run: Run) -> None:
     from trainers.learning.actor_critic import ActorCritic
     from trainers.learning.arguments import arguments
     from trainers.learning.callbacks import Reporting
-    from trainers.learning.critics import judging
+    from trainers.learning.critics import of_rewards
     from trainers.learning.models import adapted, load_start
     from trainers.learning.on_policy import OnPolicyTrainer
     from trainers.learning.prompts import encoded
@@ -293,7 +293,7 @@ def train(options: PPOOptions, run: Run) -> None:
     start, tokenizer = load_start(run, options)
     prompts = encoded(run, options, start, tokenizer)
     run.prepared(tokenizer, prompts[0][1])
-    critic = judging(options, run, tokenizer) if options.critic == "reward_model" else None
+    critic = of_rewards(options, run, tokenizer) if options.critic == "reward_model" else None
     policy = adapted(start, options)
     model = ActorCritic(policy, options.adapter, options.temperature, critic, options.kl)
     writer = Writer(
