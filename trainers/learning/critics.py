@@ -13,7 +13,7 @@ from torch import nn
 
 from inference.load import load_network, load_tokenizer
 from trainers.job.errors import TrainingError
-from trainers.job.options import Lora, RewardedOptions
+from trainers.job.options import Lora, Options, Reward
 from trainers.job.run import Run
 from trainers.learning.models import adapted_layers, dtype_of_start, with_float32
 from trainers.learning.rollouts import causal
@@ -34,12 +34,11 @@ def of_policy(policy: Any, adapter: Lora | None) -> Critic:
     return _adapted(copy.deepcopy(policy, shared).unload(), adapter), head
 
 
-def of_rewards(options: RewardedOptions, run: Run, tokenizer: Any) -> Critic:
-    """The value model that begins as the first of the rewards that is a reward model's. Raises
-    TrainingError unless that is a decoder on the policy's tokens."""
+def of_reward(reward: Reward, options: Options, run: Run, tokenizer: Any) -> Critic:
+    """The value model that begins as the model of a reward. Raises TrainingError unless that is a
+    decoder on the policy's tokens."""
     import transformers
 
-    reward = next(one for one in options.rewards if one.metric == "reward")
     name = str(reward.params["model"])
     folders = run.models.files(name)
     if load_tokenizer(folders[-1]).get_vocab() != tokenizer.get_vocab():
