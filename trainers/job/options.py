@@ -187,6 +187,12 @@ class RewardedOptions(Options):
         return self
 
     @property
+    def judge(self) -> str | None:
+        """The model of the first reward that is a reward model's; None without one."""
+        judges = [one.params["model"] for one in self.rewards if one.metric == "reward"]
+        return str(judges[0]) if judges else None
+
+    @property
     def rollout_size(self) -> int:
         """Completions that a process draws with the same weights."""
         return self.batch_size * self.gradient_accumulation_steps
