@@ -71,7 +71,7 @@ def ranks(job: str) -> dict[int, psutil.Process]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 @pytest.mark.parametrize("turn", REPEAT)
 def test_a_killed_rank_costs_the_steps_since_the_last_checkpoint(
     service: Live, assay: Client, database: str, turn: int
