@@ -91,6 +91,8 @@ def test_three_formats_one_version(live: Live, assay: Client) -> None:
         (b'{"id": "a", "output": "x"}\n', "jsonl", "rows[0].output", ""),
         (b'{"id": "a"}\n{"id"\n', "jsonl", None, "line 2"),
         (b"id,prompt\na,\xff\n", "csv", None, "UTF-8"),
+        (b"id,prompt\n1,Hello, world\n", "csv", None, "line 2 has 3 fields, the header has 2"),
+        (b'id,prompt\n1,"a\nb"\n\n2\n', "csv", None, "line 5 has 1 field, the header has 2"),
         (b"nonsense", "parquet", None, "Parquet"),
         (b"", "jsonl", None, "no rows"),
     ],
