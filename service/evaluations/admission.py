@@ -145,7 +145,7 @@ def _inline(
         check_prompts(samples)
     check_samples(requested, samples)
     content = [sample.record(index) for index, sample in enumerate(given)]
-    dataset, _ = datasets.put(db, name, "eval", content)
+    dataset, _ = datasets.put(db, name, "eval", content, "dataset")
     texts = {} if pending else {at: list(one.outputs) for at, one in enumerate(samples)}
     return dataset.id, samples, texts
 
