@@ -123,6 +123,15 @@ def test_columns_of_types_that_json_lacks(live: Live) -> None:
         answer = sent(name, column=column)
         assert answer.status_code == 422, answer.text
         assert answer.json()["error"]["param"] == "rows[0].metadata"
+    answer = sent("not-a-number", length=[float("nan")])
+    assert "'length' holds a number that is not finite" in answer.json()["error"]["message"]
+
+
+def test_a_format_that_is_left_out(live: Live) -> None:
+    url = f"{live.base}/v1/datasets/upload?name=formless"
+    error = httpx.post(url, content=b"{}", headers=TYPED).json()["error"]
+    assert (error["param"], error["code"]) == ("format", "missing")
+    assert "'jsonl', 'csv', 'parquet', 'arrow', 'tar'" in error["message"]
 
 
 def test_a_long_field_of_csv(live: Live) -> None:
