@@ -160,7 +160,9 @@ def get_training_logs(
     job: str,
     db: Transaction,
     settings: CurrentSettings,
-    attempt: Annotated[int | None, Query(ge=1, description="default: the last")] = None,
+    attempt: Annotated[
+        int | None, Query(ge=1, le=1_000_000, description="default: the last")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1_000_000, description="characters")] = 65_536,
 ) -> TrainingLogsOut:
     """Without control characters; what looks like a secret is masked."""

@@ -28,7 +28,7 @@ class Lora(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     r: int = Field(default=16, ge=1, le=1024, description="Rank of B A.")
-    alpha: int = Field(default=32, ge=1, description="B A is scaled by alpha / r.")
+    alpha: int = Field(default=32, ge=1, le=1_000_000, description="B A is scaled by alpha / r.")
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="Dropout probability on the adapters' input; 0: off."
     )
@@ -68,11 +68,15 @@ class Options(BaseModel):
     save_steps: int = Field(
         default=100,
         ge=1,
+        le=10_000_000,
         description="Optimiser steps between checkpoints; the last step is always saved.",
     )
     learning_rate: float | None = rate(full=2e-5, lora=2e-4)  # never null once it is validated
     warmup_steps: int = Field(
-        default=0, ge=0, description="Optimiser steps in which the learning rate rises from 0."
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="Optimiser steps in which the learning rate rises from 0.",
     )
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="linear",
@@ -83,12 +87,17 @@ class Options(BaseModel):
         default=1.0, gt=0, description="Gradients are scaled down to this 2-norm."
     )
     batch_size: int = Field(
-        default=8, ge=1, description="Samples in one forward and backward pass of a process."
+        default=8,
+        ge=1,
+        le=1_000_000,
+        description="Samples in one forward and backward pass of a process.",
     )
     gradient_accumulation_steps: int = Field(
-        default=1, ge=1, description="Passes that an optimiser step sums up."
+        default=1, ge=1, le=1_000_000, description="Passes that an optimiser step sums up."
     )
-    max_length: int = Field(default=1024, ge=8, description="Tokens of prompt and answer together.")
+    max_length: int = Field(
+        default=1024, ge=8, le=10_000_000, description="Tokens of prompt and answer together."
+    )
     truncate: bool = Field(
         default=False, description="Cut rows beyond max_length; false: a longer row is an error."
     )
@@ -174,9 +183,12 @@ class RewardedOptions(Options):
     rewards: tuple[Reward, ...] = Field(
         min_length=1, description="What a completion earns: the weighted sum of these."
     )
-    num_generations: int = Field(default=1, ge=1, description="Completions of a prompt.")
+    num_generations: int = Field(default=1, ge=1, le=1024, description="Completions of a prompt.")
     max_completion_length: int = Field(
-        default=256, ge=1, description="Tokens of a completion at most; prompts have the rest."
+        default=256,
+        ge=1,
+        le=10_000_000,
+        description="Tokens of a completion at most; prompts have the rest.",
     )
     temperature: float = Field(
         default=1.0, gt=0, description="Of the draws and of every probability that is learned from."
@@ -186,7 +198,10 @@ class RewardedOptions(Options):
         default=4, ge=0, le=8, description="Completions that an event shows; 0: none are shown."
     )
     sample_steps: int = Field(
-        default=10, ge=1, description="Optimiser steps between such events at least."
+        default=10,
+        ge=1,
+        le=10_000_000,
+        description="Optimiser steps between such events at least.",
     )
 
     @model_validator(mode="after")
