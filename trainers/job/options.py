@@ -6,7 +6,17 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 RENDERED = ("messages", "tools", "documents", "add_generation_prompt")  # given with every rendering
 
@@ -37,6 +47,18 @@ class Lora(BaseModel):
         description="Names of the adapted layers inside their parents (q_proj, v_proj); "
         "all-linear: every linear layer below the head.",
     )
+
+
+def _of_its_type(value: Any, read: ValidatorFunctionWrapHandler) -> bool | Lora:
+    """Settings are read as settings alone, so that what is wrong with them is told of them."""
+    if isinstance(value, Mapping):
+        return Lora.model_validate(value)
+    try:
+        found: bool | Lora = read(value)
+    except ValidationError:
+        message = 'Input should be true, false, or settings as {"r": 8}'
+        raise PydanticCustomError("lora_type", message) from None
+    return found
 
 
 def rate(full: float, lora: float) -> Any:
@@ -121,7 +143,7 @@ class Options(BaseModel):
         description="Keep a layer's input only, and compute the layer again in the backward pass: "
         "less memory, about a third more time.",
     )
-    lora: bool | Lora = Field(
+    lora: Annotated[bool | Lora, WrapValidator(_of_its_type)] = Field(
         default=False, description="Train adapters only; false: all weights are trained."
     )
     seed: int = Field(

@@ -60,7 +60,7 @@ def integers(
 
 def test_every_integer_has_a_maximum(document: dict[str, Any]) -> None:
     """Beyond 64 bits neither the database nor an answer holds one."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for method, path, operation in operations(document):
         body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
         asked = [*operation.get("parameters", []), body]
