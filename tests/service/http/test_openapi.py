@@ -87,8 +87,9 @@ def test_every_integer_has_a_maximum(document: dict[str, Any]) -> None:
 )
 def test_an_integer_beyond_64_bits_is_refused(live: Live, block: str, name: str) -> None:
     inner = {"dataset": "x", "metrics": ["chrf"], "select_by": "chrf"}
-    known = {"resources": {}, "evaluation": inner, "validation": {"dataset": "x"}}[block]
-    body = {"method": "sft", "model": "x", "dataset": "x", block: known | {name: 2**64}}
+    known: dict[str, dict[str, Any]] = {"evaluation": inner, "validation": {"dataset": "x"}}
+    body: dict[str, Any] = {"method": "sft", "model": "x", "dataset": "x"}
+    body[block] = known.get(block, {}) | {name: 2**64}
     answer = httpx.post(f"{live.base}/v1/training_jobs", json=body)
     assert answer.status_code == 422, answer.text
     assert answer.json()["error"]["param"] == f"{block}.{name}"
