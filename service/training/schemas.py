@@ -164,7 +164,10 @@ class TrainingPreviewOut(BaseModel):
     # of the first 10,000 records, in tokens: min, median, p95, max, limit, and how many are over
     lengths: dict[str, Any] | None = None
     validation_lengths: dict[str, Any] | None = None
-    cut: float | None = None  # share of the rows that lose tokens
+    cut: float | None = Field(
+        default=None,
+        description="Share of the rows that `truncate` shortens, or would: those over the limit.",
+    )
     example: str | None = None  # the first record as the model would read it
     problem: dict[str, str | None] | None = None  # why training would not begin
 
