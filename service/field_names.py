@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import trainers
 from metrics.core.forms import Location, fields
 from metrics.core.names import MEANINGS, hint
 
@@ -20,5 +21,12 @@ def told(error: Mapping[str, Any], form: object, location: Location) -> str:
     said = str(error["msg"])
     if error["type"] != UNKNOWN or not location:
         return said
-    known = fields(form, location[:-1])
-    return f"{said}; {hint(str(location[-1]), known, MEANINGS)}" if known else said
+    name, known = str(location[-1]), fields(form, location[:-1])
+    if "options" in known and name in _options():
+        return f"{said}; did you mean 'options.{name}'?"
+    return f"{said}; {hint(name, known, MEANINGS)}" if known else said
+
+
+def _options() -> set[str]:
+    """The names of all options of all methods."""
+    return {name for one in trainers.catalogue().values() for name in one.options.model_fields}
