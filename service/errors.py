@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from inference.errors import ReportedError
+from metrics.core.forms import written
 from service import faults
 from service.field_names import told
 
@@ -165,13 +166,7 @@ def field(location: Sequence[int | str]) -> str | None:
     parts = list(location)
     if parts and parts[0] in {"body", "query", "path", "header"}:
         parts = parts[1:]
-    written = ""
-    for part in parts:
-        if isinstance(part, int):
-            written += f"[{part}]"
-        elif "[" not in part and "(" not in part:  # pydantic's names of union members
-            written += f".{part}" if written else part
-    return written or None
+    return written(parts) or None
 
 
 def _types(request: Request) -> Mapping[str, object]:

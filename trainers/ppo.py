@@ -78,10 +78,16 @@ class PPOOptions(RewardedOptions):
     """Off values stand beside the defaults."""
 
     learning_rate: float | None = rate(full=5e-6, lora=5e-5)
-    num_generations: int = Field(1, ge=1, description="Completions of a prompt in a rollout.")
-    max_completion_length: int = Field(128, ge=1, description="Tokens of a completion at most.")
-    num_minibatches: int = Field(4, ge=1, description="Optimiser steps of a pass over a rollout.")
-    ppo_epochs: int = Field(4, ge=1, description="Passes over a rollout.")
+    num_generations: int = Field(
+        1, ge=1, le=1024, description="Completions of a prompt in a rollout."
+    )
+    max_completion_length: int = Field(
+        128, ge=1, le=10_000_000, description="Tokens of a completion at most."
+    )
+    num_minibatches: int = Field(
+        4, ge=1, le=1_000_000, description="Optimiser steps of a pass over a rollout."
+    )
+    ppo_epochs: int = Field(4, ge=1, le=1000, description="Passes over a rollout.")
     kl_coef: float = Field(0.05, ge=0, description="β, the price of a nat, in R̃; 0: off.")
     kl_in: Literal["reward", "loss"] = Field("reward", description="Pay for it in r_t, or in L.")
     kl: Kl = Field(
@@ -93,7 +99,9 @@ class PPOOptions(RewardedOptions):
     target_kl: float | None = Field(
         None, gt=0, description="Nats of KL a completion that β is steered to; null: β stays."
     )
-    horizon: int = Field(10_000, ge=1, description="Completions in which β follows target_kl.")
+    horizon: int = Field(
+        10_000, ge=1, le=10_000_000, description="Completions in which β follows target_kl."
+    )
     gamma: float = Field(1.0, ge=0, le=1, description="γ, the discount a token; 1: none.")
     lam: float = Field(0.95, ge=0, le=1, description="λ; 1: Monte Carlo, 0: one step ahead.")
     cliprange: float = Field(0.2, gt=0, description="ε, how far π_θ / π_old counts from 1.")
