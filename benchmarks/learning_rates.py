@@ -16,15 +16,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 import trainers
 from demo.shipped import read_records
 from service.settings import get_settings
 from trainers.job.process import train
 from trainers.job.reports import Reader
 from trainers.job.run import Run
-from trainers.job.spec import DATA, EVENTS, Spec
+from trainers.job.spec import DATA, EVENTS, Spec, write_records
 
 MODEL = "builtin/smollm2-135m-instruct"
 STEPS, SHOWN = 8, 3  # optimiser steps, and those of them that a mean is of
@@ -57,8 +55,6 @@ def _trained(method: str, lora: bool, pairs: Sequence[Any]) -> tuple[float, floa
     options = shared | {"batch_size": 4, "schedule": "constant", "truncate": True} | options
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as place:
         folder = Path(place)
-        records = [_record(method, one) for one in pairs]
-        (folder / DATA).write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in records))
         (folder / "attempt").mkdir()
         spec = Spec(
             job="bench",
@@ -67,7 +63,7 @@ def _trained(method: str, lora: bool, pairs: Sequence[Any]) -> tuple[float, floa
             options=options,
             model=MODEL,
             dataset="manners@1",
-            data=folder / DATA,
+            data=write_records(folder / DATA, [_record(method, one) for one in pairs]),
             folder=folder / "attempt",
             cache_dir=get_settings().data_dir / "models",
         )

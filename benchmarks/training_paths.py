@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import orjson
 from rich import box
 from rich.table import Table
 
@@ -31,7 +30,7 @@ from trainers.job.memory import PROCESS, estimate, shape_of
 from trainers.job.process import launch, train
 from trainers.job.reports import Reader, Report
 from trainers.job.run import Run
-from trainers.job.spec import DATA, EVENTS, Spec
+from trainers.job.spec import DATA, EVENTS, Spec, write_records
 
 METHODS = ("sft", "reward", "dpo", "grpo", "ppo")
 STEPS, BATCH = 3, 4
@@ -137,7 +136,6 @@ def _spec(
 ) -> Spec:
     attempt = job / "attempt-1"
     attempt.mkdir(parents=True)
-    (job / DATA).write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in records(way.method)))
     spec = Spec(
         job=job.name,
         attempt=1,
@@ -145,7 +143,7 @@ def _spec(
         options=way.options(options),
         model=model,
         dataset="texts@1",
-        data=job / DATA,
+        data=write_records(job / DATA, records(way.method)),
         folder=attempt,
         device=device,
         devices=tuple(f"cuda:{rank}" for rank in range(way.processes)) if way.processes > 1 else (),

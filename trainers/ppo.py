@@ -122,7 +122,7 @@ class PPOOptions(RewardedOptions):
     def _consistent(self) -> PPOOptions:
         if self.target_kl is not None and self.kl_coef == 0:
             raise ValueError("kl_coef is 0: β is multiplied to reach target_kl, and would stay 0")
-        if self.critic == "reward_model" and (self.normalize_rewards or self.judge is None):
+        if self.critic == "reward_model" and (self.normalize_rewards or not self.reward_model):
             raise ValueError(
                 "critic reward_model: one of the rewards has to be of the metric reward, and "
                 "normalize_rewards false, since V begins in the units of that model"
@@ -133,6 +133,11 @@ class PPOOptions(RewardedOptions):
                 f" · batch_size · gradient_accumulation_steps = {self.rollout_size}"
             )
         return self
+
+    def begins_as(self) -> str | None:
+        """The reward model that V begins as; None: it begins as the policy."""
+        found = self.reward_model if self.critic == "reward_model" else None
+        return str(found.params["model"]) if found is not None else None
 
     @property
     def rollout_size(self) -> int:
@@ -228,7 +233,7 @@ class PPO:
         return {"kl_coef": self.kl_coef, "rewards": self.scale.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """What `state` told; of a checkpoint of before there was a scale, a new one."""
+        """What `state` told; a checkpoint without a scale gets a new one."""
         self.kl_coef = float(state["kl_coef"])
         self.scale = RewardScale.of(state.get("rewards", {}))
 
@@ -239,9 +244,8 @@ class PPO:
         measured = float(total(kl.sum())) / completions  # nats a completion
         self.series.add({"kl": measured, "kl_coef": self.kl_coef})
         if options.target_kl is not None:
-            self.kl_coef = next_kl_coef(
-                self.kl_coef, measured, options.target_kl, options.horizon, completions
-            )
+            towards = (options.target_kl, options.horizon, completions)
+            self.kl_coef = next_kl_coef(self.kl_coef, measured, *towards)
 
     def loss(self, model: nn.Module, batch: Completions) -> Tensor:
         """L of a micro-batch: the sum over its tokens, divided by `batch["tokens"]`."""
@@ -250,12 +254,9 @@ class PPO:
         def mean(values: Tensor) -> Tensor:
             return (values * mask).sum() / batch["tokens"]
 
-        logprobs, entropy, values, *exact = model(  # (B, T) each
-            batch["ids"],
-            batch["prompts"],
-            mask,
-            options.kl != "sampled" and options.kl_in == "loss",
-        )
+        exactly = options.kl != "sampled" and options.kl_in == "loss"
+        # (B, T) each
+        logprobs, entropy, values, *exact = model(batch["ids"], batch["prompts"], mask, exactly)
         policy, clipped = policy_loss(logprobs, old, batch["advantages"], options.cliprange)
         value, value_clipped = value_loss(
             values, batch["values"], batch["returns"], options.cliprange_value
@@ -288,7 +289,7 @@ def train(options: PPOOptions, run: Run) -> None:
     from trainers.learning.actor_critic import ActorCritic
     from trainers.learning.arguments import arguments
     from trainers.learning.callbacks import Reporting
-    from trainers.learning.critics import judging
+    from trainers.learning.critics import of_reward
     from trainers.learning.models import adapted, load_start
     from trainers.learning.on_policy import OnPolicyTrainer
     from trainers.learning.prompts import encoded
@@ -299,12 +300,12 @@ def train(options: PPOOptions, run: Run) -> None:
     start, tokenizer = load_start(run, options)
     prompts = encoded(run, options, start, tokenizer)
     run.prepared(tokenizer, prompts[0][1])
-    critic = judging(options, run, tokenizer) if options.critic == "reward_model" else None
+    reward = options.reward_model if options.critic == "reward_model" else None
+    critic = of_reward(reward, options, run, tokenizer) if reward is not None else None
     policy = adapted(start, options)
     model = ActorCritic(policy, options.adapter, options.temperature, critic, options.kl)
-    writer = Writer(
-        prompts, tokenizer, stop_ids(start, tokenizer), options, run.rank, run.spec.processes
-    )
+    stops = stop_ids(start, tokenizer)
+    writer = Writer(prompts, tokenizer, stops, options, run.rank, run.spec.processes)
     OnPolicyTrainer(
         model,
         PPO(options, model, writer, rewards, options.kl_coef),
@@ -332,5 +333,5 @@ TRAINER = Trainer(
     resizes=False,
     sequences=(("prompt",),),
     objective_series=("reward",),
-    footprint=actor_critic(lambda asked: asked.judge if asked.critic == "reward_model" else None),
+    footprint=actor_critic(PPOOptions.begins_as),
 )

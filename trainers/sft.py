@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 IGNORED = -100  # the label of a token that is not learned
 
+Example = dict[str, Any]  # "ids", and "learned" of each
+
 
 class SftOptions(Options):
     """What all trainers share, and what is learned of a record."""
@@ -53,46 +55,21 @@ def train(options: SftOptions, run: Run) -> None:
     from trainers.learning.callbacks import Reporting
     from trainers.learning.heads import chunk_logits
     from trainers.learning.models import adapted, context_length, load_start
-    from trainers.learning.sharding import Sharding
-    from trainers.learning.tokenization import add_tags, fitting, rows
-    from trainers.learning.validation import Validating, held_out
-
-    class AnswerTrainer(Validating, Sharding, transformers.Trainer):
-        """Its weights may be sharded; everything else is as there."""
-
-        def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
-            return super().compute_loss(model, inputs | fused(inputs["labels"]), *rest, **named)
-
-        def validation_loss(self, model: Any, inputs: Any) -> Tensor:
-            """Divided by the tokens that a batch of so many rows has in the mean."""
-            labels = inputs.pop("labels")
-            return loss(model(**inputs, **fused(labels)), labels, len(labels) * per_row)
-
-    def fused(labels: Tensor) -> dict[str, Any]:
-        """What asks the model for log-probabilities instead of logits."""
-        return {"fused_lm_head": True, "shift_labels": targets(labels)} if chunked else {}
+    from trainers.learning.tokenization import add_tags
+    from trainers.learning.validation import held_out
 
     model, tokenizer = load_start(run, options)
     context = context_length(model, tokenizer)
     rationales = any(record.get("rationale") for record in run.records)
     tokens = add_tags(tokenizer, options.rationale_tag) if rationales else []
     grow_embeddings(model, tokenizer)
-
-    def examples(run: Run) -> list[dict[str, Any]]:
-        whole = rows(run.records, tokenizer, options.chat, options.rationale_tag)
-        return [
-            {"ids": row.ids, "learned": [options.loss_on == "all" or part for part in row.answer]}
-            for row in fitting(whole, run, options, context)
-        ]
-
-    trained, held = examples(run), held_out(run, examples)
+    trained = tokenized(tokenizer, options, run, context)
+    held = held_out(run, lambda run: tokenized(tokenizer, options, run, context))
     run.prepared(tokenizer, trained[0]["ids"])
-    per_row = sum(sum(row["learned"][1:]) for row in held or ()) / len(held or (0,))
     model = adapted(model, options, "language", tokens)
     longest = max(len(row["ids"]) for row in trained)
     few = run.spec.device == "cpu" and options.batch_size * longest <= footprint.FEW
-    chunked = not few and chunk_logits(model)
-    trainer = AnswerTrainer(
+    trainer = answer_trainer(not few and chunk_logits(model), held or ())(
         model=model,
         args=configured(
             transformers.TrainingArguments,
@@ -108,6 +85,44 @@ def train(options: SftOptions, run: Run) -> None:
         callbacks=[Reporting(run, TRAINER, options)],
     )
     trainer.train(resume_from_checkpoint=run.resume)
+
+
+def tokenized(tokenizer: Any, options: SftOptions, run: Run, context: int) -> list[Example]:
+    """Each record's ids, and of each token whether it is learned; by `fitting` within `context`."""
+    from trainers.learning.tokenization import fitting, rows
+
+    whole = rows(run.records, tokenizer, options.chat, options.rationale_tag)
+    return [
+        {"ids": row.ids, "learned": [options.loss_on == "all" or part for part in row.answer]}
+        for row in fitting(whole, run, options, context)
+    ]
+
+
+def answer_trainer(chunked: bool, held: Sequence[Example]) -> Any:
+    """A class whose weights may be sharded, and which measures the loss of held-out rows.
+
+    chunked  whether the model gives log-probabilities of labels instead of logits, when asked
+    """
+    import transformers
+
+    from trainers.learning.sharding import Sharding
+    from trainers.learning.validation import Validating
+
+    per_row = sum(sum(row["learned"][1:]) for row in held) / max(len(held), 1)
+
+    def fused(labels: Tensor) -> dict[str, Any]:
+        return {"fused_lm_head": True, "shift_labels": targets(labels)} if chunked else {}
+
+    class AnswerTrainer(Validating, Sharding, transformers.Trainer):
+        def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+            return super().compute_loss(model, inputs | fused(inputs["labels"]), *rest, **named)
+
+        def validation_loss(self, model: Any, inputs: Any) -> Tensor:
+            """Divided by the tokens that a batch of so many rows has in the mean."""
+            labels = inputs.pop("labels")
+            return loss(model(**inputs, **fused(labels)), labels, len(labels) * per_row)
+
+    return AnswerTrainer
 
 
 def loss(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | float | None = None) -> Tensor:

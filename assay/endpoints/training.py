@@ -42,12 +42,13 @@ def train(
     """Queue a training job.
 
     Args:
-        method: `sft`, `reward`, `dpo`, `grpo` or `ppo`; see `trainers`.
+        method: `sft`, `reward`, `dpo`, `kto`, `grpo`, `ppo`; see `trainers`.
         options: the method's own; see `trainer`.
         evaluation: how the starting model and every checkpoint are scored: `dataset`, `metrics`,
             `generation`, `select_by`, `watch`, `keep_last`, `patience`.
         validation: held-out rows whose loss is measured: `dataset`, `eval_steps`.
-        resources: `processes`, `fsdp`.
+        resources: `processes`, `fsdp`, `keep_last`, `keep_optimizer_states`,
+            `ignore_memory_estimate`.
         name: for people; need not be unique.
         metadata: values by key, to find jobs by.
         idempotency_key: the same key and request again is the same job.

@@ -7,6 +7,7 @@ below whatever the data folder is called there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def checkpoint_folder(db: Connection, settings: Settings, id: str) -> Path | Non
         select(checkpoints.c.folder).where(checkpoints.c.id == id, checkpoints.c.deleted.is_(False))
     )
     return settings.data_dir / folder if folder is not None else None
+
+
+def checkpoint_folders(
+    db: Connection, settings: Settings, models: Iterable[str]
+) -> dict[str, Path]:
+    """Folders of those of the `models` that are complete checkpoints, by name."""
+    named = [name for name in models if name.startswith(CHECKPOINT)]
+    folders = {name: checkpoint_folder(db, settings, name) for name in named}
+    return {name: folder for name, folder in folders.items() if folder is not None}
 
 
 def require(

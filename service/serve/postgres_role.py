@@ -1,7 +1,7 @@
 """The role that the service connects as: it owns its database, and is no superuser.
 
-`initdb` makes a superuser, and until version 0.2 that was the service's role. A superuser reads
-files and starts programs through SQL, so whoever got hold of the URL had the server's account.
+`initdb` makes a superuser, and in data folders of version 0.1.0 that is the service's role. It
+reads files and starts programs through SQL: whoever gets hold of the URL has the server's account.
 """
 
 from __future__ import annotations

@@ -233,7 +233,7 @@ def _on_prompts(
 def _on_pairs(
     db: Connection, model: str, asked: HeldOutIn, settings: Settings, trainer: AnyTrainer
 ) -> tuple[list[RequestedMetric], Dataset]:
-    """Of checkpoints that judge: the metrics are theirs alone, and each checkpoint is its model."""
+    """Of reward models: the metrics are theirs alone, and each checkpoint is its model."""
     for index, one in enumerate(asked.metrics):
         if one.name not in trainer.held_out:
             names = ", ".join(trainer.held_out)

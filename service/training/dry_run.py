@@ -12,14 +12,13 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from inference.names import CHECKPOINT
 from service.datasets import store as datasets
 from service.jobs.context import Context
 from service.models import store as models
 from service.processes import dies_with_parent
 from service.training import previews_store as previews
 from trainers.job.preview import FOUND
-from trainers.job.spec import DATA, HELD_OUT, Spec, Validation
+from trainers.job.spec import DATA, HELD_OUT, Spec, Validation, write_records
 
 PATIENCE = 100.0  # seconds; who asked waits for 120
 MOST_RECORDS = 10_000  # that are read: the first
@@ -75,8 +74,6 @@ def _spec(context: Context, db: Connection, request: Any, folder: Path) -> Spec:
     if request["validation"] is not None:
         held = _write(db, request["validation"]["dataset_id"], folder / HELD_OUT)
         validation = Validation(data=held)
-    named = [one for one in request["models"] if one.startswith(CHECKPOINT)]
-    folders = {one: models.checkpoint_folder(db, settings, one) for one in named}
     return Spec(
         job="preview",
         attempt=1,
@@ -91,12 +88,10 @@ def _spec(context: Context, db: Connection, request: Any, folder: Path) -> Spec:
         model_roots=settings.model_roots,
         metric_roots=settings.metric_roots,
         cache_dir=settings.data_dir / "models",
-        checkpoints={name: at for name, at in folders.items() if at is not None},
+        checkpoints=models.checkpoint_folders(db, settings, request["models"]),
         offline=not settings.hub_allowed,
     )
 
 
 def _write(db: Connection, dataset: str, path: Path) -> Path:
-    records = datasets.read_records(db, dataset, 0, MOST_RECORDS)
-    path.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
-    return path
+    return write_records(path, datasets.read_records(db, dataset, 0, MOST_RECORDS))

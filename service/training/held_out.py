@@ -32,7 +32,7 @@ def score_start(db: Connection, settings: Settings, job: TrainingJob) -> str | N
     """The evaluation of the model that the job starts from; made once a job."""
     if job.evaluation is None or job.start_evaluation is not None:
         return None
-    if trainers.find(job.method).held_out and not _judges(db, job.model):
+    if trainers.find(job.method).held_out and not _is_reward_model(db, job.model):
         return None
     evaluation = _evaluate(db, settings, job, job.evaluation, job.model, "start")
     training.change(db, job.id, start_evaluation=evaluation, start_failure_told=False)
@@ -61,8 +61,8 @@ def _evaluate(
     dataset = datasets.find(db, asked["dataset_id"])
     if dataset is None:
         raise LookupError(f"the evaluation's dataset {asked['dataset_id']} is gone")
-    judged = bool(trainers.find(job.method).held_out)
-    own = {"model": model} if judged else {}
+    on_pairs = bool(trainers.find(job.method).held_out)
+    own = {"model": model} if on_pairs else {}
     metrics = [MetricRequest(one["name"], one["params"] | own) for one in asked["metrics"]]
     evaluation = evaluations.create(
         db,
@@ -70,16 +70,16 @@ def _evaluate(
         dataset_id=dataset.id,
         size=dataset.size,
         metrics=metrics,
-        model=None if judged else model,
+        model=None if on_pairs else model,
         models=sorted(models_of(metrics, settings.metric_roots)),
-        generation=None if judged else _generation(job, asked["generation"]),
+        generation=None if on_pairs else _generation(job, asked["generation"]),
         slices=[],
         seed=0,
         replicates=settings.replicates,
         level=settings.level,
         on_end=Task("train.select", {"job": job.id}),
     )
-    if judged:
+    if on_pairs:
         pairs = enumerate(datasets.read_records(db, dataset.id))
         outputs.add(db, evaluation, ((index, [pair["chosen"]]) for index, pair in pairs))
     queue.defer(db, "evaluate.plan", evaluation=evaluation)
@@ -96,7 +96,7 @@ def _generation(job: TrainingJob, asked: Mapping[str, Any]) -> dict[str, Any]:
     return generation
 
 
-def _judges(db: Connection, model: str) -> bool:
+def _is_reward_model(db: Connection, model: str) -> bool:
     """Whether it is a checkpoint of a job that made a reward model."""
     checkpoint = checkpoints.get(db, model)
     made_by = training.get(db, checkpoint.job_id) if checkpoint is not None else None

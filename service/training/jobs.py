@@ -14,17 +14,14 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
-import orjson
 from sqlalchemy import Connection
 
-from inference.names import CHECKPOINT
 from service.datasets import store as datasets
 from service.devices import policy
 from service.devices.turns import TrainingTurn
 from service.jobs import queue
 from service.jobs.context import Context, Released
 from service.models import store as models
-from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.checkpoints_store import Checkpoint
@@ -43,7 +40,7 @@ from service.training.reports import Attempt, TakenOverError, adopt
 from service.training.store import TrainingJob
 from trainers.job.process import DISK_FULL, FULL
 from trainers.job.reports import Report
-from trainers.job.spec import DATA, HELD_OUT, Spec, Validation, attempt_folder
+from trainers.job.spec import DATA, HELD_OUT, Spec, Validation, attempt_folder, write_records
 
 log = logging.getLogger(__name__)
 
@@ -213,9 +210,7 @@ def _write_data(context: Context, db: Connection, job: str, dataset: str, name: 
     path = folder / name
     if not path.exists():
         partial = folder / f"{name}.{os.getpid()}"
-        records = datasets.read_records(db, dataset)
-        partial.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
-        partial.replace(path)
+        write_records(partial, datasets.read_records(db, dataset)).replace(path)
     return path
 
 
@@ -240,7 +235,7 @@ def _spec(
         model_roots=settings.model_roots,
         metric_roots=settings.metric_roots,
         cache_dir=settings.data_dir / "models",
-        checkpoints=_named_checkpoints(db, settings, row),
+        checkpoints=models.checkpoint_folders(db, settings, row.models),
         offline=not settings.hub_allowed,
         tracking=settings.tracking,
     )
@@ -251,13 +246,6 @@ def _validation(context: Context, db: Connection, row: TrainingJob) -> Validatio
         return None
     path = _write_data(context, db, row.id, row.validation["dataset_id"], HELD_OUT)
     return Validation(data=path, steps=row.validation["eval_steps"])
-
-
-def _named_checkpoints(db: Connection, settings: Settings, row: TrainingJob) -> dict[str, Path]:
-    """Folders of the checkpoints that the job names: its model, its rewards' models."""
-    names = [name for name in row.models if name.startswith(CHECKPOINT)]
-    folders = {name: models.checkpoint_folder(db, settings, name) for name in names}
-    return {name: folder for name, folder in folders.items() if folder is not None}
 
 
 def _last_step(context: Context, job: str) -> int:

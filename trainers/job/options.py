@@ -223,10 +223,9 @@ class RewardedOptions(Options):
         return self
 
     @property
-    def judge(self) -> str | None:
-        """The model of the first reward that is a reward model's; None without one."""
-        judges = [one.params["model"] for one in self.rewards if one.metric == "reward"]
-        return str(judges[0]) if judges else None
+    def reward_model(self) -> Reward | None:
+        """The first of the rewards that is a reward model's; None where none is."""
+        return next((one for one in self.rewards if one.metric == "reward"), None)
 
     @property
     def rollout_size(self) -> int:

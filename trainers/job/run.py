@@ -7,13 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from inference.pool import ModelPool
 from trainers.job.checkpoints import lacking, processes_of
 from trainers.job.errors import TrainingError
 from trainers.job.reports import Report, Reporter
-from trainers.job.spec import CONTROL, EVENTS, Spec
+from trainers.job.spec import CONTROL, EVENTS, Spec, read_records
 
 
 class Run:
@@ -38,7 +36,7 @@ class Run:
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """The dataset's records, in order."""
-        return _read(self.spec.data)
+        return read_records(self.spec.data)
 
     @cached_property
     def models(self) -> ModelPool:
@@ -129,12 +127,8 @@ class HeldOut(Run):
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """The held-out set's records, in order."""
-        return _read(self.spec.validation.data) if self.spec.validation is not None else []
+        return read_records(self.spec.validation.data) if self.spec.validation is not None else []
 
     def event(self, name: str, step: int = 0, **data: Any) -> None:
         """As `validation_` and the name."""
         self._run.event(f"validation_{name}", step, **data)
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [orjson.loads(line) for line in path.read_bytes().splitlines() if line]

@@ -17,9 +17,11 @@ attempt that it started: nobody reads what an orphaned process still writes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from trainers.job.fsdp import Fsdp
@@ -31,6 +33,17 @@ DATA, HELD_OUT = "data.jsonl", "validation.jsonl"
 def attempt_folder(job: Path, number: int) -> Path:
     """Where an attempt writes, below the job's folder."""
     return job / f"attempt-{number}"
+
+
+def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:
+    """Write DATA or HELD_OUT: a record a line. Returns the path."""
+    path.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
+    return path
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """What `write_records` wrote, in order."""
+    return [orjson.loads(line) for line in path.read_bytes().splitlines() if line]
 
 
 class Validation(BaseModel):

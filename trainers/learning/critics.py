@@ -13,9 +13,9 @@ from torch import nn
 
 from inference.load import load_network, load_tokenizer
 from trainers.job.errors import TrainingError
-from trainers.job.options import Lora, RewardedOptions
+from trainers.job.options import Lora, Options, Reward
 from trainers.job.run import Run
-from trainers.learning.models import adapted_layers
+from trainers.learning.models import adapted_layers, dtype_of_start, with_float32
 from trainers.learning.rollouts import causal
 
 Critic = tuple[Any, nn.Linear]  # a backbone, and what makes its states (…, D) values (…, 1)
@@ -34,26 +34,19 @@ def of_policy(policy: Any, adapter: Lora | None) -> Critic:
     return _adapted(copy.deepcopy(policy, shared).unload(), adapter), head
 
 
-def judging(options: RewardedOptions, run: Run, tokenizer: Any) -> Critic:
-    """The value model that begins as the first of the rewards that is a reward model's. Raises
-    TrainingError unless that is a decoder on the policy's tokens."""
+def of_reward(reward: Reward, options: Options, run: Run, tokenizer: Any) -> Critic:
+    """The value model that begins as the model of a reward. Raises TrainingError unless that is a
+    decoder on the policy's tokens."""
     import transformers
 
-    judge = next(one for one in options.rewards if one.metric == "reward")
-    name = str(judge.params["model"])
+    name = str(reward.params["model"])
     folders = run.models.files(name)
     if load_tokenizer(folders[-1]).get_vocab() != tokenizer.get_vocab():
         message = f"{name} cannot begin the value model: its tokens are not the policy's"
         raise TrainingError("unsupported", message, "options.critic")
-    half = options.adapter is not None and options.dtype == "bfloat16"
-    network = load_network(
-        transformers.AutoModelForSequenceClassification,
-        name,
-        folders,
-        "bfloat16" if half else "float32",
-        "cpu",
-    )
-    return of_reward_model(network, options.adapter, judge.weight)
+    kind = transformers.AutoModelForSequenceClassification
+    network = load_network(kind, name, folders, dtype_of_start(options), "cpu")
+    return of_reward_model(network, options.adapter, reward.weight)
 
 
 def of_reward_model(network: Any, adapter: Lora | None, weight: float) -> Critic:
@@ -78,7 +71,4 @@ def _adapted(network: Any, adapter: Lora) -> Any:
     targets = adapted_layers(network, adapter)
     config = LoraConfig(r=adapter.r, lora_alpha=adapter.alpha, target_modules=targets)
     backbone: Any = get_peft_model(network.base_model, config)
-    for parameter in backbone.parameters():
-        if parameter.requires_grad:  # what is trained is float32, whatever is frozen
-            parameter.data = parameter.data.float()
-    return backbone
+    return with_float32(backbone)

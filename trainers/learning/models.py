@@ -36,8 +36,7 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
     if run.dry:
         adapted(_skeleton(folders, produces, tokenizer), options, produces)  # it may be impossible
         return _skeleton(folders, produces, tokenizer).train(), tokenizer
-    half = options.adapter is not None and options.dtype == "bfloat16"
-    dtype: DType = "bfloat16" if half else "float32"
+    dtype = dtype_of_start(options)
     if produces == "language":
         model = load_network(
             transformers.AutoModelForCausalLM, run.spec.model, folders, dtype, "cpu"
@@ -55,6 +54,12 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
         )
     model.__dict__["name_or_path"] = run.spec.model  # what peft writes down
     return model.train(), tokenizer
+
+
+def dtype_of_start(options: Options) -> DType:
+    """What weights are loaded in: those that LoRA freezes in `options.dtype`, others in float32."""
+    half = options.adapter is not None and options.dtype == "bfloat16"
+    return "bfloat16" if half else "float32"
 
 
 def _skeleton(folders: Sequence[Path], produces: Produces, tokenizer: Any) -> Any:
@@ -88,6 +93,11 @@ def adapted(
         model = get_peft_model(model, config)
     except ValueError as error:
         raise TrainingError("invalid_input", str(error), "options.lora") from error
+    return with_float32(model)
+
+
+def with_float32(model: Any) -> Any:
+    """The model, with all that is trained in float32, whatever is frozen."""
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
