@@ -27,7 +27,6 @@ class Live:
             "ASSAY_PORT": str(self.port),
             "ASSAY_LOG_LEVEL": "WARNING",
             "ASSAY_TRACKING": "",  # its packages take seconds to import
-            "OMP_NUM_THREADS": "1",
             **{f"ASSAY_{name.upper()}": value for name, value in settings.items()},
         }
         self.processes: list[subprocess.Popen[bytes]] = []
