@@ -14,6 +14,7 @@ FEW = 8192  # positions whose logits take less room whole, on a CPU, than in til
 TILE = (4096, 32768)  # of TRL's fused head: positions, words
 
 O_contra = TypeVar("O_contra", bound=Options, contravariant=True)
+R = TypeVar("R", bound=RewardedOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Footprint(Generic[O_contra]):
     generated: Callable[[O_contra], int] = nothing_written
 
 
-def actor_critic(critic: Callable[[O_contra], str | None]) -> Footprint[O_contra]:
+def actor_critic(critic: Callable[[R], str | None]) -> Footprint[R]:
     """As `trainers.learning.actor_critic` has it."""
     return Footprint(
         reference=a_reference,
