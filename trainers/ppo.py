@@ -115,8 +115,7 @@ class PPOOptions(RewardedOptions):
     def _consistent(self) -> PPOOptions:
         if self.target_kl is not None and self.kl_coef == 0:
             raise ValueError("kl_coef is 0: β is multiplied to reach target_kl, and would stay 0")
-        judged = any(one.metric == "reward" for one in self.rewards)
-        if self.critic == "reward_model" and (self.normalize_rewards or not judged):
+        if self.critic == "reward_model" and (self.normalize_rewards or not self.judge):
             raise ValueError(
                 "critic reward_model: one of the rewards has to be of the metric reward, and "
                 "normalize_rewards false, since V begins in the units of that model"
@@ -127,13 +126,6 @@ class PPOOptions(RewardedOptions):
                 f" · batch_size · gradient_accumulation_steps = {self.rollout_size}"
             )
         return self
-
-    def judge(self) -> str | None:
-        """The reward model that V begins as; None: it begins as the policy."""
-        if self.critic != "reward_model":
-            return None
-        judge = next(one for one in self.rewards if one.metric == "reward")
-        return str(judge.params["model"])
 
     @property
     def rollout_size(self) -> int:
@@ -333,5 +325,5 @@ TRAINER = Trainer(
     resizes=False,
     sequences=(("prompt",),),
     objective_series=("reward",),
-    footprint=actor_critic(PPOOptions.judge),
+    footprint=actor_critic(lambda asked: asked.judge if asked.critic == "reward_model" else None),
 )

@@ -46,7 +46,7 @@ def job_estimate(
     longest = datasets.longest(db, dataset_id, trainer.sequences)
     rewards = _rewards(db, settings, options)
     judge = trainer.footprint.critic(options)
-    critic = _shape(db, settings, judge) if judge is not None else None
+    critic = _shape(db, settings, str(judge.params["model"])) if judge is not None else None
     shared = resources.get("fsdp")
     fsdp = Fsdp.model_validate(shared) if shared is not None else None
     processes = resources.get("processes", 1)

@@ -187,6 +187,11 @@ class RewardedOptions(Options):
         return self
 
     @property
+    def judge(self) -> Reward | None:
+        """The first of the rewards that is a reward model's."""
+        return next((one for one in self.rewards if one.metric == "reward"), None)
+
+    @property
     def rollout_size(self) -> int:
         """Completions that a process draws with the same weights."""
         return self.batch_size * self.gradient_accumulation_steps

@@ -39,7 +39,9 @@ def judging(options: RewardedOptions, run: Run, tokenizer: Any) -> Critic:
     TrainingError unless that is a decoder on the policy's tokens."""
     import transformers
 
-    judge = next(one for one in options.rewards if one.metric == "reward")
+    judge = options.judge
+    if judge is None:
+        raise TrainingError("unsupported", "no reward is a reward model's", "options.critic")
     name = str(judge.params["model"])
     folders = run.models.files(name)
     if load_tokenizer(folders[-1]).get_vocab() != tokenizer.get_vocab():
