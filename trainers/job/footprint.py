@@ -14,7 +14,7 @@ FEW = 8192  # positions whose logits take less room whole, on a CPU, than in til
 TILE = (4096, 32768)  # of TRL's fused head: positions, words
 
 O_contra = TypeVar("O_contra", bound=Options, contravariant=True)
-R = TypeVar("R", bound=RewardedOptions)
+R_contra = TypeVar("R_contra", bound=RewardedOptions, contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Footprint(Generic[O_contra]):
     generated: Callable[[O_contra], int] = nothing_written
 
 
-def actor_critic(critic: Callable[[R], Reward | None]) -> Footprint[R]:
+def actor_critic(critic: Callable[[R_contra], Reward | None]) -> Footprint[R_contra]:
     """As `trainers.learning.actor_critic` has it."""
     return Footprint(
         reference=a_reference,
