@@ -122,22 +122,14 @@ class PPOOptions(RewardedOptions):
     def _consistent(self) -> PPOOptions:
         if self.target_kl is not None and self.kl_coef == 0:
             raise ValueError("kl_coef is 0: β is multiplied to reach target_kl, and would stay 0")
-        if self.critic == "reward_model" and (self.normalize_rewards or not self.reward_model):
-            raise ValueError(
-                "critic reward_model: one of the rewards has to be of the metric reward, and "
-                "normalize_rewards false, since V begins in the units of that model"
-            )
+        if self.critic == "reward_model" and (self.normalize_rewards or not self.judge):
+            raise ValueError("critic reward_model needs a reward `reward`, normalize_rewards false")
         if self.rollout_size % self.num_generations:
             raise ValueError(
                 f"num_generations ({self.num_generations}) must divide the rollout: num_minibatches"
                 f" · batch_size · gradient_accumulation_steps = {self.rollout_size}"
             )
         return self
-
-    def begins_as(self) -> str | None:
-        """The reward model that V begins as; None: it begins as the policy."""
-        found = self.reward_model if self.critic == "reward_model" else None
-        return str(found.params["model"]) if found is not None else None
 
     @property
     def rollout_size(self) -> int:
@@ -300,7 +292,7 @@ def train(options: PPOOptions, run: Run) -> None:
     start, tokenizer = load_start(run, options)
     prompts = encoded(run, options, start, tokenizer)
     run.prepared(tokenizer, prompts[0][1])
-    reward = options.reward_model if options.critic == "reward_model" else None
+    reward = options.judge if options.critic == "reward_model" else None
     critic = of_reward(reward, options, run, tokenizer) if reward is not None else None
     policy = adapted(start, options)
     model = ActorCritic(policy, options.adapter, options.temperature, critic, options.kl)
@@ -333,5 +325,5 @@ TRAINER = Trainer(
     resizes=False,
     sequences=(("prompt",),),
     objective_series=("reward",),
-    footprint=actor_critic(PPOOptions.begins_as),
+    footprint=actor_critic(lambda asked: asked.judge if asked.critic == "reward_model" else None),
 )

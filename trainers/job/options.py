@@ -223,7 +223,7 @@ class RewardedOptions(Options):
         return self
 
     @property
-    def reward_model(self) -> Reward | None:
+    def judge(self) -> Reward | None:
         """The first of the rewards that is a reward model's; None where none is."""
         return next((one for one in self.rewards if one.metric == "reward"), None)
 
