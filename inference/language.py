@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from inference.load import (
     padded,
 )
 from inference.protocol import DType, Generation, Identity
+from inference.templates import FIELD, Value, with_values
 
 CHUNK_LOGITS = 1 << 25  # logits that stand in memory at once: 128 MiB in float32
 GENERATION_TOKENS = 16_384  # padded prompt and new tokens of one batch: its cache of keys
@@ -64,15 +65,30 @@ class TransformerLanguageModel:
         found = self.tokenizer(list(texts), add_special_tokens=special, verbose=False)
         return [[int(token) for token in ids] for ids in found["input_ids"]]
 
-    def render(self, prompts: Sequence[str], system: str | None = None) -> list[str]:
-        """Prompts through the chat template, up to where the answer begins, if there is one."""
-        if not self.tokenizer.chat_template:
+    def render(
+        self,
+        prompts: Sequence[str],
+        system: str | None = None,
+        variables: Mapping[str, Value] | None = None,
+    ) -> list[str]:
+        """Prompts through the chat template, up to where the answer begins, if there is one.
+
+        Raises InputError for `variables` that the template does not read.
+        """
+        template = self.tokenizer.chat_template
+        if variables:
+            try:
+                template = with_values(template, variables)
+            except InputError as error:
+                raise InputError(error.message, f"generation.{error.field}") from None
+        if not template:
             return list(prompts)
         before = [{"role": "system", "content": system}] if system is not None else []
         return [
             str(
                 self.tokenizer.apply_chat_template(
                     [*before, {"role": "user", "content": prompt}],
+                    chat_template=template if variables else None,  # several have their rules
                     tokenize=False,
                     add_generation_prompt=True,
                 )
@@ -193,7 +209,11 @@ class TransformerLanguageModel:
         if options.chat and not self.tokenizer.chat_template:
             raise InputError(f"{self.identity.name!r} has no chat template", "generation.chat")
         chat = options.chat is not False and bool(self.tokenizer.chat_template)
-        texts = self.render(prompts, options.system) if chat else list(prompts)
+        variables = options.chat_template_kwargs
+        if variables and not chat:
+            message = "no chat template is used that could read variables"
+            raise InputError(message, f"generation.{FIELD}")
+        texts = self.render(prompts, options.system, variables) if chat else list(prompts)
         rows = [ids[-room:] for ids in self.encode(texts, special=not chat)]
         rows = [ids or [self.pad_id if self.bos_id is None else self.bos_id] for ids in rows]
         found: list[list[str]] = [[] for _ in rows]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inference.templates import Value
 
 DType = Literal["float32", "bfloat16", "float16"]
 
@@ -34,6 +36,7 @@ class Generation:
     seed: int = 0
     chat: bool | None = None  # None: use the chat template when the model has one
     system: str | None = None  # system message, with a chat template only
+    chat_template_kwargs: Mapping[str, Value] = field(default_factory=dict)  # its own variables
 
 
 class LanguageModel(Protocol):
@@ -49,8 +52,16 @@ class LanguageModel(Protocol):
         """Token ids of each text; `special` adds what the tokenizer adds by itself."""
         ...
 
-    def render(self, prompts: Sequence[str], system: str | None = None) -> list[str]:
-        """Prompts through the chat template, up to where the answer begins, if there is one."""
+    def render(
+        self,
+        prompts: Sequence[str],
+        system: str | None = None,
+        variables: Mapping[str, Value] | None = None,
+    ) -> list[str]:
+        """Prompts through the chat template, up to where the answer begins, if there is one.
+
+        Raises InputError for `variables` that the template does not read.
+        """
         ...
 
     def logprobs(self, batch: Sequence[tuple[list[int], list[int]]]) -> list[NDArray[np.float64]]:

@@ -32,7 +32,7 @@ from pydantic import Field
 
 from trainers.job.declaration import Trainer
 from trainers.job.errors import TrainingError
-from trainers.job.footprint import Footprint, a_reference
+from trainers.job.footprint import Footprint, a_reference, labels_alone
 from trainers.job.options import Options, rate
 from trainers.job.run import Run
 
@@ -178,5 +178,5 @@ TRAINER = Trainer(
     previews=True,
     sequences=(("prompt", "completion"),),
     objective_series=("margin",),
-    footprint=Footprint(reference=a_reference),
+    footprint=Footprint(reference=a_reference, head=labels_alone),
 )

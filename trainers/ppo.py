@@ -58,7 +58,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from trainers.job.declaration import WITH_PROMPTS, Trainer
-from trainers.job.footprint import ACTOR_CRITIC
+from trainers.job.footprint import actor_critic
 from trainers.job.options import RewardedOptions, rate
 from trainers.learning.clipping import policy_loss, value_loss
 from trainers.learning.kl import Kl, kl_estimate, next_kl_coef
@@ -135,6 +135,13 @@ class PPOOptions(RewardedOptions):
                 f" · batch_size · gradient_accumulation_steps = {self.rollout_size}"
             )
         return self
+
+    def judge(self) -> str | None:
+        """The reward model that V begins as; None: it begins as the policy."""
+        if self.critic != "reward_model":
+            return None
+        judge = next(one for one in self.rewards if one.metric == "reward")
+        return str(judge.params["model"])
 
     @property
     def rollout_size(self) -> int:
@@ -334,5 +341,5 @@ TRAINER = Trainer(
     resizes=False,
     sequences=(("prompt",),),
     objective_series=("reward",),
-    footprint=ACTOR_CRITIC,
+    footprint=actor_critic(PPOOptions.judge),
 )

@@ -26,17 +26,23 @@ from service.evaluations.schemas import BestIn
 from service.evaluations.store import Evaluation
 from service.settings import Settings
 
+MOST_OUTPUTS = 100_000  # of an evaluation: their evidence is settled while the request waits
+
 
 def put_best(
     db: Connection, settings: Settings, row: Evaluation, body: BestIn
 ) -> tuple[Dataset, bool]:
     """A version of the dataset `body.name`, of kind sft, and whether it was made now.
 
-    Raises 409 for an evaluation that has not succeeded, 422 for a score that outputs do not have by
-    themselves, and where no output is left.
+    Raises 409 for an evaluation that has not succeeded or has more than MOST_OUTPUTS, 422 for a
+    score that outputs do not have by themselves, and where no output is left.
     """
     if row.status != "succeeded":
         raise ApiError(409, "not_succeeded", f"the evaluation is {row.status}")
+    drawn = sum(outputs.counts(db, row.id).values())
+    if drawn > MOST_OUTPUTS:
+        message = f"the evaluation has {drawn:,} outputs, and the best are chosen of up to "
+        raise ApiError(409, "too_many_outputs", f"{message}{MOST_OUTPUTS:,}: evaluate in parts")
     texts = outputs.read(db, row.id)
     values, sign = _values(db, settings, row, body.score)
     least = -np.inf if body.at_least is None else sign * body.at_least

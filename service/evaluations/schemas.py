@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from inference.templates import Variable
 from metrics.core.metric import Sample
 from service.datasets.schemas import Record
-from service.http.fields import DatasetName, Json, Name, Schema, Text, Texts
+from service.http.fields import DatasetName, Json, Name, Scalar, Schema, Text, Texts
 
 
 class MetricIn(Schema):
@@ -69,7 +70,19 @@ class GenerationIn(Schema):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     chat: bool | None = None  # null: the chat template is used where there is one
     system: Text | None = None
+    chat_template_kwargs: Annotated[dict[Variable, Scalar], Field(max_length=32)] = Field(
+        default_factory=dict,
+        exclude_if=lambda given: not given,  # generation without them is what it has been
+        description='Values of the chat template\'s own variables, as {"enable_thinking": false}.',
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+    @model_validator(mode="after")
+    def _variables_need_a_template(self) -> Self:
+        if self.chat_template_kwargs and self.chat is False:
+            message = "chat_template_kwargs are the chat template's: leave them out, or chat: false"
+            raise PydanticCustomError("no_template", message)
+        return self
 
     @model_validator(mode="after")
     def _several_need_sampling(self) -> Self:

@@ -93,6 +93,7 @@ def _dataset_name(value: str) -> str:
 
 DatasetName = Annotated[Name, AfterValidator(_dataset_name)]
 Json = Annotated[dict[str, Any], AfterValidator(_checked_json)]
+Scalar = Annotated[bool | int | float | str | None, AfterValidator(_storable_json)]
 
 
 class Schema(BaseModel):

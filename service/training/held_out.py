@@ -72,7 +72,7 @@ def _evaluate(
         metrics=metrics,
         model=None if judged else model,
         models=sorted(models_of(metrics, settings.metric_roots)),
-        generation=None if judged else asked["generation"],
+        generation=None if judged else _generation(job, asked["generation"]),
         slices=[],
         seed=0,
         replicates=settings.replicates,
@@ -84,6 +84,16 @@ def _evaluate(
         outputs.add(db, evaluation, ((index, [pair["chosen"]]) for index, pair in pairs))
     queue.defer(db, "evaluate.plan", evaluation=evaluation)
     return evaluation
+
+
+def _generation(job: TrainingJob, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """With the variables of the chat template that the job sets: its checkpoints have them in their
+    templates, the model that it starts from does not. The evaluation's own go first."""
+    generation = dict(asked)
+    variables = job.options.get("chat_template_kwargs") or {}
+    if variables and generation.get("chat") is not False:
+        generation["chat_template_kwargs"] = variables | generation.get("chat_template_kwargs", {})
+    return generation
 
 
 def _judges(db: Connection, model: str) -> bool:

@@ -45,11 +45,23 @@ def job_estimate(
         return None
     longest = datasets.longest(db, dataset_id, trainer.sequences)
     rewards = _rewards(db, settings, options)
+    judge = trainer.footprint.critic(options)
+    critic = _shape(db, settings, judge) if judge is not None else None
     shared = resources.get("fsdp")
     fsdp = Fsdp.model_validate(shared) if shared is not None else None
     processes = resources.get("processes", 1)
     on = device.rpartition("/")[2]
-    return estimate(trainer, options.on(on), shape, longest, rewards, processes, fsdp, on)
+    return estimate(
+        trainer,
+        options.on(on),
+        shape,
+        longest,
+        rewards,
+        processes,
+        fsdp,
+        on,
+        critic.parameters if critic is not None else 0,
+    )
 
 
 def refusal(

@@ -119,9 +119,8 @@ def test_what_runs_on_the_device_runs_on_the_cpu(tmp_path: Path) -> None:
 
 
 def test_ways_to_train_are_tried_on_a_cpu(tiny_language_model: Path, tmp_path: Path) -> None:
-    """What `python -m benchmarks.gpu` does on a GPU: one way of each method, and two that agree."""
-    asked = [Way("sft"), Way("sft", again=True)]
-    asked += [Way(method, True, "bfloat16", True) for method in training_paths.METHODS[1:]]
+    """What `python -m benchmarks.gpu` does on a GPU: two ways that agree, and one that draws."""
+    asked = [Way("sft"), Way("sft", again=True), Way("grpo", True, "bfloat16", True)]
     few: dict[str, Any] = {"max_steps": 1, "max_length": 64}
     found: list[Trained] = []
     for way in asked:

@@ -14,6 +14,7 @@ from inference.protocol import Generation
 from tests.conftest import SMOLLM2
 from tests.rounding import assert_same
 from tests.tiny_models import ENGLISH, RUSSIAN, build_language_model
+from trainers.learning.conversations import with_defaults
 
 TEXTS = [ENGLISH, RUSSIAN, "Paris.", "Москва — столица.", "日本語 🙂", "x"]
 PROMPTS = ["What is the capital of France?", "Столица?", "", "日本 " * 20]
@@ -210,6 +211,29 @@ def test_the_chat_template_is_used_when_there_is_one(
     assert bare.render(["Hi"]) == ["Hi"]
     with pytest.raises(InputError, match="no chat template"):
         bare.generate(["Hi"], Generation(chat=True))
+
+
+def test_a_template_s_own_variables_are_given_to_it(tmp_path: Path, model_cache: Path) -> None:
+    """As trainers put them into the templates of their checkpoints."""
+    folder = build_language_model(tmp_path / "thinker")
+    template = folder / "chat_template.jinja"
+    opens = "{% if add_generation_prompt and thinking is defined %}<{{ thinking }}>{% endif %}"
+    template.write_text(template.read_text() + opens)
+    model = ModelPool([tmp_path], model_cache).language("thinker")
+    assert isinstance(model, TransformerLanguageModel)
+    plain = model.render(["Hi"])
+    assert model.render(["Hi"], variables={"thinking": "а'б"}) == [plain[0] + "<а'б>"]
+    given = Generation(max_new_tokens=8, chat_template_kwargs={"thinking": True})
+    written = model.generate(["Hi"], given)
+    assert written != model.generate(["Hi"], Generation(max_new_tokens=8))
+    with pytest.raises(InputError, match="reads no 'thinkin_'") as error:
+        model.generate(["Hi"], Generation(chat_template_kwargs={"thinkin_": True}))
+    assert error.value.field == "generation.chat_template_kwargs.thinkin_"
+    with pytest.raises(InputError, match="no chat template is used"):
+        model.generate(["Hi"], Generation(chat=False, chat_template_kwargs={"thinking": True}))
+    with_defaults(model.tokenizer, {"thinking": True})  # as a checkpoint keeps it
+    assert model.generate(["Hi"], Generation(max_new_tokens=8)) == written
+    assert model.render(["Hi"], variables={"thinking": 3}) == [plain[0] + "<3>"]
 
 
 def test_a_long_batch_says_that_it_is_at_work(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 TEXT = "Съешь же ещё этих мягких французских булок, да выпей чаю. " * 40
-METHODS = ("sft", "reward", "dpo", "grpo", "ppo")
+METHODS = ("sft", "reward", "dpo", "kto", "grpo", "ppo")
 REWARDED: dict[str, dict[str, Any]] = {
     "grpo": {"rewards": [{"metric": "length"}], "num_generations": 2},
     "ppo": {"rewards": [{"metric": "length"}], "num_minibatches": 1, "ppo_epochs": 1},
@@ -19,6 +19,11 @@ def records(method: str, count: int = 16, prompt: int = 200) -> list[dict[str, A
     if method in REWARDED:
         return [
             {"id": str(at), "prompt": f"{at} {TEXT[:prompt]}", "references": ["x"]}
+            for at in range(count)
+        ]
+    if method == "kto":
+        return [
+            {"prompt": f"p{at % 3}", "completion": f"{at} {TEXT}", "label": at % 2 == 0}
             for at in range(count)
         ]
     return [

@@ -14,6 +14,7 @@ FEW = 8192  # positions whose logits take less room whole, on a CPU, than in til
 TILE = (4096, 32768)  # of TRL's fused head: positions, words
 
 O_contra = TypeVar("O_contra", bound=Options, contravariant=True)
+R_contra = TypeVar("R_contra", bound=RewardedOptions, contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ def a_reference(options: Options) -> bool:
 def nothing_written(options: Options) -> int:
     """Sequences are as the dataset has them: no tokens, and no completions."""
     return 0
+
+
+def as_the_policy(options: Options) -> str | None:
+    """Where there is a value model, it begins as the policy."""
+    return None
 
 
 def whole_logits(options: Options, batch: Batch) -> int:
@@ -106,6 +112,7 @@ class Footprint(Generic[O_contra]):
 
     reference  whether full fine-tuning keeps a frozen copy of the starting model
     learners   models of that size that are trained: 2 with a value model
+    critic     the reward model that the value model begins as, with a backbone of its own
     head       bytes of logits at once
     written    tokens that the policy may write behind a record's own
     generated  completions that are written at once
@@ -113,15 +120,19 @@ class Footprint(Generic[O_contra]):
 
     reference: Callable[[O_contra], bool] = no_reference
     learners: int = 1
+    critic: Callable[[O_contra], str | None] = as_the_policy
     head: Callable[[O_contra, Batch], int] = whole_logits
     written: Callable[[O_contra], int] = nothing_written
     generated: Callable[[O_contra], int] = nothing_written
 
 
-ACTOR_CRITIC: Footprint[RewardedOptions] = Footprint(  # trainers.learning.actor_critic
-    reference=a_reference,
-    learners=2,
-    head=chunked_logits,
-    written=completion_tokens,
-    generated=a_rollout_in_parts,
-)
+def actor_critic(critic: Callable[[R_contra], str | None]) -> Footprint[R_contra]:
+    """As `trainers.learning.actor_critic` has it."""
+    return Footprint(
+        reference=a_reference,
+        learners=2,
+        critic=critic,
+        head=chunked_logits,
+        written=completion_tokens,
+        generated=a_rollout_in_parts,
+    )

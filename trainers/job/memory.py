@@ -12,7 +12,8 @@ two), and b bytes a frozen weight (2 with LoRA in bfloat16, else 4), in bytes:
                                 the head's. DDP has them twice
     optimizer     8 T           Adam's two moments
     reference     P b           a frozen copy, where the method keeps one; none with LoRA
-    value_model   4 P or 4 A    where two models learn
+    value_model   4 P or 4 A    where two models learn; one that begins as a reward model of C
+                                parameters: 4 C, or with LoRA C b + 4 A, beside the reward model
     activations   B S (L k + 20 D)    kept for the backward pass, of each that learns; k of a layer:
                                 4 (8 D + 4 F + K), with LoRA 4 (6 D + 4 F + K), as frozen norms
                                 keep less; in bfloat16 28 D + 8 F + 6 K, with LoRA 24 D + 8 F + 2 K.
@@ -132,26 +133,31 @@ def estimate(
     processes: int = 1,
     fsdp: Fsdp | None = None,
     device: str = "cpu",
+    critic_parameters: int = 0,
 ) -> Estimate:
     """Bytes of one process.
 
     longest            bytes of text in the longest record; None: not known
     reward_parameters  parameters of the models that are rewards
+    critic_parameters  of the reward model that the value model begins as; 0: it begins as the
+                       policy
     """
     shares = processes if fsdp else 1
     lora, footprint = options.adapter, trainer.footprint
     half = options.dtype == "bfloat16"
     headless = trainer.produces == "classifier" and not shape.tied
     parameters = shape.parameters - headless * shape.vocabulary * shape.width
-    frozen = parameters * (2 if lora and half else 4)
+    a_weight = 2 if lora and half else 4
+    frozen = parameters * a_weight
     adapters = _adapters(options, shape)
-    trained = adapters if lora else parameters
     learners = footprint.learners
+    valued = (adapters if lora else critic_parameters or parameters) * (learners - 1)
+    trained = (adapters if lora else parameters) + valued
     reference = not lora and footprint.reference(options)
     tokens = _tokens(options, shape, longest, footprint.written(options))
     passing = (2 if half else 4) if fsdp else 0
     passes = _passes(trainer, options, shape, tokens, fsdp, device)
-    gradients = 4 * trained * learners // shares
+    gradients = 4 * trained // shares
     if processes > 1 and not fsdp:
         gradients *= 2  # DDP's buckets, too
     elif options.gradient_accumulation_steps == 1:  # they come as activations go
@@ -163,9 +169,9 @@ def estimate(
         "casts": 2 * _body(shape) * learners // shares if half and not lora else 0,
         "adapters": 4 * adapters // shares,
         "gradients": gradients,
-        "optimizer": 8 * trained * learners // shares,
+        "optimizer": 8 * trained // shares,
         "reference": frozen // shares + passing * parameters if reference else 0,
-        "value_model": 4 * trained * (learners - 1),
+        "value_model": 4 * valued + (a_weight * critic_parameters if lora else 0),
         "gathered": _gathered(shape, fsdp, passing, gradients=not lora) if fsdp else 0,
         **passes,
         "fragments": 0 if device.startswith("cuda") else _fragments(passes),

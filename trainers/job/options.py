@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,16 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-RENDERED = ("messages", "tools", "documents", "add_generation_prompt")  # given with every rendering
-
-
-def _free(name: str) -> str:
-    if name in RENDERED or not name.isidentifier():
-        raise ValueError(f"{name!r} is no variable that can be set")
-    return name
-
-
-Variable = Annotated[str, AfterValidator(_free)]  # of a chat template
+from inference.templates import Value, Variable
 
 RATES = "defaults"  # in a learning rate's JSON Schema
 
@@ -128,10 +118,10 @@ class Options(BaseModel):
         description="Put prompts through the model's chat template, as the user's turn; "
         "null: where there is a template.",
     )
-    chat_template_kwargs: Mapping[Variable, bool | int | float | str | None] = Field(
+    chat_template_kwargs: Mapping[Variable, Value] = Field(
         default_factory=dict,
         description='Values of the chat template\'s own variables, as {"enable_thinking": false}; '
-        "checkpoints keep them in their template.",
+        "checkpoints keep them in their template, and the starting model is evaluated with them.",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",

@@ -13,11 +13,12 @@ of DeepSeek-R1's distilled models do), it is put in.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from inference.errors import InputError
+from inference.templates import Value, with_values
 from trainers.job.errors import TrainingError
 
 Message = Mapping[str, str]
@@ -78,7 +79,7 @@ def contents(messages: Sequence[Message], where: str) -> dict[int, dict[str, str
     }
 
 
-def with_defaults(tokenizer: Any, settings: Mapping[str, Any]) -> None:
+def with_defaults(tokenizer: Any, settings: Mapping[str, Value]) -> None:
     """Gives the chat template's variables values, which hold unless a caller gives others.
 
     They become part of the template, and so of every checkpoint: it is asked as it was trained.
@@ -86,21 +87,10 @@ def with_defaults(tokenizer: Any, settings: Mapping[str, Any]) -> None:
     """
     if not settings:
         return
-    template = tokenizer.chat_template
-    if not template:
-        raise TrainingError("invalid_input", "the model has no chat template", FIELD)
-    if not isinstance(template, str):  # several by name
-        template = template["default"]
-    for name, value in settings.items():
-        if not re.search(rf"\b{re.escape(name)}\b", template):
-            message = f"the model's chat template reads no {name!r}"
-            raise TrainingError("invalid_input", message, f"{FIELD}.{name}")
-        given = f"{{%- if {name} is not defined %}}{{%- set {name} = {value!r} %}}{{%- endif %}}"
-        template = given + template
-    tokenizer.chat_template = template
-
-
-FIELD = "options.chat_template_kwargs"
+    try:
+        tokenizer.chat_template = with_values(tokenizer.chat_template, settings)
+    except InputError as error:
+        raise TrainingError(error.code, error.message, f"options.{error.field}") from None
 
 
 def _turn(

@@ -7,6 +7,13 @@ from typing import Any
 import pytest
 
 from assay import AssayError, Client
+from service.db.engine import connect
+from service.errors import ApiError
+from service.evaluations import best as rejection
+from service.evaluations import store as evaluations
+from service.evaluations.best import put_best
+from service.evaluations.schemas import BestIn
+from service.settings import get_settings
 from tests.service.scored import scored
 
 SAMPLES: list[dict[str, Any]] = [
@@ -60,6 +67,24 @@ def test_where_less_is_better_the_least_is_best(assay: Client, evaluation: str) 
         least = min(own, key=lambda name: values[name] or 0.0)
         want[sample["id"]] = OUTPUTS[sample["id"]][int(least[1:])]
     assert best(assay, evaluation, score="perplexity") == want
+
+
+def test_more_outputs_than_a_request_can_wait_for_are_refused(
+    database_url: str, evaluation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that settles evidence in the API is bounded, and the answer says by what."""
+    body = BestIn(name="best", score="token_f1")
+    engine = connect(database_url)
+    settings = get_settings()
+    with engine.connect() as db:
+        found = evaluations.get(db, evaluation)
+        assert found is not None
+        assert put_best(db, settings, found, body)[0].size == 3
+        monkeypatch.setattr(rejection, "MOST_OUTPUTS", 6)
+        with pytest.raises(ApiError, match="has 7 outputs") as error:
+            put_best(db, settings, found, body)
+    engine.dispose()
+    assert (error.value.status, error.value.code) == (409, "too_many_outputs")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,12 +24,32 @@ BLOCKS = dict(
 CHECKPOINT = Path("training/job_1/attempt-1/checkpoint-2/model.safetensors")
 
 
-@pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder to work in."""
-    monkeypatch.setitem(OPTIONS, "fsync", "off")  # nothing here outlives the machine
+@pytest.fixture(scope="module")
+def fast() -> Iterator[None]:
+    """Nothing here outlives the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(OPTIONS, "fsync", "off")
+        yield
+
+
+@pytest.fixture(scope="module")
+def new(fast: None) -> Iterator[Path]:
+    """A service's data folder as it is at first, as a tar: it takes seconds to make."""
     with data_folder() as folder:
         folder.mkdir()
+        with EmbeddedPostgres(folder / ".assay") as server:
+            migrate(server.url)
+        run("stopped", folder)
+        yield folder / "assay.tar"
+
+
+@pytest.fixture
+def place(new: Path) -> Iterator[Path]:
+    """A folder to work in, with a new service's data folder."""
+    with data_folder() as folder:
+        folder.mkdir()
+        shutil.copy(new, folder)
+        run("whole", folder)
         yield folder
 
 
@@ -44,8 +65,7 @@ def run(block: str, folder: Path) -> None:
 
 
 def fill(server: EmbeddedPostgres) -> None:
-    """A schema, a dataset, a checkpoint's file."""
-    migrate(server.url)
+    """A dataset, a checkpoint's file."""
     with psycopg.connect(server.url) as db:
         db.execute(
             "INSERT INTO datasets (id, name, version, kind, digest, size)"
@@ -86,7 +106,7 @@ def test_a_running_service_is_backed_up_and_restored(place: Path) -> None:
         fill(server)
         run("running", place)
     (place / ".assay").rename(place / "lost")
+    run("whole", place)
     with EmbeddedPostgres(place / ".assay") as server:
-        migrate(server.url)
         run("dump", place)
         check(server)

@@ -81,6 +81,30 @@ def test_what_methods_keep_besides() -> None:
     assert pairs.parts["logits"] == 2 * single.parts["logits"]
 
 
+def test_a_value_model_that_begins_as_the_reward_model_is_a_copy_of_it() -> None:
+    """With LoRA, too, where one that begins as the policy shares the policy's weights."""
+    trainer = trainers.find("ppo")
+    judge = {"metric": "reward", "params": {"model": "judge"}}
+    asked: dict[str, Any] = {"rewards": [*REWARDS, judge], "normalize_rewards": False}
+    policy, critic = (
+        trainers.parse(trainer, asked | {"critic": one}) for one in ("policy", "reward_model")
+    )
+    assert trainer.footprint.critic(policy) is None
+    assert trainer.footprint.critic(critic) == "judge"
+    full = estimate(trainer, critic, SHAPE, reward_parameters=90_000, critic_parameters=90_000)
+    assert full.parts["value_model"] == full.parts["rewards"] == 4 * 90_000
+    assert full.parts["optimizer"] == 8 * (100_000 + 90_000)
+    lora = trainers.parse(
+        trainer, asked | {"critic": "reward_model", "lora": {"r": 8}, "dtype": "bfloat16"}
+    )
+    adapter = 8 * (128 + 96 + 192)
+    alone = estimate(trainer, lora, SHAPE).parts
+    assert alone["value_model"] == 4 * adapter
+    beside = estimate(trainer, lora, SHAPE, critic_parameters=90_000).parts
+    assert beside["value_model"] == 4 * adapter + 2 * 90_000
+    assert beside["optimizer"] == alone["optimizer"] == 2 * 8 * adapter
+
+
 def test_shares_and_what_is_whole_for_a_while() -> None:
     shape = Shape(1_000_000, SHAPE.matrices, 10, 64, 128, 4, 600, 256)
     options: Any = {"batch_size": 4, "max_length": 100}
@@ -174,6 +198,7 @@ MEASURED: list[tuple[str, dict[str, Any]]] = [
     ("sft", {"gradient_checkpointing": True, "gradient_accumulation_steps": 2}),
     ("reward", {}),
     ("dpo", {"lora": True}),
+    ("kto", {}),
     ("grpo", {"max_completion_length": 48, "gradient_accumulation_steps": 8}),
     ("ppo", {"max_completion_length": 48}),
     ("ppo", {"max_completion_length": 48, "lora": True, "dtype": "bfloat16"}),
