@@ -63,6 +63,7 @@ bench: install
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 chaos: install
+	@$(BIN)/python -m pytest -m chaos
 	@$(BIN)/python -m chaos $(ARGS)
 
 fuzz: install

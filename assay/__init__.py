@@ -36,7 +36,9 @@ from assay.training_models import (
     CheckpointCard,
     CurvePoint,
     TrainingJob,
+    TrainingLogs,
     TrainingMetrics,
+    TrainingPreview,
 )
 
 __all__ = [
@@ -68,6 +70,8 @@ __all__ = [
     "SetScore",
     "Trainer",
     "TrainingJob",
+    "TrainingLogs",
     "TrainingMetrics",
+    "TrainingPreview",
     "WaitTimedOut",
 ]

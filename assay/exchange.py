@@ -23,7 +23,7 @@ A = TypeVar("A", bound=Answer)
 T = TypeVar("T")
 Item_co = TypeVar("Item_co", covariant=True)
 
-Query: TypeAlias = Mapping[str, str | int | float | bool | None]
+Query: TypeAlias = Mapping[str, str | int | float | bool | Sequence[str] | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,8 @@ class TrainingJob(Answer):
 
 
 class TrainingPreview(Answer):
-    """What a training job would be; `lengths` are in tokens, `cut` is the share of rows cut."""
+    """What a training job would be; `lengths` are in tokens, `cut` is the share of rows
+    that are too long."""
 
     records: int
     total_steps: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from inference.errors import ReportedError
+from metrics.core.forms import written
 from service import faults
 from service.field_names import told
 
@@ -165,19 +166,13 @@ def field(location: Sequence[int | str]) -> str | None:
     parts = list(location)
     if parts and parts[0] in {"body", "query", "path", "header"}:
         parts = parts[1:]
-    written = ""
-    for part in parts:
-        if isinstance(part, int):
-            written += f"[{part}]"
-        elif "[" not in part and "(" not in part:  # pydantic's names of union members
-            written += f".{part}" if written else part
-    return written or None
+    return written(parts) or None
 
 
-def _form(request: Request) -> object:
-    """The type of the body that the route takes: every endpoint calls it `body`."""
+def _types(request: Request) -> Mapping[str, object]:
+    """The types of what the route takes by name; every endpoint calls its body `body`."""
     endpoint = request.scope.get("endpoint")
-    return get_type_hints(endpoint, include_extras=True).get("body") if endpoint else None
+    return get_type_hints(endpoint, include_extras=True) if endpoint else {}
 
 
 def detail(location: Sequence[int | str], said: str, code: str) -> ErrorDetail:
@@ -187,11 +182,22 @@ def detail(location: Sequence[int | str], said: str, code: str) -> ErrorDetail:
     return ErrorDetail(param=_encodable(param), message=_encodable(message), code=code)
 
 
-def _detail(error: Mapping[str, Any], form: object) -> ErrorDetail:
+def _detail(error: Mapping[str, Any], types: Mapping[str, object]) -> ErrorDetail:
     """One of pydantic's errors; of an unknown field, with the nearest names."""
     location: Sequence[int | str] = error["loc"]
-    said = told(error, form, location[1:]) if location[:1] == ("body",) else str(error["msg"])
+    said = str(error["msg"])
+    if location[:1] == ("body",):
+        said = told(error, types.get("body"), location[1:])
+    elif location[:1] == ("query",) and error["type"] == "missing":
+        values = _values(types.get(str(location[1])))
+        said += f"; one of {', '.join(map(repr, values))}" if values else ""
     return detail(location, said, error["type"])
+
+
+def _values(form: object) -> tuple[object, ...]:
+    """Those that a parameter may have, where its type names them all."""
+    inner = get_args(form)[0] if get_origin(form) is Annotated else form
+    return get_args(inner) if get_origin(inner) is Literal else ()
 
 
 def install(app: FastAPI) -> None:
@@ -210,8 +216,8 @@ def install(app: FastAPI) -> None:
             return JSONResponse(
                 body(400, "invalid_json", f"the body is not valid JSON: {reason}"), 400
             )
-        form = _form(request)
-        errors = [_detail(one, form) for one in error.errors()[:MOST_ERRORS]]
+        types = _types(request)
+        errors = [_detail(one, types) for one in error.errors()[:MOST_ERRORS]]
         shown = errors[0]
         return JSONResponse(body(422, shown.code, shown.message, shown.param, errors), 422)
 

@@ -101,7 +101,9 @@ class GRPOOptions(RewardedOptions):
     clip_epsilon: float = Field(
         0.2, gt=0, lt=1, description="ε, how far ρ counts from 1; matters from iterations = 2 on."
     )
-    iterations: int = Field(1, ge=1, description="μ, optimiser steps over the same completions.")
+    iterations: int = Field(
+        1, ge=1, le=1000, description="μ, optimiser steps over the same completions."
+    )
     clip_high: float | None = Field(
         None, gt=0, description="ε′, how far ρ counts above 1; null: ε. DAPO's is 0.28."
     )

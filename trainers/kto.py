@@ -42,7 +42,10 @@ class KTOOptions(Options):
 
     learning_rate: float | None = rate(full=5e-6, lora=5e-5)
     batch_size: int = Field(
-        8, ge=2, description="Answers in one pass of a process; z is a mean over them."
+        8,
+        ge=2,
+        le=1_000_000,
+        description="Answers in one pass of a process; z is a mean over them.",
     )
     beta: float = Field(
         0.1, gt=0, description="β, how dear it is to leave the reference, in units a nat."

@@ -43,8 +43,7 @@ in:  clipped values; advantages whitened, over the rollout; minibatches shuffled
      dropout; rewards clipped or whitened (off); a value model of its own, its head zero at first
      (or, with critic = "reward_model", that of the rewards and its head, on the text so far)
 out: Adam's ε of 1e-5, orthogonal initialisation, whitening by minibatch, early end of passes, top-k
-     or top-p in the draws, a reference that moves, values beyond a completion cut at
-     max_completion_length (it ends there)
+     or top-p in the draws, a reference that moves, values beyond a completion that was cut
 """
 
 from __future__ import annotations
@@ -79,10 +78,16 @@ class PPOOptions(RewardedOptions):
     """Off values stand beside the defaults."""
 
     learning_rate: float | None = rate(full=5e-6, lora=5e-5)
-    num_generations: int = Field(1, ge=1, description="Completions of a prompt in a rollout.")
-    max_completion_length: int = Field(128, ge=1, description="Tokens of a completion at most.")
-    num_minibatches: int = Field(4, ge=1, description="Optimiser steps of a pass over a rollout.")
-    ppo_epochs: int = Field(4, ge=1, description="Passes over a rollout.")
+    num_generations: int = Field(
+        1, ge=1, le=1024, description="Completions of a prompt in a rollout."
+    )
+    max_completion_length: int = Field(
+        128, ge=1, le=10_000_000, description="Tokens of a completion at most."
+    )
+    num_minibatches: int = Field(
+        4, ge=1, le=1_000_000, description="Optimiser steps of a pass over a rollout."
+    )
+    ppo_epochs: int = Field(4, ge=1, le=1000, description="Passes over a rollout.")
     kl_coef: float = Field(0.05, ge=0, description="β, the price of a nat, in R̃; 0: off.")
     kl_in: Literal["reward", "loss"] = Field("reward", description="Pay for it in r_t, or in L.")
     kl: Kl = Field(
@@ -94,7 +99,9 @@ class PPOOptions(RewardedOptions):
     target_kl: float | None = Field(
         None, gt=0, description="Nats of KL a completion that β is steered to; null: β stays."
     )
-    horizon: int = Field(10_000, ge=1, description="Completions in which β follows target_kl.")
+    horizon: int = Field(
+        10_000, ge=1, le=10_000_000, description="Completions in which β follows target_kl."
+    )
     gamma: float = Field(1.0, ge=0, le=1, description="γ, the discount a token; 1: none.")
     lam: float = Field(0.95, ge=0, le=1, description="λ; 1: Monte Carlo, 0: one step ahead.")
     cliprange: float = Field(0.2, gt=0, description="ε, how far π_θ / π_old counts from 1.")
@@ -115,22 +122,14 @@ class PPOOptions(RewardedOptions):
     def _consistent(self) -> PPOOptions:
         if self.target_kl is not None and self.kl_coef == 0:
             raise ValueError("kl_coef is 0: β is multiplied to reach target_kl, and would stay 0")
-        if self.critic == "reward_model" and (self.normalize_rewards or not self.reward_model):
-            raise ValueError(
-                "critic reward_model: one of the rewards has to be of the metric reward, and "
-                "normalize_rewards false, since V begins in the units of that model"
-            )
+        if self.critic == "reward_model" and (self.normalize_rewards or not self.judge):
+            raise ValueError("critic reward_model needs a reward `reward`, normalize_rewards false")
         if self.rollout_size % self.num_generations:
             raise ValueError(
                 f"num_generations ({self.num_generations}) must divide the rollout: num_minibatches"
                 f" · batch_size · gradient_accumulation_steps = {self.rollout_size}"
             )
         return self
-
-    def begins_as(self) -> str | None:
-        """The reward model that V begins as; None: it begins as the policy."""
-        found = self.reward_model if self.critic == "reward_model" else None
-        return str(found.params["model"]) if found is not None else None
 
     @property
     def rollout_size(self) -> int:
@@ -293,7 +292,7 @@ def train(options: PPOOptions, run: Run) -> None:
     start, tokenizer = load_start(run, options)
     prompts = encoded(run, options, start, tokenizer)
     run.prepared(tokenizer, prompts[0][1])
-    reward = options.reward_model if options.critic == "reward_model" else None
+    reward = options.judge if options.critic == "reward_model" else None
     critic = of_reward(reward, options, run, tokenizer) if reward is not None else None
     policy = adapted(start, options)
     model = ActorCritic(policy, options.adapter, options.temperature, critic, options.kl)
@@ -326,5 +325,5 @@ TRAINER = Trainer(
     resizes=False,
     sequences=(("prompt",),),
     objective_series=("reward",),
-    footprint=actor_critic(PPOOptions.begins_as),
+    footprint=actor_critic(lambda asked: asked.judge if asked.critic == "reward_model" else None),
 )

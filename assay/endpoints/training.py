@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -105,14 +106,21 @@ def training_jobs(
     status: str | None = None,
     name: str | None = None,
     method: str | None = None,
-    metadata: str | None = None,
+    metadata: Mapping[str, object] | str | None = None,
     order: str = "desc",
     limit: int | None = None,
 ) -> Listing[TrainingJob]:
-    """Training jobs, newest first; `metadata` is a key that they have, or `key=value`."""
-    query = {"status": status, "order": order}
-    query |= {"name": name, "method": method, "metadata": metadata}
+    """Training jobs, newest first; `metadata` is what they have: `key=value`, or values by key."""
+    pairs = [metadata] if isinstance(metadata, str) else list(map(_pair, (metadata or {}).items()))
+    query: dict[str, str | list[str] | None] = {"status": status, "order": order}
+    query |= {"name": name, "method": method, "metadata": pairs}
     return Listing(Page[TrainingJob], ROOT, query=query, limit=limit)
+
+
+def _pair(item: tuple[str, object]) -> str:
+    """`key=value`, the value as the service compares it: as JSON, strings as they are."""
+    key, value = item
+    return f"{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 def wait_training_job(

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from inference.errors import InputError, ReportedError
+from metrics.core.forms import fields, written
 from metrics.core.names import MEANINGS, hint
 
 M = TypeVar("M", bound=BaseModel)
@@ -72,7 +73,7 @@ def _origin(point: EntryPoint) -> str:
 
 
 def parsed(schema: type[M], values: Mapping[str, Any], owner: str, field: str) -> M:
-    """`values` by the schema. Raises InputError naming the value, as `params.k`.
+    """`values` by the schema. Raises InputError naming the value, as `params.k[0]`.
 
     owner  whose values they are, for the message: "bleu"
     field  what they are called in a request: "params"
@@ -81,9 +82,10 @@ def parsed(schema: type[M], values: Mapping[str, Any], owner: str, field: str) -
         return schema.model_validate(dict(values))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
+        path = written(first["loc"])
         message = f"{path}: {first['msg']}" if path else first["msg"]
         if first["type"] == "extra_forbidden":
+            *place, name = first["loc"]
             message = f"{owner} has no {path!r} among its {field}; "
-            message += hint(path, schema.model_fields, MEANINGS)
+            message += hint(str(name), fields(schema, place), MEANINGS)
         raise InputError(message, f"{field}.{path}" if path else field) from None

@@ -10,6 +10,7 @@ from inference.protocol import Models, NoModels
 from metrics.core.errors import MissingInput
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Reads, Sample
+from metrics.core.program import does_nothing
 from metrics.core.result import Result, conclude, failed
 from metrics.core.signature import parts
 
@@ -126,4 +127,6 @@ def _carries(sample: Sample, need: Reads) -> bool:
         return bool(sample.outputs)
     if need == "references":
         return bool(sample.references)
+    if need == "tests":
+        return sample.tests is not None and not does_nothing(sample.tests)
     return getattr(sample, need) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
+from io import SEEK_END
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ Table = tuple[list[str], Iterator[dict[str, Any]]]  # names of the columns, rows
 # what a value cannot become raises these: a date of Python's, a time zone, a text
 WRONG = (ValueError, OverflowError, LookupError, OSError)
 
-FILE_MARK = b"ARROW1\0\0"  # a file is this, the stream, and a footer
+FILE_MARK = b"ARROW1\0\0"  # a file is this, the stream, and a footer that ends with ARROW1
+END = b"\xff\xff\xff\xff\0\0\0\0"  # of a stream; before Arrow 0.15, four zeros
 SCHEMA, DICTIONARY, BATCH = 1, 2, 3  # kinds of messages
 
 
@@ -71,14 +73,29 @@ def stream(source: IO[bytes]) -> Table:
 
     try:
         source.seek(start)
+        end = start  # of the last message
         for message in ipc.MessageReader.open_stream(source):
             if _compressed(message.metadata.to_pybytes()):
                 raise unreadable("its buffers are compressed: write it without, or as Parquet")
+            end = source.tell()
+        _check_end(source, end, is_file=start > 0)
         source.seek(start)
         reader = ipc.open_stream(source)
         return list(reader.schema.names), read()
     except wrong as error:
         raise unreadable(f"not valid Arrow: {error}") from None
+
+
+def _check_end(source: IO[bytes], end: int, *, is_file: bool) -> None:
+    """Raises 422 where the mark of the end, or a file's footer, does not follow the messages."""
+    source.seek(end)
+    tail = source.read(len(END))
+    if tail != END and tail[:4] != bytes(4):
+        raise unreadable("the file is cut off: Arrow's mark of a stream's end is missing")
+    if is_file:
+        source.seek(-6, SEEK_END)
+        if source.read() != FILE_MARK[:6]:
+            raise unreadable("the file is cut off: the footer of an Arrow file is missing")
 
 
 def folder(source: IO[bytes]) -> Table:

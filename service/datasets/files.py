@@ -72,19 +72,32 @@ def _csv(source: IO[bytes], mapping: Mapping[str, str], kind: str) -> Table:
     lines = _texts(source)
     first = next(lines, "")
     known = {*mapping, *columns.fields_of(kind), *layouts.columns_of(kind)}
-    reader = csv.DictReader(chain([first], lines), strict=True, delimiter=_delimiter(first, known))
+    delimiter = _delimiter(first, known)
+    reader = csv.reader(chain([first], lines), strict=True, delimiter=delimiter)
 
     def read() -> Iterator[dict[str, Any]]:
+        number = reader.line_num + 1
         try:
             for row in reader:
-                yield {key or "": value for key, value in row.items() if value}
+                if row and len(row) != len(names):
+                    raise unreadable(_uneven(number, len(row), len(names), delimiter))
+                if row:
+                    yield {name: value for name, value in zip(names, row, strict=True) if value}
+                number = reader.line_num + 1  # quoted texts take several
         except csv.Error as error:
             raise unreadable(f"not valid CSV: {error}") from None
 
     try:
-        return list(reader.fieldnames or ()), read()
+        names = next(reader, [])
     except csv.Error as error:
         raise unreadable(f"not valid CSV: {error}") from None
+    return names, read()
+
+
+def _uneven(line: int, fields: int, columns: int, delimiter: str) -> str:
+    counted = "1 field" if fields == 1 else f"{fields} fields"
+    quotes = f": put quotes around texts with {delimiter!r} in them" if fields > columns else ""
+    return f"line {line} has {counted}, the header has {columns}{quotes}"
 
 
 def _texts(source: IO[bytes]) -> Iterator[str]:

@@ -55,10 +55,16 @@ def digest(kind: str, content: Iterable[Content]) -> str:
     return state.hexdigest()
 
 
-def put(db: Connection, name: str, kind: str, content: Records) -> tuple[Dataset, bool]:
+def put(
+    db: Connection, name: str, kind: str, content: Records, param: str = "name"
+) -> tuple[Dataset, bool]:
     """The version of `name` with this content, and whether it was made now.
 
     The same content again gives the same version. Two writers of one name wait for each other.
+    Raises 422 where the name's latest version is of another kind: what evaluates or trains on the
+    name would get records that it cannot use.
+
+    param  the request's field that holds the name
     """
     named = digest(kind, content)
     db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7))"), {"name": name})
@@ -69,11 +75,19 @@ def put(db: Connection, name: str, kind: str, content: Records) -> tuple[Dataset
     ).one_or_none()
     if found is not None:
         return Dataset.from_row(found), False
-    latest = db.scalar(select(func.max(datasets.c.version)).where(datasets.c.name == name)) or 0
+    latest = find(db, name)
+    if latest is not None and latest.kind != kind:
+        message = f"{name!r} is a dataset of kind {latest.kind}; give one of kind {kind} another "
+        raise invalid("wrong_kind", message + "name", param)
     row = db.execute(
         insert(datasets)
         .values(
-            id=new("ds"), name=name, version=latest + 1, kind=kind, digest=named, size=len(content)
+            id=new("ds"),
+            name=name,
+            version=latest.version + 1 if latest is not None else 1,
+            kind=kind,
+            digest=named,
+            size=len(content),
         )
         .returning(*datasets.c)
     ).one()

@@ -21,6 +21,7 @@ from service.evaluations.checks import (
     bound_metrics,
     check_prompts,
     check_samples,
+    check_slices,
     evaluable,
     unique_ids,
 )
@@ -39,6 +40,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     if body.model is not None:
         models.require(db, settings, body.model, "model", "language")
     dataset_id, samples, texts = _content(db, body, requested)
+    check_slices(body.slices, samples)
     requests = [one.request for one in requested]
     id = evaluations.create(
         db,
@@ -143,7 +145,7 @@ def _inline(
         check_prompts(samples)
     check_samples(requested, samples)
     content = [sample.record(index) for index, sample in enumerate(given)]
-    dataset, _ = datasets.put(db, name, "eval", content)
+    dataset, _ = datasets.put(db, name, "eval", content, "dataset")
     texts = {} if pending else {at: list(one.outputs) for at, one in enumerate(samples)}
     return dataset.id, samples, texts
 

@@ -12,6 +12,7 @@ from metrics import find
 from metrics.core.ceilings import exceeded
 from metrics.core.errors import MissingInput
 from metrics.core.metric import BoundMetric, Sample
+from metrics.core.names import hint
 from metrics.core.run import prepare
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
@@ -79,6 +80,15 @@ def check_prompts(
         if sample.prompt is None:
             message = f"{where}[{index}] (id {sample.id!r}) has no prompt to give to the model"
             raise invalid("missing_prompt", message, param or f"{where}[{index}].prompt")
+
+
+def check_slices(keys: Sequence[str], samples: Sequence[Sample]) -> None:
+    """Raises 422 for a key that no sample has in its metadata, with the nearest there is."""
+    known = dict.fromkeys(key for sample in samples for key in sample.metadata) if keys else {}
+    for index, key in enumerate(keys):
+        if key not in known:
+            message = f"no sample has {key!r} in its metadata; {hint(key, known)}"
+            raise invalid("unknown_slice", message, f"slices[{index}]")
 
 
 def unique_ids(samples: Sequence[Sample], where: str = "samples") -> None:

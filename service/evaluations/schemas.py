@@ -64,7 +64,7 @@ class GenerationIn(Schema):
     max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 64
     temperature: Annotated[float, Field(ge=0, le=10)] = 0.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    top_k: Annotated[int, Field(ge=0)] = 0  # 0: off
+    top_k: Annotated[int, Field(ge=0, le=10_000_000)] = 0  # 0: off
     num_outputs: Annotated[int, Field(ge=1, le=256)] = 1
     stop: Annotated[Texts, Field(max_length=16)] = Field(default_factory=list)
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -58,7 +58,12 @@ def _storable_json(value: Any, depth: int = 0) -> Any:
 
 
 def _checked_json(value: dict[str, Any]) -> dict[str, Any]:
-    _storable_json(value)
+    for key, inner in value.items():  # which of the columns of a file, for example
+        _storable(key)
+        try:
+            _storable_json(inner, 1)
+        except PydanticCustomError as error:
+            raise PydanticCustomError(error.type, f"{key[:100]!r} {error.message()}") from None
     return value
 
 

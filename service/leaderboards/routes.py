@@ -11,7 +11,7 @@ import numpy as np
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
-from metrics.core.names import hint
+from metrics.core.names import hint, plain
 from metrics.core.signature import difference
 from metrics.statistics.ranking import ranks
 from service.datasets import store as datasets
@@ -63,6 +63,7 @@ def get_leaderboard(
     ranked together: those left out are listed with the parts in which they differ, and so are
     systems without a value here. `notes` of a row tell of the system's other evaluations."""
     version = datasets.require(db, dataset)
+    metric = _score_name(leaderboards.names(db, version.id), metric)
     rows = leaderboards.board(db, version.id, metric, slice or "")
     if not rows:
         raise _no_board(db, version, metric, slice)
@@ -89,6 +90,12 @@ def get_leaderboard(
     )
 
 
+def _score_name(known: Sequence[str], typed: str) -> str:
+    """The one of the `known` names that differs from it in case, `-` and `_` alone, else itself."""
+    same = [name for name in known if plain(name) == plain(typed)]
+    return same[0] if len(same) == 1 else typed
+
+
 def _no_board(db: Connection, dataset: Dataset, metric: str, slice_: str | None) -> ApiError:
     """404 that names what is wrong: the dataset without any score, the metric, or the slice."""
     names = leaderboards.names(db, dataset.id)
@@ -100,7 +107,8 @@ def _no_board(db: Connection, dataset: Dataset, metric: str, slice_: str | None)
     if slice_ is None:
         return not_found("leaderboard", board, "no system has a value over the whole set", "metric")
     slices = leaderboards.slices(db, dataset.id, metric)
-    nearest = hint(slice_, slices) if slices else "it has none"
+    none = "no evaluation on it was asked for any: POST /v1/evaluations takes them as `slices`"
+    nearest = hint(slice_, slices) if slices else none
     return not_found("leaderboard", f"{board} on the slice {slice_}", nearest, "slice")
 
 

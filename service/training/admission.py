@@ -68,7 +68,7 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
 def check(db: Connection, body: TrainingIn, settings: Settings) -> Checked:
     """The job, if it could be admitted. Raises 422 for what can be known to be wrong."""
     try:
-        trainer = trainers.find(body.method)
+        trainer = known_method(body.method)
         options = trainers.parse(trainer, body.options)
     except ReportedError as error:
         raise invalid(error.code, error.message, error.field) from None
@@ -95,6 +95,14 @@ def check(db: Connection, body: TrainingIn, settings: Settings) -> Checked:
         "resources": body.resources.model_dump(mode="json"),
     }
     return Checked(trainer, options, dataset, need, values)
+
+
+def known_method(name: str) -> AnyTrainer:
+    """The trainer of this name. Raises 422 with the nearest names."""
+    try:
+        return trainers.find(name)
+    except ReportedError as error:
+        raise invalid(error.code, error.message, error.field) from None
 
 
 def _models(settings: Settings, body: TrainingIn, options: Options) -> list[str]:

@@ -45,8 +45,8 @@ def job_estimate(
         return None
     longest = datasets.longest(db, dataset_id, trainer.sequences)
     rewards = _rewards(db, settings, options)
-    begins_as = trainer.footprint.critic(options)
-    critic = _shape(db, settings, begins_as) if begins_as is not None else None
+    judge = trainer.footprint.critic(options)
+    critic = _shape(db, settings, str(judge.params["model"])) if judge is not None else None
     shared = resources.get("fsdp")
     fsdp = Fsdp.model_validate(shared) if shared is not None else None
     processes = resources.get("processes", 1)

@@ -46,7 +46,7 @@ async def preview(gate: Gate, settings: Settings, body: TrainingIn) -> TrainingP
         update={
             "lengths": lengths,
             "validation_lengths": found["told"].get("validation_lengths"),
-            "cut": lengths["truncated"] / lengths["rows"] if lengths else None,
+            "cut": lengths["over"] / lengths["rows"] if lengths else None,
             "example": found["example"],
             "problem": found["problem"],
         }

@@ -19,7 +19,7 @@ from service.http.fields import Limit, Page, Text, page
 from service.http.idempotency import Created
 from service.jobs import queue
 from service.training import store as training
-from service.training.admission import admit
+from service.training.admission import admit, known_method
 from service.training.output import log_file, tail
 from service.training.previews import preview
 from service.training.resizing import resize
@@ -83,15 +83,19 @@ def list_training_jobs(
     status: Status | None = None,
     name: Filter = None,
     method: Filter = None,
-    metadata: Annotated[Text | None, Query(description="a key, as team, or team=search")] = None,
+    metadata: Annotated[
+        list[Text] | None, Query(description="as team=search; may be given again")
+    ] = None,
 ) -> Page[TrainingOut]:
     """All jobs, or those for which everything holds that is asked."""
+    if method is not None:
+        known_method(method)
     rows = training.page(
         db,
         after=after,
         limit=limit + 1,
         descending=order == "desc",
-        metadata=metadata,
+        metadata=[_pair(one) for one in metadata or ()],
         status=status,
         name=name,
         method=method,
@@ -160,7 +164,9 @@ def get_training_logs(
     job: str,
     db: Transaction,
     settings: CurrentSettings,
-    attempt: Annotated[int | None, Query(ge=1, description="default: the last")] = None,
+    attempt: Annotated[
+        int | None, Query(ge=1, le=1_000_000, description="default: the last")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1_000_000, description="characters")] = 65_536,
 ) -> TrainingLogsOut:
     """Without control characters; what looks like a secret is masked."""
@@ -195,6 +201,15 @@ async def list_training_events(job: str, gate: CurrentGate, query: Events) -> An
         return row.status, {"step": row.step, "total_steps": row.total_steps}
 
     return await answer(gate, job, query, look, training.FINAL)
+
+
+def _pair(asked: str) -> tuple[str, str]:
+    """Of `key=value`. Raises 422 for anything else."""
+    key, equals, value = asked.partition("=")
+    if not (key and equals):
+        message = f"{asked!r} is not key=value, as team=search"
+        raise invalid("invalid_value", message, "metadata")
+    return key, value
 
 
 def _ask(db: Connection, job: str, control: str) -> TrainingOut:

@@ -25,19 +25,21 @@ class HeldOutIn(Schema):
         validation_alias=AliasChoices("pause_on_reward_hacking", "pause_on_divergence"),
         description="Pause the job where a watched score falls as the reward rises.",
     )
-    patience: Annotated[int, Field(ge=1)] | None = Field(
+    patience: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
         default=None,
         description="The job ends, succeeded, after so many scored checkpoints in a row that are "
         "no better by `select_by` than an earlier one; null: never.",
     )
-    keep_last: Annotated[int, Field(ge=1)] | None = None  # and the best one; null keeps all
+    keep_last: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
+        default=None, description="Checkpoints that stay, and the best one; null keeps all."
+    )
 
 
 class ValidationIn(Schema):
     """Held-out rows whose loss is measured: of the kind that is trained on."""
 
     dataset: Name
-    eval_steps: Annotated[int, Field(ge=1)] | None = Field(
+    eval_steps: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
         default=None, description="Optimiser steps between measurements; null: at checkpoints."
     )
 
@@ -58,7 +60,7 @@ class ResourcesIn(Schema):
         description="Run the job even where the estimate of its memory says that it does not fit; "
         "the estimate stands in the report all the same.",
     )
-    keep_last: Annotated[int, Field(ge=1)] | None = Field(
+    keep_last: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
         default=None,
         description="Checkpoints whose files stay: so many of the last ones, and the best one; "
         "null keeps all. `evaluation.keep_last` goes first.",
@@ -162,7 +164,10 @@ class TrainingPreviewOut(BaseModel):
     # of the first 10,000 records, in tokens: min, median, p95, max, limit, and how many are over
     lengths: dict[str, Any] | None = None
     validation_lengths: dict[str, Any] | None = None
-    cut: float | None = None  # share of the rows that lose tokens
+    cut: float | None = Field(
+        default=None,
+        description="Share of the rows that `truncate` shortens, or would: those over the limit.",
+    )
     example: str | None = None  # the first record as the model would read it
     problem: dict[str, str | None] | None = None  # why training would not begin
 

@@ -132,20 +132,18 @@ def page(
     after: str | None,
     limit: int,
     descending: bool,
-    metadata: str | None = None,
+    metadata: Sequence[tuple[str, str]] = (),
     **values: str | None,
 ) -> list[TrainingJob]:
     """Up to `limit` jobs after the id `after`, by time of creation.
 
-    metadata  a key that they have, or `key=value`
+    metadata  keys and values that they have
     values    of the columns `name`, `method`, `status`; None: any
     """
     table = training_jobs.c
     query = _listing().where(*(table[key] == one for key, one in values.items() if one is not None))
-    if metadata is not None:
-        key, equals, value = metadata.partition("=")
-        query = query.where(table["metadata"].has_key(key))
-        query = query.where(table["metadata"][key].astext == value) if equals else query
+    for key, value in metadata:
+        query = query.where(table["metadata"][key].astext == value)
     query = paged(db, query, training_jobs.c.id, after=after, limit=limit, descending=descending)
     return [TrainingJob.from_row(row) for row in db.execute(query)]
 

@@ -68,6 +68,37 @@ def test_an_unknown_option_is_answered_with_the_nearest() -> None:
     assert error.value.field == "options.batchsize"
 
 
+REWARD = {"metric": "length"}
+
+
+@pytest.mark.parametrize(
+    ("options", "param", "message"),
+    [
+        ({"lora": {"r": 0}}, "lora.r", "greater than or equal to 1"),
+        ({"lora": {"r": 10**9}}, "lora.r", "less than or equal to 1024"),
+        ({"lora": {"foo": 1}}, "lora.foo", "did you mean 'dropout'"),
+        ({"lora": {"target_module": ["x"]}}, "lora.target_module", "did you mean 'target_modules'"),
+        ({"lora": "much"}, "lora", "true, false, or settings"),
+        ({"rewards": [REWARD, REWARD | {"weight": "x"}]}, "rewards[1].weight", "valid number"),
+        ({"rewards": [{"metrics": "length"}]}, "rewards[0].metric", "required"),
+    ],
+)
+def test_a_wrong_setting_inside_an_option_is_named(
+    options: dict[str, Any], param: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        trainers.parse(trainers.find("grpo"), {"rewards": [REWARD]} | options)
+    assert error.value.field == f"options.{param}"
+
+
+def test_lora_is_a_switch_or_settings() -> None:
+    sft = trainers.find("sft")
+    assert [trainers.parse(sft, {"lora": one}).lora for one in (True, False, 1)] == [1, 0, 1]
+    adapter = trainers.parse(sft, {"lora": {"r": 4}}).adapter
+    assert adapter is not None
+    assert adapter.r == 4
+
+
 RECORDS: dict[str, list[dict[str, Any]]] = {
     "sft": [{"prompt": f"{n}?", "completion": "Да."} for n in range(4)],
     "preference": [{"prompt": f"{n}?", "chosen": "Да.", "rejected": "no"} for n in range(4)],

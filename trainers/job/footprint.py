@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from trainers.job.options import Options, RewardedOptions
+from trainers.job.options import Options, Reward, RewardedOptions
 
 CHUNK_LOGITS = 1 << 24  # logits that stand in memory at once where they are computed in chunks
 CHUNK_BYTES = 20  # of each: the logit, what it becomes on the way to its loss, the way back
@@ -45,7 +45,7 @@ def nothing_written(options: Options) -> int:
     return 0
 
 
-def as_the_policy(options: Options) -> str | None:
+def as_the_policy(options: Options) -> Reward | None:
     """Where there is a value model, it begins as the policy."""
     return None
 
@@ -112,7 +112,7 @@ class Footprint(Generic[O_contra]):
 
     reference  whether full fine-tuning keeps a frozen copy of the starting model
     learners   models of that size that are trained: 2 with a value model
-    critic     the reward model that the value model begins as, with a backbone of its own
+    critic     the reward whose model the value model begins as, with a backbone of its own
     head       bytes of logits at once
     written    tokens that the policy may write behind a record's own
     generated  completions that are written at once
@@ -120,13 +120,13 @@ class Footprint(Generic[O_contra]):
 
     reference: Callable[[O_contra], bool] = no_reference
     learners: int = 1
-    critic: Callable[[O_contra], str | None] = as_the_policy
+    critic: Callable[[O_contra], Reward | None] = as_the_policy
     head: Callable[[O_contra, Batch], int] = whole_logits
     written: Callable[[O_contra], int] = nothing_written
     generated: Callable[[O_contra], int] = nothing_written
 
 
-def actor_critic(critic: Callable[[R_contra], str | None]) -> Footprint[R_contra]:
+def actor_critic(critic: Callable[[R_contra], Reward | None]) -> Footprint[R_contra]:
     """As `trainers.learning.actor_critic` has it."""
     return Footprint(
         reference=a_reference,

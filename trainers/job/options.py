@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from inference.templates import Value, Variable
 
@@ -19,7 +28,7 @@ class Lora(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     r: int = Field(default=16, ge=1, le=1024, description="Rank of B A.")
-    alpha: int = Field(default=32, ge=1, description="B A is scaled by alpha / r.")
+    alpha: int = Field(default=32, ge=1, le=1_000_000, description="B A is scaled by alpha / r.")
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="Dropout probability on the adapters' input; 0: off."
     )
@@ -28,6 +37,18 @@ class Lora(BaseModel):
         description="Names of the adapted layers inside their parents (q_proj, v_proj); "
         "all-linear: every linear layer below the head.",
     )
+
+
+def _of_its_type(value: Any, read: ValidatorFunctionWrapHandler) -> bool | Lora:
+    """Settings are read as settings alone, so that what is wrong with them is told of them."""
+    if isinstance(value, Mapping):
+        return Lora.model_validate(value)
+    try:
+        found: bool | Lora = read(value)
+    except ValidationError:
+        message = 'Input should be true, false, or settings as {"r": 8}'
+        raise PydanticCustomError("lora_type", message) from None
+    return found
 
 
 def rate(full: float, lora: float) -> Any:
@@ -59,11 +80,15 @@ class Options(BaseModel):
     save_steps: int = Field(
         default=100,
         ge=1,
+        le=10_000_000,
         description="Optimiser steps between checkpoints; the last step is always saved.",
     )
     learning_rate: float | None = rate(full=2e-5, lora=2e-4)  # never null once it is validated
     warmup_steps: int = Field(
-        default=0, ge=0, description="Optimiser steps in which the learning rate rises from 0."
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="Optimiser steps in which the learning rate rises from 0.",
     )
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="linear",
@@ -74,12 +99,17 @@ class Options(BaseModel):
         default=1.0, gt=0, description="Gradients are scaled down to this 2-norm."
     )
     batch_size: int = Field(
-        default=8, ge=1, description="Samples in one forward and backward pass of a process."
+        default=8,
+        ge=1,
+        le=1_000_000,
+        description="Samples in one forward and backward pass of a process.",
     )
     gradient_accumulation_steps: int = Field(
-        default=1, ge=1, description="Passes that an optimiser step sums up."
+        default=1, ge=1, le=1_000_000, description="Passes that an optimiser step sums up."
     )
-    max_length: int = Field(default=1024, ge=8, description="Tokens of prompt and answer together.")
+    max_length: int = Field(
+        default=1024, ge=8, le=10_000_000, description="Tokens of prompt and answer together."
+    )
     truncate: bool = Field(
         default=False, description="Cut rows beyond max_length; false: a longer row is an error."
     )
@@ -103,7 +133,7 @@ class Options(BaseModel):
         description="Keep a layer's input only, and compute the layer again in the backward pass: "
         "less memory, about a third more time.",
     )
-    lora: bool | Lora = Field(
+    lora: Annotated[bool | Lora, WrapValidator(_of_its_type)] = Field(
         default=False, description="Train adapters only; false: all weights are trained."
     )
     seed: int = Field(
@@ -165,9 +195,12 @@ class RewardedOptions(Options):
     rewards: tuple[Reward, ...] = Field(
         min_length=1, description="What a completion earns: the weighted sum of these."
     )
-    num_generations: int = Field(default=1, ge=1, description="Completions of a prompt.")
+    num_generations: int = Field(default=1, ge=1, le=1024, description="Completions of a prompt.")
     max_completion_length: int = Field(
-        default=256, ge=1, description="Tokens of a completion at most; prompts have the rest."
+        default=256,
+        ge=1,
+        le=10_000_000,
+        description="Tokens of a completion at most; prompts have the rest.",
     )
     temperature: float = Field(
         default=1.0, gt=0, description="Of the draws and of every probability that is learned from."
@@ -177,7 +210,10 @@ class RewardedOptions(Options):
         default=4, ge=0, le=8, description="Completions that an event shows; 0: none are shown."
     )
     sample_steps: int = Field(
-        default=10, ge=1, description="Optimiser steps between such events at least."
+        default=10,
+        ge=1,
+        le=10_000_000,
+        description="Optimiser steps between such events at least.",
     )
 
     @model_validator(mode="after")
@@ -187,7 +223,7 @@ class RewardedOptions(Options):
         return self
 
     @property
-    def reward_model(self) -> Reward | None:
+    def judge(self) -> Reward | None:
         """The first of the rewards that is a reward model's; None where none is."""
         return next((one for one in self.rewards if one.metric == "reward"), None)
 

@@ -34,6 +34,7 @@ def load_start(run: Run, options: Options, produces: Produces = "language") -> t
         tokenizer.pad_token = tokenizer.eos_token
     with_defaults(tokenizer, options.chat_template_kwargs)
     if run.dry:
+        adapted(_skeleton(folders, produces, tokenizer), options, produces)  # it may be impossible
         return _skeleton(folders, produces, tokenizer).train(), tokenizer
     dtype = dtype_of_start(options)
     if produces == "language":
@@ -128,9 +129,19 @@ def lora_config(
 
 
 def adapted_layers(model: Any, lora: Lora) -> list[str]:
-    """The names of the layers that get an adapter, inside their parents."""
+    """The names of the layers that get an adapter, inside their parents.
+
+    Raises TrainingError where the model has none of those that are asked for.
+    """
     names = lora.target_modules
-    return linear_layers(model) if names == "all-linear" else list(names)
+    if names == "all-linear":
+        return linear_layers(model)
+    ends = tuple(f".{name}" for name in names)
+    if not any(f".{place}".endswith(ends) for place, _ in model.named_modules()):
+        asked, known = ", ".join(names), ", ".join(sorted(linear_layers(model)))
+        message = f"the model has no layer called {asked}; its linear layers are {known}"
+        raise TrainingError("invalid_input", message, "options.lora.target_modules")
+    return list(names)
 
 
 def linear_layers(model: Any) -> list[str]:

@@ -68,6 +68,33 @@ def test_what_a_sample_lacks_is_told_with_its_place(need: Reads) -> None:
     assert (error.metric, error.need, error.index, error.sample_id) == ("words", need, 1, "x")
 
 
+@pytest.mark.parametrize(
+    ("tests", "nothing"),
+    [
+        ("", True),
+        ("  \n", True),
+        ("# nothing\n", True),
+        ("pass", True),
+        ("# first\n'''It works.'''\npass; ...\n", True),
+        ("'says'\nassert f() == 1", False),
+        ("passed(f)", False),
+        ("pass\nf(", False),
+        ("f'{f()}'", False),
+        ("f()", False),
+    ],
+)
+def test_tests_that_do_nothing_are_none(tests: str, nothing: bool) -> None:
+    """Every program would pass them."""
+    metric = replace(WORDS, needs=("tests",)).bind()
+    samples = [Sample("1", ("x",), tests=tests)]
+    if not nothing:
+        assert prepare(metric, samples) == metric
+        return
+    with pytest.raises(MissingInput) as caught:
+        prepare(metric, samples)
+    assert (caught.value.code, caught.value.field) == ("missing_tests", "samples[0].tests")
+
+
 def test_needs_and_check_see_resolved_parameters() -> None:
     checked = []
     metric = replace(
@@ -79,7 +106,7 @@ def test_needs_and_check_see_resolved_parameters() -> None:
     with pytest.raises(MissingInput, match="needs tests"):
         prepare(metric, SAMPLES)
     assert checked == []
-    tested = [replace(sample, tests="") for sample in SAMPLES]
+    tested = [replace(sample, tests="assert 1") for sample in SAMPLES]
     assert prepare(metric, tested) == replace(metric, params=WordsParams(lower=True))
     assert checked == [WordsParams(lower=True)]
 

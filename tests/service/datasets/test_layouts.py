@@ -14,7 +14,7 @@ import pytest
 from pyarrow import ipc
 
 from assay import Client
-from service.datasets import files
+from service.datasets import arrow, files
 from service.datasets.schemas import checked
 from service.errors import ApiError
 
@@ -158,6 +158,24 @@ def test_arrow_is_read_unless_it_is_compressed(new: Callable[..., Any]) -> None:
         writer.write_table(coded)
     with pytest.raises(ApiError, match="compressed"):
         read(out.getvalue(), "arrow", "sft")
+
+
+@pytest.mark.parametrize("new", [ipc.new_stream, ipc.new_file])
+def test_arrow_that_is_cut_off_is_refused(new: Callable[..., Any]) -> None:
+    """Wherever it is cut: between two batches the rest is a whole stream, but for its end."""
+    out = io.BytesIO()
+    table = pyarrow.Table.from_pylist([ALPACA] * 6)
+    with new(out, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    whole = out.getvalue()
+    assert len(read(whole, "arrow", "sft")) == 6
+    for size in range(len(whole)):
+        with pytest.raises(ApiError) as error:
+            read(whole[:size], "arrow", "sft")
+        assert error.value.code in {"unreadable_file", "unknown_columns"}
+    between = whole.rindex(b"\xff\xff\xff\xff", 0, whole.rindex(arrow.END))
+    with pytest.raises(ApiError, match="cut off"):
+        read(whole[:between], "arrow", "sft")
 
 
 def packed(folder: Path) -> bytes:

@@ -91,6 +91,8 @@ def test_three_formats_one_version(live: Live, assay: Client) -> None:
         (b'{"id": "a", "output": "x"}\n', "jsonl", "rows[0].output", ""),
         (b'{"id": "a"}\n{"id"\n', "jsonl", None, "line 2"),
         (b"id,prompt\na,\xff\n", "csv", None, "UTF-8"),
+        (b"id,prompt\n1,Hello, world\n", "csv", None, "line 2 has 3 fields, the header has 2"),
+        (b'id,prompt\n1,"a\nb"\n\n2\n', "csv", None, "line 5 has 1 field, the header has 2"),
         (b"nonsense", "parquet", None, "Parquet"),
         (b"", "jsonl", None, "no rows"),
     ],
@@ -121,6 +123,15 @@ def test_columns_of_types_that_json_lacks(live: Live) -> None:
         answer = sent(name, column=column)
         assert answer.status_code == 422, answer.text
         assert answer.json()["error"]["param"] == "rows[0].metadata"
+    answer = sent("not-a-number", length=[float("nan")])
+    assert "'length' holds a number that is not finite" in answer.json()["error"]["message"]
+
+
+def test_a_format_that_is_left_out(live: Live) -> None:
+    url = f"{live.base}/v1/datasets/upload?name=formless"
+    error = httpx.post(url, content=b"{}", headers=TYPED).json()["error"]
+    assert (error["param"], error["code"]) == ("format", "missing")
+    assert "'jsonl', 'csv', 'parquet', 'arrow', 'tar'" in error["message"]
 
 
 def test_a_long_field_of_csv(live: Live) -> None:

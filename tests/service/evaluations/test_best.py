@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from service.evaluations.best import put_best
 from service.evaluations.schemas import BestIn
 from service.settings import get_settings
 from tests.service.scored import scored
+from tests.service.texts import samples
 
 SAMPLES: list[dict[str, Any]] = [
     {"id": "a", "prompt": "7?", "references": ["да, простое"], "metadata": {"lang": "ru"}},
@@ -27,8 +31,8 @@ METRICS = ["token_f1", {"name": "perplexity", "params": {"model": "tiny-language
 
 @pytest.fixture(scope="module")
 def evaluation(assay: Client) -> str:
-    samples = [one | {"outputs": OUTPUTS[one["id"]]} for one in SAMPLES]
-    done = scored(assay, dataset="drawn", samples=samples, metrics=METRICS)
+    drawn = [one | {"outputs": OUTPUTS[one["id"]]} for one in SAMPLES]
+    done = scored(assay, dataset="drawn", samples=drawn, metrics=METRICS)
     return str(done.id)
 
 
@@ -50,6 +54,26 @@ def test_the_best_output_of_each_sample(assay: Client, evaluation: str) -> None:
     assert assay.best_outputs(evaluation, "best", "token_f1").version == made.version
     assert best(assay, evaluation, score="token_f1", at_least=0.9) == {"a": "да, простое"}
     assert set(best(assay, evaluation, score="token_f1", at_least=0.6)) == {"a", "b"}
+
+
+def test_a_name_keeps_its_kind(assay: Client, evaluation: str, tmp_path: Path) -> None:
+    """Else evaluations on the name would get records that they cannot use. So on every route."""
+    records = [{"prompt": "7?", "completion": "да"}]
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(records[0]))
+    assay.best_outputs(evaluation, "kept-kind", "token_f1")
+    asked: list[Callable[[], object]] = [
+        lambda: assay.best_outputs(evaluation, "drawn", "token_f1"),
+        lambda: assay.create_dataset("drawn", records, "sft"),
+        lambda: assay.upload_dataset("drawn", file, kind="sft"),
+    ]
+    for ask in asked:
+        with pytest.raises(AssayError, match="'drawn' is a dataset of kind eval") as refused:
+            ask()
+        assert (refused.value.code, refused.value.param) == ("wrong_kind", "name")
+    with pytest.raises(AssayError, match="kind sft") as refused:
+        assay.evaluate(system="x", dataset="kept-kind", samples=samples(2), metrics=["token_f1"])
+    assert refused.value.param == "dataset"
 
 
 def test_where_less_is_better_the_least_is_best(assay: Client, evaluation: str) -> None:

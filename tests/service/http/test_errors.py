@@ -86,6 +86,15 @@ def test_a_field_of_a_record_and_of_a_job(live: Live) -> None:
     assert "did you mean 'learning_rate'?" in error["message"]
 
 
+def test_an_option_beside_the_options(live: Live) -> None:
+    job = {"method": "grpo", "model": "x", "dataset": "x", "rewards": [], "lora": True, "tags": {}}
+    errors = {one["param"]: one["message"] for one in refused(live, "training_jobs", job)["errors"]}
+    assert set(errors) == {"rewards", "lora", "tags"}
+    assert "did you mean 'options.rewards'?" in errors["rewards"]
+    assert "did you mean 'options.lora'?" in errors["lora"]
+    assert "did you mean 'metadata'?" in errors["tags"]
+
+
 def test_all_errors_are_told(live: Live, assay: Client) -> None:
     body = evaluation(level=2, replicates=1, seed=-1)
     del body["metrics"]

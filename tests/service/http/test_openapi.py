@@ -11,6 +11,7 @@ import pytest
 from assay import Client
 from tests.service.live import Live
 from tests.service.texts import samples
+from trainers import catalogue
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,61 @@ def test_a_metric_may_be_a_name(document: dict[str, Any], body: str) -> None:
         "string",
         "MetricIn",
     }
+
+
+def integers(
+    document: dict[str, Any], schema: Any, at: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every integer of a schema, and where it is."""
+    if isinstance(schema, list):
+        for one in schema:
+            yield from integers(document, one, at)
+    elif isinstance(schema, dict):
+        if schema.get("type") == "integer":
+            yield at, schema
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            yield from integers(document, document["components"]["schemas"][name], name)
+        for key, inner in schema.items():
+            if isinstance(inner, dict | list) and key not in {"examples", "default"}:
+                yield from integers(document, inner, f"{at}.{key}")
+
+
+def test_every_integer_has_a_maximum(document: dict[str, Any]) -> None:
+    """Beyond 64 bits neither the database nor an answer holds one."""
+    found: dict[str, dict[str, Any]] = {}
+    for method, path, operation in operations(document):
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        asked = [*operation.get("parameters", []), body]
+        found |= dict(integers(document, asked, f"{method} {path}"))
+    for trainer in catalogue().values():
+        schema = trainer.options.model_json_schema()
+        inner = {"components": {"schemas": schema.pop("$defs", {})}}
+        found |= dict(integers(inner, schema, trainer.name))
+    assert "ResourcesIn.properties.keep_last.anyOf" in found
+    assert "sft.properties.batch_size" in found
+    bounded = {at for at, one in found.items() if {"maximum", "exclusiveMaximum"} & set(one)}
+    free = "chat_template_kwargs"  # as JSON is, of 64 bits
+    assert [at for at in found if at not in bounded and free not in at] == []
+
+
+@pytest.mark.parametrize(
+    ("block", "name"),
+    [
+        ("resources", "keep_last"),
+        ("evaluation", "keep_last"),
+        ("evaluation", "patience"),
+        ("validation", "eval_steps"),
+    ],
+)
+def test_an_integer_beyond_64_bits_is_refused(live: Live, block: str, name: str) -> None:
+    inner = {"dataset": "x", "metrics": ["chrf"], "select_by": "chrf"}
+    known: dict[str, dict[str, Any]] = {"evaluation": inner, "validation": {"dataset": "x"}}
+    body: dict[str, Any] = {"method": "sft", "model": "x", "dataset": "x"}
+    body[block] = known.get(block, {}) | {name: 2**64}
+    answer = httpx.post(f"{live.base}/v1/training_jobs", json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"]["param"] == f"{block}.{name}"
 
 
 def test_every_status_of_what_is_created(live: Live, document: dict[str, Any]) -> None:

@@ -34,12 +34,12 @@ async def work(url: str, runs: Engine, postmaster: int) -> None:
     app = App(connector=PsycopgConnector(conninfo=url, timeout=0.5, kwargs=named))
     for name in HANDLERS:
         app.task(name=name, pass_context=True, retry=Retry())(worker._run_task)
-    child = Child("cpu", PATH)
-    deadline = time.monotonic() + 25
+    child = Child("cpu", PATH, url)
+    deadline = time.monotonic() + 60
     async with app.open_async():
         loop = worker._loop(app, "score", Runner(child, HANDLERS))
         running = asyncio.create_task(loop.run())
-        while not noted(runs):
+        while not noted(runs) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         os.kill(postmaster, signal.SIGSTOP)
         try:
@@ -66,9 +66,8 @@ def left(runs: Engine) -> int:
 
 
 def test_a_connection_lost_at_its_end_is_no_attempt_and_loses_no_task(
-    runs: Engine, fresh_url: str, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+    runs: Engine, fresh_url: str, postgres: EmbeddedPostgres
 ) -> None:
-    monkeypatch.setenv("ASSAY_DATABASE_URL", fresh_url)
     with runs.begin() as db:
         queue.defer(db, "test.severed", name="one")
     assert postgres.process is not None

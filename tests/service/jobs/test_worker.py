@@ -206,7 +206,7 @@ def test_what_gets_nowhere_is_ended(runs: Engine, start: Start) -> None:
     start(stall_seconds="2")
     defer(runs, "stuck", name="stuck")
     defer(runs, "steady", name="steady")
-    until(lambda: noted(runs, "done") and not jobs_left(runs), 30)
+    until(lambda: noted(runs, "done") and not jobs_left(runs), 60)
     (hook,) = noted(runs, "hook")
     assert hook.name == "stuck"
     assert hook.note == "no progress for 2 s, the limit that ASSAY_STALL_SECONDS sets"

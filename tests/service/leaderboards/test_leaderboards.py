@@ -39,6 +39,10 @@ def test_a_board_ranks_and_tells_real_differences(assay: Client) -> None:
         assay.leaderboard("board", "rougeL")
     assert missing.value.status == 404
     assert "chrf" in missing.value.message
+    assert assay.leaderboard("board", "CHRF").metric == "chrf"
+    with pytest.raises(AssayError, match="takes them as `slices`") as missing:
+        assay.leaderboard("board", "chrf", slice="lang=ru")
+    assert missing.value.param == "slice"
 
 
 def test_comparisons_are_paired_and_refuse_unlike_signatures(assay: Client) -> None:

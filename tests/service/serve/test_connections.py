@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,10 +23,10 @@ HEAD = b"POST /v1/evaluations HTTP/1.1\r\nhost: localhost\r\ncontent-type: appli
 
 
 @pytest.fixture(scope="module")
-def service(database_url: str, data_dir: Path) -> Iterator[Live]:
+def service(new_database: Callable[[], str], data_dir: Path) -> Iterator[Live]:
     """An API without a worker: an evaluation never ends."""
     live = Live(
-        database_url,
+        new_database(),
         data_dir,
         request_seconds=str(PATIENCE),
         max_connections=str(MOST),

@@ -146,7 +146,7 @@ def killed_and_restarted(data: Path, models_root: Path) -> None:
         process.wait(30)
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 def test_killed_again_and_again_while_it_starts_it_finishes(
     models_root: Path, tiny_language_model: Path
 ) -> None:

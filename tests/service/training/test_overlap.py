@@ -139,11 +139,19 @@ def test_jobs_are_found_by_what_was_written_on_them(assay: Client) -> None:
 
     assert found(name="a") == [2, 0]
     assert found(name="a", method="dpo") == [2]
-    assert found(metadata="team") == [1, 0]
     assert found(metadata="team=поиск") == found(metadata="run=2") == [1]
     assert found(metadata="draft=true") == [0]
-    assert found(status="queued", metadata="run") == [1, 0]
-    assert found(status="running") == found(metadata="team=") == found(metadata="a' OR 1") == []
+    assert found(metadata={"team": "поиск", "run": 2}) == [1]
+    assert found(metadata={"draft": True}, status="queued") == [0]
+    assert found(metadata={"team": "поиск", "draft": True}) == []
+    with pytest.raises(AssayError, match="did you mean 'dpo'") as error:
+        found(method="dop")
+    assert (error.value.status, error.value.param) == (422, "method")
+    for wrong in ("team", "=x", ""):
+        with pytest.raises(AssayError, match="is not key=value") as error:
+            found(metadata=wrong)
+        assert (error.value.status, error.value.param) == (422, "metadata")
+    assert found(status="running") == found(metadata="team=") == found(metadata="a' OR 1=1") == []
     keys = {str(index): 1 for index in range(33)}
     with pytest.raises(AssayError) as refused:
         assay.train(method="sft", model="tiny-language", dataset="talk", metadata=keys)

@@ -71,7 +71,7 @@ def ranks(job: str) -> dict[int, psutil.Process]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.chaos
 @pytest.mark.parametrize("turn", REPEAT)
 def test_a_killed_rank_costs_the_steps_since_the_last_checkpoint(
     service: Live, assay: Client, database: str, turn: int
@@ -107,7 +107,8 @@ def test_a_sharded_job_trains_and_its_checkpoints_are_models(service: Live, assa
     assert done["resources"] == TWO | others | {"fsdp": whole}
     parts = done["report"]["memory"]["parts"]
     assert parts["gathered"] > 0
-    assert parts["optimizer"] == parts["gradients"] * 2 == parts["weights"] * 2
+    assert parts["optimizer"] == parts["weights"] * 2
+    assert 0 < parts["gradients"] <= parts["weights"]  # those there are where the peak is
     curve = scored(assay, job)
     assert [one["step"] for one in curve] == [0, 2, 4]
     card = assay.request("GET", f"/v1/checkpoints/{curve[-1]['id']}")["card"]

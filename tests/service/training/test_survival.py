@@ -38,6 +38,13 @@ LONG = QUICK | {"max_steps": STEPS, "save_steps": SAVE, "batch_size": 16}
 
 
 @pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of this module alone: a file system is mounted below it."""
+    folder: Path = tmp_path_factory.mktemp("survival")
+    return folder
+
+
+@pytest.fixture(scope="module")
 def database(new_database: Any) -> str:
     url: str = new_database()
     return url
@@ -140,6 +147,7 @@ def test_a_stopped_worker_loses_no_step(
     assert "released" in [one.type for one in assay.events_of(f"/v1/training_jobs/{job}")]
 
 
+@pytest.mark.chaos
 def test_after_everything_is_killed_training_goes_on(
     models_root: Path, tiny_language_model: Path
 ) -> None:

@@ -244,6 +244,9 @@ def test_a_dry_run_says_what_would_be_and_creates_nothing(live: Live, assay: Cli
     assert found.lengths is not None
     assert found.cut == found.lengths["over"] / 32 > 0
     assert found.validation_lengths == found.lengths
+    whole = assay.preview_training(**asked, options=options | {"truncate": False})
+    assert whole.problem is not None
+    assert (whole.cut, whole.problem.code) == (found.cut, "too_long")
     assert "<|start|>assistant\nHello" in (found.example or "")
     body = job_body("sft", dataset="nothing")
     answer = httpx.post(f"{live.base}/v1/training_jobs?dry_run=true", json=body)

@@ -90,7 +90,9 @@ def test_a_value_model_that_begins_as_the_reward_model_is_a_copy_of_it() -> None
         trainers.parse(trainer, asked | {"critic": one}) for one in ("policy", "reward_model")
     )
     assert trainer.footprint.critic(policy) is None
-    assert trainer.footprint.critic(critic) == "judge"
+    begins = trainer.footprint.critic(critic)
+    assert begins is not None
+    assert begins.params == {"model": "judge"}
     full = estimate(trainer, critic, SHAPE, reward_parameters=90_000, critic_parameters=90_000)
     assert full.parts["value_model"] == full.parts["rewards"] == 4 * 90_000
     assert full.parts["optimizer"] == 8 * (100_000 + 90_000)

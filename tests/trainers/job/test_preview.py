@@ -61,6 +61,21 @@ def test_what_would_be_cut_is_told_and_what_is_wrong(
         assert (found.problem or {}).get("code") == code
 
 
+@pytest.mark.parametrize("method", ["sft", "reward"])
+def test_layers_that_the_model_does_not_have(large: Path, tmp_path: Path, method: str) -> None:
+    for names, found in [(["nope"], False), (["q_proj"], True)]:
+        options = {"lora": {"target_modules": names}}
+        spec = attempt(tmp_path / names[0], method, large, RECORDS[method][:2], options)
+        problem = preview(spec).problem
+        assert (problem is None) == found
+        if problem is not None:
+            assert (problem["code"], problem["param"]) == (
+                "invalid_input",
+                "options.lora.target_modules",
+            )
+            assert "called nope; its linear layers are down_proj, " in (problem["message"] or "")
+
+
 def test_steps_are_those_that_are_made(tiny_language_model: Path, tmp_path: Path) -> None:
     options = {"epochs": 1.5, "batch_size": 4, "gradient_accumulation_steps": 2}
     records = CONVERSATIONS[:10]
