@@ -73,15 +73,17 @@ def _tell_failure(
 
 
 def _best(known: Sequence[Checkpoint], scores: Scores, name: str | None) -> str | None:
-    """The checkpoint whose value is best at the worse end of its interval."""
+    """The checkpoint whose value is best at the worse end of its interval, of those that have one
+    on the most samples: who leaves the hard ones blank is no better for it."""
     candidates = []
     for one in known:
         score = whole(scores, one.evaluation_id, name)
         if score is None or score.value is None:
             continue
         low, high = score.interval or (score.value, score.value)
-        candidates.append((low if score.higher_is_better else -high, -one.step, one.id))
-    return max(candidates)[2] if candidates else None
+        end = low if score.higher_is_better else -high
+        candidates.append((score.n, end, -one.step, one.id))
+    return max(candidates)[-1] if candidates else None
 
 
 def _stop_early(

@@ -55,11 +55,14 @@ class Job:
         found = [Report(type="series", step=step, data={"loss": 1.0}) for step in steps]
         store(self.context, attempt, found)
 
-    def score(self, step: int, low: float, status: str = "succeeded") -> None:
+    def score(
+        self, step: int, low: float, status: str = "succeeded", missing: int = 0
+    ) -> None:
         """The evaluation of the checkpoint of this step ends, with chrF's lower end at `low`."""
         (one,) = [one for one in self.checkpoints() if one.step == step]
         score = {
-            **{"position": 0, "name": "chrf", "slice": "", "level": 0.95, "n": 8, "missing": 0},
+            **{"position": 0, "name": "chrf", "slice": "", "level": 0.95},
+            **{"n": 8 - missing, "missing": missing},
             **{"value": low + 0.3, "low": low, "high": low + 0.6, "higher_is_better": True},
             **{"interval_method": "bootstrap", "signature": "", "warnings": [], "error": None},
         }

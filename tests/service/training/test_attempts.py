@@ -192,6 +192,17 @@ def test_nothing_is_trained_after_the_last_step(new_job: Any) -> None:
     assert (job.row.status, job.row.attempt) == ("succeeded", 1)
 
 
+def test_who_leaves_samples_blank_is_not_the_best(new_job: Any) -> None:
+    job = new_job()
+    attempt = job.begin()
+    for step in (1, 2, 3):
+        job.save(attempt, step)
+    for step, low, missing in ((1, 0.2, 0), (2, 0.9, 3), (3, 0.4, 0)):
+        job.score(step, low, missing=missing)
+    select(job.context, job.id)
+    assert job.row.best == next(one.id for one in job.checkpoints() if one.step == 3)
+
+
 def test_the_last_and_the_best_stay(new_job: Any) -> None:
     job = new_job(keep_last=2)
     attempt = job.begin()
