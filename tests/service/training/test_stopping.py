@@ -145,7 +145,7 @@ def test_a_long_step_is_let_finish(new_job: Any) -> None:
 
 def test_an_early_stop_is_a_success(new_job: Any) -> None:
     job = new_job()
-    stopped(job, "stop", computing=0.5, asleep=0.0)
+    stopped(job, "stop", computing=2.0, asleep=0.5)
     assert (job.row.status, job.row.step, job.row.error) == ("succeeded", 2, None)
     assert [one.step for one in job.checkpoints()] == [2]
 
