@@ -165,7 +165,7 @@ def test_controller_moves_towards_its_target() -> None:
         ({"rewards": REWARDS, "lam": 1.5}, "lam"),
         (
             {"rewards": REWARDS, "critic": "reward_model", "normalize_rewards": False},
-            "of the metric",
+            "needs a reward",
         ),
         ({"rewards": JUDGED, "critic": "reward_model"}, "normalize_rewards false"),
     ],

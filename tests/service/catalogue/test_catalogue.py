@@ -19,6 +19,7 @@ from tests.service.texts import samples
 PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do here
     "mauve": {"num_clusters": 4},
     "reward": {"model": "tiny-reward"},
+    "pair_accuracy": {"model": "tiny-reward"},
     "pass_at_k": {"k": [1, 2]},
 }
 CODE = {

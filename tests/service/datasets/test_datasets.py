@@ -14,16 +14,16 @@ from tests.service.texts import PAIRS, samples
 
 def test_datasets_are_versioned_by_content(assay: Client) -> None:
     records = [{"id": str(at), "references": [pair[2]]} for at, pair in enumerate(PAIRS)]
-    first = assay.create_dataset("versions", records)
-    again = assay.create_dataset("versions", records)
-    changed = assay.create_dataset("versions", records[:-1])
+    first = assay.create_dataset("versions-by-content", records)
+    again = assay.create_dataset("versions-by-content", records)
+    changed = assay.create_dataset("versions-by-content", records[:-1])
     assert (first.version, changed.version) == (1, 2)
     assert again.id == first.id
     outputs = {str(at): pair[1] for at, pair in enumerate(PAIRS)}
-    old = scored(assay, dataset="versions@1", outputs=outputs, metrics=["chrf"])
+    old = scored(assay, dataset="versions-by-content@1", outputs=outputs, metrics=["chrf"])
     assert old.dataset_version == 1
     del outputs[str(len(PAIRS) - 1)]
-    new = scored(assay, dataset="versions", outputs=outputs, metrics=["chrf"])
+    new = scored(assay, dataset="versions-by-content", outputs=outputs, metrics=["chrf"])
     assert new.dataset_id == changed.id
 
 

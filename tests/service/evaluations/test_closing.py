@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from service.evaluations import closing as close
+from service.evaluations import shards
 from service.evaluations.plans import Plan
 from service.evaluations.store import Evaluation
 from service.jobs.context import Context
@@ -30,7 +31,7 @@ def test_an_error_nobody_foresaw_is_one_metrics_own(
     def broken(rows: Any) -> Any:
         raise ZeroDivisionError("private")
 
-    monkeypatch.setattr(close, "joined", broken)
+    monkeypatch.setattr(shards, "joined", broken)
     closing.conclude(Plan(0, "chrf", {}, None, {"name": "chrf"}, None))
     (row,) = closing.rows
     assert row["value"] is None
@@ -45,6 +46,6 @@ def test_a_lost_database_is_worth_another_attempt(
     def lost(rows: Any) -> Any:
         raise OperationalError("select", {}, Exception("gone"))
 
-    monkeypatch.setattr(close, "joined", lost)
+    monkeypatch.setattr(shards, "joined", lost)
     with pytest.raises(OperationalError):
         closing.conclude(Plan(0, "chrf", {}, None, {"name": "chrf"}, None))

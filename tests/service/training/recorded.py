@@ -55,9 +55,7 @@ class Job:
         found = [Report(type="series", step=step, data={"loss": 1.0}) for step in steps]
         store(self.context, attempt, found)
 
-    def score(
-        self, step: int, low: float, status: str = "succeeded", missing: int = 0
-    ) -> None:
+    def score(self, step: int, low: float, status: str = "succeeded", missing: int = 0) -> None:
         """The evaluation of the checkpoint of this step ends, with chrF's lower end at `low`."""
         (one,) = [one for one in self.checkpoints() if one.step == step]
         score = {
