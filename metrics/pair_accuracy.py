@@ -28,29 +28,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import Field
 
 from inference.batching import plan_by_length
-from inference.errors import InputError
-from inference.protocol import DType, Models
+from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.metric import Flag, Item, Metric, Score, Source
+from metrics.core.reward_models import CUT, NOTHING, RewardModelParams, logits
 from metrics.core.rows import Floats
 
 BATCH_ROWS = 64
 BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress
-NOTHING, CUT = 1, 2
 BINS = 10
 OF_THE_MODEL = ("model", "weights", "tokenizer_digest")  # what is measured
-
-
-class PairParams(Params):
-    """The reward model that is measured, and how it is shown the text."""
-
-    model: str = Field(description="a sequence-classification model with one output")
-    dtype: DType = "float32"
-    chat: bool | None = Field(None, description="chat template; null: where the model has one")
-    max_length: int | None = Field(None, ge=1, description="tokens; null: the model's positions")
 
 
 def pair_row(margins: Floats) -> Floats:
@@ -63,37 +52,22 @@ def pair_row(margins: Floats) -> Floats:
     return np.array([hits.mean(), margins.mean(), loss.mean(), *gaps, 1.0])
 
 
-def measure(items: Sequence[Item], params: PairParams, models: Models) -> Evidence:
+def measure(items: Sequence[Item], params: RewardModelParams, models: Models) -> Evidence:
     """Rows as `pair_row` makes them; zeros where a side has no token."""
-    model = models.classifier(params.model, params.dtype)
-    limit = params.max_length or model.max_length
-    if limit > model.max_length:
-        raise InputError(
-            f"max_length is {limit}, and {params.model!r} has {model.max_length} positions",
-            "params.max_length",
-        )
-    sides = [(item.prompt, text) for item in items for text in (item.output, *item.references)]
-    whole = model.encode(sides, params.chat)
-    ids = [model.cut(one, limit) for one in whole]
-    rewards = np.full(len(ids), np.nan)
-    present = [index for index, one in enumerate(ids) if one]
-    lengths = [len(ids[index]) for index in present]
-    for batch in plan_by_length(lengths, model.tokens_per_pass, 2 * BATCH_ROWS):
-        chosen = [present[at] for at in batch]
-        rewards[chosen] = model.scores([ids[index] for index in chosen])
+    texts = [(item.prompt, text) for item in items for text in (item.output, *item.references)]
+    rewards, marks = logits(texts, params, models, 2 * BATCH_ROWS)
     rows, flags, first = np.zeros((len(items), BINS + 4)), [], 0
     for index, item in enumerate(items):
         last = first + 1 + len(item.references)
-        margins = rewards[first] - rewards[first + 1 : last]
-        short = any(len(ids[at]) < len(whole[at]) for at in range(first, last))
-        flags.append(NOTHING if np.isnan(margins).any() else CUT if short else 0)
+        own = marks[first:last]
+        flags.append(NOTHING if NOTHING in own else max(own))
         if flags[-1] != NOTHING:
-            rows[index] = pair_row(margins)
+            rows[index] = pair_row(rewards[first] - rewards[first + 1 : last])
         first = last
     return Evidence.of_rows(rows, flags)
 
 
-def reduce(sums: Floats, params: PairParams) -> Floats:
+def reduce(sums: Floats, params: RewardModelParams) -> Floats:
     """Of summed rows (..., BINS + 4): accuracy, margin, loss, calibration error."""
     with np.errstate(divide="ignore", invalid="ignore"):
         means = sums[..., :-1] / sums[..., -1:]
@@ -101,7 +75,7 @@ def reduce(sums: Floats, params: PairParams) -> Floats:
     return np.asarray(np.concatenate([means[..., :3], error], -1), np.float64)
 
 
-def plan(items: Sequence[Item], params: PairParams, models: Models) -> list[list[int]]:
+def plan(items: Sequence[Item], params: RewardModelParams, models: Models) -> list[list[int]]:
     """By bytes, so that a plan needs no tokenizer and stored evidence loads no model."""
     sizes = [
         len("".join([item.prompt or "", item.output, *item.references]).encode()) for item in items
@@ -113,7 +87,7 @@ METRIC = Metric(
     name="pair_accuracy",
     version=1,
     about="How often a reward model ranks the better answer above the worse, and how surely.",
-    params=PairParams,
+    params=RewardModelParams,
     reads=("output", "references", "prompt"),
     needs=("output", "references"),
     scores=(

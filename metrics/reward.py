@@ -24,55 +24,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import Field
 
 from inference.batching import plan_by_length
-from inference.errors import InputError
-from inference.protocol import DType, Models
+from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.metric import Flag, Item, Metric, Score, Source
+from metrics.core.reward_models import CUT, NOTHING, RewardModelParams, logits
 from metrics.core.rows import mean
 
 BATCH_ROWS = 128
 BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress
-NOTHING, CUT = 1, 2
 
 
-class RewardParams(Params):
-    """The reward model, and how it is shown the text."""
-
-    model: str = Field(description="a sequence-classification model with one output")
-    dtype: DType = "float32"
-    chat: bool | None = Field(None, description="chat template; null: where the model has one")
-    max_length: int | None = Field(None, ge=1, description="tokens; null: the model's positions")
-
-
-def measure(items: Sequence[Item], params: RewardParams, models: Models) -> Evidence:
-    """Rows (logit, 1)."""
-    model = models.classifier(params.model, params.dtype)
-    limit = params.max_length or model.max_length
-    if limit > model.max_length:
-        raise InputError(
-            f"max_length is {limit}, and {params.model!r} has {model.max_length} positions",
-            "params.max_length",
-        )
-    whole = model.encode([(item.prompt, item.output) for item in items], params.chat)
-    ids = [model.cut(one, limit) for one in whole]
-    flags = [0 if one else NOTHING for one in ids]
-    flags = [
-        CUT if len(one) < len(all_of_it) else flag
-        for one, all_of_it, flag in zip(ids, whole, flags, strict=True)
-    ]
-    present = [index for index, one in enumerate(ids) if one]
-    rows = np.zeros((len(items), 2))
-    for batch in plan_by_length([len(ids[i]) for i in present], model.tokens_per_pass, BATCH_ROWS):
-        chosen = [present[at] for at in batch]
-        rows[chosen, 0] = model.scores([ids[index] for index in chosen])
-        rows[chosen, 1] = 1.0
-    return Evidence.of_rows(rows, flags)
+def measure(items: Sequence[Item], params: RewardModelParams, models: Models) -> Evidence:
+    """Rows (logit, 1); zeros where there is no token."""
+    texts = [(item.prompt, item.output) for item in items]
+    found, flags = logits(texts, params, models, BATCH_ROWS)
+    read = np.array(flags) != NOTHING
+    return Evidence.of_rows(np.stack([found, read], axis=1), flags)  # (N, 2)
 
 
-def plan(items: Sequence[Item], params: RewardParams, models: Models) -> list[list[int]]:
+def plan(items: Sequence[Item], params: RewardModelParams, models: Models) -> list[list[int]]:
     """By bytes, so that a plan needs no tokenizer and stored evidence loads no model."""
     sizes = [len((item.prompt or "").encode()) + len(item.output.encode()) for item in items]
     return plan_by_length(sizes, BATCH_BYTES, BATCH_ROWS)
@@ -82,7 +54,7 @@ METRIC = Metric(
     name="reward",
     version=1,
     about="What a reward model thinks of the output: its raw logit.",
-    params=RewardParams,
+    params=RewardModelParams,
     reads=("output", "prompt"),
     needs=("output",),
     scores=(Score("reward", True, float("-inf"), about="mean logit of the reward model"),),

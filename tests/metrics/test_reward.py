@@ -15,7 +15,8 @@ from inference.names import locate
 from inference.pool import ModelPool
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Item, Sample
-from metrics.reward import CUT, METRIC, NOTHING
+from metrics.core.reward_models import CUT, NOTHING
+from metrics.reward import METRIC
 from tests.conftest import MINILM
 from tests.rounding import assert_same
 from tests.tiny_models import ENGLISH, RUSSIAN, build_reward_model
