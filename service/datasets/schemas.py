@@ -66,16 +66,28 @@ class Message(Schema):
     content: Text
 
 
-class SftRecord(Schema):
+class TrainingRecord(Schema):
+    """What is learned from; stored as it came."""
+
+    id: Name | None = None  # default: its place in the list, from 1
+    metadata: Json = Field(default_factory=dict)
+
+    def record(self, index: int) -> dict[str, Any]:
+        """What a dataset stores of it."""
+        stored = self.model_dump(mode="json", exclude_none=True)
+        if not stored["metadata"]:
+            del stored["metadata"]
+        return stored | {"id": self.id or str(index + 1)}
+
+
+class SftRecord(TrainingRecord):
     """A conversation, a prompt with its completion, or plain text."""
 
-    id: Name | None = None
     messages: Annotated[list[Message], Field(fail_fast=True, min_length=1)] | None = None
     prompt: Text | None = None
     completion: Text | None = None
     rationale: Text | None = None  # rendered into <think>…</think> before the answer
     text: Text | None = None
-    metadata: Json = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -94,19 +106,13 @@ class SftRecord(Schema):
             raise PydanticCustomError("empty_answer", "the answer to learn is empty")
         return self
 
-    def record(self, index: int) -> dict[str, Any]:
-        """What a dataset stores of it."""
-        return _stored(self, index)
 
-
-class PreferenceRecord(Schema):
+class PreferenceRecord(TrainingRecord):
     """A prompt with a better and a worse answer."""
 
-    id: Name | None = None
     prompt: Text
     chosen: Text
     rejected: Text
-    metadata: Json = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _two_answers(self) -> Self:
@@ -116,19 +122,13 @@ class PreferenceRecord(Schema):
             raise PydanticCustomError("no_preference", "chosen and rejected are equal")
         return self
 
-    def record(self, index: int) -> dict[str, Any]:
-        """What a dataset stores of it."""
-        return _stored(self, index)
 
-
-class LabelledRecord(Schema):
+class LabelledRecord(TrainingRecord):
     """A prompt with an answer that is good, or bad."""
 
-    id: Name | None = None
     prompt: Text
     completion: Text
     label: bool
-    metadata: Json = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _an_answer(self) -> Self:
@@ -136,12 +136,8 @@ class LabelledRecord(Schema):
             raise PydanticCustomError("empty_answer", "the completion must not be empty")
         return self
 
-    def record(self, index: int) -> dict[str, Any]:
-        """What a dataset stores of it."""
-        return _stored(self, index)
 
-
-KINDS: Mapping[str, type[Record | SftRecord | PreferenceRecord | LabelledRecord]] = {
+KINDS: Mapping[str, type[Record | TrainingRecord]] = {
     "eval": EvalRecord,
     "code": CodeRecord,
     "prompts": PromptRecord,
@@ -227,10 +223,3 @@ def _refused(errors: Sequence[ErrorDetail]) -> ApiError:
     shown = "; ".join(one.message for one in errors)
     first = errors[0].param
     return ApiError(422, "invalid_rows", f"nothing was stored. {shown}", first, errors=errors)
-
-
-def _stored(record: SftRecord | PreferenceRecord | LabelledRecord, index: int) -> dict[str, Any]:
-    stored = record.model_dump(mode="json", exclude_none=True)
-    if not stored["metadata"]:
-        del stored["metadata"]
-    return stored | {"id": record.id or str(index + 1)}
