@@ -12,16 +12,15 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
 from assay import AssayError, Client
-from service.datasets import store as datasets
 from service.errors import ApiError
 from service.evaluations import closing, jobs, outputs, plans, scores, shards
 from service.evaluations import store as evaluations
-from service.evaluations.plans import MetricRequest
 from service.evaluations.routes import cancel_evaluation, retry_evaluation
 from service.http.idempotency import IdempotencyKey
 from service.jobs.context import Context
 from service.models.resources import Resources
 from service.settings import Settings
+from tests.service import stored
 from tests.service.scored import scored
 from tests.service.texts import samples
 
@@ -40,20 +39,7 @@ def context(fresh_url: str, tmp_path: Path) -> Context:
 
 def create(engine: Engine) -> str:
     with engine.begin() as db:
-        dataset, _ = datasets.put(db, "votes", "eval", RECORDS)
-        evaluation = evaluations.create(
-            db,
-            system="tester",
-            dataset_id=dataset.id,
-            size=len(RECORDS),
-            metrics=[MetricRequest(name, {}) for name in METRICS],
-            model=None,
-            generation=None,
-            slices=[],
-            seed=0,
-            replicates=100,
-            level=0.95,
-        )
+        evaluation = stored.create(db, "tester", RECORDS, METRICS)
         outputs.add(db, evaluation, [(at, [one]) for at, one in enumerate(TEXTS)])
     return evaluation
 
