@@ -9,28 +9,28 @@ from sqlalchemy.dialects import postgresql
 revision = "0011"
 down_revision = "0010"
 
+NAMES = (
+    "ALTER INDEX ix_{old}_requests_pending RENAME TO ix_{new}_requests_pending",
+    "ALTER INDEX pk_{old}_requests RENAME TO pk_{new}_requests",
+)
+
 
 def upgrade() -> None:
     op.add_column("training_jobs", sa.Column("name", sa.Text()))
     metadata = sa.Column("metadata", postgresql.JSONB(), server_default="{}", nullable=False)
     op.add_column("training_jobs", metadata)
     op.add_column("training_jobs", sa.Column("validation", postgresql.JSON()))
-    op.create_table(
-        "previews",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("request", postgresql.JSON(), nullable=False),
-        sa.Column("response", postgresql.JSON()),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.func.now(),
-            nullable=False,
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_previews"),
-    )
+    op.rename_table("score_requests", "worker_requests")
+    op.alter_column("worker_requests", "group", nullable=True)
+    for statement in NAMES:
+        op.execute(statement.format(old="score", new="worker"))
 
 
 def downgrade() -> None:
-    op.drop_table("previews")
+    for statement in reversed(NAMES):
+        op.execute(statement.format(old="worker", new="score"))
+    op.execute('DELETE FROM worker_requests WHERE "group" IS NULL')
+    op.alter_column("worker_requests", "group", nullable=False)
+    op.rename_table("worker_requests", "score_requests")
     for name in ("validation", "metadata", "name"):
         op.drop_column("training_jobs", name)

@@ -180,15 +180,16 @@ events = Table(
     _created(),
 )
 
-score_requests = Table(
-    "score_requests",
+# What a client waits for: asked by the API, answered by a worker, deleted with the answer.
+worker_requests = Table(
+    "worker_requests",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("group", LargeBinary, nullable=False),  # requests of one group are measured together
+    Column("group", LargeBinary),  # requests of one group may be answered together
     Column("request", JSONB, nullable=False),
     Column("response", JSONB),
     _created(),
-    Index("ix_score_requests_pending", "group", postgresql_where=text("response IS NULL")),
+    Index("ix_worker_requests_pending", "group", postgresql_where=text("response IS NULL")),
 )
 
 idempotency_keys = Table(
@@ -262,16 +263,6 @@ checkpoints = Table(
     Column("merge_error", Text),  # of the last attempt to merge it into its base model
     _created(),
     UniqueConstraint("job_id", "step"),
-)
-
-# What a job would be: asked by the API, answered by a worker, deleted with the answer
-previews = Table(
-    "previews",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("request", JSON, nullable=False),
-    Column("response", JSON),
-    _created(),
 )
 
 # What was logged at a step; a step that is trained again after a crash is written again.

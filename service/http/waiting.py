@@ -1,7 +1,9 @@
-"""Waiting for long work without holding a database session: `Prefer: wait`, and event streams."""
+"""Waiting for long work without holding a database session: `Prefer: wait`, what a worker answers,
+event streams."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -11,7 +13,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from service.db import events
+from service.db import events, worker_requests
+from service.errors import ApiError
 from service.http.gate import Gate
 
 RESUME = "resume"  # type of the event that ends a stream before its parent has ended
@@ -37,6 +40,30 @@ async def until(gate: Gate, watched: str, look: Callable[[Connection], bool], wa
             if left <= 0:
                 return False
             await wake.wait(min(left, RECHECK))
+
+
+async def answer_to(gate: Gate, request: str, wait: float, advice: str = "") -> dict[str, Any]:
+    """What a worker answers to `request`. Raises 503, with `advice`, where none does in time.
+
+    The request is gone afterwards, also when the client goes away.
+    """
+    found: dict[str, Any] = {}
+
+    def look(db: Connection) -> bool:
+        response = worker_requests.collect(db, request)
+        found.update(response or {})
+        return response is not None
+
+    try:
+        done = await until(gate, request, look, wait)
+    except asyncio.CancelledError:  # the client went away
+        await asyncio.shield(gate.run(lambda db: worker_requests.abandon(db, request)))
+        raise
+    if not done:
+        await gate.run(lambda db: worker_requests.abandon(db, request))
+        message = f"no worker answered within {wait:.0f} s; see /readyz for the queue{advice}"
+        raise ApiError(503, "timed_out", message)
+    return found
 
 
 async def stream(

@@ -19,13 +19,14 @@ from metrics.core.result import Result, conclude
 from metrics.core.rows import Ints
 from metrics.core.signature import parts
 from service import faults
+from service.db import worker_requests
 from service.evaluations.cache import StoredEvidence
 from service.evaluations.jobs import described
 from service.evaluations.progress import EVERY_SECONDS
 from service.jobs import counters
 from service.jobs.context import Context
 from service.jobs.model_counters import ModelCounters
-from service.scoring import store as score_requests
+from service.scoring.store import take
 
 MOST_REQUESTS = 256  # merged at a time
 # one replicate: this answer carries no intervals, and a reward loop should not wait for them
@@ -47,7 +48,7 @@ def score_batch(context: Context, request: str) -> None:
     more. Tried again, a request goes alone: one that breaks its batch breaks no other's twice."""
     usage = ModelCounters(context)
     with context.engine.begin() as db:
-        taken = score_requests.take(db, request, MOST_REQUESTS if context.attempt == 1 else 1)
+        taken = take(db, request, MOST_REQUESTS if context.attempt == 1 else 1)
         if not taken:
             return
         watch = _watch(context, [one.id for one in taken])
@@ -64,7 +65,7 @@ def score_batch(context: Context, request: str) -> None:
         except Cancelled:
             return
         for one in waiting:
-            score_requests.answer(db, one.id, {"scores": one.scores})
+            worker_requests.answer(db, one.id, {"scores": one.scores})
         counters.add(db, spent | usage.spent())  # last: its rows stay locked until the commit
 
 
@@ -72,7 +73,7 @@ def score_failed(context: Context, request: str, reason: str) -> None:
     """Tell the one who waits."""
     with context.engine.begin() as db:
         error = {"code": "scoring_failed", "message": reason}
-        score_requests.answer(db, request, {"scores": {}, "error": error})
+        worker_requests.answer(db, request, {"scores": {}, "error": error})
 
 
 def _watch(context: Context, requests: Sequence[str]) -> Callable[[int], None]:
@@ -85,7 +86,7 @@ def _watch(context: Context, requests: Sequence[str]) -> Callable[[int], None]:
         if time.monotonic() - looked < EVERY_SECONDS:
             return
         with context.engine.connect() as db:
-            wanted = score_requests.wanted(db, requests)
+            wanted = worker_requests.wanted(db, requests)
         if not wanted:
             raise Cancelled("nobody waits for these scores any more")
         looked = time.monotonic()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Header
 from sqlalchemy import Connection
 
+from service.db import worker_requests
 from service.errors import ApiError, invalid
 from service.evaluations.checks import (
     RequestedMetric,
@@ -20,9 +20,8 @@ from service.evaluations.checks import (
 )
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings
-from service.http.waiting import preferred_wait, until
+from service.http.waiting import answer_to, preferred_wait
 from service.jobs import queue
-from service.scoring import store as score_requests
 from service.scoring.schemas import ScoreIn, ScoresOut
 from service.settings import Settings
 
@@ -41,23 +40,9 @@ async def score(
     """Nothing is kept but the evidence cache. Requests of the same metrics that arrive together
     share the model's batches."""
     request = await gate.run(lambda db: _queue(db, settings, body))
-    answered: dict[str, Any] = {}
-
-    def look(db: Connection) -> bool:
-        response = score_requests.collect(db, request)
-        answered.update(response or {})
-        return response is not None
-
     wait = preferred_wait(prefer) or DEFAULT_WAIT
-    try:
-        done = await until(gate, request, look, wait)
-    except asyncio.CancelledError:  # the client went away
-        await asyncio.shield(gate.run(lambda db: score_requests.abandon(db, request)))
-        raise
-    if not done:
-        await gate.run(lambda db: score_requests.abandon(db, request))
-        message = f"no worker answered within {wait:.0f} s; see /readyz for the queue, or POST an "
-        raise ApiError(503, "timed_out", message + "evaluation and wait for it")
+    advice = ", or POST an evaluation and wait for it"
+    answered = await answer_to(gate, request, wait, advice)
     if answered.get("error"):
         raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
     return ScoresOut.model_validate(answered)
@@ -88,7 +73,7 @@ def _queue(db: Connection, settings: Settings, body: ScoreIn) -> str:
         ],
     }
     group = hashlib.sha256(orjson.dumps(metrics, option=orjson.OPT_SORT_KEYS)).digest()
-    request = score_requests.add(db, group, content)
+    request = worker_requests.add(db, "score", content, group)
     queue.defer(db, "score.batch", queue="now", request=request)
     return request
 

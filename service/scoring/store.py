@@ -1,4 +1,4 @@
-"""Requests of `POST /v1/score`: written by the API, measured together by a worker, then deleted."""
+"""Which requests of `POST /v1/score` a worker measures together."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, select, text
 
-from service.db.identifiers import new
-from service.db.notices import notify
 from service.db.stored import Stored
-from service.db.tables import score_requests
-from service.settings import Settings
-
-SECONDS_KEPT = 3600  # of a request: nobody waits for an answer that long
+from service.db.tables import worker_requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +20,25 @@ class Pending(Stored):
     request: Mapping[str, Any]
 
 
-def add(db: Connection, group: bytes, request: Mapping[str, Any]) -> str:
-    """Store a request and return its id; those of one `group` are measured together."""
-    id = new("score")
-    db.execute(insert(score_requests).values(id=id, group=group, request=dict(request)))
-    return id
-
-
 def take(db: Connection, request_id: str, limit: int) -> list[Pending]:
     """The request and others of its group still unanswered, ours until the transaction ends.
 
     Empty when another worker has it, or it is answered or gone. Advisory locks, not the rows':
     whoever asked can give up meanwhile, and the open transaction holds back no vacuum.
     """
-    waiting = score_requests.c.response.is_(None)
-    group = db.scalar(select(score_requests.c.group).where(score_requests.c.id == request_id))
+    waiting = worker_requests.c.response.is_(None)
+    group = db.scalar(select(worker_requests.c.group).where(worker_requests.c.id == request_id))
     if group is None or not _locked(db, [request_id]):
         return []
     others = (
-        select(score_requests.c.id)
-        .where(score_requests.c.group == group, score_requests.c.id != request_id, waiting)
-        .order_by(score_requests.c.id)
+        select(worker_requests.c.id)
+        .where(worker_requests.c.group == group, worker_requests.c.id != request_id, waiting)
+        .order_by(worker_requests.c.id)
         .limit(limit - 1)
     )
     ours = [request_id, *_locked(db, list(db.scalars(others)))]
     # read again: one that was locked a moment ago may have been answered since
-    found = db.execute(select(score_requests).where(score_requests.c.id.in_(ours), waiting))
+    found = db.execute(select(worker_requests).where(worker_requests.c.id.in_(ours), waiting))
     rows = {row.id: Pending.from_row(row) for row in found}
     if request_id not in rows:
         return []
@@ -62,42 +49,3 @@ def _locked(db: Connection, ids: Sequence[str]) -> list[str]:
     """Those of the ids that no other transaction has, in order; they are now this one's."""
     lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:id, 11))")
     return [one for one in ids if db.scalar(lock, {"id": one})]
-
-
-def wanted(db: Connection, ids: Sequence[str]) -> bool:
-    """Whether somebody still waits for one of them."""
-    query = select(score_requests.c.id).where(score_requests.c.id.in_(list(ids))).limit(1)
-    return db.scalar(query) is not None
-
-
-def answer(db: Connection, request_id: str, response: Mapping[str, Any]) -> None:
-    """Store the answer unless there is one, and wake the one who asked."""
-    db.execute(
-        update(score_requests)
-        .where(score_requests.c.id == request_id, score_requests.c.response.is_(None))
-        .values(response=dict(response))
-    )
-    notify(db, request_id)
-
-
-def collect(db: Connection, request_id: str) -> Mapping[str, Any] | None:
-    """The answer, once there is one; the request is deleted with it."""
-    row = db.execute(
-        delete(score_requests)
-        .where(score_requests.c.id == request_id, score_requests.c.response.is_not(None))
-        .returning(score_requests.c.response)
-    ).one_or_none()
-    return row.response if row is not None else None
-
-
-def abandon(db: Connection, request_id: str) -> None:
-    """Nobody waits any more."""
-    db.execute(delete(score_requests).where(score_requests.c.id == request_id))
-
-
-def forget_old(db: Connection, settings: Settings) -> None:
-    """Delete requests that a killed API process left behind."""
-    age = text("make_interval(secs => :seconds)").bindparams(seconds=SECONDS_KEPT)
-    old = select(score_requests.c.id).where(score_requests.c.created_at < func.now() - age)
-    unlocked = old.with_for_update(skip_locked=True)
-    db.execute(delete(score_requests).where(score_requests.c.id.in_(unlocked)))

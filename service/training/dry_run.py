@@ -13,10 +13,10 @@ import orjson
 from sqlalchemy import Connection
 
 from service.datasets import store as datasets
+from service.db import worker_requests
 from service.jobs.context import Context
 from service.models import store as models
 from service.processes import dies_with_parent
-from service.training import previews_store as previews
 from trainers.job.preview import FOUND
 from trainers.job.spec import DATA, HELD_OUT, Spec, Validation, write_records
 
@@ -28,13 +28,13 @@ def answer(context: Context, preview_id: str) -> None:
     """Read the records of the job that is asked about, and say what was found."""
     with TemporaryDirectory(prefix="assay-preview-") as name:
         with context.engine.connect() as db:
-            request = previews.get(db, preview_id)
+            request = worker_requests.read(db, preview_id)
             if request is None:
                 return
             spec = _spec(context, db, request, Path(name))
         found = _found(spec)
     with context.engine.begin() as db:
-        previews.answer(db, preview_id, found)
+        worker_requests.answer(db, preview_id, found)
 
 
 def _found(spec: Spec) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _without(reason: str) -> dict[str, Any]:
 def failed(context: Context, preview_id: str, reason: str) -> None:
     """Tell the one who waits."""
     with context.engine.begin() as db:
-        previews.answer(db, preview_id, _without(reason))
+        worker_requests.answer(db, preview_id, _without(reason))
 
 
 def _spec(context: Context, db: Connection, request: Any, folder: Path) -> Spec:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 from sqlalchemy import Connection
 
-from service.errors import ApiError
+from service.db import worker_requests
 from service.http.gate import Gate
-from service.http.waiting import until
+from service.http.waiting import answer_to
 from service.jobs import queue
 from service.settings import Settings
-from service.training import previews_store as previews
 from service.training.admission import check
 from service.training.schemas import TrainingIn, TrainingPreviewOut
 
@@ -25,22 +21,7 @@ async def preview(gate: Gate, settings: Settings, body: TrainingIn) -> TrainingP
     shown, request = await gate.run(lambda db: _begin(db, settings, body))
     if request is None:
         return shown
-    found: dict[str, Any] = {}
-
-    def look(db: Connection) -> bool:
-        response = previews.collect(db, request)
-        found.update(response or {})
-        return response is not None
-
-    try:
-        done = await until(gate, request, look, WAIT)
-    except asyncio.CancelledError:  # the client went away
-        await asyncio.shield(gate.run(lambda db: previews.abandon(db, request)))
-        raise
-    if not done:
-        await gate.run(lambda db: previews.abandon(db, request))
-        message = f"no worker answered within {WAIT:.0f} s; see /readyz for the queue"
-        raise ApiError(503, "timed_out", message)
+    found = await answer_to(gate, request, WAIT)
     lengths = found["told"].get("lengths")
     return shown.model_copy(
         update={
@@ -66,6 +47,6 @@ def _begin(
     )
     if not checked.trainer.previews:
         return shown, None
-    request = previews.add(db, checked.values)
+    request = worker_requests.add(db, "preview", checked.values)
     queue.defer(db, "train.preview", queue="now", preview_id=request)
     return shown, request

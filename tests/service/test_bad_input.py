@@ -21,7 +21,7 @@ GOOD: dict[str, Any] = {
     "samples": samples(2),
     "metrics": ["chrf"],
 }
-TABLES = ("datasets", "records", "evaluations", "outputs", "score_requests", "idempotency_keys")
+TABLES = ("datasets", "records", "evaluations", "outputs", "worker_requests", "idempotency_keys")
 
 
 @pytest.fixture

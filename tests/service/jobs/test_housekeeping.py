@@ -9,11 +9,11 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import Connection, Engine, insert, text, update
 
-from service.db.tables import evidence_cache, idempotency_keys, score_requests
+from service.db import worker_requests as requests
+from service.db.tables import evidence_cache, idempotency_keys, worker_requests
 from service.http.idempotency import Created, IdempotencyKey
 from service.jobs import housekeeping, queue, sql
 from service.jobs.housekeeping import keep_house
-from service.scoring import store as requests
 from service.settings import Settings
 from tests.service.jobs.conftest import Start
 from tests.waiting import until
@@ -42,10 +42,12 @@ def add_rows(engine: Engine) -> None:
         db.execute(
             update(evidence_cache).where(evidence_cache.c.key == b"old").values(used_at=EARLIER)
         )
-        request = requests.add(db, b"group", {"age": "old"})
-        requests.add(db, b"group", {"age": "new"})
+        request = requests.add(db, "score", {"age": "old"})
+        requests.add(db, "score", {"age": "new"})
         db.execute(
-            update(score_requests).where(score_requests.c.id == request).values(created_at=EARLIER)
+            update(worker_requests)
+            .where(worker_requests.c.id == request)
+            .values(created_at=EARLIER)
         )
         for name in ("test.old", "test.new"):
             finish_task(db, queue.defer(db, name))
@@ -72,7 +74,7 @@ def left(engine: Engine) -> dict[str, list[str]]:
     """The rows of each kind that are still there, by age."""
     queries = {
         "keys": "SELECT key FROM idempotency_keys ORDER BY 1 DESC",
-        "requests": "SELECT request ->> 'age' FROM score_requests ORDER BY 1 DESC",
+        "requests": "SELECT request ->> 'age' FROM worker_requests ORDER BY 1 DESC",
         "evidence": "SELECT convert_from(key, 'UTF8') FROM evidence_cache ORDER BY 1 DESC",
         "tasks": "SELECT split_part(task_name, '.', 2) FROM procrastinate_jobs ORDER BY 1 DESC",
     }
@@ -111,7 +113,7 @@ def test_a_worker_keeps_house_and_holds_no_model_library(
 
 def broken(db: Connection, settings: Settings) -> None:
     """Housekeeping that fails, having written."""
-    db.execute(text("DELETE FROM score_requests"))
+    db.execute(text("DELETE FROM worker_requests"))
     raise ZeroDivisionError
 
 

@@ -14,11 +14,12 @@ from sqlalchemy import Engine, create_engine, text
 
 from assay import AssayError, Client, MetricLike
 from inference.errors import Cancelled
+from service.db import worker_requests
 from service.db.engine import normalize
 from service.jobs.context import Context
 from service.models.resources import Resources
 from service.scoring import jobs as work
-from service.scoring import store as score_requests
+from service.scoring.store import take
 from service.settings import Settings
 from tests.rounding import assert_same
 from tests.service.live import Live
@@ -83,7 +84,7 @@ def test_nothing_is_kept(assay: Client, database_url: str) -> None:
     assay.score(["chrf"], samples(4))
     engine = create_engine(normalize(database_url))
     with engine.connect() as db:
-        assert db.scalar(text("SELECT count(*) FROM score_requests")) == 0
+        assert db.scalar(text("SELECT count(*) FROM worker_requests")) == 0
     engine.dispose()
 
 
@@ -100,26 +101,26 @@ def _added(engine: Engine, count: int) -> list[str]:
         for one in given
     ]
     with engine.begin() as db:
-        return [score_requests.add(db, b"group", one) for one in content]
+        return [worker_requests.add(db, "score", one, b"group") for one in content]
 
 
 def test_who_gives_up_does_not_wait_for_the_worker(engine: Engine) -> None:
     """A request in the middle of being measured can be given up at once, and is then missed."""
     first, second = _added(engine, 2)
     with engine.begin() as worker:
-        taken = [one.id for one in score_requests.take(worker, first, 10)]
+        taken = [one.id for one in take(worker, first, 10)]
         assert taken == [first, second]
         with engine.begin() as other:
-            assert score_requests.take(other, second, 10) == []  # one worker has it
+            assert take(other, second, 10) == []  # one worker has it
         with engine.begin() as api:
             api.execute(text("SET LOCAL lock_timeout = '500ms'"))
-            score_requests.abandon(api, first)
-        assert score_requests.wanted(worker, taken)
+            worker_requests.abandon(api, first)
+        assert worker_requests.wanted(worker, taken)
         with engine.begin() as api:
-            score_requests.abandon(api, second)
-        assert not score_requests.wanted(worker, taken)
+            worker_requests.abandon(api, second)
+        assert not worker_requests.wanted(worker, taken)
     with engine.begin() as worker:
-        assert score_requests.take(worker, first, 10) == []
+        assert take(worker, first, 10) == []
 
 
 def test_scoring_stops_when_nobody_waits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +131,7 @@ def test_scoring_stops_when_nobody_waits(engine: Engine, monkeypatch: pytest.Mon
     look(1)
     with engine.begin() as db:
         for one in made:
-            score_requests.abandon(db, one)
+            worker_requests.abandon(db, one)
     with pytest.raises(Cancelled):
         look(1)
 
@@ -142,11 +143,11 @@ def test_tried_again_a_request_goes_alone(fresh_url: str, engine: Engine, tmp_pa
     resources = Resources(settings, "cpu")
     work.score_batch(Context(resources, attempt=2), first)
     with engine.begin() as db:
-        assert score_requests.collect(db, first) is not None
-        assert score_requests.collect(db, second) is None
+        assert worker_requests.collect(db, first) is not None
+        assert worker_requests.collect(db, second) is None
     work.score_batch(Context(resources, attempt=1), second)
     with engine.begin() as db:
-        assert score_requests.collect(db, second) is not None
+        assert worker_requests.collect(db, second) is not None
     resources.engine.dispose()
 
 
