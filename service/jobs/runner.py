@@ -14,8 +14,8 @@ from procrastinate.job_context import AbortReason, JobContext
 
 from service.jobs import sql
 from service.jobs.child import Child
+from service.jobs.database_retry import retried, uncancel
 from service.jobs.ipc import Answer, Call
-from service.jobs.lasting import lasting, uncancel
 from service.jobs.retry import WAIT, GivenUp, Requeue, allowed, is_hook, pause
 from service.jobs.tasks import CANCELLED, FAILED, SAVING, TRIED_AGAIN
 
@@ -174,10 +174,10 @@ async def _check_held(context: JobContext) -> None:
 async def _read(context: JobContext, statement: str) -> Sequence[Mapping[str, Any]]:
     """Rows about the task, however often the connection breaks meanwhile."""
     ask = context.app.connector.execute_query_all_async
-    return await lasting(lambda: ask(statement, task=context.job.id))
+    return await retried(lambda: ask(statement, task=context.job.id))
 
 
 async def _execute(context: JobContext, statement: str, **values: object) -> None:
     """Run a statement about the task, however often the connection breaks meanwhile."""
     ask = context.app.connector.execute_query_async
-    await lasting(lambda: ask(statement, task=context.job.id, **values))
+    await retried(lambda: ask(statement, task=context.job.id, **values))

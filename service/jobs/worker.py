@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.db.engine import connect
 from service.jobs import housekeeping, tasks
 from service.jobs.child import Child
-from service.jobs.lasting import lasting
+from service.jobs.database_retry import retried
 from service.jobs.reaper import STALLED, beat, reap
 from service.jobs.retry import Retry
 from service.jobs.runner import GRACE, Runner
@@ -161,7 +161,7 @@ class SafeWorker(Worker):
         job_result: JobResult | None,
     ) -> None:
         persist = super()._persist_job_status
-        await lasting(lambda: persist(job, status, retry_decision, context, job_result))
+        await retried(lambda: persist(job, status, retry_decision, context, job_result))
 
 
 def _loop(app: App, queue: str, runner: Runner) -> Loop:

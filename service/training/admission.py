@@ -31,7 +31,7 @@ from service.evaluations.plans import MetricRequest, models_of
 from service.jobs import queue
 from service.models import store as models
 from service.settings import Settings
-from service.training import doubts, memory
+from service.training import data_warnings, memory
 from service.training import store as training
 from service.training.schemas import HeldOutIn, TrainingIn, ValidationIn
 from trainers.job.declaration import AnyTrainer
@@ -60,7 +60,7 @@ def admit(db: Connection, body: TrainingIn, settings: Settings) -> str:
         "overlap": checked.values["evaluation"],
         "validation_overlap": checked.values["validation"],
     }
-    doubts.look(db, id, checked.dataset, held_out)
+    data_warnings.look(db, id, checked.dataset, held_out)
     queue.defer(db, "train.run", queue="train", job=id)
     return id
 

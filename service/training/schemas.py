@@ -145,7 +145,7 @@ class TrainingOut(BaseModel):
     total_steps: int | None
     attempt: int
     report: dict[str, Any]
-    warnings: list[str]  # what its data give reason to doubt
+    warnings: list[str]  # of its data
     start_evaluation: str | None
     best: str | None
     error: dict[str, Any] | None

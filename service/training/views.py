@@ -15,7 +15,7 @@ from service.evaluations.store import Evaluation
 from service.leaderboards.paired import PairedResult, paired_results, tested
 from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
-from service.training import doubts
+from service.training import data_warnings
 from service.training.checkpoints_store import Checkpoint
 from service.training.schemas import CheckpointOut, CurvePoint, TrainingOut
 from service.training.store import TrainingJob
@@ -41,7 +41,7 @@ def view(row: TrainingJob) -> TrainingOut:
         total_steps=row.total_steps,
         attempt=row.attempt,
         report=dict(row.report),
-        warnings=doubts.of_training(row.report),
+        warnings=data_warnings.of_training(row.report),
         start_evaluation=row.start_evaluation,
         best=row.best,
         error=_json(row.error),
@@ -94,7 +94,7 @@ def _checkpoints(
             deleted=place.deleted,
             digest=place.digest,
             scores=[next(points) for _ in _whole(scores, place.evaluation_id)],
-            warnings=doubts.of_scores(job.report),
+            warnings=data_warnings.of_scores(job.report),
             created_at=place.created_at,
         )
         for place in places
@@ -113,7 +113,7 @@ def _starting_model(job: TrainingJob, start: Evaluation, scores: Sequence[Score]
         deleted=False,
         digest=None,
         scores=[_point(score) for score in scores if not score.slice],
-        warnings=doubts.of_scores(job.report),
+        warnings=data_warnings.of_scores(job.report),
         created_at=job.started_at,
     )
 

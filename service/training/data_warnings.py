@@ -1,4 +1,4 @@
-"""What a job's data give reason to doubt, counted at POST, kept in its report, said in words."""
+"""Warnings about the data of a job: counted at POST, kept in its report, said in words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REPEATED = 0.01  # share of records that are copies of others, above which it is
 def look(
     db: Connection, job: str, trained: Dataset, blocks: Mapping[str, Mapping[str, Any] | None]
 ) -> None:
-    """Count and store; what gives reason to doubt is an event, too.
+    """Count and store; what is to be warned of is an event, too.
 
     blocks  the job's, whose `dataset_id` checkpoints are measured on, by what is told: of OVERLAPS
     """

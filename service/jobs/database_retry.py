@@ -24,7 +24,7 @@ PAUSES = (0.2, 1.0, 3.0, 5.0, 10.0)  # seconds between tries; a try for a connec
 log = logging.getLogger(__name__)
 
 
-async def lasting(ask: Callable[[], Awaitable[T]]) -> T:
+async def retried(ask: Callable[[], Awaitable[T]]) -> T:
     """What `ask` returns, asked again while the database is at fault. Raises its other errors.
 
     Cancelling does not stop it: a loop that ends cancels what runs, and what was cancelled here

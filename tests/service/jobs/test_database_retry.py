@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 
 from service.jobs import queue, worker
 from service.jobs.child import Child
-from service.jobs.lasting import lasting
+from service.jobs.database_retry import retried
 from service.jobs.retry import Retry
 from service.jobs.runner import Runner
 from service.serve.postgres import EmbeddedPostgres
@@ -81,7 +81,7 @@ def test_what_is_no_fault_of_the_database_is_not_tried_again() -> None:
         raise ConnectorException from psycopg.errors.RaiseException("no such task")
 
     with pytest.raises(ConnectorException):
-        asyncio.run(lasting(refused))
+        asyncio.run(retried(refused))
 
 
 def test_a_loop_that_ends_does_not_cut_it_short() -> None:
@@ -95,7 +95,7 @@ def test_a_loop_that_ends_does_not_cut_it_short() -> None:
         return "told"
 
     async def cancelled() -> str:
-        telling = asyncio.create_task(lasting(ask))
+        telling = asyncio.create_task(retried(ask))
         await asyncio.sleep(0.05)
         telling.cancel()
         return await telling
