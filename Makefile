@@ -35,7 +35,7 @@ serve: install
 	@$(BIN)/assay serve
 
 test: install $(INSTALLED_GPL)
-	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: lint types imports compose
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import UnknownModel
-from inference.load import load_network
+from inference.load import load_network, without_plans_by_shape
 from inference.names import origin
 from inference.protocol import DType, Encoder, Identity
 
@@ -146,6 +146,7 @@ def _network(name: str, folders: Sequence[Path], dtype: DType, device: str) -> A
         form = getattr(transformers, f"AutoModelFor{kind}")
         whole = load_network(form, name, folders, dtype, device)
         return getattr(whole, whole.base_model_prefix)
+    without_plans_by_shape()
     return transformers.AutoModel.from_pretrained(
         folders[0],
         dtype=getattr(torch, dtype),

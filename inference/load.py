@@ -42,6 +42,7 @@ def load_network(
     import torch
 
     without_progress_bars()
+    without_plans_by_shape()
     try:
         model, report = auto_class.from_pretrained(
             folders[0],
@@ -115,6 +116,15 @@ def without_progress_bars() -> None:
 
     logging: Any = transformers.utils.logging
     logging.disable_progress_bar()
+
+
+def without_plans_by_shape() -> None:
+    """cuDNN's attention, which PyTorch may take in bfloat16 on a GPU, builds a plan for every new
+    shape, and batches by length have many: with it 4,000 samples took 7.7 s on an H200, without it
+    2.0 (benchmarks/RESULTS.md)."""
+    import torch
+
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def load_tokenizer(folder: Path, **options: Any) -> Any:

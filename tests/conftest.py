@@ -59,3 +59,9 @@ def model_pool(models_root: Path, model_cache: Path) -> ModelPool:
     from inference.pool import ModelPool
 
     return ModelPool([models_root], model_cache)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests go first: the last to end then wait for little."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -26,6 +26,8 @@ import pytest
 
 from tests.checkout import ROOT, files, folders
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()

@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from metrics.core.names import hint
 from service.db.bulk import copy
 from service.db.identifiers import new
 from service.db.pages import paged
@@ -201,6 +202,40 @@ def read_metadata(db: Connection, dataset_id: str, key: str) -> dict[int, str]:
         records.c.dataset_id == dataset_id, func.length(value) <= LONGEST_VALUE
     )
     return {row[0]: row[1] for row in db.execute(query.order_by(records.c.index))}
+
+
+def read_clusters(db: Connection, dataset_id: str, field: str) -> list[str]:
+    """The cluster of each record, by index: its value of a metadata field, or of `prompt`.
+
+    A record without a value is a cluster of its own. Raises ApiError, naming the fields that there
+    are, where no record has one.
+    """
+    named = read_metadata(db, dataset_id, field)
+    if not named and field == "prompt":
+        prompt = func.md5(records.c.content["prompt"].astext)
+        query = select(records.c.index, prompt).where(
+            records.c.dataset_id == dataset_id, prompt.is_not(None)
+        )
+        named = {row[0]: row[1] for row in db.execute(query)}
+    if not named:
+        there = metadata_fields(db, dataset_id)
+        message = f"no sample has the metadata field {field!r}: {hint(field, there)}"
+        raise invalid("unknown_field", message, "cluster")
+    ids = read_ids(db, dataset_id)
+    return [
+        f"value {named[index]}" if index in named else f"sample {id}"
+        for index, id in enumerate(ids)
+    ]
+
+
+def metadata_fields(db: Connection, dataset_id: str) -> list[str]:
+    """The names of the metadata fields that the dataset's records have."""
+    keys = func.jsonb_object_keys(records.c.content["metadata"]).label("key")
+    query = select(keys).where(
+        records.c.dataset_id == dataset_id,
+        func.jsonb_typeof(records.c.content["metadata"]) == "object",
+    )
+    return sorted(db.scalars(query.distinct()))
 
 
 def differing(db: Connection, a: str, b: str) -> str | None:

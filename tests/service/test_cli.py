@@ -15,6 +15,8 @@ import sacrebleu
 
 from tests.checkout import ROOT
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = [
     ("1", "The cat sat on the mat.", ["The cat sat on a mat."]),
     ("2", "It rained all day in Paris.", ["In Paris it rained all day."]),

@@ -19,6 +19,8 @@ from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
 from trainers.job.run import Run
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [
     {"id": str(index), "prompt": prompt, "references": ["never written"]}
     for index, prompt in enumerate(["What is?", "Какой город", "首都", "The dog", "Рим"])

@@ -18,6 +18,8 @@ from trainers.job.reports import Report
 if TYPE_CHECKING:
     from torch import Tensor
 
+pytestmark = pytest.mark.slow
+
 PAIRS = [
     {"prompt": "Какой город столица России?", "chosen": "Москва.", "rejected": "Не знаю 🤷"},
     {"prompt": "Is 7 prime?", "chosen": "Yes, it is.", "rejected": "Rome"},

@@ -16,6 +16,8 @@ from trainers.job.errors import TrainingError
 from trainers.job.reports import by_step
 from trainers.job.spec import HELD_OUT, Spec, Validation
 
+pytestmark = pytest.mark.slow
+
 RECORDS: dict[str, list[Any]] = {"sft": CONVERSATIONS, "dpo": PREFERENCES, "reward": PREFERENCES}
 TRAINED, HELD = slice(0, 32, 4), slice(1, 32, 7)  # 8 and 5 rows, of different lengths
 OPTIONS = {"max_steps": 3, "save_steps": 2, "batch_size": 2, "learning_rate": 1e-3}

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from assay import Client
 from metrics import catalogue
 from tests.checkout import ROOT
 from tests.service.live import Live
 from tests.service.texts import samples
+
+pytestmark = pytest.mark.slow
 
 PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do here
     "mauve": {"num_clusters": 4},

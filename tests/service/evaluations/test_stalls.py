@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, text
 
 from service.evaluations import jobs
@@ -13,6 +14,8 @@ from service.jobs.context import Context
 from tests.service.evaluations.test_retry import context, create  # noqa: F401
 from tests.service.live import Live
 from tests.service.texts import samples
+
+pytestmark = pytest.mark.slow
 
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}x"
 

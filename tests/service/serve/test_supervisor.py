@@ -19,6 +19,8 @@ from service.serve.supervisor import PAUSES, Child
 from tests.service.folders import data_folder
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 
 class Service:
     """A running `assay serve`."""

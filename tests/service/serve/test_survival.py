@@ -26,6 +26,8 @@ from tests.service.live import ROOT, Live
 from tests.service.texts import samples
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 METRICS: list[Any] = [
     "bleu",
     "chrf",

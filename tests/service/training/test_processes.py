@@ -25,6 +25,8 @@ from tests.service.training.requests import (
 from tests.service.training.test_survival import LONG, REPEAT, all_done, under_way, worker
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 TWO = {"processes": 2}
 
 

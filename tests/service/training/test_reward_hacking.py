@@ -21,6 +21,8 @@ from tests.service.training.requests import (
 from tests.tiny_models import build_language_model
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 MODEL = "tiny-tutored"
 OPTIONS = {
     "max_steps": 200,

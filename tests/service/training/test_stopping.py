@@ -25,6 +25,8 @@ from tests.waiting import until
 from trainers import GROUP
 from trainers.job.reports import Report
 
+pytestmark = pytest.mark.slow
+
 TRAINER = """
 import time
 

@@ -32,6 +32,8 @@ from tests.service.training.requests import (
 from tests.waiting import until
 from trainers.job.process import allocator
 
+pytestmark = pytest.mark.slow
+
 REPEAT = range(int(os.environ.get("ASSAY_REPEAT", "1")))
 STEPS, SAVE = 60, 10
 LONG = QUICK | {"max_steps": STEPS, "save_steps": SAVE, "batch_size": 16}

@@ -23,6 +23,8 @@ from tests.service.training.requests import (
 )
 from tests.waiting import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "grpo", "ppo"])
 def test_a_method_trains_and_its_checkpoints_are_scored(assay: Client, method: str) -> None:
