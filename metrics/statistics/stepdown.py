@@ -1,18 +1,19 @@
-"""Romano and Wolf's step-down: p-values of all pairs, adjusted by how the pairs depend on another.
+"""Romano and Wolf's step-down: p-values of all pairs, adjusted by how the pairs hang together.
 
-Holm's adjustment holds whatever the dependence, and pays for it. Here the largest of the studentised
-differences is looked up in replicates of the same systems, where pairs of like systems move
-together: it rejects at least about as much, and keeps the familywise error as n grows.
+Holm's adjustment holds whatever the dependence, and pays for it. Here the largest of the
+studentised differences is looked up in replicates of the same systems, where pairs of like systems
+move together: it rejects about as much or more, and keeps the familywise error as n grows.
 
     values      (N,)    of N systems over the same units
     replicates  (R, N)  their values in the same R draws of the units
 
-1. t = |difference| / error of each pair, and t_r = |difference_r - its mean| / error of replicate r.
-2. From the largest t down: p = (1 + #{r: max over this pair and those below of t_r >= t}) / (R + 1).
+1. t = |difference| / error of each pair, and t_r = |difference_r - its mean| / error of a replicate.
+2. From the largest t down: p = (1 + how many replicates' largest t_r, of this pair and those below,
+   is at least t) / (R + 1).
 3. No p is smaller than that of a larger t.
 
-A small set's t has heavier tails than its replicates show: it is compared as the normal deviate that
-is as rare as itself under Student's t with n - 1 degrees of freedom.
+A small set's t has heavier tails than its replicates show: it is compared as the normal deviate
+that is as rare as itself under Student's t with n - 1 degrees of freedom.
 
 Source: Romano & Wolf (2005), "Exact and approximate stepdown methods for multiple hypothesis
 testing"; (2016), "Efficient computation of adjusted p-values for resampling-based stepdown multiple
