@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from assay.endpoints.evaluations import several
-from assay.exchange import Script, ask, get, post
+from assay.exchange import Query, Request, Script, ask, get, post
 from assay.models import (
     BoardEntry,
     Comparison,
@@ -16,6 +16,7 @@ from assay.models import (
     SetScore,
     SetScores,
 )
+from assay.streams import MOST
 
 ANSWERED = 120.0  # seconds within which the service scores, or says that it cannot
 
@@ -34,17 +35,38 @@ def leaderboards() -> Script[list[BoardEntry]]:
 
 
 def leaderboard(
-    dataset: str, metric: str, *, slice: str | None = None, signature: str | None = None
+    dataset: str,
+    metric: str,
+    *,
+    slice: str | None = None,
+    signature: str | None = None,
+    at: str | None = None,
+    limit: int | None = None,
 ) -> Script[Leaderboard]:
-    """Systems on a dataset by a score.
+    """Systems on a dataset by a score, all pages of it.
 
     Args:
         metric: a score's name, as rougeL.
         slice: as lang=ru; default: the whole set.
         signature: default: the one that most systems have.
+        at: a day, as 2026-11-24, at whose end it stood so, or a time.
+        limit: only so many of the first rows.
     """
-    query = {"metric": metric, "slice": slice, "signature": signature}
-    return ask(get("/v1/leaderboards", dataset, query=query), Leaderboard)
+    query: dict[str, str | int | None] = {"metric": metric, "slice": slice, "signature": signature}
+    query["at"] = at
+    left = MOST if limit is None else limit
+    board = yield from ask(_board(dataset, query | {"limit": min(left, MOST)}), Leaderboard)
+    while board.has_more and (limit is None or len(board.rows) < limit):
+        size = MOST if limit is None else min(MOST, limit - len(board.rows))
+        query |= {"limit": size, "after": board.last_id}
+        more = yield from ask(_board(dataset, query), Leaderboard)
+        page = {"last_id": more.last_id, "has_more": more.has_more}
+        board = board.model_copy(update=page | {"rows": board.rows + more.rows})
+    return board
+
+
+def _board(dataset: str, query: Query) -> Request:
+    return get("/v1/leaderboards", dataset, query=query)
 
 
 def compare(

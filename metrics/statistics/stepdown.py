@@ -7,7 +7,7 @@ move together: it rejects about as much or more, and keeps the familywise error 
     values      (N,)    of N systems over the same units
     replicates  (R, N)  their values in the same R draws of the units
 
-1. t = |difference| / error of each pair, and t_r = |difference_r - its mean| / error of a replicate.
+1. t = |difference| / error of each pair; t_r = |difference_r - its mean| / error of each replicate.
 2. From the largest t down: p = (1 + how many replicates' largest t_r, of this pair and those below,
    is at least t) / (R + 1).
 3. No p is smaller than that of a larger t.

@@ -8,7 +8,7 @@ the closing of the last shard all happen under it.
        |---------|-----> cancelled
 
 `finish` is the one door to a final status: it defers what is to follow the end (`on_end`), at every
-end.
+end, and, where the evaluation has succeeded, the update of its dataset's boards.
 """
 
 from __future__ import annotations
@@ -202,11 +202,14 @@ def finish(
         update(evaluations)
         .where(evaluations.c.id == evaluation_id, evaluations.c.status.not_in(FINAL))
         .values(status=status, finished_at=func.now(), error=error)
-        .returning(evaluations.c.on_end)
+        .returning(evaluations.c.on_end, evaluations.c.dataset_id)
     ).one_or_none()
     if ended is None:
         return
     events.append(db, evaluation_id, status, data)
+    if status == "succeeded":
+        boards = f"boards {ended.dataset_id}"  # many landings that wait are one update
+        queue.defer(db, "boards.update", queueing_lock=boards, dataset=ended.dataset_id)
     if ended.on_end is not None:
         task = Task.from_json(ended.on_end)
         queue.defer(db, task.name, **task.ids)

@@ -11,13 +11,34 @@ from metrics.core.compare import Test
 from service.http.fields import Name, Schema
 
 
+class ProtocolOut(BaseModel):
+    """How outputs were made. `digest` is equal where all of it is, but for seeds; `draws` is the
+    number of outputs of a sample, as `1` or, where samples have unlike numbers, `1-4`."""
+
+    digest: str
+    text: str
+    model: str | None  # that the service ran; null: the outputs were given
+    draws: str
+    template: dict[str, Any] | None = None
+    generation: dict[str, Any] | None = None
+
+
 class BoardRow(BaseModel):
-    """`rank_interval`: the ranks left open by the pairwise differences that are significant at 5%
-    (paired by sample, Holm-corrected over all pairs of the board).
+    """A system, made in one way (`protocol`): its newest evaluation that has a value.
+
+    `rank_interval`: the ranks left open by the pairwise differences that are significant at 5%
+    (paired by sample, Holm-corrected over all pairs of the board); `…_step_down` the same by Romano
+    and Wolf's step-down, null where samples without a value differ or systems are too many.
+    `tie_band`: systems of one band are not told apart from the band's first. `p_first`: the share
+    of the bootstrap's replicates in which the system is first.
 
     `incomplete`: samples on which this system has no value and another one has. Such a system
-    stands behind the complete ones and is called better than nobody. `notes`: what the system's
-    other evaluations on this dataset have otherwise."""
+    stands behind the complete ones and is called better than nobody; it is tested over the samples
+    that both of a pair have, `n_common` in the smallest of its tests. `value_common` is its value
+    over the samples that all systems have, `value_bounds` between what its value would be were the
+    incomplete samples the worst and the best that the score allows.
+
+    `notes`: what the system's other evaluations on this dataset have otherwise."""
 
     rank: int
     rank_interval: tuple[int, int]
@@ -29,8 +50,16 @@ class BoardRow(BaseModel):
     missing: int
     incomplete: int = 0
     p_vs_next: float | None  # corrected; against the row below; null: no test, or no verdict
+    rank_interval_step_down: tuple[int, int] | None = None
+    p_vs_next_step_down: float | None = None
+    tie_band: int | None = None
+    p_first: float | None = None
+    n_common: int | None = None
+    value_common: float | None = None
+    value_bounds: tuple[float, float] | None = None
     model: str | None = None  # that the service ran for the outputs
     generation: dict[str, Any] | None = None
+    protocol: ProtocolOut | None = None
     notes: list[str] = Field(default_factory=list)
     finished_at: datetime
 
@@ -45,7 +74,14 @@ class LeftOut(BaseModel):
 
 
 class Leaderboard(BaseModel):
-    """Systems on one dataset version by one score; only values of one signature are ranked."""
+    """Systems on one dataset version by one score; only values of one signature are ranked.
+
+    A board is computed when an evaluation lands on its dataset, and stored. `pending` evaluations
+    have landed since, and are not in it yet: above zero on large boards alone, for some seconds.
+
+    `rows` are a page of `size` rows; the next begins with `?after=<last_id>` where `has_more`.
+    `left_out` is told on the first page. `n_common`: samples on which all systems have a value.
+    """
 
     object: str = "leaderboard"
     dataset: str
@@ -56,6 +92,15 @@ class Leaderboard(BaseModel):
     higher_is_better: bool
     signature: str
     signatures: list[str]
+    tests: str | None = None  # how pairs were tested
+    n_common: int | None = None
+    warnings: list[str] = Field(default_factory=list)
+    at: datetime | None = None  # shown as it stood then
+    computed_at: datetime | None = None
+    pending: int = 0
+    size: int = 0
+    last_id: str | None = None
+    has_more: bool = False
     rows: list[BoardRow]
     left_out: list[LeftOut]
 

@@ -283,7 +283,7 @@ def _in_common(
     values = np.full(len(paired), np.nan)
     if counted is None:
         return None, values
-    common = counted.all(0)
+    common = np.logical_and.reduce(counted)
     for place, one in enumerate(paired):
         if one is None:
             continue
