@@ -33,7 +33,7 @@ CELLS = 4_000_000  # of replicated differences looked at at a time
 def step_down(found: Pairwise, replicates: Floats) -> Floats:
     """(N, N) the adjusted p-values of the pairs that `found` tests; NaN where it has none.
 
-    Replicates that lack a system's value are left out.
+    Replicates that lack the value of a system that is tested are left out.
     """
     upper = np.triu_indices(len(found.p_values), 1)
     known = np.isfinite(found.p_values[upper])
@@ -41,7 +41,9 @@ def step_down(found: Pairwise, replicates: Floats) -> Floats:
     adjusted = np.full_like(found.p_values, np.nan)
     if not len(left):
         return adjusted
-    drawn = replicates[np.isfinite(replicates).all(1)]
+    tested = np.zeros(len(adjusted), np.bool_)
+    tested[left] = tested[right] = True
+    drawn = replicates[np.isfinite(replicates[:, tested]).all(1)]
     centred = drawn - drawn.mean(0)
     deviates = _deviates(found.p_values[left, right])
     order = np.argsort(-deviates, kind="stable")

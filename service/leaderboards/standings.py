@@ -33,7 +33,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Tests:
+class PairTests:
     """What the tests of N systems found.
 
     pairs       (N, N) each; NaN where there is none
@@ -79,7 +79,7 @@ def standings(
     values = np.array([row.value for row in scores])
     better = scores[0].higher_is_better
     incomplete = lacking(paired, [row.missing for row in scores])
-    tests = tests_between(paired)
+    tests = pairs_between(paired)
     in_common, value_common = _in_common(paired, tests.counted)
     last = incomplete > 0
     placed = np.where(last & np.isfinite(value_common), value_common, values)
@@ -143,7 +143,7 @@ def standings_untested(scores: Sequence[BoardScore], alpha: float = ALPHA) -> St
     )
 
 
-def tests_between(paired: Sequence[PairedResult | None]) -> Tests:
+def pairs_between(paired: Sequence[PairedResult | None]) -> PairTests:
     """The tests of all pairs of N systems' results on one dataset, by one score."""
     n = len(paired)
     at = np.array(
@@ -153,12 +153,12 @@ def tests_between(paired: Sequence[PairedResult | None]) -> Tests:
     there = [one for one in paired if one is not None and one.value is not None]
     if not there:
         nothing = np.full((n, n), np.nan)
-        return Tests(Pairwise(nothing, nothing, nothing, nothing), None, None)
+        return PairTests(Pairwise(nothing, nothing, nothing, nothing), None, None)
     counted = np.stack([~one.result.missing for one in there])
     tests = _by_deletion if there[0].metric.interval == "jackknife" else _by_resampling
     pairs, drawn = tests(there, counted)
     if len(there) == n:
-        return Tests(pairs, drawn, counted)
+        return PairTests(pairs, drawn, counted)
     inner = np.ix_(at, at)
 
     def spread(found: Floats) -> Floats:
@@ -173,7 +173,7 @@ def tests_between(paired: Sequence[PairedResult | None]) -> Tests:
     spread_pairs = Pairwise(
         *map(spread, (pairs.differences, pairs.errors, pairs.p_values, pairs.units))
     )
-    return Tests(spread_pairs, drawn, None)
+    return PairTests(spread_pairs, drawn, None)
 
 
 def lacking(paired: Sequence[PairedResult | None], missing: Sequence[int]) -> Ints:
