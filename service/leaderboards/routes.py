@@ -68,7 +68,7 @@ def get_leaderboard(
     try:
         if at is not None:
             return _past(db, settings, version, _named(db, key), moment(at), after, limit)
-        return _shown(db, _current(db, settings, version, key), version, after, limit)
+        return _shown(db, *_current(db, settings, version, key), after, limit)
     except NothingHere as nothing:
         raise _no_board(db, version, _named(db, key), nothing) from None
 
@@ -87,32 +87,31 @@ def moment(given: str) -> datetime:
         raise invalid("invalid_date", message + "2026-11-24T12:00:00Z", "at") from None
 
 
-def _current(db: Connection, settings: Settings, version: Dataset, key: BoardKey) -> StoredBoard:
-    """The stored board, up to date; a large one as it is, with its update on the way."""
+def _current(
+    db: Connection, settings: Settings, version: Dataset, key: BoardKey
+) -> tuple[StoredBoard, int]:
+    """The stored board, and how many evaluations have landed since it was computed. Small ones are
+    brought up to date; of a large one, the update is on its way."""
     stored = boards_store.find(db, key)
     if stored is None:
         key = _named(db, key)
         stored = boards_store.find(db, key)
     if stored is None:
-        return refresh(db, settings, version, key)
+        return refresh(db, settings, version, key), 0
     if stored.knows(boards_store.landed(db, version.name)):
-        return stored
+        return stored, 0
     if stored.size <= MOST_AT_ONCE:
-        return refresh(db, settings, version, key)
+        return refresh(db, settings, version, key), 0
     queue.defer(db, "boards.update", queueing_lock=f"boards {version.id}", dataset=version.id)
-    return stored
+    since = boards_store.landed(db, version.name, stored.landed_at).landed
+    return stored, max(1, since)  # one that is measured again is not later than the last
 
 
 def _shown(
-    db: Connection, stored: StoredBoard, version: Dataset, after: str | None, limit: int
+    db: Connection, stored: StoredBoard, pending: int, after: str | None, limit: int
 ) -> Leaderboard:
-    """A page of a stored board, and how much has landed since."""
+    """A page of a stored board."""
     rows = boards_store.page(db, stored.id, after=after, limit=limit + 1)
-    now = boards_store.landed(db, version.name)
-    pending = 0
-    if not stored.knows(now):
-        since = boards_store.landed(db, version.name, stored.landed_at).landed
-        pending = max(1, since)
     board = Leaderboard.model_validate(
         orjson.loads(stored.head)
         | {

@@ -57,7 +57,8 @@ def read(
 
 def stored_at(engine: Engine) -> datetime | None:
     with engine.begin() as db:
-        return db.scalar(select(func.max(boards.c.computed_at)))
+        found: datetime | None = db.scalar(select(func.max(boards.c.computed_at)))
+    return found
 
 
 def test_a_landing_has_the_board_computed_once(

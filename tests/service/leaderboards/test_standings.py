@@ -15,7 +15,7 @@ from metrics.core.metric import Sample
 from metrics.core.run import score
 from metrics.statistics.many import two_sided
 from service.leaderboards.paired import PairedResult
-from service.leaderboards.standings import Standings, standings, pairs_between
+from service.leaderboards.standings import Standings, pairs_between, standings
 from service.leaderboards.store import BoardScore
 
 N = 60
@@ -120,7 +120,7 @@ def test_a_pair_is_tested_over_the_samples_that_both_have() -> None:
         gone = chance.random(N) < 0.2 * system
         texts = outputs(system)
         blanks.append([None if out else text for out, text in zip(gone, texts, strict=True)])
-    paired = [result("rouge", one, name="rougeL") for one in blanks]
+    paired = [result("token_f1", one) for one in blanks]
     pairs = pairs_between(paired).pairs
     for a in range(3):
         for b in range(a):
