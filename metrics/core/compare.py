@@ -53,6 +53,7 @@ class Comparison:
     wins: int | None = None
     ties: int | None = None
     losses: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def compare(
@@ -122,10 +123,19 @@ def _told(
         differences = resampled(given, testing, field, whole=chosen is None)
     counts = None if given.samples is None else outcomes(given)
     refused = _untestable(given, testing.test)
+    warned = _warnings(given, testing.test)
     ends = zip(given.cell.left.tolist(), given.cell.right.tolist(), strict=True)
     return [
         tuple(
-            _one(given, s, (a, b), one, None if counts is None else counts[at][s], refused[s])
+            _one(
+                given,
+                s,
+                (a, b),
+                one,
+                None if counts is None else counts[at][s],
+                refused[s],
+                warned[s],
+            )
             for s, one in enumerate(differences[at])
         )
         for at, (a, b) in enumerate(ends)
@@ -139,6 +149,7 @@ def _one(
     found: Difference,
     counts: tuple[int, int, int] | None,
     refused: str | None,
+    warnings: tuple[str, ...],
 ) -> Comparison:
     name = given.metric.score_names[score]
     if refused is not None:
@@ -149,7 +160,7 @@ def _one(
     a, b = (float(given.values[one, score]) for one in pair)
     wins, ties, losses = counts if counts is not None else (None, None, None)
     groups = None if given.found is None else len(given.found.names)
-    return Comparison(name, a, b, found, None, given.n, 0, 0, groups, wins, ties, losses)
+    return Comparison(name, a, b, found, None, given.n, 0, 0, groups, wins, ties, losses, warnings)
 
 
 def _untestable(given: Block, test: Test) -> list[str | None]:
@@ -166,6 +177,17 @@ def _untestable(given: Block, test: Test) -> list[str | None]:
         if one
         else f"mcnemar is for values of 0 or 1, and {name} has others: take wilcoxon or t"
         for name, one in zip(names, yes.tolist(), strict=True)
+    ]
+
+
+def _warnings(given: Block, test: Test) -> list[tuple[str, ...]]:
+    """What a reader of the test has to know."""
+    names = given.metric.score_names
+    if given.samples is None or test not in ("t", "wilcoxon"):
+        return [()] * len(names)
+    return [
+        () if mean else (f"{test} tests the samples' own values, and {name} is not their mean",)
+        for name, mean in zip(names, given.means.tolist(), strict=True)
     ]
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from metrics.core.alignment import Aligned, Cell, Side, names_of, rows_of, samples_of
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
+from metrics.core.settling import Mask
 from metrics.statistics import paired, per_sample
 from metrics.statistics.clusters import Clusters, clusters
 from metrics.statistics.intervals import dear, evaluate, replicate, t_quantile
 from metrics.statistics.many import TIE
 from metrics.statistics.paired import Difference, Recipe
 from metrics.statistics.per_sample import Tested
-from metrics.statistics.weights import swapped_sums, totals, unit_keys
+from metrics.statistics.weights import Keys, swapped_sums, totals, unit_keys
 
 Test = Literal["paired_bootstrap", "approximate_randomization", "mcnemar", "wilcoxon", "t"]
 Gaps = Callable[[Floats, "Clusters | None"], Tested]
@@ -74,7 +75,7 @@ class Block:
         return len(self.cell.units)
 
     @cached_property
-    def keys(self) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    def keys(self) -> Keys:
         """(G,) of what is resampled."""
         return unit_keys(self.names) if self.found is None else self.found.keys
 
@@ -82,6 +83,14 @@ class Block:
     def values(self) -> Floats:
         """(M, S) the systems' values over the cell's units."""
         return np.stack([evaluate(self.metric.reduce, totals(one)) for one in self.rows])
+
+    @cached_property
+    def means(self) -> Mask:
+        """(S,) whether a score's values are the means of the samples' own."""
+        if self.samples is None:
+            return np.zeros(self.values.shape[1], np.bool_)
+        own = self.samples.mean(0)
+        return np.asarray(np.isclose(own, self.values, rtol=1e-9, atol=1e-12).all(0))
 
 
 def block(
@@ -242,7 +251,7 @@ def _by_sample(
     cell, samples = given.cell, given.samples
     if samples is None:
         return found
-    means = np.isclose(samples.mean(0), given.values, rtol=1e-9, atol=1e-12).all(0)  # (S,)
+    means = given.means
     step = max(1, CELLS // max(1, samples[:, 0].size))
     changed = []
     for start in range(0, len(cell.pairs), step):
