@@ -70,15 +70,24 @@ def _board(dataset: str, query: Query) -> Request:
 
 
 def compare(
-    a: str, b: str, metrics: str | Sequence[str] | None = None, **more: object
+    a: str | Sequence[str],
+    b: str | None = None,
+    metrics: str | Sequence[str] | None = None,
+    **more: object,
 ) -> Script[list[ComparisonResult]]:
-    """Whether two evaluations differ, a result for each score.
+    """Whether evaluations differ, a result for each pair and score.
 
     Args:
+        a: an evaluation to compare with `b`; or several, to compare every pair.
+        b: with several `a`, the baseline that each of them is compared with instead.
         metrics: names of metrics or of scores; default: all that both have.
-        more: `test`, `recipe`, `correction`, `trials`; see `POST /v1/comparisons`.
+        more: `test`, `recipe`, `correction`, `cluster`, `slice`, `trials`; see
+            `POST /v1/comparisons`.
     """
-    body: dict[str, object] = {"evaluations": [a, b], **more}
+    if isinstance(a, str):
+        body: dict[str, object] = {"evaluations": [a] if b is None else [a, b], **more}
+    else:
+        body = {"evaluations": list(a), **({} if b is None else {"baseline": b}), **more}
     if metrics is not None:
         body["metrics"] = [metrics] if isinstance(metrics, str) else list(metrics)
     return (yield from ask(post("/v1/comparisons", body=body), Comparison)).results

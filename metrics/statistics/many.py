@@ -116,6 +116,20 @@ def least(units: int | Floats) -> Floats:
     return np.clip(2.0 ** (1.0 - np.asarray(units, np.float64)), LEAST, 1.0)
 
 
+def benjamini_hochberg(p_values: Floats) -> Floats:
+    """(m,) adjusted p-values; comparing them with alpha keeps the false discovery rate: the share
+    of mistakes among what is called significant. NaN stays NaN and does not count.
+
+    Benjamini & Hochberg (1995), for tests that are independent or positively dependent.
+    """
+    adjusted = np.full(len(p_values), np.nan)
+    tested = np.flatnonzero(~np.isnan(p_values))
+    order = tested[np.argsort(-p_values[tested], kind="stable")]  # from the largest
+    steps = p_values[order] * len(order) / np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.minimum.accumulate(steps), 1.0)
+    return adjusted
+
+
 def _with_gaps(centred: Floats, there: Floats) -> tuple[Floats, Floats]:
     """(N, N) variances of the differences over the replicates that both have, and (N,) the columns'
     own sums of squares. `centred` is 0 where `there` is."""

@@ -66,7 +66,7 @@ def test_a_real_difference_is_found_by_every_test() -> None:
         difference = known(found.difference)
         assert difference.p_value < 0.01
         assert 0 < known(difference.interval)[0] < difference.value
-        assert difference.level == testing.level
+        assert difference.level == (testing.level or 0.95)
 
 
 def test_units_are_matched_by_id_not_by_place() -> None:
@@ -92,8 +92,8 @@ def test_only_units_that_count_in_both_are_compared() -> None:
         result([right[i] for i in kept], [IDS[i] for i in kept]),
         [IDS[i] for i in kept],
     )
-    assert found == want
-    assert known(found.difference).units == 48
+    assert found == replace(want, only_a=11, only_b=1)
+    assert known(found.difference).units == found.n == 48
 
 
 def test_refusals() -> None:
