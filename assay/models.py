@@ -283,6 +283,8 @@ class Leaderboard(Answer):
     signature: str
     signatures: list[str] = Field(default_factory=list)
     tests: str | None = None
+    cluster: str | None = None
+    clusters: int | None = None
     n_common: int | None = None
     warnings: list[str] = Field(default_factory=list)
     at: datetime | None = None

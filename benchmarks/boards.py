@@ -41,8 +41,8 @@ from service.evaluations.scores import Score
 from service.leaderboards import store as leaderboards
 from service.leaderboards.boards import refresh
 from service.leaderboards.boards_store import BoardKey, find, landed
+from service.leaderboards.pair_tests import pairs_between
 from service.leaderboards.paired import PairedResult, paired_results
-from service.leaderboards.standings import pairs_between
 from service.serve.postgres import EmbeddedPostgres
 from service.settings import Settings
 

@@ -40,6 +40,7 @@ def leaderboard(
     *,
     slice: str | None = None,
     signature: str | None = None,
+    cluster: str | None = None,
     at: str | None = None,
     limit: int | None = None,
 ) -> Script[Leaderboard]:
@@ -49,11 +50,12 @@ def leaderboard(
         metric: a score's name, as rougeL.
         slice: as lang=ru; default: the whole set.
         signature: default: the one that most systems have.
+        cluster: a field of the metadata, or `prompt`, by which samples are resampled together.
         at: a day, as 2026-11-24, at whose end it stood so, or a time.
         limit: only so many of the first rows.
     """
     query: dict[str, str | int | None] = {"metric": metric, "slice": slice, "signature": signature}
-    query["at"] = at
+    query |= {"cluster": cluster, "at": at}
     left = MOST if limit is None else limit
     board = yield from ask(_board(dataset, query | {"limit": min(left, MOST)}), Leaderboard)
     while board.has_more and (limit is None or len(board.rows) < limit):

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.statistics.clusters import Clusters
 from metrics.statistics.intervals import Reduce, evaluate, left_out
 from metrics.statistics.many import Pairwise, differences_of, two_sided
 from metrics.statistics.weights import Floats, totals
@@ -50,23 +51,47 @@ def influences(rows: Floats, counted: NDArray[np.bool_], reduce: Reduce) -> Floa
     return found
 
 
-def common_test(values: Floats, moved: Floats, counted: Mask) -> Pairwise:
+def common_test(
+    values: Floats, moved: Floats, counted: Mask, together: Clusters | None = None
+) -> Pairwise:
     """All pairs over the units that both have.
 
-    values   (N, N) of system i over the units that i and j have
-    moved    (N, n) the influences
+    values    (N, N) of system i over the units that i and j have
+    moved     (N, n) the influences
+    together  of the n units; what is drawn are these clusters, and `units` of the result are theirs
     """
     there = counted.astype(np.float64)
     n = there @ there.T  # (N, N) units in common
+    groups, spread = (
+        _spread(moved, there, n) if together is None else _pooled(moved, there, n, together)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = np.sqrt(np.maximum(spread, 0.0) * groups / (groups - 1)) / n
+    differences, _ = differences_of(values, values.T)
+    p_values = two_sided(differences, errors, groups)
+    np.fill_diagonal(p_values, np.nan)
+    return Pairwise(differences, errors, p_values, groups)
+
+
+def _spread(moved: Floats, there: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """(N, N) units in common, and the sum of squares of the centred differences of influences."""
     sums = moved @ there.T  # of i's influences over what j has, too
     squares = moved**2 @ there.T
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = squares + squares.T - 2 * moved @ moved.T - (sums - sums.T) ** 2 / n
-        errors = np.sqrt(np.maximum(spread, 0.0) / (n - 1) / n)
-    differences, _ = differences_of(values, values.T)
-    p_values = two_sided(differences, errors, n)
-    np.fill_diagonal(p_values, np.nan)
-    return Pairwise(differences, errors, p_values, n)
+        return n, squares + squares.T - 2 * moved @ moved.T - (sums - sums.T) ** 2 / n
+
+
+def _pooled(moved: Floats, there: Floats, n: Floats, together: Clusters) -> tuple[Floats, Floats]:
+    """The same of clusters, a system at a time against all."""
+    groups, spread = np.empty_like(n), np.empty_like(n)
+    for one in range(len(moved)):
+        both = there * there[one]  # (N, n)
+        gaps = (moved - moved[one]) * both
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gaps -= both * (gaps.sum(1) / n[one])[:, None]
+        groups[one] = (together.pooled(both.T) > 0).sum(0)
+        spread[one] = (together.pooled(gaps.T) ** 2).sum(0)
+    return groups, spread
 
 
 def value_in_common(rows: Floats, common: NDArray[np.bool_], reduce: Reduce) -> Floats:

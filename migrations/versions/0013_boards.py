@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("score", sa.Text, nullable=False),
         sa.Column("slice", sa.Text, nullable=False),
         sa.Column("signature", sa.Text, nullable=False),
+        sa.Column("cluster", sa.Text, nullable=False),
         sa.Column("landed", sa.Integer, nullable=False),
         sa.Column("landed_at", sa.DateTime(timezone=True)),
         sa.Column("size", sa.Integer, nullable=False),

@@ -153,6 +153,7 @@ boards = Table(
     Column("score", Text, nullable=False),
     Column("slice", Text, nullable=False),
     Column("signature", Text, nullable=False),  # as asked for; '': the one most systems have
+    Column("cluster", Text, nullable=False),  # '': as the evaluations have it
     Column("landed", Integer, nullable=False),  # evaluations of the dataset's name that it knows
     Column("landed_at", DateTime(timezone=True)),  # when the last of them did
     Column("size", Integer, nullable=False),  # rows

@@ -16,26 +16,19 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from metrics.core.rows import Floats
-from metrics.core.signature import difference
 from metrics.statistics.ranking import Ranks
+from service.datasets import store as datasets
 from service.datasets.store import Dataset
-from service.leaderboards import boards_store, history, protocols
+from service.leaderboards import boards_store, history, protocols, remarks
 from service.leaderboards import store as leaderboards
 from service.leaderboards.boards_store import BoardKey, StoredBoard
 from service.leaderboards.history import Run
-from service.leaderboards.paired import paired_results
+from service.leaderboards.paired import PairedResult, paired_results
 from service.leaderboards.protocols import Protocol
 from service.leaderboards.schemas import BoardRow, Leaderboard, LeftOut, ProtocolOut
-from service.leaderboards.standings import (
-    MOST_TESTED,
-    Standings,
-    standings,
-    standings_untested,
-)
+from service.leaderboards.standings import MOST_TESTED, Standings, standings, standings_untested
 from service.leaderboards.store import BoardScore
 from service.settings import Settings
-
-NAMED = 5  # systems that a warning names
 
 LEFT_OUT = TypeAdapter(list[LeftOut])
 
@@ -101,11 +94,14 @@ def compute(
     entries = _entries(db, scores, ranked, made)
     shown = [entry.score for entry in entries]
     tested = key.slice == "" and len(shown) <= MOST_TESTED  # replicates of slices are not kept
-    found = (
-        standings(shown, paired_results(db, settings, shown))
-        if tested
-        else standings_untested(shown)
-    )
+    field, names = None, None
+    if tested:
+        paired = paired_results(db, settings, shown)
+        field = key.cluster or _field(paired)
+        names = datasets.read_clusters(db, dataset.id, field) if field is not None else None
+        found = standings(shown, paired, field, names)
+    else:
+        found = standings_untested(shown)
     return Leaderboard(
         dataset=dataset.name,
         version=dataset.version,
@@ -115,15 +111,17 @@ def compute(
         higher_is_better=shown[0].higher_is_better,
         signature=chosen,
         signatures=sorted({row.signature for row in scores}),
-        tests=_tests(shown, found),
+        tests=remarks.tests(shown, found, field),
+        cluster=field,
+        clusters=len(set(names)) if names is not None else None,
         n_common=found.in_common,
-        warnings=_warnings(shown, found, tested=tested),
+        warnings=remarks.warnings(shown, found, names, tested=tested),
         at=at,
         size=len(entries),
-        rows=_rows(entries, found),
+        rows=_rows(entries, found, drawn=bool(key.cluster) and tested),
         left_out=[
-            *_left_out(scores, {row.system for row in shown}, chosen),
-            *_unvalued(scores, made, dataset.version),
+            *remarks.left_out(scores, {row.system for row in shown}, chosen),
+            *remarks.unvalued(scores, made, dataset.version),
         ],
     )
 
@@ -161,7 +159,15 @@ def _entries(
     return found
 
 
-def _rows(entries: Sequence[Entry], found: Standings) -> list[BoardRow]:
+def _field(paired: Sequence[PairedResult | None]) -> str | None:
+    """What samples belong together by, as most of the evaluations have it that say so."""
+    fields = Counter(one.result.cluster for one in paired if one is not None)
+    del fields[None]
+    return fields.most_common(1)[0][0] if fields else None
+
+
+def _rows(entries: Sequence[Entry], found: Standings, *, drawn: bool) -> list[BoardRow]:
+    """In the order of their ranks; `drawn`: with the intervals of the tests' own replicates."""
     ranks = found.ranks
     order = sorted(
         range(len(entries)),
@@ -172,7 +178,12 @@ def _rows(entries: Sequence[Entry], found: Standings) -> list[BoardRow]:
         ),
     )
     below = [*order[1:], None]
-    return [_row(entries[at], found, at, next_) for at, next_ in zip(order, below, strict=True)]
+    rows = [_row(entries[at], found, at, next_) for at, next_ in zip(order, below, strict=True)]
+    for at, row in zip(order, rows, strict=True):
+        low, high = (float(ends[at]) for ends in found.intervals)
+        if drawn and np.isfinite([low, high]).all():
+            row.interval = min(low, row.value), max(high, row.value)
+    return rows
 
 
 def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow:
@@ -216,87 +227,3 @@ def _p_value(p_values: Floats, at: int, below: int | None) -> float | None:
 
 def _known(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _tests(shown: Sequence[BoardScore], found: Standings) -> str | None:
-    """How the pairs were tested, in words."""
-    pairs = len(shown) * (len(shown) - 1) // 2
-    if not pairs:
-        return None
-    if len(shown) > MOST_TESTED:
-        return (
-            f"no pair: {len(shown)} systems' own intervals, widened for {pairs} pairs (Bonferroni)"
-        )
-    if found.tested < 2:
-        return None
-    how = (
-        "Student's t with the jackknife's error"
-        if shown[0].interval_method == "jackknife"
-        else "Student's t with the error of the systems' paired replicates"
-    )
-    if (found.incomplete > 0).any():
-        how += ", over the samples that both have where these differ"
-    return f"{how}; Holm over {pairs} pair{'s' if pairs > 1 else ''}"
-
-
-def _warnings(shown: Sequence[BoardScore], found: Standings, *, tested: bool) -> list[str]:
-    told = []
-    lacking = [
-        f"{row.system} ({lost})"
-        for row, lost in zip(shown, found.incomplete.tolist(), strict=True)
-        if lost
-    ]
-    if lacking:
-        named = ", ".join(lacking[:NAMED]) + (", …" if len(lacking) > NAMED else "")
-        in_common = (
-            f" All systems have values on {found.in_common} samples."
-            if found.in_common is not None
-            else ""
-        )
-        told.append(
-            f"{len(lacking)} of {len(shown)} systems have no value on samples on which others have "
-            f"one: {named}. They stand behind the complete ones, are called better than nobody, "
-            f"and are tested over the samples that both of a pair have.{in_common}"
-        )
-    gone = len(shown) - found.tested
-    if tested and gone:
-        told.append(f"{gone} of {len(shown)} systems have no stored rows any more: not tested")
-    return told
-
-
-def _left_out(rows: Sequence[BoardScore], there: set[str], chosen: str) -> list[LeftOut]:
-    absent: dict[str, BoardScore] = {}
-    for row in rows:
-        if row.system not in there:
-            absent.setdefault(row.system, row)
-    return [
-        LeftOut(
-            system=row.system,
-            evaluation=row.evaluation_id,
-            signature=row.signature,
-            reason="another signature: " + "; ".join(difference(chosen, row.signature)),
-        )
-        for row in absent.values()
-    ]
-
-
-def _unvalued(rows: Sequence[BoardScore], made: Sequence[Run], version: int) -> list[LeftOut]:
-    """Systems that have been evaluated on the dataset, but have no value here."""
-    valued = {row.system for row in rows}
-    newest: dict[str, Run] = {}
-    for one in made:  # newest first, those on this version before others
-        kept = newest.setdefault(one.system, one)
-        if kept.dataset_version != version == one.dataset_version:
-            newest[one.system] = one
-    return [
-        LeftOut(
-            system=one.system,
-            evaluation=one.id,
-            signature=None,
-            reason=f"no value of {rows[0].label}"
-            if one.dataset_version == version
-            else f"evaluated on version {one.dataset_version} of the dataset",
-        )
-        for one in newest.values()
-        if one.system not in valued
-    ]

@@ -25,17 +25,23 @@ FORM = 1  # raised when what is computed changes, so that older ones are compute
 
 @dataclass(frozen=True, slots=True)
 class BoardKey:
-    """What a board is of; `slice` "": the whole set, `signature` "": the one most systems have."""
+    """What a board is of.
+
+    slice      "": the whole set
+    signature  "": the one most systems have
+    cluster    the field that samples belong together by; "": as the evaluations have it
+    """
 
     dataset_id: str
     score: str
     slice: str = ""
     signature: str = ""
+    cluster: str = ""
 
     @property
     def id(self) -> str:
         """Of the board, the same for the same key."""
-        parts = [self.dataset_id, self.score, self.slice, self.signature, FORM]
+        parts = [self.dataset_id, self.score, self.slice, self.signature, self.cluster, FORM]
         return "board_" + hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
 
 
@@ -56,6 +62,7 @@ class StoredBoard(Stored):
     score: str
     slice: str
     signature: str
+    cluster: str
     landed: int
     landed_at: datetime | None
     size: int
@@ -93,9 +100,8 @@ def find(db: Connection, key: BoardKey) -> StoredBoard | None:
 
 def keys(db: Connection, dataset_id: str) -> list[BoardKey]:
     """Boards of this dataset version that have been computed."""
-    query = select(boards.c.score, boards.c.slice, boards.c.signature).where(
-        boards.c.dataset_id == dataset_id
-    )
+    parts = (boards.c.score, boards.c.slice, boards.c.signature, boards.c.cluster)
+    query = select(*parts).where(boards.c.dataset_id == dataset_id)
     return [BoardKey(dataset_id, *row) for row in db.execute(query.order_by(boards.c.id))]
 
 
@@ -129,6 +135,7 @@ def put(
             score=key.score,
             slice=key.slice,
             signature=key.signature,
+            cluster=key.cluster,
             **values,
         )
         .on_conflict_do_update(index_elements=[boards.c.id], set_=values)

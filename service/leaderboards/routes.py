@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
@@ -49,6 +50,13 @@ def get_leaderboard(
     signature: Annotated[
         str | None, Query(description="default: the one most systems have")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        Query(
+            description="a field of the metadata, or `prompt`: samples with one value are "
+            "resampled together; default: as most of the evaluations have it"
+        ),
+    ] = None,
     at: Annotated[
         str | None,
         Query(description="as it stood at the end of a day (2026-11-24, UTC) or at a time"),
@@ -64,7 +72,7 @@ def get_leaderboard(
     What has landed is in it, but for boards of more than 100 systems, which are computed by a
     worker: `pending` evaluations are not in it yet."""
     version = datasets.require(db, dataset)
-    key = BoardKey(version.id, metric, slice or "", signature or "")
+    key = BoardKey(version.id, metric, slice or "", signature or "", cluster or "")
     try:
         if at is not None:
             return _past(db, settings, version, _named(db, key), moment(at), after, limit)
@@ -158,7 +166,7 @@ def _named(db: Connection, key: BoardKey) -> BoardKey:
         name for name in leaderboards.names(db, key.dataset_id) if plain(name) == plain(key.score)
     ]
     score = same[0] if len(same) == 1 else key.score
-    return BoardKey(key.dataset_id, score, key.slice, key.signature)
+    return replace(key, score=score)
 
 
 def _no_board(db: Connection, dataset: Dataset, key: BoardKey, nothing: NothingHere) -> ApiError:

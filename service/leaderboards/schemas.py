@@ -93,6 +93,8 @@ class Leaderboard(BaseModel):
     signature: str
     signatures: list[str]
     tests: str | None = None  # how pairs were tested
+    cluster: str | None = None  # the field by whose groups samples were resampled
+    clusters: int | None = None
     n_common: int | None = None
     warnings: list[str] = Field(default_factory=list)
     at: datetime | None = None  # shown as it stood then

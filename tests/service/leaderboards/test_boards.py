@@ -148,3 +148,23 @@ def test_a_row_tells_how_sure_its_rank_is(assay: Client) -> None:
     pages = assay.leaderboard("surely", "chrf", limit=2)
     assert [row.system for row in pages.rows] == ["good", "good-too"]
     assert pages.has_more
+
+
+def test_a_board_over_clusters(assay: Client) -> None:
+    for system, worse in (("good", False), ("bad", True)):
+        given = [
+            one | {"metadata": {"passage": str(at // 4)}}
+            for at, one in enumerate(samples(32, worse=worse))
+        ]
+        scored(assay, system=system, dataset="passages", samples=given, metrics=["chrf"])
+    plain = assay.leaderboard("passages", "chrf")
+    board = assay.leaderboard("passages", "chrf", cluster="passage")
+    assert (plain.cluster, board.cluster, board.clusters) == (None, "passage", 8)
+    assert [row.n_common for row in board.rows] == [8, 8]
+    assert "over clusters (passage)" in known(board.tests)
+    assert "only 8 clusters" in board.warnings[0]
+    assert known(board.rows[0].p_vs_next) > known(plain.rows[0].p_vs_next)
+    assert board.rows[0].interval != plain.rows[0].interval
+    with pytest.raises(AssayError, match="passage") as unknown:
+        assay.leaderboard("passages", "chrf", cluster="passages")
+    assert (unknown.value.status, unknown.value.param) == (422, "cluster")

@@ -154,7 +154,9 @@ def test_an_evaluation_does_not_differ_from_itself(assay: Client, evaluations: l
 def test_unlike_seeds_levels_and_replicates(assay: Client) -> None:
     """The order of the two does not change p; what the evaluations were asked for is used."""
     given, worse = samples(40), samples(40, worse=True)
-    mixed = [bad if at % 3 else good for at, (good, bad) in enumerate(zip(given, worse))]
+    mixed = [
+        bad if at % 3 else good for at, (good, bad) in enumerate(zip(given, worse, strict=True))
+    ]
     one, two = (
         scored(assay, system=str(seed), dataset="seeds", samples=texts, metrics=["chrf"], **more)
         for seed, texts, more in (

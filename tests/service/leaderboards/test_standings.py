@@ -14,8 +14,9 @@ from metrics.core import compare as comparing
 from metrics.core.metric import Sample
 from metrics.core.run import score
 from metrics.statistics.many import two_sided
+from service.leaderboards.pair_tests import pairs_between
 from service.leaderboards.paired import PairedResult
-from service.leaderboards.standings import Standings, pairs_between, standings
+from service.leaderboards.standings import Standings, standings
 from service.leaderboards.store import BoardScore
 
 N = 60
@@ -165,3 +166,25 @@ def test_a_result_that_is_gone_leaves_the_others_tested() -> None:
     assert np.isfinite(found.ranks.p_values[0, 2])
     assert found.tested == 2
     assert standings(scores, [None, None, None]).ranks.worst.tolist() == [3, 3, 3]
+
+
+def test_samples_that_belong_together_are_drawn_together() -> None:
+    """Each sample three times over: as many clusters say as much as the samples did once."""
+    once = [result("chrf", outputs(system)) for system in range(3)]
+    names = [str(at) for at in range(N)]
+    thrice = [
+        result("chrf", [text for text in outputs(system) for _ in range(3)]) for system in range(3)
+    ]
+    tripled = [name for name in names for _ in range(3)]
+    single = pairs_between(once, "passage", names).pairs
+    clustered = pairs_between(thrice, "passage", tripled).pairs
+    np.testing.assert_allclose(clustered.errors, single.errors, rtol=1e-9)
+    np.testing.assert_allclose(clustered.p_values, single.p_values, rtol=1e-6)
+    apart = pairs_between(thrice).pairs
+    assert apart.errors[0, 2] == pytest.approx(single.errors[0, 2] / 3**0.5, rel=0.15)
+    blank = [None if at % 5 == 0 else text for at, text in enumerate(outputs(1)) for _ in range(3)]
+    gaps = pairs_between([thrice[0], result("chrf", blank)], "passage", tripled).pairs
+    assert gaps.units[0, 1] == N - N // 5
+    one_blank = [None if at % 5 == 0 else text for at, text in enumerate(outputs(1))]
+    expected = pairs_between([once[0], result("chrf", one_blank)]).pairs
+    assert gaps.errors[0, 1] == pytest.approx(expected.errors[0, 1], rel=0.02)
