@@ -11,8 +11,9 @@ import pytest
 from inference.protocol import NoModels
 from metrics import find
 from metrics.core import compare as comparing
+from metrics.core.measure import items_of, measure
 from metrics.core.metric import Sample
-from metrics.core.run import score
+from metrics.core.result import conclude
 from metrics.statistics.many import two_sided
 from service.leaderboards.pair_tests import pairs_between
 from service.leaderboards.paired import PairedResult
@@ -32,7 +33,10 @@ def result(
         Sample(str(at), () if text is None else (text,), (REFERENCE,))
         for at, text in enumerate(outputs)
     ]
-    (found,) = score(samples, [bound], NoModels(), replicates=200, seed=seed)
+    items, unit = items_of(samples)
+    ids = [one.id for one in samples]
+    evidence = measure(bound, items, NoModels())
+    found = conclude(bound, evidence, unit, ids, {"name": metric}, seed=seed, replicates=200)
     return PairedResult(
         bound, found, [one.id for one in samples], bound.score_names.index(name or metric)
     )
