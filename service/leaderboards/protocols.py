@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, select
+from sqlalchemy import CollectionAggregate, Connection, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
-from service.db.tables import evaluations, outputs, protocols
+from service.db.tables import TEXTS, evaluations, outputs, protocols
 
 LUCK = frozenset({"seed", "num_outputs"})  # the second is `draws`
 SAMPLING = frozenset({"top_p", "top_k"})
 TEMPLATE = ("chat", "system", "chat_template_kwargs")
-BATCH = 1000  # evaluations whose protocols are stored at a time
 GIVEN = "the outputs were given"
 
 
@@ -55,7 +54,7 @@ class Protocol:
 def read(db: Connection, evaluation_ids: Collection[str]) -> dict[str, Protocol]:
     """The protocols of evaluations that have succeeded; those not known yet are stored."""
     wanted = sorted(evaluation_ids)
-    query = select(protocols).where(protocols.c.evaluation_id.in_(wanted))
+    query = select(protocols).where(protocols.c.evaluation_id == _any(wanted))
     found = {
         row.evaluation_id: Protocol(row.digest, _text(row.content), row.content)
         for row in db.execute(query)
@@ -76,12 +75,12 @@ def _stored(db: Connection, evaluation_ids: list[str]) -> dict[str, Protocol]:
                 func.min(counts).label("least"),
                 func.max(counts).label("most"),
             )
-            .where(outputs.c.evaluation_id.in_(evaluation_ids), counts > 0)
+            .where(outputs.c.evaluation_id == _any(evaluation_ids), counts > 0)
             .group_by(outputs.c.evaluation_id)
         )
     }
     query = select(evaluations.c.id, evaluations.c.model, evaluations.c.generation).where(
-        evaluations.c.id.in_(evaluation_ids)
+        evaluations.c.id == _any(evaluation_ids)
     )
     found = {
         row.id: Protocol.of(row.model, row.generation, drawn.get(row.id, "0"))
@@ -91,9 +90,14 @@ def _stored(db: Connection, evaluation_ids: list[str]) -> dict[str, Protocol]:
         {"evaluation_id": id, "digest": one.digest, "content": one.content}
         for id, one in sorted(found.items())
     ]
-    for start in range(0, len(rows), BATCH):
-        db.execute(insert(protocols).values(rows[start : start + BATCH]).on_conflict_do_nothing())
+    if rows:
+        db.execute(insert(protocols).on_conflict_do_nothing(), rows)
     return found
+
+
+def _any(ids: list[str]) -> CollectionAggregate[bool]:
+    """Of these; however many, they are one parameter."""
+    return any_(literal(ids, TEXTS))
 
 
 def _draws(least: int, most: int) -> str:

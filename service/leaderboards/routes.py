@@ -23,6 +23,7 @@ from service.leaderboards import store as leaderboards
 from service.leaderboards.boards import LEFT_OUT, NothingHere, compute, refresh
 from service.leaderboards.boards_store import BoardKey, StoredBoard
 from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard
+from service.leaderboards.standings import MOST_TESTED
 from service.settings import Settings
 
 MOST_AT_ONCE = 100  # systems up to which a reader waits for a board to be computed anew
@@ -62,7 +63,7 @@ def get_leaderboard(
         Query(description="as it stood at the end of a day (2026-11-24, UTC) or at a time"),
     ] = None,
     after: Annotated[str | None, Query(description="the evaluation of the row before")] = None,
-    limit: Annotated[Limit, Query(description="rows of a page")] = 1000,
+    limit: Annotated[Limit, Query(description="rows of a page")] = MOST_TESTED,
 ) -> Leaderboard:
     """Each system's newest evaluation that has a value, a row for each way in which its outputs
     were made. Values of different signatures are never ranked together: those left out are listed
