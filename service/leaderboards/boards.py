@@ -94,10 +94,10 @@ def compute(
     entries = _entries(db, scores, ranked, made)
     shown = [entry.score for entry in entries]
     tested = key.slice == "" and len(shown) <= MOST_TESTED  # replicates of slices are not kept
-    field, names = None, None
+    field, names, unlike = None, None, list[str]()
     if tested:
         paired = paired_results(db, settings, shown)
-        field = key.cluster or _field(paired)
+        field, unlike = (key.cluster, []) if key.cluster else _field(paired)
         names = datasets.read_clusters(db, dataset.id, field) if field is not None else None
         found = standings(shown, paired, field, names)
     else:
@@ -115,7 +115,7 @@ def compute(
         cluster=field,
         clusters=len(set(names)) if names is not None else None,
         n_common=found.in_common,
-        warnings=remarks.warnings(shown, found, names, tested=tested),
+        warnings=[*remarks.warnings(shown, found, names, tested=tested), *unlike],
         at=at,
         size=len(entries),
         rows=_rows(entries, found, drawn=bool(key.cluster) and tested),
@@ -159,11 +159,16 @@ def _entries(
     return found
 
 
-def _field(paired: Sequence[PairedResult | None]) -> str | None:
-    """What samples belong together by, as most of the evaluations have it that say so."""
+def _field(paired: Sequence[PairedResult | None]) -> tuple[str | None, list[str]]:
+    """What samples belong together by, as most of the evaluations have it, and what to say of
+    it where they differ."""
     fields = Counter(one.result.cluster for one in paired if one is not None)
-    del fields[None]
-    return fields.most_common(1)[0][0] if fields else None
+    if not fields:
+        return None, []
+    chosen = max(fields, key=lambda field: (fields[field], field is not None))
+    counts = ", ".join(f"{field or 'by none'} ({count})" for field, count in fields.items())
+    unlike = f"evaluations differ in the field that samples belong together by: {counts}"
+    return chosen, [unlike] if len(fields) > 1 else []
 
 
 def _rows(entries: Sequence[Entry], found: Standings, *, drawn: bool) -> list[BoardRow]:
