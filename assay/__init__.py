@@ -8,18 +8,15 @@
 """
 
 from assay.async_client import AsyncClient
+from assay.board_models import BoardEntry, BoardRow, Leaderboard, LeftOut, Protocol
 from assay.client import Client
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
 from assay.models import (
     FINAL,
-    BoardEntry,
-    BoardRow,
     ComparisonResult,
     Dataset,
     Evaluation,
     Event,
-    Leaderboard,
-    LeftOut,
     Metric,
     MetricLike,
     Model,
@@ -63,6 +60,7 @@ __all__ = [
     "Model",
     "Problem",
     "Progress",
+    "Protocol",
     "RequestTimedOut",
     "Sample",
     "Score",

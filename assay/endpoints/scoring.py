@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from assay.board_models import BoardEntry, Leaderboard
 from assay.endpoints.evaluations import several
-from assay.exchange import Query, Request, Script, ask, get, post
+from assay.exchange import Script, ask, get, post
 from assay.models import (
-    BoardEntry,
     Comparison,
     ComparisonResult,
-    Leaderboard,
     MetricLike,
     Page,
     SetScore,
@@ -55,20 +54,15 @@ def leaderboard(
         limit: only so many of the first rows.
     """
     query: dict[str, str | int | None] = {"metric": metric, "slice": slice, "signature": signature}
-    query |= {"cluster": cluster, "at": at}
-    left = MOST if limit is None else limit
-    board = yield from ask(_board(dataset, query | {"limit": min(left, MOST)}), Leaderboard)
+    query |= {"cluster": cluster, "at": at, "limit": MOST if limit is None else min(limit, MOST)}
+    board = yield from ask(get("/v1/leaderboards", dataset, query=query), Leaderboard)
     while board.has_more and (limit is None or len(board.rows) < limit):
-        size = MOST if limit is None else min(MOST, limit - len(board.rows))
-        query |= {"limit": size, "after": board.last_id}
-        more = yield from ask(_board(dataset, query), Leaderboard)
+        left = MOST if limit is None else min(MOST, limit - len(board.rows))
+        query |= {"limit": left, "after": board.last_id}
+        more = yield from ask(get("/v1/leaderboards", dataset, query=query), Leaderboard)
         page = {"last_id": more.last_id, "has_more": more.has_more}
         board = board.model_copy(update=page | {"rows": board.rows + more.rows})
     return board
-
-
-def _board(dataset: str, query: Query) -> Request:
-    return get("/v1/leaderboards", dataset, query=query)
 
 
 def compare(

@@ -150,15 +150,11 @@ boards = Table(
     metadata,
     Column("id", Text, primary_key=True),  # digest of what it is of
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("score", Text, nullable=False),
-    Column("slice", Text, nullable=False),
-    Column("signature", Text, nullable=False),  # as asked for; '': the one most systems have
-    Column("cluster", Text, nullable=False),  # '': as the evaluations have it
+    *(Column(name, Text, nullable=False) for name in ("score", "slice", "signature", "cluster")),
     Column("landed", Integer, nullable=False),  # evaluations of the dataset's name that it knows
     Column("landed_at", DateTime(timezone=True)),  # when the last of them did
     Column("size", Integer, nullable=False),  # rows
-    Column("head", Text, nullable=False),  # JSON: all but rows and left_out
-    Column("left_out", Text, nullable=False),  # JSON
+    *(Column(name, Text, nullable=False) for name in ("head", "left_out")),  # JSON
     Column("computed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
