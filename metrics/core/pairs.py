@@ -184,20 +184,22 @@ def outcomes(given: Block) -> list[list[tuple[int, int, int]]]:
 
 def _drawn(given: Block, field: str | None, whole: bool) -> Floats:
     """(R, M, S) the systems' replicates: those stored where they are these, else drawn now."""
-    cell, found = given.cell, {}
+    cell = given.cell
+    found: dict[int, Floats] = {}
     for at, side in enumerate(given.sides):
-        stored = side.result.replicates
         own = side.result
-        fits = stored is not None and len(stored) == cell.replicates and own.seed == cell.seed
-        if fits and whole and own.cluster == field and int((~own.missing).sum()) == given.n:
-            found[at] = stored
+        fits = whole and own.seed == cell.seed and own.cluster == field
+        if own.replicates is None or not fits or int((~own.missing).sum()) != given.n:
+            continue
+        if len(own.replicates) == cell.replicates:
+            found[at] = own.replicates
     rest = [at for at in range(len(given.sides)) if at not in found]
     width = max((given.rows[at].size for at in rest), default=1)
     step = max(1, CELLS // max(1, width))
     for start in range(0, len(rest), step):
         few = rest[start : start + step]
         found |= dict(zip(few, _replicates(given, few), strict=True))
-    return np.stack([found[at] for at in range(len(given.sides))], 1).astype(np.float64)
+    return np.stack([found[at] for at in range(len(given.sides))], 1)
 
 
 def _replicates(given: Block, few: Sequence[int]) -> list[Floats]:
@@ -251,7 +253,7 @@ def _by_sample(
     cell, samples = given.cell, given.samples
     if samples is None:
         return found
-    means = given.means
+    means: list[bool] = given.means.tolist()
     step = max(1, CELLS // max(1, samples[:, 0].size))
     changed = []
     for start in range(0, len(cell.pairs), step):
@@ -267,8 +269,10 @@ def _by_sample(
                 for one, p in zip(pair, ps, strict=True)
             ]
             if test == "t":
-                sized = zip(fresh, own, means.tolist(), strict=True)
-                fresh = [_around(one, error) if yes else one for one, error, yes in sized]
+                fresh = [
+                    _around(one, error) if mean else one
+                    for one, error, mean in zip(fresh, own, means, strict=True)
+                ]
             changed.append(tuple(fresh))
     return changed
 

@@ -95,6 +95,7 @@ def paired_bootstrap(
     replicates: int = 1000,
     level: float = 0.95,
     recipe: Recipe = "centred",
+    tests: int = 1,
 ) -> tuple[Difference, ...]:
     """One Difference a score: both systems resampled with equal weights; see `from_replicates`."""
     return from_replicates(
@@ -105,6 +106,7 @@ def paired_bootstrap(
         units=len(keys),
         level=level,
         recipe=recipe,
+        tests=tests,
     )
 
 
