@@ -89,15 +89,35 @@ def settle(evidence: Evidence, unit: Ints, params: DistinctParams) -> Settled:
     new = totals.copy()  # as if no n-gram occurred twice; what does is taken off below
     alone = totals.copy()
     owner = np.repeat(unit, lengths)  # (tokens,)
+    shared = np.zeros(len(ORDERS))
     for n, (units_of_each, starts) in enumerate(_repeated(evidence["tokens"], lengths, owner)):
         again = np.bincount(units_of_each, minlength=units)
         first = np.minimum.reduceat(units_of_each, starts) if len(starts) else starts
         last = np.maximum.reduceat(units_of_each, starts) if len(starts) else starts
         new[:, n] += np.bincount(first, minlength=units) - again
         alone[:, n] += np.bincount(first[first == last], minlength=units) - again
+        shared[n] = _shared(units_of_each, starts, first, last)
     rows = np.concatenate([new, totals], 1).astype(np.float64)
     loss = np.concatenate([alone, totals], 1).astype(np.float64)
-    return Settled(rows, loss, warnings=_warnings(rows.sum(0), params))
+    sums = rows.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = reduce(sums, params) / np.tile(sums[:4], 2)  # of a distinct n-gram, in the score
+    together = np.nan_to_num(np.tile(shared, 2) * scale**2)
+    return Settled(rows, loss, warnings=_warnings(sums, params), shared=together)
+
+
+def _shared(units: Ints, starts: NDArray[np.intp], first: Ints, last: Ints) -> float:
+    """Σ over pairs of units of the square of how many n-grams are theirs and nobody else's.
+
+    units  of every occurrence, n-gram after n-gram from `starts`; first, last: of each n-gram
+    """
+    if not len(starts):
+        return 0.0
+    gram = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(units))))
+    others = (units != first[gram]) & (units != last[gram])
+    two = (np.bincount(gram, others) == 0) & (first != last)
+    _, counts = np.unique(np.stack([first[two], last[two]]), axis=1, return_counts=True)
+    return float((counts.astype(np.float64) ** 2).sum())
 
 
 def _count(unit: Ints, units: int, amounts: Ints) -> Ints:

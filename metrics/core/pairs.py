@@ -13,7 +13,7 @@ from metrics.core.alignment import Aligned, Cell, Side, names_of, rows_of, sampl
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
 from metrics.core.settling import Mask
-from metrics.statistics import paired, per_sample
+from metrics.statistics import paired, paired_jackknife, per_sample
 from metrics.statistics.clusters import Clusters, clusters
 from metrics.statistics.intervals import dear, evaluate, replicate, t_quantile
 from metrics.statistics.many import TIE
@@ -121,23 +121,57 @@ def jackknifed(given: Block) -> list[tuple[Difference, ...]]:
     grouped = any(dear(*one) for one in pairs) and all(loss is None for _, loss in pairs)
     reduce = given.metric.reduce
     left_out = [
-        paired.leaving_out(rows, given.keys, reduce, loss, grouped)[1] for rows, loss in pairs
+        paired_jackknife.leaving_out(rows, given.keys, reduce, loss, grouped)[1]
+        for rows, loss in pairs
     ]
     without = np.stack(left_out, 1)  # (G, M, S)
     extra = np.stack([_variance(side, given.values.shape[1]) for side in given.sides])  # (M, S)
+    excess = _excess(given, without, grouped)
 
     def test(left: Ints, right: Ints) -> tuple[Difference, ...]:
-        return paired.from_deviations(
+        return paired_jackknife.from_deviations(
             _flat(without[:, left]),
             _flat(without[:, right]),
             given.values[left].ravel(),
             given.values[right].ravel(),
             units=len(given.keys),
             variance=(extra[left] + extra[right]).ravel(),
+            excess=excess(left, right),
             level=given.cell.level,
         )
 
     return _in_chunks(given, without[:, 0].size, test)
+
+
+def _excess(given: Block, without: Floats, grouped: bool) -> Callable[[Ints, Ints], Floats | None]:
+    """Of pairs' variances, the share that the jackknife has too much; None where it is not known.
+
+    Of sums of rows, from second differences; where a row is not what is lost without it, from what
+    `settle` counted, as a share of the two systems' own variances.
+    """
+    shared = [side.result.settled.shared for side in given.sides]
+    if all(loss is None for loss in given.losses) and not grouped:
+        drawn = np.stack(
+            [
+                paired_jackknife.second_differences(one, given.keys, given.metric.reduce)
+                for one in given.rows
+            ],
+            1,
+        )  # (pairs of units, M, S)
+        return lambda left, right: paired_jackknife.excess_of(
+            *(_flat(one[:, end]) for one in (drawn, without) for end in (left, right))
+        )
+    if any(one is None for one in shared) or given.found is not None:
+        return lambda left, right: None
+    own = (without**2).sum(0)  # (M, S)
+    counted = np.stack([one for one in shared if one is not None])
+
+    def of(left: Ints, right: Ints) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = (counted[left] + counted[right]) / 2 / (own[left] + own[right])
+        return np.asarray(share.ravel(), np.float64)
+
+    return of
 
 
 def resampled(

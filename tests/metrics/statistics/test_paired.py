@@ -16,9 +16,9 @@ from metrics.statistics.paired import (
     approximate_randomization,
     from_replicates,
     paired_bootstrap,
-    paired_jackknife,
     shared,
 )
+from metrics.statistics.paired_jackknife import paired_jackknife
 from metrics.statistics.weights import Floats
 from tests.known import known
 from tests.metrics.statistics.simulation import (
