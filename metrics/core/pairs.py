@@ -168,7 +168,7 @@ def _excess(given: Block, without: Floats, grouped: bool) -> Callable[[Ints, Int
 
     def of(left: Ints, right: Ints) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = (counted[left] + counted[right]) / 2 / (own[left] + own[right])
+            share = (counted[left] + counted[right]) / (own[left] + own[right])
         return np.asarray(share.ravel(), np.float64)
 
     return of

@@ -3,12 +3,15 @@
 For metrics whose resampling with repeats means nothing. The jackknife counts k times what k units
 bring about together: an n-gram that two samples share, a cluster's count squared. With V_k the
 variance of order k, it estimates Σ k V_k, which is too much, and its tests reject too rarely. The
-squares of second differences
+squares of the differences of order j, added up over all sets of j units, estimate Σ C(k, j) V_k; at
+order 2 they are of
 
     q_ij = θ - θ(without i) - θ(without j) + θ(without both)
 
-say how much: added up over pairs they estimate Σ k(k-1)/2 V_k. Half of that sum is taken off: exact at the first order, and never less than the truth
-up to the fourth.
+and the alternating sum of all orders is the variance. distinct-n counts them (the n-grams that
+exactly j samples have); of sums of rows, as MAUVE's, pairs are drawn, and order 2 alone is taken
+off. Rejections of true nulls at 5%, distinct_1 to distinct_3 of 100 and 800 samples: 2 to 6%; of
+values near 1, that so few n-grams move that they are discrete: less.
 
 Source: Efron & Stein (1981), "The jackknife estimate of variance".
 """
@@ -137,4 +140,4 @@ def excess_of(drawn_a: Floats, drawn_b: Floats, left_a: Floats, left_b: Floats) 
     n = len(left_a)
     second = ((drawn_a - drawn_b) ** 2).mean(0) * n * (n - 1) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(second / 2 / ((left_a - left_b) ** 2).sum(0), np.float64)
+        return np.asarray(second / ((left_a - left_b) ** 2).sum(0), np.float64)
