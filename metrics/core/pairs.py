@@ -159,7 +159,10 @@ def _excess(given: Block, without: Floats, grouped: bool) -> Callable[[Ints, Int
             1,
         )  # (pairs of units, M, S)
         return lambda left, right: paired_jackknife.excess_of(
-            *(_flat(one[:, end]) for one in (drawn, without) for end in (left, right))
+            _flat(drawn[:, left]),
+            _flat(drawn[:, right]),
+            _flat(without[:, left]),
+            _flat(without[:, right]),
         )
     if any(one is None for one in shared) or given.found is not None:
         return lambda left, right: None
@@ -297,7 +300,8 @@ def _by_sample(
         told = _tested(test, _flat(gaps), given.found)
         p_values = told.p_values.reshape(shape).tolist()
         errors = np.full(shape, np.nan) if told.errors is None else told.errors.reshape(shape)
-        for pair, ps, own in zip(found[some], p_values, errors.tolist(), strict=True):
+        own_errors: list[list[float]] = errors.tolist()
+        for pair, ps, own in zip(found[some], p_values, own_errors, strict=True):
             fresh = [
                 replace(one, p_value=p, test=test, p_method=told.p_method)
                 for one, p in zip(pair, ps, strict=True)

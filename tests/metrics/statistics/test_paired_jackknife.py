@@ -49,14 +49,14 @@ def test_errors_of_squared_counts() -> None:
 
     def reduce(sums: Floats) -> Floats:
         shares = sums / sums.sum(-1, keepdims=True)
-        return ((shares - 1 / cells) ** 2).sum(-1, keepdims=True)
+        return np.asarray(((shares - 1 / cells) ** 2).sum(-1, keepdims=True), np.float64)
 
     values, errors, plain = [], [], []
     for _ in range(150):
         rows = [np.eye(cells)[rng.integers(0, cells, n)] for _ in range(2)]
         (a, left_a), (b, left_b) = (leaving_out(x, keys(n), reduce, None, False) for x in rows)
-        drawn = [second_differences(x, keys(n), reduce) for x in rows]
-        excess = excess_of(*drawn, left_a, left_b)
+        one, other = (second_differences(x, keys(n), reduce) for x in rows)
+        excess = excess_of(one, other, left_a, left_b)
         (told,) = from_deviations(left_a, left_b, a, b, units=n, excess=excess)
         values.append(told.value)
         errors.append(told.error)
