@@ -135,7 +135,9 @@ def _refused(metric: BoundMetric, found: Clusters) -> Spread:
 
 def _text(value: object) -> str | None:
     """As the service's database has it: text as it is, everything else as JSON."""
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    return (
+        value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    )
 
 
 def _name(value: str | None, id: str) -> str:
