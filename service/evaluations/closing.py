@@ -21,6 +21,7 @@ from metrics.core.packing import pack
 from metrics.core.result import Result, ScoreValue, conclude, failed
 from metrics.core.rows import Ints
 from metrics.core.settling import restrict
+from metrics.statistics.clusters import Clusters, clusters
 from service import faults
 from service.datasets import store as datasets
 from service.datasets.repeated import read_repeated
@@ -82,7 +83,7 @@ class Closing:
         counts: Mapping[int, int],
         slices: Mapping[str, Mapping[int, str]],
         cluster: Cluster | None = None,
-        alike: Sequence[Cluster] = (),
+        alike: Mapping[str, Clusters] | None = None,
     ) -> None:
         self.context = context
         self.row = row
@@ -91,7 +92,7 @@ class Closing:
         self.unit = np.repeat(np.arange(len(ids), dtype=np.int64), per_unit)
         self.slices = _slices(slices)
         self.cluster = cluster
-        self.alike = alike
+        self.alike = alike or {}
         self.rows: list[dict[str, Any]] = []
         self.packed: dict[int, bytes] = {}
         self.bulky: list[int] = []
@@ -197,13 +198,13 @@ class Closing:
             )
 
 
-def _clusters(db: Connection, row: Evaluation) -> tuple[Cluster | None, list[Cluster]]:
+def _clusters(db: Connection, row: Evaluation) -> tuple[Cluster | None, dict[str, Clusters]]:
     """What samples belong together by, and where nobody said, what they might."""
     if row.cluster is not None:
         names = datasets.read_clusters(db, row.dataset_id, row.cluster)
-        return Cluster(row.cluster, names), []
+        return Cluster(row.cluster, names), {}
     found = read_repeated(db, row.dataset_id, without=row.slices)
-    return None, [Cluster(field, names) for field, names in found.items()]
+    return None, {field: clusters(names) for field, names in found.items()}
 
 
 def _summary(db: Connection, evaluation: str) -> dict[str, Any]:

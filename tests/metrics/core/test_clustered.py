@@ -113,7 +113,7 @@ def test_what_a_cluster_settles_otherwise_has_no_interval() -> None:
 def test_likeness_is_pointed_out_of_single_samples_alone() -> None:
     texts = ["a " * (1 + at // 5 % 7) for at in range(150)]
     given = samples(texts, [{"page": at // 5, "noise": at % 30} for at in range(150)])
-    candidates = [Cluster.of(given, field) for field in ("noise", "page")]
+    candidates = {field: clusters(Cluster.of(given, field).names) for field in ("noise", "page")}
     result = concluded(WORDS.bind(), given)
     (told,) = pointed_out(WORDS.bind(), result, candidates).scores
     assert '"cluster": "page"' in told.warnings[-1]
@@ -166,5 +166,6 @@ def test_of_pass_at_k_only_pass_at_1_is_a_mean_of_draws() -> None:
     assert three.variance is None
 
 
-def test_the_clusters_of_a_slice_are_those_of_its_samples() -> None:
-    assert clusters(Cluster("page", ["a", "b", "a"]).take(np.array([0, 2])).names).names == ("a",)
+def test_clusters_of_some_units_are_those_they_are_of() -> None:
+    found = clusters(["a", "b", "a", "c"]).take(np.array([1, 3]))
+    assert (found.names, found.of.tolist()) == (("b", "c"), [0, 1])
