@@ -14,7 +14,6 @@ from tests.fuzzing.asked import Requests
 from tests.fuzzing.known import fill
 from tests.service.live import Live
 
-
 pytestmark = pytest.mark.usefixtures("at_rest")
 
 
