@@ -27,6 +27,7 @@ from assay.models import (
     ScoreInfo,
     SetScore,
     Trainer,
+    Variance,
 )
 from assay.training_models import (
     Checkpoint,
@@ -71,5 +72,6 @@ __all__ = [
     "TrainingLogs",
     "TrainingMetrics",
     "TrainingPreview",
+    "Variance",
     "WaitTimedOut",
 ]

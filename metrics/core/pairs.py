@@ -13,7 +13,7 @@ from metrics.core.alignment import Aligned, Cell, Side, names_of, rows_of, sampl
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
 from metrics.core.settling import Mask
-from metrics.statistics import paired, per_sample
+from metrics.statistics import paired, paired_jackknife, per_sample
 from metrics.statistics.clusters import Clusters, clusters
 from metrics.statistics.intervals import dear, evaluate, replicate, t_quantile
 from metrics.statistics.many import TIE
@@ -121,23 +121,60 @@ def jackknifed(given: Block) -> list[tuple[Difference, ...]]:
     grouped = any(dear(*one) for one in pairs) and all(loss is None for _, loss in pairs)
     reduce = given.metric.reduce
     left_out = [
-        paired.leaving_out(rows, given.keys, reduce, loss, grouped)[1] for rows, loss in pairs
+        paired_jackknife.leaving_out(rows, given.keys, reduce, loss, grouped)[1]
+        for rows, loss in pairs
     ]
     without = np.stack(left_out, 1)  # (G, M, S)
     extra = np.stack([_variance(side, given.values.shape[1]) for side in given.sides])  # (M, S)
+    excess = _excess(given, without, grouped)
 
     def test(left: Ints, right: Ints) -> tuple[Difference, ...]:
-        return paired.from_deviations(
+        return paired_jackknife.from_deviations(
             _flat(without[:, left]),
             _flat(without[:, right]),
             given.values[left].ravel(),
             given.values[right].ravel(),
             units=len(given.keys),
             variance=(extra[left] + extra[right]).ravel(),
+            excess=excess(left, right),
             level=given.cell.level,
         )
 
     return _in_chunks(given, without[:, 0].size, test)
+
+
+def _excess(given: Block, without: Floats, grouped: bool) -> Callable[[Ints, Ints], Floats | None]:
+    """Of pairs' variances, the share that the jackknife has too much; None where it is not known.
+
+    Of sums of rows, from second differences; where a row is not what is lost without it, from what
+    `settle` counted, as a share of the two systems' own variances.
+    """
+    shared = [side.result.settled.shared for side in given.sides]
+    if all(loss is None for loss in given.losses) and not grouped:
+        drawn = np.stack(
+            [
+                paired_jackknife.second_differences(one, given.keys, given.metric.reduce)
+                for one in given.rows
+            ],
+            1,
+        )  # (pairs of units, M, S)
+        return lambda left, right: paired_jackknife.excess_of(
+            _flat(drawn[:, left]),
+            _flat(drawn[:, right]),
+            _flat(without[:, left]),
+            _flat(without[:, right]),
+        )
+    if any(one is None for one in shared) or given.found is not None:
+        return lambda left, right: None
+    own = (without**2).sum(0)  # (M, S)
+    counted = np.stack([one for one in shared if one is not None])
+
+    def of(left: Ints, right: Ints) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = (counted[left] + counted[right]) / (own[left] + own[right])
+        return np.asarray(share.ravel(), np.float64)
+
+    return of
 
 
 def resampled(
@@ -184,20 +221,22 @@ def outcomes(given: Block) -> list[list[tuple[int, int, int]]]:
 
 def _drawn(given: Block, field: str | None, whole: bool) -> Floats:
     """(R, M, S) the systems' replicates: those stored where they are these, else drawn now."""
-    cell, found = given.cell, {}
+    cell = given.cell
+    found: dict[int, Floats] = {}
     for at, side in enumerate(given.sides):
-        stored = side.result.replicates
         own = side.result
-        fits = stored is not None and len(stored) == cell.replicates and own.seed == cell.seed
-        if fits and whole and own.cluster == field and int((~own.missing).sum()) == given.n:
-            found[at] = stored
+        fits = whole and own.seed == cell.seed and own.cluster == field
+        if own.replicates is None or not fits or int((~own.missing).sum()) != given.n:
+            continue
+        if len(own.replicates) == cell.replicates:
+            found[at] = own.replicates
     rest = [at for at in range(len(given.sides)) if at not in found]
     width = max((given.rows[at].size for at in rest), default=1)
     step = max(1, CELLS // max(1, width))
     for start in range(0, len(rest), step):
         few = rest[start : start + step]
         found |= dict(zip(few, _replicates(given, few), strict=True))
-    return np.stack([found[at] for at in range(len(given.sides))], 1).astype(np.float64)
+    return np.stack([found[at] for at in range(len(given.sides))], 1)
 
 
 def _replicates(given: Block, few: Sequence[int]) -> list[Floats]:
@@ -251,7 +290,7 @@ def _by_sample(
     cell, samples = given.cell, given.samples
     if samples is None:
         return found
-    means = given.means
+    means: list[bool] = given.means.tolist()
     step = max(1, CELLS // max(1, samples[:, 0].size))
     changed = []
     for start in range(0, len(cell.pairs), step):
@@ -261,14 +300,17 @@ def _by_sample(
         told = _tested(test, _flat(gaps), given.found)
         p_values = told.p_values.reshape(shape).tolist()
         errors = np.full(shape, np.nan) if told.errors is None else told.errors.reshape(shape)
-        for pair, ps, own in zip(found[some], p_values, errors.tolist(), strict=True):
+        own_errors: list[list[float]] = errors.tolist()
+        for pair, ps, own in zip(found[some], p_values, own_errors, strict=True):
             fresh = [
                 replace(one, p_value=p, test=test, p_method=told.p_method)
                 for one, p in zip(pair, ps, strict=True)
             ]
             if test == "t":
-                sized = zip(fresh, own, means.tolist(), strict=True)
-                fresh = [_around(one, error) if yes else one for one, error, yes in sized]
+                fresh = [
+                    _around(one, error) if mean else one
+                    for one, error, mean in zip(fresh, own, means, strict=True)
+                ]
             changed.append(tuple(fresh))
     return changed
 

@@ -129,7 +129,7 @@ def conclude(
 
         over = None
         if cluster is None:
-            found = by_method(own, [ids[index] for index in counted])
+            found = by_method(own, [ids[index] for index in counted.tolist()])
         else:
             over = over_clusters(
                 metric, own, evidence, unit, cluster.take(counted), by_method, drawing
@@ -189,7 +189,7 @@ def _intervals(
 ) -> Intervals:
     """By the metric's declared method, over the units that count."""
     rows = settled.rows[counted]
-    keys = weights.unit_keys([ids[index] for index in counted])
+    keys = weights.unit_keys([ids[index] for index in counted.tolist()])
     if metric.interval == "jackknife":
         scores = metric.scores
         low = np.array([score.low for score in scores])

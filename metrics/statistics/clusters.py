@@ -38,6 +38,14 @@ class Clusters:
         """(G,) what the clusters' weights are drawn from."""
         return unit_keys(self.names)
 
+    def take(self, chosen: NDArray[np.int64]) -> Clusters:
+        """Those of the `chosen` units alone."""
+        if len(chosen) == len(self.of):
+            return Clusters(self.names, self.of[chosen])
+        present, of = np.unique(self.of[chosen], return_inverse=True)
+        names = tuple(self.names[index] for index in present.tolist())
+        return Clusters(names, of.astype(np.int64))
+
     def pooled(self, rows: Floats) -> Floats:
         """(n, C) -> (G, C) each cluster's rows added up."""
         if len(self.names) == len(rows):

@@ -187,21 +187,13 @@ def delete_variance(values: Floats, left: Floats, sizes: Floats) -> Floats:
     With groups of one this is the usual (n-1)/n · Σ (θ_i - mean θ)². NaN with fewer than two
     groups, or where leaving one out leaves no value.
     """
-    if len(sizes) < 2:
-        return np.full(len(values), np.nan)
-    return np.asarray((deviations(values, left, sizes) ** 2).sum(0), np.float64)
-
-
-def deviations(values: Floats, left: Floats, sizes: Floats) -> Floats:
-    """(G, S) what each group's absence says: the squares' sum is `delete_variance`. Linear in
-    values and left: the deviations of a difference are the difference of deviations."""
     groups, n = len(sizes), sizes.sum()
     if groups < 2:
-        return np.full((groups, len(values)), np.nan)
+        return np.full(len(values), np.nan)
     shares = (n / sizes)[:, None]
     pseudo = shares * values - (shares - 1) * left
     centre = groups * values - ((1 - sizes / n)[:, None] * left).sum(0)
-    return np.asarray((pseudo - centre) / np.sqrt((shares - 1) * groups), np.float64)
+    return np.asarray(((pseudo - centre) ** 2 / (shares - 1)).mean(0), np.float64)
 
 
 def percentiles(drawn: Floats, level: float) -> tuple[Floats, Floats]:

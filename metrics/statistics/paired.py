@@ -5,12 +5,12 @@
     difference      (S,)    reduce(sum of rows_a) - reduce(sum of rows_b)
 
 All p-values are two-sided. `paired_bootstrap` is the default for smooth functions of sums,
-`approximate_randomization` is exact for exchangeable systems, `paired_jackknife` is for metrics
-whose resampling with repeats means nothing (distinct-n, MAUVE). Rejections of a true null at level
-5%, over 4,000 pairs of systems, 50 to 300 units, proportions and skewed means: the centred
-bootstrap 5.2-5.9%, approximate randomization 2.8-5.5% (the less, the more ties), and 10.9-12.0% for
-the usual recipe, which takes absolute values before it centres (`recipe="sacrebleu"`, kept for
-comparability).
+`approximate_randomization` is exact for exchangeable systems; `paired_jackknife`, in a file of its
+own, is for metrics whose resampling with repeats means nothing (distinct-n, MAUVE). Rejections of a
+true null at level 5%, over 4,000 pairs of systems, 50 to 300 units, proportions and skewed means:
+the centred bootstrap 5.2-5.9%, approximate randomization 2.8-5.5% (the less, the more ties), and
+10.9-12.0% for the usual recipe, which takes absolute values before it centres
+(`recipe="sacrebleu"`, kept for comparability).
 
 Sources: Koehn (2004), "Statistical significance tests for machine translation evaluation"; Riezler
 & Maxwell (2005), "On some pitfalls in automatic evaluation and significance testing for MT";
@@ -29,13 +29,9 @@ from numpy.typing import NDArray
 
 from metrics.statistics.intervals import (
     Reduce,
-    dear,
-    deviations,
     evaluate,
-    left_out,
     percentiles,
     replicate,
-    t_quantile,
 )
 from metrics.statistics.many import differences_of, least, two_sided
 from metrics.statistics.weights import Floats, Keys, swapped_sums, totals
@@ -95,6 +91,7 @@ def paired_bootstrap(
     replicates: int = 1000,
     level: float = 0.95,
     recipe: Recipe = "centred",
+    tests: int = 1,
 ) -> tuple[Difference, ...]:
     """One Difference a score: both systems resampled with equal weights; see `from_replicates`."""
     return from_replicates(
@@ -105,6 +102,7 @@ def paired_bootstrap(
         units=len(keys),
         level=level,
         recipe=recipe,
+        tests=tests,
     )
 
 
@@ -155,7 +153,7 @@ def from_replicates(
         Difference(value, bounds, level, error, p, units, "paired_bootstrap", method)
         for value, bounds, error, p, method in zip(
             values.tolist(),
-            _around(values, np.where(enough, low, NAN), high),
+            around(values, np.where(enough, low, NAN), high),
             errors.tolist(),
             p_values.tolist(),
             ["counted" if by_count else "t"] * len(values),
@@ -221,67 +219,6 @@ def randomized(
     return two_sided(values, errors, units), "t"
 
 
-def paired_jackknife(
-    rows_a: Floats,
-    rows_b: Floats,
-    keys: Keys,
-    reduce: Reduce,
-    *,
-    loss_a: Floats | None = None,
-    loss_b: Floats | None = None,
-    variance: Floats | None = None,
-    level: float = 0.95,
-) -> tuple[Difference, ...]:
-    """One Difference a score: the same units left out of both systems; Student's t.
-
-    The systems may differ in their columns. `variance` (S,) is added to the difference's: the sum
-    of what either system's own Settled adds.
-    """
-    grouped = dear(rows_a, loss_a) or dear(rows_b, loss_b)
-    grouped = grouped and loss_a is None and loss_b is None
-    values_a, left_a = leaving_out(rows_a, keys, reduce, loss_a, grouped)
-    values_b, left_b = leaving_out(rows_b, keys, reduce, loss_b, grouped)
-    return from_deviations(
-        left_a, left_b, values_a, values_b, units=len(keys), variance=variance, level=level
-    )
-
-
-def leaving_out(
-    rows: Floats, keys: Keys, reduce: Reduce, loss: Floats | None, grouped: bool
-) -> tuple[Floats, Floats]:
-    """(S,) a system's values and (G, S) their deviations without each group of units, scaled so
-    that their squares add up to the jackknife's variance; those of a difference subtract."""
-    values = evaluate(reduce, totals(rows))
-    left, sizes = left_out(rows, keys, reduce, loss, grouped)
-    return values, deviations(values, left, sizes)
-
-
-def from_deviations(
-    left_a: Floats,
-    left_b: Floats,
-    values_a: Floats,
-    values_b: Floats,
-    *,
-    units: int,
-    variance: Floats | None = None,
-    level: float = 0.95,
-) -> tuple[Difference, ...]:
-    """The paired jackknife from either system's `leaving_out`; a column may be any pair's."""
-    values, _ = differences_of(values_a, values_b)
-    groups = len(left_a)
-    own = ((left_a - left_b) ** 2).sum(0) if groups >= 2 else np.full(len(values), NAN)
-    errors = np.sqrt(own + (0.0 if variance is None else variance))
-    freedom = max(groups - 1, 1)
-    half = t_quantile(0.5 + level / 2, freedom) * errors
-    p_values = np.maximum(two_sided(values, errors, groups), least(units))
-    bounds = _around(values, values - half, values + half)
-    columns = zip(values.tolist(), bounds, errors.tolist(), p_values.tolist(), strict=True)
-    return tuple(
-        Difference(value, interval, level, error, p, units, "paired_jackknife", "t")
-        for value, interval, error, p in columns
-    )
-
-
 def shared(
     ids_a: Sequence[str], ids_b: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -321,7 +258,7 @@ def _extreme(
     return np.asarray((there - mean > size) | same)
 
 
-def _around(values: Floats, low: Floats, high: Floats) -> list[tuple[float, float] | None]:
+def around(values: Floats, low: Floats, high: Floats) -> list[tuple[float, float] | None]:
     """The intervals, widened to their values; None where there is none."""
     ends = np.stack([np.minimum(low, values), np.maximum(high, values)], 1)
     known = np.isfinite(ends).all(1).tolist()

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import scipy.stats
+from statsmodels.stats.multitest import multipletests
 
-from metrics.statistics.many import covariance_test, two_sided
+from metrics.statistics.many import benjamini_hochberg, covariance_test, two_sided
 from metrics.statistics.paired import from_replicates
 from metrics.statistics.weights import Floats
 
@@ -72,3 +73,13 @@ def test_a_system_without_a_value_has_no_verdict() -> None:
     found = covariance_test(values, replicates, 50)
     assert np.isnan(found.p_values[2]).all()
     assert np.isfinite(found.p_values[0, 1])
+
+
+def test_benjamini_hochberg_is_statsmodels() -> None:
+    p_values = np.random.default_rng(0).random(40) ** 3
+    assert benjamini_hochberg(p_values) == pytest.approx(multipletests(p_values, 0.05, "fdr_bh")[1])
+    gaps = np.insert(p_values, 3, np.nan)
+    found = benjamini_hochberg(gaps)
+    assert np.isnan(found[3])
+    assert np.delete(found, 3).tolist() == benjamini_hochberg(p_values).tolist()
+    assert len(benjamini_hochberg(np.zeros(0))) == 0
