@@ -18,12 +18,14 @@ from service.evaluations.best import put_best
 from service.evaluations.samples import ordered_samples
 from service.evaluations.schemas import BestIn, EvaluationIn, EvaluationOut, SampleOut
 from service.evaluations.store import Evaluation
+from service.evaluations.tables import evaluation_table
 from service.evaluations.views import progress, view, views
 from service.http.answers import STREAMED
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.event_stream import EventOut, Events, answer
 from service.http.fields import Limit, Page, page
+from service.http.formats import TABLES, WantedForm
 from service.http.gate import Gate
 from service.http.idempotency import Created
 from service.http.waiting import preferred_wait, until
@@ -82,17 +84,24 @@ def list_evaluations(
     return page(views(db, rows), limit)
 
 
-@router.get("/{evaluation}", summary="One evaluation, with its scores")
+@router.get(
+    "/{evaluation}",
+    summary="One evaluation, with its scores",
+    response_model=EvaluationOut,
+    responses=TABLES,
+)
 async def get_evaluation(
     evaluation: str,
     response: Response,
     gate: CurrentGate,
+    form: WantedForm,
     prefer: Annotated[str | None, Header()] = None,
-) -> EvaluationOut:
+) -> EvaluationOut | Response:
     """With `Prefer: wait=30`, answers once it has ended or the time is up."""
     shown = await gate.run(lambda db: view(db, _existing(db, evaluation)))
     response.status_code = 200
-    return await _waited(gate, response, shown, preferred_wait(prefer))
+    shown = await _waited(gate, response, shown, preferred_wait(prefer))
+    return form.answer(shown, evaluation_table)
 
 
 @router.post("/{evaluation}/cancel", summary="Stop an evaluation")

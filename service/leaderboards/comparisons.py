@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from sqlalchemy import Connection
 
 from metrics.core.compare import Comparison, Testing
@@ -16,9 +16,11 @@ from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
+from service.http.formats import TABLES, WantedForm
 from service.leaderboards.history import differing
 from service.leaderboards.paired import ALPHA, PairedResult, only, paired_results, tested
 from service.leaderboards.schemas import ComparisonIn, ComparisonOut, ResultOut
+from service.leaderboards.tables import comparison_table
 
 WITHHELD = (
     "{} has no value on {} samples on which {} has one, and may be better only for that: no verdict"
@@ -27,10 +29,12 @@ WITHHELD = (
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=BodyRoute)
 
 
-@router.post("", summary="Compare two evaluations")
+@router.post(
+    "", summary="Compare two evaluations", response_model=ComparisonOut, responses=TABLES
+)
 def create_comparison(
-    body: ComparisonIn, db: Transaction, settings: CurrentSettings
-) -> ComparisonOut:
+    body: ComparisonIn, db: Transaction, settings: CurrentSettings, form: WantedForm
+) -> ComparisonOut | Response:
     """Paired by sample id, over datasets in which an id means the same sample. Scores whose
     signatures differ are not compared: `error` says how they differ."""
     rows = [_finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)]
@@ -43,7 +47,7 @@ def create_comparison(
         for at, (left, right) in enumerate(pairs)
     ]
     _correct(shown, body.correction)
-    return ComparisonOut(
+    found = ComparisonOut(
         a=rows[0].id,
         b=rows[1].id,
         system_a=rows[0].system,
@@ -54,6 +58,7 @@ def create_comparison(
         differs=differing(*rows),
         results=shown,
     )
+    return form.answer(found, comparison_table)
 
 
 def _finished(db: Connection, evaluation: str, param: str) -> Evaluation:

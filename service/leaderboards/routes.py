@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
 from metrics.core.names import hint, plain
@@ -18,12 +18,14 @@ from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import ApiError, not_found
 from service.http.dependencies import CurrentSettings, Transaction
+from service.http.formats import TABLES, WantedForm
 from service.leaderboards import history
 from service.leaderboards import store as leaderboards
 from service.leaderboards.history import Run
 from service.leaderboards.paired import ALPHA, lacking, paired_results, pairwise
 from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard, LeftOut
 from service.leaderboards.store import BoardScore
+from service.leaderboards.tables import board_table
 from service.settings import Settings
 
 
@@ -48,17 +50,23 @@ def list_leaderboards(db: Transaction) -> Boards:
     return Boards(data=list(entries.values()))
 
 
-@router.get("/{dataset:path}", summary="One board")  # names may hold slashes
+@router.get(
+    "/{dataset:path}",  # names may hold slashes
+    summary="One board",
+    response_model=Leaderboard,
+    responses=TABLES,
+)
 def get_leaderboard(
     dataset: str,
     db: Transaction,
     settings: CurrentSettings,
+    form: WantedForm,
     metric: Annotated[str, Query(description="a score's name, as rougeL")],
     slice: Annotated[str | None, Query(description="as lang=ru")] = None,
     signature: Annotated[
         str | None, Query(description="default: the one most systems have")
     ] = None,
-) -> Leaderboard:
+) -> Leaderboard | Response:
     """Each system's newest evaluation that has a value. Values of different signatures are never
     ranked together: those left out are listed with the parts in which they differ, and so are
     systems without a value here. `notes` of a row tell of the system's other evaluations."""
@@ -76,7 +84,7 @@ def get_leaderboard(
         message = f"no evaluation on {dataset!r} has this signature of {metric}"
         raise ApiError(404, "signature_not_found", message, "signature")
     made = history.runs(db, version.name)
-    return Leaderboard(
+    board = Leaderboard(
         dataset=version.name,
         version=version.version,
         dataset_id=version.id,
@@ -88,6 +96,7 @@ def get_leaderboard(
         rows=_ranked(db, settings, list(newest.values()), _told(rows, newest, made)),
         left_out=[*_left_out(rows, newest, chosen), *_unvalued(rows, made, version.version)],
     )
+    return form.answer(board, board_table)
 
 
 def _score_name(known: Sequence[str], typed: str) -> str:
