@@ -6,7 +6,7 @@ from itertools import groupby
 
 from service.evaluations.schemas import EvaluationOut, ScoreOut
 from service.figures.table import Bar, Cell, Panel, Table, tabulate
-from service.figures.words import arrow, digits
+from service.figures.words import arrow, precision
 
 
 def evaluation_table(one: EvaluationOut) -> Table:
@@ -19,7 +19,8 @@ def evaluation_table(one: EvaluationOut) -> Table:
         "status": one.status,
     }
     place = {_score(score): at for at, score in reversed(list(enumerate(one.scores)))}
-    scores = sorted([*one.scores, *one.slices], key=lambda score: place.get(_score(score), -1))
+    scores = sorted([*one.scores, *one.slices], key=lambda one: place.get(_score(one), len(place)))
+    groups = [list(found) for _, found in groupby(scores, key=_score)]
     columns, rows = tabulate(ScoreOut, scores, given)
     titles = {"name": "score", "slice": "slice", "value": "value", "interval": _interval(scores)}
     titles |= {"n": "n"} | ({"missing": "missing"} if any(s.missing for s in scores) else {})
@@ -30,22 +31,25 @@ def evaluation_table(one: EvaluationOut) -> Table:
         columns=columns,
         rows=rows,
         titles=titles,
-        digits=[digits(score.value, score.interval) for score in scores],
+        digits=[places for group in groups for places in _digits(group)],
         notes=[*unfinished, *dict.fromkeys(said for score in scores for said in _said(score))],
         panels=[
             Panel(
-                f"{name} {arrow(group[0].higher_is_better)}",
+                f"{group[0].name} {arrow(group[0].higher_is_better)}",
                 [Bar(score.slice or "all", score.value, score.interval) for score in group],
             )
-            for (_, name, _), group in (
-                (key, list(found)) for key, found in groupby(scores, key=_score)
-            )
+            for group in groups
         ],
     )
 
 
 def _score(score: ScoreOut) -> tuple[str, str, str | None]:
     return score.metric, score.name, score.signature
+
+
+def _digits(group: list[ScoreOut]) -> list[int]:
+    """One number for all of a score's rows, that their digits stand below each other."""
+    return [precision([(one.value, one.interval) for one in group])] * len(group)
 
 
 def _interval(scores: list[ScoreOut]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from service.figures.sheet import DARK, GREY, LIGHT, SIZE, Sheet, named, widest
 from service.figures.table import Bar, Panel, Table
-from service.figures.words import digits, number, said
+from service.figures.words import number, said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,16 +20,17 @@ def draw(table: Table) -> Figure:
     """The table's panels, one below the other."""
     bars = [bar for panel in table.panels for bar in panel.bars]
     names = widest([named(bar.label) for bar in bars])
-    values = widest([_behind(bar) for bar in bars])
+    behind = [_behind(bar, places) for bar, places in zip(bars, table.digits, strict=True)]
+    texts = iter(behind)
     panels = table.panels or [Panel("no rows", [])]
     heights = [ROW * max(len(panel.bars), 1) for panel in panels]
-    sheet = Sheet(table.title, names, WIDTH, values, heights, above=0.32, below=0.28)
+    sheet = Sheet(table.title, names, WIDTH, widest(behind), heights, above=0.32, below=0.28)
     for at, panel in enumerate(panels):
         axes = sheet.axes(at)
         _draw(axes, panel)
         sheet.heading(axes, panel.title)
         for row, bar in enumerate(panel.bars):
-            sheet.beside(axes, row, named(bar.label), _behind(bar))
+            sheet.beside(axes, row, named(bar.label), next(texts))
     return sheet.figure
 
 
@@ -57,8 +58,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.spines["bottom"].set_color(GREY)
 
 
-def _behind(bar: Bar) -> str:
+def _behind(bar: Bar, places: int) -> str:
     if bar.value is None:
         return "–"
-    places = digits(bar.value, bar.interval)
     return f"{number(bar.value, places)} {said(bar.interval, 'interval', places)}".rstrip()

@@ -90,9 +90,7 @@ def in_latex(text: str) -> str:
     return SPECIAL.sub(written, plain(text))
 
 
-def _marked(
-    table: Table, escape: Callable[[str], str], bold: str, mark: str
-) -> list[list[str]]:
+def _marked(table: Table, escape: Callable[[str], str], bold: str, mark: str) -> list[list[str]]:
     """The cells' texts, the best and the significant marked."""
     names = [column.name for _, column, _ in table.shown()]
     found = []

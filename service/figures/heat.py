@@ -46,7 +46,9 @@ def draw(table: Table) -> Figure:
         for place, name in enumerate(heat.rows if size else ()):
             sheet.beside(axes, place, named(name), "", size)
         for place, name in enumerate(heat.columns if size else ()):
-            axes.text(place, -0.65, named(name), rotation=90, ha="center", fontsize=size, color=DARK)
+            axes.text(
+                place, -0.65, named(name), rotation=90, ha="center", fontsize=size, color=DARK
+            )
     _key(sheet.figure, table.heat[0])
     return sheet.figure
 
@@ -69,11 +71,12 @@ def _key(figure: Figure, heat: Heat) -> None:
     from matplotlib.patches import Patch
 
     patches = [
-        Patch(color=AHEAD[side][level], label=f"{name} better, p < {STARS[level][0]:g}")
+        Patch(color=AHEAD[side][level], label=f"{named(name, 24)} better, p < {STARS[level][0]:g}")
         for side, name in ((1, heat.sides[0]), (-1, heat.sides[1]))
         for level in range(len(STARS))
     ]
     patches.append(Patch(color=LIGHT, label="no verdict"))
+    patches += [Patch(alpha=0.0, label=" ")] * 2  # a column for each side, and one for none
     figure.legend(
         handles=patches, loc="lower left", ncols=3, fontsize=7.5, frameon=False, labelcolor=GREY
     )

@@ -15,6 +15,7 @@ POINT = 1 / 72
 SIZE = 9.0  # points
 MARGIN = 0.15
 HEADING = 0.35
+GAP = 0.08  # between a drawing and the texts at its ends
 LONGEST = 48  # characters of a name
 
 DARK, GREY, LIGHT = "#1b1f24", "#6b7280", "#e5e7eb"
@@ -44,7 +45,8 @@ class Sheet:
         self.left, self.width = left + 2 * MARGIN, width
         self.heights, self.above, self.below = heights, above, below
         blocks = sum(heights) + len(heights) * (above + below)
-        self.size = (self.left + width + right + 2 * MARGIN, HEADING + blocks + foot + MARGIN)
+        across = max(self.left + width + right, widest([named(title, 90)], 11.0))
+        self.size = (across + 2 * MARGIN, HEADING + blocks + foot + MARGIN)
         self.figure = Figure(figsize=self.size, facecolor="white")
         at = (MARGIN / self.size[0], 1 - (MARGIN + SIZE * POINT) / self.size[1])
         self.figure.text(*at, named(title, 90), fontsize=11, weight="bold", color=DARK)
@@ -70,12 +72,15 @@ class Sheet:
 
     def beside(self, axes: Axes, row: int, before: str, behind: str, size: float = SIZE) -> None:
         """Texts at both ends of a row."""
-        at = axes.get_yaxis_transform()
-        axes.text(-0.02, row, before, transform=at, ha="right", va="center", fontsize=size, color=DARK)
-        if behind:
-            axes.text(
-                1.02, row, behind, transform=at, ha="left", va="center", fontsize=8, color=GREY
-            )
+        from matplotlib.transforms import ScaledTranslation
+
+        for x, text, side, colour in ((0, before, "right", DARK), (1, behind, "left", GREY)):
+            gap = ScaledTranslation((2 * x - 1) * GAP, 0, self.figure.dpi_scale_trans)
+            place = axes.get_yaxis_transform() + gap
+            if text:
+                axes.text(
+                    x, row, text, transform=place, ha=side, va="center", fontsize=size, color=colour
+                )
 
 
 def named(text: str, length: int = LONGEST) -> str:

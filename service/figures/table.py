@@ -110,9 +110,13 @@ class Table:
     def shown(self) -> list[tuple[int, Column, str]]:
         """(place, column, title) of what documents show: columns that are not empty."""
         place = {column.name: at for at, column in enumerate(self.columns)}
-        found = [(place[name], self.columns[place[name]], said) for name, said in self.titles.items()]
+        found = [
+            (place[name], self.columns[place[name]], said) for name, said in self.titles.items()
+        ]
         return [
-            one for one in found if not self.rows or any(row[one[0]] is not None for row in self.rows)
+            one
+            for one in found
+            if not self.rows or any(row[one[0]] is not None for row in self.rows)
         ]
 
 

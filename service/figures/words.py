@@ -13,7 +13,9 @@ from service.figures.table import Cell, Kind, Table
 
 MOST_DIGITS = 6
 # control characters, what turns the direction of the text behind it, and what XML cannot hold
-UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
+UNSHOWN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+"
+)
 BROKEN = re.compile(r"[\ud800-\udfff\ufffe\uffff]")
 
 STARS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
@@ -40,10 +42,12 @@ def stars(p_value: float | None) -> str:
 
 
 def legend(marks: Sequence[str], meaning: str) -> list[tuple[str, str]]:
-    """What the stars among `marks` mean."""
-    return [
-        (mark, f"{meaning}, p < {below:g}") for below, mark in reversed(STARS) if mark in marks
-    ]
+    """What the stars among `marks` mean, in one entry; none where there are none."""
+    used = [(mark, f"{below:g}") for below, mark in reversed(STARS) if mark in marks]
+    if not used:
+        return []
+    named, levels = (" / ".join(one) for one in zip(*used, strict=True))
+    return [(named, f"p < {levels}, {meaning}")]
 
 
 def digits(value: float | None, interval: tuple[float, float] | None) -> int:
@@ -53,6 +57,12 @@ def digits(value: float | None, interval: tuple[float, float] | None) -> int:
     if not math.isfinite(size) or size == 0:
         return 2
     return max(0, min(MOST_DIGITS, counted - 1 - math.floor(math.log10(size))))
+
+
+def precision(column: Sequence[tuple[float | None, tuple[float, float] | None]]) -> int:
+    """The digits of values with intervals that stand below each other: the narrowest's."""
+    ranged = [one for one in column if one[1] is not None] or column
+    return max((digits(*one) for one in ranged), default=2)
 
 
 def number(value: float, places: int) -> str:

@@ -42,7 +42,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Rendered(Response):
-    """A table in a format, rendered in a thread when the endpoint and its transaction have ended."""
+    """A table in a format, rendered in a thread when endpoint and transaction have ended."""
 
     def __init__(self, format: Format, table: Table) -> None:
         self._format, self._table = format, table

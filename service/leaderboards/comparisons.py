@@ -29,9 +29,7 @@ WITHHELD = (
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=BodyRoute)
 
 
-@router.post(
-    "", summary="Compare two evaluations", response_model=ComparisonOut, responses=TABLES
-)
+@router.post("", summary="Compare two evaluations", response_model=ComparisonOut, responses=TABLES)
 def create_comparison(
     body: ComparisonIn, db: Transaction, settings: CurrentSettings, form: WantedForm
 ) -> ComparisonOut | Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from service.figures.table import Bar, Cell, Heat, Panel, Table, Verdict, tabulate
-from service.figures.words import arrow, digits, legend, stars
+from service.figures.words import arrow, digits, legend, precision, stars
 from service.leaderboards.schemas import BoardRow, ComparisonOut, Leaderboard, ResultOut
 
 BOARD = {
@@ -34,7 +34,6 @@ def board_table(board: Leaderboard) -> Table:
     titles = BOARD | {"value": f"{score} {arrow(board.higher_is_better)}"}
     if not any(row.missing for row in board.rows):
         del titles["missing"]
-    places = max((digits(row.value, row.interval) for row in board.rows), default=2)
     marks = {(at, "value"): stars(row.p_vs_next) for at, row in enumerate(board.rows)}
     best = _best([row.value for row in board.rows], board.higher_is_better)
     said = legend(list(marks.values()), "better than the row below, corrected for all pairs")
@@ -44,7 +43,7 @@ def board_table(board: Leaderboard) -> Table:
         columns=columns,
         rows=rows,
         titles=titles,
-        digits=[places] * len(rows),
+        digits=[precision([(row.value, row.interval) for row in board.rows])] * len(rows),
         best=frozenset((at, "value") for at in best),
         marks={at: mark for at, mark in marks.items() if mark},
         legend=[*([("bold", "the best value")] if best else []), *said],
@@ -91,9 +90,7 @@ def comparison_table(found: ComparisonOut) -> Table:
         for at, one in enumerate(found.results)
         if one.significant
     }
-    best = frozenset(
-        (at, "a" if side > 0 else "b") for at, side in enumerate(ahead) if side != 0
-    )
+    best = frozenset((at, "a" if side > 0 else "b") for at, side in enumerate(ahead) if side != 0)
     said = legend(list(marks.values()), f"the two differ, correction: {found.correction}")
     return Table(
         name=f"comparison-{found.a}-{found.b}",
@@ -107,7 +104,12 @@ def comparison_table(found: ComparisonOut) -> Table:
         legend=[*([("bold", "the better value")] if best else []), *said],
         notes=[
             *(f"not shared: {what}" for what in found.differs),
-            *(f"{one.name}: {said}" for one in found.results for said in (one.note, one.error) if said),
+            *(
+                f"{one.name}: {said}"
+                for one in found.results
+                for said in (one.note, one.error)
+                if said
+            ),
         ],
         panels=[
             Panel(one.name, [Bar(one.name, one.difference, one.interval)], zero=True)
