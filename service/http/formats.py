@@ -27,7 +27,7 @@ VARY = {"Vary": "Accept"}
 NO_SCRIPTS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 RANGE = re.compile(r"\s*([\w.+*-]+/[\w.+*-]+)\s*((?:;[^,]*)?)")
-QUALITY = re.compile(r";\s*q\s*=\s*([\d.]+)", re.IGNORECASE)
+QUALITY = re.compile(r";\s*q\s*=\s*([^;\s]+)", re.IGNORECASE)
 
 TABLES: Answers = {
     200: {
@@ -115,10 +115,9 @@ def preferred(accept: str) -> str | None:
 
 def _quality(parameters: str) -> float:
     found = QUALITY.search(parameters)
-    try:
-        return min(float(found[1]), 1.0) if found is not None else 1.0
-    except ValueError:
-        return 0.0
+    if found is None:
+        return 1.0
+    return float(found[1]) if re.fullmatch(r"[01](\.\d*)?", found[1]) else 0.0
 
 
 def _liked(media: str, ranges: dict[str, float]) -> tuple[float, int]:
