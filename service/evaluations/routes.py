@@ -25,7 +25,7 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.event_stream import EventOut, Events, answer
 from service.http.fields import Limit, Page, page
-from service.http.formats import TABLES, WantedForm
+from service.http.formats import TABLES, in_forms
 from service.http.gate import Gate
 from service.http.idempotency import Created
 from service.http.waiting import preferred_wait, until
@@ -84,24 +84,18 @@ def list_evaluations(
     return page(views(db, rows), limit)
 
 
-@router.get(
-    "/{evaluation}",
-    summary="One evaluation, with its scores",
-    response_model=EvaluationOut,
-    responses=TABLES,
-)
+@router.get("/{evaluation}", summary="One evaluation, with its scores", responses=TABLES)
+@in_forms(evaluation_table)
 async def get_evaluation(
     evaluation: str,
     response: Response,
     gate: CurrentGate,
-    form: WantedForm,
     prefer: Annotated[str | None, Header()] = None,
-) -> EvaluationOut | Response:
+) -> EvaluationOut:
     """With `Prefer: wait=30`, answers once it has ended or the time is up."""
     shown = await gate.run(lambda db: view(db, _existing(db, evaluation)))
     response.status_code = 200
-    shown = await _waited(gate, response, shown, preferred_wait(prefer))
-    return form.answer(shown, evaluation_table)
+    return await _waited(gate, response, shown, preferred_wait(prefer))
 
 
 @router.post("/{evaluation}/cancel", summary="Stop an evaluation")

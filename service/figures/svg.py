@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import warnings
 from threading import Lock
+from typing import Any
 
 from service.figures import bars, heat
 from service.figures.sheet import SIZE
@@ -15,7 +16,7 @@ from service.figures.table import Table
 from service.figures.words import plain
 
 ONE = Lock()  # matplotlib's settings are the process's: one figure at a time
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "assay",  # else ids differ from one drawing to the next
     "svg.fonttype": "none",
     "text.parse_math": False,  # a `$` in a name is a dollar
@@ -36,5 +37,6 @@ def as_svg(table: Table) -> bytes:
     with ONE, mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the viewer's fonts may have what ours lack
         figure = heat.draw(table) if table.heat else bars.draw(table)
-        FigureCanvasSVG(figure).print_svg(file, metadata=about)
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(file, metadata=about)
     return file.getvalue()

@@ -62,7 +62,7 @@ def _grid(table: Table, console: Console) -> Grid:
 
 def bars(table: Table, width: int, plainly: bool = False) -> Iterator[str]:
     """A line of `width` characters for each row; the rows of a panel are on one scale."""
-    signs = "|-|o:" if plainly else "├─┤●┊"
+    signs = tuple("|-|o:" if plainly else "├─┤●┊")
     for panel in table.panels:
         low, high = _range(panel)
         for bar in panel.bars:
@@ -78,7 +78,7 @@ def _range(panel: Panel) -> tuple[float, float]:
     return min(ends, default=0.0), max(ends, default=0.0)
 
 
-def _bar(bar: Bar, low: float, high: float, width: int, signs: str, zero: bool) -> str:
+def _bar(bar: Bar, low: float, high: float, width: int, signs: tuple[str, ...], zero: bool) -> str:
     if bar.value is None:
         return ""
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from inspect import Parameter
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
+from starlette.datastructures import URL
 from starlette.types import Receive, Scope, Send
 
 from service.errors import ApiError
@@ -39,20 +43,23 @@ TABLES: Answers = {
 }
 
 M = TypeVar("M", bound=BaseModel)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Rendered(Response):
     """A table in a format, rendered in a thread when endpoint and transaction have ended."""
 
-    def __init__(self, format: Format, table: Table) -> None:
-        self._format, self._table = format, table
+    def __init__(self, format: Format, table: Table, links: Mapping[str, str]) -> None:
+        self._format, self._table, self._links = format, table, links
         super().__init__()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Render it, and send it."""
         form, table = self._format, self._table
         body = await to_thread.run_sync(form.render, table, limiter=ONE)
-        headers = VARY | {"Content-Disposition": disposition(table.name, form)}
+        name = {"Content-Disposition": disposition(table.name, form)}
+        headers = {**VARY, **name, **self._links}
         if form.name == "svg":
             headers |= NO_SCRIPTS
         kind = form.media + ("; charset=utf-8" if form.text else "")
@@ -61,22 +68,25 @@ class Rendered(Response):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The form in which a client wants its answer; None: JSON."""
+    """The form in which a client wants its answer; None: JSON. `url`: what was asked."""
 
-    format: Format | None
+    format: Format | None = None
+    url: URL | None = None
 
-    def answer(self, content: M, table: Callable[[M], Table]) -> M | Response:
-        """The answer as it is, or its table in the form that was asked for."""
-        if self.format is None:
+    def of(self, content: Any, table: Callable[[Any], Table]) -> Any:
+        """The answer as it is, or its table; what is a response already stays one."""
+        if self.format is None or isinstance(content, Response):
             return content
-        shown = table(content)
-        return Rendered(self.format, shown)
+        more: str | None = getattr(content, "last_id", None)  # of a page
+        links = {}
+        if more is not None and getattr(content, "has_more", False) and self.url is not None:
+            links = {"Link": f'<{self.url.include_query_params(after=more)}>; rel="next"'}
+        return Rendered(self.format, table(content), links)
 
 
 def _form(
     request: Request,
     response: Response,
-    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
     format: Annotated[
         Literal["json", "csv", "md", "latex", "parquet", "svg"] | None,
         Query(description="the form of the answer, for those who cannot send `Accept`"),
@@ -84,16 +94,42 @@ def _form(
 ) -> Form:
     response.headers.append("Vary", "Accept")
     if format is not None:
-        return Form(FORMATS.get(format))
+        return Form(FORMATS.get(format), request.url)
     given = ",".join(request.headers.getlist("accept"))
-    name = preferred(given) if accept is not None else "json"
+    name = preferred(given)
     if name is None:
         message = f"nothing here has the type {given!r}; there are {', '.join(MEDIA)}"
         raise ApiError(406, "not_acceptable", message, "Accept", VARY)
-    return Form(FORMATS.get(name))
+    return Form(FORMATS.get(name), request.url)
 
 
+JSON_FORM = Form()
 WantedForm = Annotated[Form, Depends(_form)]
+
+
+def in_forms(table: Callable[[M], Table]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A decorator of endpoints that answer with one model: they answer with its table, too.
+
+    The endpoint itself knows nothing of it, and stays what it is to those who call it in Python.
+    """
+
+    def decorated(endpoint: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(endpoint)
+        def plain(*args: Any, wanted_form: Form = JSON_FORM, **given: Any) -> Any:
+            return wanted_form.of(endpoint(*args, **given), table)
+
+        @functools.wraps(endpoint)
+        async def waiting(*args: Any, wanted_form: Form = JSON_FORM, **given: Any) -> Any:
+            content: Any = endpoint(*args, **given)
+            return wanted_form.of(await content, table)
+
+        made: Any = waiting if inspect.iscoroutinefunction(endpoint) else plain
+        signature = inspect.signature(endpoint, eval_str=True)
+        asked = Parameter("wanted_form", Parameter.KEYWORD_ONLY, annotation=WantedForm)
+        made.__signature__ = signature.replace(parameters=[*signature.parameters.values(), asked])
+        return cast("Callable[P, T]", made)
+
+    return decorated
 
 
 def preferred(accept: str) -> str | None:

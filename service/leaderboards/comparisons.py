@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from metrics.core.compare import Comparison, Testing
@@ -16,7 +16,7 @@ from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
-from service.http.formats import TABLES, WantedForm
+from service.http.formats import TABLES, in_forms
 from service.leaderboards.history import differing
 from service.leaderboards.paired import ALPHA, PairedResult, only, paired_results, tested
 from service.leaderboards.schemas import ComparisonIn, ComparisonOut, ResultOut
@@ -29,10 +29,11 @@ WITHHELD = (
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=BodyRoute)
 
 
-@router.post("", summary="Compare two evaluations", response_model=ComparisonOut, responses=TABLES)
+@router.post("", summary="Compare two evaluations", responses=TABLES)
+@in_forms(comparison_table)
 def create_comparison(
-    body: ComparisonIn, db: Transaction, settings: CurrentSettings, form: WantedForm
-) -> ComparisonOut | Response:
+    body: ComparisonIn, db: Transaction, settings: CurrentSettings
+) -> ComparisonOut:
     """Paired by sample id, over datasets in which an id means the same sample. Scores whose
     signatures differ are not compared: `error` says how they differ."""
     rows = [_finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)]
@@ -45,7 +46,7 @@ def create_comparison(
         for at, (left, right) in enumerate(pairs)
     ]
     _correct(shown, body.correction)
-    found = ComparisonOut(
+    return ComparisonOut(
         a=rows[0].id,
         b=rows[1].id,
         system_a=rows[0].system,
@@ -56,7 +57,6 @@ def create_comparison(
         differs=differing(*rows),
         results=shown,
     )
-    return form.answer(found, comparison_table)
 
 
 def _finished(db: Connection, evaluation: str, param: str) -> Evaluation:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from metrics.core.names import hint, plain
@@ -18,7 +18,7 @@ from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import ApiError, not_found
 from service.http.dependencies import CurrentSettings, Transaction
-from service.http.formats import TABLES, WantedForm
+from service.http.formats import TABLES, in_forms
 from service.leaderboards import history
 from service.leaderboards import store as leaderboards
 from service.leaderboards.history import Run
@@ -50,23 +50,18 @@ def list_leaderboards(db: Transaction) -> Boards:
     return Boards(data=list(entries.values()))
 
 
-@router.get(
-    "/{dataset:path}",  # names may hold slashes
-    summary="One board",
-    response_model=Leaderboard,
-    responses=TABLES,
-)
+@router.get("/{dataset:path}", summary="One board", responses=TABLES)  # names may hold slashes
+@in_forms(board_table)
 def get_leaderboard(
     dataset: str,
     db: Transaction,
     settings: CurrentSettings,
-    form: WantedForm,
     metric: Annotated[str, Query(description="a score's name, as rougeL")],
     slice: Annotated[str | None, Query(description="as lang=ru")] = None,
     signature: Annotated[
         str | None, Query(description="default: the one most systems have")
     ] = None,
-) -> Leaderboard | Response:
+) -> Leaderboard:
     """Each system's newest evaluation that has a value. Values of different signatures are never
     ranked together: those left out are listed with the parts in which they differ, and so are
     systems without a value here. `notes` of a row tell of the system's other evaluations."""
@@ -84,7 +79,7 @@ def get_leaderboard(
         message = f"no evaluation on {dataset!r} has this signature of {metric}"
         raise ApiError(404, "signature_not_found", message, "signature")
     made = history.runs(db, version.name)
-    board = Leaderboard(
+    return Leaderboard(
         dataset=version.name,
         version=version.version,
         dataset_id=version.id,
@@ -96,7 +91,6 @@ def get_leaderboard(
         rows=_ranked(db, settings, list(newest.values()), _told(rows, newest, made)),
         left_out=[*_left_out(rows, newest, chosen), *_unvalued(rows, made, version.version)],
     )
-    return form.answer(board, board_table)
 
 
 def _score_name(known: Sequence[str], typed: str) -> str:

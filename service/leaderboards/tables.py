@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from service.figures.table import Bar, Cell, Heat, Panel, Table, Verdict, tabulate
@@ -11,7 +12,7 @@ from service.leaderboards.schemas import BoardRow, ComparisonOut, Leaderboard, R
 BOARD = {
     "rank": "rank",
     "rank_interval": "could be",
-    "system": "system",
+    "label": "system",
     "value": "value",
     "interval": "interval",
     "n": "n",
@@ -23,6 +24,8 @@ BOARD = {
 def board_table(board: Leaderboard) -> Table:
     """A row for each system, best first; stars where it is better than the next."""
     score = f"{board.metric} for {board.slice}" if board.slice else board.metric
+    shown = f"{score} {arrow(board.higher_is_better)}"
+    names = _names(board)
     given: dict[str, Cell] = {
         "dataset": board.dataset,
         "version": board.version,
@@ -30,15 +33,17 @@ def board_table(board: Leaderboard) -> Table:
         "slice": board.slice,
         "signature": board.signature,
     }
-    columns, rows = tabulate(BoardRow, board.rows, given)
-    titles = BOARD | {"value": f"{score} {arrow(board.higher_is_better)}"}
+    columns, rows = tabulate(BoardRow, board.rows, given, {"label": names})
+    titles = BOARD | {"value": shown}
     if not any(row.missing for row in board.rows):
         del titles["missing"]
     marks = {(at, "value"): stars(row.p_vs_next) for at, row in enumerate(board.rows)}
     best = _best([row.value for row in board.rows], board.higher_is_better)
     said = legend(list(marks.values()), "better than the row below, corrected for all pairs")
+    scale = zip(names, board.rows, strict=True)
+    panel = Panel(shown, [Bar(name, row.value, row.interval) for name, row in scale])
     return Table(
-        name="-".join([board.dataset, str(board.version), score]),
+        name=f"{board.dataset}-{board.version}-{score}",
         title=f"{board.dataset}@{board.version} by {score}",
         columns=columns,
         rows=rows,
@@ -47,19 +52,28 @@ def board_table(board: Leaderboard) -> Table:
         best=frozenset((at, "value") for at in best),
         marks={at: mark for at, mark in marks.items() if mark},
         legend=[*([("bold", "the best value")] if best else []), *said],
-        notes=[
-            *(f"{row.system}: {note}" for row in board.rows for note in row.notes),
-            *(f"left out: {one.system}: {one.reason}" for one in board.left_out),
-        ],
-        panels=[
-            Panel(
-                f"{score} {arrow(board.higher_is_better)}",
-                [Bar(row.system, row.value, row.interval) for row in board.rows],
-            )
-        ]
-        if board.rows
-        else [],
+        notes=_board_notes(board),
+        panels=[panel] if rows else [],
     )
+
+
+def _board_notes(board: Leaderboard) -> list[str]:
+    return [
+        *getattr(board, "warnings", []),
+        *(f"{row.system}: {note}" for row in board.rows for note in row.notes),
+        *(f"left out: {one.system}: {one.reason}" for one in board.left_out),
+        *(["more rows follow on the next page"] if getattr(board, "has_more", False) else []),
+    ]
+
+
+def _names(board: Leaderboard) -> list[str]:
+    """Systems as they are told apart: by how their outputs were made, where one is there twice."""
+    count = Counter(row.system for row in board.rows)
+    made = [getattr(getattr(row, "protocol", None), "text", row.evaluation) for row in board.rows]
+    return [
+        row.system if count[row.system] == 1 else f"{row.system} ({how})"
+        for row, how in zip(board.rows, made, strict=True)
+    ]
 
 
 def _best(values: Sequence[float], higher: bool) -> list[int]:
@@ -71,7 +85,9 @@ def _best(values: Sequence[float], higher: bool) -> list[int]:
 
 def comparison_table(found: ComparisonOut) -> Table:
     """A row for each test; the better value is bold, stars where the difference is significant."""
-    pairs = [_pair(found, one) for one in found.results]
+    results = found.results
+    pairs = [_pair(found, one) for one in results]
+    ahead = [_ahead(one) for one in results]
     given: dict[str, Cell] = {
         "evaluation_a": found.a,
         "evaluation_b": found.b,
@@ -79,44 +95,47 @@ def comparison_table(found: ComparisonOut) -> Table:
         "system_b": found.system_b,
         "correction": found.correction,
     }
-    ahead = [_ahead(one) for one in found.results]
     better = [
         pair[0 if side > 0 else 1] if side and one.significant else None
-        for one, side, pair in zip(found.results, ahead, pairs, strict=True)
+        for one, side, pair in zip(results, ahead, pairs, strict=True)
     ]
-    columns, rows = tabulate(ResultOut, found.results, given, {"better": better})
+    labels = {f"label_{side}": [pair[at] for pair in pairs] for at, side in enumerate("ab")}
+    columns, rows = tabulate(ResultOut, results, given, labels | {"better": better})
     marks = {
-        (at, "difference"): stars(one.p_corrected)
-        for at, one in enumerate(found.results)
-        if one.significant
+        (at, "difference"): stars(one.p_corrected if one.significant else None)
+        for at, one in enumerate(results)
     }
-    best = frozenset((at, "a" if side > 0 else "b") for at, side in enumerate(ahead) if side != 0)
+    best = frozenset((at, "a" if side > 0 else "b") for at, side in enumerate(ahead) if side)
     said = legend(list(marks.values()), f"the two differ, correction: {found.correction}")
+    bars = [Bar(one.name, one.difference, one.interval) for one in results]
     return Table(
-        name=f"comparison-{found.a}-{found.b}",
-        title="Comparison of " + _listed(pairs),
+        name="-".join(["comparison", *(one for one in (found.a, found.b) if one)]),
+        title=f"Comparison of {_listed(pairs)}",
         columns=columns,
         rows=rows,
         titles=_titles(pairs),
-        digits=[digits(one.difference, one.interval) for one in found.results],
+        digits=[digits(one.difference, one.interval) for one in results],
         best=best,
         marks={at: mark for at, mark in marks.items() if mark},
         legend=[*([("bold", "the better value")] if best else []), *said],
-        notes=[
-            *(f"not shared: {what}" for what in found.differs),
-            *(
-                f"{one.name}: {said}"
-                for one in found.results
-                for said in (one.note, one.error)
-                if said
-            ),
-        ],
-        panels=[
-            Panel(one.name, [Bar(one.name, one.difference, one.interval)], zero=True)
-            for one in found.results
-        ],
-        heat=_heat(found.results, pairs, ahead),
+        notes=_comparison_notes(found, pairs),
+        panels=[Panel(bar.label, [bar], zero=True) for bar in bars],
+        heat=heat_maps(results, pairs, ahead),
     )
+
+
+def _comparison_notes(found: ComparisonOut, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    several = len(set(pairs)) > 1
+    return [
+        *getattr(found, "notes", []),
+        *(f"not shared: {what}" for what in found.differs),
+        *dict.fromkeys(
+            f"{' – '.join(pair)}: {one.name}: {said}" if several else f"{one.name}: {said}"
+            for one, pair in zip(found.results, pairs, strict=True)
+            for said in (one.note, one.error, *getattr(one, "warnings", []))
+            if said
+        ),
+    ]
 
 
 def _pair(found: ComparisonOut, one: ResultOut) -> tuple[str, str]:
@@ -143,8 +162,8 @@ def _listed(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def _titles(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    one = set(pairs)
-    (a, b), several = (next(iter(one)), {}) if len(one) == 1 else (("a", "b"), _SYSTEMS)
+    several = {} if len(set(pairs)) == 1 else {"label_a": "first", "label_b": "second"}
+    a, b = ("first's", "second's") if several else pairs[0]
     return {
         "name": "score",
         **several,
@@ -158,19 +177,17 @@ def _titles(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     }
 
 
-_SYSTEMS = {"system_a": "a", "system_b": "b"}
-
-
-def _heat(
+def heat_maps(
     results: Sequence[ResultOut], pairs: Sequence[tuple[str, str]], ahead: Sequence[int]
 ) -> list[Heat]:
     """Of two systems or pairs with one baseline, one map; of all against all, one a score."""
+    names = _score_names(results, pairs)
     cells = {
-        (one.name, pair): Verdict(one.p_corrected, side)
-        for one, pair, side in zip(results, pairs, ahead, strict=True)
+        (name, pair): Verdict(one.p_corrected, side)
+        for name, one, pair, side in zip(names, results, pairs, ahead, strict=True)
         if one.p_corrected is not None
     }
-    scores = list(dict.fromkeys(one.name for one in results))
+    scores = list(dict.fromkeys(names))
     several = list(dict.fromkeys(pairs))
     sides = ("first", "second")
     if len(several) == 1:
@@ -180,17 +197,28 @@ def _heat(
     if len({a for a, _ in several}) == 1 or len({b for _, b in several}) == 1:
         rows = [[cells.get((score, pair)) for score in scores] for pair in several]
         return [Heat("p, corrected", [f"{a} – {b}" for a, b in several], scores, rows, sides)]
-    names = list(dict.fromkeys(name for pair in several for name in pair))
+    systems = list(dict.fromkeys(name for pair in several for name in pair))
     return [
         Heat(
             f"{score}: p, corrected",
-            names,
-            names,
-            [[_both(cells, score, row, column) for column in names] for row in names],
+            systems,
+            systems,
+            [[_both(cells, score, row, column) for column in systems] for row in systems],
             ("row", "column"),
         )
         for score in scores
     ]
+
+
+def _score_names(results: Sequence[ResultOut], pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Names of scores; a number behind that of one which a pair has twice, with two signatures."""
+    seen: Counter[tuple[str, tuple[str, str]]] = Counter()
+    found = []
+    for one, pair in zip(results, pairs, strict=True):
+        seen[one.name, pair] += 1
+        count = seen[one.name, pair]
+        found.append(one.name if count == 1 else f"{one.name} ({count})")
+    return found
 
 
 def _both(

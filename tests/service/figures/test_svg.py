@@ -80,6 +80,8 @@ def test_a_comparison_is_a_map_of_p_values() -> None:
     assert heat.cells == [[Verdict(0.0, 1)], [Verdict(0.02, -1)]]
     shown = drawn(table)
     assert {"chrf", "perplexity", "<0.001", "0.020", "модель_a better, p < 0.05"} <= set(shown)
+    twice = comparison_table(comparison([result("bleu", 1.0, 0.5), result("bleu", 1.0, 0.01)]))
+    assert twice.heat[0].rows == ["bleu", "bleu (2)"]  # two signatures of one metric
     untested = comparison_table(comparison([result("chrf", None, 1.0)]))
     assert untested.heat[0].cells == [[None]]
     assert "chrf" in drawn(untested)
@@ -116,12 +118,9 @@ def test_all_pairs_are_a_square_for_each_score() -> None:
     win, loss = Verdict(0.01, 1), Verdict(0.01, -1)
     assert table.heat[0].cells == [[None, win, win], [loss, None, win], [loss, loss, None]]
     assert {"а", "б", "в", "row better, p < 0.001"} <= set(drawn(table))
-    assert table.titles["system_a"] == "a"
-    assert [row[[c.name for c in table.columns].index("system_a")] for row in table.rows[:3]] == [
-        "а",
-        "а",
-        "б",
-    ]
+    assert (table.titles["label_a"], table.titles["label_b"]) == ("first", "second")
+    place = [column.name for column in table.columns].index("label_a")
+    assert [row[place] for row in table.rows[:3]] == ["а", "а", "б"]
 
 
 def test_pairs_with_a_baseline_are_one_map() -> None:

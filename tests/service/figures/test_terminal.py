@@ -32,7 +32,7 @@ def test_bars_stand_where_their_values_are() -> None:
     first, second, third, fourth = bars(board_table(given), 57)
     assert len(first) == 57  # 55.75 to 61.25: one character is a tenth
     assert [line.index("●") for line in (first, second, third, fourth)] == [43, 33, 23, 13]
-    assert first.strip() == "├" + "─" * 12 + "●" + "─" * 12 + "┤"
+    assert first.strip() == "├" + "─" * 11 + "●" + "─" * 12 + "┤"
     assert fourth.startswith("├")
     assert third.strip() == "●"
     results = [result("chrf", 2.0, 0.01), result("bleu", 0.5, 0.4), result("x", None, 1.0)]
