@@ -69,6 +69,10 @@ def result(name: str, difference: float | None, p_value: float, **fields: Any) -
     made: dict[str, Any] = {
         "metric": name,
         "name": name,
+        "evaluation_a": "eval_a",
+        "evaluation_b": "eval_b",
+        "system_a": "модель_a",
+        "system_b": "b$",
         "a": 41.25,
         "b": 41.25 - (difference or 0.0),
         "difference": difference,
@@ -86,17 +90,25 @@ def result(name: str, difference: float | None, p_value: float, **fields: Any) -
 
 def comparison(results: Sequence[ResultOut], a: str = "модель_a", b: str = "b$") -> ComparisonOut:
     """Of two systems."""
-    return ComparisonOut(
-        a="eval_a",
-        b="eval_b",
-        system_a=a,
-        system_b=b,
-        test="paired_bootstrap",
-        recipe="centred",
-        correction="holm",
-        differs=["dataset: news@1 / news@2"],
-        results=list(results),
-    )
+    made: dict[str, Any] = {
+        "a": "eval_a",
+        "b": "eval_b",
+        "system_a": a,
+        "system_b": b,
+        "evaluations": ["eval_a", "eval_b"],
+        "systems": [a, b],
+        "baseline": None,
+        "test": "paired_bootstrap",
+        "recipe": "centred",
+        "correction": "holm",
+        "trials": 10_000,
+        "cluster": None,
+        "slice": None,
+        "differs": ["dataset: news@1 / news@2"],
+        "notes": [],
+        "results": list(results),
+    }
+    return ComparisonOut(**made)
 
 
 def score(name: str, value: float | None, slice_: str | None = None) -> ScoreOut:

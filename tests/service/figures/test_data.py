@@ -50,7 +50,7 @@ def test_no_spreadsheet_runs_a_name_and_every_name_comes_back() -> None:
     assert not any(name.lstrip().startswith(("=", "+", "-", "@")) for name in shown)
     assert [name.removeprefix("'") for name in shown] == HOSTILE
     assert shown[6] == HOSTILE[6]  # a harmless name is as it is
-    worse = comparison([result("chrf", -1.5, 0.5)], a="=1+1")
+    worse = comparison([result("chrf", -1.5, 0.5, system_a="=1+1")], a="=1+1")
     row = read_csv(as_csv(comparison_table(worse)))[0]
     assert (row["difference"], row["system_a"]) == ("-1.5", "'=1+1")  # a number is no formula
 
