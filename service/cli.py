@@ -212,6 +212,9 @@ def compare(
         str, typer.Option("--metrics", "-m", help="Metrics or scores, separated by commas.")
     ] = "",
     test: Annotated[str | None, typer.Option(help="As paired_bootstrap.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Of several, the one that each is compared with.")
+    ] = None,
     url: Url = "http://127.0.0.1:8000",
     form: Form = "table",
     output: Output = None,
@@ -227,7 +230,7 @@ def compare(
 
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     try:
-        show.compare(url, evaluations, names, test, form, output)
+        show.compare(url, evaluations, names, test, baseline, form, output)
     except RemoteError as error:
         _fail(str(error))
 

@@ -108,15 +108,13 @@ class Table:
     heat: Sequence[Heat] = ()
 
     def shown(self) -> list[tuple[int, Column, str]]:
-        """(place, column, title) of what documents show: columns that are not empty."""
+        """(place, column, title) of what documents show: columns that are there, and not empty."""
         place = {column.name: at for at, column in enumerate(self.columns)}
-        found = [
-            (place[name], self.columns[place[name]], said) for name, said in self.titles.items()
-        ]
+        there = [(place[name], title) for name, title in self.titles.items() if name in place]
         return [
-            one
-            for one in found
-            if not self.rows or any(row[one[0]] is not None for row in self.rows)
+            (at, self.columns[at], title)
+            for at, title in there
+            if not self.rows or any(row[at] is not None for row in self.rows)
         ]
 
 

@@ -18,6 +18,7 @@ BOARD = {
     "n": "n",
     "missing": "missing",
     "p_vs_next": "p vs next",
+    "p_first": "p first",
 }
 
 

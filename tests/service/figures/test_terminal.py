@@ -86,6 +86,8 @@ def test_what_goes_wrong_is_said_in_a_line(live: Live) -> None:
     wrong = command("board", "no-such-set", "chrf", "--url", live.base)
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("assay: there is no dataset 'no-such-set'")
+    no_form = command("board", "x", "chrf", "-o", "x.csv")
+    assert (no_form.returncode, "--format" in no_form.stderr) == (1, True)
     nobody = command("compare", "eval_a", "eval_b", "--url", "http://127.0.0.1:9")
     assert nobody.returncode == 1
     assert "no service answers at http://127.0.0.1:9" in nobody.stderr
