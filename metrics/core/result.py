@@ -210,20 +210,22 @@ def _intervals(
     """By the metric's declared method, over the units that count."""
     rows = settled.rows[counted]
     keys = weights.unit_keys([ids[index] for index in counted])
+    bounds = metric.bounds(weights.totals(rows))
     if metric.interval == "jackknife":
-        scores = metric.scores
-        low = np.array([score.low for score in scores])
-        high = np.array([score.high for score in scores])
         return intervals.jackknife(
             rows,
             keys,
             metric.reduce,
             loss=None if settled.loss is None else settled.loss[counted],
             variance=settled.variance,
-            bounds=(low, high),
+            bounds=bounds,
             level=level,
         )
-    method = intervals.wilson if metric.interval == "wilson" else intervals.bootstrap
+    if metric.interval == "bootstrap":
+        return intervals.bootstrap(
+            rows, keys, metric.reduce, seed=seed, replicates=replicates, level=level
+        )
+    method = intervals.wilson if metric.interval == "wilson" else intervals.bootstrap_t
     return method(
         rows,
         keys,
@@ -231,6 +233,7 @@ def _intervals(
         seed=seed,
         replicates=replicates,
         level=level,
+        bounds=bounds,
     )
 
 
@@ -246,7 +249,9 @@ def _scores(
     values = intervals.evaluate(metric.reduce, weights.totals(settled.rows))
     absent = int(missing.sum())
 
-    def show(score: Score, value: float, low: float, high: float, method: str) -> ScoreValue:
+    def show(
+        score: Score, value: float, low: float, high: float, method: str, own: tuple[str, ...]
+    ) -> ScoreValue:
         known = bool(np.isfinite(value))
         return ScoreValue(
             name=score.name,
@@ -258,12 +263,12 @@ def _scores(
             higher_is_better=score.higher_is_better,
             signature=text(parts, score),
             interval_method=method,
-            warnings=(*noted, *settled.warnings, *found.warnings),
+            warnings=(*noted, *settled.warnings, *found.warnings, *own),
             error=None if known else f"not defined for these samples (the sums reduce to {value})",
         )
 
     bounds = found.low.tolist(), found.high.tolist()
-    return tuple(map(show, metric.scores, values.tolist(), *bounds, found.methods))
+    return tuple(map(show, metric.scores, values.tolist(), *bounds, found.methods, found.notes))
 
 
 def _scatter(rows: Floats, present: Ints, units: int) -> Floats:

@@ -126,7 +126,8 @@ def bootstrap_t(
     """Studentized bootstrap over units: for means and ratios of few columns, skewed or not.
 
     Fewer than 8 units get Student's t; a score without a derivative, percentiles. Units that are
-    all alike get Wilson's interval where the score is a mean within bounds, and none elsewhere.
+    all alike, or of which one decides, get Wilson's interval where the score is a mean within
+    bounds, and none elsewhere.
     """
     return _of_means(rows, keys, reduce, seed, replicates, level, bounds, every=False)
 
@@ -218,7 +219,9 @@ def _of_means(
     equal = np.isfinite(pull).all(0) & (pull == 0.0).all(0)
     limits = (np.full(len(values), -np.inf), np.full(len(values), np.inf))
     limits = limits if bounds is None else bounds
-    shares = Shares.of(rows, values, evaluate(reduce, rows), limits, equal, every=every)
+    leverage = diagnostics.leverage(pull)
+    wanted = equal | (np.nan_to_num(leverage) > diagnostics.DECIDES) | every
+    shares = Shares.of(rows, values, evaluate(reduce, rows), limits, equal, wanted)
     low, high, methods = shares.interval(level)
     warnings: tuple[str, ...] = ()
     if not shares.are.all():
@@ -231,9 +234,8 @@ def _of_means(
     elif n < 2:
         warnings = diagnostics.few(n)
     notes = diagnostics.notes(pull, bounded=shares.are)
-    leverage = np.where(shares.are, 0.0, diagnostics.leverage(pull))
     given = Intervals(low, high, methods, drawn, warnings, notes)
-    return _sure(given, values, n, equal & ~shares.are, leverage)
+    return _sure(given, values, n, equal & ~shares.are, np.where(shares.are, 0.0, leverage))
 
 
 def _sure(

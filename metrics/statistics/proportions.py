@@ -75,13 +75,12 @@ class Shares:
         own: Floats,
         bounds: tuple[Floats, Floats],
         equal: NDArray[np.bool_],
-        *,
-        every: bool,
+        wanted: NDArray[np.bool_],
     ) -> Shares:
         """Of rows (n, C) that are counted by their last column, and each unit's own values (n, S).
 
-        equal  (S,) whether all units have the same value
-        every  whether to take scores for shares whose units differ
+        equal   (S,) whether all units have the same value
+        wanted  (S,) whether to take the score for a share where it is one
         """
         weights, (low, high) = rows[:, -1], bounds
         span = high - low
@@ -92,7 +91,7 @@ class Shares:
             off = np.abs(weights @ own / weights.sum() - values)
         inside = ((shares >= -ROUNDING) & (shares <= 1 + ROUNDING)).all(0)
         counted = len(rows) >= 2 and bool((weights > 0).all())
-        are = bounded & inside & (off <= ROUNDING * np.maximum(span, 1.0)) & (equal | every)
+        are = bounded & inside & (off <= ROUNDING * np.maximum(span, 1.0)) & wanted
         are &= counted
         shares = np.clip(np.where(are, shares, 0.0), 0.0, 1.0)
         return cls(values, (low, low + span), are, shares, weights, equal)
