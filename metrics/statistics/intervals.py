@@ -101,7 +101,7 @@ def bootstrap(
     low, high = percentiles(drawn, level)
     pull = influence.influence(rows, totals(rows), reduce)
     known = np.isfinite(pull).all(0)
-    equal = np.where(known, (pull == 0.0).all(0), low == high)
+    equal = np.where(known, ((pull**2).sum(0) == 0.0), low == high)
     found = Intervals(
         low,
         high,
@@ -216,7 +216,7 @@ def _of_means(
     values = evaluate(reduce, total)
     drawn, sums = replicates_and_sums(rows, keys, reduce, seed, replicates)
     pull = influence.influence(rows, total, reduce)
-    equal = np.isfinite(pull).all(0) & (pull == 0.0).all(0)
+    equal = np.isfinite(pull).all(0) & ((pull**2).sum(0) == 0.0)
     limits = (np.full(len(values), -np.inf), np.full(len(values), np.inf))
     limits = limits if bounds is None else bounds
     leverage = diagnostics.leverage(pull)

@@ -127,6 +127,6 @@ def between(
         span = bounds[1] - bounds[0]
         share = np.clip((values - bounds[0]) / span, 0.0, 1.0)
         units = share * (1 - share) * span**2 / variance
-    units = np.where(equal | ~np.isfinite(units), float(n), np.maximum(units, 1.0))
-    low, high = score_interval(share, units, t)
-    return bounds[0] + span * low, bounds[0] + span * high
+        units = np.where(equal | ~np.isfinite(units), float(n), np.maximum(units, 1.0))
+        low, high = score_interval(share, units, t)
+        return bounds[0] + span * low, bounds[0] + span * high

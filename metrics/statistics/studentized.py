@@ -22,7 +22,7 @@ from metrics.statistics.influence import Reduce, resampled_errors
 from metrics.statistics.quantiles import percentiles, t_quantile
 from metrics.statistics.weights import Floats, Keys
 
-BEYOND = 2.0
+BEYOND = 2.5
 FEWEST = 8  # units below which resamples of one and the same unit are too frequent to studentize
 
 
@@ -88,8 +88,9 @@ def studentized(
             low[s] = high[s] = np.nan
             continue
         rank = (len(column) - 1) * (1 - level) / 2  # outwards, never between two replicates
-        low[s] -= error[s] * column[int(np.ceil(len(column) - 1 - rank))]
-        high[s] -= error[s] * column[int(np.floor(rank))]
+        with np.errstate(invalid="ignore"):
+            low[s] -= error[s] * column[int(np.ceil(len(column) - 1 - rank))]
+            high[s] -= error[s] * column[int(np.floor(rank))]
     return _beyond(low, high, influence, error)
 
 
