@@ -40,7 +40,7 @@ def few(groups: int) -> tuple[str, ...]:
         return ("a single cluster allows no interval",) if groups else ()
     if groups < FEW:
         return (
-            f"only {groups} clusters: the interval is Student's t over them, and rough; more "
+            f"only {groups} clusters: the interval rests on Student's t, and is rough; more "
             "clusters would help, more samples of the same ones would not",
         )
     return ()
