@@ -170,7 +170,7 @@ def _texts() -> list[Family]:
             return Drawn(rows[rng.integers(len(rows), size=n)])
 
         truth = metric.reduce(rows.sum(0))
-        shown = {"bleu": "BLEU", "chrf": "chrF", "rouge": "ROUGE-1 / 2 / L / Lsum"}[name]
+        shown = {"bleu": "BLEU", "chrf": "chrF", "rouge": "ROUGE-1, 2, L, Lsum"}[name]
         found.append(Family(shown, metric.interval, draw, metric.reduce, truth, metric.bounds))
     return found
 
@@ -179,7 +179,7 @@ def _sets() -> list[Family]:
     metric = find("distinct_n").bind()
     plain = english(POPULATION, 0).outputs
     return [
-        _distinct(metric, "distinct_1 / 2 / 3 / 4, ead_1 / 2 / 3 / 4", plain),
+        _distinct(metric, "distinct_1 to 4, ead_1 to 4", plain),
         _distinct(metric, "the same, 5% begin with stock sentences", _stocked(plain)),
         _mauve(0.0, "MAUVE, equal sides"),
         _mauve(0.5, "MAUVE, sides apart"),
