@@ -89,14 +89,18 @@ def coverage(family: Family, n: int, simulations: int) -> Coverage:
     return Coverage(known.mean(0), 100 * right / np.maximum(known.sum(0), 1))
 
 
-def coverages(simulations: int) -> Iterator[Sequence[str]]:
-    """A row a family: its name, its method, coverage at each size."""
-    for family in data.families():
-        cells = []
-        for n in SIZES:
-            many = max(20, simulations // family.dear(n))
-            cells.append(coverage(family, n, many).shown())
-        yield (family.name, family.method, *cells)
+def coverages(kind: str) -> Callable[[int], Iterator[Sequence[str]]]:
+    """A row a family of that kind: its name, its method, coverage at each size."""
+
+    def rows(simulations: int) -> Iterator[Sequence[str]]:
+        for family in data.KINDS[kind]():
+            cells = []
+            for n in SIZES:
+                many = max(20, simulations // family.dear(n))
+                cells.append(coverage(family, n, many).shown())
+            yield (family.name, family.method, *cells)
+
+    return rows
 
 
 def clustered(simulations: int) -> Iterator[Sequence[str]]:
@@ -109,7 +113,10 @@ def clustered(simulations: int) -> Iterator[Sequence[str]]:
 
 
 TABLES: dict[str, tuple[Sequence[str], Callable[[int], Iterator[Sequence[str]]]]] = {
-    "coverage": (("metric, data", "method", *(f"n = {n}" for n in SIZES)), coverages),
+    **{
+        kind: (("metric, data", "method", *(f"n = {n}" for n in SIZES)), coverages(kind))
+        for kind in data.KINDS
+    },
     "clusters": (
         (f"data, {CLUSTER} a cluster", "clusters", *(f"n = {n}" for n in SIZES)),
         clustered,

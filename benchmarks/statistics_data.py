@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -48,11 +48,6 @@ class Family:
     def dear(self, n: int) -> int:
         """How many times fewer data sets of n samples to simulate."""
         return self.slow.get(n, 1)
-
-
-def families() -> list[Family]:
-    """Those of the table, in its order."""
-    return [*_shares(), *_means(), *_texts(), *_sets()]
 
 
 def mean(sums: Floats) -> Floats:
@@ -253,3 +248,11 @@ def clustered_families(size: int) -> list[Family]:
 def forgetting(family: Family) -> Family:
     """The family without the clusters' names."""
     return replace(family, draw=lambda rng, n: replace(family.draw(rng, n), clusters=None))
+
+
+KINDS: dict[str, Callable[[], list[Family]]] = {
+    "shares": _shares,
+    "means": _means,
+    "texts": _texts,
+    "sets": _sets,
+}
