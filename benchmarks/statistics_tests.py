@@ -42,7 +42,7 @@ def skewed(rng: Generator, n: int, gap: float) -> tuple[Floats, Floats]:
 
 
 def right(rng: Generator, n: int, gap: float) -> tuple[Floats, Floats]:
-    """0/1 values, right where a sample is easy enough; two equal systems disagree on 0.475² of them."""
+    """0/1 values, right where a sample is easy enough for the system."""
     hard, luck = rng.random(n), 0.2 * rng.normal(size=(2, n))
     a, b = hard + luck[0] < 0.6 + 0.475 * gap, hard + luck[1] < 0.6
     return _rows(a.astype(float)), _rows(b.astype(float))
