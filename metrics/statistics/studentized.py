@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from metrics.statistics.influence import Reduce, resampled_errors
 from metrics.statistics.quantiles import percentiles, t_quantile
@@ -58,7 +57,7 @@ def interval(
         errors = resampled_errors(rows, keys, reduce, sums, seed)
         low, high = studentized(values, pull, replicates.drawn, errors, level)
         name = "bootstrap_t"
-    smooth: NDArray[np.bool_] = np.isfinite(pull).all(0)
+    smooth = np.asarray(np.isfinite(pull).all(0), np.bool_)
     plain = percentiles(replicates.drawn, level)
     return (
         np.where(smooth, low, plain[0]),
