@@ -29,6 +29,14 @@ DataDir = Annotated[
 ]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [ASSAY_HOST]")]
 Port = Annotated[int | None, typer.Option(help="Port; 0 picks a free one. [ASSAY_PORT]")]
+Url = Annotated[str, typer.Option(help="Where the service listens.")]
+Form = Annotated[
+    Literal["table", "json", "csv", "md", "latex", "parquet", "svg"],
+    typer.Option("--format", "-f", help="A table to look at, or a form to take along."),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="A file for it; default: standard output.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -170,6 +178,61 @@ def score(
         score_file.show(asked, results, Console())
     if score_file.failed(results):
         raise typer.Exit(1)
+
+
+@app.command()
+def board(
+    dataset: Annotated[str, typer.Argument(help="A name, name@version or ds_…")],
+    metric: Annotated[str, typer.Argument(help="A score's name, as rougeL")],
+    slice_: Annotated[str | None, typer.Option("--slice", help="As lang=ru")] = None,
+    url: Url = "http://127.0.0.1:8000",
+    form: Form = "table",
+    output: Output = None,
+) -> None:
+    """Show a leaderboard of a running service, its intervals as bars.
+
+    \b
+    assay board news chrf
+    assay board news@1 chrf --slice lang=ru --url http://scores.internal:8000
+    assay board news chrf --format latex --output board.tex
+    """
+    from service import show
+    from service.remote import RemoteError
+
+    try:
+        show.board(url, dataset, metric, slice_, form, output)
+    except RemoteError as error:
+        _fail(str(error))
+
+
+@app.command()
+def compare(
+    evaluations: Annotated[list[str], typer.Argument(metavar="EVAL EVAL…", help="Their ids.")],
+    metrics: Annotated[
+        str, typer.Option("--metrics", "-m", help="Metrics or scores, separated by commas.")
+    ] = "",
+    test: Annotated[str | None, typer.Option(help="As paired_bootstrap.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Of several, the one that each is compared with.")
+    ] = None,
+    url: Url = "http://127.0.0.1:8000",
+    form: Form = "table",
+    output: Output = None,
+) -> None:
+    """Compare evaluations of a running service, score by score.
+
+    \b
+    assay compare eval_… eval_…
+    assay compare eval_… eval_… -m chrf,bleu --format md
+    """
+    from service import show
+    from service.remote import RemoteError
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    try:
+        show.compare(url, evaluations, names, test, baseline, form, output)
+    except RemoteError as error:
+        _fail(str(error))
 
 
 def _settings(**given: Any) -> Settings:

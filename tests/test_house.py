@@ -15,7 +15,17 @@ from tests.checkout import ROOT, files, folders
 
 PACKAGES = sorted(folders() - {"tests", "benchmarks", "chaos", "demo", "migrations"})
 Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-HEAVY = ("torch", "transformers", "sklearn", "scipy", "pandas", "datasets", "evaluate", "mauve")
+HEAVY = (
+    "torch",
+    "transformers",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "datasets",
+    "evaluate",
+    "mauve",
+    "matplotlib",
+)
 
 
 def imported(statement: str) -> set[str]:

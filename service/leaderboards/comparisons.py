@@ -16,11 +16,13 @@ from service.evaluations.scores import read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
+from service.http.formats import TABLES, in_forms
 from service.leaderboards import scopes
 from service.leaderboards.history import differing
 from service.leaderboards.matching import Match, Results, compared, key, matches
 from service.leaderboards.paired import paired_results
 from service.leaderboards.schemas import ComparisonIn, ComparisonOut
+from service.leaderboards.tables import comparison_table
 from service.leaderboards.verdicts import correct, shown
 from service.settings import Settings
 
@@ -30,7 +32,8 @@ MOST_TOLD = 20  # pairs that share nothing
 router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=BodyRoute)
 
 
-@router.post("", summary="Compare evaluations")
+@router.post("", summary="Compare evaluations", responses=TABLES)
+@in_forms(comparison_table)
 def create_comparison(
     body: ComparisonIn, db: Transaction, settings: CurrentSettings
 ) -> ComparisonOut:

@@ -17,6 +17,7 @@ from service.datasets.store import Dataset
 from service.errors import ApiError, invalid, not_found
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.fields import Limit
+from service.http.formats import TABLES, in_forms
 from service.jobs import queue
 from service.leaderboards import boards_store
 from service.leaderboards import store as leaderboards
@@ -24,6 +25,7 @@ from service.leaderboards.boards import LEFT_OUT, NothingHere, compute, refresh
 from service.leaderboards.boards_store import BoardKey, StoredBoard
 from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard
 from service.leaderboards.standings import MOST_TESTED
+from service.leaderboards.tables import board_table
 from service.settings import Settings
 
 MOST_AT_ONCE = 100  # systems up to which a reader waits for a board to be computed anew
@@ -41,7 +43,8 @@ def list_leaderboards(db: Transaction) -> Boards:
     return Boards(data=list(entries.values()))
 
 
-@router.get("/{dataset:path}", summary="One board")  # names may hold slashes
+@router.get("/{dataset:path}", summary="One board", responses=TABLES)  # names may hold slashes
+@in_forms(board_table)
 def get_leaderboard(
     dataset: str,
     db: Transaction,

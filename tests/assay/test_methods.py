@@ -30,6 +30,8 @@ NO_PARAMETER = {
     ("POST", "recipe"),
     ("POST", "correction"),
     ("POST", "trials"),
+    ("GET", "format"),  # of answers that are files, not objects
+    ("POST", "format"),
 }
 
 # Answers whose names in the service's schema are neither the client's nor the client's with "Out"
