@@ -9,12 +9,12 @@
 
 from assay.async_client import AsyncClient
 from assay.client import Client
+from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
 from assay.models import (
     FINAL,
     BoardEntry,
     BoardRow,
-    ComparisonResult,
     Dataset,
     Evaluation,
     Event,

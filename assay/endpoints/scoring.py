@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from assay.comparison_models import Comparison, ComparisonResult
 from assay.endpoints.evaluations import several
 from assay.exchange import Script, ask, get, post
 from assay.models import (
     BoardEntry,
-    Comparison,
-    ComparisonResult,
     Leaderboard,
     MetricLike,
     Page,
