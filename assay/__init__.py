@@ -10,10 +10,10 @@
 from assay.async_client import AsyncClient
 from assay.board_models import BoardEntry, BoardRow, Leaderboard, LeftOut, Protocol
 from assay.client import Client
+from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
 from assay.models import (
     FINAL,
-    ComparisonResult,
     Dataset,
     Evaluation,
     Event,
