@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
 from assay import AssayError, Client
-from service.db.tables import boards, evaluations
+from service.db.board_tables import boards
+from service.db.tables import evaluations
 from service.jobs.context import Context
 from service.jobs.queue import waits
 from service.leaderboards import jobs
