@@ -87,21 +87,53 @@ def conclude(
     try:
         settled, missing, noted = _settle(metric, evidence, unit, len(ids))
         parts = {**signature_parts, **settled.signature}
-        counted = np.flatnonzero(~missing)
-        if not len(counted):
+        if missing.all():
             why = "; ".join(noted) or "there is nothing to measure"
             return failed(metric, ids, parts, f"no value: {why}", level=level)
-        found = _intervals(metric, settled, counted, ids, seed, replicates, level)
-        scores = _scores(metric, settled, missing, found, noted, parts, level)
-        per_sample = None
-        if not metric.set_level:
-            own = metric.per_sample(settled.rows[counted])
-            per_sample = np.full((len(ids), own.shape[1]), np.nan)
-            per_sample[counted] = own
+        return _of_rows(metric, settled, missing, noted, ids, parts, seed, replicates, level)
     except Cancelled:
         raise
     except ReportedError as error:
         return failed(metric, ids, signature_parts, error.message, level=level)
+
+
+def recomputed(
+    metric: BoundMetric,
+    result: Result,
+    ids: Sequence[str],
+    signature_parts: Mapping[str, str],
+    *,
+    replicates: int,
+    level: float,
+) -> Result:
+    """The result that the rows of a `result` lead to: the same in every digit, if they are its own.
+
+    Of the warnings, those are lacking that only the evidence tells of.
+    """
+    settled, parts = result.settled, {**signature_parts, **result.settled.signature}
+    return _of_rows(metric, settled, result.missing, (), ids, parts, result.seed, replicates, level)
+
+
+def _of_rows(
+    metric: BoundMetric,
+    settled: Settled,
+    missing: Mask,
+    noted: tuple[str, ...],
+    ids: Sequence[str],
+    parts: Mapping[str, str],
+    seed: int,
+    replicates: int,
+    level: float,
+) -> Result:
+    """What rows amount to of which some count."""
+    counted = np.flatnonzero(~missing)
+    found = _intervals(metric, settled, counted, ids, seed, replicates, level)
+    scores = _scores(metric, settled, missing, found, noted, parts, level)
+    per_sample = None
+    if not metric.set_level:
+        own = metric.per_sample(settled.rows[counted])
+        per_sample = np.full((len(ids), own.shape[1]), np.nan)
+        per_sample[counted] = own
     return Result(scores, settled, per_sample, found.replicates, missing, seed)
 
 
