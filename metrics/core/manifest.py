@@ -16,7 +16,7 @@ MANIFEST, RECORDS, OUTPUTS = "manifest.json", "records.jsonl", "outputs.jsonl"
 SCORES, PROVENANCE = "scores.json", "provenance.json"
 
 MOST_METRICS = 50
-CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+CANONICAL = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE  # a signature has an order of keys
 
 
 class _Base(BaseModel):
@@ -130,4 +130,4 @@ def parsed(data: bytes, name: str) -> Any:
 
 
 def _sha256(value: object) -> str:
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(orjson.dumps(value)).hexdigest()

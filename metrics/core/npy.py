@@ -40,5 +40,5 @@ def loaded(data: bytes, name: str) -> Array:
         if cells * dtype.itemsize != left or len(shape) > 4:
             raise ValueError(f"{left} bytes are not of the shape {shape}")
         return np.frombuffer(data, dtype, cells, file.tell()).reshape(shape)
-    except (ValueError, TypeError, SyntaxError, EOFError) as error:
+    except (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError) as error:
         raise UnreadableArchive(f"{name} is no array of numbers: {error}", name) from None

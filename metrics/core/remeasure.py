@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,12 +130,14 @@ def rate(unlike: int, checked: int, of: int, level: float = 0.95) -> tuple[float
     return min(max(0.0, centre - half), share), max(min(1.0, centre + half), share)
 
 
-def _gaps(left: NDArray[np.generic], right: NDArray[np.generic]) -> Floats:
+def _gaps(left: NDArray[Any], right: NDArray[Any]) -> Floats:
     """Differences of like-shaped numbers; none between two NaN or equal infinities, and integers
     above 2**53 that are unlike are 1 apart at least."""
     if left.shape != right.shape:
         return np.full(len(left), np.inf)
-    same = (left == right) | ((left != left) & (right != right))
+    same = left == right
+    if left.dtype.kind == "f" and right.dtype.kind == "f":
+        same |= np.isnan(left) & np.isnan(right)
     with np.errstate(invalid="ignore"):
         gaps = np.abs(left.astype(np.float64) - right.astype(np.float64))
     whole = left.dtype.kind in "biu" and right.dtype.kind in "biu"

@@ -37,7 +37,8 @@ class Check:
     """One thing that was looked at.
 
     what    "value", "rows" or "sample"
-    score   of `value`: the score's name, with its slice; "" otherwise
+    score   of `value`: the score's name; "" otherwise
+    slice   as `lang=ru`; "": the whole set
     value   of `value`: the number in the archive
     detail  what differs, or why it was not checked
     """
@@ -46,6 +47,7 @@ class Check:
     what: str
     status: Status
     score: str = ""
+    slice: str = ""
     value: float | None = None
     detail: str = ""
 
@@ -76,10 +78,10 @@ def verify(archive: Archive, options: Options) -> Iterator[Check]:
 
 def sound(checks: Sequence[Check]) -> bool:
     """Whether nothing differs, and every value of a whole set was computed again."""
-    return all(
-        check.status == "equal" or (check.status == "unchecked" and check.what != "value")
+    return not any(
+        check.status == "differs"
+        or (check.status == "unchecked" and check.what == "value" and not check.slice)
         for check in checks
-        if check.status == "differs" or check.what != "value" or " " not in check.score
     )
 
 
@@ -122,7 +124,7 @@ class _Metric:
                 evidence = measure(metric, items_of(self.samples)[0], NoModels())
             yield from self._rows(metric, result, evidence)
             yield from self._slices(metric, result, evidence)
-            if not self.options.rows_only:
+            if not self.options.rows_only and (evidence is None or self.facts.evidence):
                 yield self._sample(metric, evidence)
         except (ReportedError, ValueError, LookupError, ArithmeticError, TypeError) as error:
             # arrays that no run of the metric makes, in whichever way it stumbles over them
@@ -171,7 +173,9 @@ class _Metric:
             detail = f"{', '.join(wrong)}: not what the evidence leads to{self._here(metric)}"
             yield Check(self.facts.name, "rows", "differs", detail=detail)
         else:
-            yield Check(self.facts.name, "rows", "equal")
+            whole = self.facts.evidence is None
+            detail = f"all {len(self.samples)} samples measured again" if whole else ""
+            yield Check(self.facts.name, "rows", "equal", detail=detail)
 
     def _slices(
         self, metric: BoundMetric, result: Result, evidence: Evidence | None
@@ -219,9 +223,6 @@ class _Metric:
         chosen = draw(len(self.samples), options.fraction, options.seed)
         if why or evidence is None or not len(chosen):
             return Check(name, "sample", "unchecked", detail=why or "no samples were asked for")
-        if self.facts.evidence is None:
-            detail = f"all {len(self.samples)} samples, for their rows"
-            return Check(name, "sample", "equal", detail=detail)
         again = remeasure(metric, self.samples, evidence, chosen, NoModels())
         if not len(again.unlike):
             return Check(name, "sample", "equal", detail=f"{len(again.checked)} samples")
@@ -259,10 +260,13 @@ class _Metric:
             yield self._check("value", status, score, "; ".join(wrong))
 
     def _check(self, what: str, status: Status, score: Mapping[str, Any], detail: str) -> Check:
-        name = f"{score.get('name')} {score.get('slice') or ''}".strip()
-        value = score.get("value")
+        name, slice_, value = (
+            str(score.get("name")),
+            str(score.get("slice") or ""),
+            score.get("value"),
+        )
         number = float(value) if isinstance(value, int | float) else None
-        return Check(self.facts.name, what, status, name, number, detail)
+        return Check(self.facts.name, what, status, name, slice_, number, detail)
 
     def _here(self, metric: BoundMetric) -> str:
         """What this machine has otherwise, where that may be why."""
