@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -53,7 +53,7 @@ class Archive:
     Raises UnreadableArchive otherwise, with the members that differ.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._reader = Reader(file)
         if MANIFEST not in self._reader.members:
             raise UnreadableArchive(f"the zip has no {MANIFEST}: it is no archive of an evaluation")
@@ -81,10 +81,13 @@ class Archive:
         """Records with their outputs, as metrics take them."""
         try:
             pairs = zip(self.records(), self.outputs(), strict=True)
-            return [Sample.of(record, texts or ()) for record, texts in pairs]
-        except ValueError:
-            message = f"{RECORDS} and {OUTPUTS} have unlike numbers of lines"
+            samples = [Sample.of(record, texts or ()) for record, texts in pairs]
+        except (ValueError, TypeError):
+            message = f"{RECORDS} and {OUTPUTS} are not records and their outputs, line by line"
             raise UnreadableArchive(message, OUTPUTS) from None
+        if len(samples) != self.manifest.dataset.size:
+            raise UnreadableArchive(f"{RECORDS} has {len(samples)} lines", RECORDS)
+        return samples
 
     def packed(self, metric: MetricFacts) -> bytes | None:
         """The metric's result, as `metrics.core.packing` packs it; None where it failed."""
@@ -158,13 +161,17 @@ class Archive:
         changed = []
         for name, one in told.items():
             state = hashlib.sha256()
+            of_dataset = hashlib.sha256(self.manifest.dataset.kind.encode())
             try:
                 for piece in self._reader.pieces(name):
                     state.update(piece)
+                    if name == RECORDS:
+                        of_dataset.update(piece)
             except UnreadableArchive:
                 changed.append(name)
                 continue
-            if state.hexdigest() != one.sha256 or there[name] != one.bytes:
+            other = name == RECORDS and of_dataset.hexdigest() != self.manifest.dataset.digest
+            if state.hexdigest() != one.sha256 or there[name] != one.bytes or other:
                 changed.append(name)
         if changed:
             message = f"changed since the archive was written: {', '.join(changed)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import orjson
 
@@ -47,7 +47,7 @@ class Concluded:
 
 
 def write(
-    file: BinaryIO,
+    file: IO[bytes],
     *,
     evaluation: Mapping[str, object],
     dataset: Mapping[str, object],
@@ -87,7 +87,7 @@ def write(
 class _Hashing:
     """A writer that notes the members' digests."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.zip = Writer(file)
         self.facts: list[dict[str, object]] = []
         self.lines = 0

@@ -107,6 +107,8 @@ def read(data: bytes) -> Manifest:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise UnreadableArchive(f"{MANIFEST}: {place}: {first['msg']}", MANIFEST) from None
+    if [one.position for one in manifest.metrics] != list(range(len(manifest.metrics))):
+        raise UnreadableArchive(f"{MANIFEST}: the metrics are not numbered from 0", MANIFEST)
     told = {"content": manifest.content, "digest": manifest.digest}
     if orjson.dumps(raw, option=CANONICAL) != data or digests(raw) != told:
         raise UnreadableArchive(f"{MANIFEST} is not as it was written", MANIFEST)

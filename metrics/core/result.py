@@ -9,7 +9,7 @@ were measured, and a unit none of whose outputs were has a zero row and counts a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 

@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 from inference.errors import InputError
 
@@ -73,7 +73,7 @@ class Member:
 class Writer:
     """Writes members to a file that can be read and sought."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self.members: list[Member] = []
 
@@ -108,7 +108,7 @@ class Reader:
     the members' bytes are what they were, `pieces` says once all of them are read.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self.members = {member.name: member for member in _members(file)}
 
@@ -144,7 +144,7 @@ class Reader:
             raise UnreadableArchive(f"{name} ends within a line", name)
 
 
-def _members(file: BinaryIO) -> list[Member]:
+def _members(file: IO[bytes]) -> list[Member]:
     """Raises UnreadableArchive where the file is not to the byte what `Writer` makes of them."""
     length = file.seek(0, 2)
     if length > MOST_BYTES:

@@ -6,30 +6,32 @@ digit. Nothing is asked of a network, and no code of the archive's runs unless t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import orjson
 
 from inference.errors import ReportedError
 from inference.protocol import NoModels
-from metrics import find
 from metrics.core.archive import Archive
+from metrics.core.clustered import Cluster
 from metrics.core.evidence import Evidence
 from metrics.core.manifest import MetricFacts
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import BoundMetric, Sample
+from metrics.core.metric import AnyMetric, BoundMetric, Sample
 from metrics.core.remeasure import draw, remeasure
-from metrics.core.result import Result, ScoreValue, conclude, recomputed, restrict
-from metrics.core.rows import Ints, Settled
+from metrics.core.result import Result, ScoreValue, conclude, failed, recomputed, restrict
+from metrics.core.rows import Ints
 from metrics.core.signature import difference, parts, text
 
+Find = Callable[[str], AnyMetric]
 Status = Literal["equal", "differs", "unchecked"]
 NUMBERS = ("value", "low", "high", "level", "n", "missing", "interval_method", "signature")
+NUMBERS += ("clusters", "design_effect")
 MOST_SHOWN = 5
+NOT_KEPT = "its evidence was not kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +60,23 @@ class Options:
 
     fraction  of the samples, to be measured again where the metric runs no model
     run_code  whether programs among the outputs may be run (in the sandbox)
-    roots     folders under which metrics of `evaluate` may lie
     rows_only whether rows are taken as they are: what an import looks at
     """
 
     fraction: float = 0.05
     seed: int = 0
     run_code: bool = False
-    roots: Sequence[Path] = ()
     rows_only: bool = False
 
 
-def verify(archive: Archive, options: Options) -> Iterator[Check]:
-    """Every check, metric by metric. Raises UnreadableArchive for what the archive cannot hold."""
+def verify(archive: Archive, find: Find, options: Options) -> Iterator[Check]:
+    """Every check, metric by metric. Raises UnreadableArchive for what the archive cannot hold.
+
+    find  the metric of a name; raises ReportedError where there is none
+    """
     samples = archive.samples()
     for one in archive.manifest.metrics:
-        yield from _Metric(archive, one, samples, options).checks()
+        yield from _Metric(archive, one, samples, find, options).checks()
 
 
 def sound(checks: Sequence[Check]) -> bool:
@@ -89,15 +92,23 @@ class _Metric:
     """The checks of one metric."""
 
     def __init__(
-        self, archive: Archive, facts: MetricFacts, samples: Sequence[Sample], options: Options
+        self,
+        archive: Archive,
+        facts: MetricFacts,
+        samples: Sequence[Sample],
+        find: Find,
+        options: Options,
     ) -> None:
         self.facts = facts
         self.asked = archive.manifest.evaluation
         self.archive = archive
         self.samples = samples
+        self.find = find
         self.options = options
         self.ids = [sample.id for sample in samples]
         _, self.unit = items_of(samples)
+        field = archive.manifest.evaluation.cluster
+        self.cluster = Cluster.of(samples, field) if field is not None else None
         self.signature = facts.signature or {"name": facts.name}
         scores = [one for one in archive.scores() if one.get("position") == facts.position]
         self.whole = [one for one in scores if not one.get("slice")]
@@ -110,7 +121,7 @@ class _Metric:
             yield from self._failed()
             return
         try:
-            metric = find(self.facts.name, self.options.roots).bind(
+            metric = self.find(self.facts.name).bind(
                 self.facts.resolved if self.facts.resolved is not None else self.facts.params
             )
         except ReportedError as error:
@@ -119,9 +130,9 @@ class _Metric:
             return
         evidence = self.archive.evidence(self.facts)
         try:
-            yield from self._values(metric, result)
             if evidence is None and self._measurable(metric) is None:
                 evidence = measure(metric, items_of(self.samples)[0], NoModels())
+            yield from self._values(metric, result, evidence)
             yield from self._rows(metric, result, evidence)
             yield from self._slices(metric, result, evidence)
             if not self.options.rows_only and (evidence is None or self.facts.evidence):
@@ -134,21 +145,20 @@ class _Metric:
     def _failed(self) -> Iterator[Check]:
         """A metric without a result has no value, and says why."""
         for score in (*self.whole, *self.sliced):
-            wrong = score.get("value") is not None or not score.get("error")
-            status: Status = "differs" if wrong else "equal"
-            yield self._check("value", status, score, "a value without rows" if wrong else "")
+            reported = score.get("value") is not None or not score.get("error")
+            status: Status = "unchecked" if reported else "equal"
+            yield self._check("value", status, score, "it has no rows" if reported else "")
 
-    def _values(self, metric: BoundMetric, result: Result) -> Iterator[Check]:
+    def _values(
+        self, metric: BoundMetric, result: Result, evidence: Evidence | None
+    ) -> Iterator[Check]:
         """The numbers that the rows lead to."""
-        asked = self.asked
-        again = recomputed(
-            metric,
-            result,
-            self.ids,
-            self.signature,
-            replicates=asked.replicates,
-            level=asked.level,
-        )
+        every = np.arange(len(self.ids), dtype=np.int64)
+        again = self._again(metric, result, evidence, every)
+        if again is None:
+            for score in self.whole:
+                yield self._check("value", "unchecked", score, NOT_KEPT)
+            return
         yield from self._scores(self.whole, again.scores, "")
         for name in ("per_sample", "replicates"):
             if not _equal(getattr(result, name), getattr(again, name)):
@@ -160,7 +170,7 @@ class _Metric:
     ) -> Iterator[Check]:
         """The rows that the evidence leads to."""
         if evidence is None:
-            yield Check(self.facts.name, "rows", "unchecked", detail="its evidence was not kept")
+            yield Check(self.facts.name, "rows", "unchecked", detail=NOT_KEPT)
             return
         again = conclude(metric, evidence, self.unit, self.ids, self.signature, replicates=1)
         wrong = [
@@ -189,37 +199,51 @@ class _Metric:
                 for score in stored:
                     yield self._check("value", "unchecked", score, "who is in it is not plain")
                 continue
-            again = self._slice(metric, result, evidence, chosen)
+            again = self._again(metric, result, evidence, chosen)
             if again is None:
                 for score in stored:
-                    yield self._check("value", "unchecked", score, "its evidence was not kept")
+                    yield self._check("value", "unchecked", score, NOT_KEPT)
             else:
                 yield from self._scores(stored, again.scores, name)
 
-    def _slice(
+    def _again(
         self, metric: BoundMetric, result: Result, evidence: Evidence | None, chosen: Ints
     ) -> Result | None:
+        """The result of the `chosen` samples; None where it takes evidence that is not there.
+
+        Rows do where no other sample changes them, or all are chosen.
+        """
         ids = [self.ids[index] for index in chosen.tolist()]
-        replicates, level = self.asked.replicates, self.asked.level
-        if evidence is not None:
+        cluster = self.cluster.take(chosen) if self.cluster is not None else None
+        asked, whole = self.asked, len(chosen) == len(self.ids)
+        rows_do = metric.metric.settle is None or whole
+        if not rows_do or (cluster is not None and result.settled.loss is not None):
+            if evidence is None:
+                return None
             part, unit = restrict(evidence, self.unit, chosen)
-            seed = self.asked.seed
             return conclude(
                 *(metric, part, unit, ids, self.signature),
-                seed=seed,
-                replicates=replicates,
-                level=level,
+                cluster=cluster,
+                seed=asked.seed,
+                replicates=asked.replicates,
+                level=asked.level,
             )
-        if metric.metric.settle is not None or result.missing[chosen].all():
-            return None
-        rows = Settled(np.ascontiguousarray(result.settled.rows[chosen]))
-        part_of = Result((), rows, None, None, result.missing[chosen], result.seed)
-        return recomputed(metric, part_of, ids, self.signature, replicates=replicates, level=level)
+        if not whole:
+            missing = result.missing[chosen]
+            result = Result((), result.settled.take(chosen), None, None, missing, result.seed)
+        if result.missing.all():
+            return failed(metric, ids, self.signature, "no value", level=asked.level)
+        return recomputed(
+            *(metric, result, ids, self.signature),
+            cluster=cluster,
+            replicates=asked.replicates,
+            level=asked.level,
+        )
 
     def _sample(self, metric: BoundMetric, evidence: Evidence | None) -> Check:
         """A random part, measured again."""
         name, options = self.facts.name, self.options
-        why = self._measurable(metric) or (evidence is None and "its evidence was not kept")
+        why = self._measurable(metric) or (evidence is None and NOT_KEPT)
         chosen = draw(len(self.samples), options.fraction, options.seed)
         if why or evidence is None or not len(chosen):
             return Check(name, "sample", "unchecked", detail=why or "no samples were asked for")
@@ -302,4 +326,4 @@ def _members(name: str, keys: Sequence[str], samples: Sequence[Sample]) -> Ints:
 
 def _written(value: object) -> str:
     """A value of the metadata, as the name of a slice has it."""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -104,7 +104,7 @@ def opened(data: bytes) -> Archive:
 
 
 def checks(data: bytes, **options: Any) -> list[Check]:
-    return list(verify(opened(data), Options(**{"fraction": 0.2, **options})))
+    return list(verify(opened(data), find, Options(**{"fraction": 0.2, **options})))
 
 
 def test_every_number_is_computed_again(whole: bytes) -> None:
