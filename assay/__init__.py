@@ -7,6 +7,7 @@
 ...         print(score.name, score.value, score.interval)
 """
 
+from assay.archive_models import Audit, Audited, Mismatch
 from assay.async_client import AsyncClient
 from assay.client import Client
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
@@ -45,6 +46,8 @@ __all__ = [
     "FINAL",
     "AssayError",
     "AsyncClient",
+    "Audit",
+    "Audited",
     "BoardEntry",
     "BoardRow",
     "Checkpoint",
@@ -60,6 +63,7 @@ __all__ = [
     "LeftOut",
     "Metric",
     "MetricLike",
+    "Mismatch",
     "Model",
     "Problem",
     "Progress",

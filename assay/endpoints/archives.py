@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from assay.archive_models import Audit
 from assay.endpoints.evaluations import ROOT
 from assay.exchange import Request, Script, ask, get, keyed, post
 from assay.files import FileBody, OnProgress
-from assay.models import Audit, Evaluation
+from assay.models import Evaluation
 from assay.streams import FileDownload
 
 WRITTEN = 240.0  # seconds within which the service writes an archive

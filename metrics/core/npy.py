@@ -27,9 +27,9 @@ def loaded(data: bytes, name: str) -> Array:
     """The array. Nothing is made room for that the bytes do not hold. Raises UnreadableArchive."""
     file = io.BytesIO(data)
     try:
-        if np.lib.format.read_magic(file) != (1, 0):  # type: ignore[no-untyped-call]
+        if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError("it is not of version 1.0")
-        header = np.lib.format.read_array_header_1_0(file, LARGEST_HEADER)  # type: ignore[no-untyped-call]
+        header = np.lib.format.read_array_header_1_0(file, LARGEST_HEADER)
         shape, fortran, dtype = header
         if dtype.kind not in KINDS or fortran or any(side < 0 for side in shape):
             raise ValueError(f"it holds {dtype}")

@@ -22,14 +22,17 @@ from metrics.core.manifest import MetricFacts
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import AnyMetric, BoundMetric, Sample
 from metrics.core.remeasure import draw, remeasure
-from metrics.core.result import Result, ScoreValue, conclude, failed, recomputed, restrict
+from metrics.core.result import Result, ScoreValue, conclude, failed, recomputed
 from metrics.core.rows import Ints
+from metrics.core.settling import restrict
 from metrics.core.signature import difference, parts, text
 
 Find = Callable[[str], AnyMetric]
 Status = Literal["equal", "differs", "unchecked"]
-NUMBERS = ("value", "low", "high", "level", "n", "missing", "interval_method", "signature")
-NUMBERS += ("clusters", "design_effect")
+NUMBERS = (
+    *("value", "low", "high", "level", "n", "missing", "interval_method", "signature"),
+    *("clusters", "design_effect"),
+)
 MOST_SHOWN = 5
 NOT_KEPT = "its evidence was not kept"
 
@@ -270,9 +273,7 @@ class _Metric:
         fresh = {score.name: _shown(score) for score in again}
         lacking = set(fresh) - {str(score.get("name")) for score in stored}
         for name in sorted(lacking):
-            yield Check(
-                self.facts.name, "value", "differs", f"{name} {slice_}".strip(), None, "gone"
-            )
+            yield Check(self.facts.name, "value", "differs", name, slice_, None, "it was left out")
         for score in stored:
             found = fresh.get(str(score.get("name")), {})
             wrong = [
@@ -284,11 +285,8 @@ class _Metric:
             yield self._check("value", status, score, "; ".join(wrong))
 
     def _check(self, what: str, status: Status, score: Mapping[str, Any], detail: str) -> Check:
-        name, slice_, value = (
-            str(score.get("name")),
-            str(score.get("slice") or ""),
-            score.get("value"),
-        )
+        name, slice_ = str(score.get("name")), str(score.get("slice") or "")
+        value = score.get("value")
         number = float(value) if isinstance(value, int | float) else None
         return Check(self.facts.name, what, status, name, slice_, number, detail)
 

@@ -23,7 +23,8 @@ from metrics.core.measure import items_of, measure
 from metrics.core.metric import Sample
 from metrics.core.packing import pack
 from metrics.core.remeasure import draw, rate
-from metrics.core.result import conclude, restrict
+from metrics.core.result import conclude
+from metrics.core.settling import restrict
 from metrics.core.signature import parts
 from metrics.core.stored_zip import UnreadableArchive, Writer
 from metrics.core.verification import Check, Options, sound, verify
@@ -56,8 +57,13 @@ def concluded(position: int, name: str) -> tuple[Concluded, list[Shown]]:
     inside = conclude(metric, part, unit_of, [ids[at] for at in odd], signature, replicates=100)
     shown += [scored(position, name, "half=1", score) for score in inside.scores]
     kept = None if metric.bulky else evidence
-    plan = (position, name, {}, metric.dump(), signature, None)
-    return Concluded(*plan, pack(result), kept), shown
+    plan: dict[str, Any] = {
+        "params": {},
+        "resolved": metric.dump(),
+        "signature": signature,
+        "error": None,
+    }
+    return Concluded(position, name, **plan, result=pack(result), evidence=kept), shown
 
 
 def scored(position: int, name: str, slice_: str, score: Any) -> Shown:
