@@ -31,6 +31,7 @@ from assay.models import (
     ScoreInfo,
     SetScore,
     Trainer,
+    Variance,
 )
 from assay.training_models import (
     Checkpoint,
@@ -77,5 +78,6 @@ __all__ = [
     "TrainingLogs",
     "TrainingMetrics",
     "TrainingPreview",
+    "Variance",
     "WaitTimedOut",
 ]

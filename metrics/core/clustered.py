@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from metrics.statistics.intervals import FEW, Intervals, evaluate
 from metrics.statistics.weights import totals
 
 ENDS = ("low", "high")  # of a score's range
+LONGEST_VALUE = 200  # characters
 PROMPT = "prompt"  # as a field: samples with equal prompts belong together
 
 
@@ -41,22 +43,19 @@ class Cluster:
 
         Raises InputError, naming the fields that there are, where no sample has one.
         """
-        values = [_value(sample, field) for sample in samples]
-        if all(value is None for value in values):
+        values = [_text(sample.metadata.get(field)) for sample in samples]
+        if field == PROMPT and not any(value is not None for value in values):
+            values = [sample.prompt for sample in samples]
+        if not any(value is not None for value in values):
             there = dict.fromkeys(key for sample in samples for key in sample.metadata)
             message = f"no sample has the metadata field {field!r}; {hint(field, there)}"
             raise InputError(message, "cluster")
         named = zip(samples, values, strict=True)
-        return cls(field, [name_of(value, sample.id) for sample, value in named])
+        return cls(field, [_name(value, sample.id) for sample, value in named])
 
     def take(self, chosen: Ints) -> Cluster:
         """Of the `chosen` units alone."""
         return Cluster(self.field, [self.names[index] for index in chosen.tolist()])
-
-
-def name_of(value: str | None, id: str) -> str:
-    """What a cluster is called: after the value its samples share, or the only sample in it."""
-    return f"sample {id}" if value is None else f"value {value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +94,8 @@ def over_clusters(
     pooled = replace(settled, rows=found.pooled(settled.rows), loss=None)
     if settled.loss is not None:  # that of a cluster is not the sum of its units'
         together, _, _ = settle(metric, evidence, found.of[unit], len(found.names))
-        sums = (evaluate(reduce, totals(one.rows)) for one in (settled, together))
-        if not np.allclose(*sums, rtol=1e-9, equal_nan=True):
+        value, same = (evaluate(reduce, totals(one.rows)) for one in (settled, together))
+        if not np.allclose(value, same, rtol=1e-9, equal_nan=True):
             return _refused(metric, found)
         pooled = replace(settled, rows=together.rows, loss=together.loss)
     over = variances(
@@ -134,11 +133,16 @@ def _refused(metric: BoundMetric, found: Clusters) -> Spread:
     return Spread(none, found, nothing)
 
 
-def _value(sample: Sample, field: str) -> str | None:
+def _text(value: object) -> str | None:
     """As the service's database has it: text as it is, everything else as JSON."""
-    value = sample.metadata.get(field)
-    if value is None and field == PROMPT:
-        return sample.prompt
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    return (
+        value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    )
+
+
+def _name(value: str | None, id: str) -> str:
+    """After the value that its samples share, a long one by its digest, or its only sample."""
+    if value is None:
+        return f"sample {id}"
+    digest = hashlib.md5(value.encode(), usedforsecurity=False).hexdigest()
+    return f"value {value if len(value) <= LONGEST_VALUE else digest}"

@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from metrics.core import evidence as columns
-from metrics.core.result import Mask, Result, ScoreValue
+from metrics.core.result import Result, ScoreValue
 from metrics.core.rows import Floats, Settled
+from metrics.core.settling import Mask
 
 
 def pack(result: Result) -> bytes:

@@ -36,8 +36,8 @@ def parts(
     values = _alone(metric, evidence)
     if values is None:
         return None
-    means = np.stack([np.bincount(unit, column) for column in values.T], 1)
-    means /= np.bincount(unit)[:, None]
+    sums = np.stack([np.bincount(unit, column) for column in values.T], 1)
+    means = sums / np.bincount(unit)[:, None]
     whole = evaluate(metric.reduce, totals(rows))
     is_mean = np.isclose(means, metric.per_sample(rows), rtol=1e-6).all(0)
     is_mean &= np.isclose(means.mean(0), whole, rtol=1e-6)

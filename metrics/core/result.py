@@ -230,7 +230,7 @@ def _intervals(
 ) -> Intervals:
     """By the metric's declared method, over the units that count."""
     rows = settled.rows[counted]
-    keys = weights.unit_keys([ids[index] for index in counted])
+    keys = weights.unit_keys([ids[index] for index in counted.tolist()])
     if metric.interval == "jackknife":
         scores = metric.scores
         low = np.array([score.low for score in scores])

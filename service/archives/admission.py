@@ -79,6 +79,7 @@ def load(db: Connection, archive: Archive, settings: Settings, dataset: str | No
             seed=manifest.evaluation.seed,
             replicates=manifest.evaluation.replicates,
             level=manifest.evaluation.level,
+            cluster=asked.cluster,
             origin=origin,
         )
         _content(db, archive, id)

@@ -40,7 +40,7 @@ def write(db: Connection, row: Evaluation, file: IO[bytes]) -> str:
             "seed": row.seed,
             "replicates": row.replicates,
             "level": row.level,
-            "cluster": getattr(row, "cluster", None),
+            "cluster": row.cluster,
         },
         dataset={"name": dataset.name, "kind": dataset.kind},
         records=_records(db, row),
