@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
 
@@ -16,7 +17,7 @@ from metrics import find
 from metrics.core.archive import Archive
 from metrics.core.manifest import MetricFacts
 from metrics.core.stored_zip import UnreadableArchive
-from metrics.core.verification import Options, sound, verify
+from metrics.core.verification import NOT_KEPT, Options, verify
 from service.archives import store as archives
 from service.archives.schemas import AskedIn, MetricIn, OriginIn, OutputsIn
 from service.datasets import store as datasets
@@ -34,7 +35,16 @@ from service.settings import Settings
 MOST_SHOWN = 5  # differences that a refusal tells
 
 
-def opened(file: IO[bytes], settings: Settings) -> Archive:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An archive that may be loaded, and the scores whose intervals take evidence to check that it
+    does not have: `distinct_2`, `chrf lang=ru`."""
+
+    archive: Archive
+    unchecked: list[str]
+
+
+def opened(file: IO[bytes], settings: Settings) -> Opened:
     """The archive in the file. Raises 422 where it is none, was changed, or holds numbers that its
     rows do not lead to."""
     with _refusing():
@@ -43,27 +53,27 @@ def opened(file: IO[bytes], settings: Settings) -> Archive:
             _check_metric(facts, settings, f"metrics[{index}]")
         lookup = partial(find, roots=settings.metric_roots)
         checks = list(verify(archive, lookup, Options(rows_only=True)))
-    if not sound(checks):
-        wrong = [check for check in checks if check.status == "differs"] or [
-            check for check in checks if check.status == "unchecked" and check.what == "value"
-        ]
+    values = [check for check in checks if check.what == "value" and check.status == "unchecked"]
+    wrong = [check for check in checks if check.status == "differs"]
+    wrong += [check for check in values if not check.slice and check.detail != NOT_KEPT]
+    if wrong:
         told = [f"{one.metric} {one.score or one.what}: {one.detail}" for one in wrong]
         message = f"the archive's numbers are not those of its rows: {'; '.join(told[:MOST_SHOWN])}"
         raise invalid("archive_differs", message)
-    return archive
+    return Opened(archive, [f"{one.score} {one.slice}".strip() for one in values])
 
 
-def load(db: Connection, archive: Archive, settings: Settings, dataset: str | None) -> str:
+def load(db: Connection, found: Opened, settings: Settings, dataset: str | None) -> str:
     """Store the archive as an evaluation that has succeeded, and return its id.
 
     dataset  the name to store its records under; None: the one they had
     """
-    manifest = archive.manifest
+    archive, manifest = found.archive, found.archive.manifest
     with _refusing():
         asked = AskedIn.model_validate(
             manifest.evaluation.model_dump() | {"dataset": dataset or manifest.dataset.name}
         )
-        origin = _origin(archive)
+        origin = _origin(archive) | {"unchecked": found.unchecked}
         version = _dataset(db, archive, asked.dataset, settings)
         requests = [MetricRequest(one.name, one.params) for one in manifest.metrics]
         id = evaluations.create(
@@ -86,8 +96,8 @@ def load(db: Connection, archive: Archive, settings: Settings, dataset: str | No
     evaluations.lock(db, id)
     shown = {name: origin[name] for name in ("service", "evaluation", "digest")}
     evaluations.start(db, id, {"origin": shown})
-    found = results.read_scores(db, [id])[id]
-    summary = {score.name: score.value for score in found if not score.slice}
+    scores = results.read_scores(db, [id])[id]
+    summary = {score.name: score.value for score in scores if not score.slice}
     evaluations.finish(db, id, "succeeded", {"scores": summary})
     return id
 

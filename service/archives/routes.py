@@ -96,11 +96,11 @@ async def import_archive(
         async for chunk in request.stream():
             state.update(chunk)
             await run_in_threadpool(file.write, chunk)
-        archive = await to_thread.run_sync(opened, file, settings, limiter=ONE)
+        found = await to_thread.run_sync(opened, file, settings, limiter=ONE)
 
         def create(db: Connection) -> Created[EvaluationOut]:
-            known = archives.of_archive(db, archive.manifest.digest)
-            id = known or load(db, archive, settings, dataset)
+            known = archives.of_archive(db, found.archive.manifest.digest)
+            id = known or load(db, found, settings, dataset)
             return Created(view(db, _succeeded(db, id)), 200 if known else 201)
 
         bound = key.bound(state.digest())

@@ -82,6 +82,23 @@ def test_an_archive_is_loaded_once_and_shows_where_it_comes_from(
     assert again.status == "succeeded"  # nothing of it has failed
 
 
+def test_clusters_travel(assay: Client, tmp_path: Path) -> None:
+    asked = {"metrics": ["chrf", "distinct_n"], "cluster": "lang"}
+    clustered = scored(assay, system="c", dataset="grouped", samples=samples(24), **asked)
+    path = assay.archive(clustered.id, tmp_path / "clusters.zip")
+    found = list(verify(Archive(io.BytesIO(path.read_bytes())), find, Options()))
+    assert {check.status for check in found} == {"equal"}
+    loaded = assay.import_archive(path)
+    assert loaded.cluster == "lang"
+    numbers = [(one.name, one.interval, one.clusters, one.design_effect) for one in loaded.scores]
+    assert numbers == [
+        (one.name, one.interval, one.clusters, one.design_effect) for one in clustered.scores
+    ]
+    assert numbers[0][2] == 2
+    names = [one.name for one in clustered.scores if one.metric == "distinct_n"]
+    assert known(loaded.origin)["unchecked"] == names  # what takes evidence that is not kept
+
+
 def test_what_was_changed_or_is_no_archive_is_refused(
     assay: Client, file: Path, tmp_path: Path
 ) -> None:
