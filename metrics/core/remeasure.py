@@ -21,9 +21,10 @@ from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.rows import Floats, Ints
 
-# Of what a model says: its numbers depend on what else is in the batch. Four times what bfloat16
-# resolves, relative to the number; of numbers below one, absolute.
-TOLERANCE = 4 * 2.0**-8
+# Of what a model says, whose numbers depend on what else is in the batch: relative to the number,
+# of numbers below one absolute. For bfloat16 and float16 it is four steps of bfloat16; for float32
+# far more than a step, since errors add up over a text's tokens
+TOLERANCES = {"float32": 2.0**-10, "bfloat16": 2.0**-6, "float16": 2.0**-6}
 
 Mask = NDArray[np.bool_]
 
@@ -63,7 +64,7 @@ def remeasure(
 ) -> Remeasured:
     """Measure the `chosen` of all `samples` again, and compare with their stored evidence.
 
-    Evidence of metrics without a model has to be equal; with one, within TOLERANCE.
+    Evidence of metrics without a model has to be equal; with one, within `tolerance`.
     """
     counts = np.array([len(sample.outputs) for sample in samples], np.int64)
     if int(counts.sum()) != len(evidence):
@@ -74,8 +75,7 @@ def remeasure(
     items, unit = items_of([samples[index] for index in chosen.tolist()])
     before = evidence.take(places)
     after = measure(metric, items, models, progress=progress)
-    tolerance = TOLERANCE if metric.models else 0.0
-    unlike, largest = compare(before, after, tolerance)
+    unlike, largest = compare(before, after, tolerance(metric))
     unstable = _unstable(metric, before) | _unstable(metric, after)
     shaky = np.zeros(len(chosen), np.bool_)
     shaky[unit[unstable]] = True
@@ -93,7 +93,14 @@ def remeasure(
     )
 
 
-def compare(before: Evidence, after: Evidence, tolerance: float) -> tuple[Mask, float]:
+def tolerance(metric: BoundMetric) -> float:
+    """By how much two measurements may differ; 0 where no model has a part."""
+    if not metric.models:
+        return 0.0
+    return TOLERANCES.get(str(getattr(metric.params, "dtype", "float32")), TOLERANCES["bfloat16"])
+
+
+def compare(before: Evidence, after: Evidence, allowed: float) -> tuple[Mask, float]:
     """(n_items,) which items' evidence differs, and the largest difference of two numbers."""
     unlike = np.zeros(len(before), np.bool_)
     largest = 0.0
@@ -109,7 +116,7 @@ def compare(before: Evidence, after: Evidence, tolerance: float) -> tuple[Mask, 
         if not gaps.size:
             continue
         size = np.maximum(np.abs(left.astype(np.float64)), 1.0)
-        far = gaps > tolerance * np.where(np.isfinite(size), size, 1.0)
+        far = gaps > allowed * np.where(np.isfinite(size), size, 1.0)
         flat = far.reshape(len(far), -1).any(1)
         unlike[np.repeat(alike, lengths[alike])[flat]] = True
         largest = max(largest, float(gaps.max()))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from sqlalchemy.exc import SQLAlchemyError
 
 from inference.errors import Cancelled, ReportedError
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.packing import unpack
-from metrics.core.remeasure import TOLERANCE, Remeasured, draw, rate, remeasure
+from metrics.core.remeasure import Remeasured, draw, rate, remeasure, tolerance
 from metrics.core.result import conclude
 from metrics.core.rows import Floats, Ints
 from metrics.core.signature import difference, parts, text
@@ -29,6 +31,8 @@ from service.evaluations.plans import Plan
 from service.evaluations.progress import EVERY_SECONDS
 from service.evaluations.store import Evaluation
 from service.jobs.context import Context
+
+log = logging.getLogger(__name__)
 
 MOST_SHOWN = 100  # samples that differ, listed
 LEVEL = 0.95
@@ -93,18 +97,25 @@ class _Audit:
             shown["skipped"] = "it has no result"
             return
         try:
-            metric = declared(self.context, one)
-            stored, own = one.signature or {}, parts(metric, self.context.models)
-            shown["differs"] = difference(text(stored), text(own)) if stored else []
-            if any(stored.get(name) != own[name] for name in own if name.startswith("weights")):
-                raise ReportedError("the model of that name has other weights here")
-            found = self._again(metric, one)
+            self._audit(one, shown)
         except ReportedError as error:
             if isinstance(error, Cancelled) or faults.is_outside(error):
                 raise
             shown["skipped"] = error.message
-            return
-        self._note(shown, metric, found)
+        except Exception as error:  # whatever it is, the other metrics can be told of
+            if isinstance(error, SQLAlchemyError) or faults.is_outside(error):
+                raise
+            log.exception("%s cannot be measured again", one.name)
+            shown["skipped"] = f"an internal error stopped it ({type(error).__name__})"
+
+    def _audit(self, one: Plan, shown: dict[str, Any]) -> None:
+        """Measures, and notes in `shown` what came out."""
+        metric = declared(self.context, one)
+        stored, own = one.signature or {}, parts(metric, self.context.models)
+        shown["differs"] = difference(text(stored), text(own)) if stored else []
+        if any(stored.get(name) != own[name] for name in own if name.startswith("weights")):
+            raise ReportedError("the model of that name has other weights here")
+        self._note(shown, metric, self._again(metric, one))
 
     def report(self, asked: Any) -> dict[str, Any]:
         """The answer, as JSON."""
@@ -143,7 +154,9 @@ class _Audit:
         place = (self.row.id, one.position)
         with self.context.engine.connect() as db:
             stored = unpack(results.read_results(db, [place])[place])
-        again = conclude(metric, evidence, unit, ids, one.signature or {}, replicates=1)
+        again = conclude(
+            metric, evidence, unit, ids, one.signature or {"name": one.name}, replicates=1
+        )
         before, after = (made.settled.rows[self.chosen] for made in (stored, again))
         if before.shape != after.shape:
             raise ReportedError("its rows are of another form here")
@@ -162,7 +175,7 @@ class _Audit:
             "rate": unlike / checked if checked else None,
             "interval": rate(unlike, checked, size, LEVEL),
             "unstable": found.unstable,
-            "tolerance": TOLERANCE if metric.models else 0.0,
+            "tolerance": tolerance(metric),
             "largest_difference": found.largest if math.isfinite(found.largest) else None,
         }
         places = {index: at for at, index in enumerate(found.checked.tolist())}

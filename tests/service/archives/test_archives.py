@@ -82,6 +82,26 @@ def test_an_archive_is_loaded_once_and_shows_where_it_comes_from(
     assert again.status == "succeeded"  # nothing of it has failed
 
 
+def test_a_model_is_asked_again_within_its_rounding(
+    assay: Client, tiny_reward_model: Path, tmp_path: Path
+) -> None:
+    given = [
+        one | {"output": one["output"] + " so" * (at % 5)} for at, one in enumerate(samples(24))
+    ]
+    asked = [{"name": "reward", "params": {"model": str(tiny_reward_model)}}]
+    done = scored(assay, dataset="rewarded", samples=given, metrics=asked)
+    found = assay.audit(done.id, fraction=0.3)
+    (reward,) = found.metrics
+    assert (reward.checked, reward.mismatches, reward.skipped) == (8, 0, None)
+    assert 0 < reward.tolerance < 0.01
+    path = assay.archive(done.id, tmp_path / "reward.zip")
+    checks = list(verify(Archive(io.BytesIO(path.read_bytes())), find, Options()))
+    assert [(check.what, check.status) for check in checks] == [
+        *(("value", "equal"), ("rows", "equal"), ("sample", "unchecked"))
+    ]
+    assert sound(checks)
+
+
 def test_clusters_travel(assay: Client, tmp_path: Path) -> None:
     asked = {"metrics": ["chrf", "distinct_n"], "cluster": "lang"}
     clustered = scored(assay, system="c", dataset="grouped", samples=samples(24), **asked)
