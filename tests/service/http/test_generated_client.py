@@ -26,7 +26,8 @@ def generated(assay: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     document.write_text(json.dumps(assay.request("GET", "/openapi.json")))
     # of a file, it knows bytes alone: whatever its format
     binary = ["application/x-tar", "application/x-ndjson", "application/jsonl", "text/csv"]
-    types = dict.fromkeys([*binary, "application/vnd.apache.parquet"], "application/octet-stream")
+    binary += ["application/vnd.apache.parquet", "application/zip"]
+    types = dict.fromkeys(binary, "application/octet-stream")
     settings.write_text(json.dumps({"post_hooks": [], "content_type_overrides": types}))
     command = ["generate", "--path", str(document), "--config", str(settings), "--meta", "none"]
     command += ["--output-path", str(folder / NAME), "--fail-on-warning"]
