@@ -173,6 +173,8 @@ class Evaluation(Answer):
     error: Problem | None = None
     seed: int | None = None
     replicates: int | None = None
+    origin: Json | None = None
+    provenance: Json = Field(default_factory=dict)
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None

@@ -87,11 +87,21 @@ evaluations = Table(
     Column("error", JSONB),
     Column("closing", Boolean, nullable=False, server_default=text("false")),
     Column("on_end", JSONB),  # the task to defer when it has ended: {"task", "ids"}
+    Column("origin", JSONB),  # where it was imported from; null: it was made here
     _created(),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     CheckConstraint(f"status IN {STATUSES}", name="status"),
+    Index(  # an archive is imported once
+        "ix_evaluations_archive",
+        text("(origin ->> 'digest')"),
+        unique=True,
+        postgresql_where=text("origin ? 'service'"),
+    ),
 )
+
+# One row: what archives call the service that they come from.
+service = Table("service", metadata, Column("id", Text, primary_key=True))
 
 outputs = Table(
     "outputs",
@@ -150,6 +160,7 @@ shards = Table(
     Column("done", Integer, nullable=False, server_default="0"),  # measurements so far
     Column("position", Integer),  # the metric at work, so that a crash blames the right one
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("machine", JSONB),  # device, code and libraries that it was measured with
 )
 
 # A shard's evidence for one metric, or why there is none.

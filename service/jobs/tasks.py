@@ -42,6 +42,8 @@ HANDLERS: Mapping[str, str] = {
     "checkpoint.merge.failed": "service.training.merge_lora:merge_failed",
     "score.batch": "service.scoring.jobs:score_batch",
     "score.batch.failed": "service.scoring.jobs:score_failed",
+    "archive.audit": "service.archives.jobs:audit",
+    "archive.audit.failed": "service.archives.jobs:audit_failed",
 }
 
 # Tasks with a state worth saving: a worker that is told to end asks these to save it, and waits
