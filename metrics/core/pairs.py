@@ -158,11 +158,11 @@ def _by_sample(
     for start in range(0, len(cell.pairs), step):
         some = slice(start, start + step)
         gaps = _gaps(given, cell.left[some], cell.right[some])
-        shape = gaps.shape[1:]
+        shape = gaps.shape[1], gaps.shape[2]
         told = _tested(test, flat(gaps), given.found)
-        p_values = told.p_values.reshape(shape).tolist()
+        p_values = [row.tolist() for row in told.p_values.reshape(shape)]
         errors = np.full(shape, np.nan) if told.errors is None else told.errors.reshape(shape)
-        own_errors: list[list[float]] = errors.tolist()
+        own_errors = [row.tolist() for row in errors]
         for pair, ps, own in zip(found[some], p_values, own_errors, strict=True):
             fresh = [
                 replace(one, p_value=p, test=test, p_method=told.p_method)
