@@ -216,7 +216,7 @@ def finish(
     events.append(db, evaluation_id, status, data)
     if status == "succeeded":
         boards = f"boards {ended.dataset_id}"  # many landings that wait are one update
-        queue.defer(db, "boards.update", queueing_lock=boards, dataset=ended.dataset_id)
+        queue.defer(db, "board.update", queueing_lock=boards, dataset=ended.dataset_id)
     if ended.on_end is not None:
         task = Task.from_json(ended.on_end)
         queue.defer(db, task.name, **task.ids)

@@ -31,7 +31,7 @@ HANDLERS: Mapping[str, str] = {
     "evaluate.shard.failed": "service.evaluations.jobs:shard_failed",
     "evaluate.close": "service.evaluations.closing:close",
     "evaluate.close.failed": "service.evaluations.jobs:close_failed",
-    "boards.update": "service.leaderboards.jobs:update",
+    "board.update": "service.leaderboards.jobs:update",
     "train.run": "service.training.jobs:run",
     "train.run.failed": "service.training.jobs:run_failed",
     "train.preview": "service.training.dry_run:answer",
