@@ -86,6 +86,7 @@ evaluations = Table(
     Column("error", JSONB),
     Column("closing", Boolean, nullable=False, server_default=text("false")),
     Column("on_end", JSONB),  # the task to defer when it has ended: {"task", "ids"}
+    Column("origin", JSONB),  # where it was imported from; null: it was made here
     _created(),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
@@ -110,6 +111,8 @@ evaluation_metrics = Table(
     Column("resolved", JSON),  # as measured with, once planned
     Column("signature", JSON),  # its parts, once planned
     Column("error", JSONB),
+    # its values were in a file without rows: there is no result, and nothing to measure
+    Column("reported", Boolean, nullable=False, server_default=text("false")),
     Column("result", LargeBinary),  # rows, per-sample values, replicates: see metrics.core.packing
 )
 

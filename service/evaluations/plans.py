@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from inference.errors import ReportedError
@@ -42,7 +42,7 @@ class Plan(Stored):
     """One metric of an evaluation; `resolved` and `signature`, or an `error`, once it is planned.
 
     position   its place among the evaluation's metrics, from 0
-    concluded  its result is stored
+    concluded  its result is stored, or its values were imported without rows
     """
 
     position: int
@@ -85,7 +85,7 @@ def read_all(db: Connection, evaluation_ids: Sequence[str]) -> dict[str, list[Pl
             table.resolved,
             table.signature,
             table.error,
-            table.result.is_not(None).label("concluded"),
+            or_(table.result.is_not(None), table.reported).label("concluded"),
         )
         .where(table.evaluation_id.in_(list(evaluation_ids)))
         .order_by(table.evaluation_id, table.position)
@@ -104,13 +104,14 @@ def complete(
     resolved: Mapping[str, Any] | None = None,
     signature: Mapping[str, str] | None = None,
     error: Mapping[str, Any] | None = None,
+    reported: bool = False,
 ) -> None:
-    """Store what planning made of a metric."""
+    """Store what planning made of a metric; `reported`: its values are known, and have no rows."""
     db.execute(
         update(evaluation_metrics)
         .where(
             evaluation_metrics.c.evaluation_id == evaluation_id,
             evaluation_metrics.c.position == position,
         )
-        .values(resolved=resolved, signature=signature, error=error)
+        .values(resolved=resolved, signature=signature, error=error, reported=reported)
     )

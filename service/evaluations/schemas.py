@@ -196,6 +196,8 @@ class EvaluationOut(BaseModel):
     error: dict[str, Any] | None
     seed: int
     replicates: int
+    # the harness, task and file that it was imported from; null: it was made here
+    origin: dict[str, Any] | None = None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

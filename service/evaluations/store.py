@@ -54,6 +54,7 @@ class Evaluation(Stored):
     level: float
     size: int  # samples
     error: Mapping[str, Any] | None
+    origin: Mapping[str, Any] | None  # where it was imported from
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -101,11 +102,13 @@ def create(
     replicates: int,
     level: float,
     on_end: Task | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> str:
     """Store a queued evaluation and return its id.
 
     models  names of the models that the metrics run; with `model`, all that the evaluation needs
     on_end  is deferred once, when it has succeeded, failed or been cancelled
+    origin  where it was imported from: nothing of it is measured here
     """
     id = new("eval")
     db.execute(
@@ -122,6 +125,7 @@ def create(
             replicates=replicates,
             level=level,
             on_end=on_end.as_json() if on_end is not None else None,
+            origin=origin,
         )
     )
     plans.create(db, id, metrics)

@@ -52,6 +52,7 @@ def _view(row: Evaluation, planned: Sequence[Plan], scores: Sequence[Score]) -> 
         error=dict(row.error) if row.error is not None else None,
         seed=row.seed,
         replicates=row.replicates,
+        origin=dict(row.origin) if row.origin is not None else None,
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,

@@ -19,7 +19,7 @@ from service.settings import Settings
 
 log = logging.getLogger("service.requests")
 
-UPLOAD = "/upload"  # how the paths end that take files
+UPLOADS = ("/upload", "/v1/imports")  # how the paths end that take files
 JSON_TYPES = {b"application/json"}
 FILE_TYPES = {  # none that a web page may send without asking first
     b"application/octet-stream",
@@ -120,7 +120,7 @@ class Bodies:
             await refuse(send, 422, "nul_character", message)
             return
         headers = dict(scope["headers"])
-        upload = scope["path"].endswith(UPLOAD)
+        upload = scope["path"].endswith(UPLOADS)
         limit, name = (
             (self.settings.max_upload_bytes, "ASSAY_MAX_UPLOAD_BYTES")
             if upload
