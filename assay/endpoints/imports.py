@@ -13,7 +13,9 @@ from assay.streams import Download
 
 CHECKED = 1e6  # bytes of a file that the service surely reads in a second
 
-LogFormat = Literal["lm_eval", "inspect", "every_eval_ever", "helm", "csv", "json", "jsonl", "parquet"]
+LogFormat = Literal[
+    "lm_eval", "inspect", "every_eval_ever", "helm", "csv", "json", "jsonl", "parquet"
+]
 
 
 def import_results(

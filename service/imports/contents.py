@@ -21,7 +21,7 @@ MOST_FILES = 10_000
 LONGEST_LINE = 64 * 1024**2  # bytes
 LARGEST_DOCUMENT = 1024**3  # bytes of a JSON file that is read as a whole
 PIECE = 1 << 20
-FORBIDDEN = frozenset("\\:\0")
+FORBIDDEN = frozenset("\\\0")  # in names
 BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
 BROKEN += (NotImplementedError, RuntimeError)  # zips that are packed otherwise, or encrypted
 
@@ -192,7 +192,9 @@ def _inflated(upload: IO[bytes], most_bytes: int) -> IO[bytes]:
 
 def _too_large(most_bytes: int) -> ApiError:
     setting = "the limit that ASSAY_MAX_UPLOAD_DECODED_BYTES sets"
-    return ApiError(413, "file_too_large", f"the files in it hold over {most_bytes} bytes, {setting}")
+    return ApiError(
+        413, "file_too_large", f"the files in it hold over {most_bytes} bytes, {setting}"
+    )
 
 
 def _read(source: IO[bytes], size: int, name: str) -> bytes:

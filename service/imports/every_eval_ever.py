@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,6 +14,8 @@ from service.imports.runs import Reported, Run, Sample, Score
 HARNESS = "every-eval-ever"
 SUFFIX = "_samples.jsonl"
 INFINITE = {"Infinity", "-Infinity"}
+# metadata of the system's answer, not of the sample
+OF_ANSWERS = ("doc_hash", "prompt_hash", "target_hash", "filter", "lm_eval_metrics")
 
 
 def is_record(value: object) -> bool:
@@ -60,14 +62,16 @@ def _runs(
         raise runs.wrong(name, message, f"{name}.schema_version")
     found: dict[str, Run] = {}
     places: dict[str, tuple[Run, str]] = {}  # by the id of a result, and by what names it
-    results = record["evaluation_results"]
-    for at, result in enumerate(results if isinstance(results, list) else []):
+    given = record["evaluation_results"]
+    results = given if isinstance(given, list) else []
+    counted = Counter(str(_named(result)) for result in results)
+    for at, result in enumerate(results):
         where = f"{name} evaluation_results[{at}]"
         result = _dict(result, where)
         source = _dict(result.get("source_data") or {}, f"{where}.source_data")
         task = runs.name(source.get("dataset_name") or result.get("evaluation_name"), where, "task")
         run = found.setdefault(task, _run(record, task, name))
-        label = _report(run, result, where)
+        label = _report(run, result, where, counted[str(_named(result))] > 1)
         for key in (result.get("evaluation_result_id"), result.get("evaluation_name")):
             if isinstance(key, str):
                 places.setdefault(key, (run, label))
@@ -92,20 +96,29 @@ def _run(record: Mapping[str, Any], task: str, name: str) -> Run:
     )
 
 
-def _report(run: Run, result: Mapping[str, Any], where: str) -> str:
-    """The label of a result's score, its value noted."""
+def _named(result: object) -> object:
+    """What the metric of a result is called."""
+    config = result.get("metric_config") if isinstance(result, dict) else None
+    there = config if isinstance(config, dict) else {}
+    return there.get("metric_name") or there.get("metric_id")
+
+
+def _report(run: Run, result: Mapping[str, Any], where: str, several: bool) -> str:
+    """The label of a result's score, its value noted.
+
+    several  the record has the metric more than once: of parts of a task, or by filters
+    """
     config = _dict(result.get("metric_config") or {}, f"{where}.metric_config")
     details = _dict(result.get("score_details") or {}, f"{where}.score_details")
-    named = config.get("metric_id") or config.get("metric_name") or result.get("evaluation_name")
+    part = runs.text(result.get("evaluation_name") or "").removeprefix(f"{run.task}/")
+    named = _named(result) or part
     score = Score(
-        name=runs.name(named, where, "metric_id"),
+        name=runs.name(named, where, "metric_name"),
+        filter=part if several else None,
         higher_is_better=config.get("lower_is_better") is not True,
         low=_bound(config.get("min_score"), where, "min_score"),
         high=_bound(config.get("max_score"), where, "max_score"),
     )
-    if score.label in run.scores:  # one metric over several parts of a task
-        part = runs.name(result.get("evaluation_name"), where, "evaluation_name")
-        score = replace(score, filter=part)
     label = score.label
     if label in run.scores:
         raise runs.wrong(where, f"{label} is there twice")
@@ -120,9 +133,9 @@ def _uncertain(value: float, given: object, where: str) -> Reported:
     uncertainty = given if isinstance(given, dict) else {}
     n = uncertainty.get("num_samples")
     n = n if isinstance(n, int) and 0 <= n < 2**31 else 0
-    interval = uncertainty.get("confidence_interval")
+    interval, error = uncertainty.get("confidence_interval"), uncertainty.get("standard_error")
     if not isinstance(interval, dict):
-        return Reported(value, n=n)
+        return runs.reported(value, error.get("value") if isinstance(error, dict) else None, n)
     low = runs.number(interval.get("lower"), where, "lower")
     high = runs.number(interval.get("upper"), where, "upper")
     level = runs.number(interval.get("confidence_level", 0.95), where, "confidence_level")
@@ -186,7 +199,9 @@ def _value(run: Run, line: Mapping[str, Any], where: str, label: str) -> None:
             references=[runs.text(one) for one in references or [] if isinstance(one, str)]
             if isinstance(references, list)
             else [],
-            metadata=runs.metadata(_dict(line.get("metadata") or {}, f"{where}.metadata")),
+            metadata=runs.metadata(
+                _dict(line.get("metadata") or {}, f"{where}.metadata"), OF_ANSWERS
+            ),
             outputs=outputs,
         )
     if label in sample.values:

@@ -11,9 +11,7 @@ from service.imports.contents import Contents, parsed, unreadable
 from service.imports.runs import Run
 from service.imports.tables import Mapped
 
-Format = Literal[
-    "lm_eval", "inspect", "every_eval_ever", "helm", "csv", "json", "jsonl", "parquet"
-]
+Format = Literal["lm_eval", "inspect", "every_eval_ever", "helm", "csv", "json", "jsonl", "parquet"]
 TABLES = ("csv", "json", "jsonl", "parquet")
 
 

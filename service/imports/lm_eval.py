@@ -15,7 +15,7 @@ from typing import Any
 from service.errors import invalid
 from service.imports import runs
 from service.imports.contents import Contents
-from service.imports.runs import Reported, Run, Sample, Score
+from service.imports.runs import Run, Sample, Score
 
 HARNESS = "lm-eval"
 SAMPLES = re.compile(r"samples_(?P<task>.+?)(?:_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+))?\.jsonl$")
@@ -104,7 +104,11 @@ def _model(config: Mapping[str, Any]) -> object:
 
 
 def _report(
-    run: Run, results: Mapping[str, Any], values: Mapping[str, Any], own: Mapping[str, Any], name: str
+    run: Run,
+    results: Mapping[str, Any],
+    values: Mapping[str, Any],
+    own: Mapping[str, Any],
+    name: str,
 ) -> None:
     """The scores that the results file has of a task, with their values."""
     upward = _dict(results.get("higher_is_better") or {}, name, "higher_is_better").get(run.task)
@@ -124,17 +128,7 @@ def _report(
         error = values.get(f"{metric}_stderr,{filter_}")
         found = runs.number(value, where, key)
         run.scores[score.label] = score
-        run.reported[score.label] = _reported(found, error, n if isinstance(n, int) else 0)
-
-
-def _reported(value: float, error: object, n: int) -> Reported:
-    if not runs.is_number(error):
-        return Reported(value, n=n)
-    half = 1.959963984540054 * runs.number(error, "results", "stderr")
-    if not half > 0:  # NaN is no error, either
-        return Reported(value, n=n)
-    warning = "its interval is 1.96 of the file's standard errors to either side"
-    return Reported(value, (value - half, value + half), 0.95, n, warning)
+        run.reported[score.label] = runs.reported(found, error, n if isinstance(n, int) else 0)
 
 
 def _score(metric: str, filter_: str, aggregation: object, upward: object) -> Score:

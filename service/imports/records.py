@@ -112,7 +112,10 @@ def _record(
 
 def _result(row: Evaluation, score: Score, result: Result | None) -> dict[str, Any]:
     resolved = score.resolved or {}
-    details: dict[str, Any] = {"score": score.value, "uncertainty": _uncertainty(row, score, result)}
+    details: dict[str, Any] = {
+        "score": score.value,
+        "uncertainty": _uncertainty(row, score, result),
+    }
     config: dict[str, Any] = {
         "metric_id": score.name,
         "metric_name": score.name,

@@ -13,9 +13,9 @@ MOST_METADATA = 50  # fields of a sample
 LONGEST_VALUE = 200  # characters of a metadata value that may name a group
 LONGEST_NAME = 200
 DEEPEST = 16  # levels of what an origin tells
-LARGEST = 1e300  # a value above cannot be squared
-
-Number = int | float
+LARGEST = 1e300  # of the values that are reckoned with: those above cannot be added up
+Z = 1.959963984540054  # of 95%
+BY_ERROR = "its interval is 1.96 of the file's standard errors to either side"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,14 @@ class Reported:
     level: float | None = None
     n: int = 0
     warning: str | None = None
+
+
+def reported(value: float, error: object, n: int) -> Reported:
+    """A value with the file's standard error, where there is one, as an interval of 95%."""
+    half = Z * float(error) if isinstance(error, int | float) and abs(error) < LARGEST else math.nan
+    if not half > 0:  # NaN is no error, either
+        return Reported(value, n=n)
+    return Reported(value, (value - half, value + half), 0.95, n, BY_ERROR)
 
 
 @dataclass(slots=True)
@@ -98,8 +106,13 @@ class Run:
     by_id: dict[str, Sample] = field(default_factory=dict)  # while they are read
 
     def measured(self) -> list[str]:
-        """Labels of the scores that samples have values of, in order."""
-        found = {label for sample in self.samples for label in sample.values}
+        """Labels of the scores that a sample has a value of, in order."""
+        found = {
+            label
+            for sample in self.samples
+            for label, values in sample.values.items()
+            if any(map(math.isfinite, values))
+        }
         return [label for label in self.scores if label in found]
 
     def only_reported(self) -> list[str]:

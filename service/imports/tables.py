@@ -26,7 +26,7 @@ NAMES: Mapping[Field, str] = {
     "system": "system model model_name model_id run",
     "prompt": "prompt question input instruction query source",
     "output": "output outputs prediction response completion hypothesis candidate generation",
-    "references": "references reference target label answer gold ground_truth expected",
+    "references": "references reference target label answer gold ground_truth expected answer",
 }
 SCORES = "score acc correct is_correct rating reward accuracy exact_match em f1 bleu chrf rougel"
 
@@ -107,6 +107,9 @@ def _guessed(columns: Mapping[str, list[Any]]) -> Mapped:
         there = [one for one in columns if plain(one) in wanted and one not in fields]
         for column in sorted(there, key=lambda one: wanted.index(plain(one)))[:1]:
             fields[column] = field
+    if "output" not in fields.values():  # beside a label, an answer is the system's
+        said = [one for one in columns if plain(one) in {"answer", "answers"} and one not in fields]
+        fields |= dict.fromkeys(said[:1], "output")
     scores = {plain(one) for one in SCORES.split()}
     for column, values in columns.items():
         if column in fields:
@@ -120,7 +123,9 @@ def _guessed(columns: Mapping[str, list[Any]]) -> Mapped:
         else:
             fields[column] = "metadata" if known and short else "ignore"
     if "score" not in fields.values():
-        numbers = [one for one in columns if fields[one] == "metadata" and _all_numeric(columns[one])]
+        numbers = [
+            one for one in columns if fields[one] == "metadata" and _all_numeric(columns[one])
+        ]
         fields |= dict.fromkeys(numbers[:1] if len(numbers) == 1 else [], "score")
     return {column: fields[column] for column in columns}
 
@@ -142,7 +147,9 @@ def _numeric(value: object) -> bool:
 def _counts(values: list[Any]) -> bool:
     """Whether they are whole numbers above 1: a year, a number of tokens."""
     whole = [str(value) for value in values]
-    return all(one.lstrip("-").isdigit() for one in whole) and any(int(one[:18]) > 1 for one in whole)
+    return all(one.lstrip("-").isdigit() for one in whole) and any(
+        int(one[:18]) > 1 for one in whole
+    )
 
 
 def _add(
