@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -16,6 +17,8 @@ from typing import IO, Any
 from service.datasets.staging import SPOOLED
 from service.errors import ApiError
 from service.http.json_reader import Reader
+
+Opened = AbstractContextManager[IO[bytes]]
 
 MOST_FILES = 10_000
 LONGEST_LINE = 64 * 1024**2  # bytes
@@ -37,7 +40,7 @@ class Contents:
     whole  the upload itself, for readers that want a file
     """
 
-    def __init__(self, whole: IO[bytes], openers: Mapping[str, Callable[[], IO[bytes]]]) -> None:
+    def __init__(self, whole: IO[bytes], openers: Mapping[str, Callable[[], Opened]]) -> None:
         self.whole = whole
         self._openers = dict(openers)
 
@@ -46,7 +49,7 @@ class Contents:
         """The names of the files, sorted."""
         return sorted(self._openers)
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> Opened:
         """A file, to be read from its beginning."""
         try:
             return self._openers[name]()
@@ -59,7 +62,7 @@ class Contents:
             return _read(source, size, name)
 
     def document(self, name: str) -> Any:
-        """A JSON file. Raises 422 where it is none, 413 where it is too large to be read at once."""
+        """A JSON file. Raises 422 where it is none, 413 where it is too large to read at once."""
         with self.open(name) as source:
             content = _read(source, LARGEST_DOCUMENT + 1, name)
         if len(content) > LARGEST_DOCUMENT:
@@ -120,26 +123,16 @@ def opened(upload: IO[bytes], name: str, most_bytes: int) -> Contents:
     except BROKEN as error:
         raise unreadable(f"the archive cannot be read: {error}") from None
 
-    def itself() -> IO[bytes]:
+    def itself() -> Opened:
         upload.seek(0)
-        return _Kept(upload)
+        return nullcontext(upload)  # more may be read of it: it stays open
 
     return Contents(upload, {name: itself})
 
 
-class _Kept(SpooledTemporaryFile):  # type: ignore[type-arg]
-    """A view of an open file that closing leaves open."""
-
-    def __init__(self, source: IO[bytes]) -> None:
-        super().__init__()
-        self._source = source
-        self.read = source.read  # type: ignore[method-assign]
-        self.readline = source.readline  # type: ignore[method-assign,assignment]
-
-
-def _zipped(upload: IO[bytes], most_bytes: int) -> dict[str, Callable[[], IO[bytes]]]:
+def _zipped(upload: IO[bytes], most_bytes: int) -> dict[str, Callable[[], Opened]]:
     archive = zipfile.ZipFile(upload)
-    found: dict[str, Callable[[], IO[bytes]]] = {}
+    found: dict[str, Callable[[], Opened]] = {}
     total = 0
     for info in archive.infolist():
         if info.is_dir():
@@ -152,9 +145,9 @@ def _zipped(upload: IO[bytes], most_bytes: int) -> dict[str, Callable[[], IO[byt
     return found
 
 
-def _tarred(upload: IO[bytes], most_bytes: int) -> dict[str, Callable[[], IO[bytes]]]:
+def _tarred(upload: IO[bytes], most_bytes: int) -> dict[str, Callable[[], Opened]]:
     archive = tarfile.open(fileobj=upload, mode="r:")  # noqa: SIM115 (read as files are asked for)
-    found: dict[str, Callable[[], IO[bytes]]] = {}
+    found: dict[str, Callable[[], Opened]] = {}
     total = 0
     for member in archive:
         if member.isdir():
@@ -182,7 +175,7 @@ def _admit(found: Mapping[str, object], name: str, total: int, most_bytes: int) 
 def _inflated(upload: IO[bytes], most_bytes: int) -> IO[bytes]:
     """What is gzipped, in a file of its own. Raises 413 as soon as it is too large."""
     found: IO[bytes] = SpooledTemporaryFile(max_size=SPOOLED)  # noqa: SIM115 (as long as the upload)
-    with gzip.GzipFile(fileobj=upload) as source:
+    with gzip.GzipFile(fileobj=upload, mode="rb") as source:
         while piece := source.read(PIECE):
             found.write(piece)
             if found.tell() > most_bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
@@ -65,9 +66,9 @@ def _runs(
     given = record["evaluation_results"]
     results = given if isinstance(given, list) else []
     counted = Counter(str(_named(result)) for result in results)
-    for at, result in enumerate(results):
+    for at, each in enumerate(results):
         where = f"{name} evaluation_results[{at}]"
-        result = _dict(result, where)
+        result = _dict(each, where)
         source = _dict(result.get("source_data") or {}, f"{where}.source_data")
         task = runs.name(source.get("dataset_name") or result.get("evaluation_name"), where, "task")
         run = found.setdefault(task, _run(record, task, name))
@@ -124,7 +125,7 @@ def _report(run: Run, result: Mapping[str, Any], where: str, several: bool) -> s
         raise runs.wrong(where, f"{label} is there twice")
     run.scores[label] = score
     value = runs.number(details.get("score"), f"{where}.score_details", "score")
-    if value == value:
+    if math.isfinite(value):
         run.reported[label] = _uncertain(value, details.get("uncertainty"), where)
     return label
 

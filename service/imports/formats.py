@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from service.errors import invalid
+from service.errors import ApiError, invalid
 from service.imports import every_eval_ever, helm, inspect_logs, lm_eval, tables
 from service.imports.contents import Contents, parsed, unreadable
 from service.imports.runs import Run
@@ -23,21 +23,31 @@ def detected(contents: Contents) -> Format:
     if len(names) == 1:
         return _of_file(contents, names[0])
     for name in names:
-        if name.endswith(helm.INSTANCES):
-            return "helm"
-        if lm_eval.SAMPLES.search(name) and lm_eval.is_sample(_first_line(contents, name)):
-            return "lm_eval"
-        if name.endswith(".json") and lm_eval.RESULTS.search(name.rpartition("/")[2]):
-            if lm_eval.is_results(contents.document(name)):
-                return "lm_eval"
-    for name in names:
-        if name.endswith(".json") and every_eval_ever.is_record(contents.document(name)):
-            return "every_eval_ever"
-        if name.endswith(".jsonl") and every_eval_ever.is_instance(_first_line(contents, name)):
-            return "every_eval_ever"
+        found = _of_member(contents, name)
+        if found is not None:
+            return found
     shown = ", ".join(names[:5]) or "nothing"
     message = f"the archive holds {shown}: no log of a harness that is known; name its `format`"
     raise invalid("unknown_format", message, "format")
+
+
+def _of_member(contents: Contents, name: str) -> Format | None:
+    """What one of several files says of all of them."""
+    if name.endswith(helm.INSTANCES):
+        return "helm"
+    if name.endswith(".jsonl"):
+        return _of_line(_first_line(contents, name))
+    if name.endswith(".json"):
+        document = contents.document(name)
+        known = ("lm_eval", lm_eval.is_results), ("every_eval_ever", every_eval_ever.is_record)
+        return next((format_ for format_, fits in known if fits(document)), None)  # type: ignore
+    return None
+
+
+def _of_line(line: dict[str, object]) -> Format | None:
+    if lm_eval.is_sample(line):
+        return "lm_eval"
+    return "every_eval_ever" if every_eval_ever.is_instance(line) else None
 
 
 def _of_file(contents: Contents, name: str) -> Format:
@@ -48,10 +58,9 @@ def _of_file(contents: Contents, name: str) -> Format:
     if start not in {b"{", b"["}:
         return "csv"
     line = _first_line(contents, name)
-    if lm_eval.is_sample(line):
-        return "lm_eval"
-    if every_eval_ever.is_instance(line):
-        return "every_eval_ever"
+    known_line = _of_line(line)
+    if known_line is not None:
+        return known_line
     document = None if start == b"{" and _goes_on(contents, name) else contents.document(name)
     for format_, known in DOCUMENTS.items():
         if known(document):
@@ -73,7 +82,7 @@ def _first_line(contents: Contents, name: str) -> dict[str, object]:
         line = source.readline(1 << 24).removeprefix(b"\xef\xbb\xbf")
     try:
         value = parsed(line, name)
-    except Exception:  # whatever it is, it is no line of objects
+    except ApiError:
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -1,7 +1,8 @@
-"""HELM: a run's folder, with `per_instance_stats.json`, `run_spec.json` and what lies beside them."""
+"""HELM: a run's folder, with `per_instance_stats.json`, `run_spec.json` and what lies beside."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -76,7 +77,7 @@ def _run(instances: Any, there: dict[str, Any], name: str) -> Run:
     for sample in run.samples:  # a trial without the statistic has no value
         most = max(map(len, sample.values.values()), default=0)
         for values in sample.values.values():
-            values += [float("nan")] * (most - len(values))
+            values.extend([math.nan] * (most - len(values)))
         if len(sample.outputs) != most:
             sample.outputs = [*sample.outputs, *[""] * most][:most]
     _report(run, there.get("stats"), f"{name} stats")
@@ -85,7 +86,7 @@ def _run(instances: Any, there: dict[str, Any], name: str) -> Run:
 
 def _task(title: str) -> str:
     """The scenario and its settings, without the model: `mmlu:subject=anatomy`."""
-    scenario, colon, settings = title.partition(":")
+    scenario, _, settings = title.partition(":")
     kept = [one for one in settings.split(",") if one and not one.startswith("model")]
     return f"{scenario}:{','.join(kept)}" if kept else scenario
 
@@ -145,7 +146,7 @@ def _report(run: Run, stats: Any, where: str) -> None:
         if not isinstance(name, dict) or name.get("perturbation"):
             continue
         label, value = _stat(stat, where)
-        if label is None or label in run.reported or value != value:
+        if label is None or label in run.reported or math.isnan(value):
             continue
         run.scores.setdefault(label, _score(label))
         run.reported[label] = Reported(value, n=len(run.samples))

@@ -1,7 +1,8 @@
-"""Inspect: `.eval` files and JSON logs, through the reader of inspect_ai itself where it is there."""
+"""Inspect: `.eval` files and JSON logs, through inspect_ai's own reader where it is installed."""
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -42,7 +43,7 @@ def read(contents: Contents, file: str) -> Iterator[Run]:
             shutil.copyfileobj(contents.whole, target)
         try:
             log = read_eval_log(str(path), resolve_attachments=False)
-        except Exception as error:  # whatever a foreign reader raises
+        except Exception as error:  # noqa: BLE001 (whatever a foreign reader raises)
             message = f"Inspect cannot read {file}: {type(error).__name__}: {str(error)[:300]}"
             raise unreadable(message, file) from None
     if log.status not in {"success", "cancelled", "error"}:
@@ -88,10 +89,9 @@ def _report(run: Run, log: Any, file: str) -> None:
             label = score.name if is_mean else f"{score.name}/{metric}"
             where = f"{file} results.{label}"
             value = runs.number(found.value, where, label)
-            run.scores.setdefault(
-                label, Score(label, score.reducer, aggregation="mean" if is_mean else metric)
-            ) if score.reducer is None else None
-            if value == value and label in run.scores:
+            if score.reducer in {None, "mean"} and math.isfinite(value):
+                how = "mean" if is_mean else metric
+                run.scores.setdefault(label, Score(label, aggregation=how))
                 run.reported[label] = Reported(value, n=score.scored_samples or 0)
 
 
@@ -112,7 +112,7 @@ def _add(run: Run, samples: dict[str, Sample], sample: Any, where: str) -> None:
         for label, value in _labelled(runs.text(name), score.value):
             run.scores.setdefault(label, Score(label))
             values = found.values.setdefault(label, [])
-            values += [float("nan")] * (len(found.outputs) - 1 - len(values))
+            values.extend([math.nan] * (len(found.outputs) - 1 - len(values)))
             values.append(runs.number(_value(value, where, label), where, label))
 
 
@@ -120,7 +120,7 @@ def _complete(samples: Any) -> None:
     """An epoch that was not scored has no value."""
     for sample in samples:
         for values in sample.values.values():
-            values += [float("nan")] * (len(sample.outputs) - len(values))
+            values.extend([math.nan] * (len(sample.outputs) - len(values)))
 
 
 def _labelled(name: str, value: object) -> list[tuple[str, object]]:

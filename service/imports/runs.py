@@ -231,10 +231,7 @@ def plain(value: object, depth: int = 0) -> object:
         return {text(key): plain(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return "…" if depth >= DEEPEST else [plain(inner, depth + 1) for inner in value[:1000]]
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int) and -(2**63) <= value < 2**63:
-        return value
-    if isinstance(value, float) and math.isfinite(value):
+    whole = isinstance(value, int) and -(2**63) <= value < 2**63
+    if value is None or whole or (isinstance(value, float) and math.isfinite(value)):
         return value
     return text(value)[:10_000]

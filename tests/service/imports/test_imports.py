@@ -1,4 +1,4 @@
-"""Logs that the real packages wrote, over HTTP: rows become scores with intervals, tests, boards."""
+"""Logs that the real packages wrote, over HTTP: rows become scores with intervals and tests."""
 
 from __future__ import annotations
 
@@ -58,8 +58,7 @@ def test_what_has_no_rows_is_reported_and_never_tested(assay: Client) -> None:
     results = {one["name"]: one for one in assay.compare(first, second)}
     assert results["bleu,strict"]["p_value"] is None
     assert results["exact_match,strict"]["error"] is None
-    with pytest.raises(AssayError, match="was imported"):
-        assay.retry(first)
+    assert assay.retry(first).status == "succeeded"  # nothing of it can be measured
 
 
 def test_slices_and_directions_are_the_request_s(assay: Client) -> None:
