@@ -12,8 +12,10 @@ down_revision = "0011"
 
 def upgrade() -> None:
     op.add_column("evaluations", sa.Column("origin", postgresql.JSONB()))
-    reported = sa.Column("reported", sa.Boolean(), server_default=sa.text("false"), nullable=False)
-    op.add_column("evaluation_metrics", reported)
+    op.add_column(
+        "evaluation_metrics",
+        sa.Column("reported", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+    )
 
 
 def downgrade() -> None:

@@ -104,14 +104,25 @@ def complete(
     resolved: Mapping[str, Any] | None = None,
     signature: Mapping[str, str] | None = None,
     error: Mapping[str, Any] | None = None,
-    reported: bool = False,
 ) -> None:
-    """Store what planning made of a metric; `reported`: its values are known, and have no rows."""
+    """Store what planning made of a metric."""
     db.execute(
         update(evaluation_metrics)
         .where(
             evaluation_metrics.c.evaluation_id == evaluation_id,
             evaluation_metrics.c.position == position,
         )
-        .values(resolved=resolved, signature=signature, error=error, reported=reported)
+        .values(resolved=resolved, signature=signature, error=error)
+    )
+
+
+def mark_reported(db: Connection, evaluation_id: str, position: int) -> None:
+    """A metric's values were in an imported file without rows: there is nothing to measure."""
+    db.execute(
+        update(evaluation_metrics)
+        .where(
+            evaluation_metrics.c.evaluation_id == evaluation_id,
+            evaluation_metrics.c.position == position,
+        )
+        .values(reported=True)
     )

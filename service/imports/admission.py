@@ -164,13 +164,12 @@ def store(
     reported: list[dict[str, Any]] = []
     for position, metric in enumerate(one.metrics):
         signature = parts(metric, NoModels())
-        has_rows = position < len(one.values)
-        values = {"resolved": metric.dump(), "signature": signature, "reported": not has_rows}
-        plans.complete(db, id, position, **values)  # type: ignore[arg-type]  # one for each name
-        if has_rows:
+        plans.complete(db, id, position, resolved=metric.dump(), signature=signature)
+        if position < len(one.values):
             evidence = imported.evidence(one.values[position]).encode()
             shards.keep(db, id, position, 0, evidence=evidence)
         else:
+            plans.mark_reported(db, id, position)
             (score,) = metric.scores
             shown = text(signature, score)
             reported.append(_row(position, score, run.reported[score.name], shown, settings))

@@ -25,8 +25,10 @@ LONGEST_LINE = 64 * 1024**2  # bytes
 LARGEST_DOCUMENT = 1024**3  # bytes of a JSON file that is read as a whole
 PIECE = 1 << 20
 FORBIDDEN = frozenset("\\\0")  # in names
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError)
-BROKEN += (NotImplementedError, RuntimeError)  # zips that are packed otherwise, or encrypted
+BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError),
+    *(NotImplementedError, RuntimeError),  # zips that are packed otherwise, or encrypted
+)
 
 
 def unreadable(message: str, param: str | None = None) -> ApiError:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from service.errors import invalid
 from service.imports import runs
 from service.imports.contents import Contents
 from service.imports.runs import Reported, Run, Sample, Score
@@ -207,7 +208,7 @@ def _value(run: Run, line: Mapping[str, Any], where: str, label: str) -> None:
         )
     if label in sample.values:
         message = f"{id!r} has a value of {label} at {sample.where} already"
-        raise runs.invalid("duplicate_id", f"{where}: {message}", f"{where}.sample_id")
+        raise invalid("duplicate_id", f"{where}: {message}", f"{where}.sample_id")
     sample.values[label] = [value]
 
 

@@ -39,8 +39,7 @@ def _of_member(contents: Contents, name: str) -> Format | None:
         return _of_line(_first_line(contents, name))
     if name.endswith(".json"):
         document = contents.document(name)
-        known = ("lm_eval", lm_eval.is_results), ("every_eval_ever", every_eval_ever.is_record)
-        return next((format_ for format_, fits in known if fits(document)), None)  # type: ignore
+        return next((format_ for format_, fits in DOCUMENTS.items() if fits(document)), None)
     return None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from service.errors import invalid
 from service.imports import runs
 from service.imports.contents import Contents
 from service.imports.runs import Reported, Run, Sample, Score
@@ -118,7 +119,7 @@ def _add(
         values = found.values.setdefault(label, [])
         if len(values) > place:
             message = f"{label} is there twice for {id!r} in trial {trial}"
-            raise runs.invalid("duplicate_id", f"{where}: {message}", f"{where}.stats")
+            raise invalid("duplicate_id", f"{where}: {message}", f"{where}.stats")
         values += [float("nan")] * (place - len(values))
         values.append(value)
 

@@ -22,14 +22,18 @@ SAMPLES = re.compile(r"samples_(?P<task>.+?)(?:_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]
 RESULTS = re.compile(r"results(?:_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+))?\.json$")
 PROMPTS = ("prompt", "question", "query", "instruction", "input", "text", "sentence", "problem")
 BETWEEN_0_AND_1 = {"acc", "acc_norm", "acc_mutual_info", "exact_match", "em", "f1"}
-KEPT = ("model", "model_args", "model_sha", "model_dtype", "gen_kwargs", "limit", "random_seed")
-KEPT += ("numpy_seed", "torch_seed", "fewshot_seed")
+KEPT = (
+    *("model", "model_args", "model_sha", "model_dtype", "gen_kwargs", "limit"),
+    *("random_seed", "numpy_seed", "torch_seed", "fewshot_seed"),
+)
 SETTINGS = ("date", "chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn")
 
 
 def is_results(value: object) -> bool:
     """Whether a JSON document is a run's results."""
-    return isinstance(value, dict) and "results" in value and {"configs", "n-shot"} & value.keys()
+    if not isinstance(value, dict) or "results" not in value:
+        return False
+    return bool({"configs", "n-shot"} & value.keys())
 
 
 def is_sample(line: Mapping[str, object]) -> bool:
@@ -42,8 +46,10 @@ def read(contents: Contents, system: str | None) -> Iterator[Run]:
     alone = {name: found for name in contents.names if (found := SAMPLES.search(name))}
     for name in contents.names:
         dated = RESULTS.search(PurePosixPath(name).name)
-        results = contents.document(name) if dated else None
-        if dated is None or not is_results(results):
+        if dated is None:
+            continue
+        results = contents.document(name)
+        if not is_results(results):
             continue
         folder = PurePosixPath(name).parent
         for task, values in _dict(results["results"], name, "results").items():
@@ -205,7 +211,8 @@ def _choices(line: Mapping[str, Any]) -> list[str]:
 
 def _references(line: Mapping[str, Any]) -> list[str]:
     target, choices = line.get("target"), _choices(line)
-    place = int(target) if str(target).isascii() and str(target).isdigit() else -1
+    whole = str(target).isascii() and str(target).isdigit() and len(str(target)) < 10
+    place = int(str(target)) if whole else -1
     if len(choices) > 1 and 0 <= place < len(choices):
         return [runs.text(choices[place])]
     if isinstance(target, list):
