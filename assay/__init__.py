@@ -10,6 +10,7 @@
 from assay.async_client import AsyncClient
 from assay.client import Client
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
+from assay.import_models import Import, ImportedEvaluation, ImportedScore
 from assay.models import (
     FINAL,
     BoardEntry,
@@ -18,9 +19,6 @@ from assay.models import (
     Dataset,
     Evaluation,
     Event,
-    Import,
-    ImportedEvaluation,
-    ImportedScore,
     Leaderboard,
     LeftOut,
     Metric,

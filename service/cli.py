@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
@@ -170,6 +171,60 @@ def score(
         score_file.show(asked, results, Console())
     if score_file.failed(results):
         raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A log of lm-evaluation-harness, Inspect, HELM or Every Eval Ever, a tar or zip of "
+            "several, or a table: CSV, JSON, JSONL, Parquet.",
+        ),
+    ],
+    url: Annotated[str, typer.Option(help="Where the service runs.")] = "http://127.0.0.1:8000",
+    system: Annotated[str | None, typer.Option(help="Whose results they are.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="That gets the samples.")] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="A table's columns: question:prompt,acc:score")
+    ] = None,
+    scores: Annotated[list[str] | None, typer.Option("--score", help="Repeatable.")] = None,
+    lower: Annotated[
+        list[str] | None, typer.Option("--lower-is-better", help="A score; repeatable.")
+    ] = None,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="A key of the metadata; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be imported.")] = False,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+    ] = "table",
+) -> None:
+    """Make evaluations of another harness's results, on a service that runs.
+
+    \b
+    assay import results.tar.gz --dry-run
+    assay import votes.csv --mapping id:id,answer:output,rating:score --system mine
+    """
+    import httpx
+    from rich.console import Console
+
+    from service.import_file import ImportFailed, import_file, show
+
+    query = {
+        **{"system": system, "dataset": dataset, "mapping": mapping, "dry_run": dry_run},
+        **{"scores": scores, "lower_is_better": lower, "slices": slices},
+    }
+    try:
+        with httpx.Client(base_url=url, timeout=600.0) as client:
+            found = import_file(client, file, query)
+    except ImportFailed as error:
+        _fail(str(error))
+    if form == "json":
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        show(found, Console())
 
 
 def _settings(**given: Any) -> Settings:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from assay.exchange import Request, Script, ask, get, keyed
 from assay.files import FileBody, OnProgress
-from assay.models import Import
+from assay.import_models import Import
 from assay.streams import Download
 
 CHECKED = 1e6  # bytes of a file that the service surely reads in a second

@@ -154,7 +154,12 @@ def _answer(
 @router.get(
     "/evaluations/{evaluation}/every_eval_ever",
     response_class=Response,
-    responses={200: {"content": {"application/x-tar": {}}, "description": "A tar"}},
+    responses={
+        200: {
+            "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "A tar of two files",
+        }
+    },
     summary="Export an evaluation as Every Eval Ever records",
 )
 def export_records(evaluation: str, db: Transaction) -> Response:
