@@ -179,8 +179,8 @@ def import_(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="A log of lm-evaluation-harness, Inspect, HELM or Every Eval Ever, a tar or zip of "
-            "several, or a table: CSV, JSON, JSONL, Parquet.",
+            help="A log of lm-evaluation-harness, Inspect, HELM or Every Eval Ever, a tar or zip "
+            "of several, or a table: CSV, JSON, JSONL, Parquet.",
         ),
     ],
     url: Annotated[str, typer.Option(help="Where the service runs.")] = "http://127.0.0.1:8000",
@@ -201,7 +201,7 @@ def import_(
         Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
     ] = "table",
 ) -> None:
-    """Make evaluations of another harness's results, on a service that runs.
+    """Make evaluations of another harness's results.
 
     \b
     assay import results.tar.gz --dry-run

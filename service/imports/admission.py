@@ -3,6 +3,7 @@ closes it as one that was measured here."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -266,12 +267,12 @@ def _score(one: Prepared, position: int) -> ImportedScore:
 
 def _means(run: Run, label: str) -> Floats:
     """(n,) the samples' own values: means over those of their outputs that have one."""
-    found = []
-    for sample in run.samples:
-        values = np.array(sample.values.get(label, []), np.float64)
-        there = values[np.isfinite(values)]
-        found.append(there.mean() if len(there) else np.nan)
-    return np.array(found, np.float64)
+    found = np.full(len(run.samples), np.nan)
+    for at, sample in enumerate(run.samples):
+        there = [value for value in sample.values.get(label, ()) if math.isfinite(value)]
+        if there:
+            found[at] = sum(there) / len(there)
+    return found
 
 
 def _disagreeing(run: Run, scores: Sequence[ImportedScore]) -> list[str]:

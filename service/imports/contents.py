@@ -22,7 +22,7 @@ Opened = AbstractContextManager[IO[bytes]]
 
 MOST_FILES = 10_000
 LONGEST_LINE = 64 * 1024**2  # bytes
-LARGEST_DOCUMENT = 1024**3  # bytes of a JSON file that is read as a whole
+LARGEST_DOCUMENT = 256 * 1024**2  # bytes of a JSON file that is read as a whole
 PIECE = 1 << 20
 FORBIDDEN = frozenset("\\\0")  # in names
 BROKEN = (

@@ -16,7 +16,7 @@ from service.http.dependencies import CurrentGate, CurrentSettings, Transaction,
 from service.http.fields import DatasetName, Name
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
-from service.imports import admission, contents, formats, records, tables
+from service.imports import admission, contents, formats, records, runs, tables
 from service.imports.admission import Chosen, Prepared
 from service.imports.formats import Format
 from service.imports.schemas import ImportOut
@@ -123,7 +123,11 @@ def _read(
     """The format, what a table's columns are, and the runs. Raises ApiError."""
     if not upload.tell():
         raise invalid("empty_file", "the file is empty")
-    inside = contents.opened(upload, name, settings.max_upload_decoded_bytes)
+    most = min(settings.max_upload_decoded_bytes, runs.MOST_BYTES)
+    if upload.tell() > most:
+        message = f"the file has over {most} bytes, the most that an import may"
+        raise ApiError(413, "file_too_large", message)
+    inside = contents.opened(upload, name, most)
     kind = format_ or formats.detected(inside)
     task = chosen.dataset or name.rpartition("/")[2].partition(".")[0] or "table"
     found, shown = formats.read(inside, kind, chosen.system, mapping, task)

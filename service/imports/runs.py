@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from service.errors import ApiError, invalid
 
+MOST_BYTES = 1024**3  # of an upload's files, unpacked: what is read of them is held in memory
 MOST_SCORES = 50  # of a run
 MOST_METADATA = 50  # fields of a sample
 LONGEST_VALUE = 200  # characters of a metadata value that may name a group

@@ -6,12 +6,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal
 
 from metrics.core.names import MEANINGS, hint, plain
 from service.datasets import arrow, files
-from service.errors import invalid
+from service.errors import ApiError, invalid
 from service.imports import runs
 from service.imports.contents import Contents
 from service.imports.runs import Run, Sample, Score
@@ -94,8 +94,13 @@ def read(table: Rows, mapping: Mapped, name: str, task: str) -> tuple[list[Run],
         message = f"no column is taken for a score: say which is, as mapping={shown[:500]}"
         raise invalid("unknown_columns", f"{message},COLUMN:score", "mapping")
     found: dict[str | None, Run] = {}
-    for at, (where, row) in enumerate([*first, *table]):
-        _add(found, row, where, at, fields, task)
+    held = 0  # characters: a few bytes of Parquet may stand for gigabytes
+    for where, row in chain(first, table):
+        held += sum(len(str(value)) for value in row.values())
+        if held > runs.MOST_BYTES:
+            message = f"the rows hold over {runs.MOST_BYTES} bytes, the most that an import may"
+            raise ApiError(413, "file_too_large", message)
+        _add(found, row, where, fields, task)
     return list(found.values()), fields
 
 
@@ -156,7 +161,6 @@ def _add(
     found: dict[str | None, Run],
     row: Mapping[str, Any],
     where: str,
-    at: int,
     fields: Mapped,
     task: str,
 ) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from assay import AssayError, Client, Import
+from service.cli import app
 from tests.known import known
+from tests.service.live import Live
 
 FILES = Path(__file__).parent / "files"
 LM_EVAL = [FILES / f"lm-eval-0.4.13-{run}.tar.gz" for run in (0, 1)]
@@ -155,8 +161,6 @@ def write(file: Path, content: str | bytes) -> Path:
 
 def line(**fields: object) -> str:
     """A line of lm-evaluation-harness's samples."""
-    import json
-
     given = {
         "doc_id": 0,
         "doc": {},
@@ -170,9 +174,6 @@ def line(**fields: object) -> str:
 
 def zipped(name: str, content: bytes) -> bytes:
     """A zip with one file."""
-    import io
-    import zipfile
-
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, content)
@@ -227,3 +228,47 @@ def test_imported_scores_cannot_be_asked_for(assay: Client) -> None:
             metrics=[{"name": "imported/acc", "params": params}],
         )
     assert refused.value.status == 422
+
+
+def test_the_command_says_what_it_imports(live: Live, tmp_path: Path) -> None:
+    file = write(tmp_path / "votes.csv", TABLE)
+    told = CliRunner().invoke(app, ["import", str(file), "--url", live.base, "--dry-run"])
+    assert told.exit_code == 0, told.output
+    assert "answer:output" in told.output.replace("\n", "")
+    wrong = CliRunner().invoke(app, ["import", str(file), "--url", live.base, "--score", "bleu"])
+    assert wrong.exit_code == 1
+    assert "no score 'bleu'" in wrong.output
+
+
+def test_values_without_rows_stand_on_no_samples(assay: Client, tmp_path: Path) -> None:
+    file = write(tmp_path / "record.json", json.dumps(RECORD))
+    found = assay.import_results(file)
+    done = assay.evaluation(ended_one(assay, found))
+    score = done.score("Accuracy")
+    assert (done.dataset, score.value, score.n) == ("some-lib/bench", 0.5, 400)
+    assert score.interval == pytest.approx((0.5 - 1.959964 * 0.025, 0.5 + 1.959964 * 0.025))
+    board = assay.leaderboard("some-lib/bench", "Accuracy")
+    assert [row.system for row in board.rows] == ["org/model"]
+    with pytest.raises(AssayError, match="no samples") as refused:
+        assay.evaluate(system="s", dataset=done.dataset, outputs={"1": "x"}, metrics=["length"])
+    assert refused.value.code == "empty_dataset"
+
+
+RECORD = {
+    "schema_version": "0.3.0",
+    "evaluation_id": "bench/org/model/1",
+    "retrieved_timestamp": "1",
+    "eval_library": {"name": "some-lib", "version": "2"},
+    "model_info": {"name": "model", "id": "org/model"},
+    "evaluation_results": [
+        {
+            "evaluation_name": "bench",
+            "source_data": {"dataset_name": "bench", "source_type": "other"},
+            "metric_config": {"metric_name": "Accuracy", "lower_is_better": False},
+            "score_details": {
+                "score": 0.5,
+                "uncertainty": {"standard_error": {"value": 0.025}, "num_samples": 400},
+            },
+        }
+    ],
+}
