@@ -147,7 +147,11 @@ def _uncertain(value: float, given: object, where: str) -> Reported:
 
 
 def _bound(value: object, where: str, name: str) -> float | None:
-    if value is None or value in INFINITE or value in {float("inf"), float("-inf")}:
+    if isinstance(value, str) and value in INFINITE:
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        return None
+    if value is None:
         return None
     return runs.number(value, where, name)
 

@@ -142,7 +142,7 @@ def _score(label: str) -> Score:
 
 def _report(run: Run, stats: Any, where: str) -> None:
     """Of the statistics of the whole set, those of instances as they are."""
-    for stat in stats if isinstance(stats, list) else []:
+    for stat in _list(stats):
         name = stat.get("name") if isinstance(stat, dict) else None
         if not isinstance(name, dict) or name.get("perturbation"):
             continue
@@ -157,7 +157,7 @@ def _asked(state: Any) -> dict[str, dict[str, Any]]:
     """What was asked and what came out, by instance, from the state of the scenario."""
     found: dict[str, dict[str, Any]] = {}
     states = state.get("request_states") if isinstance(state, dict) else None
-    for one in states if isinstance(states, list) else []:
+    for one in _list(states):
         instance = one.get("instance") if isinstance(one, dict) else None
         if not isinstance(instance, dict) or instance.get("perturbation"):
             continue
@@ -168,15 +168,19 @@ def _asked(state: Any) -> dict[str, dict[str, Any]]:
             fields["prompt"] = runs.text(given.get("text"))
         fields["references"] = [
             runs.text(reference["output"].get("text"))
-            for reference in instance.get("references") or []
+            for reference in _list(instance.get("references"))
             if isinstance(reference, dict)
             and isinstance(reference.get("output"), dict)
-            and "correct" in (reference.get("tags") or [])
+            and "correct" in _list(reference.get("tags"))
         ]
         kept = {key: instance[key] for key in ("split", "sub_split") if instance.get(key)}
         fields["metadata"] = runs.metadata(kept)
         result = one.get("result")
-        for completion in (result.get("completions") or [])[:1] if isinstance(result, dict) else []:
+        for completion in _list(result.get("completions"))[:1] if isinstance(result, dict) else []:
             if isinstance(completion, dict):
                 fields["outputs"].append(runs.text(completion.get("text")))
     return found
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -7,6 +7,7 @@ value of a sample: the results' value is taken over as it is reported.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
@@ -134,7 +135,8 @@ def _report(
         error = values.get(f"{metric}_stderr,{filter_}")
         found = runs.number(value, where, key)
         run.scores[score.label] = score
-        run.reported[score.label] = runs.reported(found, error, n if isinstance(n, int) else 0)
+        if math.isfinite(found):
+            run.reported[score.label] = runs.reported(found, error, n if isinstance(n, int) else 0)
 
 
 def _score(metric: str, filter_: str, aggregation: object, upward: object) -> Score:
@@ -240,7 +242,7 @@ def _likelihood(answer: object) -> float | None:
         answer = answer[0]
     try:
         return float(answer)  # type: ignore[arg-type]  # what is no number raises TypeError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -30,7 +30,7 @@ CHECKS = [
 ]
 EXAMPLES = 6  # an operation
 
-QUERIES = {  # without which nothing is reached
+QUERIES: dict[str, dict[str, Any]] = {  # without which nothing is reached
     "/v1/checkpoints/{checkpoint}/download": {"form": "merged"},
     "/v1/datasets/upload": {"name": "fuzzed", "format": "csv"},
     "/v1/imports": {"system": "fuzzed", "format": "csv", "scores": ["acc"]},
