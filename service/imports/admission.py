@@ -103,6 +103,7 @@ def _prepared(run: Run, chosen: Chosen) -> Prepared:
 
 def _bound(run: Run, label: str, lower: bool) -> BoundMetric:
     score = run.scores[label]
+    low, high = _range(run, score)
     name = runs.name(imported.PREFIX + label, run.task, "score")
     return imported.declare(name).bind(
         {
@@ -112,10 +113,22 @@ def _bound(run: Run, label: str, lower: bool) -> BoundMetric:
             "task_version": run.task_version,
             "filter": score.filter,
             "higher_is_better": score.higher_is_better and not lower,
-            "low": score.low,
-            "high": score.high,
+            "low": low,
+            "high": high,
         }
     )
+
+
+def _range(run: Run, score: runs.Score) -> tuple[float | None, float | None]:
+    """The range that the file declares, unless a value lies outside."""
+    low = -math.inf if score.low is None else score.low
+    high = math.inf if score.high is None else score.high
+    there = [one for sample in run.samples for one in sample.values.get(score.label, ())]
+    outside = sum(value < low or value > high for value in there)
+    if outside or low > high:
+        run.warnings.append(f"{score.label}: {outside} values are outside of [{low:g}, {high:g}]")
+        return None, None
+    return score.low, score.high
 
 
 def _values(run: Run, label: str) -> Floats:

@@ -93,7 +93,7 @@ def _run(record: Mapping[str, Any], task: str, name: str) -> Run:
         harness=runs.name(library.get("name") or HARNESS, name, "eval_library.name"),
         task=task,
         system=runs.name(model.get("id") or model.get("name"), name, "model_info.id"),
-        version=runs.text(library.get("version") or "unknown"),
+        version=runs.short(library.get("version")),
         origin={key: record[key] for key in about if key in record} | {"model_info": model},
     )
 
@@ -134,7 +134,7 @@ def _report(run: Run, result: Mapping[str, Any], where: str, several: bool) -> s
 def _uncertain(value: float, given: object, where: str) -> Reported:
     uncertainty = given if isinstance(given, dict) else {}
     n = uncertainty.get("num_samples")
-    n = n if isinstance(n, int) and 0 <= n < 2**31 else 0
+    n = runs.count(n)
     interval, error = uncertainty.get("confidence_interval"), uncertainty.get("standard_error")
     if not isinstance(interval, dict):
         return runs.reported(value, error.get("value") if isinstance(error, dict) else None, n)

@@ -57,8 +57,8 @@ def _run(log: Any, file: str) -> Run:
         harness=HARNESS,
         task=runs.name(log.eval.task, file, "task"),
         system=runs.name(log.eval.model, file, "model"),
-        version=runs.text(log.eval.packages.get("inspect_ai", "unknown")),
-        task_version=runs.text(log.eval.task_version),
+        version=runs.short(log.eval.packages.get("inspect_ai")),
+        task_version=runs.short(log.eval.task_version),
         origin={
             "created": log.eval.created,
             "task_args": log.eval.task_args,
@@ -92,7 +92,7 @@ def _report(run: Run, log: Any, file: str) -> None:
             if score.reducer in {None, "mean"} and math.isfinite(value):
                 how = "mean" if is_mean else metric
                 run.scores.setdefault(label, Score(label, aggregation=how))
-                run.reported[label] = Reported(value, n=score.scored_samples or 0)
+                run.reported[label] = Reported(value, n=runs.count(score.scored_samples))
 
 
 def _add(run: Run, samples: dict[str, Sample], sample: Any, where: str) -> None:

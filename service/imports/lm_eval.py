@@ -93,8 +93,8 @@ def _run(
         harness=HARNESS,
         task=runs.name(task, name, "task"),
         system=runs.name(model, name, "model_name") if model else None,
-        version=runs.text(results.get("lm_eval_version") or "unknown"),
-        task_version=runs.text("unknown" if version is None else version),
+        version=runs.short(results.get("lm_eval_version")),
+        task_version=runs.short(version),
         origin=about,
     )
     _report(run, results, _dict(values, name, f"results.{task}"), own, name)
@@ -119,9 +119,10 @@ def _report(
 ) -> None:
     """The scores that the results file has of a task, with their values."""
     upward = _dict(results.get("higher_is_better") or {}, name, "higher_is_better").get(run.task)
+    listed = own.get("metric_list")
     aggregation = {
         str(one.get("metric")): one.get("aggregation")
-        for one in own.get("metric_list") or []
+        for one in (listed if isinstance(listed, list) else [])
         if isinstance(one, dict)
     }
     effective = _dict(results.get("n-samples") or {}, name, "n-samples").get(run.task)
@@ -136,7 +137,7 @@ def _report(
         found = runs.number(value, where, key)
         run.scores[score.label] = score
         if math.isfinite(found):
-            run.reported[score.label] = runs.reported(found, error, n if isinstance(n, int) else 0)
+            run.reported[score.label] = runs.reported(found, error, n)
 
 
 def _score(metric: str, filter_: str, aggregation: object, upward: object) -> Score:
@@ -144,7 +145,7 @@ def _score(metric: str, filter_: str, aggregation: object, upward: object) -> Sc
     unit = metric in BETWEEN_0_AND_1
     return Score(
         name=runs.text(metric),
-        filter=None if filter_ in {"", "none"} else runs.text(filter_),
+        filter=None if filter_ in {"", "none"} else runs.short(filter_),
         higher_is_better=higher is not False,
         low=0.0 if unit else None,
         high=1.0 if unit else None,

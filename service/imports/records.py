@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 from uuid import UUID
@@ -14,6 +16,8 @@ import numpy as np
 import orjson
 from sqlalchemy import Connection
 
+from inference.errors import ReportedError
+from metrics import find
 from metrics.core.packing import unpack
 from metrics.core.result import Result
 from service.errors import ApiError, not_found
@@ -111,7 +115,6 @@ def _record(
 
 
 def _result(row: Evaluation, score: Score, result: Result | None) -> dict[str, Any]:
-    resolved = score.resolved or {}
     details: dict[str, Any] = {
         "score": score.value,
         "uncertainty": _uncertainty(row, score, result),
@@ -122,8 +125,8 @@ def _result(row: Evaluation, score: Score, result: Result | None) -> dict[str, A
         "lower_is_better": not score.higher_is_better,
         "additional_details": {"signature": score.signature or "", "metric": score.metric},
     }
-    bounds = {"min_score": resolved.get("low"), "max_score": resolved.get("high")}
-    config |= {name: value for name, value in bounds.items() if value is not None}
+    bounds = dict(zip(("min_score", "max_score"), _range(score), strict=True))
+    config |= {name: value for name, value in bounds.items() if math.isfinite(value)}
     return {
         "evaluation_result_id": _key(row, score),
         "evaluation_name": f"{row.dataset_name}/{score.name}",
@@ -135,6 +138,15 @@ def _result(row: Evaluation, score: Score, result: Result | None) -> dict[str, A
         "metric_config": config,
         "score_details": details,
     }
+
+
+def _range(score: Score) -> tuple[float, float]:
+    """Between which values a score lies; infinite where nothing says so."""
+    with suppress(ReportedError):  # its declaration has changed, or its folder is elsewhere
+        for one in find(score.metric).bind(score.resolved).scores:
+            if one.name == score.name:
+                return one.low, one.high
+    return -math.inf, math.inf
 
 
 def _uncertainty(row: Evaluation, score: Score, result: Result | None) -> dict[str, Any]:
@@ -161,6 +173,7 @@ def _lines(
     db: Connection, row: Evaluation, scores: Sequence[Score], packed: Mapping[int, Result]
 ) -> Iterator[bytes]:
     """A line for each sample and each score that it has a value of."""
+    highest = {(one.position, one.name): _range(one)[1] for one in scores}
     for start in range(0, row.size, PART):
         there = outputs.read_at(db, row.id, range(start, min(start + PART, row.size)))
         for index in sorted(there):
@@ -171,16 +184,19 @@ def _lines(
                 at = [one.name for one in result.scores].index(score.name)
                 value = float(result.per_sample[index, at])
                 if np.isfinite(value):
-                    line = _line(row, score, there[index], value)
+                    best = highest[score.position, score.name]
+                    line = _line(row, score, there[index], value, best)
                     yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _line(row: Evaluation, score: Score, output: Output, value: float) -> dict[str, Any]:
+def _line(
+    row: Evaluation, score: Score, output: Output, value: float, best: float
+) -> dict[str, Any]:
     content = output.content
     prompt = content.get("prompt") or ""
     references = content.get("references") or []
     hashed = hashlib.sha256((prompt + "".join(references)).encode()).hexdigest()
-    high = (score.resolved or {}).get("high") or 1.0
+    most = best if math.isfinite(best) else 1.0
     return {
         "schema_version": SCHEMA,
         "evaluation_id": row.id,
@@ -193,7 +209,7 @@ def _line(row: Evaluation, score: Score, output: Output, value: float) -> dict[s
         "input": {"raw": prompt, "reference": references},
         "output": {"raw": output.texts or []},
         "answer_attribution": [],
-        "evaluation": {"score": value, "is_correct": score.higher_is_better and value >= high},
+        "evaluation": {"score": value, "is_correct": score.higher_is_better and value >= most},
         "metadata": content.get("metadata") or {},
     }
 

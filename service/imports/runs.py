@@ -52,8 +52,9 @@ class Reported:
     warning: str | None = None
 
 
-def reported(value: float, error: object, n: int) -> Reported:
+def reported(value: float, error: object, samples: object) -> Reported:
     """A value with the file's standard error, where there is one, as an interval of 95%."""
+    n = count(samples)
     half = Z * float(error) if isinstance(error, int | float) and abs(error) < LARGEST else math.nan
     if not half > 0:  # NaN is no error, either
         return Reported(value, n=n)
@@ -188,6 +189,11 @@ def number(value: object, where: str, name: str) -> float:
     raise wrong(where, f"{name} is {type(value).__name__} here, and has to be a number")
 
 
+def count(value: object) -> int:
+    """A number of samples; 0 where the file has none that can be."""
+    return value if isinstance(value, int) and 0 <= value < 2**31 else 0
+
+
 def is_number(value: object) -> bool:
     """Whether a file's value may be a score: a number, or a truth value."""
     return isinstance(value, bool | int | float)
@@ -200,6 +206,11 @@ def text(value: object) -> str:
     if isinstance(value, bool) or value is None or isinstance(value, int | float):
         return str(value)
     return text(repr(value))
+
+
+def short(value: object) -> str:
+    """A version as a file has it; `unknown` for none."""
+    return "unknown" if value in (None, "") else text(value)[:LONGEST_NAME]
 
 
 def name(value: object, where: str, what: str) -> str:

@@ -129,6 +129,27 @@ def ended_one(assay: Client, found: Import) -> str:
     return id
 
 
+@pytest.mark.parametrize("form", ["json", "jsonl", "parquet"])
+def test_tables_of_any_form_are_recognised(assay: Client, tmp_path: Path, form: str) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    rows = [{"id": f"{at}", "output": ["a", "b"], "rating": [at, 2.5]} for at in range(3)]
+    file = tmp_path / "table"
+    if form == "parquet":
+        typed = [row | {"rating": [float(one) for one in row["rating"]]} for row in rows]
+        parquet.write_table(pyarrow.Table.from_pylist(typed), file)
+    else:
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        write(file, json.dumps(rows) if form == "json" else lines)
+    mapping = {"id": "id", "output": "output", "rating": "score"}
+    seen = assay.import_results(file, system="s", mapping=mapping, dry_run=True)
+    assert seen.format == form
+    (one,) = seen.evaluations
+    assert (one.samples, one.scores[0].value) == (3, 1.75)
+    assert known(one.sample)["scores"] == {"rating": [0.0, 2.5]}
+
+
 TABLE = "id;model;question;answer;label;acc;lang\n1;a;Who?;Me;You;1;en\n2;a;Кто?;Я;Ты;;ru\n"
 
 
