@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -134,7 +135,9 @@ def test_tables_of_any_form_are_recognised(assay: Client, tmp_path: Path, form: 
     import pyarrow
     from pyarrow import parquet
 
-    rows = [{"id": f"{at}", "output": ["a", "b"], "rating": [at, 2.5]} for at in range(3)]
+    rows: list[dict[str, Any]] = [
+        {"id": f"{at}", "output": ["a", "b"], "rating": [at, 2.5]} for at in range(3)
+    ]
     file = tmp_path / "table"
     if form == "parquet":
         typed = [row | {"rating": [float(one) for one in row["rating"]]} for row in rows]

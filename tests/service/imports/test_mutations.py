@@ -19,7 +19,7 @@ from service.imports.admission import Chosen
 
 FILES = Path(__file__).parent / "files"
 NAMES = ["helm-0.5.16.zip", "every-eval-ever-0.3.0.zip", "lm-eval-0.4.13-0.tar.gz"]
-ODD = [
+ODD: list[Any] = [
     *(None, True, -1, 0, 1e308, 10**400, float("nan"), float("inf"), "", "x", "\x00", "\ud800"),
     *([], [1], ["x"], [[]], {}, {"x": 1}, {"name": {}}, "x" * 1000),
 ]
