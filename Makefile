@@ -16,7 +16,7 @@
 
 PYTHON ?= python3
 TESTS ?=
-PROCESSES ?= 2
+PROCESSES ?= 3
 ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
