@@ -13,6 +13,7 @@ from assay.board_models import BoardEntry, BoardRow, Leaderboard, LeftOut, Proto
 from assay.client import Client
 from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
+from assay.import_models import Import, ImportedEvaluation, ImportedScore
 from assay.models import (
     FINAL,
     Dataset,
@@ -57,6 +58,9 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "Event",
+    "Import",
+    "ImportedEvaluation",
+    "ImportedScore",
     "Leaderboard",
     "LeftOut",
     "Metric",

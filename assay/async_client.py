@@ -123,6 +123,8 @@ class AsyncClient:
     archive = _folder(endpoints.archives.archive)
     import_archive = _answer(endpoints.archives.import_archive)
     audit = _answer(endpoints.archives.audit)
+    import_results = _answer(endpoints.imports.import_results)
+    export_records = _folder(endpoints.imports.export_records)
 
     score = _answer(endpoints.scoring.score)
     leaderboards = _answer(endpoints.scoring.leaderboards)

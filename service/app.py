@@ -27,6 +27,7 @@ from service.http.gate import Gate
 from service.http.middleware import Bodies, Requests
 from service.http.origins import Origins
 from service.http.parameters import known_parameters
+from service.imports import routes as imports
 from service.leaderboards import comparisons
 from service.leaderboards import routes as leaderboards
 from service.models import routes as models
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         leaderboards,
         comparisons,
         archives,
+        imports,
         training_jobs,
         checkpoints,
         trainers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
@@ -279,30 +280,59 @@ def verify(
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An archive of an evaluation.")],
-    url: Annotated[
-        str | None, typer.Option(help="Where the service listens. [ASSAY_HOST, ASSAY_PORT]")
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="An archive; a log of lm-evaluation-harness, Inspect, HELM or Every Eval Ever, a "
+            "tar or zip of several; or a table: CSV, JSON, JSONL, Parquet.",
+        ),
+    ],
+    url: Annotated[str, typer.Option(help="Where the service runs.")] = "http://127.0.0.1:8000",
+    system: Annotated[str | None, typer.Option(help="Whose results they are.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="That gets the samples.")] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="A table's columns: question:prompt,acc:score")
     ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="To store the records under; default: as they were.")
+    scores: Annotated[list[str] | None, typer.Option("--score", help="Repeatable.")] = None,
+    lower: Annotated[
+        list[str] | None, typer.Option("--lower-is-better", help="A score; repeatable.")
     ] = None,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="A key of the metadata; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be imported.")] = False,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+    ] = "table",
 ) -> None:
-    """Load a file into a running service, and print the evaluation's id.
+    """Load an archive into a running service, or make evaluations of another harness's results.
 
     \b
-    assay import eval.zip
-    assay import eval.zip --url http://assay.example.org --dataset news-ru
+    assay import eval.zip --dataset news-ru
+    assay import results.tar.gz --dry-run
+    assay import votes.csv --mapping id:id,answer:output,rating:score --system mine
     """
-    settings = _settings()
-    from inference.errors import ReportedError
-    from service import import_file
+    import httpx
+    from rich.console import Console
 
-    where = url or f"http://{settings.host}:{settings.port}"
+    from service.import_file import ImportFailed, import_file, show
+
+    query = {
+        **{"system": system, "dataset": dataset, "mapping": mapping, "dry_run": dry_run},
+        **{"scores": scores, "lower_is_better": lower, "slices": slices},
+    }
     try:
-        found = import_file.send(file, where, {"dataset": dataset})
-    except ReportedError as error:
-        _fail(error.message)
-    typer.echo(found["id"])
+        with httpx.Client(base_url=url, timeout=600.0) as client:
+            found = import_file(client, file, query)
+    except ImportFailed as error:
+        _fail(str(error))
+    if form == "json":
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    elif found.get("object") == "evaluation":
+        typer.echo(found["id"])
+    else:
+        show(found, Console())
 
 
 def _settings(**given: Any) -> Settings:

@@ -1,81 +1,92 @@
-"""`assay import`: a file sent to a running service, to the route that takes files of its kind."""
+"""`assay import FILE`: an archive or another harness's log, sent to a service that runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
-
-from inference.errors import InputError
+if TYPE_CHECKING:
+    import httpx
+    from rich.console import Console
 
 HEAD = 64  # bytes that tell what a file is
-CHUNK = 1 << 20
-PATIENCE = 600.0  # seconds
+
+Query = Mapping[str, str | bool | list[str] | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Importer:
-    """A kind of files and the route that takes them.
+class ImportFailed(Exception):
+    """The service did not take the file; the message says why."""
 
-    is_one  whether a file is of the kind, by its path and its first HEAD bytes
+
+def import_file(client: httpx.Client, path: Path, query: Query) -> dict[str, Any]:
+    """The service's answer to the file: an evaluation, of an archive; else what was imported.
+
+    client  speaks to the service
+    query   the request's other parameters; None is left out
+
+    Raises ImportFailed.
     """
+    import httpx
 
-    kind: str
-    is_one: Callable[[Path, bytes], bool]
-    route: str
-    content_type: str
+    given = {name: value for name, value in query.items() if value not in (None, [], False)}
+    try:
+        with path.open("rb") as content:
+            archived = _is_archive(content.read(HEAD))
+            content.seek(0)
+            _check(path, archived, given)
+            answer = client.post(
+                "/v1/archives" if archived else "/v1/imports",
+                params=given if archived else {"file": path.name, **given},
+                headers={"content-type": f"application/{'zip' if archived else 'octet-stream'}"},
+                content=iter(lambda: content.read(1 << 20), b""),
+            )
+    except OSError as error:
+        raise ImportFailed(f"{path}: {error.strerror or error}") from None
+    except httpx.RequestError as error:
+        message = f"no service answers at {client.base_url}: {error}; `assay serve` starts one"
+        raise ImportFailed(message) from None
+    try:
+        found: dict[str, Any] = answer.json()
+    except ValueError:
+        raise ImportFailed(f"{client.base_url} is no service: {answer.text[:200]}") from None
+    if not answer.is_success:
+        problem = found.get("error", {})
+        raise ImportFailed(str(problem.get("message", answer.text[:500])))
+    return found
 
 
-def _is_archive(path: Path, head: bytes) -> bool:
+def _is_archive(head: bytes) -> bool:
     """Whether a zip begins as archives do, with their records: logs of others are zips, too."""
     return head.startswith(b"PK\3\4") and head[30:43] == b"records.jsonl"
 
 
-IMPORTERS = (Importer("archive", _is_archive, "/v1/archives", "application/zip"),)
+def _check(path: Path, archived: bool, given: Mapping[str, object]) -> None:
+    """Raises ImportFailed for options that archives do not have."""
+    unknown = sorted(set(given) - {"dataset"}) if archived else []
+    if unknown:
+        told = ", ".join(unknown)
+        raise ImportFailed(f"{path} is an archive, which says that itself: leave out {told}")
 
 
-def send(path: Path, url: str, query: Mapping[str, str | None]) -> dict[str, Any]:
-    """The evaluation that the service at `url` made of the file, as JSON.
+def show(found: Mapping[str, Any], console: Console) -> None:
+    """Print what was imported, or would be: a line for each score."""
+    from rich.markup import escape
+    from rich.table import Table
 
-    Raises InputError for a file of no known kind, and with what the service refused.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    importer = next((one for one in IMPORTERS if one.is_one(path, head)), None)
-    if importer is None:
-        kinds = ", ".join(one.kind for one in IMPORTERS)
-        raise InputError(f"{path} is of no kind that can be imported: {kinds}")
-    headers = {
-        "content-type": importer.content_type,
-        "content-length": str(path.stat().st_size),
-    }
-    params = {name: value for name, value in query.items() if value is not None}
-    try:
-        answer = httpx.post(
-            url.rstrip("/") + importer.route,
-            params=params,
-            content=_pieces(path),
-            headers=headers,
-            timeout=PATIENCE,
-        )
-        found: dict[str, Any] = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise InputError(f"no service answers at {url}: {error}") from error
-    except ValueError:
-        raise InputError(f"what answers at {url} is no Assay service") from None
-    if not answer.is_success:
-        message = found.get("error", {}).get("message", f"status {answer.status_code}")
-        raise InputError(f"{path} was refused: {message}")
-    return found
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(CHUNK):
-            yield piece
+    table = Table(box=None)
+    for head in ("system", "dataset", "score", "value", "n", "from", "evaluation"):
+        table.add_column(head, justify="right" if head in {"value", "n"} else "left")
+    for one in found["evaluations"]:
+        for score in one["scores"]:
+            value = "-" if score["value"] is None else f"{score['value']:.4g}"
+            cells = (one["system"], one["dataset"], score["name"], value, str(score["n"]))
+            id = one["evaluation"] or "(dry run)"
+            table.add_row(*map(escape, (*cells, score["kind"], id)))
+    console.print(table)
+    if found["mapping"]:
+        pairs = ",".join(f"{column}:{field}" for column, field in found["mapping"].items())
+        console.print(f"columns, as --mapping says it: {escape(pairs)}", soft_wrap=True)
+    for one in found["evaluations"]:
+        for warning in one["warnings"]:
+            console.print(f"{escape(one['task'])}: {escape(warning)}", soft_wrap=True)

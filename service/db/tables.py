@@ -121,6 +121,8 @@ evaluation_metrics = Table(
     Column("resolved", JSON),  # as measured with, once planned
     Column("signature", JSON),  # its parts, once planned
     Column("error", JSONB),
+    # its values were in a file without rows: there is no result, and nothing to measure
+    Column("reported", Boolean, nullable=False, server_default=text("false")),
     Column("result", LargeBinary),  # rows, per-sample values, replicates: see metrics.core.packing
 )
 

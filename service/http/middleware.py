@@ -30,6 +30,7 @@ FILE_TYPES = {  # none that a web page may send without asking first
 ARCHIVE_TYPES = {b"application/zip", b"application/octet-stream"}
 UPLOADS = {  # how the paths end that take files, and of which types
     "/upload": FILE_TYPES,
+    "/imports": FILE_TYPES,
     "/archives": ARCHIVE_TYPES,
 }
 JSON_WANTED = "send the body as JSON, with the header content-type: application/json"
