@@ -18,8 +18,6 @@ UNIQUE = (
 
 
 def upgrade() -> None:
-    # with imports of other logs (0015), which have an origin too
-    op.execute("ALTER TABLE evaluations ADD COLUMN IF NOT EXISTS origin JSONB")
     op.execute(UNIQUE)
     op.add_column("shards", sa.Column("machine", postgresql.JSONB()))
     made = op.create_table("service", sa.Column("id", sa.Text, primary_key=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from metrics.core.signature import difference
-from metrics.statistics.intervals import FEW
+from metrics.statistics.diagnostics import FEW
 from service.leaderboards.history import Run
 from service.leaderboards.schemas import LeftOut
 from service.leaderboards.standings import MOST_TESTED, Standings
