@@ -82,7 +82,7 @@ def test_latex_escapes_each_sign() -> None:
 def test_a_board_without_rows_is_still_a_document() -> None:
     empty = board_table(board([], left_out=[]))
     assert as_markdown(empty).decode() == "### news/ru\\@3 by chrf\n\nNo rows.\n"
-    assert "\\multicolumn{7}{l}{No rows.}" in as_latex(empty).decode()
+    assert "\\multicolumn{8}{l}{No rows.}" in as_latex(empty).decode()
 
 
 def test_the_better_of_two_is_bold_and_no_verdict_is_not() -> None:
