@@ -10,6 +10,7 @@
 from assay.async_client import AsyncClient
 from assay.client import Client
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
+from assay.gate_models import Design, Draws, Gate, GateCheck, GateRule, Power, VarianceParts
 from assay.models import (
     FINAL,
     BoardEntry,
@@ -54,13 +55,19 @@ __all__ = [
     "ConnectionFailed",
     "CurvePoint",
     "Dataset",
+    "Design",
+    "Draws",
     "Evaluation",
     "Event",
+    "Gate",
+    "GateCheck",
+    "GateRule",
     "Leaderboard",
     "LeftOut",
     "Metric",
     "MetricLike",
     "Model",
+    "Power",
     "Problem",
     "Progress",
     "RequestTimedOut",
@@ -73,5 +80,6 @@ __all__ = [
     "TrainingLogs",
     "TrainingMetrics",
     "TrainingPreview",
+    "VarianceParts",
     "WaitTimedOut",
 ]

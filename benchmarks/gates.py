@@ -109,7 +109,7 @@ def _always_valid(drawn: list[Floats], margin: float, ends: list[int]) -> str:
 
 def lines(runs: int) -> Iterator[str]:
     """The table, as markdown."""
-    yield "| differences | samples | critical rules | looks | wrong go · no-go, plain | sequential |"
+    yield "| differences | n | critical rules | looks | wrong go · no-go, plain | sequential |"
     yield "|---|---|---|---|---|---|"
     for kind in KINDS:
         for n, rules, looks in CASES:

@@ -12,7 +12,6 @@ from inference.errors import ReportedError
 from metrics.statistics.verdicts import Answer, Question, answers, together
 from service.datasets import store as datasets
 from service.errors import ApiError
-from service.evaluations import store as evaluations
 from service.evaluations.partial import measured
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
@@ -34,8 +33,8 @@ from service.leaderboards.paired import PairedResult, paired_results
 from service.settings import Settings
 
 LACKING = (
-    "the candidate has no value on {} samples on which the baseline has one, and may be good enough "
-    "only for that: no go"
+    "the candidate has no value on {} samples on which the baseline has one, and may be good "
+    "enough only for that: no verdict"
 )
 SETTLED = "the evaluation ended early: the gate was settled"
 

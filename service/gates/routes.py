@@ -135,6 +135,6 @@ async def _waited(http: HttpGate, response: Response, shown: CheckOut, wait: flo
 
 def _existing(db: Connection, gate: str, id: str) -> Check:
     found = gates.get_check(db, id)
-    if found is None or found.gate != gate.rpartition("@")[0] and found.gate != gate:
+    if found is None or found.gate not in {gate, gate.rpartition("@")[0]}:
         raise not_found("check", id)
     return found
