@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from assay import AssayError, Client
+from service.cli import app
+from tests.service.live import Live
 from tests.service.scored import scored
 
 
@@ -78,7 +82,7 @@ def test_what_is_open_says_how_many_samples_settle_it(
         assay,
         system="near",
         dataset="gated",
-        samples=answers(200, 0.8, 3),
+        samples=answers(200, 0.8, 6),
         metrics=["exact_match"],
     )
     assay.create_gate(
@@ -151,17 +155,43 @@ def test_sequential_gates_take_bounded_means_and_cost_width(
     assert found.verdict == "no_go"
     assert found.rules[0].p_go is None
     plain = assay.check_gate("ship", evaluation=systems["worse"]).rules[0].interval
-    assert found.rules[0].interval[1] > plain[1]
+    always = found.rules[0].interval
+    assert always[1] - always[0] > plain[1] - plain[0]
     rules = [{"score": "chrf", "max_drop": 0.5}]
     assay.create_gate("corpus", baseline="old", dataset="gated", rules=rules, sequential=True)
     refused = assay.check_gate("corpus", evaluation=systems["same"])
     assert "mean of its samples' own values" in refused.rules[0].error
 
 
-def test_blanks_are_no_way_through(assay: Client, systems: dict[str, str]) -> None:
-    rules = [{"score": "perplexity", "max_drop": 1.0}]
-    with pytest.raises(AssayError, match="no value of 'perplexity'"):
-        assay.create_gate("fluent", baseline="old", dataset="gated", rules=rules)
+def test_blanks_are_no_way_through(assay: Client) -> None:
+    metric = {"name": "perplexity", "params": {"model": "tiny-language"}}
+    given = [{"id": str(at), "output": f"quite a plain text, number {at}"} for at in range(24)]
+    for system in ("whole", "blank"):
+        done = scored(assay, system=system, dataset="blank-gate", samples=given, metrics=[metric])
+        given = [*given[:-1], given[-1] | {"output": ""}]
+    rules = [{"score": "perplexity", "max_relative_drop": 0.5}]
+    assay.create_gate("fluent", baseline="whole", dataset="blank-gate", rules=rules)
+    found = assay.check_gate("fluent", evaluation=done.id)
+    assert found.verdict == "inconclusive"
+    assert found.rules[0].bound > -found.rules[0].margin
+    assert "no value on 1 samples" in found.rules[0].note
+
+
+def test_the_command_exits_by_the_verdict(
+    assay: Client, systems: dict[str, str], live: Live
+) -> None:
+    rules = [{"score": "exact_match", "max_drop": 0.05}]
+    assay.create_gate("ci", baseline="old", dataset="gated", rules=rules)
+    run = CliRunner().invoke
+    where = ["--url", assay.url]
+    for system, status, word in (("same", 0, "GO"), ("worse", 1, "NO GO")):
+        found = run(app, ["gate", "ci", "--evaluation", systems[system], *where])
+        assert (found.exit_code, word in found.output) == (status, True), found.output
+    shown = run(app, ["gate", "ci", "--evaluation", systems["same"], "-f", "json", *where])
+    assert json.loads(shown.output)["verdict"] == "go"
+    assert run(app, ["gate", "nothing", "--evaluation", "eval_x", *where]).exit_code == 3
+    assert run(app, ["gate", "ci", *where]).exit_code == 3
+    assert run(app, ["gate", "ci", "--model", "x", "--url", "http://127.0.0.1:9"]).exit_code == 3
 
 
 def test_power_from_stored_rows(assay: Client, systems: dict[str, str]) -> None:
@@ -179,3 +209,31 @@ def test_power_from_stored_rows(assay: Client, systems: dict[str, str]) -> None:
     with pytest.raises(AssayError) as refused:
         assay.power(systems["old"], "exact", effect=0.05)
     assert refused.value.param == "metric"
+
+
+def test_an_evaluation_stops_once_its_gate_is_settled(assay: Client) -> None:
+    size = 3000
+    base = scored(
+        assay, system="base", dataset="long", samples=answers(size, 0.9), metrics=["exact_match"]
+    )
+    rules = [{"score": "exact_match", "max_drop": 0.05}]
+    asked: dict[str, Any] = {"baseline": base.id, "dataset": "long", "rules": rules}
+    assay.create_gate("plain-stop", **asked)
+    texts = {one["id"]: one["output"] for one in answers(size, 0.2, seed=1)}
+    again: dict[str, Any] = {
+        "system": "hopeless",
+        "dataset": "long",
+        "outputs": texts,
+        "metrics": ["exact_match"],
+    }
+    with pytest.raises(AssayError, match="not sequential") as refused:
+        assay.evaluate(**again, stop_when_settled="plain-stop")
+    assert refused.value.param == "stop_when_settled"
+    assay.create_gate("stop", **asked, sequential=True)
+    queued = assay.evaluate(**again, stop_when_settled="stop")
+    ended = assay.wait(queued.id, timeout=120)
+    assert ended.status == "cancelled"
+    (found,) = assay.gate_checks("stop")
+    assert (found.evaluation, found.verdict) == (queued.id, "no_go")
+    assert 0 < found.n < size
+    assert [one.data["settled_by"]["gate"] for one in assay.events(queued.id)][-1:] == ["stop"]
