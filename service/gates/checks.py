@@ -218,7 +218,7 @@ def _restricted(
 
 def _answered(known: Sequence[Asked], alpha: float) -> dict[int, Answer]:
     """By place: critical rules corrected together, each of the others by itself."""
-    found = {}
+    found: dict[int, Answer] = {}
     critical = [at for at, one in enumerate(known) if one.question and _critical(one)]
     together_ = [one.question for one in known if one.question and _critical(one)]
     if together_:

@@ -85,7 +85,7 @@ def counterpart(scores: Sequence[Score], of: Score) -> Score | None:
     """The same score of another evaluation, of the same signature where there are several."""
     alike = [one for one in scores if not one.slice and one.name == of.name]
     same = [one for one in alike if one.signature == of.signature]
-    return (same or alike or [None])[0]
+    return next(iter(same or alike), None)
 
 
 def slice_ids(db: Connection, dataset_id: str, name: str, param: str) -> list[str]:
