@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, text, update
+from sqlalchemy import Connection, Select, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from metrics.core.names import hint
@@ -144,13 +144,13 @@ def checks(
 
 
 def checks_of(db: Connection, evaluations_: list[str], name: str) -> dict[str, Check]:
-    """The newest check of the gate with a verdict, by evaluation."""
+    """The newest check of the gate that does not wait any more, by evaluation."""
     query = (
         _listing()
         .where(
             gates.c.name == name,
             gate_checks.c.evaluation_id.in_(evaluations_),
-            gate_checks.c.verdict.is_not(None),
+            or_(gate_checks.c.verdict.is_not(None), gate_checks.c.error.is_not(None)),
         )
         .order_by(gate_checks.c.id)
     )
