@@ -99,8 +99,8 @@ def _asked(
     if not isinstance(content, dict):
         raise GateError(f"{answer.url} is no Assay service: it answers {answer.status_code}")
     if answer.status_code >= 400:
-        error = content.get("error", {})
-        raise GateError(str(error.get("message", f"status {answer.status_code}")))
+        refused = content.get("error", {})
+        raise GateError(str(refused.get("message", f"status {answer.status_code}")))
     return content
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from service.errors import ApiError, invalid, not_found, within
+from service.errors import ApiError, invalid, not_found
 from service.evaluations import plans
 from service.evaluations import store as evaluations
 from service.evaluations.admission import admit
@@ -113,8 +113,12 @@ def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, mo
         metrics=metrics,
         stop_when_settled=f"{gate.name}@{gate.version}" if asked.sequential else None,
     )
-    with within("model" if body.model is not None else "checkpoint"):
+    try:
         return admit(db, request, settings)
+    except ApiError as error:
+        if error.param == "model" and body.checkpoint is not None:
+            error.param = "checkpoint"
+        raise
 
 
 def _existing(db: Connection, evaluation: str) -> Evaluation:

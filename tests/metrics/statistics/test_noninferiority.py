@@ -24,7 +24,7 @@ def test_p_values_are_the_t_tests() -> None:
 
 def _verdicts(true: float, margin: float) -> list[str]:
     rng = np.random.default_rng(2)
-    found = []
+    found: list[str] = []
     for drawn in rng.normal(true, 1.0, (2000, N)):
         error = float(drawn.std(ddof=1)) / N**0.5
         found.append(non_inferior(float(drawn.mean()), error, N - 1, margin, ALPHA).verdict)

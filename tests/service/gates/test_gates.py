@@ -241,3 +241,23 @@ def test_an_evaluation_stops_once_its_gate_is_settled(assay: Client) -> None:
     assert 0 < known(found.n) < size
     last = list(assay.events(queued.id))[-1]
     assert last.data["settled_by"]["gate"] == "stop"
+
+
+def test_a_model_is_evaluated_as_the_baseline_was(assay: Client) -> None:
+    given = answers(8, 0.9)
+    scored(assay, system="first", dataset="short", samples=given, metrics=["exact_match", "chrf"])
+    rules = [{"score": "exact_match", "max_drop": 0.1}]
+    assay.create_gate("models", baseline="first", dataset="short", rules=rules)
+    asked = assay.check_gate("models", model="tiny-language", generation={"max_new_tokens": 4})
+    assert asked.verdict is None
+    found = assay.gate_check("models", asked.id, wait=120)
+    assert found.verdict == "no_go"
+    made = assay.evaluation(found.evaluation)
+    assert (made.model, [one["name"] for one in made.metrics]) == ("tiny-language", ["exact_match"])
+    again = assay.check_gate("models", model="tiny-language")
+    assert (again.evaluation, again.verdict) == (found.evaluation, "no_go")
+    with pytest.raises(AssayError) as refused:
+        assay.check_gate("models", model="no-such-model")
+    assert refused.value.param == "model"
+    with pytest.raises(AssayError, match="there is no checkpoint"):
+        assay.check_gate("models", checkpoint="ckpt_none")
