@@ -10,7 +10,7 @@
 from assay.async_client import AsyncClient
 from assay.client import Client
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
-from assay.gate_models import Design, Draws, Gate, GateCheck, GateRule, Power, VarianceParts
+from assay.gate_models import Design, Draws, Gate, GateCheck, GateRule, Power
 from assay.models import (
     FINAL,
     BoardEntry,
@@ -31,6 +31,7 @@ from assay.models import (
     ScoreInfo,
     SetScore,
     Trainer,
+    Variance,
 )
 from assay.training_models import (
     Checkpoint,
@@ -80,6 +81,6 @@ __all__ = [
     "TrainingLogs",
     "TrainingMetrics",
     "TrainingPreview",
-    "VarianceParts",
+    "Variance",
     "WaitTimedOut",
 ]

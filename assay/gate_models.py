@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from assay.models import Answer, Json, Problem
+from assay.models import Answer, Json, Problem, Variance
 
 
 class Gate(Answer):
@@ -95,13 +95,6 @@ class Draws(Answer):
     samples: int | None
 
 
-class VarianceParts(Answer):
-    """Parts of a squared standard error: from the questions asked, and from the outputs drawn."""
-
-    questions: float
-    draws: float
-
-
 class Power(Answer):
     """A power analysis; `paired` is None where nothing tells how alike two systems' answers are."""
 
@@ -122,6 +115,6 @@ class Power(Answer):
     paired: Design | None
     unpaired: Design
     paired_with: list[str] = Field(default_factory=list)
-    variance: VarianceParts | None = None
+    variance: Variance | None = None
     draws: list[Draws] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)

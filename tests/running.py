@@ -107,3 +107,13 @@ def live(
     service.worker("now,score,train")
     yield service
     service.close()
+
+
+@pytest.fixture(scope="module")
+def at_rest(live: Live) -> Iterator[None]:
+    """For modules that start what they do not wait for: those after them find a free worker."""
+    yield
+    with live.client() as assay:
+        for job in assay.request("GET", "/v1/training_jobs", limit=1000)["data"]:
+            if job["status"] in {"queued", "running", "paused"}:
+                assay.request("POST", f"/v1/training_jobs/{job['id']}/cancel")

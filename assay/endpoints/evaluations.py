@@ -24,6 +24,7 @@ def evaluate(
     model: str | None = None,
     generation: Mapping[str, object] | None = None,
     slices: Sequence[str] | None = None,
+    cluster: str | None = None,
     seed: int | None = None,
     replicates: int | None = None,
     level: float | None = None,
@@ -40,6 +41,8 @@ def evaluate(
         outputs: one or several texts by record id.
         generation: how the model generates (`max_new_tokens`, `temperature`, …).
         slices: keys of the metadata by which scores are computed for parts, too.
+        cluster: the metadata's key, or `prompt`, whose equal values say that samples belong
+            together: intervals are then over those clusters.
         replicates: of the bootstrap.
         level: of the intervals, between 0 and 1.
         stop_when_settled: a sequential gate; once it is settled, the evaluation ends.
@@ -55,6 +58,7 @@ def evaluate(
         "generation": generation,
         "metrics": several(metrics),
         "slices": slices,
+        "cluster": cluster,
         "seed": seed,
         "replicates": replicates,
         "level": level,

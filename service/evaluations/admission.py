@@ -44,6 +44,8 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     check_slices(body.slices, samples)
     if body.stop_when_settled is not None:
         _check_gate(db, body.stop_when_settled)
+    if body.cluster is not None:
+        datasets.read_clusters(db, dataset_id, body.cluster)  # raises where there is none
     requests = [one.request for one in requested]
     id = evaluations.create(
         db,
@@ -55,6 +57,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         models=sorted(models_of(requests, settings.metric_roots)),
         generation=_generation(body),
         slices=body.slices,
+        cluster=body.cluster,
         seed=body.seed,
         replicates=body.replicates or settings.replicates,
         level=body.level or settings.level,

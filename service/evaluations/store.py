@@ -48,6 +48,7 @@ class Evaluation(Stored):
     model: str | None  # generates the outputs; None: they were given
     generation: Mapping[str, Any] | None
     slices: list[str]  # metadata keys
+    cluster: str | None  # the metadata key by which samples belong together, or `prompt`
     status: str
     seed: int
     replicates: int
@@ -102,6 +103,7 @@ def create(
     seed: int,
     replicates: int,
     level: float,
+    cluster: str | None = None,
     on_end: Task | None = None,
     stop_when_settled: str | None = None,
 ) -> str:
@@ -122,6 +124,7 @@ def create(
             models=sorted({*models, *([model] if model is not None else [])}),
             generation=generation,
             slices=list(slices),
+            cluster=cluster,
             seed=seed,
             replicates=replicates,
             level=level,

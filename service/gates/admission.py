@@ -111,6 +111,7 @@ def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, mo
         model=model,
         generation=given,
         metrics=metrics,
+        cluster=baseline.cluster,
         stop_when_settled=f"{gate.name}@{gate.version}" if asked.sequential else None,
     )
     try:

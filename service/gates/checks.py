@@ -153,7 +153,7 @@ def _asked(
     left = _candidate_results(db, settings, candidate, wanted)
     right = paired_results(db, settings, wanted)
     ids = None if candidate.status == "succeeded" else _measured_ids(left)
-    cluster = cluster_names(db, baseline.dataset_id, gate.cluster)
+    cluster = cluster_names(db, baseline.dataset_id, gate.cluster or baseline.cluster)
     known = []
     for at, (rule, score) in enumerate(zip(gate.rules, wanted, strict=True)):
         within = _within(db, baseline, rule, at, ids)

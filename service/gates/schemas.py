@@ -70,7 +70,9 @@ class GateIn(Schema):
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         default=0.05, description="how often a verdict may be wrong, over all critical rules"
     )
-    cluster: Name | None = Field(default=None, description="a metadata field, as document")
+    cluster: Name | None = Field(
+        default=None, description="a metadata field, as document; null: the baseline's own"
+    )
     sequential: bool = Field(
         default=False,
         description="bounds that hold however often one looks; for bounded scores that are means",

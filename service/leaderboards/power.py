@@ -14,6 +14,7 @@ from metrics.statistics.power import detectable, draws_gain, samples_needed
 from service.db.tables import evaluations as table
 from service.errors import invalid
 from service.evaluations import outputs
+from service.evaluations.schemas import VarianceOut
 from service.evaluations.scores import read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
@@ -29,7 +30,7 @@ from service.leaderboards.matching import (
     slice_ids,
 )
 from service.leaderboards.paired import PairedResult, paired_results
-from service.leaderboards.power_schemas import DesignOut, DrawsOut, PowerIn, PowerOut, VarianceParts
+from service.leaderboards.power_schemas import DesignOut, DrawsOut, PowerIn, PowerOut
 from service.settings import Settings
 
 OTHERS = 5  # evaluations that a single one is paired with, at most
@@ -50,6 +51,7 @@ class Asked:
     body: PowerIn
     within: Collection[str] | None
     cluster: Mapping[str, str] | None
+    field: str | None  # that the clusters are named by
 
 
 @router.post("", summary="How many samples a difference needs")
@@ -60,10 +62,12 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
     rows = _rows(db, body)
     scores = read_scores(db, [row.id for row in rows])
     first = score_named(scores[rows[0].id], body.metric, "metric")
+    field = body.cluster or rows[0].cluster
     asked = Asked(
         body,
         slice_ids(db, rows[0].dataset_id, body.slice, "slice") if body.slice else None,
-        cluster_names(db, rows[0].dataset_id, body.cluster),
+        cluster_names(db, rows[0].dataset_id, field),
+        field,
     )
     chosen = [first]
     for row in rows[1:]:
@@ -149,7 +153,7 @@ def _answer(asked: Asked, own: Pairing, pairs: Mapping[str, Pairing], alone: boo
     single = values.error(1.0, 0.0) * root
     if not math.isfinite(single):
         message = f"{values.units} unit(s) have no variance to compute from: at least 2 are needed"
-        raise invalid("too_few_samples", message, "cluster" if body.cluster else "evaluation")
+        raise invalid("too_few_samples", message, "cluster" if asked.field else "evaluation")
     both = single if alone else math.hypot(single, values.error(0.0, 1.0) * root) / math.sqrt(2)
     notes = []
     if alone:
@@ -160,12 +164,12 @@ def _answer(asked: Asked, own: Pairing, pairs: Mapping[str, Pairing], alone: boo
         metric="",
         name=own.score.name,
         slice=body.slice,
-        cluster=body.cluster,
+        cluster=asked.field,
         a=values.a,
         b=None if alone else values.b,
         difference=None if alone else values.a - values.b,
         n=values.samples,
-        clusters=values.units if body.cluster is not None else None,
+        clusters=values.units if asked.field is not None else None,
         effect=body.effect,
         power=body.power,
         alpha=body.alpha,
@@ -231,7 +235,7 @@ def _add_draws(
     if len(parts) == 2 and shown.paired is not None:
         units = shown.clusters or shown.n
         questions = max(shown.paired.deviation**2 / units - draws, 0.0)
-    shown.variance = VarianceParts(questions=questions, draws=draws)
+    shown.variance = VarianceOut(questions=questions, draws=draws)
     for count, ratio in draws_gain(questions, draws * outputs_now, outputs_now):
         shown.draws.append(
             DrawsOut(
@@ -258,12 +262,12 @@ def _samples_with(shown: PowerOut, ratio: float) -> int | None:
     return math.ceil(units * shown.n / (shown.clusters or shown.n))
 
 
-def _draws_of(result: PairedResult | None) -> VarianceParts | None:
+def _draws_of(result: PairedResult | None) -> VarianceOut | None:
     """The parts of the score's variance, as they were stored with it."""
-    stored = getattr(result.result.scores[result.index], "variance", None) if result else None
+    stored = result.result.scores[result.index].variance if result is not None else None
     if stored is None:
         return None
-    return VarianceParts(questions=stored.questions, draws=stored.draws)
+    return VarianceOut(questions=stored.questions, draws=stored.draws)
 
 
 def _outputs_of(db: Connection, row: Evaluation) -> float:

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from service.evaluations.schemas import VarianceOut
 from service.http.fields import Name, Schema
 
 
@@ -23,7 +24,9 @@ class PowerIn(Schema):
     power: Annotated[float, Field(gt=0.05, lt=1)] = 0.8
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     one_sided: bool = False
-    cluster: Name | None = Field(default=None, description="a metadata field, as document")
+    cluster: Name | None = Field(
+        default=None, description="a metadata field, as document; null: the evaluation's own"
+    )
 
     model_config = {
         "json_schema_extra": {
@@ -61,14 +64,6 @@ class DrawsOut(BaseModel):
     samples: int | None  # that the effect needs then, paired
 
 
-class VarianceParts(BaseModel):
-    """Parts of the squared standard error: from which questions were asked, and which outputs were
-    drawn for them."""
-
-    questions: float
-    draws: float
-
-
 class PowerOut(BaseModel):
     """`paired`: both systems answer the same samples; null where nothing tells how alike they are.
     `paired_with`: the other evaluations that told it, of a single evaluation."""
@@ -91,6 +86,6 @@ class PowerOut(BaseModel):
     paired: DesignOut | None
     unpaired: DesignOut
     paired_with: list[str]
-    variance: VarianceParts | None  # of a score that is a mean over several outputs a sample
+    variance: VarianceOut | None  # of a score that is a mean over several outputs a sample
     draws: list[DrawsOut]
     notes: list[str]

@@ -18,7 +18,10 @@ from tests.service.live import ROOT, Live
 README = ROOT / "README.md"
 PAGES = ("README.md", "docs/score.md", "docs/code.md", "docs/compare.md", "docs/train.md")
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here"),
+    pytest.mark.usefixtures("at_rest"),
+]
 
 
 def commands(page: str) -> list[str]:

@@ -261,3 +261,27 @@ def test_a_model_is_evaluated_as_the_baseline_was(assay: Client) -> None:
     assert refused.value.param == "model"
     with pytest.raises(AssayError, match="there is no checkpoint"):
         assay.check_gate("models", checkpoint="ckpt_none")
+
+
+def test_power_tells_questions_from_draws(assay: Client) -> None:
+    chance = np.random.default_rng(5)
+    easy = chance.uniform(size=60)
+    given = [
+        {
+            "id": str(at),
+            "outputs": ["yes" if one < easy[at] else "no" for one in chance.uniform(size=4)],
+            "references": ["yes"],
+        }
+        for at in range(60)
+    ]
+    done = scored(assay, dataset="draws", samples=given, metrics=["exact_match"])
+    found = assay.power(done.id, "exact_match", effect=0.1)
+    parts = known(found.variance)
+    half, *_, limit = found.draws
+    assert (half.outputs, limit.outputs) == (8, None)
+    whole = parts.questions + parts.draws
+    assert half.error_ratio == pytest.approx(((whole - parts.draws / 2) / whole) ** 0.5)
+    assert limit.error_ratio == pytest.approx((parts.questions / whole) ** 0.5)
+    assert known(limit.samples) < known(half.samples) < known(found.unpaired.samples)
+    assert found.paired is None
+    assert "no other system" in found.notes[0]

@@ -7,11 +7,14 @@ from pathlib import Path
 from random import Random
 
 import httpx
+import pytest
 
 from tests.fuzzing.__main__ import Counts, fuzz
 from tests.fuzzing.asked import Requests
 from tests.fuzzing.known import fill
 from tests.service.live import Live
+
+pytestmark = pytest.mark.usefixtures("at_rest")
 
 
 def test_no_request_is_answered_by_500(

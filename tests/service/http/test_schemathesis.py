@@ -22,6 +22,8 @@ from tests.fuzzing.known import Known, fill
 from tests.service.live import Live
 from tests.service.texts import samples
 
+pytestmark = pytest.mark.usefixtures("at_rest")
+
 CHECKS = [
     content_type_conformance,
     not_a_server_error,
