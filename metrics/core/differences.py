@@ -141,11 +141,13 @@ def values(metric: BoundMetric, a: Stored, b: Stored, units: Matched, score: int
 
 
 def own_values(metric: BoundMetric, one: Stored, at: Ints, score: int) -> Floats | None:
-    """(n,) what each unit says, where the score is their plain mean; None where it is not."""
-    table = one.result.per_sample
-    if table is None:
+    """(n,) what each unit says, where the score is their plain mean, each counting for one; None
+    where it is not. The value of a corpus may equal the mean by chance: its rows tell."""
+    table, rows = one.result.per_sample, one.result.settled.rows[at]
+    if table is None or not len(at):
         return None
-    column = table[at, score]
-    whole = float(evaluate(metric.reduce, totals(one.result.settled.rows[at]))[score])
-    close = np.isclose(column.mean(), whole, rtol=1e-9, atol=1e-12) if len(column) else False
-    return np.asarray(column, np.float64) if close and np.isfinite(column).all() else None
+    if rows.shape[1] != len(metric.scores) + 1 or not bool(np.all(rows[:, -1] == 1.0)):
+        return None
+    column = np.asarray(table[at, score], np.float64)
+    whole = float(evaluate(metric.reduce, totals(rows))[score])
+    return column if np.isclose(column.mean(), whole, rtol=1e-9, atol=1e-12) else None

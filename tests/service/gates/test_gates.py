@@ -165,15 +165,14 @@ def test_sequential_gates_take_bounded_means_and_cost_width(
     assert "mean of its samples' own values" in known(refused.rules[0].error)
 
 
-def test_blanks_are_no_way_through(assay: Client) -> None:
-    metric = {"name": "perplexity", "params": {"model": "tiny-language"}}
-    given = [{"id": str(at), "output": f"quite a plain text, number {at}"} for at in range(24)]
-    for system in ("whole", "blank"):
-        done = scored(assay, system=system, dataset="blank-gate", samples=given, metrics=[metric])
-        given = [*given[:-1], given[-1] | {"output": ""}]
-    rules = [{"score": "perplexity", "max_relative_drop": 0.5}]
-    assay.create_gate("fluent", baseline="whole", dataset="blank-gate", rules=rules)
-    found = assay.check_gate("fluent", evaluation=done.id)
+def test_samples_left_out_are_no_way_through(assay: Client) -> None:
+    given = answers(200, 0.9)
+    asked: dict[str, Any] = {"dataset": "left-out", "metrics": ["exact_match"]}
+    scored(assay, system="whole", samples=given, **asked)
+    done = scored(assay, system="part", samples=given[:-1], **asked)
+    rules = [{"score": "exact_match", "max_drop": 0.05}]
+    assay.create_gate("complete", baseline="whole", dataset="left-out", rules=rules)
+    found = assay.check_gate("complete", evaluation=done.id)
     assert found.verdict == "inconclusive"
     assert known(found.rules[0].bound) > -known(found.rules[0].margin)
     assert "no value on 1 samples" in known(found.rules[0].note)
