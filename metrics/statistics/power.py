@@ -22,6 +22,7 @@ import numpy as np
 
 LEAST = 2  # units below which there is no variance to test with
 MOST = 10**12
+SURE = 40.0  # standard errors beyond which there is no doubt left, and no noncentral t
 
 
 def power_of(
@@ -40,6 +41,8 @@ def power_of(
     shift = abs(effect) / deviation * math.sqrt(n if paired else n / 2.0)
     tail = alpha if one_sided else alpha / 2.0
     bar = float(stdtrit(freedom, 1.0 - tail))
+    if shift - bar > SURE:
+        return 1.0
     if freedom > 1e6:  # the noncentral t is the normal to six digits
         found = float(ndtr(shift - bar))
         return found if one_sided else found + float(ndtr(-shift - bar))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.evaluations.schemas import GenerationIn
@@ -15,6 +15,13 @@ Tier = Literal["critical", "supporting", "advisory"]
 Verdict = Literal["go", "no_go", "inconclusive"]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 MARGINS = ("max_drop", "max_relative_drop", "min_gain")
+
+
+def _addressable(value: str) -> str:
+    if set(value) & {"/", "@"} or value in {".", ".."}:
+        message = "is not free to choose: without / and @, and not . or .."
+        raise PydanticCustomError("reserved_name", message)
+    return value
 
 
 class RuleIn(Schema):
@@ -60,14 +67,14 @@ class BaselineIn(Schema):
 class GateIn(Schema):
     """A gate. The same name with other content makes a new version; checks keep to theirs."""
 
-    name: Annotated[Name, Field(pattern=r"^[^/@]+$")]
+    name: Annotated[Name, AfterValidator(_addressable)]
     baseline: Annotated[
         Name | BaselineIn,
         Field(description="an evaluation's id (eval_…) or a system's name; or an object of either"),
     ]
     dataset: Name = Field(description="a name, or name@version")
     rules: Annotated[list[RuleIn], Field(min_length=1, max_length=50)]
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+    alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = Field(
         default=0.05, description="how often a verdict may be wrong, over all critical rules"
     )
     cluster: Name | None = Field(

@@ -21,8 +21,8 @@ class PowerIn(Schema):
     effect: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         default=None, description="the true difference to find, in the score's own unit"
     )
-    power: Annotated[float, Field(gt=0.05, lt=1)] = 0.8
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    power: Annotated[float, Field(ge=0.1, le=0.9999)] = 0.8
+    alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
     one_sided: bool = False
     cluster: Name | None = Field(
         default=None, description="a metadata field, as document; null: the evaluation's own"

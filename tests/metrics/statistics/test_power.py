@@ -52,6 +52,7 @@ def test_nothing_varies_and_nothing_is_to_be_found() -> None:
     assert samples_needed(0.0, 0.1, 0.8, 0.05) == 2
     assert detectable(0.0, 30, 0.8, 0.05) == 0.0
     assert math.isnan(detectable(1.0, 1, 0.8, 0.05))
+    assert samples_needed(1e-300, 1e300, 0.8, 0.05) == 2
     with pytest.raises(ValueError, match="effect of zero"):
         samples_needed(1.0, 0.0, 0.8, 0.05)
 

@@ -126,10 +126,11 @@ def test_a_gate_that_could_never_be_checked_is_refused(
         ({"rules": [rule | {"min_gain": 0.1}]}, "rules[0]"),
         ({"rules": [rule | {"tier": "advisory"}]}, "rules"),
         ({"cluster": "passage"}, "cluster"),
+        ({"name": "a/b"}, "name"),
     ):
-        asked: dict[str, Any] = {"baseline": "old", "dataset": "gated", "rules": [rule], **change}
+        asked: dict[str, Any] = {"name": "never", "baseline": "old", "dataset": "gated"}
         with pytest.raises(AssayError) as refused:
-            assay.create_gate("never", **asked)
+            assay.create_gate(**(asked | {"rules": [rule]} | change))
         assert (refused.value.status, refused.value.param) == (422, param), change
     with pytest.raises(AssayError, match="there is no gate"):
         assay.check_gate("never", evaluation=systems["same"])
