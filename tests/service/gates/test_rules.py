@@ -31,7 +31,8 @@ def pair(
 ) -> Pairing:
     n = len(a)
     left = [np.array([np.delete(one, at).mean() for at in range(n)]) for one in (a, b)]
-    found = Values(float(a.mean()), float(b.mean()), *left, np.ones(n), 0.0, 0.0, n, n)
+    values = float(a.mean()), float(b.mean())
+    found = Values(*values, left[0], left[1], np.ones(n), 0.0, 0.0, n, n)
     score = Score("s", higher, 0.0, high)
     return Pairing(find("exact_match").bind({}), score, found, (a, b), 0, names)
 
