@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
 from service.datasets.store import Content
-from service.db.tables import gates
+from service.db.gate_tables import gates
 from service.errors import ApiError, invalid, not_found
 from service.evaluations import outputs as stored_outputs
 from service.evaluations import plans

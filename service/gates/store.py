@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Select, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from metrics.core.names import hint
+from service.db.gate_tables import gate_checks, gates
 from service.db.identifiers import new
 from service.db.pages import paged
 from service.db.stored import Stored
-from service.db.tables import checkpoints, datasets, evaluations, gate_checks, gates
+from service.db.tables import checkpoints, datasets, evaluations
 from service.errors import invalid, not_found
 from service.gates.schemas import GateIn
 
