@@ -18,7 +18,7 @@ from service.gates import store as gates
 from service.gates.checks import baseline_of, check, dataset_of
 from service.gates.schemas import CheckIn, GateIn
 from service.gates.store import Gate
-from service.leaderboards.matching import cluster_names, score_named, slice_ids
+from service.leaderboards.pairing import cluster_names, score_named, slice_ids
 from service.settings import Settings
 
 

@@ -19,7 +19,8 @@ from service.gates import store as gates
 from service.gates.rules import question
 from service.gates.schemas import GateIn, RuleIn, RuleOut, Verdict
 from service.gates.store import Gate
-from service.leaderboards.matching import (
+from service.leaderboards.paired import PairedResult, paired_results
+from service.leaderboards.pairing import (
     Pairing,
     check_same_samples,
     cluster_names,
@@ -29,7 +30,6 @@ from service.leaderboards.matching import (
     score_named,
     slice_ids,
 )
-from service.leaderboards.paired import PairedResult, paired_results
 from service.settings import Settings
 
 LACKING = (

@@ -12,7 +12,7 @@ from inference.errors import ReportedError
 from metrics.core.rows import Floats
 from metrics.statistics.verdicts import Question, Running
 from service.gates.schemas import RuleIn
-from service.leaderboards.matching import Pairing
+from service.leaderboards.pairing import Pairing
 
 NOT_SEQUENTIAL = (
     "a sequential gate needs a score that is bounded and the mean of its samples' own values, as "

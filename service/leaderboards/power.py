@@ -19,7 +19,8 @@ from service.evaluations.scores import read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
-from service.leaderboards.matching import (
+from service.leaderboards.paired import PairedResult, paired_results
+from service.leaderboards.pairing import (
     Pairing,
     check_same_samples,
     cluster_names,
@@ -29,7 +30,6 @@ from service.leaderboards.matching import (
     score_named,
     slice_ids,
 )
-from service.leaderboards.paired import PairedResult, paired_results
 from service.leaderboards.power_schemas import DesignOut, DrawsOut, PowerIn, PowerOut
 from service.settings import Settings
 

@@ -15,7 +15,7 @@ from metrics.core.metric import Score
 from metrics.statistics.weights import Floats
 from service.gates.rules import question
 from service.gates.schemas import RuleIn
-from service.leaderboards.matching import Pairing
+from service.leaderboards.pairing import Pairing
 
 A = np.array([0.0, 1.0, 1.0, 1.0, 0.0, 1.0])
 B = np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
