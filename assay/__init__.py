@@ -7,20 +7,19 @@
 ...         print(score.name, score.value, score.interval)
 """
 
+from assay.archive_models import Audit, Audited, Mismatch
 from assay.async_client import AsyncClient
+from assay.board_models import BoardEntry, BoardRow, Leaderboard, LeftOut, Protocol
 from assay.client import Client
+from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
 from assay.gate_models import Design, Draws, Gate, GateCheck, GateRule, Power
+from assay.import_models import Import, ImportedEvaluation, ImportedScore
 from assay.models import (
     FINAL,
-    BoardEntry,
-    BoardRow,
-    ComparisonResult,
     Dataset,
     Evaluation,
     Event,
-    Leaderboard,
-    LeftOut,
     Metric,
     MetricLike,
     Model,
@@ -47,6 +46,8 @@ __all__ = [
     "FINAL",
     "AssayError",
     "AsyncClient",
+    "Audit",
+    "Audited",
     "BoardEntry",
     "BoardRow",
     "Checkpoint",
@@ -63,14 +64,19 @@ __all__ = [
     "Gate",
     "GateCheck",
     "GateRule",
+    "Import",
+    "ImportedEvaluation",
+    "ImportedScore",
     "Leaderboard",
     "LeftOut",
     "Metric",
     "MetricLike",
+    "Mismatch",
     "Model",
     "Power",
     "Problem",
     "Progress",
+    "Protocol",
     "RequestTimedOut",
     "Sample",
     "Score",

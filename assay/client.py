@@ -118,6 +118,12 @@ class Client:
     all_samples = _items(endpoints.evaluations.all_samples)
     events = _stream(endpoints.evaluations.events)
 
+    archive = _folder(endpoints.archives.archive)
+    import_archive = _answer(endpoints.archives.import_archive)
+    audit = _answer(endpoints.archives.audit)
+    import_results = _answer(endpoints.imports.import_results)
+    export_records = _folder(endpoints.imports.export_records)
+
     score = _answer(endpoints.scoring.score)
     leaderboards = _answer(endpoints.scoring.leaderboards)
     leaderboard = _answer(endpoints.scoring.leaderboard)

@@ -173,6 +173,8 @@ class Evaluation(Answer):
     error: Problem | None = None
     seed: int | None = None
     replicates: int | None = None
+    origin: Json | None = None
+    provenance: Json = Field(default_factory=dict)
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -218,100 +220,6 @@ class SetScores(Answer):
     """Scores computed at once, by name."""
 
     scores: dict[str, SetScore]
-
-
-class BoardEntry(Answer):
-    """A leaderboard that there is: a dataset version, and the scores it can rank by."""
-
-    dataset: str
-    version: int
-    dataset_id: str
-    metrics: list[str]
-
-
-class BoardRow(Answer):
-    """A system on a leaderboard.
-
-    `rank_interval`: the ranks that the paired tests leave open at 5%, Holm-adjusted over all pairs;
-    `p_vs_next`: the adjusted p-value against the row below, None where there is no verdict;
-    `incomplete`: samples on which it has no value and another system has one: it stands last, and
-    is called better than nobody; `notes`: what the system's other evaluations have otherwise.
-    """
-
-    rank: int
-    rank_interval: tuple[int, int]
-    system: str
-    evaluation: str
-    value: float
-    interval: tuple[float, float] | None
-    n: int
-    missing: int = 0
-    incomplete: int = 0
-    p_vs_next: float | None
-    model: str | None = None
-    generation: Json | None = None
-    notes: list[str] = Field(default_factory=list)
-    finished_at: datetime | None = None
-
-
-class LeftOut(Answer):
-    """A system that cannot be ranked with the others, and why; without a value, no signature."""
-
-    system: str
-    evaluation: str
-    signature: str | None
-    reason: str
-
-
-class Leaderboard(Answer):
-    """Systems on one dataset version by one score of one signature, best first."""
-
-    dataset: str
-    version: int
-    dataset_id: str = ""
-    metric: str
-    slice: str | None = None
-    higher_is_better: bool
-    signature: str
-    signatures: list[str] = Field(default_factory=list)
-    rows: list[BoardRow]
-    left_out: list[LeftOut]
-
-
-class ComparisonResult(Answer):
-    """One score of two evaluations: `difference` is a - b; `p_corrected` is over all results.
-
-    `only_a`, `only_b`: samples on which only that one has a value. Who is ahead and lacks some has
-    no verdict: `significant` is None, and `note` says so.
-    """
-
-    metric: str
-    name: str
-    a: float | None
-    b: float | None
-    difference: float | None
-    interval: tuple[float, float] | None
-    p_value: float | None
-    p_corrected: float | None
-    significant: bool | None
-    n: int
-    only_a: int = 0
-    only_b: int = 0
-    test: str
-    higher_is_better: bool
-    signature: str
-    note: str | None = None
-    error: str | None = None
-
-
-class Comparison(Answer):
-    """Two evaluations compared, a result for each score that both have.
-
-    `differs`: what else they do not share, as the dataset's version or settings of generation.
-    """
-
-    differs: list[str] = Field(default_factory=list)
-    results: list[ComparisonResult]
 
 
 class Event(Answer):

@@ -22,6 +22,8 @@ COMPARISONS = (
     "distinct_n",
     "bertscore",
     "service",
+    "comparisons",
+    "boards",
     "training",
 )
 

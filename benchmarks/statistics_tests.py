@@ -13,8 +13,8 @@ from metrics.statistics.paired import (
     Difference,
     approximate_randomization,
     paired_bootstrap,
-    paired_jackknife,
 )
+from metrics.statistics.paired_jackknife import paired_jackknife
 from metrics.statistics.ranking import ranks
 from metrics.statistics.weights import Keys, unit_keys
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from metrics.community.evaluate import PREFIX, declare
+from metrics.community import evaluate, imported
 from metrics.core.errors import MetricError, UnknownMetric
 from metrics.core.metric import AnyMetric, Metric
 from metrics.core.names import hint, plain
@@ -63,10 +63,13 @@ def find(name: str, roots: Sequence[Path] = ()) -> AnyMetric:
     """The metric called `name`, or meant by it: case, `-` and `_` do not count, and `em` is
     exact_match. Its own `name` is the one to keep. Raises UnknownMetric with the nearest names.
 
-    `evaluate/<path>` names a metric of the `evaluate` library in a folder under one of `roots`.
+    `evaluate/<path>` names a metric of the `evaluate` library in a folder under one of `roots`,
+    `imported/<score>` one whose values came with another harness's log.
     """
-    if name.startswith(PREFIX):
-        return declare(name, roots)
+    if name.startswith(evaluate.PREFIX):
+        return evaluate.declare(name, roots)
+    if name.startswith(imported.PREFIX):
+        return imported.declare(name)
     known = catalogue()
     typed = plain(name)
     spelled = {plain(one): one for one in known}

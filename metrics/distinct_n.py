@@ -45,6 +45,8 @@ from metrics.text.hashing import hash_words
 from metrics.text.normalization import words
 
 ORDERS = (1, 2, 3, 4)
+# (-1)^j P(Bin(8, 1/2) >= j), j = 2, …, 8: the alternating sum, smoothed (Efron & Thisted 1976)
+SMOOTH = np.array([247.0, -219.0, 163.0, -93.0, 37.0, -9.0, 1.0]) / 256
 
 
 class DistinctParams(Params):
@@ -89,15 +91,42 @@ def settle(evidence: Evidence, unit: Ints, params: DistinctParams) -> Settled:
     new = totals.copy()  # as if no n-gram occurred twice; what does is taken off below
     alone = totals.copy()
     owner = np.repeat(unit, lengths)  # (tokens,)
+    shared = np.zeros(len(ORDERS))
     for n, (units_of_each, starts) in enumerate(_repeated(evidence["tokens"], lengths, owner)):
         again = np.bincount(units_of_each, minlength=units)
         first = np.minimum.reduceat(units_of_each, starts) if len(starts) else starts
         last = np.maximum.reduceat(units_of_each, starts) if len(starts) else starts
         new[:, n] += np.bincount(first, minlength=units) - again
         alone[:, n] += np.bincount(first[first == last], minlength=units) - again
+        shared[n] = _shared(units_of_each, starts)
     rows = np.concatenate([new, totals], 1).astype(np.float64)
     loss = np.concatenate([alone, totals], 1).astype(np.float64)
-    return Settled(rows, loss, warnings=_warnings(rows.sum(0), params))
+    sums = rows.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = reduce(sums, params) / np.tile(sums[:4], 2)  # of a distinct n-gram, in the score
+    together = np.nan_to_num(np.tile(shared, 2) * scale**2)
+    return Settled(rows, loss, warnings=_warnings(sums, params), shared=together)
+
+
+def _shared(units: Ints, starts: NDArray[np.intp]) -> float:
+    """Σ (-1)^j w_j F_j over j >= 2, F_j the n-grams that exactly j units have; of two units the
+    square of how many are theirs alone. See `metrics.statistics.paired_jackknife`.
+
+    units  of every occurrence, n-gram after n-gram from `starts`, in ascending order in each
+    """
+    if not len(starts):
+        return 0.0
+    fresh = np.ones(len(units), np.bool_)  # the n-gram's first occurrence in a unit
+    fresh[1:] = units[1:] != units[:-1]
+    fresh[starts] = True
+    having = np.add.reduceat(fresh, starts, dtype=np.int64)
+    counts = np.bincount(having, minlength=len(SMOOTH) + 2)[2 : len(SMOOTH) + 2]
+    two = starts[having == 2]
+    ends = np.append(starts, len(units))[1:][having == 2] - 1
+    pairs = np.unique(units[two] * (int(units.max()) + 1) + units[ends], return_counts=True)[1]
+    found = counts.astype(np.float64)
+    found[0] = float((pairs.astype(np.float64) ** 2).sum())
+    return float(found @ SMOOTH)
 
 
 def _count(unit: Ints, units: int, amounts: Ints) -> Ints:

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
+from service.archives import routes as archives
 from service.catalogue import metrics as catalogue
 from service.catalogue import trainers
 from service.datasets import routes as datasets
@@ -27,6 +28,7 @@ from service.http.gate import Gate
 from service.http.middleware import Bodies, Requests
 from service.http.origins import Origins
 from service.http.parameters import known_parameters
+from service.imports import routes as imports
 from service.leaderboards import comparisons, power
 from service.leaderboards import routes as leaderboards
 from service.models import routes as models
@@ -80,6 +82,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         comparisons,
         power,
         gates,
+        archives,
+        imports,
         training_jobs,
         checkpoints,
         trainers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
@@ -29,6 +30,14 @@ DataDir = Annotated[
 ]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [ASSAY_HOST]")]
 Port = Annotated[int | None, typer.Option(help="Port; 0 picks a free one. [ASSAY_PORT]")]
+Url = Annotated[str, typer.Option(help="Where the service listens.")]
+Form = Annotated[
+    Literal["table", "json", "csv", "md", "latex", "parquet", "svg"],
+    typer.Option("--format", "-f", help="A table to look at, or a form to take along."),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="A file for it; default: standard output.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -170,6 +179,160 @@ def score(
         score_file.show(asked, results, Console())
     if score_file.failed(results):
         raise typer.Exit(1)
+
+
+@app.command()
+def board(
+    dataset: Annotated[str, typer.Argument(help="A name, name@version or ds_…")],
+    metric: Annotated[str, typer.Argument(help="A score's name, as rougeL")],
+    slice_: Annotated[str | None, typer.Option("--slice", help="As lang=ru")] = None,
+    url: Url = "http://127.0.0.1:8000",
+    form: Form = "table",
+    output: Output = None,
+) -> None:
+    """Show a leaderboard of a running service, its intervals as bars.
+
+    \b
+    assay board news chrf
+    assay board news@1 chrf --slice lang=ru --url http://scores.internal:8000
+    assay board news chrf --format latex --output board.tex
+    """
+    from service import show
+    from service.remote import RemoteError
+
+    try:
+        show.board(url, dataset, metric, slice_, form, output)
+    except RemoteError as error:
+        _fail(str(error))
+
+
+@app.command()
+def compare(
+    evaluations: Annotated[list[str], typer.Argument(metavar="EVAL EVAL…", help="Their ids.")],
+    metrics: Annotated[
+        str, typer.Option("--metrics", "-m", help="Metrics or scores, separated by commas.")
+    ] = "",
+    test: Annotated[str | None, typer.Option(help="As paired_bootstrap.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Of several, the one that each is compared with.")
+    ] = None,
+    url: Url = "http://127.0.0.1:8000",
+    form: Form = "table",
+    output: Output = None,
+) -> None:
+    """Compare evaluations of a running service, score by score.
+
+    \b
+    assay compare eval_… eval_…
+    assay compare eval_… eval_… -m chrf,bleu --format md
+    """
+    from service import show
+    from service.remote import RemoteError
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    try:
+        show.compare(url, evaluations, names, test, baseline, form, output)
+    except RemoteError as error:
+        _fail(str(error))
+
+
+@app.command()
+def verify(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What GET /v1/evaluations/ID/archive gave.")
+    ],
+    sample: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the samples to measure again.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(min=0, help="Of the samples that are drawn.")] = 0,
+    run_code: Annotated[
+        bool, typer.Option("--run-code", help="Run the outputs' programs, in the sandbox.")
+    ] = False,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+    ] = "table",
+) -> None:
+    """Compute every number of an archive again, without a server; exits with 1 if one differs.
+
+    \b
+    assay verify eval.zip
+    assay verify eval.zip --sample 1 --format json
+    """
+    settings = _settings()
+    from rich.console import Console
+
+    from inference.errors import ReportedError
+    from metrics.core.verification import Options
+    from service import archive_file
+
+    options = Options(fraction=sample, seed=seed, run_code=run_code)
+    try:
+        found = archive_file.check(file, options, (Path.cwd(), *settings.metric_roots))
+    except ReportedError as error:
+        _fail(error.message)
+    if form == "json":
+        typer.echo(archive_file.as_json(found))
+    else:
+        archive_file.show(found, Console())
+    if not found.sound:
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="An archive; a log of lm-evaluation-harness, Inspect, HELM or Every Eval Ever, a "
+            "tar or zip of several; or a table: CSV, JSON, JSONL, Parquet.",
+        ),
+    ],
+    url: Annotated[str, typer.Option(help="Where the service runs.")] = "http://127.0.0.1:8000",
+    system: Annotated[str | None, typer.Option(help="Whose results they are.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="That gets the samples.")] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="A table's columns: question:prompt,acc:score")
+    ] = None,
+    scores: Annotated[list[str] | None, typer.Option("--score", help="Repeatable.")] = None,
+    lower: Annotated[
+        list[str] | None, typer.Option("--lower-is-better", help="A score; repeatable.")
+    ] = None,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="A key of the metadata; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be imported.")] = False,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+    ] = "table",
+) -> None:
+    """Load an archive into a running service, or make evaluations of another harness's results.
+
+    \b
+    assay import eval.zip --dataset news-ru
+    assay import results.tar.gz --dry-run
+    assay import votes.csv --mapping id:id,answer:output,rating:score --system mine
+    """
+    import httpx
+    from rich.console import Console
+
+    from service.import_file import ImportFailed, import_file, show
+
+    query = {
+        **{"system": system, "dataset": dataset, "mapping": mapping, "dry_run": dry_run},
+        **{"scores": scores, "lower_is_better": lower, "slices": slices},
+    }
+    try:
+        with httpx.Client(base_url=url, timeout=600.0) as client:
+            found = import_file(client, file, query)
+    except ImportFailed as error:
+        _fail(str(error))
+    if form == "json":
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    elif found.get("object") == "evaluation":
+        typer.echo(found["id"])
+    else:
+        show(found, Console())
 
 
 @app.command()

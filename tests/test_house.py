@@ -13,9 +13,20 @@ import pytest
 
 from tests.checkout import ROOT, files, folders
 
+BINARY = {".safetensors", ".png", ".zip", ".gz", ".eval"}
 PACKAGES = sorted(folders() - {"tests", "benchmarks", "chaos", "demo", "migrations"})
 Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-HEAVY = ("torch", "transformers", "sklearn", "scipy", "pandas", "datasets", "evaluate", "mauve")
+HEAVY = (
+    "torch",
+    "transformers",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "datasets",
+    "evaluate",
+    "mauve",
+    "matplotlib",
+)
 
 
 def imported(statement: str) -> set[str]:
@@ -88,7 +99,7 @@ def test_no_index_address_and_no_path_of_one_machine() -> None:
     address = re.compile("|".join(["pypi" + r"\.org", "python" + "hosted", "index" + "-url"]))
     machine = re.compile("/" + r"(?:root|home|Users)/\w+/")
     for path in files():
-        if path.suffix in {".safetensors", ".png"} or path.name == "LICENSE":
+        if path.suffix in BINARY or path.name == "LICENSE":
             continue
         text = (ROOT / path).read_text()
         assert not address.search(text), path

@@ -1,1 +1,1 @@
-"""Metrics of the `evaluate` library, from local folders."""
+"""Metrics of others: of the `evaluate` library, and values that came with a log."""

@@ -1,23 +1,26 @@
-"""Two results over the same units, score by score: how far apart, and whether that is real."""
+"""Results over the same units, score by score: how far apart, and whether that is real."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from metrics.core.alignment import Aligned, Draws, Side, align, cells
+from metrics.core.blocks import Block, Grouping, block
 from metrics.core.metric import BoundMetric
+from metrics.core.pairs import Test, Testing, outcomes, resampled
 from metrics.core.result import Result, ScoreValue
-from metrics.core.rows import Floats, Ints
+from metrics.core.set_level import jackknifed
 from metrics.core.signature import difference
-from metrics.statistics import paired
-from metrics.statistics.intervals import Reduce, evaluate
-from metrics.statistics.paired import Difference, Recipe
-from metrics.statistics.weights import Keys, totals, unit_keys
+from metrics.statistics.paired import Difference
+from metrics.statistics.per_sample import binary
 
-Test = Literal["paired_bootstrap", "approximate_randomization"]
+__all__ = ["Comparison", "Grouping", "Side", "Test", "Testing", "compare", "compare_many"]
+
+DEFAULT = Testing()
+REPLICATES = 1000  # of results that have none stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,10 @@ class Comparison:
     """One score of two systems; a and b are their values over the units that both have.
 
     `error` says why there is no difference: unlike signatures, no shared units, no value.
+
+    n               samples that both have; `only_a`, `only_b`: on which one alone has a value
+    clusters        that were resampled; None: samples
+    wins … losses   samples on which a is better, neither is, b is; None for set-level metrics
     """
 
     name: str
@@ -32,34 +39,14 @@ class Comparison:
     b: float | None
     difference: Difference | None
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Testing:
-    """How to test: the defaults are the ones to use unless comparability asks for others."""
-
-    test: Test = "paired_bootstrap"
-    recipe: Recipe = "centred"
-    replicates: int = 1000  # of the bootstrap
-    trials: int = 10_000  # of approximate randomization
-    level: float = 0.95  # of the difference's interval
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two results, and where the units to compare stand in them."""
-
-    a: Result
-    b: Result
-    at_a: Ints
-    at_b: Ints
-    keys: Keys
-    reduce: Reduce
-
-    @property
-    def rows(self) -> tuple[Floats, Floats]:
-        """(n, C) the rows of the units to compare, of a and of b."""
-        return self.a.settled.rows[self.at_a], self.b.settled.rows[self.at_b]
+    n: int = 0
+    only_a: int = 0
+    only_b: int = 0
+    clusters: int | None = None
+    wins: int | None = None
+    ties: int | None = None
+    losses: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def compare(
@@ -68,97 +55,158 @@ def compare(
     ids_a: Sequence[str],
     b: Result,
     ids_b: Sequence[str],
-    testing: Testing = Testing(),
+    testing: Testing = DEFAULT,
 ) -> tuple[Comparison, ...]:
-    """One Comparison a score, from what is stored; no metric is run again.
+    """One Comparison a score of two systems: see `compare_many`."""
+    return compare_many(metric, [Side(a, ids_a), Side(b, ids_b)], [(0, 1)], testing)[0]
 
-    Units are matched by id; those that only one system has, or that count for only one, are left
-    out. Metrics whose interval is the jackknife's are tested by it, whichever test is asked for
-    (the difference's `test` says so), and only over equal sets of units: their rows depend on the
-    set.
+
+def compare_many(
+    metric: BoundMetric,
+    sides: Sequence[Side],
+    pairs: Sequence[tuple[int, int]],
+    testing: Testing = DEFAULT,
+    *,
+    grouping: Grouping | None = None,
+    chosen: Collection[str] | None = None,
+) -> list[tuple[Comparison, ...]]:
+    """A tuple a pair of systems (indices of `sides`), a Comparison a score; no metric runs again.
+
+    grouping  samples that are resampled together
+    chosen    ids of the slice to compare over
+
+    Units are matched by id; those that only one of a pair has, or that count for only one, are left
+    out of it. What a pair is told does not depend on the other pairs, but for `testing.tests`.
+    Metrics whose interval is the jackknife's are tested by it, whichever test is asked for (the
+    difference's `test` says so), and only over equal sets of units: their rows depend on the set.
     """
-    at_a, at_b = paired.shared(ids_a, ids_b)
+    aligned = align(sides, chosen)
     set_bound = metric.interval == "jackknife"
-    if not set_bound:
-        counted = ~(a.missing[at_a] | b.missing[at_b])
-        at_a, at_b = at_a[counted], at_b[counted]
+    refused = [_refusals(metric, sides, aligned, pair, grouping, chosen) for pair in pairs]
+    found: list[tuple[Comparison, ...]] = [
+        tuple(
+            _none(name, why, aligned, pair)
+            for name, why in zip(metric.score_names, whys, strict=True)
+        )
+        for whys, pair in zip(refused, pairs, strict=True)
+    ]
+    live = [at for at, whys in enumerate(refused) if not all(whys)]
+    draws = [_draws(sides, pairs[at], testing) for at in live]
+    for cell in cells(aligned, [pairs[at] for at in live], draws, set_bound):
+        given = block(metric, sides, aligned, cell, grouping)
+        for index, told in zip(
+            cell.pairs.tolist(), _told(given, testing, grouping, chosen), strict=True
+        ):
+            at = live[index]
+            found[at] = tuple(
+                before if why else replace(now, only_a=before.only_a, only_b=before.only_b)
+                for before, now, why in zip(found[at], told, refused[at], strict=True)
+            )
+    return found
+
+
+def _told(
+    given: Block, testing: Testing, grouping: Grouping | None, chosen: Collection[str] | None
+) -> list[tuple[Comparison, ...]]:
+    """A tuple a pair of the cell."""
+    if given.metric.interval == "jackknife":
+        differences = jackknifed(given)
+    else:
+        field = None if grouping is None else grouping.field
+        differences = resampled(given, testing, field, whole=chosen is None)
+    counts = None if given.samples is None else outcomes(given)
+    refused = _untestable(given, testing.test)
+    warned = _warnings(given, testing.test)
+    ends = zip(given.cell.left.tolist(), given.cell.right.tolist(), strict=True)
+    return [
+        tuple(
+            _one(
+                given,
+                s,
+                (a, b),
+                one,
+                None if counts is None else counts[at][s],
+                refused[s],
+                warned[s],
+            )
+            for s, one in enumerate(differences[at])
+        )
+        for at, (a, b) in enumerate(ends)
+    ]
+
+
+def _one(
+    given: Block,
+    score: int,
+    pair: tuple[int, int],
+    found: Difference,
+    counts: tuple[int, int, int] | None,
+    refused: str | None,
+    warnings: tuple[str, ...],
+) -> Comparison:
+    name = given.metric.score_names[score]
+    if refused is not None:
+        return Comparison(name, None, None, None, refused, given.n)
+    if not np.isfinite(found.value):
+        why = "no value over the units that both have"
+        return Comparison(name, None, None, None, why, given.n)
+    a, b = (float(given.values[one, score]) for one in pair)
+    wins, ties, losses = counts if counts is not None else (None, None, None)
+    groups = None if given.found is None else len(given.found.names)
+    return Comparison(name, a, b, found, None, given.n, 0, 0, groups, wins, ties, losses, warnings)
+
+
+def _untestable(given: Block, test: Test) -> list[str | None]:
+    """Why a score's values do not allow the test that is asked for, if so."""
+    names = given.metric.score_names
+    if test != "mcnemar" or given.samples is None:
+        return [None] * len(names)
+    if given.found is not None:
+        why = "mcnemar takes samples for independent: with clusters, take paired_bootstrap or t"
+        return [why] * len(names)
+    yes = binary(given.samples.reshape(-1, len(names)))
+    return [
+        None
+        if one
+        else f"mcnemar is for values of 0 or 1, and {name} has others: take wilcoxon or t"
+        for name, one in zip(names, yes.tolist(), strict=True)
+    ]
+
+
+def _warnings(given: Block, test: Test) -> list[tuple[str, ...]]:
+    """What a reader of the test has to know."""
+    names = given.metric.score_names
+    if given.samples is None or test not in ("t", "wilcoxon"):
+        return [()] * len(names)
+    return [
+        () if mean else (f"{test} tests the samples' own values, and {name} is not their mean",)
+        for name, mean in zip(names, given.means.tolist(), strict=True)
+    ]
+
+
+def _refusals(
+    metric: BoundMetric,
+    sides: Sequence[Side],
+    aligned: Aligned,
+    pair: tuple[int, int],
+    grouping: Grouping | None,
+    chosen: Collection[str] | None,
+) -> list[str | None]:
+    """A sentence a score that must not be compared."""
+    a, b = (sides[at] for at in pair)
     unlike = None
-    if set_bound and not len(at_a) == len(ids_a) == len(ids_b):
-        unlike = f"{metric.name} depends on the whole set, and the sets differ"
-    elif not len(at_a):
+    if metric.interval == "jackknife":
+        here = [aligned.places[at] >= 0 for at in pair]
+        if chosen is not None:
+            unlike = f"{metric.name} depends on the whole set: there is none of a slice of it"
+        elif not bool((here[0] == here[1]).all()):
+            unlike = f"{metric.name} depends on the whole set, and the sets differ"
+        elif grouping is not None and a.result.settled.loss is not None:
+            unlike = f"{metric.name} is no sum over samples: clusters cannot be left out of it"
+    elif not aligned.shared(*pair, set_bound=False).any():
         unlike = "no unit counts in both"
-    refusals = [_refusal(x, y) or unlike for x, y in zip(a.scores, b.scores, strict=True)]
-    if all(refusals):
-        names = [score.name for score in a.scores]
-        return tuple(map(_refused, names, refusals))
-
-    keys = unit_keys([ids_a[index] for index in at_a])
-    pair = Pair(a, b, at_a, at_b, keys, metric.reduce)
-    differences = (_jackknifed if set_bound else _resampled)(pair, testing)
-    values = [evaluate(pair.reduce, totals(rows)).tolist() for rows in pair.rows]
-    return tuple(
-        _refused(score.name, refusal) if refusal else _found(score.name, *found)
-        for score, refusal, *found in zip(a.scores, refusals, *values, differences, strict=True)
-    )
-
-
-def _jackknifed(pair: Pair, testing: Testing) -> tuple[Difference, ...]:
-    a, b = pair.a.settled, pair.b.settled
-    variances = [one.variance for one in (a, b) if one.variance is not None]
-    return paired.paired_jackknife(
-        *pair.rows,
-        pair.keys,
-        pair.reduce,
-        loss_a=None if a.loss is None else a.loss[pair.at_a],
-        loss_b=None if b.loss is None else b.loss[pair.at_b],
-        variance=np.sum(variances, axis=0) if variances else None,
-        level=testing.level,
-    )
-
-
-def _resampled(pair: Pair, testing: Testing) -> tuple[Difference, ...]:
-    rows_a, rows_b = pair.rows
-    seed, level = pair.a.seed, testing.level
-    if testing.test == "approximate_randomization":
-        return paired.approximate_randomization(
-            rows_a,
-            rows_b,
-            pair.keys,
-            pair.reduce,
-            seed=seed,
-            trials=testing.trials,
-            replicates=testing.replicates,
-            level=level,
-        )
-    drawn_a, drawn_b = (_stored(one, pair, testing) for one in (pair.a, pair.b))
-    if drawn_a is not None and drawn_b is not None and pair.a.seed == pair.b.seed:
-        return paired.from_replicates(
-            drawn_a,
-            drawn_b,
-            evaluate(pair.reduce, totals(rows_a)),
-            evaluate(pair.reduce, totals(rows_b)),
-            units=len(pair.keys),
-            level=level,
-            recipe=testing.recipe,
-        )
-    return paired.paired_bootstrap(
-        rows_a,
-        rows_b,
-        pair.keys,
-        pair.reduce,
-        seed=seed,
-        replicates=testing.replicates,
-        level=level,
-        recipe=testing.recipe,
-    )
-
-
-def _stored(result: Result, pair: Pair, testing: Testing) -> Floats | None:
-    """The result's replicates, where they are over the units compared and as many as asked for."""
-    drawn = result.replicates
-    counted = int((~result.missing).sum())
-    fits = drawn is not None and len(drawn) == testing.replicates and counted == len(pair.keys)
-    return drawn if fits else None
+    scores = zip(a.result.scores, b.result.scores, strict=True)
+    return [_refusal(x, y) or unlike for x, y in scores]
 
 
 def _refusal(a: ScoreValue, b: ScoreValue) -> str | None:
@@ -170,12 +218,21 @@ def _refusal(a: ScoreValue, b: ScoreValue) -> str | None:
     return None
 
 
-def _refused(name: str, error: str | None) -> Comparison:
-    return Comparison(name, None, None, None, error)
+def _none(name: str, why: str | None, aligned: Aligned, pair: tuple[int, int]) -> Comparison:
+    a, b = pair
+    return Comparison(
+        name, None, None, None, why, only_a=aligned.only(a, b), only_b=aligned.only(b, a)
+    )
 
 
-def _found(name: str, a: float, b: float, difference: Difference) -> Comparison:
-    known = bool(np.isfinite(difference.value))
-    if known:
-        return Comparison(name, a, b, difference)
-    return Comparison(name, None, None, None, "no value over the units that both have")
+def _draws(sides: Sequence[Side], pair: tuple[int, int], testing: Testing) -> Draws:
+    """What the evaluations themselves were drawn by. Of two unlike ones the lesser seed, the more
+    replicates and the higher level, so that their order does not matter."""
+    results = [sides[at].result for at in pair]
+    stored = [len(one.replicates) for one in results if one.replicates is not None]
+    levels = [score.level for one in results for score in one.scores]
+    return Draws(
+        seed=min(one.seed for one in results),
+        replicates=testing.replicates or max(stored, default=REPLICATES),
+        level=testing.level or max(levels),
+    )

@@ -20,6 +20,7 @@ def pack(result: Result) -> bytes:
         "rows": settled.rows,
         "loss": settled.loss,
         "variance": settled.variance,
+        "shared": settled.shared,
         "per_sample": result.per_sample,
         "replicates": result.replicates,
         "missing": result.missing,
@@ -48,7 +49,14 @@ def unpack(data: bytes) -> Result:
     about = _About.model_validate(meta)
     return Result(
         scores=tuple(about.scores),
-        settled=Settled(rows, floats("loss"), floats("variance"), about.signature, about.warnings),
+        settled=Settled(
+            rows,
+            floats("loss"),
+            floats("variance"),
+            about.signature,
+            about.warnings,
+            floats("shared"),
+        ),
         per_sample=floats("per_sample"),
         replicates=floats("replicates"),
         missing=arrays["missing"].astype(np.bool_),

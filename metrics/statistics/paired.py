@@ -5,12 +5,12 @@
     difference      (S,)    reduce(sum of rows_a) - reduce(sum of rows_b)
 
 All p-values are two-sided. `paired_bootstrap` is the default for smooth functions of sums,
-`approximate_randomization` is exact for exchangeable systems, `paired_jackknife` is for metrics
-whose resampling with repeats means nothing (distinct-n, MAUVE). Rejections of a true null at level
-5%, over 4,000 pairs of systems, 50 to 300 units, proportions and skewed means: the centred
-bootstrap 5.2-5.9%, approximate randomization 2.8-5.5% (the less, the more ties), and 10.9-12.0% for
-the usual recipe, which takes absolute values before it centres (`recipe="sacrebleu"`, kept for
-comparability).
+`approximate_randomization` is exact for exchangeable systems; `paired_jackknife`, in a file of its
+own, is for metrics whose resampling with repeats means nothing (distinct-n, MAUVE). Rejections of a
+true null at level 5%, over 4,000 pairs of systems, 50 to 300 units, proportions and skewed means:
+the centred bootstrap 5.2-5.9%, approximate randomization 2.8-5.5% (the less, the more ties), and
+10.9-12.0% for the usual recipe, which takes absolute values before it centres
+(`recipe="sacrebleu"`, kept for comparability).
 
 Sources: Koehn (2004), "Statistical significance tests for machine translation evaluation"; Riezler
 & Maxwell (2005), "On some pitfalls in automatic evaluation and significance testing for MT";
@@ -19,9 +19,9 @@ Noreen (1989), "Computer-intensive methods for testing hypotheses"; sacrebleu 2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -29,20 +29,17 @@ from numpy.typing import NDArray
 
 from metrics.statistics.intervals import (
     Reduce,
-    dear,
-    delete_variance,
     evaluate,
-    left_out,
     percentiles,
     replicate,
-    t_quantile,
-    t_tail,
 )
+from metrics.statistics.many import differences_of, least, two_sided
 from metrics.statistics.weights import Floats, Keys, swapped_sums, totals
 
 Recipe = Literal["centred", "sacrebleu"]
 NAN = float("nan")
-TIE = 1e-12  # relative: rounding must not make a replicate less extreme than what it equals
+COUNTABLE = 0.005  # what the least p-value counted may be once it is corrected
+FEASIBLE = 25_000  # trials that are drawn for a correction's sake
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,9 @@ class Difference:
     error     standard error of the difference
     p_value   two-sided; NaN where nothing can be said
     units     pairs the test rests on
-    test      "paired_bootstrap", "approximate_randomization", "paired_jackknife"
+    test      "paired_bootstrap", "approximate_randomization", "paired_jackknife", "mcnemar",
+              "wilcoxon", "t"
+    p_method  "counted" among draws; "t", "normal": the tail of a distribution; "exact"
     """
 
     value: float
@@ -64,6 +63,7 @@ class Difference:
     p_value: float
     units: int
     test: str
+    p_method: str = "counted"
 
     @property
     def p_normal(self) -> float:
@@ -77,8 +77,8 @@ class Difference:
             return float("nan")
         if self.value == 0.0:
             return 1.0
-        tail = 2 * NormalDist().cdf(-abs(self.value) / self.error) if self.error else 0.0
-        return max(tail, _least(self.units))
+        tail = math.erfc(abs(self.value) / self.error / math.sqrt(2)) if self.error else 0.0
+        return max(tail, float(least(self.units)))
 
 
 def paired_bootstrap(
@@ -91,6 +91,7 @@ def paired_bootstrap(
     replicates: int = 1000,
     level: float = 0.95,
     recipe: Recipe = "centred",
+    tests: int = 1,
 ) -> tuple[Difference, ...]:
     """One Difference a score: both systems resampled with equal weights; see `from_replicates`."""
     return from_replicates(
@@ -101,6 +102,7 @@ def paired_bootstrap(
         units=len(keys),
         level=level,
         recipe=recipe,
+        tests=tests,
     )
 
 
@@ -113,6 +115,7 @@ def from_replicates(
     units: int,
     level: float = 0.95,
     recipe: Recipe = "centred",
+    tests: int = 1,
 ) -> tuple[Difference, ...]:
     """The paired bootstrap from stored replicates (R, S): no row is touched again.
 
@@ -121,30 +124,42 @@ def from_replicates(
 
         centred    p = (1 + #{r: |d_r - mean(d_r)| >= |d|}) / (R + 1), and at least 2**(1 - n)
         sacrebleu  p = (1 + #{r: |d_r| - mean(|d_r|) > |d|}) / (R + 1)
+
+    (of systems that differ in no replicate, sacrebleu's rule would make 1 / (R + 1); here it is 1.)
+    Where `tests` of them are to be corrected for and R is too few for that, the centred p-value is
+    the tail of Student's t at d / error: see `countable`. A column may be any pair's.
     """
     if drawn_a.shape != drawn_b.shape:
         raise ValueError(f"replicates do not match: {drawn_a.shape} and {drawn_b.shape}")
     drawn = drawn_a - drawn_b  # (R, S)
+    values, slack = differences_of(values_a, values_b)
+    there = np.isfinite(drawn)
+    count = there.sum(0)
+    enough = (count >= 2) & (units >= 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centred = drawn - np.where(there, drawn, 0.0).sum(0) / count
+        squares = (np.where(there, centred, 0.0) ** 2).sum(0)
+        errors = np.where(enough, np.sqrt(squares / (count - 1)), NAN)
+    by_count = recipe == "sacrebleu" or countable(len(drawn), tests)
+    if by_count:
+        extreme = _extreme(drawn, centred, np.abs(values), slack, recipe).sum(0)
+        bar = 0.0 if recipe == "sacrebleu" else least(units)
+        p_values = np.maximum((1 + extreme) / (count + 1), bar)
+        p_values = np.where(enough & np.isfinite(values), p_values, NAN)
+    else:
+        p_values = two_sided(values, errors * student(units), units)
     low, high = percentiles(drawn, level)
-    values, slack = _differences(values_a, values_b)
-    found = []
-    for s, value in enumerate(values.tolist()):
-        column = drawn[:, s]
-        finite = column[np.isfinite(column)]
-        enough = units >= 2 and len(finite) >= 2
-        p = _bootstrap_p(value, slack[s], finite, units, recipe) if enough else NAN
-        found.append(
-            Difference(
-                value=value,
-                interval=_around(value, low[s], high[s]) if enough else None,
-                level=level,
-                error=float(finite.std(ddof=1)) if enough else NAN,
-                p_value=p,
-                units=units,
-                test="paired_bootstrap",
-            )
+    return tuple(
+        Difference(value, bounds, level, error, p, units, "paired_bootstrap", method)
+        for value, bounds, error, p, method in zip(
+            values.tolist(),
+            around(values, np.where(enough, low, NAN), high),
+            errors.tolist(),
+            p_values.tolist(),
+            ["counted" if by_count else "t"] * len(values),
+            strict=True,
         )
-    return tuple(found)
+    )
 
 
 def approximate_randomization(
@@ -157,6 +172,7 @@ def approximate_randomization(
     trials: int = 10_000,
     replicates: int = 1000,
     level: float = 0.95,
+    tests: int = 1,
 ) -> tuple[Difference, ...]:
     """One Difference a score: the units' systems change places at random, T times over.
 
@@ -168,60 +184,39 @@ def approximate_randomization(
     resampled = paired_bootstrap(
         rows_a, rows_b, keys, reduce, seed=seed, replicates=replicates, level=level
     )
-    moved = swapped_sums(rows_b - rows_a, keys, seed, trials)  # (T, C)
-    total_a, total_b = totals(rows_a), totals(rows_b)
-    drawn = evaluate(reduce, total_a + moved) - evaluate(reduce, total_b - moved)  # (T, S)
-    values, slack = _differences(evaluate(reduce, total_a), evaluate(reduce, total_b))
-    extreme = (np.abs(drawn) >= np.abs(values) - slack).sum(0)
-    trials_with_value = np.isfinite(drawn).sum(0)
-    p = np.where(np.isfinite(values), (1 + extreme) / (1 + trials_with_value), NAN)
+    trials = enough_trials(trials, tests)
+    moved_a, moved_b = (swapped_sums(rows, keys, seed, trials) for rows in (rows_a, rows_b))
+    sums = totals(rows_a), totals(rows_b)
+    p, method = randomized(moved_b - moved_a, *sums, reduce, len(keys), tests)
     return tuple(
-        replace(one, p_value=float(p[s]), test="approximate_randomization")
-        for s, one in enumerate(resampled)
+        replace(one, p_value=value, test="approximate_randomization", p_method=method)
+        for one, value in zip(resampled, p.tolist(), strict=True)
     )
 
 
-def paired_jackknife(
-    rows_a: Floats,
-    rows_b: Floats,
-    keys: Keys,
-    reduce: Reduce,
-    *,
-    loss_a: Floats | None = None,
-    loss_b: Floats | None = None,
-    variance: Floats | None = None,
-    level: float = 0.95,
-) -> tuple[Difference, ...]:
-    """One Difference a score: the same units left out of both systems; Student's t.
+def randomized(
+    moved: Floats, total_a: Floats, total_b: Floats, reduce: Reduce, units: int, tests: int = 1
+) -> tuple[Floats, str]:
+    """(…, S) p-values of approximate randomization, and whether they are "counted" or of a "t".
 
-    The systems may differ in their columns. `variance` (S,) is added to the difference's: the sum
-    of what either system's own Settled adds.
+    moved             (T, …, C) what a's sums gain, and b's lose, in each trial
+    total_a, total_b  (…, C) the systems' sums
+
+    With more tests than the trials can be corrected for, the p-value is that of Student's t at
+    z √((n - 1) / (n - z²)), z = d / √mean(d_t²): for means, exactly the paired t-test's statistic.
     """
-    grouped = dear(rows_a, loss_a) or dear(rows_b, loss_b)
-    grouped = grouped and loss_a is None and loss_b is None
-    left_a, sizes = left_out(rows_a, keys, reduce, loss_a, grouped)
-    left_b, _ = left_out(rows_b, keys, reduce, loss_b, grouped)
-    values, _ = _differences(evaluate(reduce, totals(rows_a)), evaluate(reduce, totals(rows_b)))
-    own = delete_variance(values, left_a - left_b, sizes)
-    errors = np.sqrt(own + (0.0 if variance is None else variance))
-    freedom = max(len(sizes) - 1, 1)
-    half = t_quantile(0.5 + level / 2, freedom) * errors
-    found = []
-    for value, width, error in zip(values.tolist(), half.tolist(), errors.tolist(), strict=True):
-        known = bool(np.isfinite(value) and np.isfinite(error))
-        tail = t_tail(value / error, freedom) if known and error else float(value == 0.0)
-        found.append(
-            Difference(
-                value=value,
-                interval=(value - width, value + width) if known else None,
-                level=level,
-                error=error,
-                p_value=max(tail, _least(len(keys))) if known else NAN,
-                units=len(keys),
-                test="paired_jackknife",
-            )
-        )
-    return tuple(found)
+    drawn = evaluate(reduce, total_a + moved) - evaluate(reduce, total_b - moved)  # (T, …, S)
+    values, slack = differences_of(evaluate(reduce, total_a), evaluate(reduce, total_b))
+    there = np.isfinite(drawn)
+    count = there.sum(0)
+    if countable(len(moved), tests):
+        extreme = (np.abs(drawn) >= np.abs(values) - slack).sum(0)
+        return np.where(np.isfinite(values), (1 + extreme) / (1 + count), NAN), "counted"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variances = (np.where(there, drawn, 0.0) ** 2).sum(0) / count
+        left = np.maximum(units * variances - values**2, 0.0)  # n - z², in units of the variance
+        errors = np.sqrt(left / max(units - 1, 1))
+    return two_sided(values, errors, units), "t"
 
 
 def shared(
@@ -234,28 +229,37 @@ def shared(
     return both[:, 0], both[:, 1]
 
 
-def _bootstrap_p(value: float, slack: float, drawn: Floats, units: int, recipe: Recipe) -> float:
-    """See `from_replicates`; `drawn` (R,) are one score's differences, finite ones only."""
-    if not np.isfinite(value):
-        return NAN
-    if recipe == "sacrebleu":
-        extreme = np.abs(drawn) - np.abs(drawn).mean() > abs(value)
-        return (1 + int(extreme.sum())) / (len(drawn) + 1)
-    extreme = np.abs(drawn - drawn.mean()) >= abs(value) - slack
-    return max((1 + int(extreme.sum())) / (len(drawn) + 1), _least(units))
+def countable(draws: int, tests: int) -> bool:
+    """Whether p-values counted among so many draws can be corrected for so many tests: the least
+    of them, corrected, is a tenth of the usual 5% or less."""
+    return tests <= COUNTABLE * (draws + 1)
 
 
-def _differences(values_a: Floats, values_b: Floats) -> tuple[Floats, Floats]:
-    """(S,) a - b, zero where only rounding tells them apart, and (S,) how far rounding reaches."""
-    slack = TIE * np.maximum(np.abs(values_a), np.abs(values_b))
-    values = values_a - values_b
-    return np.where(np.abs(values) <= slack, 0.0, values), slack
+def enough_trials(trials: int, tests: int) -> int:
+    """As many trials as asked for, or as the correction needs where that is feasible."""
+    needed = math.ceil(tests / COUNTABLE)
+    return max(trials, needed) if needed <= FEASIBLE else trials
 
 
-def _around(value: float, low: float, high: float) -> tuple[float, float] | None:
-    return (float(min(low, value)), float(max(high, value))) if np.isfinite(value) else None
+def student(units: int) -> float:
+    """What makes the bootstrap's error, that of n, the t-test's, that of n - 1."""
+    return math.sqrt(units / (units - 1)) if units > 1 else NAN
 
 
-def _least(units: int) -> float:
-    """The least two-sided p-value that exchanging n pairs can give."""
-    return 2.0 ** (1 - units) if 1 <= units < 1000 else float(units < 1)
+def _extreme(
+    drawn: Floats, centred: Floats, size: Floats, slack: Floats, recipe: Recipe
+) -> NDArray[np.bool_]:
+    """(R, S) which replicates count against a difference of that size; NaN never does."""
+    if recipe == "centred":
+        return np.asarray(np.abs(centred) >= size - slack)
+    there = np.abs(drawn)
+    mean = np.nanmean(np.where(np.isfinite(there), there, NAN), 0)
+    same = (size == 0.0) & (mean == 0.0)
+    return np.asarray((there - mean > size) | same)
+
+
+def around(values: Floats, low: Floats, high: Floats) -> list[tuple[float, float] | None]:
+    """The intervals, widened to their values; None where there is none."""
+    ends = np.stack([np.minimum(low, values), np.maximum(high, values)], 1)
+    known = np.isfinite(ends).all(1).tolist()
+    return [(a, b) if yes else None for (a, b), yes in zip(ends.tolist(), known, strict=True)]

@@ -88,11 +88,21 @@ evaluations = Table(
     Column("closing", Boolean, nullable=False, server_default=text("false")),
     Column("on_end", JSONB),  # the task to defer when it has ended: {"task", "ids"}
     Column("stop_when_settled", Text),  # a gate, looked at after each shard
+    Column("origin", JSONB),  # where it was imported from; null: it was made here
     _created(),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     CheckConstraint(f"status IN {STATUSES}", name="status"),
+    Index(  # an archive is imported once
+        "ix_evaluations_archive",
+        text("(origin ->> 'digest')"),
+        unique=True,
+        postgresql_where=text("origin ? 'service'"),
+    ),
 )
+
+# One row: what archives call the service that they come from.
+service = Table("service", metadata, Column("id", Text, primary_key=True))
 
 outputs = Table(
     "outputs",
@@ -112,6 +122,8 @@ evaluation_metrics = Table(
     Column("resolved", JSON),  # as measured with, once planned
     Column("signature", JSON),  # its parts, once planned
     Column("error", JSONB),
+    # its values were in a file without rows: there is no result, and nothing to measure
+    Column("reported", Boolean, nullable=False, server_default=text("false")),
     Column("result", LargeBinary),  # rows, per-sample values, replicates: see metrics.core.packing
 )
 
@@ -151,6 +163,7 @@ shards = Table(
     Column("done", Integer, nullable=False, server_default="0"),  # measurements so far
     Column("position", Integer),  # the metric at work, so that a crash blames the right one
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("machine", JSONB),  # device, code and libraries that it was measured with
 )
 
 # A shard's evidence for one metric, or why there is none.

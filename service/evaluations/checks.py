@@ -66,6 +66,9 @@ def evaluable(db: Connection, reference: str, param: str) -> Dataset:
     if dataset.kind not in EVALUABLE:
         message = f"dataset {dataset.name!r} is of kind {dataset.kind}; it takes one of "
         raise invalid("wrong_kind", message + ", ".join(EVALUABLE), param)
+    if not dataset.size:
+        message = f"dataset {dataset.name!r} has no samples: it came with values without rows"
+        raise invalid("empty_dataset", message, param)
     return dataset
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from inference.errors import ReportedError
@@ -42,7 +42,7 @@ class Plan(Stored):
     """One metric of an evaluation; `resolved` and `signature`, or an `error`, once it is planned.
 
     position   its place among the evaluation's metrics, from 0
-    concluded  its result is stored
+    concluded  its result is stored, or its values were imported without rows
     """
 
     position: int
@@ -85,7 +85,7 @@ def read_all(db: Connection, evaluation_ids: Sequence[str]) -> dict[str, list[Pl
             table.resolved,
             table.signature,
             table.error,
-            table.result.is_not(None).label("concluded"),
+            or_(table.result.is_not(None), table.reported).label("concluded"),
         )
         .where(table.evaluation_id.in_(list(evaluation_ids)))
         .order_by(table.evaluation_id, table.position)
@@ -113,4 +113,16 @@ def complete(
             evaluation_metrics.c.position == position,
         )
         .values(resolved=resolved, signature=signature, error=error)
+    )
+
+
+def mark_reported(db: Connection, evaluation_id: str, position: int) -> None:
+    """A metric's values were in an imported file without rows: there is nothing to measure."""
+    db.execute(
+        update(evaluation_metrics)
+        .where(
+            evaluation_metrics.c.evaluation_id == evaluation_id,
+            evaluation_metrics.c.position == position,
+        )
+        .values(reported=True)
     )

@@ -18,12 +18,14 @@ from service.evaluations.best import put_best
 from service.evaluations.samples import ordered_samples
 from service.evaluations.schemas import BestIn, EvaluationIn, EvaluationOut, SampleOut
 from service.evaluations.store import Evaluation
+from service.evaluations.tables import evaluation_table
 from service.evaluations.views import progress, view, views
 from service.http.answers import STREAMED
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.event_stream import EventOut, Events, answer
 from service.http.fields import Limit, Page, page
+from service.http.formats import TABLES, in_forms
 from service.http.gate import Gate
 from service.http.idempotency import Created
 from service.http.waiting import preferred_wait, until
@@ -82,7 +84,8 @@ def list_evaluations(
     return page(views(db, rows), limit)
 
 
-@router.get("/{evaluation}", summary="One evaluation, with its scores")
+@router.get("/{evaluation}", summary="One evaluation, with its scores", responses=TABLES)
+@in_forms(evaluation_table)
 async def get_evaluation(
     evaluation: str,
     response: Response,

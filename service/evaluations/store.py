@@ -8,7 +8,7 @@ the closing of the last shard all happen under it.
        |---------|-----> cancelled
 
 `finish` is the one door to a final status: it defers what is to follow the end (`on_end`), at every
-end.
+end, and, where the evaluation has succeeded, the update of its dataset's boards.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Evaluation(Stored):
     stop_when_settled: str | None  # a gate
     size: int  # samples
     error: Mapping[str, Any] | None
+    origin: Mapping[str, Any] | None  # where it was imported from
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -106,12 +107,14 @@ def create(
     cluster: str | None = None,
     on_end: Task | None = None,
     stop_when_settled: str | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> str:
     """Store a queued evaluation and return its id.
 
     models  names of the models that the metrics run; with `model`, all that the evaluation needs
     stop_when_settled  a gate: once it is settled, the evaluation ends
     on_end  is deferred once, when it has succeeded, failed or been cancelled
+    origin  where it was imported from: nothing of it is measured here
     """
     id = new("eval")
     db.execute(
@@ -130,6 +133,7 @@ def create(
             level=level,
             on_end=on_end.as_json() if on_end is not None else None,
             stop_when_settled=stop_when_settled,
+            origin=origin,
         )
     )
     plans.create(db, id, metrics)
@@ -216,11 +220,14 @@ def finish(
         update(evaluations)
         .where(evaluations.c.id == evaluation_id, evaluations.c.status.not_in(FINAL))
         .values(status=status, finished_at=func.now(), error=error)
-        .returning(evaluations.c.on_end)
+        .returning(evaluations.c.on_end, evaluations.c.dataset_id)
     ).one_or_none()
     if ended is None:
         return
     events.append(db, evaluation_id, status, data)
+    if status == "succeeded":
+        boards = f"boards {ended.dataset_id}"  # many landings that wait are one update
+        queue.defer(db, "board.update", queueing_lock=boards, dataset=ended.dataset_id)
     if ended.on_end is not None:
         task = Task.from_json(ended.on_end)
         queue.defer(db, task.name, **task.ids)

@@ -33,6 +33,7 @@ HANDLERS: Mapping[str, str] = {
     "evaluate.close.failed": "service.evaluations.jobs:close_failed",
     "gate.settle": "service.gates.jobs:settle",
     "gate.look": "service.gates.jobs:look",
+    "board.update": "service.leaderboards.jobs:update",
     "train.run": "service.training.jobs:run",
     "train.run.failed": "service.training.jobs:run_failed",
     "train.preview": "service.training.dry_run:answer",
@@ -43,6 +44,8 @@ HANDLERS: Mapping[str, str] = {
     "checkpoint.merge.failed": "service.training.merge_lora:merge_failed",
     "score.batch": "service.scoring.jobs:score_batch",
     "score.batch.failed": "service.scoring.jobs:score_failed",
+    "archive.audit": "service.archives.jobs:audit",
+    "archive.audit.failed": "service.archives.jobs:audit_failed",
 }
 
 # Tasks with a state worth saving: a worker that is told to end asks these to save it, and waits

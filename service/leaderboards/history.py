@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, select
@@ -48,8 +49,11 @@ class Run(Stored):
     generation: Mapping[str, Any] | None
 
 
-def runs(db: Connection, dataset: str) -> list[Run]:
-    """All that succeeded on any version of the dataset of this name, newest first."""
+def runs(db: Connection, dataset: str, at: datetime | None = None) -> list[Run]:
+    """All that succeeded on any version of the dataset of this name, newest first.
+
+    at  those that had finished by then
+    """
     query = (
         select(
             evaluations.c.id,
@@ -63,6 +67,8 @@ def runs(db: Connection, dataset: str) -> list[Run]:
         .where(datasets.c.name == dataset, evaluations.c.status == "succeeded")
         .order_by(evaluations.c.id.desc())
     )
+    if at is not None:
+        query = query.where(evaluations.c.finished_at <= at)
     return [Run.from_row(row) for row in db.execute(query)]
 
 
@@ -95,7 +101,10 @@ def _later(shown: Run, other: Run, scores: Mapping[str, BoardScore]) -> list[str
         return [f"is on version {other.dataset_version} of the dataset"]
     if other.id not in scores:
         return [f"has no value of {scores[shown.id].label}"]
-    unlike = difference(scores[shown.id].signature, scores[other.id].signature)
+    signatures = scores[shown.id].signature, scores[other.id].signature
+    if signatures[0] == signatures[1]:
+        return []  # made in another way: a row of its own
+    unlike = difference(*signatures)
     return [f"has another signature: {'; '.join(unlike)}"]
 
 

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
-import numpy as np
+import orjson
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from metrics.core.names import hint, plain
-from metrics.core.signature import difference
-from metrics.statistics.ranking import ranks
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
-from service.errors import ApiError, not_found
+from service.errors import ApiError, invalid, not_found
 from service.http.dependencies import CurrentSettings, Transaction
-from service.leaderboards import history
+from service.http.fields import Limit
+from service.http.formats import TABLES, in_forms
+from service.jobs import queue
+from service.leaderboards import boards_store
 from service.leaderboards import store as leaderboards
-from service.leaderboards.history import Run
-from service.leaderboards.paired import ALPHA, lacking, paired_results, pairwise
-from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard, LeftOut
-from service.leaderboards.store import BoardScore
+from service.leaderboards.boards import LEFT_OUT, NothingHere, compute, refresh
+from service.leaderboards.boards_store import BoardKey, StoredBoard
+from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard
+from service.leaderboards.standings import MOST_TESTED
+from service.leaderboards.tables import board_table
 from service.settings import Settings
 
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The evaluation that a board shows of a system, and notes on the system's others."""
-
-    run: Run
-    notes: list[str]
-
+MOST_AT_ONCE = 100  # systems up to which a reader waits for a board to be computed anew
 
 router = APIRouter(prefix="/v1/leaderboards", tags=["leaderboards"])
 
@@ -48,7 +43,8 @@ def list_leaderboards(db: Transaction) -> Boards:
     return Boards(data=list(entries.values()))
 
 
-@router.get("/{dataset:path}", summary="One board")  # names may hold slashes
+@router.get("/{dataset:path}", summary="One board", responses=TABLES)  # names may hold slashes
+@in_forms(board_table)
 def get_leaderboard(
     dataset: str,
     db: Transaction,
@@ -58,161 +54,143 @@ def get_leaderboard(
     signature: Annotated[
         str | None, Query(description="default: the one most systems have")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        Query(
+            description="a field of the metadata, or `prompt`: samples with one value are "
+            "resampled together; default: as most of the evaluations have it"
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        Query(description="as it stood at the end of a day (2026-11-24, UTC) or at a time"),
+    ] = None,
+    after: Annotated[str | None, Query(description="the evaluation of the row before")] = None,
+    limit: Annotated[Limit, Query(description="rows of a page")] = MOST_TESTED,
 ) -> Leaderboard:
-    """Each system's newest evaluation that has a value. Values of different signatures are never
-    ranked together: those left out are listed with the parts in which they differ, and so are
-    systems without a value here. `notes` of a row tell of the system's other evaluations."""
+    """Each system's newest evaluation that has a value, a row for each way in which its outputs
+    were made. Values of different signatures are never ranked together: those left out are listed
+    with the parts in which they differ, and so are systems without a value here. `notes` of a row
+    tell of the system's other evaluations.
+
+    What has landed is in it, but for boards of more than 100 systems, which are computed by a
+    worker: `pending` evaluations are not in it yet."""
     version = datasets.require(db, dataset)
-    metric = _score_name(leaderboards.names(db, version.id), metric)
-    rows = leaderboards.board(db, version.id, metric, slice or "")
-    if not rows:
-        raise _no_board(db, version, metric, slice)
-    chosen = signature or _commonest(rows)
-    newest: dict[str, BoardScore] = {}
-    for row in rows:
-        if row.signature == chosen:
-            newest.setdefault(row.system, row)
-    if not newest:
-        message = f"no evaluation on {dataset!r} has this signature of {metric}"
-        raise ApiError(404, "signature_not_found", message, "signature")
-    made = history.runs(db, version.name)
-    return Leaderboard(
-        dataset=version.name,
-        version=version.version,
-        dataset_id=version.id,
-        metric=metric,
-        slice=slice,
-        higher_is_better=rows[0].higher_is_better,
-        signature=chosen,
-        signatures=sorted({row.signature for row in rows}),
-        rows=_ranked(db, settings, list(newest.values()), _told(rows, newest, made)),
-        left_out=[*_left_out(rows, newest, chosen), *_unvalued(rows, made, version.version)],
+    key = BoardKey(version.id, metric, slice or "", signature or "", cluster or "")
+    try:
+        if at is not None:
+            return _past(db, settings, version, _named(db, key), moment(at), after, limit)
+        return _shown(db, *_current(db, settings, version, key), after, limit)
+    except NothingHere as nothing:
+        raise _no_board(db, version, _named(db, key), nothing) from None
+
+
+def moment(given: str) -> datetime:
+    """The end of the day, or the time, that `at` names; without a zone, UTC. Raises 422."""
+    try:
+        if len(given) <= len("2026-11-24"):
+            day = date.fromisoformat(given)
+            return datetime.combine(day, time(), UTC) + timedelta(days=1, microseconds=-1)
+        # in an address, a plus sign that is not escaped is a space
+        found = datetime.fromisoformat(given.replace(" ", "+") if "T" in given else given)
+        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        message = f"{given!r} is no date: give a day, as 2026-11-24, or a time, as "
+        raise invalid("invalid_date", message + "2026-11-24T12:00:00Z", "at") from None
+
+
+def _current(
+    db: Connection, settings: Settings, version: Dataset, key: BoardKey
+) -> tuple[StoredBoard, int]:
+    """The stored board, and how many evaluations have landed since it was computed. Small ones are
+    brought up to date; of a large one, the update is on its way."""
+    stored = boards_store.find(db, key)
+    if stored is None:
+        key = _named(db, key)
+        stored = boards_store.find(db, key)
+    if stored is None:
+        return refresh(db, settings, version, key), 0
+    if stored.knows(boards_store.landed(db, version.name)):
+        return stored, 0
+    if stored.size <= MOST_AT_ONCE:
+        return refresh(db, settings, version, key), 0
+    queue.defer(db, "board.update", queueing_lock=f"boards {version.id}", dataset=version.id)
+    since = boards_store.landed(db, version.name, stored.landed_at).landed
+    return stored, max(1, since)  # one that is measured again is not later than the last
+
+
+def _shown(
+    db: Connection, stored: StoredBoard, pending: int, after: str | None, limit: int
+) -> Leaderboard:
+    """A page of a stored board."""
+    rows = boards_store.page(db, stored.id, after=after, limit=limit + 1)
+    board = Leaderboard.model_validate(
+        orjson.loads(stored.head)
+        | {
+            "rows": [orjson.loads(row) for row in rows[:limit]],
+            "left_out": LEFT_OUT.validate_json(stored.left_out) if after is None else [],
+            "computed_at": stored.computed_at,
+            "pending": pending,
+            "has_more": len(rows) > limit,
+        }
     )
+    board.last_id = board.rows[-1].evaluation if board.rows else None
+    if pending:
+        board.warnings.append(
+            f"{pending} evaluations have landed since it was computed: they are not in it yet"
+        )
+    return board
 
 
-def _score_name(known: Sequence[str], typed: str) -> str:
-    """The one of the `known` names that differs from it in case, `-` and `_` alone, else itself."""
-    same = [name for name in known if plain(name) == plain(typed)]
-    return same[0] if len(same) == 1 else typed
+def _past(
+    db: Connection,
+    settings: Settings,
+    version: Dataset,
+    key: BoardKey,
+    at: datetime,
+    after: str | None,
+    limit: int,
+) -> Leaderboard:
+    """A page of the board as it stood, computed now."""
+    board = compute(db, settings, version, key, at)
+    rows: Sequence[BoardRow] = board.rows
+    if after is not None:
+        places = {row.evaluation: place for place, row in enumerate(rows)}
+        if after not in places:
+            raise boards_store.unknown_cursor(after)
+        rows, board.left_out = rows[places[after] + 1 :], []
+    board.rows, board.has_more = list(rows[:limit]), len(rows) > limit
+    board.last_id = board.rows[-1].evaluation if board.rows else None
+    return board
 
 
-def _no_board(db: Connection, dataset: Dataset, metric: str, slice_: str | None) -> ApiError:
-    """404 that names what is wrong: the dataset without any score, the metric, or the slice."""
+def _named(db: Connection, key: BoardKey) -> BoardKey:
+    """The key with the score's own name: case, `-` and `_` do not matter."""
+    same = [
+        name for name in leaderboards.names(db, key.dataset_id) if plain(name) == plain(key.score)
+    ]
+    score = same[0] if len(same) == 1 else key.score
+    return replace(key, score=score)
+
+
+def _no_board(db: Connection, dataset: Dataset, key: BoardKey, nothing: NothingHere) -> ApiError:
+    """404 that names what is wrong: the dataset without any score, the metric, the slice, or the
+    signature."""
+    if nothing.signature:
+        message = f"no evaluation on {dataset.name!r} has this signature of {key.score}"
+        return ApiError(404, "signature_not_found", message, "signature")
     names = leaderboards.names(db, dataset.id)
-    board = f"{dataset.name} by {metric}"
+    board = f"{dataset.name} by {key.score}"
     if not names:
         return not_found("leaderboard", board, "nothing has been evaluated on it yet", "dataset")
-    if metric not in names:
+    if key.score not in names:
         return not_found("leaderboard", board, f"there are {', '.join(names)}", "metric")
-    if slice_ is None:
+    if nothing.at is not None:
+        early = f"nothing had landed by {nothing.at.isoformat()}"
+        return not_found("leaderboard", board, early, "at")
+    if not key.slice:
         return not_found("leaderboard", board, "no system has a value over the whole set", "metric")
-    slices = leaderboards.slices(db, dataset.id, metric)
+    slices = leaderboards.slices(db, dataset.id, key.score)
     none = "no evaluation on it was asked for any: POST /v1/evaluations takes them as `slices`"
-    nearest = hint(slice_, slices) if slices else none
-    return not_found("leaderboard", f"{board} on the slice {slice_}", nearest, "slice")
-
-
-def _commonest(rows: Sequence[BoardScore]) -> str:
-    """The signature of most systems; of equally common ones, the newest evaluation's."""
-    systems = Counter(signature for signature, _ in {(row.signature, row.system) for row in rows})
-    most = max(systems.values())
-    return next(row.signature for row in rows if systems[row.signature] == most)
-
-
-def _told(
-    rows: Sequence[BoardScore], newest: Mapping[str, BoardScore], made: Sequence[Run]
-) -> dict[str, Told]:
-    """By system, the evaluation that is shown and what the others have otherwise."""
-    by_id = {one.id: one for one in made}
-    scores = {row.evaluation_id: row for row in [*rows, *newest.values()]}
-    others: dict[str, list[Run]] = {}
-    for one in made:
-        others.setdefault(one.system, []).append(one)
-    found = {}
-    for system, row in newest.items():
-        shown = by_id[row.evaluation_id]
-        found[system] = Told(shown, history.notes(shown, others[system], scores))
-    return found
-
-
-def _ranked(
-    db: Connection, settings: Settings, rows: list[BoardScore], told: Mapping[str, Told]
-) -> list[BoardRow]:
-    # paired tests are over the whole set: replicates of slices are not kept
-    whole = rows[0].slice == ""
-    paired = paired_results(db, settings, rows) if whole else [None] * len(rows)
-    incomplete = lacking(paired, [row.missing for row in rows])
-    pairs = pairwise(paired)
-    found = ranks(
-        np.array([row.value for row in rows]),
-        pairs.p_values,
-        differences=pairs.differences,
-        incomplete=np.array(incomplete) > 0,
-        higher_is_better=rows[0].higher_is_better,
-        alpha=ALPHA,
-    )
-    order = sorted(range(len(rows)), key=lambda at: (int(found.rank[at]), rows[at].system))
-    shown = []
-    for place, at in enumerate(order):
-        row, run = rows[at], told[rows[at].system].run
-        below = order[place + 1] if place + 1 < len(order) else None
-        p_value = float(found.p_values[at, below]) if below is not None else float("nan")
-        shown.append(
-            BoardRow(
-                rank=int(found.rank[at]),
-                rank_interval=(int(found.best[at]), int(found.worst[at])),
-                system=row.system,
-                evaluation=row.evaluation_id,
-                value=row.value,
-                interval=row.interval,
-                n=row.n,
-                missing=row.missing,
-                incomplete=incomplete[at],
-                p_vs_next=p_value if np.isfinite(p_value) else None,
-                model=run.model,
-                generation=dict(run.generation) if run.generation is not None else None,
-                notes=told[row.system].notes,
-                finished_at=row.finished_at,
-            )
-        )
-    return shown
-
-
-def _left_out(
-    rows: Sequence[BoardScore], newest: dict[str, BoardScore], chosen: str
-) -> list[LeftOut]:
-    absent: dict[str, BoardScore] = {}
-    for row in rows:
-        if row.system not in newest:
-            absent.setdefault(row.system, row)
-    return [
-        LeftOut(
-            system=row.system,
-            evaluation=row.evaluation_id,
-            signature=row.signature,
-            reason="another signature: " + "; ".join(difference(chosen, row.signature)),
-        )
-        for row in absent.values()
-    ]
-
-
-def _unvalued(rows: Sequence[BoardScore], made: Sequence[Run], version: int) -> list[LeftOut]:
-    """Systems that have been evaluated on the dataset, but have no value here."""
-    valued = {row.system for row in rows}
-    newest: dict[str, Run] = {}
-    for one in made:  # newest first, those on this version before others
-        kept = newest.setdefault(one.system, one)
-        if kept.dataset_version != version == one.dataset_version:
-            newest[one.system] = one
-    return [
-        LeftOut(
-            system=one.system,
-            evaluation=one.id,
-            signature=None,
-            reason=f"no value of {rows[0].label}"
-            if one.dataset_version == version
-            else f"evaluated on version {one.dataset_version} of the dataset",
-        )
-        for one in newest.values()
-        if one.system not in valued
-    ]
+    nearest = hint(key.slice, slices) if slices else none
+    return not_found("leaderboard", f"{board} on the slice {key.slice}", nearest, "slice")

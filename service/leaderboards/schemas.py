@@ -11,13 +11,34 @@ from metrics.core.compare import Test
 from service.http.fields import Name, Schema
 
 
+class ProtocolOut(BaseModel):
+    """How outputs were made. `digest` is equal where all of it is, but for seeds; `draws` is the
+    number of outputs of a sample, as `1` or, where samples have unlike numbers, `1-4`."""
+
+    digest: str
+    text: str
+    model: str | None  # that the service ran; null: the outputs were given
+    draws: str
+    template: dict[str, Any] | None = None
+    generation: dict[str, Any] | None = None
+
+
 class BoardRow(BaseModel):
-    """`rank_interval`: the ranks left open by the pairwise differences that are significant at 5%
-    (paired by sample, Holm-corrected over all pairs of the board).
+    """A system, made in one way (`protocol`): its newest evaluation that has a value.
+
+    `rank_interval`: the ranks left open by the pairwise differences that are significant at 5%
+    (paired by sample, Holm-corrected over all pairs of the board); `…_step_down` the same by Romano
+    and Wolf's step-down, null where samples without a value differ or systems are too many.
+    `tie_band`: systems of one band are not told apart from the band's first. `p_first`: the share
+    of the bootstrap's replicates in which the system is first.
 
     `incomplete`: samples on which this system has no value and another one has. Such a system
-    stands behind the complete ones and is called better than nobody. `notes`: what the system's
-    other evaluations on this dataset have otherwise."""
+    stands behind the complete ones and is called better than nobody; it is tested over the samples
+    that both of a pair have, `n_common` in the smallest of its tests. `value_common` is its value
+    over the samples that all systems have, `value_bounds` between what its value would be were the
+    incomplete samples the worst and the best that the score allows.
+
+    `notes`: what the system's other evaluations on this dataset have otherwise."""
 
     rank: int
     rank_interval: tuple[int, int]
@@ -29,8 +50,16 @@ class BoardRow(BaseModel):
     missing: int
     incomplete: int = 0
     p_vs_next: float | None  # corrected; against the row below; null: no test, or no verdict
+    rank_interval_step_down: tuple[int, int] | None = None
+    p_vs_next_step_down: float | None = None
+    tie_band: int | None = None
+    p_first: float | None = None
+    n_common: int | None = None
+    value_common: float | None = None
+    value_bounds: tuple[float, float] | None = None
     model: str | None = None  # that the service ran for the outputs
     generation: dict[str, Any] | None = None
+    protocol: ProtocolOut | None = None
     notes: list[str] = Field(default_factory=list)
     finished_at: datetime
 
@@ -45,7 +74,14 @@ class LeftOut(BaseModel):
 
 
 class Leaderboard(BaseModel):
-    """Systems on one dataset version by one score; only values of one signature are ranked."""
+    """Systems on one dataset version by one score; only values of one signature are ranked.
+
+    A board is computed when an evaluation lands on its dataset, and stored. `pending` evaluations
+    have landed since, and are not in it yet: above zero on large boards alone, for some seconds.
+
+    `rows` are a page of `size` rows; the next begins with `?after=<last_id>` where `has_more`.
+    `left_out` is told on the first page. `n_common`: samples on which all systems have a value.
+    """
 
     object: str = "leaderboard"
     dataset: str
@@ -56,6 +92,17 @@ class Leaderboard(BaseModel):
     higher_is_better: bool
     signature: str
     signatures: list[str]
+    tests: str | None = None  # how pairs were tested
+    cluster: str | None = None  # the field by whose groups samples were resampled
+    clusters: int | None = None
+    n_common: int | None = None
+    warnings: list[str] = Field(default_factory=list)
+    at: datetime | None = None  # shown as it stood then
+    computed_at: datetime | None = None
+    pending: int = 0
+    size: int = 0
+    last_id: str | None = None
+    has_more: bool = False
     rows: list[BoardRow]
     left_out: list[LeftOut]
 
@@ -76,15 +123,40 @@ class Boards(BaseModel):
     data: list[BoardEntry]
 
 
-class ComparisonIn(Schema):
-    """Two finished evaluations; `metrics` may name metrics or single scores (default: all)."""
+Correction = Literal["holm", "bh", "none"]
 
-    evaluations: Annotated[list[Name], Field(min_length=2, max_length=2)]
+
+class ComparisonIn(Schema):
+    """Finished evaluations, two or more; `metrics` may name metrics or single scores (default:
+    all)."""
+
+    evaluations: Annotated[list[Name], Field(min_length=2, max_length=200)]
+    baseline: Name | None = Field(
+        None, description="an evaluation that each is compared with; default: every pair"
+    )
     metrics: Annotated[list[Name], Field(min_length=1)] | None = None
-    test: Test = "paired_bootstrap"
-    recipe: Literal["centred", "sacrebleu"] = "centred"
-    correction: Literal["holm", "none"] = "holm"
-    trials: Annotated[int, Field(ge=100, le=100_000)] = 10_000
+    test: Test = Field(
+        "paired_bootstrap",
+        description="mcnemar, wilcoxon and t are of the samples' own values; mcnemar is for scores "
+        "of 0 and 1. Metrics of the whole set, as mauve, are tested by the paired jackknife",
+    )
+    recipe: Literal["centred", "sacrebleu"] = Field(
+        "centred", description="of paired_bootstrap; sacrebleu: as that package counts"
+    )
+    correction: Correction = Field(
+        "holm",
+        description="over all results of the answer. holm: the chance of any false finding stays "
+        "below 5%; bh: the share of false ones among the findings does",
+    )
+    cluster: Name | None = Field(
+        None,
+        description="a metadata field, or `prompt`: samples with the same value are resampled "
+        "together; default: the field that all the evaluations have",
+    )
+    slice: Name | None = Field(None, description="as lang=ru: over those samples alone")
+    trials: Annotated[int, Field(ge=100, le=100_000)] = Field(
+        10_000, description="of approximate_randomization; more are drawn where a correction needs"
+    )
 
     model_config = {
         "json_schema_extra": {
@@ -97,38 +169,66 @@ class ResultOut(BaseModel):
     """`difference` is a - b with its interval; `p_corrected` is over all results shown here.
 
     `only_a`, `only_b`: samples on which only that one has a value. Who is ahead and lacks some has
-    no verdict: `significant` is null, and `note` says so."""
+    no verdict: `significant` is null, and `note` says so.
+
+    `p_method`: `counted` among draws; `t`, `normal`: the tail of that distribution, because draws
+    enough for the correction are too many; `exact`. `minimum_detectable_difference`: what n samples
+    find with a power of 80%; `samples_to_separate`: how many find this difference; both corrected
+    for the number of results where `correction` is holm."""
 
     metric: str
     name: str
+    evaluation_a: str
+    evaluation_b: str
+    system_a: str
+    system_b: str
     a: float | None
     b: float | None
     difference: float | None
     interval: tuple[float, float] | None
+    level: float | None = None  # of the interval: the evaluations' own
+    standard_error: float | None = None  # of the difference
     p_value: float | None
+    p_method: str | None = None
     p_corrected: float | None
     significant: bool | None  # at 5%, corrected
     n: int
     only_a: int = 0
     only_b: int = 0
+    clusters: int | None = None  # that were resampled; null: samples are independent
+    wins: int | None = None  # samples on which a is better; null: there are no values of samples
+    ties: int | None = None
+    losses: int | None = None
+    minimum_detectable_difference: float | None = None
+    samples_to_separate: int | None = None
     test: str
     higher_is_better: bool
     signature: str
     note: str | None = None
+    warnings: list[str] = Field(default_factory=list)
     error: str | None = None
 
 
 class ComparisonOut(BaseModel):
-    """Two evaluations compared, a result for each score of both. `differs`: what else the two do
-    not share, as the dataset's version or the settings of generation."""
+    """Evaluations compared: a result for each pair, or each against the baseline (b), and each
+    score of both. `a`, `b` and their systems are those of a single pair. `differs`: what else the
+    two do not share, as the dataset's version or the settings of generation; of many, what any has
+    otherwise than the first. `notes`: pairs that share no score, clusters that do not fit."""
 
     object: str = "comparison"
-    a: str
-    b: str
-    system_a: str
-    system_b: str
+    a: str | None
+    b: str | None
+    system_a: str | None
+    system_b: str | None
+    evaluations: list[str]
+    systems: list[str]
+    baseline: str | None
     test: str
     recipe: str
-    correction: str
+    correction: Correction
+    trials: int
+    cluster: str | None
+    slice: str | None
     differs: list[str]
+    notes: list[str]
     results: list[ResultOut]

@@ -37,8 +37,13 @@ class BoardName(Stored):
     score: str
 
 
-def board(db: Connection, dataset_id: str, name: str, slice_: str) -> list[BoardScore]:
-    """Every value of one score on one dataset version, newest evaluation first."""
+def board(
+    db: Connection, dataset_id: str, name: str, slice_: str, at: datetime | None = None
+) -> list[BoardScore]:
+    """Every value of one score on one dataset version, newest evaluation first.
+
+    at  of evaluations that had finished by then
+    """
     query = (
         listing()
         .add_columns(evaluations.c.system, evaluations.c.finished_at)
@@ -51,6 +56,8 @@ def board(db: Connection, dataset_id: str, name: str, slice_: str) -> list[Board
         )
         .order_by(evaluations.c.id.desc())
     )
+    if at is not None:
+        query = query.where(evaluations.c.finished_at <= at)
     return [BoardScore.from_row(row) for row in db.execute(query)]
 
 

@@ -76,7 +76,8 @@ def _tell_failure(
 
 def _best(known: Sequence[Checkpoint], scores: Scores, name: str | None) -> str | None:
     """The checkpoint whose value is best at the worse end of its interval, of those that have one
-    on the most samples: who leaves the hard ones blank is no better for it."""
+    on the most samples: who leaves the hard ones blank is no better for it. A value without an
+    interval, which could be far off, comes behind those that have one."""
     candidates = []
     for one in known:
         score = whole(scores, one.evaluation_id, name)
@@ -84,7 +85,7 @@ def _best(known: Sequence[Checkpoint], scores: Scores, name: str | None) -> str 
             continue
         low, high = score.interval or (score.value, score.value)
         end = low if score.higher_is_better else -high
-        candidates.append((score.n, end, -one.step, one.id))
+        candidates.append((score.n, score.interval is not None, end, -one.step, one.id))
     return max(candidates)[-1] if candidates else None
 
 

@@ -31,6 +31,8 @@ NO_PARAMETER = {
     ("POST", "recipe"),
     ("POST", "correction"),
     ("POST", "trials"),
+    ("GET", "format"),  # of answers that are files, not objects
+    ("POST", "format"),
 }
 
 # Answers whose names in the service's schema are neither the client's nor the client's with "Out"
@@ -48,7 +50,7 @@ NAMES = {
 # Fields that the client does not show: none is there in a stream, or the caller has named them
 NOT_SHOWN = {
     "Event": {"created_at"},
-    "Comparison": {"a", "b", "system_a", "system_b", "test", "recipe", "correction"},
+    "Comparison": {"a", "b", "system_a", "system_b", "test", "recipe", "correction", "trials"},
 }
 
 

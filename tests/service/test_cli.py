@@ -63,7 +63,7 @@ def test_help_is_quick_and_has_examples() -> None:
         took.append(sum(after[2:4]) - sum(before[2:4]))  # of ended children: user, system
         assert shown.returncode == 0
     assert 0 < min(took) < 0.5
-    for command in ("serve", "api", "worker", "migrate", "score"):
+    for command in ("serve", "api", "worker", "migrate", "score", "board", "compare"):
         assert command in shown.stdout
     assert "assay serve --port 9000" in assay("serve", "--help").stdout
     assert "--metrics bleu,rouge" in assay("score", "--help").stdout

@@ -16,9 +16,9 @@ from metrics.statistics.paired import (
     approximate_randomization,
     from_replicates,
     paired_bootstrap,
-    paired_jackknife,
     shared,
 )
+from metrics.statistics.paired_jackknife import paired_jackknife
 from metrics.statistics.weights import Floats
 from tests.known import known
 from tests.metrics.statistics.simulation import (
@@ -110,6 +110,20 @@ def test_size_for_bleu() -> None:
     assert 2.5 <= normal <= 8
 
 
+def test_size_where_draws_do_not_suffice() -> None:
+    """The tails that stand for counts: of the bootstrap and of approximate randomization."""
+    a, b = null_pairs(6)
+    many = 10**6
+    bootstrap = paired_bootstrap(a, b, keys(N), each(ratio, SIMS), tests=many)
+    assert {one.p_method for one in bootstrap} == {"t"}
+    assert 3 <= rejections(bootstrap) <= 6.5
+    swapped = approximate_randomization(
+        a, b, keys(N), each(ratio, SIMS), trials=500, replicates=50, tests=many
+    )
+    assert {one.p_method for one in swapped} == {"t"}
+    assert 3 <= rejections(swapped) <= 6.5
+
+
 def test_power_and_pairing() -> None:
     """A real difference is found, and more often than two unpaired intervals would find it."""
     a, b = null_pairs(5, shift=0.3)
@@ -124,6 +138,8 @@ def test_equal_systems_do_not_differ(test: Test) -> None:
     assert (found.value, found.p_value, found.interval) == (0.0, 1.0, (0.0, 0.0))
     assert found.p_normal == 1.0
     assert found.units == 60
+    (usual,) = paired_bootstrap(rows, rows.copy(), keys(60), one(ratio), recipe="sacrebleu")
+    assert usual.p_value == 1.0
 
 
 @pytest.mark.parametrize("test", TESTS)

@@ -74,6 +74,25 @@ def test_a_board_calls_nobody_better_for_leaving_samples_blank(
     below = board.rows[1]
     assert board.rows[2].system == "picky"
     assert below.p_vs_next is None or below.p_vs_next > 0.05
+    blank = {
+        name: {
+            one.id
+            for one in assay.all_samples(evaluations[name].id)
+            if one.scores["perplexity"] is None
+        }
+        for name in ("picky", "poor")
+    }
+    in_common = SIZE - len(blank["picky"] | blank["poor"])
+    missing = rows["picky"].missing
+    assert board.n_common == rows["picky"].n_common == in_common
+    assert rows["honest"].n_common == SIZE - missing
+    assert rows["honest"].p_first is not None
+    assert rows["picky"].p_first is None
+    assert known(rows["picky"].value_common) != rows["picky"].value
+    assert rows["picky"].value_bounds is None  # perplexity has no upper end
+    (warning,) = board.warnings
+    assert f"picky ({missing})" in warning
+    assert f"All systems have values on {board.n_common} samples" in warning
 
 
 def test_a_comparison_gives_no_verdict_for_blanks(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assay import Client
+from tests.known import known
 from tests.service.scored import scored
 from tests.service.texts import samples
 
@@ -66,12 +67,17 @@ def test_other_settings_of_generation_are_told(assay: Client) -> None:
     ]
     given = {one["id"]: "text" for one in records}
     scored(assay, system="sends", dataset="settings", outputs=given, metrics=["length"])
-    (row,) = [
-        row for row in assay.leaderboard("settings", "length").rows if row.system == "generates"
-    ]
+    board = assay.leaderboard("settings", "length")
+    rows = {row.evaluation: row for row in board.rows if row.system == "generates"}
+    assert set(rows) == {one.id for one in done}  # two protocols: two rows
+    row = rows[done[1].id]
     assert row.model == "tiny-language"
     assert row.generation is not None
     assert row.generation["max_new_tokens"] == 3
     assert row.notes == [f"{done[0].id} was made with other settings: max_new_tokens: 3 / 2"]
+    assert "max_new_tokens 3" in known(row.protocol).text
+    assert known(row.protocol).digest != known(rows[done[0].id].protocol).digest
+    (sends,) = [row for row in board.rows if row.system == "sends"]
+    assert known(sends.protocol).text == "the outputs were given, 1 output a sample"
     compared = assay.request("POST", "/v1/comparisons", {"evaluations": [one.id for one in done]})
     assert compared["differs"] == ["max_new_tokens: 2 / 3"]

@@ -1,0 +1,225 @@
+"""CSV, JSON, JSON Lines and Parquet with columns of any names: which is which is guessed, shown,
+and may be said: `question:prompt,answer:references,acc:score`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from itertools import chain, islice
+from typing import Any, Literal
+
+from metrics.core.names import MEANINGS, hint, plain
+from service.datasets import arrow, files
+from service.errors import ApiError, invalid
+from service.imports import runs
+from service.imports.contents import Contents
+from service.imports.runs import Run, Sample, Score
+
+HARNESS = "table"
+Field = Literal["id", "system", "prompt", "output", "references", "metadata", "score", "ignore"]
+FIELDS = ("id", "system", "prompt", "output", "references", "metadata", "score", "ignore")
+ONCE = FIELDS[:5]  # a column of each
+LOOKED_AT = 200  # rows, by which a column is guessed
+NAMES: Mapping[Field, str] = {
+    "id": "id sample_id doc_id question_id idx index uid key",
+    "system": "system model model_name model_id run",
+    "prompt": "prompt question input instruction query source",
+    "output": "output outputs prediction response completion hypothesis candidate generation",
+    "references": "references reference target label answer gold ground_truth expected answer",
+}
+SCORES = "score acc correct is_correct rating reward accuracy exact_match em f1 bleu chrf rougel"
+
+Mapped = dict[str, Field]
+Rows = Iterator[tuple[str, dict[str, Any]]]
+
+
+def parsed(mapping: str | None) -> Mapped:
+    """`question:prompt,acc:score` as fields by column. Raises 422 for what is no field."""
+    found: Mapped = {}
+    for pair in (mapping or "").split(","):
+        if not pair.strip():
+            continue
+        column, colon, name = (part.strip() for part in pair.rpartition(":"))
+        if not colon or not column:
+            message = f"{pair!r} is no pair of a column and a field: write question:prompt"
+            raise invalid("invalid_mapping", message, "mapping")
+        if name not in FIELDS:
+            message = f"there is no field {name!r}; {hint(name, FIELDS, MEANINGS)}"
+            raise invalid("invalid_mapping", message, "mapping")
+        if column in found or (name in ONCE and name in found.values()):
+            raise invalid("invalid_mapping", f"{pair!r}: one column a field", "mapping")
+        found[column] = name  # type: ignore[assignment]  # it is one of FIELDS
+    return found
+
+
+def rows(contents: Contents, name: str, format_: str) -> Rows:
+    """The rows of a file, each with its place."""
+    if format_ == "jsonl":
+        yield from contents.lines(name)
+        return
+    if format_ == "json":
+        document = contents.document(name)
+        if isinstance(document, dict):  # {"samples": […]}
+            document = next((one for one in document.values() if isinstance(one, list)), None)
+        if not isinstance(document, list):
+            raise runs.wrong(name, "has to be a list of objects")
+        for at, row in enumerate(document):
+            if not isinstance(row, dict):
+                raise runs.wrong(f"{name}[{at}]", "has to be an object")
+            yield f"{name}[{at}]", row
+        return
+    with contents.open(name) as source:
+        if format_ == "parquet":
+            _, found = arrow.parquet(contents.whole)
+        else:
+            _, found = files.table(source)
+        for at, row in enumerate(found):
+            yield f"{name} row {at + 1}", row
+
+
+def read(table: Rows, mapping: Mapped, name: str, task: str) -> tuple[list[Run], Mapped]:
+    """The runs, one for each system, and which column was taken for what."""
+    first = list(islice(table, LOOKED_AT))
+    columns = dict.fromkeys(column for _, row in first for column in row)
+    for column in mapping:
+        if column not in columns:
+            message = f"the file has no column {column!r}; {hint(column, columns)}"
+            raise invalid("invalid_mapping", message, "mapping")
+    fields = {column: mapping.get(column) or "ignore" for column in columns}
+    if not mapping:
+        fields = _guessed({one: [row.get(one) for _, row in first] for one in columns})
+    if "score" not in fields.values():
+        shown = ",".join(f"{column}:{field}" for column, field in fields.items())
+        message = f"no column is taken for a score: say which is, as mapping={shown[:500]}"
+        raise invalid("unknown_columns", f"{message},COLUMN:score", "mapping")
+    found: dict[str | None, Run] = {}
+    held = 0  # characters: a few bytes of Parquet may stand for gigabytes
+    for where, row in chain(first, table):
+        held += sum(len(str(value)) for value in row.values())
+        if held > runs.MOST_BYTES:
+            message = f"the rows hold over {runs.MOST_BYTES} bytes, the most that an import may"
+            raise ApiError(413, "file_too_large", message)
+        _add(found, row, where, fields, task)
+    return list(found.values()), fields
+
+
+def _guessed(columns: Mapping[str, list[Any]]) -> Mapped:
+    """By the columns' names, and by what they hold: numbers are scores, short texts metadata."""
+    fields: Mapped = {}
+    for field, names in NAMES.items():
+        wanted = [plain(one) for one in names.split()]
+        there = [one for one in columns if plain(one) in wanted and one not in fields]
+        for column in sorted(there, key=lambda one: wanted.index(plain(one)))[:1]:
+            fields[column] = field
+    if "output" not in fields.values():  # beside a label, an answer is the system's
+        said = [one for one in columns if plain(one) in {"answer", "answers"} and one not in fields]
+        fields |= dict.fromkeys(said[:1], "output")
+    scores = {plain(one) for one in SCORES.split()}
+    for column, values in columns.items():
+        if column in fields:
+            continue
+        known = [value for value in values if value not in (None, "")]
+        numeric = bool(known) and all(_numeric(value) for value in known)
+        named = any(plain(column).startswith(one) or plain(column).endswith(one) for one in scores)
+        short = all(isinstance(value, str) and len(value) <= 200 for value in known)
+        if numeric:
+            fields[column] = "score" if named or not _counts(known) else "metadata"
+        else:
+            fields[column] = "metadata" if known and short else "ignore"
+    if "score" not in fields.values():
+        numbers = [
+            one for one in columns if fields[one] == "metadata" and _all_numeric(columns[one])
+        ]
+        fields |= dict.fromkeys(numbers[:1] if len(numbers) == 1 else [], "score")
+    return {column: fields[column] for column in columns}
+
+
+def _all_numeric(values: list[Any]) -> bool:
+    return all(_numeric(value) for value in values if value not in (None, ""))
+
+
+def _numeric(value: object) -> bool:
+    if isinstance(value, str):
+        try:
+            float(value)
+        except ValueError:
+            return value.casefold() in {"true", "false"}
+        return True
+    return runs.is_number(value)
+
+
+def _counts(values: list[Any]) -> bool:
+    """Whether they are whole numbers above 1: a year, a number of tokens."""
+    whole = [str(value) for value in values]
+    return all(one.lstrip("-").isdigit() for one in whole) and any(
+        int(one[:18]) > 1 for one in whole
+    )
+
+
+def _add(
+    found: dict[str | None, Run],
+    row: Mapping[str, Any],
+    where: str,
+    fields: Mapped,
+    task: str,
+) -> None:
+    named = {field: row.get(column) for column, field in fields.items() if field in ONCE}
+    given = named.get("system")
+    system = None if given in (None, "") else runs.name(given, where, "system")
+    run = found.setdefault(system, Run(HARNESS, task, system))
+    id = named.get("id")
+    sample = Sample(
+        id=runs.name(id, where, "id") if id not in (None, "") else str(len(run.samples) + 1),
+        where=where,
+        prompt=None if named.get("prompt") is None else runs.text(named["prompt"]),
+        references=_texts(named.get("references")),
+        outputs=_texts(named.get("output")),
+        metadata=runs.metadata(
+            {
+                column: value.isoformat() if isinstance(value, date) else value
+                for column, value in row.items()
+                if fields.get(column) == "metadata"
+            }
+        ),
+    )
+    for column, field in fields.items():
+        if field == "score":
+            label = runs.name(column, where, "column")
+            run.scores.setdefault(label, Score(label))
+            sample.values[label] = _values(row.get(column), where, column, len(sample.outputs))
+    run.samples.append(sample)
+
+
+def _texts(value: Any) -> list[str]:
+    if value in (None, ""):
+        return []
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return [runs.text(value)]
+    return [runs.text(one) for one in (value if isinstance(value, list) else [value])]
+
+
+def _values(value: Any, where: str, column: str, outputs: int) -> list[float]:
+    if isinstance(value, list):
+        if len(value) != outputs:
+            raise runs.wrong(where, f"{column} has {len(value)} values for {outputs} outputs")
+        return [runs.number(_read(one, where, column), where, column) for one in value]
+    return [runs.number(_read(value, where, column), where, column)]
+
+
+def _read(value: Any, where: str, column: str) -> Any:
+    """A number that a CSV has as text."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().casefold()
+    if word in {"", "nan", "na", "n/a", "null", "none"}:
+        return None
+    if word in {"true", "false"}:
+        return word == "true"
+    try:
+        return float(word)
+    except ValueError:
+        raise runs.wrong(where, f"{column} is {value[:40]!r}, and has to be a number") from None

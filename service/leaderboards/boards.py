@@ -1,0 +1,234 @@
+"""A board computed: which evaluations stand on it, where, and what is to be said of them.
+
+`compute` reads stored results and scores; `refresh` stores what it finds, and computes nothing
+where the stored board is up to date.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from pydantic import TypeAdapter
+from sqlalchemy import Connection
+
+from metrics.core.rows import Floats
+from metrics.statistics.ranking import Ranks
+from service.datasets import store as datasets
+from service.datasets.store import Dataset
+from service.leaderboards import boards_store, history, protocols, remarks
+from service.leaderboards import store as leaderboards
+from service.leaderboards.boards_store import BoardKey, StoredBoard
+from service.leaderboards.history import Run
+from service.leaderboards.paired import PairedResult, paired_results
+from service.leaderboards.protocols import Protocol
+from service.leaderboards.schemas import BoardRow, Leaderboard, LeftOut, ProtocolOut
+from service.leaderboards.standings import MOST_TESTED, Standings, standings, standings_untested
+from service.leaderboards.store import BoardScore
+from service.settings import Settings
+
+LEFT_OUT = TypeAdapter(list[LeftOut])
+
+
+class NothingHere(LookupError):
+    """The board has no row: no value of this score `at` the time, or, with `signature`, none of
+    the signature that was asked for."""
+
+    def __init__(self, signature: bool, at: datetime | None) -> None:
+        super().__init__()
+        self.signature = signature
+        self.at = at
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a row of a board is of."""
+
+    score: BoardScore
+    run: Run
+    protocol: Protocol
+    notes: list[str]
+
+
+def refresh(db: Connection, settings: Settings, dataset: Dataset, key: BoardKey) -> StoredBoard:
+    """The board, stored, with all that has landed. Raises NothingHere."""
+    boards_store.lock(db, key)
+    known = boards_store.landed(db, dataset.name)  # before anything is read
+    stored = boards_store.find(db, key)
+    if stored is not None and stored.knows(known):
+        return stored
+    board = compute(db, settings, dataset, key)
+    boards_store.put(
+        db,
+        key,
+        known,
+        head=board.model_dump_json(exclude={"rows", "left_out"}),
+        left_out=LEFT_OUT.dump_json(board.left_out).decode(),
+        rows=[(row.evaluation, row.model_dump_json()) for row in board.rows],
+    )
+    computed = boards_store.find(db, key)
+    if computed is None:
+        raise RuntimeError(f"{key} is stored, and is not there")
+    return computed
+
+
+def compute(
+    db: Connection,
+    settings: Settings,
+    dataset: Dataset,
+    key: BoardKey,
+    at: datetime | None = None,
+) -> Leaderboard:
+    """The whole board, as it stood `at` a time or now. Raises NothingHere."""
+    scores = leaderboards.board(db, dataset.id, key.score, key.slice, at)
+    if not scores:
+        raise NothingHere(signature=False, at=at)
+    chosen = key.signature or commonest(scores)
+    ranked = [row for row in scores if row.signature == chosen]
+    if not ranked:
+        raise NothingHere(signature=True, at=at)
+    made = history.runs(db, dataset.name, at)
+    entries = _entries(db, scores, ranked, made)
+    shown = [entry.score for entry in entries]
+    tested = key.slice == "" and len(shown) <= MOST_TESTED  # replicates of slices are not kept
+    field, names, unlike = None, None, list[str]()
+    if tested:
+        paired = paired_results(db, settings, shown)
+        field, unlike = (key.cluster, []) if key.cluster else _field(paired)
+        names = datasets.read_clusters(db, dataset.id, field) if field is not None else None
+        found = standings(shown, paired, field, names)
+    else:
+        found = standings_untested(shown)
+    return Leaderboard(
+        dataset=dataset.name,
+        version=dataset.version,
+        dataset_id=dataset.id,
+        metric=key.score,
+        slice=key.slice or None,
+        higher_is_better=shown[0].higher_is_better,
+        signature=chosen,
+        signatures=sorted({row.signature for row in scores}),
+        tests=remarks.tests(shown, found, field),
+        cluster=field,
+        clusters=len(set(names)) if names is not None else None,
+        n_common=found.in_common,
+        warnings=[*remarks.warnings(shown, found, names, tested=tested), *unlike],
+        at=at,
+        size=len(entries),
+        rows=_rows(entries, found, drawn=bool(key.cluster) and tested),
+        left_out=[
+            *remarks.left_out(scores, {row.system for row in shown}, chosen),
+            *remarks.unvalued(scores, made, dataset.version),
+        ],
+    )
+
+
+def commonest(rows: Sequence[BoardScore]) -> str:
+    """The signature of most systems; of equally common ones, the newest evaluation's."""
+    systems = Counter(signature for signature, _ in {(row.signature, row.system) for row in rows})
+    most = max(systems.values())
+    return next(row.signature for row in rows if systems[row.signature] == most)
+
+
+def _entries(
+    db: Connection,
+    scores: Sequence[BoardScore],
+    ranked: Sequence[BoardScore],
+    made: Sequence[Run],
+) -> list[Entry]:
+    """Of each system and each way of making its outputs, the newest of the `ranked` scores."""
+    known = protocols.read(db, {row.evaluation_id for row in ranked})
+    newest: dict[tuple[str, str], BoardScore] = {}
+    for row in ranked:
+        newest.setdefault((row.system, known[row.evaluation_id].digest), row)
+    by_id = {one.id: one for one in made}
+    by_evaluation = {row.evaluation_id: row for row in scores} | {
+        row.evaluation_id: row for row in newest.values()
+    }
+    others: dict[str, list[Run]] = {}
+    for one in made:
+        others.setdefault(one.system, []).append(one)
+    found = []
+    for (system, _), row in newest.items():
+        run = by_id[row.evaluation_id]
+        notes = history.notes(run, others[system], by_evaluation)
+        found.append(Entry(row, run, known[row.evaluation_id], notes))
+    return found
+
+
+def _field(paired: Sequence[PairedResult | None]) -> tuple[str | None, list[str]]:
+    """What samples belong together by, as most of the evaluations have it, and what to say of
+    it where they differ."""
+    fields = Counter(one.result.cluster for one in paired if one is not None)
+    if not fields:
+        return None, []
+    chosen = max(fields, key=lambda field: (fields[field], field is not None))
+    counts = ", ".join(f"{field or 'by none'} ({count})" for field, count in fields.items())
+    unlike = f"evaluations differ in the field that samples belong together by: {counts}"
+    return chosen, [unlike] if len(fields) > 1 else []
+
+
+def _rows(entries: Sequence[Entry], found: Standings, *, drawn: bool) -> list[BoardRow]:
+    """In the order of their ranks; `drawn`: with the intervals of the tests' own replicates."""
+    ranks = found.ranks
+    order = sorted(
+        range(len(entries)),
+        key=lambda at: (
+            int(ranks.rank[at]),
+            entries[at].score.system,
+            entries[at].score.evaluation_id,
+        ),
+    )
+    below = [*order[1:], None]
+    rows = [_row(entries[at], found, at, next_) for at, next_ in zip(order, below, strict=True)]
+    for at, row in zip(order, rows, strict=True):
+        low, high = (float(ends[at]) for ends in found.intervals)
+        if drawn and np.isfinite([low, high]).all():
+            row.interval = min(low, row.value), max(high, row.value)
+    return rows
+
+
+def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow:
+    score, run, ranks, stepped = entry.score, entry.run, found.ranks, found.stepped
+    lacks = bool((found.incomplete > 0).any())
+    return BoardRow(
+        rank=int(ranks.rank[at]),
+        rank_interval=_interval(ranks, at),
+        system=score.system,
+        evaluation=score.evaluation_id,
+        value=score.value,
+        interval=score.interval,
+        n=score.n,
+        missing=score.missing,
+        incomplete=int(found.incomplete[at]),
+        p_vs_next=_p_value(ranks.p_values, at, below),
+        rank_interval_step_down=_interval(stepped, at) if stepped is not None else None,
+        p_vs_next_step_down=_p_value(stepped.p_values, at, below) if stepped is not None else None,
+        tie_band=int(ranks.band[at]),
+        p_first=_known(found.p_first[at]),
+        n_common=int(found.n_common[at]) or None,
+        value_common=_known(found.value_common[at]) if lacks else None,
+        value_bounds=found.bounds[at],
+        model=run.model,
+        generation=dict(run.generation) if run.generation is not None else None,
+        protocol=ProtocolOut(
+            digest=entry.protocol.digest, text=entry.protocol.text, **entry.protocol.content
+        ),
+        notes=entry.notes,
+        finished_at=score.finished_at,
+    )
+
+
+def _interval(ranks: Ranks, at: int) -> tuple[int, int]:
+    return int(ranks.best[at]), int(ranks.worst[at])
+
+
+def _p_value(p_values: Floats, at: int, below: int | None) -> float | None:
+    return _known(p_values[at, below]) if below is not None and len(p_values) else None
+
+
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,261 @@
+"""The tests of all pairs of systems on one dataset by one score, from their stored results.
+
+Systems that have values on the same samples are tested by the covariance of their stored
+replicates. A pair that lacks values on different samples is tested over those that both have; a
+metric of the whole set by leaving samples out. No loop is over pairs.
+
+    names  (n,)  what each sample belongs together with: the clusters that are resampled, or None
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.core.rows import Floats, Ints
+from metrics.statistics import gaps
+from metrics.statistics.clusters import Clusters, clusters
+from metrics.statistics.deletions import (
+    deletion_test,
+    excess_by_count,
+    excess_by_pairs,
+    linear_replicates,
+)
+from metrics.statistics.intervals import dear, replicate
+from metrics.statistics.many import Pairwise, covariance_test
+from metrics.statistics.paired_jackknife import leaving_out, second_differences
+from metrics.statistics.weights import unit_keys
+from service.leaderboards.paired import PairedResult
+
+REPLICATES = 1000  # of metrics that have none stored
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class PairTests:
+    """What the tests of N systems found.
+
+    pairs       (N, N) each; NaN where there is none
+    replicates  (R, N) of one seed, each over the samples that its system has; NaN without any
+    counted     (N, n) which samples each has a value on; None where rows are gone
+    """
+
+    pairs: Pairwise
+    replicates: Floats
+    counted: Mask | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The systems that can be tested, and what is resampled.
+
+    field  that the samples belong together by; None: they are independent
+    """
+
+    systems: Sequence[PairedResult]
+    counted: Mask  # (N, n)
+    field: str | None
+    names: Sequence[str] | None
+
+    @property
+    def values(self) -> Floats:
+        """(N,) of the score in question."""
+        return np.array([one.value for one in self.systems], np.float64)
+
+    def clusters(self, mask: Mask) -> Clusters | None:
+        """Those of the samples in `mask` (n,), as the evaluations' own intervals have them."""
+        if self.names is None:
+            return None
+        return clusters([self.names[at] for at in np.flatnonzero(mask).tolist()])
+
+    def units(self, mask: Mask) -> int:
+        """How many are resampled, of the samples in `mask` (n,)."""
+        found = self.clusters(mask)
+        return int(mask.sum()) if found is None else len(found.names)
+
+
+def pairs_between(
+    paired: Sequence[PairedResult | None],
+    field: str | None = None,
+    names: Sequence[str] | None = None,
+) -> PairTests:
+    """The tests of all pairs of N systems' results."""
+    n = len(paired)
+    at = [place for place, one in enumerate(paired) if one is not None and one.value is not None]
+    there = [one for one in paired if one is not None and one.value is not None]
+    if not there:
+        nothing = np.full((n, n), np.nan)
+        return PairTests(Pairwise(*[nothing] * 4), np.full((1, n), np.nan), None)
+    counted = np.stack([~one.result.missing for one in there])
+    given = Tested(there, counted, field, names)
+    by_deletion = there[0].metric.interval == "jackknife"
+    pairs, drawn = (_by_deletion if by_deletion else _by_resampling)(given)
+    if len(there) == n:
+        return PairTests(pairs, drawn, counted)
+    inner = np.ix_(at, at)
+
+    def spread(found: Floats) -> Floats:
+        whole = np.full((n, n), np.nan)
+        whole[inner] = found
+        return whole
+
+    parts = (pairs.differences, pairs.errors, pairs.p_values, pairs.units)
+    every = np.full((len(drawn), n), np.nan)
+    every[:, at] = drawn
+    return PairTests(Pairwise(*map(spread, parts)), every, None)
+
+
+def complete(counted: Mask) -> Mask:
+    """(N,) which systems have a value wherever any has one."""
+    return np.asarray(counted.sum(1) == counted.any(0).sum(), np.bool_)
+
+
+def _by_resampling(given: Tested) -> tuple[Pairwise, Floats]:
+    groups: dict[bytes, list[int]] = {}
+    for place, mask in enumerate(np.packbits(given.counted, axis=1)):
+        groups.setdefault(mask.tobytes(), []).append(place)
+    drawn, values = _replicates(given), given.values
+    if len(groups) == 1:
+        return covariance_test(values, drawn, given.units(given.counted[0])), drawn
+    found = _over_common(given)
+    for group in groups.values():
+        units = given.units(given.counted[group[0]])
+        own = covariance_test(values[group], drawn[:, group], units)
+        inner = np.ix_(group, group)
+        for whole, part in (
+            (found.differences, own.differences),
+            (found.errors, own.errors),
+            (found.p_values, own.p_values),
+            (found.units, own.units),
+        ):
+            whole[inner] = part
+    return found, drawn
+
+
+def _over_common(given: Tested) -> Pairwise:
+    first = given.systems[0]
+    rows = [one.result.settled.rows for one in given.systems]
+    values = gaps.shared_values(rows, given.counted, first.metric.reduce)[:, :, first.index]
+    moved = np.stack(
+        [
+            gaps.influences(own, mask, one.metric.reduce)[:, one.index]
+            for own, mask, one in zip(rows, given.counted, given.systems, strict=True)
+        ]
+    )
+    every = given.clusters(np.ones(given.counted.shape[1], np.bool_))
+    return gaps.common_test(values, moved, given.counted, every)
+
+
+def _replicates(given: Tested) -> Floats:
+    """(R, N) of one seed and number, over the clusters in question: those that were stored
+    otherwise are drawn again."""
+    stored = Counter(
+        (one.result.seed, len(one.result.replicates))
+        for one in given.systems
+        if one.result.replicates is not None and one.result.cluster == given.field
+    )
+    seed, count = stored.most_common(1)[0][0] if stored else (0, REPLICATES)
+    columns = []
+    for one in given.systems:
+        drawn = one.result.replicates
+        alike = drawn is not None and (one.result.cluster, one.result.seed, len(drawn)) == (
+            given.field,
+            seed,
+            count,
+        )
+        if drawn is None or not alike:
+            drawn = _redrawn(given, one, seed, count)
+        columns.append(drawn[:, one.index])
+    return np.stack(columns, axis=1)
+
+
+def _redrawn(given: Tested, one: PairedResult, seed: int, count: int) -> Floats:
+    kept = ~one.result.missing
+    rows, found = one.result.settled.rows[kept], given.clusters(kept)
+    if found is not None:
+        return replicate(found.pooled(rows), found.keys, one.metric.reduce, seed, count)
+    keys = unit_keys([one.ids[at] for at in np.flatnonzero(kept).tolist()])
+    return replicate(rows, keys, one.metric.reduce, seed, count)
+
+
+def _by_deletion(given: Tested) -> tuple[Pairwise, Floats]:
+    """Rows of such metrics depend on the set: all are taken, missing ones are zero. What a cluster
+    moves is taken for the sum of what its samples do."""
+    settled = [one.result.settled for one in given.systems]
+    every = given.clusters(np.ones(given.counted.shape[1], np.bool_))
+    of_rows = all(own.loss is None for own in settled)
+    grouped = of_rows and every is None and any(dear(own.rows, None) for own in settled)
+    keys = unit_keys(given.systems[0].ids)
+    found = [
+        leaving_out(own.rows, keys, one.metric.reduce, own.loss, grouped)
+        for one, own in zip(given.systems, settled, strict=True)
+    ]
+    at = [one.index for one in given.systems]
+    values = np.array([own[index] for (own, _), index in zip(found, at, strict=True)])
+    moved = np.stack([own[:, index] for (_, own), index in zip(found, at, strict=True)], axis=1)
+    added = np.array([_of(own.variance, index) for own, index in zip(settled, at, strict=True)])
+    excess = None
+    if every is not None:
+        moved, keys = every.pooled(moved), every.keys
+        moved = moved * np.sqrt(len(keys) / max(1, len(keys) - 1))
+    elif of_rows and not grouped:
+        pairs = [
+            second_differences(own.rows, keys, one.metric.reduce)[:, one.index]
+            for one, own in zip(given.systems, settled, strict=True)
+        ]
+        excess = excess_by_pairs(np.stack(pairs, axis=1), moved)
+    elif all(own.shared is not None for own in settled):
+        counted = [_of(own.shared, index) for own, index in zip(settled, at, strict=True)]
+        excess = excess_by_count(np.array(counted), moved)
+    if grouped:
+        keys = unit_keys([str(number) for number in range(len(moved))])
+    drawn = linear_replicates(values, moved, added, keys, seed=0, replicates=REPLICATES)
+    tests = deletion_test(values, moved, added, excess)
+    # a p-value knows the groups that were left out; what it rests on is all samples
+    size = len(given.systems[0].ids) if grouped else len(moved)
+    return replace(tests, units=np.full_like(tests.units, size)), drawn
+
+
+def _of(values: Floats | None, index: int) -> float:
+    return 0.0 if values is None else float(values[index])
+
+
+def in_common(
+    paired: Sequence[PairedResult | None], counted: Mask | None
+) -> tuple[int | None, Floats]:
+    """On how many samples all have a value, and (N,) the values over these."""
+    values = np.full(len(paired), np.nan)
+    if counted is None:
+        return None, values
+    common = np.logical_and.reduce(counted)
+    for place, one in enumerate(paired):
+        if one is None or one.value is None:
+            continue
+        if common.sum() == counted[place].sum():
+            values[place] = one.value
+        elif one.metric.interval != "jackknife":
+            rows = one.result.settled.rows
+            values[place] = gaps.value_in_common(rows, common, one.metric.reduce)[one.index]
+    return int(common.sum()), values
+
+
+def lacking(paired: Sequence[PairedResult | None], missing: Sequence[int]) -> Ints:
+    """(N,) how many samples each system of a board has no value on, while another one has.
+
+    missing  samples without a value, of each; all that is known where a result is gone
+    """
+    there = [one.result.missing for one in paired if one is not None]
+    nobody = np.logical_and.reduce(there) if there else np.zeros(0, np.bool_)
+    fewest = min(missing, default=0)
+    return np.array(
+        [
+            count - fewest if one is None else int((one.result.missing & ~nobody).sum())
+            for one, count in zip(paired, missing, strict=True)
+        ],
+        np.int64,
+    )

@@ -1,0 +1,115 @@
+"""What is said of a board: how pairs were tested, what to beware of, who is not on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from metrics.core.signature import difference
+from metrics.statistics.diagnostics import FEW
+from service.leaderboards.history import Run
+from service.leaderboards.schemas import LeftOut
+from service.leaderboards.standings import MOST_TESTED, Standings
+from service.leaderboards.store import BoardScore
+
+NAMED = 5  # systems that a warning names
+
+
+def tests(shown: Sequence[BoardScore], found: Standings, field: str | None) -> str | None:
+    """How the pairs were tested, in words."""
+    pairs = len(shown) * (len(shown) - 1) // 2
+    if not pairs:
+        return None
+    if len(shown) > MOST_TESTED:
+        return (
+            f"no pair: {len(shown)} systems' own intervals, widened for {pairs} pairs (Bonferroni)"
+        )
+    if found.tested < 2:
+        return None
+    how = (
+        "Student's t with the jackknife's error"
+        if shown[0].interval_method == "jackknife"
+        else "Student's t with the error of the systems' paired replicates"
+    )
+    if field is not None:
+        how += f" over clusters ({field})"
+    if (found.incomplete > 0).any():
+        how += ", over the samples that both have where these differ"
+    return f"{how}; Holm over {pairs} pair{'s' if pairs > 1 else ''}"
+
+
+def warnings(
+    shown: Sequence[BoardScore],
+    found: Standings,
+    names: Sequence[str] | None,
+    *,
+    tested: bool,
+) -> list[str]:
+    """What to know before the board is quoted.
+
+    names   (n,) the clusters of the samples, where there are any
+    tested  whether pairs were to be tested
+    """
+    told = []
+    lacking = [
+        f"{row.system} ({lost})"
+        for row, lost in zip(shown, found.incomplete.tolist(), strict=True)
+        if lost
+    ]
+    if lacking:
+        named = ", ".join(lacking[:NAMED]) + (", …" if len(lacking) > NAMED else "")
+        in_common = (
+            f" All systems have values on {found.in_common} samples."
+            if found.in_common is not None
+            else ""
+        )
+        told.append(
+            f"{len(lacking)} of {len(shown)} systems have no value on samples on which others have "
+            f"one: {named}. They stand behind the complete ones, are called better than nobody, "
+            f"and are tested over the samples that both of a pair have.{in_common}"
+        )
+    gone = len(shown) - found.tested
+    if tested and gone:
+        told.append(f"{gone} of {len(shown)} systems have no stored rows any more: not tested")
+    groups = len(set(names)) if names is not None else FEW
+    if groups < FEW:
+        told.append(f"only {groups} clusters: ranks and p-values are rough")
+    return told
+
+
+def left_out(rows: Sequence[BoardScore], there: set[str], chosen: str) -> list[LeftOut]:
+    """Systems whose values have other signatures alone."""
+    absent: dict[str, BoardScore] = {}
+    for row in rows:
+        if row.system not in there:
+            absent.setdefault(row.system, row)
+    return [
+        LeftOut(
+            system=row.system,
+            evaluation=row.evaluation_id,
+            signature=row.signature,
+            reason="another signature: " + "; ".join(difference(chosen, row.signature)),
+        )
+        for row in absent.values()
+    ]
+
+
+def unvalued(rows: Sequence[BoardScore], made: Sequence[Run], version: int) -> list[LeftOut]:
+    """Systems that have been evaluated on the dataset, but have no value here."""
+    valued = {row.system for row in rows}
+    newest: dict[str, Run] = {}
+    for one in made:  # newest first, those on this version before others
+        kept = newest.setdefault(one.system, one)
+        if kept.dataset_version != version == one.dataset_version:
+            newest[one.system] = one
+    return [
+        LeftOut(
+            system=one.system,
+            evaluation=one.id,
+            signature=None,
+            reason=f"no value of {rows[0].label}"
+            if one.dataset_version == version
+            else f"evaluated on version {one.dataset_version} of the dataset",
+        )
+        for one in newest.values()
+        if one.system not in valued
+    ]

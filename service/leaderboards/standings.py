@@ -1,0 +1,148 @@
+"""Where the systems of a board stand: their ranks, and what the tests of all pairs leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from metrics.core.rows import Floats, Ints
+from metrics.statistics import gaps
+from metrics.statistics.intervals import percentiles
+from metrics.statistics.ranking import Ranks, chances_of_first, ranks, ranks_apart
+from metrics.statistics.stepdown import step_down
+from service.leaderboards.pair_tests import in_common, lacking, pairs_between
+from service.leaderboards.paired import ALPHA, PairedResult
+from service.leaderboards.store import BoardScore
+
+MOST_TESTED = 500  # systems: beyond, no pairs are tested, and ranks rest on the intervals
+MOST_STEPPED = 250  # systems: beyond, the step-down's replicates of all pairs take too long
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """N systems, in the order in which they were given.
+
+    ranks         by tests of all pairs, Holm-corrected
+    stepped       the same with Romano and Wolf's p-values; None where there are none
+    p_first       (N,) the share of replicates in which each is first; NaN where it has none
+    incomplete    (N,) samples without a value on which another system has one
+    in_common     samples on which all have a value; None where that is not known
+    n_common      (N,) of the smallest test of each, samples or clusters; 0 where it has none
+    value_common  (N,) over the samples `in_common`; NaN where it is not known
+    bounds        of each value, were what it lacks the worst or the best; None where unbounded
+    intervals     ((N,), (N,)) of the values, by the replicates that the tests rest on
+    tested        of how many systems tests were possible
+    """
+
+    ranks: Ranks
+    stepped: Ranks | None
+    p_first: Floats
+    incomplete: Ints
+    in_common: int | None
+    n_common: Ints
+    value_common: Floats
+    bounds: list[tuple[float, float] | None]
+    intervals: tuple[Floats, Floats]
+    tested: int
+
+
+def standings(
+    scores: Sequence[BoardScore],
+    paired: Sequence[PairedResult | None],
+    field: str | None = None,
+    names: Sequence[str] | None = None,
+    alpha: float = ALPHA,
+) -> Standings:
+    """Where systems stand by their scores, and the results behind these (None: gone).
+
+    field, names  what samples belong together by, and (n,) what each is of; None: independent
+    """
+    values = np.array([row.value for row in scores])
+    better = scores[0].higher_is_better
+    incomplete = lacking(paired, [row.missing for row in scores])
+    tests = pairs_between(paired, field, names)
+    shared, value_common = in_common(paired, tests.counted)
+    last = incomplete > 0
+    found = ranks(
+        np.where(last & np.isfinite(value_common), value_common, values),
+        tests.pairs.p_values,
+        differences=tests.pairs.differences,
+        incomplete=last,
+        higher_is_better=better,
+        alpha=alpha,
+    )
+    p_first = np.full(len(values), np.nan)
+    p_first[~last] = chances_of_first(tests.replicates[:, ~last], better)
+    stepped = None
+    if not last.any() and 1 < len(values) <= MOST_STEPPED:
+        adjusted = step_down(tests.pairs, tests.replicates)
+        stepped = ranks(values, adjusted, higher_is_better=better, alpha=alpha, correct=np.copy)
+    known = np.isfinite(tests.pairs.p_values)
+    smallest = np.where(known, tests.pairs.units, np.inf).min(1, initial=np.inf)
+    return Standings(
+        ranks=found,
+        stepped=stepped,
+        p_first=p_first,
+        incomplete=incomplete,
+        in_common=shared,
+        n_common=np.where(np.isfinite(smallest), smallest, 0).astype(np.int64),
+        value_common=value_common,
+        bounds=[
+            _bounds(one, row, int(lost))
+            for one, row, lost in zip(paired, scores, incomplete, strict=True)
+        ],
+        intervals=percentiles(tests.replicates, scores[0].level),
+        tested=sum(one is not None for one in paired),
+    )
+
+
+def standings_untested(scores: Sequence[BoardScore], alpha: float = ALPHA) -> Standings:
+    """Where systems stand whose pairs are not tested: more than MOST_TESTED by their intervals
+    alone; of fewer, as those of a slice, every rank is open."""
+    n = len(scores)
+    values = np.array([row.value for row in scores])
+    missing = np.array([row.missing for row in scores])
+    incomplete = missing - missing.min()
+    better = scores[0].higher_is_better
+    ends = np.array([row.interval or (np.nan, np.nan) for row in scores])
+    if n > MOST_TESTED:
+        found = ranks_apart(
+            values,
+            ends[:, 0],
+            ends[:, 1],
+            scores[0].level,
+            incomplete=incomplete > 0,
+            higher_is_better=better,
+            alpha=alpha,
+        )
+    else:
+        nothing = np.full((n, n), np.nan)
+        found = ranks(values, nothing, incomplete=incomplete > 0, higher_is_better=better)
+    unknown = np.full(n, np.nan)
+    return Standings(
+        ranks=found,
+        stepped=None,
+        p_first=unknown,
+        incomplete=incomplete,
+        in_common=None,
+        n_common=np.zeros(n, np.int64),
+        value_common=unknown,
+        bounds=[None] * n,
+        intervals=(ends[:, 0], ends[:, 1]),
+        tested=0,
+    )
+
+
+def _bounds(one: PairedResult | None, row: BoardScore, lost: int) -> tuple[float, float] | None:
+    """See `Standings`: of means of the samples' own values alone, within the score's range."""
+    if one is None or not lost or one.result.per_sample is None:
+        return None
+    score = one.metric.scores[one.index]
+    own = one.result.per_sample[~one.result.missing, one.index]
+    if not np.isfinite([score.low, score.high]).all() or not np.isfinite(own).all():
+        return None
+    if not np.isclose(own.mean(), row.value, rtol=1e-9, atol=1e-12):
+        return None  # a corpus's value, as BLEU: what a sample more would do to it is not known
+    return gaps.extremes(row.value, row.n, lost, score.low, score.high)

@@ -1,0 +1,113 @@
+"""Tests as they are shown: corrected, with what they could have found, and what is withheld."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from metrics.core.compare import Comparison
+from metrics.statistics.many import benjamini_hochberg
+from metrics.statistics.ranking import holm
+from metrics.statistics.weights import Floats
+from service.evaluations.store import Evaluation
+from service.leaderboards.matching import Match
+from service.leaderboards.paired import ALPHA
+from service.leaderboards.schemas import Correction, ResultOut
+
+FEW = 20  # samples or clusters below which a test says that it is rough
+POWER = 0.8  # of `minimum_detectable_difference` and `samples_to_separate`
+WITHHELD = (
+    "{} has no value on {} samples on which {} has one, and may be better only for that: no verdict"
+)
+
+CORRECTED: Mapping[Correction, Callable[[Floats], Floats]] = {
+    "holm": holm,
+    "bh": benjamini_hochberg,
+    "none": np.copy,
+}
+
+
+def shown(rows: Sequence[Evaluation], one: Match, test: str, found: Comparison) -> ResultOut:
+    """One test, before it is corrected."""
+    a, b = (rows[at] for at in one.pair)
+    result = ResultOut(
+        metric=one.left.metric,
+        name=one.left.name,
+        evaluation_a=a.id,
+        evaluation_b=b.id,
+        system_a=a.system,
+        system_b=b.system,
+        a=one.left.value,
+        b=one.right.value,
+        difference=None,
+        interval=None,
+        p_value=None,
+        p_corrected=None,
+        significant=None,
+        n=0,
+        only_a=found.only_a,
+        only_b=found.only_b,
+        test=test,
+        higher_is_better=one.left.higher_is_better,
+        signature=one.left.signature or "",
+        error=found.error,
+    )
+    told = found.difference
+    if told is not None:
+        result.a, result.b = found.a, found.b  # over the units that both have
+        result.difference, result.interval, result.level = told.value, told.interval, told.level
+        result.standard_error = told.error if math.isfinite(told.error) else None
+        result.p_value = told.p_value if math.isfinite(told.p_value) else None
+        result.n, result.test, result.p_method = found.n, told.test, told.p_method
+        result.clusters = found.clusters
+        result.wins, result.ties, result.losses = found.wins, found.ties, found.losses
+        result.warnings = [*found.warnings, *_few(told.units, found.clusters)]
+    return result
+
+
+def correct(results: Sequence[ResultOut], correction: Correction) -> None:
+    """The p-values of all results together, and what follows from them."""
+    with_p = [one for one in results if one.p_value is not None]
+    p_values = np.array([one.p_value for one in with_p], np.float64)
+    level = ALPHA / max(1, len(with_p)) if correction == "holm" else ALPHA
+    for one, p_value in zip(with_p, CORRECTED[correction](p_values).tolist(), strict=True):
+        one.p_corrected = p_value
+        one.significant = p_value <= ALPHA
+        one.note = _withheld(one)
+        if one.note is not None:
+            one.significant = None
+        _separable(one, level)
+
+
+def _separable(one: ResultOut, alpha: float) -> None:
+    """What difference n samples find, and how many find this one; of sums over samples alone."""
+    error, n = one.standard_error, one.n
+    if one.test == "paired_jackknife" or not error or one.difference is None:
+        return
+    tail = -NormalDist().inv_cdf(alpha / 2)
+    reach = tail - NormalDist().inv_cdf(1 - POWER)
+    few = tail**2 / 2  # what Student's t asks for beyond the normal
+    if n > few:
+        one.minimum_detectable_difference = reach * error * math.sqrt(n / (n - few))
+    if one.difference:
+        ratio = reach * error / one.difference
+        one.samples_to_separate = math.ceil(min(n * ratio**2 + few, 1e15))
+
+
+def _withheld(one: ResultOut) -> str | None:
+    """Why the better of the two is not called better: it lacks samples that the other has."""
+    ahead = (one.difference or 0.0) * (1 if one.higher_is_better else -1)
+    if ahead > 0 and one.only_b:
+        return WITHHELD.format("a", one.only_b, "b")
+    if ahead < 0 and one.only_a:
+        return WITHHELD.format("b", one.only_a, "a")
+    return None
+
+
+def _few(units: int, clusters: int | None) -> list[str]:
+    if units >= FEW:
+        return []
+    return [f"only {units} {'samples' if clusters is None else 'clusters'}: the test is rough"]

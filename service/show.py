@@ -1,0 +1,77 @@
+"""`assay board` and `assay compare`: answers of a running service, in the terminal or as files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, ValidationError
+
+from service.figures.table import Table
+from service.figures.terminal import screen, show
+from service.leaderboards.schemas import ComparisonOut, Leaderboard
+from service.leaderboards.tables import board_table, comparison_table
+from service.remote import RemoteError, ask
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def board(
+    url: str, dataset: str, metric: str, slice_: str | None, form: str, output: Path | None
+) -> None:
+    """Print a board, or write it in another form. Raises RemoteError."""
+    _need_form(form, output)
+    query = {"metric": metric, "slice": slice_, "format": _wire(form)}
+    content = ask(url, "GET", f"/v1/leaderboards/{quote(dataset)}", query)
+    _put(content, form, output, Leaderboard, board_table)
+
+
+def compare(
+    url: str,
+    evaluations: Sequence[str],
+    metrics: Sequence[str],
+    test: str | None,
+    baseline: str | None,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Print a comparison, or write it in another form. Raises RemoteError."""
+    _need_form(form, output)
+    given = {"metrics": list(metrics) or None, "test": test, "baseline": baseline}
+    body: dict[str, object] = {"evaluations": list(evaluations)}
+    body |= {name: value for name, value in given.items() if value is not None}
+    content = ask(url, "POST", "/v1/comparisons", {"format": _wire(form)}, body)
+    _put(content, form, output, ComparisonOut, comparison_table)
+
+
+def _need_form(form: str, output: Path | None) -> None:
+    if form == "table" and output is not None:
+        raise RemoteError("--output takes a form to write: name it with --format, as csv")
+
+
+def _wire(form: str) -> str:
+    return "json" if form == "table" else form
+
+
+def _put(
+    content: bytes, form: str, output: Path | None, model: type[M], table: Callable[[M], Table]
+) -> None:
+    if output is not None:
+        try:
+            output.write_bytes(content)
+        except OSError as error:
+            raise RemoteError(f"{output}: {error.strerror}") from None
+    elif form == "table":
+        try:
+            found = model.model_validate_json(content)
+        except ValidationError:
+            raise RemoteError("the answer is none of this version of Assay") from None
+        show(table(found), screen())
+    elif form == "parquet" and sys.stdout.isatty():
+        raise RemoteError("parquet is no text: name a file with --output, or pipe it")
+    else:
+        sys.stdout.buffer.write(content if form == "parquet" else content.rstrip(b"\n") + b"\n")
+        sys.stdout.flush()
