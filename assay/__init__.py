@@ -13,6 +13,7 @@ from assay.board_models import BoardEntry, BoardRow, Leaderboard, LeftOut, Proto
 from assay.client import Client
 from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
+from assay.gate_models import Design, Draws, Gate, GateCheck, GateRule, Power
 from assay.import_models import Import, ImportedEvaluation, ImportedScore
 from assay.models import (
     FINAL,
@@ -56,8 +57,13 @@ __all__ = [
     "ConnectionFailed",
     "CurvePoint",
     "Dataset",
+    "Design",
+    "Draws",
     "Evaluation",
     "Event",
+    "Gate",
+    "GateCheck",
+    "GateRule",
     "Import",
     "ImportedEvaluation",
     "ImportedScore",
@@ -67,6 +73,7 @@ __all__ = [
     "MetricLike",
     "Mismatch",
     "Model",
+    "Power",
     "Problem",
     "Progress",
     "Protocol",

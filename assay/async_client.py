@@ -131,6 +131,14 @@ class AsyncClient:
     leaderboard = _answer(endpoints.scoring.leaderboard)
     compare = _answer(endpoints.scoring.compare)
 
+    power = _answer(endpoints.gates.power)
+    create_gate = _answer(endpoints.gates.create_gate)
+    gate = _answer(endpoints.gates.gate)
+    gates = _items(endpoints.gates.gates)
+    check_gate = _answer(endpoints.gates.check_gate)
+    gate_check = _answer(endpoints.gates.gate_check)
+    gate_checks = _items(endpoints.gates.gate_checks)
+
     train = _answer(endpoints.training.train)
     preview_training = _answer(endpoints.training.preview_training)
     training_job = _answer(endpoints.training.training_job)

@@ -101,6 +101,7 @@ class Checkpoint(Answer):
     digest: str | None
     scores: list[CurvePoint]
     warnings: list[str] = Field(default_factory=list)
+    gate: Json | None = None
     created_at: datetime | None = None
 
     def score(self, name: str) -> CurvePoint | None:

@@ -6,7 +6,9 @@ from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 from service.db.board_tables import boards
+from service.db.gate_tables import gates
 
+TABLES = boards, gates  # of files of their own; their metadata is that of all tables
 LOCK = 0x41535341_59  # "ASSAY": concurrent upgrades wait for each other
 
 
@@ -22,7 +24,7 @@ def run() -> None:
         lock.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
         context.configure(
             connection=connection,
-            target_metadata=boards.metadata,  # of all tables
+            target_metadata=TABLES[0].metadata,
             include_name=include,
             compare_type=True,
             transaction_per_migration=True,

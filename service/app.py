@@ -20,6 +20,7 @@ from service.db.engine import connect
 from service.db.notices import Notices
 from service.errors import install
 from service.evaluations import routes as evaluations
+from service.gates import routes as gates
 from service.health import routes as health
 from service.http.answers import ERRORS
 from service.http.event_stream import Streams
@@ -28,7 +29,7 @@ from service.http.middleware import Bodies, Requests
 from service.http.origins import Origins
 from service.http.parameters import known_parameters
 from service.imports import routes as imports
-from service.leaderboards import comparisons
+from service.leaderboards import comparisons, power
 from service.leaderboards import routes as leaderboards
 from service.models import routes as models
 from service.scoring import routes as score
@@ -79,6 +80,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         score,
         leaderboards,
         comparisons,
+        power,
+        gates,
         archives,
         imports,
         training_jobs,

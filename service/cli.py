@@ -335,6 +335,47 @@ def import_(
         show(found, Console())
 
 
+@app.command()
+def gate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The gate's, or name@version.")],
+    evaluation: Annotated[str, typer.Option(help="The candidate, by its evaluation.")] = "",
+    model: Annotated[str, typer.Option(help="Evaluated first if it has not been.")] = "",
+    checkpoint: Annotated[str, typer.Option(help="Of a training job.")] = "",
+    url: Annotated[
+        str, typer.Option(envvar="ASSAY_URL", help="Where the service listens.")
+    ] = "http://127.0.0.1:8000",
+    wait: Annotated[float, typer.Option(help="Seconds to wait for an evaluation.")] = 3600.0,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+    ] = "table",
+) -> None:
+    """Ask a running service whether a candidate may replace a gate's baseline.
+
+    Exits with 0 (go), 1 (no go) or 2 (inconclusive); with 3 where there is no verdict.
+
+    \b
+    assay gate ship-ru --evaluation eval_01j9
+    assay gate ship-ru --model my-model --url http://assay:8000
+    """
+    from rich.console import Console
+
+    from service import gate_command as gates
+
+    named = {"evaluation": evaluation, "model": model, "checkpoint": checkpoint}
+    candidate = {kind: value for kind, value in named.items() if value}
+    if len(candidate) != 1:
+        _fail("name the candidate: one of --evaluation, --model and --checkpoint", gates.FAILED)
+    try:
+        found = gates.check(url, name, candidate, wait)
+    except gates.GateError as error:
+        _fail(str(error), gates.FAILED)
+    if form == "json":
+        typer.echo(gates.as_json(found))
+    else:
+        gates.show(found, Console())
+    raise typer.Exit(gates.CODES[found["verdict"]])
+
+
 def _settings(**given: Any) -> Settings:
     """Settings from the environment, and over them what was given on the command line."""
     from pydantic import ValidationError
@@ -369,9 +410,9 @@ def _need_device(device: str) -> None:
         _fail(str(error))
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, status: int = 1) -> NoReturn:
     typer.secho(f"assay: {message}", err=True, fg=typer.colors.RED)
-    raise typer.Exit(1)
+    raise typer.Exit(status)
 
 
 def main() -> None:

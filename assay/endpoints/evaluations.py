@@ -28,6 +28,7 @@ def evaluate(
     seed: int | None = None,
     replicates: int | None = None,
     level: float | None = None,
+    stop_when_settled: str | None = None,
     idempotency_key: str | None = None,
     **more: object,
 ) -> Script[Evaluation]:
@@ -44,6 +45,7 @@ def evaluate(
             together: intervals are then over those clusters.
         replicates: of the bootstrap.
         level: of the intervals, between 0 and 1.
+        stop_when_settled: a sequential gate; once it is settled, the evaluation ends.
         idempotency_key: the same key and request again is the same evaluation.
         more: fields of the request that this client does not know.
     """
@@ -60,6 +62,7 @@ def evaluate(
         "seed": seed,
         "replicates": replicates,
         "level": level,
+        "stop_when_settled": stop_when_settled,
         **more,
     }
     body = {name: value for name, value in fields.items() if value is not None}

@@ -87,6 +87,7 @@ evaluations = Table(
     Column("error", JSONB),
     Column("closing", Boolean, nullable=False, server_default=text("false")),
     Column("on_end", JSONB),  # the task to defer when it has ended: {"task", "ids"}
+    Column("stop_when_settled", Text),  # a gate, looked at after each shard
     Column("origin", JSONB),  # where it was imported from; null: it was made here
     _created(),
     Column("started_at", DateTime(timezone=True)),

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
 from service.datasets.store import Content
+from service.db.gate_tables import gates
 from service.errors import ApiError, invalid, not_found
 from service.evaluations import outputs as stored_outputs
 from service.evaluations import plans
@@ -41,6 +42,8 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         models.require(db, settings, body.model, "model", "language")
     dataset_id, samples, texts = _content(db, body, requested)
     check_slices(body.slices, samples)
+    if body.stop_when_settled is not None:
+        _check_gate(db, body.stop_when_settled)
     if body.cluster is not None:
         datasets.read_clusters(db, dataset_id, body.cluster)  # raises where there is none
     requests = [one.request for one in requested]
@@ -58,6 +61,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         seed=body.seed,
         replicates=body.replicates or settings.replicates,
         level=body.level or settings.level,
+        stop_when_settled=body.stop_when_settled,
     )
     if texts:
         stored_outputs.add(db, id, texts.items())
@@ -90,6 +94,19 @@ def admit_again(db: Connection, evaluation: str) -> bool:
     evaluations.reopen(db, evaluation)
     queue.defer(db, "evaluate.plan", evaluation=evaluation)
     return True
+
+
+def _check_gate(db: Connection, name: str) -> None:
+    """Raises 422 where there is no such gate, or it must be looked at only once."""
+    plain, at, version = name.rpartition("@")
+    query = select(gates.c.content, gates.c.version).where(gates.c.name == (plain if at else name))
+    rows = db.execute(query.order_by(gates.c.version.desc())).all()
+    found = next((row for row in rows if not at or str(row.version) == version), None)
+    if found is None:
+        raise invalid("gate_not_found", f"there is no gate {name!r}", "stop_when_settled")
+    if not found.content.get("sequential"):
+        message = f"the gate {name!r} is not sequential: looked at after each shard, it would err "
+        raise invalid("not_sequential", message + "more often than it says", "stop_when_settled")
 
 
 def _one_source(body: EvaluationIn) -> None:

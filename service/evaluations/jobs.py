@@ -230,6 +230,11 @@ def _finish_shard(
         left = shards.finish(db, evaluation, shard, done, machine(context))
         if left == 0 and not locked.closing:
             _begin_closing(db, evaluation)
+        elif left and locked.stop_when_settled is not None:
+            lock = f"look {evaluation}"
+            queue.defer(
+                db, "gate.look", priority=CLOSING_PRIORITY, queueing_lock=lock, measured=evaluation
+            )
         counters.add(db, usage.spent())  # last: every handler locks the counters last
 
 

@@ -126,6 +126,11 @@ class EvaluationIn(Schema):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     replicates: Annotated[int, Field(ge=100, le=10_000)] | None = None
     level: Annotated[float, Field(gt=0, lt=1)] | None = None
+    stop_when_settled: Name | None = Field(
+        default=None,
+        description="A sequential gate, looked at after each shard: once it is settled the "
+        "evaluation ends, cancelled, and the gate's check has the verdict.",
+    )
 
     model_config = {
         "json_schema_extra": {

@@ -53,6 +53,7 @@ class Evaluation(Stored):
     seed: int
     replicates: int
     level: float
+    stop_when_settled: str | None  # a gate
     size: int  # samples
     error: Mapping[str, Any] | None
     origin: Mapping[str, Any] | None  # where it was imported from
@@ -69,6 +70,7 @@ class State(Stored):
 
     status: str
     closing: bool
+    stop_when_settled: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,13 @@ def create(
     level: float,
     cluster: str | None = None,
     on_end: Task | None = None,
+    stop_when_settled: str | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> str:
     """Store a queued evaluation and return its id.
 
     models  names of the models that the metrics run; with `model`, all that the evaluation needs
+    stop_when_settled  a gate: once it is settled, the evaluation ends
     on_end  is deferred once, when it has succeeded, failed or been cancelled
     origin  where it was imported from: nothing of it is measured here
     """
@@ -128,11 +132,18 @@ def create(
             replicates=replicates,
             level=level,
             on_end=on_end.as_json() if on_end is not None else None,
+            stop_when_settled=stop_when_settled,
             origin=origin,
         )
     )
     plans.create(db, id, metrics)
     return id
+
+
+def follow(db: Connection, evaluation_id: str, task: Task) -> None:
+    """Have the task deferred when an evaluation ends that nothing follows yet."""
+    free = (evaluations.c.id == evaluation_id) & evaluations.c.on_end.is_(None)
+    db.execute(update(evaluations).where(free).values(on_end=task.as_json()))
 
 
 def lock(db: Connection, evaluation_id: str) -> State | None:

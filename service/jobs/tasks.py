@@ -31,6 +31,8 @@ HANDLERS: Mapping[str, str] = {
     "evaluate.shard.failed": "service.evaluations.jobs:shard_failed",
     "evaluate.close": "service.evaluations.closing:close",
     "evaluate.close.failed": "service.evaluations.jobs:close_failed",
+    "gate.settle": "service.gates.jobs:settle",
+    "gate.look": "service.gates.jobs:look",
     "board.update": "service.leaderboards.jobs:update",
     "train.run": "service.training.jobs:run",
     "train.run.failed": "service.training.jobs:run_failed",

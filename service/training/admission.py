@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from service.evaluations.checks import (
     evaluable,
 )
 from service.evaluations.plans import MetricRequest, models_of
+from service.gates import store as gates
 from service.jobs import queue
 from service.models import store as models
 from service.settings import Settings
@@ -213,9 +214,27 @@ def _held_out(
     if asked.patience is not None and asked.select_by is None:
         message = "select_by says by which score a checkpoint is better; there is none"
         raise invalid("missing_score", message, "evaluation.patience")
+    _check_gate(db, asked, dataset, names)
     stored = asked.model_dump(mode="json")
     stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}
+
+
+def _check_gate(db: Connection, asked: HeldOutIn, dataset: Dataset, names: Sequence[str]) -> None:
+    """Raises 422 where the gate could never be asked about a checkpoint."""
+    if asked.gate is None:
+        if asked.stop_by_gate is not None:
+            raise invalid("missing_gate", "there is no gate to stop by", "evaluation.gate")
+        return
+    gate = gates.require(db, asked.gate, "evaluation.gate").asked
+    on = datasets.require(db, gate.dataset, "evaluation.gate")
+    if on.name != dataset.name:
+        message = f"the gate is on the dataset {on.name!r}, the evaluation on {dataset.name!r}"
+        raise invalid("other_dataset", message, "evaluation.gate")
+    for rule in gate.rules:
+        if rule.score not in names and rule.score not in {one.name for one in asked.metrics}:
+            message = f"the gate needs {rule.score!r}, which no metric of the evaluation has"
+            raise invalid("unknown_score", message, "evaluation.gate")
 
 
 def _on_prompts(

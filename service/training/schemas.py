@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, Field
 
@@ -32,6 +32,14 @@ class HeldOutIn(Schema):
     )
     keep_last: Annotated[int, Field(ge=1, le=10_000_000)] | None = Field(
         default=None, description="Checkpoints that stay, and the best one; null keeps all."
+    )
+    gate: Name | None = Field(
+        default=None, description="A gate on the same dataset, which checks every checkpoint."
+    )
+    stop_by_gate: Literal["passed", "failed", "settled"] | None = Field(
+        default=None,
+        description="The job ends, succeeded, once a checkpoint passes the gate, or clearly fails "
+        "it, or either; null: never.",
     )
 
 
@@ -200,6 +208,7 @@ class CheckpointOut(BaseModel):
     digest: str | None
     scores: list[CurvePoint]
     warnings: list[str] = Field(default_factory=list)  # about the scores
+    gate: dict[str, Any] | None = None  # what the job's gate said: gate, version, check, verdict
     created_at: datetime | None
 
 

@@ -19,6 +19,7 @@ from service.jobs.context import Context
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.checkpoints_store import Checkpoint
+from service.training.gating import check_all
 from service.training.recovery import remove
 from service.training.retention import delete_outdated
 from service.training.reward_hacking import Scores, watch, whole
@@ -44,6 +45,7 @@ def select(context: Context, job: str) -> None:
         _stop_early(db, row, known, best)
         gone = delete_outdated(db, row, known, best)
         watch(db, context.settings, row, known, scores)
+        check_all(db, context.settings, row, known)
     remove(one.path(context.settings.data_dir) for one in gone)
 
 

@@ -15,7 +15,7 @@ from service.evaluations.store import Evaluation
 from service.leaderboards.paired import PairedResult, paired_results, tested
 from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
-from service.training import data_warnings
+from service.training import data_warnings, gating
 from service.training.checkpoints_store import Checkpoint
 from service.training.schemas import CheckpointOut, CurvePoint, TrainingOut
 from service.training.store import TrainingJob
@@ -81,6 +81,7 @@ def _checkpoints(
         for place in places
         for score in _whole(scores, place.evaluation_id)
     ]
+    gated = gating.of_checkpoints(db, job, named)
     points = iter(_tested(db, settings, pairs))
     return [
         CheckpointOut(
@@ -95,6 +96,7 @@ def _checkpoints(
             digest=place.digest,
             scores=[next(points) for _ in _whole(scores, place.evaluation_id)],
             warnings=data_warnings.of_scores(job.report),
+            gate=gated.get(place.evaluation_id or ""),
             created_at=place.created_at,
         )
         for place in places

@@ -26,6 +26,7 @@ NO_METHOD = {("GET", "/healthz"), ("GET", "/readyz")}
 NO_PARAMETER = {
     ("GET", "after"),  # a list's next page begins there: the client turns the pages
     ("GET", "offset"),
+    ("POST", "evaluation"),  # of `power`: two are `evaluations`
     ("POST", "test"),  # of `compare`, which hands on whatever it is given
     ("POST", "recipe"),
     ("POST", "correction"),
@@ -37,6 +38,9 @@ NO_PARAMETER = {
 # Answers whose names in the service's schema are neither the client's nor the client's with "Out"
 NAMES = {
     "ComparisonResult": "ResultOut",
+    "Design": "DesignOut",
+    "GateCheck": "CheckOut",
+    "GateRule": "RuleOut",
     "Metric": "MetricInfo",
     "SetScore": "ScoredOut",
     "SetScores": "ScoresOut",

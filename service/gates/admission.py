@@ -1,0 +1,129 @@
+"""Gates and checks that are let in: everything is checked, then stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from service.errors import ApiError, invalid, not_found
+from service.evaluations import plans
+from service.evaluations import store as evaluations
+from service.evaluations.admission import admit
+from service.evaluations.checks import evaluable
+from service.evaluations.schemas import EvaluationIn, GenerationIn, MetricIn
+from service.evaluations.scores import read_scores
+from service.evaluations.store import Evaluation, Task
+from service.gates import store as gates
+from service.gates.checks import baseline_of, check, dataset_of
+from service.gates.schemas import CheckIn, GateIn
+from service.gates.store import Gate
+from service.leaderboards.pairing import cluster_names, score_named, slice_ids
+from service.settings import Settings
+
+
+def admit_gate(db: Connection, body: GateIn) -> tuple[Gate, bool]:
+    """The gate, and whether this version is new. Raises 422 for what no check could be made of: an
+    unknown dataset, score, slice or field, a baseline without an evaluation."""
+    evaluable(db, body.dataset, "dataset")
+    baseline = baseline_of(db, body)
+    scores = read_scores(db, [baseline.id])[baseline.id]
+    for at, rule in enumerate(body.rules):
+        score_named(scores, rule.score, f"rules[{at}].score")
+        if rule.slice is not None:
+            slice_ids(db, baseline.dataset_id, rule.slice, f"rules[{at}].slice")
+    if body.cluster is not None:
+        cluster_names(db, baseline.dataset_id, body.cluster)
+    if all(rule.tier != "critical" for rule in body.rules):
+        message = "no rule is critical, so no verdict would ever be go or no_go"
+        raise invalid("no_critical_rule", message, "rules")
+    return gates.put(db, body)
+
+
+def admit_check(db: Connection, settings: Settings, gate: Gate, body: CheckIn) -> str:
+    """The id of the check, with its verdict where the candidate's evaluation has ended."""
+    row = _candidate(db, settings, gate, body)
+    sequential = gate.asked.sequential
+    if row.status in {"failed", "cancelled"} and not (sequential and row.done):
+        message = f"{row.id} has {row.status}: nothing of it can be checked"
+        raise ApiError(409, "not_finished", message, "evaluation")
+    id = gates.add_check(db, gate.id, row.id)
+    if row.status == "succeeded" or (sequential and body.evaluation is not None):
+        settle(db, settings, gate, id, row)
+    elif body.evaluation is not None:
+        message = f"{row.id} is {row.status}: wait for it, or give the gate `sequential`"
+        raise ApiError(409, "not_finished", message, "evaluation")
+    else:
+        evaluations.follow(db, row.id, Task("gate.settle", {"check": id}))
+    return id
+
+
+def settle(
+    db: Connection,
+    settings: Settings,
+    gate: Gate,
+    id: str,
+    row: Evaluation,
+    alpha: float | None = None,
+) -> None:
+    """Store the verdict of a check. Raises ApiError where the two cannot be compared."""
+    found = check(db, settings, gate, row, alpha)
+    gates.settle_check(db, id, verdict=found.verdict, result=found.as_json())
+
+
+def _candidate(db: Connection, settings: Settings, gate: Gate, body: CheckIn) -> Evaluation:
+    if body.evaluation is not None:
+        return _existing(db, body.evaluation)
+    name, version = dataset_of(db, gate.asked)
+    model = body.model or body.checkpoint or ""
+    found = None
+    if body.checkpoint is not None:
+        there, found = gates.evaluation_of_checkpoint(db, body.checkpoint)
+        if not there:
+            raise not_found("checkpoint", body.checkpoint, param="checkpoint")
+        if found is not None:
+            row = _existing(db, found)
+            if row.dataset_name == name and row.status == "succeeded":
+                return row
+    if body.generation is None:
+        found = gates.newest_of_model(db, name, model, version)
+        if found is not None:
+            return _existing(db, found)
+    return _existing(db, _evaluated(db, settings, gate, body, model))
+
+
+def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, model: str) -> str:
+    """A new evaluation of the model, by the baseline's metrics, generated as the baseline was."""
+    asked = gate.asked
+    baseline = baseline_of(db, asked)
+    scores = read_scores(db, [baseline.id])[baseline.id]
+    positions = {score_named(scores, rule.score, "rules").position for rule in asked.rules}
+    metrics = [
+        MetricIn(name=one.name, params=dict(one.resolved or one.params))
+        for one in plans.read(db, baseline.id)
+        if one.position in positions
+    ]
+    given: Any = body.generation
+    if given is None and baseline.generation is not None:
+        given = GenerationIn.model_validate(dict(baseline.generation))
+    request = EvaluationIn(
+        dataset=asked.dataset,
+        model=model,
+        generation=given,
+        metrics=metrics,
+        cluster=baseline.cluster,
+        stop_when_settled=f"{gate.name}@{gate.version}" if asked.sequential else None,
+    )
+    try:
+        return admit(db, request, settings)
+    except ApiError as error:
+        if error.param == "model" and body.checkpoint is not None:
+            error.param = "checkpoint"
+        raise
+
+
+def _existing(db: Connection, evaluation: str) -> Evaluation:
+    row = evaluations.get(db, evaluation)
+    if row is None:
+        raise not_found("evaluation", evaluation)
+    return row

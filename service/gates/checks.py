@@ -1,0 +1,272 @@
+"""What a gate says of an evaluation, from stored rows; no metric runs again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from inference.errors import ReportedError
+from metrics.statistics.verdicts import Answer, Question, answers, together
+from service.datasets import store as datasets
+from service.errors import ApiError
+from service.evaluations.partial import measured
+from service.evaluations.scores import Score, read_scores
+from service.evaluations.store import Evaluation
+from service.gates import store as gates
+from service.gates.rules import question
+from service.gates.schemas import GateIn, RuleIn, RuleOut, Verdict
+from service.gates.store import Gate
+from service.leaderboards.paired import PairedResult, paired_results
+from service.leaderboards.pairing import (
+    Pairing,
+    check_same_samples,
+    cluster_names,
+    counterpart,
+    finished,
+    pairing,
+    score_named,
+    slice_ids,
+)
+from service.settings import Settings
+
+LACKING = (
+    "the candidate has no value on {} samples on which the baseline has one, and may be good "
+    "enough only for that: no verdict"
+)
+SETTLED = "the evaluation ended early: the gate was settled"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a check found, as it is stored."""
+
+    verdict: Verdict
+    baseline: str
+    n: int | None
+    samples_to_settle: int | None
+    rules: list[RuleOut]
+    notes: list[str]
+
+    def as_json(self) -> dict[str, object]:
+        """The form in which it is stored."""
+        return {
+            "baseline": self.baseline,
+            "n": self.n,
+            "samples_to_settle": self.samples_to_settle,
+            "rules": [one.model_dump(mode="json") for one in self.rules],
+            "notes": self.notes,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A rule with what is known of it: two results and the question to them, or why not."""
+
+    rule: RuleIn
+    score: Score
+    pair: Pairing | None = None
+    question: Question | None = None
+    error: str | None = None
+
+
+def baseline_of(
+    db: Connection, gate: GateIn, param: str = "baseline", but: str | None = None
+) -> Evaluation:
+    """The evaluation that candidates are compared with. Raises 422 where there is none."""
+    name, version = dataset_of(db, gate)
+    base = gate.base
+    if base.evaluation is not None:
+        row = finished(db, base.evaluation, param)
+        if row.dataset_name != name:
+            message = f"{row.id} is on the dataset {row.dataset_name!r}, the gate on {name!r}"
+            raise ApiError(422, "other_dataset", message, param)
+        return row
+    system = base.system or ""
+    found = gates.newest_of_system(db, name, system, but=but, version=version)
+    if found is None:
+        message = f"the system {system!r} has no succeeded evaluation on {name!r}"
+        raise ApiError(422, "no_baseline", message, param)
+    return finished(db, found, param)
+
+
+def dataset_of(db: Connection, gate: GateIn) -> tuple[str, int]:
+    """The gate's dataset and the version that counts."""
+    dataset = datasets.require(db, gate.dataset, "dataset")
+    return dataset.name, dataset.version
+
+
+def check(
+    db: Connection,
+    settings: Settings,
+    gate: Gate,
+    candidate: Evaluation,
+    alpha: float | None = None,
+) -> Found:
+    """The verdict on the candidate. Raises ApiError where the two cannot be compared at all.
+
+    alpha  in place of the gate's own
+    """
+    asked = gate.asked
+    baseline = baseline_of(db, asked, but=candidate.id)
+    _check_dataset(db, asked, candidate)
+    check_same_samples(db, candidate, baseline, "evaluation")
+    known = _asked(db, settings, asked, baseline, candidate)
+    level = asked.alpha if alpha is None else alpha
+    found = _answered(known, level)
+    rules = [_shown(one, found.get(at)) for at, one in enumerate(known)]
+    verdict = together(
+        [one.verdict for one in rules if one.tier == "critical"],
+        [one.verdict for one in rules if one.tier == "supporting"],
+    )
+    open_ = [one for one in rules if one.tier == "critical" and one.verdict == "inconclusive"]
+    more = [one.samples_to_settle for one in open_]
+    counts = [one.n for one in rules if one.error is None]
+    return Found(
+        verdict=verdict,
+        baseline=baseline.id,
+        n=max(counts, default=None),
+        samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
+        rules=rules,
+        notes=[SETTLED] if candidate.status == "cancelled" else [],
+    )
+
+
+def _check_dataset(db: Connection, gate: GateIn, candidate: Evaluation) -> None:
+    name, version = dataset_of(db, gate)
+    pinned = "@" in gate.dataset or gate.dataset.startswith("ds_")
+    if candidate.dataset_name != name or (pinned and candidate.dataset_version != version):
+        there = f"{candidate.dataset_name}@{candidate.dataset_version}"
+        message = f"{candidate.id} is on the dataset {there!r}, the gate on {gate.dataset!r}"
+        raise ApiError(422, "other_dataset", message, "evaluation")
+
+
+def _asked(
+    db: Connection, settings: Settings, gate: GateIn, baseline: Evaluation, candidate: Evaluation
+) -> list[Asked]:
+    scores = read_scores(db, [baseline.id])[baseline.id]
+    wanted = [
+        score_named(scores, rule.score, f"rules[{at}].score") for at, rule in enumerate(gate.rules)
+    ]
+    left = _candidate_results(db, settings, candidate, wanted)
+    right = paired_results(db, settings, wanted)
+    ids = None if candidate.status == "succeeded" else _measured_ids(left)
+    cluster = cluster_names(db, baseline.dataset_id, gate.cluster or baseline.cluster)
+    known = []
+    for at, (rule, score) in enumerate(zip(gate.rules, wanted, strict=True)):
+        within = _within(db, baseline, rule, at, ids)
+        sizes = _restricted(cluster, within if rule.slice is not None else None)
+        try:
+            if left[at] is None:
+                raise ReportedError(f"{candidate.id} has no value of {score.name}")
+            pair = pairing(left[at], right[at], within=within, cluster=cluster)
+            asked = question(rule, pair, sizes, gate.sequential)
+            known.append(Asked(rule, score, pair, asked))
+        except ReportedError as error:
+            known.append(Asked(rule, score, error=error.message))
+    return known
+
+
+def _candidate_results(
+    db: Connection, settings: Settings, candidate: Evaluation, wanted: Sequence[Score]
+) -> list[PairedResult | None]:
+    """Of a succeeded evaluation, its results; of any other, what is measured so far."""
+    if candidate.status == "succeeded":
+        there = read_scores(db, [candidate.id])[candidate.id]
+        chosen = [counterpart(there, one) for one in wanted]
+        results = iter(paired_results(db, settings, [one for one in chosen if one is not None]))
+        return [next(results) if one is not None else None for one in chosen]
+    ids = datasets.read_ids(db, candidate.dataset_id)
+    found: list[PairedResult | None] = []
+    for score in wanted:
+        part = measured(db, settings, candidate.id, ids, score.name)
+        if part is None:
+            found.append(None)
+            continue
+        metric, result = part
+        first = ids[: len(result.missing)]
+        found.append(PairedResult(metric, result, first, metric.score_names.index(score.name)))
+    return found
+
+
+def _measured_ids(results: Sequence[PairedResult | None]) -> set[str]:
+    """Ids that all results reach."""
+    reached = [set(one.ids) for one in results if one is not None]
+    return set.intersection(*reached) if reached else set()
+
+
+def _within(
+    db: Connection, baseline: Evaluation, rule: RuleIn, at: int, measured: Collection[str] | None
+) -> Collection[str] | None:
+    """The samples that the rule is about; None: all."""
+    if rule.slice is None:
+        return measured
+    chosen = slice_ids(db, baseline.dataset_id, rule.slice, f"rules[{at}].slice")
+    return chosen if measured is None else [id for id in chosen if id in measured]
+
+
+def _restricted(
+    cluster: Mapping[str, str] | None, within: Collection[str] | None
+) -> Mapping[str, str] | None:
+    if cluster is None or within is None:
+        return cluster
+    chosen = frozenset(within)
+    return {id: name for id, name in cluster.items() if id in chosen}
+
+
+def _answered(known: Sequence[Asked], alpha: float) -> dict[int, Answer]:
+    """By place: critical rules corrected together, each of the others by itself."""
+    found: dict[int, Answer] = {}
+    critical = [at for at, one in enumerate(known) if one.question and _critical(one)]
+    together_ = [one.question for one in known if one.question and _critical(one)]
+    if together_:
+        found.update(zip(critical, answers(together_, alpha), strict=True))
+    for at, one in enumerate(known):
+        if one.question is not None and not _critical(one):
+            found[at] = answers([one.question], alpha)[0]
+    return found
+
+
+def _critical(one: Asked) -> bool:
+    return one.rule.tier == "critical"
+
+
+def _shown(one: Asked, answer: Answer | None) -> RuleOut:
+    shown = RuleOut(
+        score=one.score.name,
+        tier=one.rule.tier,
+        slice=one.rule.slice,
+        verdict="inconclusive",
+        baseline=None,
+        candidate=None,
+        difference=None,
+        margin=None,
+        interval=None,
+        bound=None,
+        p_go=None,
+        p_no_go=None,
+        n=0,
+        clusters=None,
+        samples_to_settle=None,
+        higher_is_better=one.score.higher_is_better,
+        error=one.error,
+    )
+    if one.pair is None or one.question is None or answer is None:
+        return shown
+    values = one.pair.values
+    shown.baseline, shown.candidate = values.b, values.a
+    shown.difference, shown.margin = one.question.difference, one.question.margin
+    shown.verdict, shown.interval = answer.verdict, answer.interval
+    shown.bound = answer.interval[0] if answer.interval is not None else None
+    shown.p_go, shown.p_no_go = answer.p_go, answer.p_no_go
+    shown.n = values.samples
+    shown.clusters = values.units if one.pair.names is not None else None
+    if answer.more is not None:
+        size = values.samples / max(one.question.units, 1)
+        shown.samples_to_settle = math.ceil(answer.more * size)
+    if one.pair.only_b and shown.verdict == "go":
+        shown.verdict, shown.samples_to_settle = "inconclusive", None
+        shown.note = LACKING.format(one.pair.only_b)
+    return shown
