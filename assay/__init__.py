@@ -30,6 +30,7 @@ from assay.models import (
     ScoreInfo,
     SetScore,
     Trainer,
+    Variance,
 )
 from assay.training_models import (
     Checkpoint,
@@ -73,5 +74,6 @@ __all__ = [
     "TrainingLogs",
     "TrainingMetrics",
     "TrainingPreview",
+    "Variance",
     "WaitTimedOut",
 ]

@@ -117,10 +117,23 @@ class Dataset(Answer):
     created_at: datetime | None = None
 
 
+class Variance(Answer):
+    """What the variance of a mean, its standard error squared, is made of.
+
+    `questions`: which samples were asked; `draws`: which outputs were drawn for them. Twice the
+    samples halve both, twice the outputs a sample the second.
+    """
+
+    questions: float
+    draws: float
+
+
 class Score(Answer):
     """One number of a metric with its confidence interval; `n` samples, `missing` outputs of them.
 
-    `slice` is None for the whole set, otherwise as `lang=ru`.
+    `slice` is None for the whole set, otherwise as `lang=ru`. `clusters`: how many the interval is
+    over, None where samples are independent; `design_effect`: by how much they multiply the
+    variance; `variance`: of a score that is a mean of several outputs a sample.
     """
 
     metric: str
@@ -136,6 +149,9 @@ class Score(Answer):
     signature: str | None
     warnings: list[str] = Field(default_factory=list)
     error: Problem | None = None
+    clusters: int | None = None
+    design_effect: float | None = None
+    variance: Variance | None = None
 
 
 class Evaluation(Answer):
@@ -153,6 +169,7 @@ class Evaluation(Answer):
     progress: Progress
     scores: list[Score]
     slices: list[Score] = Field(default_factory=list)
+    cluster: str | None = None
     error: Problem | None = None
     seed: int | None = None
     replicates: int | None = None

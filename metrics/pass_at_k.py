@@ -133,14 +133,25 @@ def source(item: Item, params: PassAtKParams) -> tuple[str, str]:
 def settle(evidence: Evidence, unit: Ints, params: PassAtKParams) -> Settled:
     """Rows (estimate for each k, 1)."""
     n = np.bincount(unit)
-    passed = evidence["passed"].astype(np.float64)
-    if params.suspicious == "fail":
-        passed *= evidence["marks"] == 0
+    passed = passes(evidence, params)
     c = np.bincount(unit, weights=passed).astype(np.int64)
     rows = np.ones((len(n), len(params.k) + 1))
     for column, k in enumerate(params.k):
         rows[:, column] = estimate(n, c, k)
     return Settled(rows, signature={"python": ".".join(platform.python_version_tuple()[:2])})
+
+
+def passes(evidence: Evidence, params: PassAtKParams) -> Floats:
+    """(n_items,) 1 for each program that passes."""
+    passed = evidence["passed"].astype(np.float64)
+    if params.suspicious == "fail":
+        passed *= evidence["marks"] == 0
+    return passed
+
+
+def single(evidence: Evidence, params: PassAtKParams) -> Floats:
+    """(n_items, len(k)) whether each program passes; of pass@1 alone is that the mean."""
+    return np.where(np.array(params.k) == 1, passes(evidence, params)[:, None], np.nan)
 
 
 def estimate(n: Ints, c: Ints, k: int) -> Floats:
@@ -174,6 +185,7 @@ METRIC = Metric(
     measure=measure,
     settle=settle,
     reduce=mean,
+    single=single,
     check=check,
     plan=plan,
     cached=True,

@@ -24,6 +24,7 @@ def evaluate(
     model: str | None = None,
     generation: Mapping[str, object] | None = None,
     slices: Sequence[str] | None = None,
+    cluster: str | None = None,
     seed: int | None = None,
     replicates: int | None = None,
     level: float | None = None,
@@ -39,6 +40,8 @@ def evaluate(
         outputs: one or several texts by record id.
         generation: how the model generates (`max_new_tokens`, `temperature`, …).
         slices: keys of the metadata by which scores are computed for parts, too.
+        cluster: the metadata's key, or `prompt`, whose equal values say that samples belong
+            together: intervals are then over those clusters.
         replicates: of the bootstrap.
         level: of the intervals, between 0 and 1.
         idempotency_key: the same key and request again is the same evaluation.
@@ -53,6 +56,7 @@ def evaluate(
         "generation": generation,
         "metrics": several(metrics),
         "slices": slices,
+        "cluster": cluster,
         "seed": seed,
         "replicates": replicates,
         "level": level,

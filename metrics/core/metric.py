@@ -144,6 +144,9 @@ class Metric(Generic[P]):
     reduce: Callable[[Floats, P], Floats]
     # (n, n_columns) rows of single samples -> (n, n_scores); None: reduce itself
     sentence: Callable[[Floats, P], Floats] | None = None
+    # (n_items, n_scores) each output's own value, NaN for scores that are no mean of outputs; None:
+    # what settling each output alone gives
+    single: Callable[[Evidence, P], Floats] | None = None
     set_level: bool = False  # no per-sample value exists, so it cannot be a reward
     libraries: Given[str, P] = ()  # distributions whose version is in the signature
     models: Given[str, P] = ()  # names of the models it runs

@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from metrics.core import evidence as columns
-from metrics.core.result import Mask, Result, ScoreValue
+from metrics.core.result import Result, ScoreValue
 from metrics.core.rows import Floats, Settled
+from metrics.core.settling import Mask
 
 
 def pack(result: Result) -> bytes:
@@ -28,6 +29,7 @@ def pack(result: Result) -> bytes:
         "signature": dict(settled.signature),
         "warnings": list(settled.warnings),
         "seed": result.seed,
+        "cluster": result.cluster,
     }
     return columns.pack({name: one for name, one in arrays.items() if one is not None}, meta)
 
@@ -51,6 +53,7 @@ def unpack(data: bytes) -> Result:
         replicates=floats("replicates"),
         missing=arrays["missing"].astype(np.bool_),
         seed=about.seed,
+        cluster=about.cluster,
     )
 
 
@@ -61,3 +64,4 @@ class _About(BaseModel):
     signature: dict[str, str]
     warnings: tuple[str, ...]
     seed: int
+    cluster: str | None = None  # results of before have none

@@ -9,20 +9,35 @@ were measured, and a unit none of whose outputs were has a zero row and counts a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.errors import Cancelled, ReportedError
-from metrics.core.evidence import FLAG, Evidence
-from metrics.core.metric import BoundMetric, Score
+from metrics.core import repeats
+from metrics.core.clustered import Cluster, Drawing, Spread, over_clusters
+from metrics.core.evidence import Evidence
+from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints, Settled
+from metrics.core.settling import Mask, measured, restrict, settle
 from metrics.core.signature import text
 from metrics.statistics import intervals, weights
 from metrics.statistics.intervals import Intervals
+from metrics.statistics.repeats import Split
 
-Mask = NDArray[np.bool_]
+NO_VALUE = "not defined for these samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Variance:
+    """What the variance of a mean, its standard error squared, is made of.
+
+    questions  which samples were asked; halved by twice the samples
+    draws      which outputs were drawn for them; halved by twice the outputs a sample
+    """
+
+    questions: float
+    draws: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,9 @@ class ScoreValue:
     value      None where there is none; `error` then says why
     interval   (low, high) at `level`, containing the value; None where nothing can be said
     n          units that counted; `missing` did not
+    clusters   how many the interval is over; None: units are independent
+    design_effect  by how much they multiply the variance that single units would give
+    variance   of a score that is a mean of several outputs a unit
     """
 
     name: str
@@ -45,6 +63,9 @@ class ScoreValue:
     interval_method: str
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    clusters: int | None = None
+    design_effect: float | None = None
+    variance: Variance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +77,7 @@ class Result:
     replicates  (R, S) of the bootstrap; None for metrics whose interval is the jackknife's
     missing     (n,)
     seed        of the replicates: those of one seed are paired
+    cluster     the field whose clusters the replicates are drawn by; None: by units
     """
 
     scores: tuple[ScoreValue, ...]
@@ -64,6 +86,7 @@ class Result:
     replicates: Floats | None
     missing: Mask
     seed: int = 0
+    cluster: str | None = None
 
 
 def conclude(
@@ -73,6 +96,7 @@ def conclude(
     ids: Sequence[str],
     signature_parts: Mapping[str, str],
     *,
+    cluster: Cluster | None = None,
     seed: int = 0,
     replicates: int = 1000,
     level: float = 0.95,
@@ -81,28 +105,49 @@ def conclude(
 
     evidence  of n_items outputs
     unit      (n_items,) which of the `ids` each output belongs to
+    cluster   what the units belong together by: intervals are over those clusters
 
     A ReportedError raised on purpose while settling fails this metric's scores, and nothing else.
     """
+    drawing: Drawing = {"seed": seed, "replicates": replicates, "level": level}
     try:
-        settled, missing, noted = _settle(metric, evidence, unit, len(ids))
+        evidence, unit, noted = measured(metric, evidence, unit)
+        settled, missing, broken = settle(metric, evidence, unit, len(ids))
+        noted = (*noted, *broken)
         parts = {**signature_parts, **settled.signature}
         counted = np.flatnonzero(~missing)
         if not len(counted):
             why = "; ".join(noted) or "there is nothing to measure"
             return failed(metric, ids, parts, f"no value: {why}", level=level)
-        found = _intervals(metric, settled, counted, ids, seed, replicates, level)
-        scores = _scores(metric, settled, missing, found, noted, parts, level)
+        if len(counted) < len(ids):
+            evidence, unit = restrict(evidence, unit, counted)  # of the units that count
+        own = settled.take(counted)
+
+        def by_method(given: Settled, names: Sequence[str]) -> Intervals:
+            every = np.arange(len(names), dtype=np.int64)
+            return _intervals(metric, given, every, names, seed, replicates, level)
+
+        over = None
+        if cluster is None:
+            found = by_method(own, [ids[index] for index in counted.tolist()])
+        else:
+            over = over_clusters(
+                metric, own, evidence, unit, cluster.take(counted), by_method, drawing
+            )
+            found = over.intervals
+        noise = repeats.parts(metric, evidence, unit, own.rows, over.found if over else None)
+        scores = _scores(metric, settled, missing, found, noted, parts, level, over, noise)
         per_sample = None
         if not metric.set_level:
-            own = metric.per_sample(settled.rows[counted])
-            per_sample = np.full((len(ids), own.shape[1]), np.nan)
-            per_sample[counted] = own
+            values = metric.per_sample(own.rows)
+            per_sample = np.full((len(ids), values.shape[1]), np.nan)
+            per_sample[counted] = values
     except Cancelled:
         raise
     except ReportedError as error:
         return failed(metric, ids, signature_parts, error.message, level=level)
-    return Result(scores, settled, per_sample, found.replicates, missing, seed)
+    field = cluster.field if cluster is not None else None
+    return Result(scores, settled, per_sample, found.replicates, missing, seed, field)
 
 
 def failed(
@@ -133,71 +178,6 @@ def failed(
     return Result(scores, nothing, None, None, np.ones(len(ids), np.bool_))
 
 
-def restrict(evidence: Evidence, unit: Ints, chosen: Ints) -> tuple[Evidence, Ints]:
-    """The outputs of the `chosen` units (distinct indices), the units renumbered in that order.
-
-    A slice is concluded like a set: what depends on the set (idf, clusters) is settled again.
-    """
-    place = np.full(max(int(unit.max(initial=-1)), int(chosen.max(initial=-1))) + 1, -1, np.int64)
-    place[chosen] = np.arange(len(chosen))
-    moved = place[unit]
-    items = np.flatnonzero(moved >= 0)
-    items = items[np.argsort(moved[items], kind="stable")]
-    return evidence.take(items), moved[items]
-
-
-def _settle(
-    metric: BoundMetric, evidence: Evidence, unit: Ints, units: int
-) -> tuple[Settled, Mask, tuple[str, ...]]:
-    """Rows of all units, which of them are missing, and sentences on what was flagged."""
-    if len(evidence) != len(unit):
-        raise ValueError(f"{metric.name}: evidence of {len(evidence)} outputs for {len(unit)}")
-    unmeasured, noted = _flagged(metric, evidence)
-    kept = np.flatnonzero(~unmeasured)
-    if len(kept) < len(unit):
-        evidence, unit = evidence.take(kept), unit[kept]
-    # settle counts units by the largest index: it sees those that have outputs left, numbered anew
-    present, compact = np.unique(unit, return_inverse=True)
-    missing: Mask = np.ones(units, np.bool_)
-    missing[present] = False
-    if not len(present):
-        return Settled(np.zeros((units, 0))), missing, noted
-    settled = metric.settle(evidence, compact.astype(np.int64))
-    if len(settled.rows) != len(present):
-        raise ValueError(f"{metric.name}: {len(settled.rows)} rows for {len(present)} units")
-    rows, loss = settled.rows.astype(np.float64), settled.loss
-    checked = rows if loss is None else np.concatenate([rows, loss], axis=1)
-    broken: Mask = np.asarray(~np.isfinite(checked).all(1), np.bool_)
-    if broken.any():
-        rows = np.where(broken[:, None], 0.0, rows)
-        loss = None if loss is None else np.where(broken[:, None], 0.0, loss)
-        missing[present[broken]] = True
-        noted = (*noted, f"{_many(int(broken.sum()), 'unit')}: not a finite number, left out")
-    settled = replace(
-        settled,
-        rows=_scatter(rows, present, units),
-        loss=None if loss is None else _scatter(loss, present, units),
-    )
-    return settled, missing, noted
-
-
-def _flagged(metric: BoundMetric, evidence: Evidence) -> tuple[Mask, tuple[str, ...]]:
-    """(n_items,) which outputs could not be measured, and each flag's message with its count."""
-    if FLAG not in evidence:
-        return np.zeros(len(evidence), np.bool_), ()
-    codes = evidence[FLAG].astype(np.int64)
-    unmeasured = np.zeros(len(evidence), np.bool_)
-    noted = []
-    for code, count in zip(*np.unique(codes[codes != 0], return_counts=True), strict=True):
-        if int(code) not in metric.flags:
-            raise ValueError(f"{metric.name}: flag {code} is not declared")
-        flag = metric.flags[int(code)]
-        noted.append(f"{count} of {_many(len(codes), 'output')}: {flag.message}")
-        if flag.missing:
-            unmeasured |= codes == code
-    return unmeasured, tuple(noted)
-
-
 def _intervals(
     metric: BoundMetric,
     settled: Settled,
@@ -209,7 +189,7 @@ def _intervals(
 ) -> Intervals:
     """By the metric's declared method, over the units that count."""
     rows = settled.rows[counted]
-    keys = weights.unit_keys([ids[index] for index in counted])
+    keys = weights.unit_keys([ids[index] for index in counted.tolist()])
     if metric.interval == "jackknife":
         scores = metric.scores
         low = np.array([score.low for score in scores])
@@ -242,38 +222,38 @@ def _scores(
     noted: tuple[str, ...],
     parts: Mapping[str, str],
     level: float,
+    over: Spread | None,
+    own: Split | None,
 ) -> tuple[ScoreValue, ...]:
     values = intervals.evaluate(metric.reduce, weights.totals(settled.rows))
     absent = int(missing.sum())
-
-    def show(score: Score, value: float, low: float, high: float, method: str) -> ScoreValue:
+    made = []
+    for at, (score, value) in enumerate(zip(metric.scores, values.tolist(), strict=True)):
         known = bool(np.isfinite(value))
-        return ScoreValue(
-            name=score.name,
-            value=value if known else None,
-            interval=(low, high) if known and np.isfinite(low) and np.isfinite(high) else None,
-            level=level,
-            n=len(missing) - absent,
-            missing=absent,
-            higher_is_better=score.higher_is_better,
-            signature=text(parts, score),
-            interval_method=method,
-            warnings=(*noted, *settled.warnings, *found.warnings),
-            error=None if known else f"not defined for these samples (the sums reduce to {value})",
+        low, high = float(found.low[at]), float(found.high[at])
+        effect = over.effect[at] if over is not None else np.nan
+        made.append(
+            ScoreValue(
+                name=score.name,
+                value=value if known else None,
+                interval=(low, high) if known and np.isfinite(low) and np.isfinite(high) else None,
+                level=level,
+                n=len(missing) - absent,
+                missing=absent,
+                higher_is_better=score.higher_is_better,
+                signature=text(parts, score),
+                interval_method=found.methods[at],
+                warnings=(*noted, *settled.warnings, *found.warnings),
+                error=None if known else f"{NO_VALUE} (the sums reduce to {value})",
+                clusters=len(over.found.names) if over is not None else None,
+                design_effect=float(effect) if np.isfinite(effect) else None,
+                variance=_variance(own, at),
+            )
         )
-
-    bounds = found.low.tolist(), found.high.tolist()
-    return tuple(map(show, metric.scores, values.tolist(), *bounds, found.methods))
+    return tuple(made)
 
 
-def _scatter(rows: Floats, present: Ints, units: int) -> Floats:
-    """(units, C) the rows of the units that are `present`, zeros elsewhere."""
-    if len(present) == units:
-        return rows
-    full = np.zeros((units, rows.shape[1]), np.float64)
-    full[present] = rows
-    return full
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _variance(own: Split | None, at: int) -> Variance | None:
+    if own is None or not np.isfinite(own.draws[at]):
+        return None
+    return Variance(float(own.questions[at]), float(own.draws[at]))

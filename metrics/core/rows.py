@@ -6,7 +6,7 @@ Here are the ways that do for most metrics; others write a `settle` and a `reduc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +36,11 @@ class Settled:
     variance: Floats | None = None
     signature: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def take(self, chosen: Ints) -> Settled:
+        """Of the `chosen` units alone."""
+        loss = None if self.loss is None else self.loss[chosen]
+        return replace(self, rows=self.rows[chosen], loss=loss)
 
 
 def pool(values: Floats, unit: Ints) -> Floats:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from inference.errors import Cancelled, InputError, ReportedError
 from inference.protocol import Models, NoModels
+from metrics.core.clustered import Cluster
 from metrics.core.errors import MissingInput
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Reads, Sample
@@ -23,6 +24,7 @@ def score(
     models: Models | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
+    cluster: str | None = None,
     seed: int = 0,
     replicates: int = 1000,
     level: float = 0.95,
@@ -32,11 +34,13 @@ def score(
     models    where metrics get models from; None: those that run one fail
     progress  called with (request's index, outputs finished since the last call); may raise
               Cancelled, which stops the run
+    cluster   the metadata's field, or `prompt`, by which samples belong together
 
     Raises InputError for samples that no metric could score: none at all, duplicate ids, lone
-    surrogates.
+    surrogates, no value of `cluster`.
     """
     validate(samples)
+    together = Cluster.of(samples, cluster) if cluster is not None else None
     models = models or NoModels()
     ids = [sample.id for sample in samples]
     items, unit = items_of(samples)
@@ -58,6 +62,7 @@ def score(
                 unit,
                 ids,
                 found,
+                cluster=together,
                 seed=seed,
                 replicates=replicates,
                 level=level,

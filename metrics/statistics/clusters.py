@@ -18,10 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.statistics.intervals import Reduce, delete_variance, left_out
+from metrics.statistics.intervals import Reduce, dear, delete_variance, evaluate, left_out
 from metrics.statistics.weights import Floats, Keys, totals, unit_keys
 
 ROUNDING = 1e-12  # of a value: a deviation below that is none
+ALIKE = 1.2  # a design effect above this is worth a word
+LEAST = 10  # clusters below which nothing is said of their design effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,14 @@ class Clusters:
     def keys(self) -> Keys:
         """(G,) what the clusters' weights are drawn from."""
         return unit_keys(self.names)
+
+    def take(self, chosen: NDArray[np.int64]) -> Clusters:
+        """Those of the `chosen` units alone."""
+        if len(chosen) == len(self.of):
+            return Clusters(self.names, self.of[chosen])
+        present, of = np.unique(self.of[chosen], return_inverse=True)
+        names = tuple(self.names[index] for index in present.tolist())
+        return Clusters(names, of.astype(np.int64))
 
     def pooled(self, rows: Floats) -> Floats:
         """(n, C) -> (G, C) each cluster's rows added up."""
@@ -52,20 +62,78 @@ def clusters(names: Sequence[str]) -> Clusters:
     return Clusters(tuple(places), of)
 
 
+@dataclass(frozen=True, slots=True)
+class Variances:
+    """(S,) the jackknife's variances of each value: over clusters, and as if units were single."""
+
+    clusters: Floats
+    units: Floats
+    values: Floats
+
+    @property
+    def effect(self) -> Floats:
+        """(S,) by how much the first exceeds the second: the design effect. 1: the clusters do not
+        matter; NaN where either is none."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            effect = self.clusters / self.units
+        rounding = (ROUNDING * np.abs(self.values)) ** 2
+        return np.where(np.isfinite(effect) & (self.units > rounding), effect, np.nan)
+
+
+def variances(
+    rows: Floats,
+    found: Clusters,
+    reduce: Reduce,
+    *,
+    loss: Floats | None = None,
+    pooled: Floats | None = None,
+    pooled_loss: Floats | None = None,
+) -> Variances:
+    """The variances of each value of `reduce`.
+
+    loss         (n, C) what the sums lose without a unit; its row, unless told
+    pooled       (G, C) the clusters' rows, where they are not their units' added up
+    pooled_loss  (G, C) what the sums lose without a cluster
+    """
+    values = evaluate(reduce, totals(rows))
+    parts = found.pooled(rows) if pooled is None else pooled
+    over = []
+    for given, lost, keys in (
+        (parts, pooled_loss, found.keys),
+        (rows, loss, np.arange(len(rows), dtype=np.uint64)),
+    ):
+        left, sizes = left_out(given, keys, reduce, lost, dear(given, lost))
+        over.append(delete_variance(values, left, sizes))
+    return Variances(over[0], over[1], values)
+
+
 def design_effect(rows: Floats, found: Clusters, reduce: Reduce) -> Floats:
     """(S,) by how much the clusters' variance of each value exceeds that of as many single units.
 
     Both are the jackknife's. 1: the clusters do not matter; NaN where either has no variance.
     """
-    values = np.asarray(reduce(totals(rows)), np.float64)
-    variances = []
-    for parts, keys in (
-        (found.pooled(rows), found.keys),
-        (rows, np.arange(len(rows), dtype=np.uint64)),
-    ):
-        left, sizes = left_out(parts, keys, reduce, None, grouped=False)
-        variances.append(delete_variance(values, left, sizes))
+    return variances(rows, found, reduce).effect
+
+
+def tried(rows: Floats, candidates: Sequence[Clusters], reduce: Reduce) -> Floats:
+    """(F, S) design effects of several ways to cluster the same units, from one jackknife over the
+    units: a cluster's influence is its units' added up. NaN where the effect might be chance.
+
+    Of units that do not depend on each other the effect is 1, with a standard deviation of
+    sqrt(2 Σ m (m - 1)) / n for clusters of m; it has to be three of them above, and above `ALIKE`.
+    Too few or too unequal clusters (n² / Σ m² below `LEAST`) say nothing.
+    """
+    left, _ = left_out(rows, np.arange(len(rows), dtype=np.uint64), reduce, None, grouped=False)
+    influence = left - left.mean(0)  # (n, S)
+    n = len(rows)
     with np.errstate(divide="ignore", invalid="ignore"):
-        effect = variances[0] / variances[1]
-    rounding = (ROUNDING * np.abs(values)) ** 2
-    return np.where(np.isfinite(effect) & (variances[1] > rounding), effect, np.nan)
+        single = (influence**2).sum(0) * n / (n - 1)
+        effects = np.full((len(candidates), influence.shape[1]), np.nan)
+        for at, one in enumerate(candidates):
+            sizes = np.bincount(one.of).astype(np.float64)
+            if n**2 < LEAST * (sizes**2).sum():
+                continue
+            effect = (one.pooled(influence) ** 2).sum(0) * len(sizes) / (len(sizes) - 1) / single
+            chance = np.sqrt(2 * (sizes * (sizes - 1)).sum()) / n
+            effects[at] = np.where(effect > max(ALIKE, 1 + 3 * chance), effect, np.nan)
+    return effects

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, func, literal_column, or_, select, text
+from sqlalchemy import ColumnElement, Connection, case, func, literal_column, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from metrics.core.names import hint
@@ -210,13 +210,9 @@ def read_clusters(db: Connection, dataset_id: str, field: str) -> list[str]:
     A record without a value is a cluster of its own. Raises ApiError, naming the fields that there
     are, where no record has one.
     """
-    named = read_metadata(db, dataset_id, field)
+    named = _named(db, dataset_id, records.c.content["metadata"][field].astext)
     if not named and field == "prompt":
-        prompt = func.md5(records.c.content["prompt"].astext)
-        query = select(records.c.index, prompt).where(
-            records.c.dataset_id == dataset_id, prompt.is_not(None)
-        )
-        named = {row[0]: row[1] for row in db.execute(query)}
+        named = _named(db, dataset_id, records.c.content["prompt"].astext)
     if not named:
         there = metadata_fields(db, dataset_id)
         message = f"no sample has the metadata field {field!r}: {hint(field, there)}"
@@ -226,6 +222,15 @@ def read_clusters(db: Connection, dataset_id: str, field: str) -> list[str]:
         f"value {named[index]}" if index in named else f"sample {id}"
         for index, id in enumerate(ids)
     ]
+
+
+def _named(db: Connection, dataset_id: str, value: ColumnElement[str]) -> dict[int, str]:
+    """The value of the records that have it, by index; a long one by its digest."""
+    short = case((func.length(value) <= LONGEST_VALUE, value), else_=func.md5(value))
+    query = select(records.c.index, short).where(
+        records.c.dataset_id == dataset_id, value.is_not(None)
+    )
+    return {row[0]: row[1] for row in db.execute(query)}
 
 
 def metadata_fields(db: Connection, dataset_id: str) -> list[str]:

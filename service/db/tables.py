@@ -78,6 +78,7 @@ evaluations = Table(
     Column("models", TEXTS, nullable=False, server_default="{}"),  # all that it runs
     Column("generation", JSONB),
     Column("slices", TEXTS, nullable=False, server_default="{}"),  # metadata keys
+    Column("cluster", Text),  # the metadata key by which samples belong together, or `prompt`
     Column("status", Text, nullable=False, server_default="queued"),
     Column("seed", BigInteger, nullable=False),
     Column("replicates", Integer, nullable=False),
@@ -132,6 +133,9 @@ scores = Table(
     Column("signature", Text),
     Column("warnings", JSONB, nullable=False, server_default="[]"),
     Column("error", JSONB),
+    Column("clusters", Integer),  # that the interval is over
+    Column("design_effect", Float),
+    Column("variance", JSONB),  # {"questions", "draws"}: see metrics.core.result.Variance
     Index("ix_scores_name", "name", "slice"),
 )
 

@@ -41,6 +41,8 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         models.require(db, settings, body.model, "model", "language")
     dataset_id, samples, texts = _content(db, body, requested)
     check_slices(body.slices, samples)
+    if body.cluster is not None:
+        datasets.read_clusters(db, dataset_id, body.cluster)  # raises where there is none
     requests = [one.request for one in requested]
     id = evaluations.create(
         db,
@@ -52,6 +54,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         models=sorted(models_of(requests, settings.metric_roots)),
         generation=_generation(body),
         slices=body.slices,
+        cluster=body.cluster,
         seed=body.seed,
         replicates=body.replicates or settings.replicates,
         level=body.level or settings.level,

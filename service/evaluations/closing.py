@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,18 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from inference.errors import ReportedError
+from metrics.core.alike import pointed_out
+from metrics.core.clustered import Cluster
 from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric
 from metrics.core.packing import pack
-from metrics.core.result import Result, ScoreValue, conclude, failed, restrict
+from metrics.core.result import Result, ScoreValue, conclude, failed
 from metrics.core.rows import Ints
+from metrics.core.settling import restrict
+from metrics.statistics.clusters import Clusters, clusters
 from service import faults
 from service.datasets import store as datasets
+from service.datasets.repeated import read_repeated
 from service.evaluations import outputs, plans, shards
 from service.evaluations import scores as results
 from service.evaluations import store as evaluations
@@ -42,9 +48,10 @@ def close(context: Context, evaluation: str) -> None:
         ids = datasets.read_ids(db, row.dataset_id)
         counts = outputs.counts(db, evaluation)
         slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
+        cluster, alike = _clusters(db, row)
         planned = plans.read(db, evaluation)
     concluded = {one.position for one in planned if one.concluded}  # before it was tried again
-    closing = Closing(context, row, ids, counts, slices)
+    closing = Closing(context, row, ids, counts, slices, cluster, alike)
     for one in planned:
         if not one.concluded:
             closing.conclude(one)
@@ -75,6 +82,8 @@ class Closing:
         ids: Sequence[str],
         counts: Mapping[int, int],
         slices: Mapping[str, Mapping[int, str]],
+        cluster: Cluster | None = None,
+        alike: Mapping[str, Clusters] | None = None,
     ) -> None:
         self.context = context
         self.row = row
@@ -82,6 +91,8 @@ class Closing:
         per_unit = [counts.get(index, 0) for index in range(len(ids))]
         self.unit = np.repeat(np.arange(len(ids), dtype=np.int64), per_unit)
         self.slices = _slices(slices)
+        self.cluster = cluster
+        self.alike = alike or {}
         self.rows: list[dict[str, Any]] = []
         self.packed: dict[int, bytes] = {}
         self.bulky: list[int] = []
@@ -100,7 +111,8 @@ class Closing:
                 raise ReportedError(one.error["message"], one.error.get("param"))
             with self.context.engine.connect() as db:
                 found = shards.joined(shards.read(db, self.row.id, one.position))
-            result = self._result_of(metric, one, found, self.unit, self.ids)
+            result = self._result_of(metric, one, found, self.unit, self.ids, self.cluster)
+            result = pointed_out(metric, result, self.alike)
             if any(score.value is not None for score in result.scores):
                 self.packed[one.position] = pack(result)
                 if metric.bulky:
@@ -109,7 +121,8 @@ class Closing:
             for name, chosen in self.slices.items():
                 part, unit = restrict(found, self.unit, chosen)
                 ids = [self.ids[index] for index in chosen]
-                sliced = self._result_of(metric, one, part, unit, ids)
+                cluster = self.cluster.take(chosen) if self.cluster is not None else None
+                sliced = self._result_of(metric, one, part, unit, ids, cluster)
                 self._add(one, sliced.scores, name)
         except Exception as error:  # whatever it is, the other metrics stand
             if isinstance(error, SQLAlchemyError) or faults.is_outside(error):
@@ -134,6 +147,7 @@ class Closing:
         found: Evidence,
         unit: Ints,
         ids: Sequence[str],
+        cluster: Cluster | None,
     ) -> Result:
         self.context.advance()
         return conclude(
@@ -142,6 +156,7 @@ class Closing:
             unit,
             ids,
             one.signature or {"name": one.name},
+            cluster=cluster,
             seed=self.row.seed,
             replicates=self.row.replicates,
             level=self.row.level,
@@ -176,8 +191,20 @@ class Closing:
                     "signature": score.signature,
                     "warnings": list(score.warnings),
                     "error": shown,
+                    "clusters": score.clusters,
+                    "design_effect": score.design_effect,
+                    "variance": asdict(score.variance) if score.variance else None,
                 }
             )
+
+
+def _clusters(db: Connection, row: Evaluation) -> tuple[Cluster | None, dict[str, Clusters]]:
+    """What samples belong together by, and where nobody said, what they might."""
+    if row.cluster is not None:
+        names = datasets.read_clusters(db, row.dataset_id, row.cluster)
+        return Cluster(row.cluster, names), {}
+    found = read_repeated(db, row.dataset_id, without=row.slices)
+    return None, {field: clusters(names) for field, names in found.items()}
 
 
 def _summary(db: Connection, evaluation: str) -> dict[str, Any]:

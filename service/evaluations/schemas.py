@@ -118,6 +118,11 @@ class EvaluationIn(Schema):
     generation: GenerationIn | None = None
     metrics: Metrics
     slices: Annotated[list[Name], Field(max_length=10)] = Field(default_factory=list)
+    cluster: Name | None = Field(
+        default=None,
+        description="a field of the metadata, or `prompt`: samples with equal values belong "
+        "together, as questions on one passage, and intervals are over those clusters",
+    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     replicates: Annotated[int, Field(ge=100, le=10_000)] | None = None
     level: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -159,6 +164,14 @@ class Progress(BaseModel):
     total: int
 
 
+class VarianceOut(BaseModel):
+    """What the variance of a mean of several outputs a sample, its standard error squared, is made
+    of: more samples lower both parts, more outputs a sample the second alone."""
+
+    questions: float
+    draws: float
+
+
 class ScoreOut(BaseModel):
     """One score of an evaluation."""
 
@@ -175,6 +188,9 @@ class ScoreOut(BaseModel):
     signature: str | None
     warnings: list[str]
     error: dict[str, Any] | None
+    clusters: int | None = None  # that the interval is over; null: samples are independent
+    design_effect: float | None = None  # of the clusters on the variance
+    variance: VarianceOut | None = None
 
 
 class EvaluationOut(BaseModel):
@@ -193,6 +209,7 @@ class EvaluationOut(BaseModel):
     progress: Progress
     scores: list[ScoreOut]
     slices: list[ScoreOut] = Field(default_factory=list)
+    cluster: str | None = None  # the field by which samples belong together
     error: dict[str, Any] | None
     seed: int
     replicates: int

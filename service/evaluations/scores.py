@@ -40,6 +40,9 @@ class Score(Stored):
     signature: str | None
     warnings: list[str]
     error: Mapping[str, Any] | None
+    clusters: int | None
+    design_effect: float | None
+    variance: Mapping[str, float] | None
 
     @property
     def interval(self) -> tuple[float, float] | None:

@@ -48,6 +48,7 @@ class Evaluation(Stored):
     model: str | None  # generates the outputs; None: they were given
     generation: Mapping[str, Any] | None
     slices: list[str]  # metadata keys
+    cluster: str | None  # the metadata key by which samples belong together, or `prompt`
     status: str
     seed: int
     replicates: int
@@ -100,6 +101,7 @@ def create(
     seed: int,
     replicates: int,
     level: float,
+    cluster: str | None = None,
     on_end: Task | None = None,
 ) -> str:
     """Store a queued evaluation and return its id.
@@ -118,6 +120,7 @@ def create(
             models=sorted({*models, *([model] if model is not None else [])}),
             generation=generation,
             slices=list(slices),
+            cluster=cluster,
             seed=seed,
             replicates=replicates,
             level=level,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from service.evaluations import plans
 from service.evaluations.outputs import Output
 from service.evaluations.plans import Plan
-from service.evaluations.schemas import EvaluationOut, Progress, SampleOut, ScoreOut
+from service.evaluations.schemas import EvaluationOut, Progress, SampleOut, ScoreOut, VarianceOut
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 
@@ -49,6 +49,7 @@ def _view(row: Evaluation, planned: Sequence[Plan], scores: Sequence[Score]) -> 
         progress=Progress(**progress(row)),
         scores=[score for score in shown if score.slice is None],
         slices=[score for score in shown if score.slice is not None],
+        cluster=row.cluster,
         error=dict(row.error) if row.error is not None else None,
         seed=row.seed,
         replicates=row.replicates,
@@ -74,6 +75,9 @@ def score_view(score: Score) -> ScoreOut:
         signature=score.signature,
         warnings=score.warnings,
         error=dict(score.error) if score.error is not None else None,
+        clusters=score.clusters,
+        design_effect=score.design_effect,
+        variance=VarianceOut(**score.variance) if score.variance is not None else None,
     )
 
 

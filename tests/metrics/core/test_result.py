@@ -16,8 +16,9 @@ from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Metric, Sample
 from metrics.core.packing import pack, unpack
-from metrics.core.result import Result, conclude, failed, restrict
+from metrics.core.result import Result, conclude, failed
 from metrics.core.rows import Floats, Ints, Settled
+from metrics.core.settling import restrict
 from metrics.core.signature import parts
 from metrics.statistics.intervals import t_quantile
 from tests.known import known

@@ -1,0 +1,84 @@
+"""How often 95% intervals contain the truth when ten samples share a document.
+
+    python -m benchmarks.clusters           the table of docs/clusters.md, a minute
+
+Intra-class correlation 0.3: of two samples of one document the values correlate by that. The rows
+are shared by all simulations of a cell: a score each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from metrics.statistics import clustered, intervals
+from metrics.statistics.clusters import clusters, variances
+from metrics.statistics.weights import Floats, unit_keys
+
+EACH, LIKE, SIMULATIONS = 10, 0.3, 4000
+DOCUMENTS = (5, 10, 20, 50, 100)
+
+Draw = Callable[[np.random.Generator, int], Floats]  # documents -> (n, SIMULATIONS) values
+
+
+def mean(sums: Floats) -> Floats:
+    """The means of rows (value, …, value, 1)."""
+    return np.asarray(sums[..., :-1] / sums[..., -1:], np.float64)
+
+
+def normal(rng: np.random.Generator, documents: int) -> Floats:
+    """Values of mean 0."""
+    common = np.repeat(rng.normal(0, LIKE**0.5, (documents, SIMULATIONS)), EACH, 0)
+    return np.asarray(common + rng.normal(0, (1 - LIKE) ** 0.5, common.shape), np.float64)
+
+
+def passing(p: float) -> Draw:
+    """Values 0 or 1 of mean p."""
+    odds = (1 - LIKE) / LIKE
+
+    def draw(rng: np.random.Generator, documents: int) -> Floats:
+        chance = rng.beta(p * odds, (1 - p) * odds, (documents, SIMULATIONS))
+        chance = np.repeat(chance, EACH, 0)
+        return (rng.random(chance.shape) < chance).astype(np.float64)
+
+    return draw
+
+
+def covered(values: Floats, truth: float) -> tuple[float, float]:
+    """Shares of intervals that contain the truth: over samples, over documents."""
+    rows = np.concatenate([values, np.ones((len(values), 1))], 1)
+    keys = unit_keys([str(at) for at in range(len(rows))])
+    found = clusters([str(at // EACH) for at in range(len(rows))])
+    ends = np.full(values.shape[1], -np.inf), np.full(values.shape[1], np.inf)
+    if clustered.proportion(rows, mean):
+        alone = intervals.wilson(rows, keys, mean, replicates=1)
+        over = variances(rows, found, mean)
+        together = clustered.wilson(rows, found, mean, over, replicates=1)
+    else:
+        alone = intervals.bootstrap(rows, keys, mean)
+        pooled = found.pooled(rows)
+        if len(pooled) < intervals.FEW:
+            together = clustered.student(pooled, found, mean, ends)
+        else:
+            together = intervals.bootstrap(pooled, found.keys, mean)
+    shares = [float(((a.low <= truth) & (truth <= a.high)).mean()) for a in (alone, together)]
+    return shares[0], shares[1]
+
+
+def main() -> None:
+    """Print the table."""
+    kinds: dict[str, tuple[Draw, float]] = {"a mean": (normal, 0.0)}
+    kinds |= {f"share {p:.0%}": (passing(p), p) for p in (0.02, 0.1, 0.5, 0.9)}
+    print("| documents · samples | " + " | ".join(kinds) + " |\n|---|" + "---|" * len(kinds))
+    for documents in DOCUMENTS:
+        rng = np.random.default_rng(documents)
+        cells = []
+        for draw, truth in kinds.values():
+            alone, together = covered(draw(rng, documents), truth)
+            cells.append(f"{100 * alone:.1f} → {100 * together:.1f}")
+        print(f"| {documents} · {documents * EACH} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

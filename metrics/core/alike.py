@@ -1,0 +1,38 @@
+"""Samples that are alike while nobody said so: the field that their intervals should be over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from metrics.core.metric import BoundMetric
+from metrics.core.result import Result
+from metrics.statistics.clusters import Clusters, tried
+from metrics.statistics.intervals import CELLS
+
+
+def pointed_out(metric: BoundMetric, result: Result, candidates: Mapping[str, Clusters]) -> Result:
+    """The result, each score warning of the field by which samples are most alike, where that is
+    no chance. Looks at scores of samples alone: what depends on the set has no such part.
+
+    candidates  by their fields, of the units in the order of the result's
+    """
+    counted = np.flatnonzero(~result.missing)
+    rows = result.settled.rows[counted]
+    if metric.set_level or result.cluster or not candidates or not 1 < rows.size <= CELLS:
+        return result
+    fields, found = list(candidates), [one.take(counted) for one in candidates.values()]
+    effects = tried(rows, found, metric.reduce)  # (F, S)
+    scores = list(result.scores)
+    for at in np.flatnonzero(np.isfinite(effects).any(0)).tolist():
+        best = int(np.nanargmax(effects[:, at]))
+        field, effect = fields[best], float(effects[best, at])
+        warning = (
+            f"samples of the same {field!r} are alike (design effect {effect:.1f} over "
+            f"{len(found[best].names)} of them): the interval is {effect**0.5:.1f} times too "
+            f'narrow for a set that has others; "cluster": "{field}" mends it'
+        )
+        scores[at] = replace(scores[at], warnings=(*scores[at].warnings, warning))
+    return replace(result, scores=tuple(scores))

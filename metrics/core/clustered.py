@@ -1,0 +1,148 @@
+"""Clusters of a set's units: which belong together, and what intervals over them rest on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypedDict
+
+import numpy as np
+
+from inference.errors import InputError
+from metrics.core.evidence import Evidence
+from metrics.core.metric import BoundMetric, Sample
+from metrics.core.names import hint
+from metrics.core.rows import Floats, Ints, Settled
+from metrics.core.settling import settle
+from metrics.statistics import clustered
+from metrics.statistics.clusters import Clusters, clusters, variances
+from metrics.statistics.intervals import FEW, Intervals, evaluate
+from metrics.statistics.weights import totals
+
+ENDS = ("low", "high")  # of a score's range
+LONGEST_VALUE = 200  # characters
+PROMPT = "prompt"  # as a field: samples with equal prompts belong together
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What units belong together by.
+
+    field  of the metadata, or `prompt`
+    names  (n,) the cluster of each unit
+    """
+
+    field: str
+    names: Sequence[str]
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], field: str) -> Cluster:
+        """By the samples' values of a field; a sample without one is a cluster of its own.
+
+        Raises InputError, naming the fields that there are, where no sample has one.
+        """
+        values = [_text(sample.metadata.get(field)) for sample in samples]
+        if field == PROMPT and not any(value is not None for value in values):
+            values = [sample.prompt for sample in samples]
+        if not any(value is not None for value in values):
+            there = dict.fromkeys(key for sample in samples for key in sample.metadata)
+            message = f"no sample has the metadata field {field!r}; {hint(field, there)}"
+            raise InputError(message, "cluster")
+        named = zip(samples, values, strict=True)
+        return cls(field, [_name(value, sample.id) for sample, value in named])
+
+    def take(self, chosen: Ints) -> Cluster:
+        """Of the `chosen` units alone."""
+        return Cluster(self.field, [self.names[index] for index in chosen.tolist()])
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Intervals over clusters, and (S,) the design effects; NaN where there is none."""
+
+    intervals: Intervals
+    found: Clusters
+    effect: Floats
+
+
+class Drawing(TypedDict):
+    """Of the replicates and intervals, as `conclude` has it."""
+
+    seed: int
+    replicates: int
+    level: float
+
+
+def over_clusters(
+    metric: BoundMetric,
+    settled: Settled,
+    evidence: Evidence,
+    unit: Ints,
+    cluster: Cluster,
+    by_method: Callable[[Settled, Sequence[str]], Intervals],
+    drawing: Drawing,
+) -> Spread:
+    """The intervals of a set over its clusters.
+
+    settled    of the units (n,) that count, like `cluster`
+    evidence   of their outputs, `unit` tells whose
+    by_method  the metric's own intervals, of rows and the names of their units
+    """
+    found, reduce = clusters(cluster.names), metric.reduce
+    pooled = replace(settled, rows=found.pooled(settled.rows), loss=None)
+    if settled.loss is not None:  # that of a cluster is not the sum of its units'
+        together, _, _ = settle(metric, evidence, found.of[unit], len(found.names))
+        value, same = (evaluate(reduce, totals(one.rows)) for one in (settled, together))
+        if not np.allclose(value, same, rtol=1e-9, equal_nan=True):
+            return _refused(metric, found)
+        pooled = replace(settled, rows=together.rows, loss=together.loss)
+    over = variances(
+        settled.rows,
+        found,
+        reduce,
+        loss=settled.loss,
+        pooled=pooled.rows,
+        pooled_loss=pooled.loss,
+    )
+    if metric.interval == "wilson" and clustered.proportion(settled.rows, reduce):
+        made = clustered.wilson(settled.rows, found, reduce, over, **drawing)
+    elif metric.interval != "jackknife" and len(found.names) < FEW:
+        low, high = (np.array([getattr(one, end) for one in metric.scores]) for end in ENDS)
+        made = clustered.student(pooled.rows, found, reduce, (low, high), **drawing)
+    else:
+        made = _reworded(by_method(pooled, found.names), len(found.names))
+    return Spread(made, found, over.effect)
+
+
+def _reworded(made: Intervals, groups: int) -> Intervals:
+    """What was said of units is of clusters."""
+    told = [one for one in made.warnings if not one.startswith(("only", "a single unit"))]
+    told = [one.replace("unit", "cluster") for one in told]
+    return replace(made, warnings=(*clustered.few(groups), *told))
+
+
+def _refused(metric: BoundMetric, found: Clusters) -> Spread:
+    nothing = np.full(len(metric.scores), np.nan)
+    why = (
+        f"no interval: {metric.name} settles a cluster otherwise than its samples, so what it "
+        "would be without a cluster is not known"
+    )
+    none = Intervals(nothing, nothing, (metric.interval,) * len(nothing), None, (why,))
+    return Spread(none, found, nothing)
+
+
+def _text(value: object) -> str | None:
+    """As the service's database has it: text as it is, everything else as JSON."""
+    return (
+        value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    )
+
+
+def _name(value: str | None, id: str) -> str:
+    """After the value that its samples share, a long one by its digest, or its only sample."""
+    if value is None:
+        return f"sample {id}"
+    digest = hashlib.md5(value.encode(), usedforsecurity=False).hexdigest()
+    return f"value {value if len(value) <= LONGEST_VALUE else digest}"

@@ -1,0 +1,47 @@
+"""Clusters of a dataset's records: named alike with a database and without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from metrics.core.clustered import Cluster
+from metrics.core.metric import Sample
+from service.datasets import store as datasets
+from service.datasets.repeated import read_repeated
+
+RECORDS: list[dict[str, Any]] = [
+    {
+        "id": f"r{at}",
+        "prompt": f"Вопрос {at % 3} " + "длинный " * 40 * (at % 2),
+        "references": ["a"],
+        "metadata": {
+            "passage": "длинный текст " * 30 + str(at // 2),
+            "page": [1, 2.5, True, None, "1"][at % 5],
+            "own": at,
+            "all": "same",
+            "tags": ["x", "é"] if at % 2 else [],
+        },
+    }
+    for at in range(11)
+]
+
+
+@pytest.mark.parametrize("field", ["passage", "page", "own", "all", "tags", "prompt"])
+def test_names_are_the_same_with_a_database_and_without(engine: Engine, field: str) -> None:
+    with engine.begin() as db:
+        dataset, _ = datasets.put(db, "clustered", "eval", RECORDS)
+        stored = datasets.read_clusters(db, dataset.id, field)
+    assert stored == Cluster.of([Sample.of(one, ["x"]) for one in RECORDS], field).names
+
+
+def test_fields_that_repeat_are_found(engine: Engine) -> None:
+    with engine.begin() as db:
+        dataset, _ = datasets.put(db, "clustered", "eval", RECORDS)
+        found = read_repeated(db, dataset.id, without=["tags"])
+        assert sorted(found) == ["page", "passage", "prompt"]
+        assert len(set(found["passage"])) == 6
+        plain, _ = datasets.put(db, "plain", "eval", [{"id": "1", "references": ["a"]}])
+        assert read_repeated(db, plain.id) == {}
