@@ -64,13 +64,15 @@ def bars(table: Table, width: int, plainly: bool = False) -> Iterator[str]:
     """A line of `width` characters for each row; the rows of a panel are on one scale."""
     signs = tuple("|-|o:" if plainly else "├─┤●┊")
     for panel in table.panels:
-        low, high = _range(panel)
+        low, high = scale(panel)
         for bar in panel.bars:
             yield _bar(bar, low, high, width, signs, panel.zero)
 
 
-def _range(panel: Panel) -> tuple[float, float]:
-    ends = [end for bar in panel.bars for end in (bar.interval or ())]
+def scale(panel: Panel) -> tuple[float, float]:
+    """Where a panel's scale begins and ends."""
+    ends = [*(panel.ends or ())]
+    ends += [end for bar in panel.bars for end in (bar.interval or ())]
     ends += [bar.value for bar in panel.bars if bar.value is not None]
     if panel.zero:
         most = max((abs(end) for end in ends), default=0.0)

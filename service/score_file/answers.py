@@ -1,0 +1,175 @@
+"""What `assay score` answers, as tables: of scores, and of tests."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+
+from pydantic import BaseModel, ConfigDict
+
+from metrics.core.metric import BoundMetric
+from metrics.core.result import Result, ScoreValue
+from service.figures.data import as_csv
+from service.figures.documents import as_latex, as_markdown
+from service.figures.html import as_html
+from service.figures.table import Bar, Panel, Table, tabulate
+from service.figures.words import arrow, digits, legend, stars
+from service.score_file.comparing import Tested
+
+DOCUMENTS: Mapping[str, Callable[[Table], bytes]] = {
+    "csv": as_csv,
+    "markdown": as_markdown,
+    "md": as_markdown,
+    "latex": as_latex,
+    "html": as_html,
+}
+
+
+class ScoreRow(BaseModel):
+    """A score as tables have it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    metric: str
+    name: str
+    value: float | None
+    interval: tuple[float, float] | None
+    level: float
+    n: int
+    missing: int
+    clusters: int | None
+    design_effect: float | None
+    higher_is_better: bool
+    signature: str
+    interval_method: str
+    warnings: list[str]
+    error: str | None
+
+
+def score_table(
+    title: str, asked: Sequence[BoundMetric], results: Sequence[Result], notes: Sequence[str]
+) -> Table:
+    """A row for each score, with its interval; then what was noted, and the signatures."""
+    found = values(asked, results)
+    made = [
+        ScoreRow.model_validate({"metric": metric.name, **dataclasses.asdict(value)})
+        for metric, value in found
+    ]
+    shown = ["failed" if one.value is None else "" for one in made]
+    columns, rows = tabulate(ScoreRow, made, {}, {"label": _labels(made), "state": shown})
+    titles = {"label": "score", "value": "value", "interval": _interval(made), "n": "n"}
+    titles |= {"clusters": "clusters", "design_effect": "design effect"}
+    if any(one.missing for one in made):
+        titles["missing"] = "missing"
+    if any(shown):
+        titles["state"] = ""
+    noted = [f"{one.name}: {one.error}" for one in made if one.error]
+    noted += [f"{one.name}: {warning}" for one in made for warning in one.warnings]
+    return Table(
+        name="scores",
+        title=title,
+        columns=columns,
+        rows=rows,
+        titles=titles,
+        digits=[digits(one.value, one.interval) for one in made],
+        legend=[("↑ ↓", "higher, lower values are better")],
+        notes=[*notes, *dict.fromkeys(noted), *dict.fromkeys(one.signature for one in made)],
+        panels=_panels(asked, made),
+    )
+
+
+def test_table(title: str, found: Sequence[Tested], names: tuple[str, str], notes: Sequence[str]
+) -> Table:  # fmt: skip
+    """A row for each test; the better value is bold, stars where the difference is significant."""
+    said = {"a": f"{names[0]} is better", "b": f"{names[1]} is better"}
+    said |= {"open": "no difference shown", "withheld": "no verdict"}
+    verdicts = [said[one.verdict] if one.verdict else "not tested" for one in found]
+    columns, rows = tabulate(Tested, found, {}, {"label": _labels(found), "said": verdicts})
+    marks = {
+        (at, "difference"): stars(one.p_corrected)
+        for at, one in enumerate(found)
+        if one.verdict in {"a", "b"}
+    }
+    titles = {"label": "score", "a": names[0], "b": names[1], "difference": "difference"}
+    titles |= {"interval": _interval(found), "p_corrected": "p", "n": "n", "clusters": "clusters"}
+    best = frozenset((at, one.verdict) for at, one in enumerate(found) if one.verdict in {"a", "b"})
+    noted = [f"{one.name}: {one.note}" for one in found if one.note]
+    return Table(
+        name="comparison",
+        title=title,
+        columns=columns,
+        rows=rows,
+        titles=titles | {"said": "verdict"},
+        digits=[digits(one.difference, one.interval) for one in found],
+        best=best,
+        marks={at: mark for at, mark in marks.items() if mark},
+        legend=[
+            ("↑ ↓", "higher, lower values are better"),
+            *([("bold", "the better value")] if best else []),
+            *legend(list(marks.values()), "the two differ; p is corrected after Holm"),
+        ],
+        notes=[*notes, *dict.fromkeys(noted), *dict.fromkeys(one.signature for one in found)],
+        panels=[Panel(one.name, [_bar(one)], zero=True) for one in found],
+    )
+
+
+def scores_json(asked: Sequence[BoundMetric], results: Sequence[Result], samples: int) -> str:
+    """The scores as an evaluation carries them."""
+    scores = [
+        {"metric": metric.name, **dataclasses.asdict(value)}
+        for metric, value in values(asked, results)
+    ]
+    return _json({"samples": samples, "scores": scores})
+
+
+def tests_json(
+    found: Sequence[Tested], names: tuple[str, str], samples: int, notes: Sequence[str]
+) -> str:
+    """The tests, and what they are of."""
+    tested = [one.model_dump() for one in found]
+    given = {"a": names[0], "b": names[1], "samples": samples}
+    return _json({**given, "correction": "holm", "notes": list(notes), "results": tested})
+
+
+def values(
+    asked: Sequence[BoundMetric], results: Sequence[Result]
+) -> list[tuple[BoundMetric, ScoreValue]]:
+    """Every score, with its metric."""
+    return [
+        (metric, value)
+        for metric, result in zip(asked, results, strict=True)
+        for value in result.scores
+    ]
+
+
+def failed(results: Iterable[Result]) -> bool:
+    """Whether some metric gave no value."""
+    return any(value.error for result in results for value in result.scores)
+
+
+def _panels(asked: Sequence[BoundMetric], made: Sequence[ScoreRow]) -> list[Panel]:
+    """Scores of the same range, one after another, are on one scale."""
+    ends = [(score.low, score.high) for metric in asked for score in metric.scores]
+    panels = []
+    for (low, high), group in groupby(zip(ends, made, strict=True), key=lambda one: one[0]):
+        bars = [Bar(one.name, one.value, one.interval) for _, one in group]
+        panels.append(Panel("", bars, ends=(low, high) if high - low < float("inf") else None))
+    return panels
+
+
+def _bar(one: Tested) -> Bar:
+    return Bar(one.name, one.difference, one.interval)
+
+
+def _labels(made: Sequence[ScoreRow] | Sequence[Tested]) -> list[str]:
+    return [f"{one.name} {arrow(one.higher_is_better)}" for one in made]
+
+
+def _interval(made: Sequence[ScoreRow] | Sequence[Tested]) -> str:
+    return f"{made[0].level:.0%} interval"
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=2)

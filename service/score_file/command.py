@@ -1,0 +1,133 @@
+"""What the command does: reads, measures, tests, answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inference.errors import InputError
+from metrics.core.metric import BoundMetric, Sample
+from metrics.core.result import Result
+from service.figures.table import Table
+from service.figures.terminal import screen, show
+from service.score_file import answers, comparing, per_sample, running
+from service.score_file.per_sample import Values
+from service.score_file.reading import Reading, named, read
+from service.settings import Settings
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The command's arguments, besides the metrics.
+
+    compare     another file, of the same samples
+    cluster     the field by which samples belong together
+    per_sample  a file for the samples' own values
+    """
+
+    file: Path
+    reading: Reading
+    compare: Path | None
+    cluster: str | None
+    per_sample: Path | None
+    form: str
+    device: str
+
+
+def run(asked: Asked, metrics: Sequence[BoundMetric], settings: Settings, say: Say) -> bool:
+    """Scores the file, or compares it with another, and prints the answer; whether every metric
+    gave a value.
+
+    say  for sentences beside the answer
+
+    Raises ReportedError.
+    """
+    inputs = [asked.file] if asked.compare is None else [asked.file, asked.compare]
+    if len(inputs) == 2 and str(inputs[0]) == str(inputs[1]) == "-":
+        raise InputError("--compare: both files cannot be standard input")
+    if asked.per_sample is not None:
+        per_sample.check(asked.per_sample, inputs)
+    found = [read(path, asked.reading) for path in inputs]
+    with running.runner(metrics, settings, asked.device, say) as runner:
+        measure = _scored if asked.compare is None else _compared
+        results = measure(asked, metrics, found, runner, say)
+    return not answers.failed(results)
+
+
+def _scored(
+    asked: Asked,
+    metrics: Sequence[BoundMetric],
+    files: Sequence[list[Sample]],
+    runner: running.Runner,
+    say: Say,
+) -> list[Result]:
+    (samples,) = files
+    results = runner.results(samples, metrics, asked.cluster)
+    _keep(asked, metrics, [Values(None, [one.id for one in samples], results)], say)
+    if asked.form == "json":
+        _put(answers.scores_json(metrics, results, len(samples)).encode())
+    else:
+        title = f"{named(asked.file)}: {_many(len(samples))}"
+        _show(answers.score_table(title, metrics, results, []), asked.form)
+    return results
+
+
+def _compared(
+    asked: Asked,
+    metrics: Sequence[BoundMetric],
+    files: Sequence[list[Sample]],
+    runner: running.Runner,
+    say: Say,
+) -> list[Result]:
+    paths = (asked.file, asked.compare or asked.file)
+    names = _told_apart(*paths)
+    a, b = comparing.shared(files[0], files[1], metrics, names)
+    left = [len(whole) - len(a) for whole in files]
+    notes = [
+        f"{name}: {_many(count)} not in the other file, left out"
+        for name, count in zip(names, left, strict=True)
+        if count
+    ]
+    first, second = (runner.results(one, metrics, asked.cluster) for one in (a, b))
+    ids = [one.id for one in a]
+    _keep(asked, metrics, [Values(names[0], ids, first), Values(names[1], ids, second)], say)
+    level = runner.settings.level
+    found = comparing.tests(metrics, first, second, a, asked.cluster, level)
+    if asked.form == "json":
+        _put(answers.tests_json(found, names, len(a), notes).encode())
+    else:
+        title = f"{names[0]} and {names[1]}: {_many(len(a))} of both"
+        _show(answers.test_table(title, found, names, notes), asked.form)
+    return [*first, *second]
+
+
+def _keep(asked: Asked, metrics: Sequence[BoundMetric], values: Sequence[Values], say: Say) -> None:
+    if asked.per_sample is not None:
+        for sentence in per_sample.write(asked.per_sample, metrics, values):
+            say(sentence)
+
+
+def _show(table: Table, form: str) -> None:
+    if form == "table":
+        show(table, screen())
+    else:
+        _put(answers.DOCUMENTS[form](table))
+
+
+def _put(content: bytes) -> None:
+    sys.stdout.buffer.write(content.rstrip(b"\n") + b"\n")
+    sys.stdout.flush()
+
+
+def _told_apart(a: Path, b: Path) -> tuple[str, str]:
+    """Names of two files, as short as tells them apart."""
+    names = [named(one) if str(one) == "-" else one.name for one in (a, b)]
+    return (names[0], names[1]) if names[0] != names[1] else (str(a), str(b))
+
+
+def _many(samples: int) -> str:
+    return "1 sample" if samples == 1 else f"{samples} samples"
