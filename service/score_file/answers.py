@@ -57,16 +57,14 @@ def score_table(
         ScoreRow.model_validate({"metric": metric.name, **dataclasses.asdict(value)})
         for metric, value in found
     ]
-    shown = ["failed" if one.value is None else "" for one in made]
-    columns, rows = tabulate(ScoreRow, made, {}, {"label": _labels(made), "state": shown})
+    effects = [f"{x:.2f}" if (x := one.design_effect) is not None else None for one in made]
+    columns, rows = tabulate(ScoreRow, made, {}, {"label": _labels(made), "effect": effects})
     titles = {"label": "score", "value": "value", "interval": _interval(made), "n": "n"}
-    titles |= {"clusters": "clusters", "design_effect": "design effect"}
+    titles |= {"clusters": "clusters", "effect": "design effect"}
     if any(one.missing for one in made):
         titles["missing"] = "missing"
-    if any(shown):
-        titles["state"] = ""
-    noted = [f"{one.name}: {one.error}" for one in made if one.error]
-    noted += [f"{one.name}: {warning}" for one in made for warning in one.warnings]
+    noted = [(one.name, one.error) for one in made if one.error]
+    noted += [(one.name, warning) for one in made for warning in one.warnings]
     return Table(
         name="scores",
         title=title,
@@ -75,7 +73,7 @@ def score_table(
         titles=titles,
         digits=[digits(one.value, one.interval) for one in made],
         legend=[("↑ ↓", "higher, lower values are better")],
-        notes=[*notes, *dict.fromkeys(noted), *dict.fromkeys(one.signature for one in made)],
+        notes=[*notes, *_noted(noted), *dict.fromkeys(one.signature for one in made)],
         panels=_panels(asked, made),
     )
 
@@ -86,7 +84,7 @@ def test_table(title: str, found: Sequence[Tested], names: tuple[str, str], note
     said = {"a": f"{names[0]} is better", "b": f"{names[1]} is better"}
     said |= {"open": "no difference shown", "withheld": "no verdict"}
     verdicts = [said[one.verdict] if one.verdict else "not tested" for one in found]
-    columns, rows = tabulate(Tested, found, {}, {"label": _labels(found), "said": verdicts})
+    columns, rows = tabulate(Tested, found, {}, {"label": _labels(found), "outcome": verdicts})
     marks = {
         (at, "difference"): stars(one.p_corrected)
         for at, one in enumerate(found)
@@ -95,13 +93,13 @@ def test_table(title: str, found: Sequence[Tested], names: tuple[str, str], note
     titles = {"label": "score", "a": names[0], "b": names[1], "difference": "difference"}
     titles |= {"interval": _interval(found), "p_corrected": "p", "n": "n", "clusters": "clusters"}
     best = frozenset((at, one.verdict) for at, one in enumerate(found) if one.verdict in {"a", "b"})
-    noted = [f"{one.name}: {one.note}" for one in found if one.note]
+    noted = [(one.name, one.note) for one in found if one.note]
     return Table(
         name="comparison",
         title=title,
         columns=columns,
         rows=rows,
-        titles=titles | {"said": "verdict"},
+        titles=titles | {"outcome": "verdict"},
         digits=[digits(one.difference, one.interval) for one in found],
         best=best,
         marks={at: mark for at, mark in marks.items() if mark},
@@ -110,7 +108,7 @@ def test_table(title: str, found: Sequence[Tested], names: tuple[str, str], note
             *([("bold", "the better value")] if best else []),
             *legend(list(marks.values()), "the two differ; p is corrected after Holm"),
         ],
-        notes=[*notes, *dict.fromkeys(noted), *dict.fromkeys(one.signature for one in found)],
+        notes=[*notes, *_noted(noted), *dict.fromkeys(one.signature for one in found)],
         panels=[Panel(one.name, [_bar(one)], zero=True) for one in found],
     )
 
@@ -151,12 +149,29 @@ def failed(results: Iterable[Result]) -> bool:
 
 def _panels(asked: Sequence[BoundMetric], made: Sequence[ScoreRow]) -> list[Panel]:
     """Scores of the same range, one after another, are on one scale."""
-    ends = [(score.low, score.high) for metric in asked for score in metric.scores]
-    panels = []
-    for (low, high), group in groupby(zip(ends, made, strict=True), key=lambda one: one[0]):
-        bars = [Bar(one.name, one.value, one.interval) for _, one in group]
-        panels.append(Panel("", bars, ends=(low, high) if high - low < float("inf") else None))
-    return panels
+    ends: dict[tuple[str, str], tuple[float, float] | str] = {
+        (metric.name, score.name): (score.low, score.high)
+        for metric in asked
+        for score in metric.scores
+        if score.high - score.low < float("inf")
+    }
+    grouped = groupby(made, key=lambda one: ends.get((one.metric, one.name), one.name))
+    return [
+        Panel(
+            "",
+            [Bar(one.name, one.value, one.interval) for one in group],
+            ends=None if isinstance(scale, str) else scale,
+        )
+        for scale, group in grouped
+    ]
+
+
+def _noted(found: Sequence[tuple[str, str]]) -> list[str]:
+    """Each sentence once, behind the scores that it is of."""
+    of: dict[str, list[str]] = {}
+    for name, sentence in found:
+        of.setdefault(sentence, []).append(name)
+    return [f"{', '.join(dict.fromkeys(names))}: {sentence}" for sentence, names in of.items()]
 
 
 def _bar(one: Tested) -> Bar:

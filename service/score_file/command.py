@@ -19,6 +19,8 @@ from service.settings import Settings
 
 Say = Callable[[str], None]
 
+LONGEST = 24  # characters of a file's name that heads a column
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -84,10 +86,10 @@ def _compared(
     say: Say,
 ) -> list[Result]:
     paths = (asked.file, asked.compare or asked.file)
-    names = _told_apart(*paths)
+    names, notes = _told_apart(*paths)
     a, b = comparing.shared(files[0], files[1], metrics, names)
     left = [len(whole) - len(a) for whole in files]
-    notes = [
+    notes += [
         f"{name}: {_many(count)} not in the other file, left out"
         for name, count in zip(names, left, strict=True)
         if count
@@ -123,10 +125,13 @@ def _put(content: bytes) -> None:
     sys.stdout.flush()
 
 
-def _told_apart(a: Path, b: Path) -> tuple[str, str]:
-    """Names of two files, as short as tells them apart."""
-    names = [named(one) if str(one) == "-" else one.name for one in (a, b)]
-    return (names[0], names[1]) if names[0] != names[1] else (str(a), str(b))
+def _told_apart(a: Path, b: Path) -> tuple[tuple[str, str], list[str]]:
+    """Names of two files that fit into a table, and what they stand for, where that has to be
+    said."""
+    first, second = (named(one) if str(one) == "-" else one.name for one in (a, b))
+    if first != second and len(first) <= LONGEST and len(second) <= LONGEST:
+        return (first, second), []
+    return ("a", "b"), [f"a: {named(a)}", f"b: {named(b)}"]
 
 
 def _many(samples: int) -> str:

@@ -16,10 +16,12 @@ from metrics.core.compare import Comparison, Testing, compare
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result
 from metrics.core.rows import Ints, Settled
-from metrics.statistics.clusters import clusters
+from metrics.statistics.clusters import Clusters, clusters
 from metrics.statistics.ranking import holm
 
 Verdict = Literal["a", "b", "open", "withheld"]
+REPLICATES = 1000  # of results that have none
+FEW = 20  # samples or clusters below which a test says that it is rough
 LOSING = "{} cannot be compared over clusters: it is no sum over samples"
 WITHHELD = "{} has no value on {} of the samples, and may be better only for that: no verdict"
 
@@ -112,30 +114,27 @@ def _tested(
     level: float,
 ) -> list[Tested]:
     counted = np.flatnonzero(~(a.missing | b.missing))
-    groups, names = None, ids
-    refused = None
+    pair, names, found, refused = (a, b), ids, None, None
     if together is not None and len(counted):
-        names = list(dict.fromkeys(together[at] for at in counted.tolist()))
-        groups = len(names)
-        if a.settled.loss is not None or b.settled.loss is not None:
+        found = clusters([together[at] for at in counted.tolist()])
+        if any(one.settled.loss is not None for one in pair):
             refused = LOSING.format(metric.name)
         else:
-            a_, b_ = (_pooled(one, counted, together) for one in (a, b))
-    if groups is None or refused:
-        a_, b_ = a, b
-    count = max((len(one.replicates) for one in (a, b) if one.replicates is not None), default=1000)
-    compared = compare(metric, a_, names if a_ is not a else ids, b_, names if b_ is not b else ids,
-                       Testing(replicates=count, level=level))  # fmt: skip
+            names = list(found.names)
+            pair = (_pooled(a, counted, found), _pooled(b, counted, found))
+    drawn = [len(one.replicates) for one in (a, b) if one.replicates is not None]
+    testing = Testing(replicates=max(drawn, default=REPLICATES), level=level)
+    compared = compare(metric, pair[0], names, pair[1], names, testing)
     lacking = (int((a.missing & ~b.missing).sum()), int((b.missing & ~a.missing).sum()))
+    groups = None if found is None else len(found.names)
     return [
         _row(metric, at, a, one, len(counted), groups, level, refused, lacking)
         for at, one in enumerate(compared)
     ]
 
 
-def _pooled(result: Result, counted: Ints, together: Sequence[str]) -> Result:
+def _pooled(result: Result, counted: Ints, found: Clusters) -> Result:
     """The result with clusters for its units: of the samples that count in both files."""
-    found = clusters([together[at] for at in counted.tolist()])
     rows = found.pooled(result.settled.rows[counted])
     return replace(
         result,
@@ -177,6 +176,9 @@ def _row(
         signature=a.scores[at].signature,
         note=refused or found.error,
     )
+    units, what = (n, "samples") if groups is None else (groups, "clusters")
+    if told and units < FEW:
+        row.note = f"only {units} {what}: the test is rough"
     if told and told.value:
         ahead = 0 if (told.value > 0) == higher else 1
         if lacking[ahead]:

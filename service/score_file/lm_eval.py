@@ -116,7 +116,8 @@ def _filtered(row: Row) -> list[str]:
 
 def _texts(answers: object) -> list[str]:
     listed = answers if isinstance(answers, list) else [answers]
-    return listed if all(isinstance(one, str) for one in listed) else []
+    texts = [one for one in listed if isinstance(one, str)]
+    return texts if len(texts) == len(listed) else []
 
 
 def _likelihood(answer: object) -> float | None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from inference.errors import InputError
 from metrics.core.metric import Sample
+from metrics.core.names import hint
 from metrics.core.run import validate
 from service.score_file import columns, lm_eval, rows
 
@@ -133,7 +134,7 @@ def _samples(
         seen.update(row)
     for column in mapping:
         if column not in seen and column != columns.REST:
-            why = columns.hint(column, sorted(seen))
+            why = hint(column, sorted(seen))
             raise InputError(f"{columns.OPTION}: {name} has no column {column!r}; {why}")
 
 

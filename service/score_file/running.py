@@ -21,11 +21,15 @@ from rich.progress import (
 import metrics
 from inference.errors import InputError
 from inference.pool import ModelPool
+from metrics.core.alike import pointed_out
+from metrics.core.clustered import PROMPT, Cluster
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result
 from metrics.core.run import score
+from metrics.statistics.clusters import Clusters, clusters
 from service.settings import Settings
 
+MOST_FIELDS = 8  # that are looked at for samples that are alike
 FOLDER_MODE = 0o700  # of what is made in the user's cache: nobody else's
 
 
@@ -70,7 +74,7 @@ class Runner:
             disable=not console.is_terminal,
         ) as bars:
             tasks = [bars.add_task(metric.name, total=outputs) for metric in asked]
-            return score(
+            results = score(
                 samples,
                 asked,
                 self.models,
@@ -79,6 +83,29 @@ class Runner:
                 replicates=self.settings.replicates,
                 level=self.settings.level,
             )
+        there = {} if cluster is not None else _repeated(samples)
+        return [
+            pointed_out(metric, result, there, "--cluster {}")
+            for metric, result in zip(asked, results, strict=True)
+        ]
+
+
+def _repeated(samples: Sequence[Sample]) -> dict[str, Clusters]:
+    """The clusters by each field, of the metadata or `prompt`, whose values several samples
+    share."""
+    fields = dict.fromkeys(key for sample in samples for key in sample.metadata)
+    asked = [PROMPT] if any(sample.prompt is not None for sample in samples) else []
+    found: dict[str, Clusters] = {}
+    for field in dict.fromkeys([*asked, *fields]):
+        if len(found) == MOST_FIELDS:
+            break
+        try:
+            together = clusters(Cluster.of(samples, field).names)
+        except InputError:  # no sample has a value
+            continue
+        if 1 < len(together.names) < len(samples):
+            found[field] = together
+    return found
 
 
 @contextmanager

@@ -1,0 +1,99 @@
+"""Two files of the same samples, tested against each other."""
+
+import numpy as np
+import pytest
+
+import metrics
+from inference.errors import InputError
+from metrics.core.metric import Sample
+from metrics.core.run import score
+from metrics.statistics.ranking import holm
+from service.score_file.comparing import Tested, shared, tests
+
+LEVEL = 0.95
+
+
+def sample(id: str, output: str, reference: str = "yes", document: str = "") -> Sample:
+    return Sample(id, (output,), (reference,), metadata={"document": document})
+
+
+def drawn(seed: int, copies: int = 1) -> tuple[list[Sample], list[Sample]]:
+    """Sixty answers of two systems, right in 0.7 and 0.45 of the cases, each there `copies` times."""
+    random = np.random.default_rng(seed)
+    sides: list[list[Sample]] = []
+    for share in (0.7, 0.45):
+        said = ["yes" if one else "no" for one in random.random(60) < share]
+        sides.append(
+            [
+                sample(f"{at}-{copy}", text, document=str(at))
+                for at, text in enumerate(said)
+                for copy in range(copies)
+            ]
+        )
+    return sides[0], sides[1]
+
+
+def tested(
+    a: list[Sample], b: list[Sample], names: str = "exact_match", cluster: str | None = None
+) -> list[Tested]:
+    asked = [metrics.find(name).bind() for name in names.split(",")]
+    a, b = shared(a, b, asked, ("a", "b"))
+    return tests(asked, *(score(one, asked, cluster=cluster) for one in (a, b)), a, cluster, LEVEL)
+
+
+def test_a_difference_is_found_and_corrected() -> None:
+    a, b = drawn(1)
+    found = tested(a, b, "exact_match,chrf")
+    exact = found[0]
+    right = [np.mean([one.outputs[0] == "yes" for one in side]) for side in (a, b)]
+    assert exact.a == pytest.approx(right[0])
+    assert exact.difference == pytest.approx(right[0] - right[1])
+    assert exact.interval is not None
+    assert exact.interval[0] < right[0] - right[1] < exact.interval[1]
+    assert exact.verdict == "a"
+    p_values = np.array([one.p_value for one in found], np.float64)
+    assert [one.p_corrected for one in found] == holm(p_values).tolist()
+    turned = tested(b, a, "exact_match,chrf")[0]
+    assert (turned.verdict, turned.p_value) == ("b", exact.p_value)
+
+
+def test_equal_files_do_not_differ() -> None:
+    a, _ = drawn(1)
+    (found,) = tested(a, a)
+    assert (found.verdict, found.difference, found.p_corrected) == ("open", 0.0, 1.0)
+
+
+def test_copies_of_a_sample_count_once_when_they_are_clustered() -> None:
+    """Ten copies of each say nothing new: over clusters the interval is as wide as that of one,
+    and over samples narrower by the root of ten. Widths are of 1,000 draws: 7% either way."""
+    (single,) = tested(*drawn(2))
+    (clustered,) = tested(*drawn(2, copies=10), cluster="document")
+    (loose,) = tested(*drawn(2, copies=10))
+    assert clustered.difference == pytest.approx(single.difference)
+    assert (clustered.n, clustered.clusters) == (600, 60)
+
+    def width(one: Tested) -> float:
+        assert one.interval is not None
+        return one.interval[1] - one.interval[0]
+
+    assert width(clustered) == pytest.approx(width(single), rel=0.15)
+    assert width(loose) == pytest.approx(width(single) / 10**0.5, rel=0.15)
+
+
+def test_only_samples_of_both_are_compared() -> None:
+    a, b = drawn(3)
+    (found,) = tested(a[10:], b[:-10][::-1])
+    assert found.n == 40
+    right = np.mean([one.outputs[0] == "yes" for one in a[10:-10]])
+    assert found.a == pytest.approx(right)
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    with pytest.raises(InputError, match="share no sample's id: '1' is one of a, '2' of b"):
+        tested([sample("1", "yes")], [sample("2", "yes")])
+    with pytest.raises(InputError, match="b: sample '1' has another references"):
+        tested([sample("1", "yes")], [sample("1", "yes", "no")])
+    a, b = drawn(4, copies=2)
+    found = tested(a, b, "distinct_n", cluster="document")
+    assert all(one.verdict is None and "clusters" in str(one.note) for one in found)
+    assert all(one.p_value is not None for one in tested(a, b, "distinct_n"))
