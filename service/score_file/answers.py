@@ -16,7 +16,7 @@ from service.figures.documents import as_latex, as_markdown
 from service.figures.html import as_html
 from service.figures.table import Bar, Panel, Table, tabulate
 from service.figures.words import arrow, digits, legend, stars
-from service.score_file.comparing import Tested
+from service.score_file.comparing import PairedTest
 
 DOCUMENTS: Mapping[str, Callable[[Table], bytes]] = {
     "csv": as_csv,
@@ -78,13 +78,14 @@ def score_table(
     )
 
 
-def test_table(title: str, found: Sequence[Tested], names: tuple[str, str], notes: Sequence[str]
-) -> Table:  # fmt: skip
+def paired_table(
+    title: str, found: Sequence[PairedTest], names: tuple[str, str], notes: Sequence[str]
+) -> Table:
     """A row for each test; the better value is bold, stars where the difference is significant."""
     said = {"a": f"{names[0]} is better", "b": f"{names[1]} is better"}
     said |= {"open": "no difference shown", "withheld": "no verdict"}
     verdicts = [said[one.verdict] if one.verdict else "not tested" for one in found]
-    columns, rows = tabulate(Tested, found, {}, {"label": _labels(found), "outcome": verdicts})
+    columns, rows = tabulate(PairedTest, found, {}, {"label": _labels(found), "outcome": verdicts})
     marks = {
         (at, "difference"): stars(one.p_corrected)
         for at, one in enumerate(found)
@@ -122,8 +123,8 @@ def scores_json(asked: Sequence[BoundMetric], results: Sequence[Result], samples
     return _json({"samples": samples, "scores": scores})
 
 
-def tests_json(
-    found: Sequence[Tested], names: tuple[str, str], samples: int, notes: Sequence[str]
+def paired_json(
+    found: Sequence[PairedTest], names: tuple[str, str], samples: int, notes: Sequence[str]
 ) -> str:
     """The tests, and what they are of."""
     tested = [one.model_dump() for one in found]
@@ -174,15 +175,15 @@ def _noted(found: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{', '.join(dict.fromkeys(names))}: {sentence}" for sentence, names in of.items()]
 
 
-def _bar(one: Tested) -> Bar:
+def _bar(one: PairedTest) -> Bar:
     return Bar(one.name, one.difference, one.interval)
 
 
-def _labels(made: Sequence[ScoreRow] | Sequence[Tested]) -> list[str]:
+def _labels(made: Sequence[ScoreRow] | Sequence[PairedTest]) -> list[str]:
     return [f"{one.name} {arrow(one.higher_is_better)}" for one in made]
 
 
-def _interval(made: Sequence[ScoreRow] | Sequence[Tested]) -> str:
+def _interval(made: Sequence[ScoreRow] | Sequence[PairedTest]) -> str:
     return f"{made[0].level:.0%} interval"
 
 

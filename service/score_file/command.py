@@ -98,12 +98,12 @@ def _compared(
     ids = [one.id for one in a]
     _keep(asked, metrics, [Values(names[0], ids, first), Values(names[1], ids, second)], say)
     level = runner.settings.level
-    found = comparing.tests(metrics, first, second, a, asked.cluster, level)
+    found = comparing.paired_tests(metrics, first, second, a, asked.cluster, level)
     if asked.form == "json":
-        _put(answers.tests_json(found, names, len(a), notes).encode())
+        _put(answers.paired_json(found, names, len(a), notes).encode())
     else:
         title = f"{names[0]} and {names[1]}: {_many(len(a))} of both"
-        _show(answers.test_table(title, found, names, notes), asked.form)
+        _show(answers.paired_table(title, found, names, notes), asked.form)
     return [*first, *second]
 
 

@@ -26,7 +26,7 @@ LOSING = "{} cannot be compared over clusters: it is no sum over samples"
 WITHHELD = "{} has no value on {} of the samples, and may be better only for that: no verdict"
 
 
-class Tested(BaseModel):
+class PairedTest(BaseModel):
     """A paired test of one score; a, b and the difference a - b are over the samples on which both
     files have a value.
 
@@ -75,14 +75,14 @@ def shared(
     return [mine for mine, _ in both], [replace(x, outputs=y.outputs) for x, y in both]
 
 
-def tests(
+def paired_tests(
     asked: Sequence[BoundMetric],
     a: Sequence[Result],
     b: Sequence[Result],
     samples: Sequence[Sample],
     cluster: str | None,
     level: float,
-) -> list[Tested]:
+) -> list[PairedTest]:
     """A test for each score of results over the same samples, corrected together.
 
     cluster  the field by which samples belong together
@@ -112,7 +112,7 @@ def _tested(
     ids: list[str],
     together: Sequence[str] | None,
     level: float,
-) -> list[Tested]:
+) -> list[PairedTest]:
     counted = np.flatnonzero(~(a.missing | b.missing))
     pair, names, found, refused = (a, b), ids, None, None
     if together is not None and len(counted):
@@ -155,10 +155,10 @@ def _row(
     level: float,
     refused: str | None,
     lacking: tuple[int, int],
-) -> Tested:
+) -> PairedTest:
     told = None if refused else found.difference
     higher = a.scores[at].higher_is_better
-    row = Tested(
+    row = PairedTest(
         metric=metric.name,
         name=found.name,
         a=found.a,

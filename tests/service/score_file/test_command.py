@@ -27,8 +27,8 @@ def score(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Score:
         rows = [
             {
                 "id": f"<{at}>",
-                "output": f"кошка {at}" if at % worst else "нет",
-                "references": [f"кошка {at}"],
+                "output": f"кошка {at} сидела дома" if at % worst else "нет",
+                "references": [f"кошка {at} сидела дома"],
                 "metadata": {"document": at // 5},
             }
             for at in range(30)
@@ -72,7 +72,7 @@ def test_forms(score: Score, form: str) -> None:
         assert (first["name"], float(first["value"]), first["n"]) == ("exact_match", 0.8, "30")
         assert float(first["interval_low"]) < 0.8 < float(first["interval_high"])
     elif form == "json":
-        assert [one["value"] for one in json.loads(done.stdout)["scores"]][0] == 0.8
+        assert json.loads(done.stdout)["scores"][0]["value"] == 0.8
     elif form == "html":
         page = Page()
         page.feed(done.stdout)
@@ -132,10 +132,11 @@ def test_two_files(score: Score, tmp_path: Path) -> None:
     done = score(*given)
     assert done.exit_code == 0, done.stderr
     assert done.stdout.count("new.jsonl is better") == 2
+    given = ("new.jsonl", "-m", "exact_match", "--compare", "old.jsonl")
     done = score(*given, "-f", "json", "--per-sample", "both.csv", "--cluster", "document")
     found = json.loads(done.stdout)
     assert (found["a"], found["b"], found["samples"]) == ("new.jsonl", "old.jsonl", 30)
-    exact = found["results"][0]
+    (exact,) = found["results"]
     assert exact["difference"] == pytest.approx(0.3)
     assert (exact["clusters"], exact["verdict"]) == (6, "a")
     assert "6 clusters" in exact["note"]
