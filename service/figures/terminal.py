@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
@@ -13,6 +14,9 @@ from rich.text import Text
 from service.figures.table import LEFT, Bar, Panel, Table
 from service.figures.words import cells, plain
 
+BARS = (12, 36)  # columns of the screen that bars take, at least and at most
+FOLDED = 32  # that a text may take before bars become narrower
+GAP = 3  # between two columns, with the mark that one may have behind it
 WIDE = 200  # columns of what is no terminal, where nothing says how many it has
 
 
@@ -46,7 +50,7 @@ def _grid(table: Table, console: Console) -> Grid:
             no_wrap=not left,
             overflow="fold" if left else "ellipsis",
         )
-    width = max(12, min(36, console.width // 4))
+    width = max(BARS[0], min(BARS[1], console.width - _taken(table)))
     grid.add_column("", no_wrap=True, min_width=width)
     drawn = bars(table, width, console.options.ascii_only)
     for at, row in enumerate(cells(table)):
@@ -58,6 +62,16 @@ def _grid(table: Table, console: Console) -> Grid:
             line.append(cell)
         grid.add_row(*line, Text(next(drawn), style="cyan"))
     return grid
+
+
+def _taken(table: Table) -> int:
+    """Columns of the screen that the table takes before its bars, where long texts are folded."""
+    lines = [[title for _, _, title in table.shown()], *cells(table)]
+    taken = GAP
+    for (_, column, _), *texts in zip(table.shown(), *lines, strict=True):
+        longest = max(cell_len(plain(text)) for text in texts)
+        taken += GAP + (min(longest, FOLDED) if column.kind in LEFT else longest)
+    return taken
 
 
 def bars(table: Table, width: int, plainly: bool = False) -> Iterator[str]:

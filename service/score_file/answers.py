@@ -82,10 +82,9 @@ def paired_table(
     title: str, found: Sequence[PairedTest], names: tuple[str, str], notes: Sequence[str]
 ) -> Table:
     """A row for each test; the better value is bold, stars where the difference is significant."""
-    said = {"a": f"{names[0]} is better", "b": f"{names[1]} is better"}
-    said |= {"open": "no difference shown", "withheld": "no verdict"}
-    verdicts = [said[one.verdict] if one.verdict else "not tested" for one in found]
-    columns, rows = tabulate(PairedTest, found, {}, {"label": _labels(found), "outcome": verdicts})
+    said = {"a": names[0], "b": names[1], "open": "not shown", "withheld": "no verdict"}
+    better = [said[one.verdict] if one.verdict else "not tested" for one in found]
+    columns, rows = tabulate(PairedTest, found, {}, {"label": _labels(found), "outcome": better})
     marks = {
         (at, "difference"): stars(one.p_corrected)
         for at, one in enumerate(found)
@@ -100,7 +99,7 @@ def paired_table(
         title=title,
         columns=columns,
         rows=rows,
-        titles=titles | {"outcome": "verdict"},
+        titles=titles | {"outcome": "better"},
         digits=[digits(one.difference, one.interval) for one in found],
         best=best,
         marks={at: mark for at, mark in marks.items() if mark},
