@@ -49,7 +49,7 @@ class ScoreRow(BaseModel):
 
 
 def score_table(
-    title: str, asked: Sequence[BoundMetric], results: Sequence[Result], notes: Sequence[str]
+    file: str, samples: int, asked: Sequence[BoundMetric], results: Sequence[Result]
 ) -> Table:
     """A row for each score, with its interval; then what was noted, and the signatures."""
     found = values(asked, results)
@@ -67,21 +67,24 @@ def score_table(
     noted += [(one.name, warning) for one in made for warning in one.warnings]
     return Table(
         name="scores",
-        title=title,
+        title=f"{file}: {many(samples)}",
         columns=columns,
         rows=rows,
         titles=titles,
         digits=[digits(one.value, one.interval) for one in made],
         legend=[("↑ ↓", "higher, lower values are better")],
-        notes=[*notes, *_noted(noted), *dict.fromkeys(one.signature for one in made)],
+        notes=[*_noted(noted), *dict.fromkeys(one.signature for one in made)],
         panels=_panels(asked, made),
     )
 
 
 def paired_table(
-    title: str, found: Sequence[PairedTest], names: tuple[str, str], notes: Sequence[str]
+    samples: int, found: Sequence[PairedTest], names: tuple[str, str], notes: Sequence[str]
 ) -> Table:
-    """A row for each test; the better value is bold, stars where the difference is significant."""
+    """A row for each test; the better value is bold, stars where the difference is significant.
+
+    samples  that both files have
+    """
     said = {"a": names[0], "b": names[1], "open": "not shown", "withheld": "no verdict"}
     better = [said[one.verdict] if one.verdict else "not tested" for one in found]
     columns, rows = tabulate(PairedTest, found, {}, {"label": _labels(found), "outcome": better})
@@ -91,15 +94,18 @@ def paired_table(
         if one.verdict in {"a", "b"}
     }
     titles = {"label": "score", "a": names[0], "b": names[1], "difference": "difference"}
-    titles |= {"interval": _interval(found), "p_corrected": "p", "n": "n", "clusters": "clusters"}
+    titles |= {"interval": _interval(found), "p_corrected": "p"}
+    if len({one.n for one in found}) > 1 or found[0].n != samples:
+        titles["n"] = "n"  # else the title says it
+    titles |= {"clusters": "clusters", "outcome": "better"}
     best = frozenset((at, one.verdict) for at, one in enumerate(found) if one.verdict in {"a", "b"})
     noted = [(one.name, one.note) for one in found if one.note]
     return Table(
         name="comparison",
-        title=title,
+        title=f"{names[0]} and {names[1]}: {many(samples)} of both",
         columns=columns,
         rows=rows,
-        titles=titles | {"outcome": "better"},
+        titles=titles,
         digits=[digits(one.difference, one.interval) for one in found],
         best=best,
         marks={at: mark for at, mark in marks.items() if mark},
@@ -145,6 +151,11 @@ def values(
 def failed(results: Iterable[Result]) -> bool:
     """Whether some metric gave no value."""
     return any(value.error for result in results for value in result.scores)
+
+
+def many(samples: int) -> str:
+    """So many samples, in words."""
+    return "1 sample" if samples == 1 else f"{samples} samples"
 
 
 def _panels(asked: Sequence[BoundMetric], made: Sequence[ScoreRow]) -> list[Panel]:

@@ -73,8 +73,8 @@ def _scored(
     if asked.form == "json":
         _put(answers.scores_json(metrics, results, len(samples)).encode())
     else:
-        title = f"{named(asked.file)}: {_many(len(samples))}"
-        _show(answers.score_table(title, metrics, results, []), asked.form)
+        table = answers.score_table(named(asked.file), len(samples), metrics, results)
+        _show(table, asked.form)
     return results
 
 
@@ -90,7 +90,7 @@ def _compared(
     a, b = comparing.shared(files[0], files[1], metrics, names)
     left = [len(whole) - len(a) for whole in files]
     notes += [
-        f"{name}: {_many(count)} not in the other file, left out"
+        f"{name}: {answers.many(count)} not in the other file, left out"
         for name, count in zip(names, left, strict=True)
         if count
     ]
@@ -102,8 +102,7 @@ def _compared(
     if asked.form == "json":
         _put(answers.paired_json(found, names, len(a), notes).encode())
     else:
-        title = f"{names[0]} and {names[1]}: {_many(len(a))} of both"
-        _show(answers.paired_table(title, found, names, notes), asked.form)
+        _show(answers.paired_table(len(a), found, names, notes), asked.form)
     return [*first, *second]
 
 
@@ -132,7 +131,3 @@ def _told_apart(a: Path, b: Path) -> tuple[tuple[str, str], list[str]]:
     if first != second and len(first) <= LONGEST and len(second) <= LONGEST:
         return (first, second), []
     return ("a", "b"), [f"a: {named(a)}", f"b: {named(b)}"]
-
-
-def _many(samples: int) -> str:
-    return "1 sample" if samples == 1 else f"{samples} samples"
