@@ -6,6 +6,7 @@
 # make check   install, run the static checks: lint, types, imports, compose, or one of them by name
 # make format  install, mend what the linter can mend, and format
 # make bench   install, run the benchmarks     (make bench ARGS="--only chrf rouge")
+# make statistics   install, simulate what intervals cover and tests reject (ARGS="--only means")
 # make chaos   install, kill the service's processes under load, compare what comes of it (an hour
 #              or less: make chaos ARGS="--kills 10")
 # make fuzz    install, send 100,000 odd requests, count the answers (an hour; ARGS="--requests 1000")
@@ -23,7 +24,7 @@ INSTALLED := .venv/installed
 INSTALLED_GPL := .venv/installed-test-gpl
 PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
 
-.PHONY: demo demo-train serve test check lint types imports compose format bench chaos fuzz install sandbox clean
+.PHONY: demo demo-train serve test check lint types imports compose format bench statistics chaos fuzz install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
@@ -61,6 +62,9 @@ format: install
 
 bench: install
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+statistics: install
+	@$(BIN)/python -m benchmarks.statistics $(ARGS)
 
 chaos: install
 	@$(BIN)/python -m pytest -m chaos

@@ -289,7 +289,7 @@ METRIC = Metric(
         Score("bertscore_r", True, -1.0, 1.0, "Recall: are the reference's tokens covered?"),
         Score("bertscore_f1", True, -1.0, 1.0, "Harmonic mean of precision and recall."),
     ),
-    interval="bootstrap",
+    interval="bootstrap_t",
     source=Source(
         paper="Zhang et al. 2020, BERTScore: Evaluating Text Generation with BERT, ICLR",
         reference="bert-score 0.3.13",

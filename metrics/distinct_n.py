@@ -173,6 +173,11 @@ def reduce(sums: Floats, params: DistinctParams) -> Floats:
         return np.concatenate([distinct / below, distinct / expected], -1)
 
 
+def ceiling(sums: Floats, params: DistinctParams) -> Floats:
+    """(8,) the values if no n-gram occurred twice; sums (8,)."""
+    return reduce(np.concatenate([sums[..., 4:], sums[..., 4:]], -1), params)
+
+
 def scores(params: DistinctParams) -> tuple[Score, ...]:
     """distinct_1 to distinct_4, ead_1 to ead_4."""
     plain = [
@@ -203,6 +208,7 @@ METRIC = Metric(
     measure=measure,
     settle=settle,
     reduce=reduce,
+    ceiling=ceiling,
     set_level=True,
     bulky=True,
 )

@@ -103,7 +103,7 @@ METRIC = Metric(
             OF_THE_MODEL,
         ),
     ),
-    interval="bootstrap",
+    interval="wilson",
     pooling="average",
     source=Source(
         "Bradley and Terry 1952, Biometrika 39; calibration: Guo et al. 2017, arXiv:1706.04599",

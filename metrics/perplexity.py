@@ -238,7 +238,7 @@ METRIC = Metric(
     reads=("output", "references", "prompt"),
     needs=needs,
     scores=scores,
-    interval="bootstrap",
+    interval="bootstrap_t",
     source=Source(
         "Jelinek, Mercer, Bahl, Baker 1977, doi:10.1121/1.2016299",
         "own definition; lm-evaluation-harness 0.4 rolling loglikelihood with add_bos, stride null",

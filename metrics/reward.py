@@ -58,7 +58,7 @@ METRIC = Metric(
     reads=("output", "prompt"),
     needs=("output",),
     scores=(Score("reward", True, float("-inf"), about="mean logit of the reward model"),),
-    interval="bootstrap",
+    interval="bootstrap_t",
     pooling="average",
     source=Source(
         "Ouyang et al. 2022, arXiv:2203.02155",

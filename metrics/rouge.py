@@ -182,7 +182,7 @@ METRIC = Metric(
     reads=("output", "references"),
     needs=("output", "references"),
     scores=tuple(Score(n, higher_is_better=True, low=0, high=1) for n in NAMES),
-    interval="bootstrap",
+    interval="bootstrap_t",
     pooling="average",
     source=Source(
         paper="Lin 2004, https://aclanthology.org/W04-1013",

@@ -72,4 +72,5 @@ METRIC = per_output(
         reference="SQuAD 1.1 evaluation script, with normalization: squad",
     ),
     measure=best_f1,
+    interval="wilson",
 )

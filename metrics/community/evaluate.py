@@ -98,7 +98,7 @@ def declare(name: str, roots: Sequence[Path]) -> AnyMetric:
         reads=("output", "references", "prompt"),
         needs=("references",),
         scores=scores,
-        interval="bootstrap",
+        interval="bootstrap_t",
         source=Source(paper="the folder's own", reference="the folder's script, through evaluate"),
         measure=measure,
         pooling="average",

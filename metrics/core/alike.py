@@ -10,7 +10,7 @@ import numpy as np
 from metrics.core.metric import BoundMetric
 from metrics.core.result import Result
 from metrics.statistics.clusters import Clusters, tried
-from metrics.statistics.intervals import CELLS
+from metrics.statistics.resampling import CELLS
 
 
 def pointed_out(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
@@ -18,10 +19,11 @@ from metrics.core.rows import Floats, Ints, Settled
 from metrics.core.settling import settle
 from metrics.statistics import clustered
 from metrics.statistics.clusters import Clusters, clusters, variances
-from metrics.statistics.intervals import FEW, Intervals, evaluate
+from metrics.statistics.diagnostics import FEW
+from metrics.statistics.intervals import Intervals, evaluate
 from metrics.statistics.weights import totals
 
-ENDS = ("low", "high")  # of a score's range
+RESAMPLED = ("bootstrap", "bootstrap_t")
 LONGEST_VALUE = 200  # characters
 PROMPT = "prompt"  # as a field: samples with equal prompts belong together
 
@@ -106,21 +108,24 @@ def over_clusters(
         pooled=pooled.rows,
         pooled_loss=pooled.loss,
     )
-    if metric.interval == "wilson" and clustered.proportion(settled.rows, reduce):
-        made = clustered.wilson(settled.rows, found, reduce, over, **drawing)
-    elif metric.interval != "jackknife" and len(found.names) < FEW:
-        low, high = (np.array([getattr(one, end) for one in metric.scores]) for end in ENDS)
-        made = clustered.student(pooled.rows, found, reduce, (low, high), **drawing)
+    if metric.interval in RESAMPLED and len(found.names) < FEW:
+        bounds = metric.bounds(totals(pooled.rows))
+        made = clustered.student(pooled.rows, found, reduce, bounds, **drawing)
     else:
-        made = _reworded(by_method(pooled, found.names), len(found.names))
-    return Spread(made, found, over.effect)
+        made = by_method(pooled, found.names)
+    return Spread(_reworded(made, len(found.names)), found, over.effect)
 
 
 def _reworded(made: Intervals, groups: int) -> Intervals:
     """What was said of units is of clusters."""
     told = [one for one in made.warnings if not one.startswith(("only", "a single unit"))]
-    told = [one.replace("unit", "cluster") for one in told]
-    return replace(made, warnings=(*clustered.few(groups), *told))
+    notes = tuple(tuple(map(_of_clusters, own)) for own in made.notes)
+    warnings = (*clustered.few(groups), *map(_of_clusters, told))
+    return replace(made, warnings=warnings, notes=notes)
+
+
+def _of_clusters(sentence: str) -> str:
+    return re.sub(r"\b(?<!this )(?:sample|unit)(s?)\b", r"cluster\1", sentence)
 
 
 def _refused(metric: BoundMetric, found: Clusters) -> Spread:
@@ -129,7 +134,8 @@ def _refused(metric: BoundMetric, found: Clusters) -> Spread:
         f"no interval: {metric.name} settles a cluster otherwise than its samples, so what it "
         "would be without a cluster is not known"
     )
-    none = Intervals(nothing, nothing, (metric.interval,) * len(nothing), None, (why,))
+    methods, notes = (metric.interval,) * len(nothing), ((),) * len(nothing)
+    none = Intervals(nothing, nothing, methods, None, (why,), notes)
     return Spread(none, found, nothing)
 
 

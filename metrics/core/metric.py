@@ -22,7 +22,11 @@ from metrics.core.registry import parsed
 from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
 
 Reads = Literal["output", "references", "prompt", "tests"]
-IntervalMethod = Literal["bootstrap", "wilson", "jackknife"]
+# bootstrap    percentiles: smooth functions of many counts (BLEU)
+# bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
+# wilson       means of values within bounds that are often all alike (0/1, pass@k)
+# jackknife    set-level metrics, in which a sample drawn twice means nothing
+IntervalMethod = Literal["bootstrap", "bootstrap_t", "wilson", "jackknife"]
 
 
 class Params(BaseModel):
@@ -147,6 +151,9 @@ class Metric(Generic[P]):
     # (n_items, n_scores) each output's own value, NaN for scores that are no mean of outputs; None:
     # what settling each output alone gives
     single: Callable[[Evidence, P], Floats] | None = None
+    # (n_scores,) how high the values could be at these sums (n_columns,), where `Score.high` says
+    # less: distinct n-grams cannot be more than n-grams
+    ceiling: Callable[[Floats, P], Floats] | None = None
     set_level: bool = False  # no per-sample value exists, so it cannot be a reward
     libraries: Given[str, P] = ()  # distributions whose version is in the signature
     models: Given[str, P] = ()  # names of the models it runs
@@ -287,6 +294,17 @@ class BoundMetric:
     def reduce(self, sums: Floats) -> Floats:
         """Values (..., n_scores) of summed rows (..., n_columns)."""
         return self.metric.reduce(sums, self.params)
+
+    def bounds(self, sums: Floats) -> tuple[Floats, Floats]:
+        """(n_scores,), (n_scores,) the values' ranges at summed rows; infinite where there is no
+        end."""
+        low = np.array([score.low for score in self.scores])
+        high = np.array([score.high for score in self.scores])
+        if self.metric.ceiling is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                reached = self.metric.ceiling(sums, self.params)
+            high = np.where(np.isfinite(reached), np.minimum(reached, high), high)
+        return low, high
 
     def per_sample(self, rows: Floats) -> Floats:
         """(n_units, n_scores) each unit's own value; NaN for units without one."""

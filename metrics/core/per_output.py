@@ -32,7 +32,7 @@ def per_output(
     measure: Callable[[Item, P, Models], Values],
     needs: Given[Reads, P] | None = None,
     dtype: DTypeLike = np.float64,
-    interval: IntervalMethod = "bootstrap",
+    interval: IntervalMethod = "bootstrap_t",
     pooling: Pooling = "average",
     libraries: Given[str, P] = (),
     models: Given[str, P] = (),
@@ -44,7 +44,7 @@ def per_output(
               sample then counts as missing
     needs     what every sample must carry; None: all that is read beside the output
     dtype     of the values, which are stored: integers are smaller, and add up exactly
-    interval  "wilson" for values that are 0 or 1
+    interval  "wilson" for values that are often 0 or 1
     pooling   a sample's several outputs: each counts within the sample ("average"), or each counts
               as much as a sample of its own ("pool")
 

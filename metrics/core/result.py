@@ -190,20 +190,22 @@ def _intervals(
     """By the metric's declared method, over the units that count."""
     rows = settled.rows[counted]
     keys = weights.unit_keys([ids[index] for index in counted.tolist()])
+    bounds = metric.bounds(weights.totals(rows))
     if metric.interval == "jackknife":
-        scores = metric.scores
-        low = np.array([score.low for score in scores])
-        high = np.array([score.high for score in scores])
         return intervals.jackknife(
             rows,
             keys,
             metric.reduce,
             loss=None if settled.loss is None else settled.loss[counted],
             variance=settled.variance,
-            bounds=(low, high),
+            bounds=bounds,
             level=level,
         )
-    method = intervals.wilson if metric.interval == "wilson" else intervals.bootstrap
+    if metric.interval == "bootstrap":
+        return intervals.bootstrap(
+            rows, keys, metric.reduce, seed=seed, replicates=replicates, level=level
+        )
+    method = intervals.wilson if metric.interval == "wilson" else intervals.bootstrap_t
     return method(
         rows,
         keys,
@@ -211,6 +213,7 @@ def _intervals(
         seed=seed,
         replicates=replicates,
         level=level,
+        bounds=bounds,
     )
 
 
@@ -243,7 +246,7 @@ def _scores(
                 higher_is_better=score.higher_is_better,
                 signature=text(parts, score),
                 interval_method=found.methods[at],
-                warnings=(*noted, *settled.warnings, *found.warnings),
+                warnings=(*noted, *settled.warnings, *found.warnings, *found.notes[at]),
                 error=None if known else f"{NO_VALUE} (the sums reduce to {value})",
                 clusters=len(over.found.names) if over is not None else None,
                 design_effect=float(effect) if np.isfinite(effect) else None,

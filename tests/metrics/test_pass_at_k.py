@@ -146,7 +146,7 @@ def test_only_k_is_free_of_the_evidence() -> None:
     assert free == ["k", "suspicious"]
 
 
-@pytest.mark.parametrize(("outputs", "method"), [(1, "wilson"), (2, "bootstrap")])
+@pytest.mark.parametrize(("outputs", "method"), [(1, "wilson"), (2, "wilson_effective_n")])
 def test_the_interval_is_wilsons_with_one_output_a_sample(outputs: int, method: str) -> None:
     """With several, a sample's value is a share of them."""
     unit = np.repeat(np.arange(20), outputs)

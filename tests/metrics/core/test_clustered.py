@@ -81,20 +81,21 @@ def test_results_of_before_are_still_read() -> None:
 
 def test_distinct_n_loses_what_a_whole_cluster_has_alone() -> None:
     rng = np.random.default_rng(0)
-    texts = [" ".join(f"w{word}" for word in rng.integers(0, 60, 8)) for _ in range(60)]
-    given = samples(texts, [{"page": at // 3} for at in range(60)])
+    texts = [" ".join(f"w{word}" for word in rng.integers(0, 300, 8)) for _ in range(30)]
+    given = samples(texts, [{"page": at // 3} for at in range(30)])
     metric = find("distinct_n").bind()
-    (first, *_) = concluded(metric, given, "page").scores
-    left = np.array(
-        [
-            known(concluded(metric, [*given[:at], *given[at + 3 :]]).scores[0].value)
-            for at in range(0, 60, 3)
+
+    def variance(each: int) -> float:
+        left = [
+            known(concluded(metric, given[:at] + given[at + each :]).scores[0].value)
+            for at in range(0, 30, each)
         ]
-    )
-    error = np.sqrt(19 / 20 * ((left - left.mean()) ** 2).sum())
-    low, high = known(first.interval)
-    assert first.clusters == 20
-    assert (high - low) / 2 == pytest.approx(2.093 * error, rel=1e-3)
+        return float(np.var(left) * (len(left) - 1))
+
+    first = concluded(metric, given, "page").scores[0]
+    assert first.clusters == 10
+    assert known(first.interval)[0] < known(first.value) < known(first.interval)[1]
+    assert first.design_effect == pytest.approx(variance(3) / variance(1), rel=1e-9)
 
 
 def test_what_a_cluster_settles_otherwise_has_no_interval() -> None:

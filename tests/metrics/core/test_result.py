@@ -157,7 +157,7 @@ def test_set_level_metrics_have_a_jackknife_and_no_rows_of_samples() -> None:
     (score,) = found.scores
     assert score.value == 0.75
     assert (score.n, score.missing) == (4, 1)
-    assert score.interval_method == "jackknife"
+    assert score.interval_method == "jackknife_wilson"
     low, high = known(score.interval)
     assert 0 <= low < 0.75 < high <= 1
     assert found.per_sample is None
@@ -167,10 +167,12 @@ def test_set_level_metrics_have_a_jackknife_and_no_rows_of_samples() -> None:
     loss = known(found.settled.loss)
     assert loss.shape == (5, 2)
     assert loss[3].tolist() == [0, 0]
-    # by hand: without each unit 3/3, 2/3, 3/3, 2/3; its variance 1/12, and 1e-6 of the metric's own
+    # by hand: without each unit 3/3, 2/3, 3/3, 2/3; its variance 1/12, half of (1/6)² for the
+    # largest part, and 1e-6 of the metric's own; Wilson's interval for as many units as give it
     (half,) = result([("a",), ("b b",), ("c",), ("",), ("d d d",)], KINDS, level=0.5).scores
-    error = (1 / 12 + 1e-6) ** 0.5
-    assert known(half.interval)[1] - 0.75 == pytest.approx(t_quantile(0.75, 3) * error, rel=1e-9)
+    z2 = t_quantile(0.75, 3) ** 2 * (1 / 12 + 1 / 72 + 1e-6) / (0.75 * 0.25)
+    upper = (0.75 + z2 / 2 + (0.75 * 0.25 * z2 + z2**2 / 4) ** 0.5) / (1 + z2)
+    assert known(half.interval)[1] == pytest.approx(upper, rel=1e-9)
 
 
 def test_one_unit_has_a_value_and_no_interval() -> None:

@@ -45,7 +45,7 @@ def test_intervals_are_over_the_clusters_that_were_named(assay: Client) -> None:
         (told,) = [one for one in alone.warnings if '"cluster": "passage"' in one]
         assert "design effect" in told
         assert not any("cluster" in one for one in together.warnings)
-    assert over.score("exact_match").interval_method == "wilson"
+    assert over.score("exact_match").interval_method == "wilson_effective_n"
     assert known(over.score("distinct_1").clusters) == 30
     parts = [one for one in over.slices if one.name == "exact_match"]
     assert [one.clusters for one in parts] == [15, 15]
