@@ -11,6 +11,7 @@ from inference.errors import InputError
 from metrics.core.names import MEANINGS, hint, nearest, plain
 
 FIELDS = ("id", "prompt", "output", "outputs", "references", "tests", "metadata")
+OUTPUTS = frozenset(("output", "outputs"))
 LISTS = ("outputs", "references")
 REST = "*"  # every column that is named nowhere
 OPTION = "--map"
@@ -71,13 +72,17 @@ def fields(row: Row, mapping: Mapping[str, str], table: bool) -> dict[str, Any]:
     return made | ({"metadata": metadata} if metadata else {})
 
 
-def lacking(row: Row, mapping: Mapping[str, str]) -> str:
+def lacking(row: Row, mapping: Mapping[str, str]) -> str | None:
     """What to say of a row without an output, with the mapping that is likely to be meant."""
+    if OUTPUTS & {mapping.get(column, column) for column in row}:
+        return None
     absent = [column for column in mapping if column not in row and column != REST]
     there = ", ".join(map(repr, list(row)[:20])) + (", …" if len(row) > 20 else "")
     if absent:
         return f"there is no {absent[0]!r}, as {OPTION} has it; {hint(absent[0], row)}"
-    pairs = guessed(row) or {"COLUMN": "output"}
+    pairs = guessed(row)
+    if not OUTPUTS & {*pairs.values()}:
+        pairs["COLUMN"] = "output"
     needed = ",".join(f"{column}={field}" for column, field in pairs.items())
     return f"there is no `output`, but {there or 'nothing'}; as `{OPTION} {needed}`?"
 

@@ -142,12 +142,13 @@ def _sample(row: Any, number: int, where: str, mapping: Mapping[str, str], table
     if not isinstance(row, dict):
         raise InputError(f"{where}: is no object")
     given = _filled(row, mapping) if table else row
+    lacking = columns.lacking(given, mapping)
+    if lacking is not None and (table or columns.OUTPUTS & {*columns.guessed(given).values()}):
+        raise InputError(f"{where}: {lacking}")
     try:
         fields = columns.fields(given, mapping, table)
     except InputError as error:
         raise InputError(f"{where}: {error.field}: {error.message}") from None
-    if fields.get("output") is None and "outputs" not in fields:
-        raise InputError(f"{where}: {columns.lacking(row, mapping)}")
     try:
         return Line.model_validate(fields).sample(number)
     except ValidationError as error:

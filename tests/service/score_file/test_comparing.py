@@ -81,6 +81,27 @@ def test_copies_of_a_sample_count_once_when_they_are_clustered() -> None:
     assert width(loose) == pytest.approx(width(single) / 10**0.5, rel=0.15)
 
 
+def test_equal_systems_seldom_differ_over_clusters() -> None:
+    """Sixty pairs of equal systems, 40 documents of 5 questions each, alike within a document. Of
+    400 such pairs 6.5% differ over documents, and 23% over questions."""
+    random = np.random.default_rng(7)
+    found: dict[str | None, int] = {None: 0, "document": 0}
+    for _ in range(60):
+        share = np.repeat(random.beta(0.8, 0.8, (2, 40)), 5, axis=1)
+        right = random.random((2, 200)) < share
+        a, b = (
+            [
+                sample(str(at), "yes" if one else "no", document=str(at // 5))
+                for at, one in enumerate(side)
+            ]
+            for side in right
+        )
+        for cluster in found:
+            (one,) = compared(a, b, cluster=cluster)
+            found[cluster] += one.verdict != "open"
+    assert found["document"] <= 8 < found[None]  # of 60: 3.9 and 14 are expected
+
+
 def test_only_samples_of_both_are_compared() -> None:
     a, b = drawn(3)
     (found,) = compared(a[10:], b[:-10][::-1])
