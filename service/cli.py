@@ -22,7 +22,9 @@ app = typer.Typer(
     epilog="Settings are environment variables, ASSAY_DATA_DIR, ASSAY_PORT and so on.",
 )
 
-NO_BARS = {"TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # of libraries: ours says it
+NO_BARS = dict.fromkeys(  # of libraries: ours says it
+    ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"), "1"
+)
 
 DataDir = Annotated[
     Path | None,
@@ -138,14 +140,31 @@ def score(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="JSONL, a sample a line: id, prompt, output or outputs, references, tests, "
-            "metadata. `-` is standard input.",
+            help="JSONL, a JSON array, CSV, Parquet, or samples of lm-evaluation-harness: id, "
+            "prompt, output or outputs, references, tests, metadata. `-` is standard input.",
         ),
     ],
     metrics: Annotated[str, typer.Option("--metrics", "-m", help="Separated by commas.")],
     params: Annotated[str, typer.Option(help='JSON: {"metric": {"param": value}}')] = "",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Columns of other names: question=prompt,answer=references"),
+    ] = None,
+    filter_: Annotated[
+        str | None, typer.Option("--filter", help="Of lm-evaluation-harness: take its answers.")
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="Another file: test both over the samples they share.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Metadata field, or prompt: samples that belong together.")
+    ] = None,
+    per_sample: Annotated[
+        Path | None, typer.Option(help="A file for every sample's values: .csv, .jsonl, .parquet")
+    ] = None,
     form: Annotated[
-        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+        Literal["table", "json", "csv", "markdown", "md", "latex", "html"],
+        typer.Option("--format", "-f", help="What to print."),
     ] = "table",
     device: Annotated[str, typer.Option(help="Where models run: cpu, cuda:0")] = "cpu",
 ) -> None:
@@ -153,31 +172,31 @@ def score(
 
     \b
     assay score outputs.jsonl --metrics bleu,rouge
-    assay score outputs.jsonl -m rouge --params '{"rouge": {"stemmer": true}}'
-    cat outputs.jsonl | assay score - -m chrf --format json
+    assay score outputs.csv -m chrf --map question=prompt,answer=references
+    assay score new.jsonl -m chrf,bleu --compare old.jsonl --cluster document
+    cat outputs.jsonl | assay score - -m chrf --format html > chrf.html
 
-    Models that have to be converted are kept in ASSAY_DATA_DIR where that is set.
+    Exits with 1 for errors and metrics without a value; a comparison's verdict is printed alone.
+
+    Models that have to be converted are kept in ~/.cache/assay, or where ASSAY_DATA_DIR says.
     """
     settings = _settings()
     _need_device(device)
     os.environ.update(NO_BARS)  # before the libraries that draw them are imported
-    from rich.console import Console
-
     from inference.errors import ReportedError
-    from service import logs, score_file
+    from service import logs
+    from service.score_file import columns, command, running
+    from service.score_file.reading import Reading
 
     logs.configure(settings.model_copy(update={"log_level": "ERROR"}))
     try:
-        asked = score_file.requests(metrics, params, (Path.cwd(), *settings.metric_roots))
-        samples = score_file.read(file)
-        results = score_file.run(samples, asked, settings, device)
+        requests = running.requests(metrics, params, (Path.cwd(), *settings.metric_roots))
+        reading = Reading(columns.parsed(mapping or []), filter_)
+        asked = command.Asked(file, reading, compare, cluster, per_sample, form, device)
+        complete = command.run(asked, requests, settings, _say)
     except ReportedError as error:
         _fail(error.message)
-    if form == "json":
-        typer.echo(score_file.as_json(asked, results, len(samples)))
-    else:
-        score_file.show(asked, results, Console())
-    if score_file.failed(results):
+    if not complete:
         raise typer.Exit(1)
 
 
@@ -408,6 +427,11 @@ def _need_device(device: str) -> None:
         check([device])
     except UnknownDevice as error:
         _fail(str(error))
+
+
+def _say(message: str) -> None:
+    """A sentence beside the answer."""
+    typer.echo(f"assay: {message}", err=True)
 
 
 def _fail(message: str, status: int = 1) -> NoReturn:

@@ -13,11 +13,17 @@ from metrics.statistics.clusters import Clusters, tried
 from metrics.statistics.resampling import CELLS
 
 
-def pointed_out(metric: BoundMetric, result: Result, candidates: Mapping[str, Clusters]) -> Result:
+def pointed_out(
+    metric: BoundMetric,
+    result: Result,
+    candidates: Mapping[str, Clusters],
+    mended: str = '"cluster": "{}"',
+) -> Result:
     """The result, each score warning of the field by which samples are most alike, where that is
     no chance. Looks at scores of samples alone: what depends on the set has no such part.
 
     candidates  by their fields, of the units in the order of the result's
+    mended      how the field is named to whoever measures
     """
     counted = np.flatnonzero(~result.missing)
     rows = result.settled.rows[counted]
@@ -32,7 +38,7 @@ def pointed_out(metric: BoundMetric, result: Result, candidates: Mapping[str, Cl
         warning = (
             f"samples of the same {field!r} are alike (design effect {effect:.1f} over "
             f"{len(found[best].names)} of them): the interval is {effect**0.5:.1f} times too "
-            f'narrow for a set that has others; "cluster": "{field}" mends it'
+            f"narrow for a set that has others; {mended.format(field)} mends it"
         )
         scores[at] = replace(scores[at], warnings=(*scores[at].warnings, warning))
     return replace(result, scores=tuple(scores))

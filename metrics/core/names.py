@@ -10,10 +10,10 @@ MOST_SHOWN = 30  # names, where none is near
 
 # of fields and options, by what is meant; which of them a request has, its schema says
 MEANT = {
-    "output": "prediction response completion answer hypothesis candidate generation text "
+    "output": "prediction pred response completion answer hypothesis candidate generation text "
     "generated_text model_output",
-    "outputs": "output predictions responses completions answers hypotheses candidates generations "
-    "samples",
+    "outputs": "output predictions preds responses completions answers hypotheses candidates "
+    "generations samples",
     "references": "reference label labels target targets answer answers gold ground_truth expected "
     "expected_output ideal ref refs",
     "prompt": "messages question input instruction query source problem context",

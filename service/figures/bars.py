@@ -46,6 +46,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
         values, rows = zip(*points, strict=True)
         axes.plot(values, rows, "o", color=LINE, markersize=4.5)
         axes.grid(axis="x", color=LIGHT, linewidth=0.7)
+    if panel.ends is not None:
+        axes.set_xlim(*panel.ends)
     axes.set_axisbelow(True)
     axes.set_ylim(max(len(panel.bars), 1) - 0.5, -0.5)
     axes.set_yticks([])

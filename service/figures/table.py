@@ -51,11 +51,13 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Bars on one scale. `zero`: where zero lies matters, as it does to a difference."""
+    """Bars on one scale. `zero`: where zero lies matters, as it does to a difference. `ends`: of
+    the scale, where the values have some; else it reaches as far as the bars do."""
 
     title: str
     bars: Sequence[Bar]
     zero: bool = False
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -191,25 +192,29 @@ def test_the_version() -> None:
     assert done.stdout == f"assay {version('assay')}\n"
 
 
-def test_score_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Neither a converted model nor a progress bar, of libraries or our own."""
+def test_score_keeps_models_in_the_users_cache(tmp_path: Path) -> None:
+    """Neither a converted model here nor a progress bar, of libraries or our own; what it says is
+    where models are kept."""
     for folder in ("work", "temporary"):
         (tmp_path / folder).mkdir()
+    cache = tmp_path / "cache" / "assay"
     done = subprocess.run(
         [sys.executable, "-m", "service.cli", "score", "-", "-m", "perplexity", "-f", "json"],
         input=lines(),
         cwd=tmp_path / "work",
         env={name: value for name, value in os.environ.items() if name != "ASSAY_DATA_DIR"}
-        | {"TMPDIR": str(tmp_path / "temporary"), "PYTHONPATH": str(ROOT)},
+        | {"TMPDIR": str(tmp_path / "temporary"), "PYTHONPATH": str(ROOT)}
+        | {"XDG_CACHE_HOME": str(cache.parent)},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert done.stderr == f"assay: converted models are kept in {cache / 'models'}\n"
     assert json.loads(done.stdout)["samples"] == 3
     assert list((tmp_path / "work").iterdir()) == []
+    shutil.rmtree(cache)  # half a gigabyte
     kept = [path for path in (tmp_path / "temporary").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in kept) < 1e6  # torch's own cache, if anything
 

@@ -1,0 +1,1 @@
+"""`assay score`: a file of outputs, the same metrics, no server."""

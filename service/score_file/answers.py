@@ -1,0 +1,201 @@
+"""What `assay score` answers, as tables: of scores, and of tests."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+
+from pydantic import BaseModel, ConfigDict
+
+from metrics.core.metric import BoundMetric
+from metrics.core.result import Result, ScoreValue
+from service.figures.data import as_csv
+from service.figures.documents import as_latex, as_markdown
+from service.figures.html import as_html
+from service.figures.table import Bar, Panel, Table, tabulate
+from service.figures.words import arrow, digits, legend, stars
+from service.score_file.comparing import PairedTest
+
+DOCUMENTS: Mapping[str, Callable[[Table], bytes]] = {
+    "csv": as_csv,
+    "markdown": as_markdown,
+    "md": as_markdown,
+    "latex": as_latex,
+    "html": as_html,
+}
+
+
+class ScoreRow(BaseModel):
+    """A score as tables have it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    metric: str
+    name: str
+    value: float | None
+    interval: tuple[float, float] | None
+    level: float
+    n: int
+    missing: int
+    clusters: int | None
+    design_effect: float | None
+    higher_is_better: bool
+    signature: str
+    interval_method: str
+    warnings: list[str]
+    error: str | None
+
+
+def score_table(
+    file: str, samples: int, asked: Sequence[BoundMetric], results: Sequence[Result]
+) -> Table:
+    """A row for each score, with its interval; then what was noted, and the signatures."""
+    found = values(asked, results)
+    made = [
+        ScoreRow.model_validate({"metric": metric.name, **dataclasses.asdict(value)})
+        for metric, value in found
+    ]
+    effects = [f"{x:.2f}" if (x := one.design_effect) is not None else None for one in made]
+    columns, rows = tabulate(ScoreRow, made, {}, {"label": _labels(made), "effect": effects})
+    titles = {"label": "score", "value": "value", "interval": _interval(made), "n": "n"}
+    titles |= {"clusters": "clusters", "effect": "design effect"}
+    if any(one.missing for one in made):
+        titles["missing"] = "missing"
+    noted = [(one.name, one.error) for one in made if one.error]
+    noted += [(one.name, warning) for one in made for warning in one.warnings]
+    return Table(
+        name="scores",
+        title=f"{file}: {many(samples)}",
+        columns=columns,
+        rows=rows,
+        titles=titles,
+        digits=[digits(one.value, one.interval) for one in made],
+        legend=[("↑ ↓", "higher, lower values are better")],
+        notes=[*_noted(noted), *dict.fromkeys(one.signature for one in made)],
+        panels=_panels(asked, made),
+    )
+
+
+def paired_table(
+    samples: int, found: Sequence[PairedTest], names: tuple[str, str], notes: Sequence[str]
+) -> Table:
+    """A row for each test; the better value is bold, stars where the difference is significant.
+
+    samples  that both files have
+    """
+    said = {"a": names[0], "b": names[1], "open": "not shown", "withheld": "no verdict"}
+    better = [said[one.verdict] if one.verdict else "not tested" for one in found]
+    columns, rows = tabulate(PairedTest, found, {}, {"label": _labels(found), "outcome": better})
+    marks = {
+        (at, "difference"): stars(one.p_corrected)
+        for at, one in enumerate(found)
+        if one.verdict in {"a", "b"}
+    }
+    titles = {"label": "score", "a": names[0], "b": names[1], "difference": "difference"}
+    titles |= {"interval": _interval(found), "p_corrected": "p"}
+    if len({one.n for one in found}) > 1 or found[0].n != samples:
+        titles["n"] = "n"  # else the title says it
+    titles |= {"clusters": "clusters", "outcome": "better"}
+    best = frozenset((at, one.verdict) for at, one in enumerate(found) if one.verdict in {"a", "b"})
+    noted = [(one.name, one.note) for one in found if one.note]
+    return Table(
+        name="comparison",
+        title=f"{names[0]} and {names[1]}: {many(samples)} of both",
+        columns=columns,
+        rows=rows,
+        titles=titles,
+        digits=[digits(one.difference, one.interval) for one in found],
+        best=best,
+        marks={at: mark for at, mark in marks.items() if mark},
+        legend=[
+            ("↑ ↓", "higher, lower values are better"),
+            *([("bold", "the better value")] if best else []),
+            *legend(list(marks.values()), "the two differ; p is corrected after Holm"),
+        ],
+        notes=[*notes, *_noted(noted), *dict.fromkeys(one.signature for one in found)],
+        panels=[Panel(one.name, [_bar(one)], zero=True) for one in found],
+    )
+
+
+def scores_json(asked: Sequence[BoundMetric], results: Sequence[Result], samples: int) -> str:
+    """The scores as an evaluation carries them."""
+    scores = [
+        {"metric": metric.name, **dataclasses.asdict(value)}
+        for metric, value in values(asked, results)
+    ]
+    return _json({"samples": samples, "scores": scores})
+
+
+def paired_json(
+    found: Sequence[PairedTest], names: tuple[str, str], samples: int, notes: Sequence[str]
+) -> str:
+    """The tests, and what they are of."""
+    tested = [one.model_dump() for one in found]
+    given = {"a": names[0], "b": names[1], "samples": samples}
+    return _json({**given, "correction": "holm", "notes": list(notes), "results": tested})
+
+
+def values(
+    asked: Sequence[BoundMetric], results: Sequence[Result]
+) -> list[tuple[BoundMetric, ScoreValue]]:
+    """Every score, with its metric."""
+    return [
+        (metric, value)
+        for metric, result in zip(asked, results, strict=True)
+        for value in result.scores
+    ]
+
+
+def failed(results: Iterable[Result]) -> bool:
+    """Whether some metric gave no value."""
+    return any(value.error for result in results for value in result.scores)
+
+
+def many(samples: int) -> str:
+    """So many samples, in words."""
+    return "1 sample" if samples == 1 else f"{samples} samples"
+
+
+def _panels(asked: Sequence[BoundMetric], made: Sequence[ScoreRow]) -> list[Panel]:
+    """Scores of the same range, one after another, are on one scale."""
+    ends: dict[tuple[str, str], tuple[float, float] | str] = {
+        (metric.name, score.name): (score.low, score.high)
+        for metric in asked
+        for score in metric.scores
+        if score.high - score.low < float("inf")
+    }
+    grouped = groupby(made, key=lambda one: ends.get((one.metric, one.name), one.name))
+    return [
+        Panel(
+            "",
+            [Bar(one.name, one.value, one.interval) for one in group],
+            ends=None if isinstance(scale, str) else scale,
+        )
+        for scale, group in grouped
+    ]
+
+
+def _noted(found: Sequence[tuple[str, str]]) -> list[str]:
+    """Each sentence once, behind the scores that it is of."""
+    of: dict[str, list[str]] = {}
+    for name, sentence in found:
+        of.setdefault(sentence, []).append(name)
+    return [f"{', '.join(dict.fromkeys(names))}: {sentence}" for sentence, names in of.items()]
+
+
+def _bar(one: PairedTest) -> Bar:
+    return Bar(one.name, one.difference, one.interval)
+
+
+def _labels(made: Sequence[ScoreRow] | Sequence[PairedTest]) -> list[str]:
+    return [f"{one.name} {arrow(one.higher_is_better)}" for one in made]
+
+
+def _interval(made: Sequence[ScoreRow] | Sequence[PairedTest]) -> str:
+    return f"{made[0].level:.0%} interval"
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=2)

@@ -1,0 +1,133 @@
+"""What the command does: reads, measures, tests, answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inference.errors import InputError
+from metrics.core.metric import BoundMetric, Sample
+from metrics.core.result import Result
+from service.figures.table import Table
+from service.figures.terminal import screen, show
+from service.score_file import answers, comparing, per_sample, running
+from service.score_file.per_sample import Values
+from service.score_file.reading import Reading, named, read
+from service.settings import Settings
+
+Say = Callable[[str], None]
+
+LONGEST = 24  # characters of a file's name that heads a column
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The command's arguments, besides the metrics.
+
+    compare     another file, of the same samples
+    cluster     the field by which samples belong together
+    per_sample  a file for the samples' own values
+    """
+
+    file: Path
+    reading: Reading
+    compare: Path | None
+    cluster: str | None
+    per_sample: Path | None
+    form: str
+    device: str
+
+
+def run(asked: Asked, metrics: Sequence[BoundMetric], settings: Settings, say: Say) -> bool:
+    """Scores the file, or compares it with another, and prints the answer; whether every metric
+    gave a value.
+
+    say  for sentences beside the answer
+
+    Raises ReportedError.
+    """
+    inputs = [asked.file] if asked.compare is None else [asked.file, asked.compare]
+    if len(inputs) == 2 and str(inputs[0]) == str(inputs[1]) == "-":
+        raise InputError("--compare: both files cannot be standard input")
+    if asked.per_sample is not None:
+        per_sample.check(asked.per_sample, inputs)
+    found = [read(path, asked.reading) for path in inputs]
+    with running.runner(metrics, settings, asked.device, say) as runner:
+        measure = _scored if asked.compare is None else _compared
+        results = measure(asked, metrics, found, runner, say)
+    return not answers.failed(results)
+
+
+def _scored(
+    asked: Asked,
+    metrics: Sequence[BoundMetric],
+    files: Sequence[list[Sample]],
+    runner: running.Runner,
+    say: Say,
+) -> list[Result]:
+    (samples,) = files
+    results = runner.results(samples, metrics, asked.cluster)
+    _keep(asked, metrics, [Values(None, [one.id for one in samples], results)], say)
+    if asked.form == "json":
+        _put(answers.scores_json(metrics, results, len(samples)).encode())
+    else:
+        table = answers.score_table(named(asked.file), len(samples), metrics, results)
+        _show(table, asked.form)
+    return results
+
+
+def _compared(
+    asked: Asked,
+    metrics: Sequence[BoundMetric],
+    files: Sequence[list[Sample]],
+    runner: running.Runner,
+    say: Say,
+) -> list[Result]:
+    paths = (asked.file, asked.compare or asked.file)
+    names, notes = _told_apart(*paths)
+    a, b = comparing.shared(files[0], files[1], metrics, names)
+    left = [len(whole) - len(a) for whole in files]
+    notes += [
+        f"{name}: {answers.many(count)} not in the other file, left out"
+        for name, count in zip(names, left, strict=True)
+        if count
+    ]
+    first, second = (runner.results(one, metrics, asked.cluster) for one in (a, b))
+    ids = [one.id for one in a]
+    _keep(asked, metrics, [Values(names[0], ids, first), Values(names[1], ids, second)], say)
+    level = runner.settings.level
+    found = comparing.paired_tests(metrics, first, second, a, asked.cluster, level)
+    if asked.form == "json":
+        _put(answers.paired_json(found, names, len(a), notes).encode())
+    else:
+        _show(answers.paired_table(len(a), found, names, notes), asked.form)
+    return [*first, *second]
+
+
+def _keep(asked: Asked, metrics: Sequence[BoundMetric], values: Sequence[Values], say: Say) -> None:
+    if asked.per_sample is not None:
+        for sentence in per_sample.write(asked.per_sample, metrics, values):
+            say(sentence)
+
+
+def _show(table: Table, form: str) -> None:
+    if form == "table":
+        show(table, screen())
+    else:
+        _put(answers.DOCUMENTS[form](table))
+
+
+def _put(content: bytes) -> None:
+    sys.stdout.buffer.write(content.rstrip(b"\n") + b"\n")
+    sys.stdout.flush()
+
+
+def _told_apart(a: Path, b: Path) -> tuple[tuple[str, str], list[str]]:
+    """Names of two files that fit into a table, and what they stand for, where that has to be
+    said."""
+    first, second = (named(one) if str(one) == "-" else one.name for one in (a, b))
+    if first != second and len(first) <= LONGEST and len(second) <= LONGEST:
+        return (first, second), []
+    return ("a", "b"), [f"a: {named(a)}", f"b: {named(b)}"]
