@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from service.cli_results import commands
+from service.terminal import fail, need_device, settings_of
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -22,24 +23,13 @@ app = typer.Typer(
     epilog="Settings are environment variables, ASSAY_DATA_DIR, ASSAY_PORT and so on.",
 )
 
-NO_BARS = dict.fromkeys(  # of libraries: ours says it
-    ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"), "1"
-)
-
 DataDir = Annotated[
     Path | None,
     typer.Option(help="Results, models, the embedded database. [ASSAY_DATA_DIR, default .assay]"),
 ]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [ASSAY_HOST]")]
 Port = Annotated[int | None, typer.Option(help="Port; 0 picks a free one. [ASSAY_PORT]")]
-Url = Annotated[str, typer.Option(help="Where the service listens.")]
-Form = Annotated[
-    Literal["table", "json", "csv", "md", "latex", "parquet", "svg"],
-    typer.Option("--format", "-f", help="A table to look at, or a form to take along."),
-]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="A file for it; default: standard output.")
-]
+app.add_typer(commands)
 
 
 @app.callback(invoke_without_command=True)
@@ -80,12 +70,12 @@ def serve(
     from service.serve.postgres import PostgresError
 
     workers = ",".join(device) if device else None
-    settings = _settings(host=host, port=port, data_dir=data_dir, workers=workers)
+    settings = settings_of(host=host, port=port, data_dir=data_dir, workers=workers)
     logs.configure(settings)
     try:
         supervisor.serve(settings, announce=typer.echo)
     except (supervisor.ServeError, PostgresError) as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -93,7 +83,7 @@ def api(host: Host = None, port: Port = None) -> None:
     """Run the HTTP API alone, on the database at ASSAY_DATABASE_URL."""
     from service.serve import api as process
 
-    settings = _settings(host=host, port=port)
+    settings = settings_of(host=host, port=port)
     _need_database(settings)
     process.run(settings)
 
@@ -109,9 +99,9 @@ def worker(
     ASSAY_DATABASE_URL=postgresql://assay@db/assay assay worker --device cuda:0
     assay worker --queues now,score
     """
-    settings = _settings(worker_queues=queues)
+    settings = settings_of(worker_queues=queues)
     _need_database(settings)
-    _need_device(device)
+    need_device(device)
     from service import logs
     from service.jobs.worker import main as work
 
@@ -122,7 +112,7 @@ def worker(
 @app.command()
 def migrate() -> None:
     """Bring the database at ASSAY_DATABASE_URL to the newest schema; harmless when it is."""
-    settings = _settings()
+    settings = settings_of()
     _need_database(settings)
     from service.serve.supervisor import ServeError
     from service.serve.supervisor import migrate as bring
@@ -130,313 +120,16 @@ def migrate() -> None:
     try:
         bring(settings)
     except ServeError as error:
-        _fail(str(error))
+        fail(str(error))
     typer.echo("the database has the newest schema")
-
-
-@app.command()
-def score(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="JSONL, a JSON array, CSV, Parquet, or samples of lm-evaluation-harness: id, "
-            "prompt, output or outputs, references, tests, metadata. `-` is standard input.",
-        ),
-    ],
-    metrics: Annotated[str, typer.Option("--metrics", "-m", help="Separated by commas.")],
-    params: Annotated[str, typer.Option(help='JSON: {"metric": {"param": value}}')] = "",
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option("--map", help="Columns of other names: question=prompt,answer=references"),
-    ] = None,
-    filter_: Annotated[
-        str | None, typer.Option("--filter", help="Of lm-evaluation-harness: take its answers.")
-    ] = None,
-    compare: Annotated[
-        Path | None, typer.Option(help="Another file: test both over the samples they share.")
-    ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(help="Metadata field, or prompt: samples that belong together.")
-    ] = None,
-    per_sample: Annotated[
-        Path | None, typer.Option(help="A file for every sample's values: .csv, .jsonl, .parquet")
-    ] = None,
-    form: Annotated[
-        Literal["table", "json", "csv", "markdown", "md", "latex", "html"],
-        typer.Option("--format", "-f", help="What to print."),
-    ] = "table",
-    device: Annotated[str, typer.Option(help="Where models run: cpu, cuda:0")] = "cpu",
-) -> None:
-    """Score a file without a server: the same metrics, intervals and signatures.
-
-    \b
-    assay score outputs.jsonl --metrics bleu,rouge
-    assay score outputs.csv -m chrf --map question=prompt,answer=references
-    assay score new.jsonl -m chrf,bleu --compare old.jsonl --cluster document
-    cat outputs.jsonl | assay score - -m chrf --format html > chrf.html
-
-    Exits with 1 for errors and metrics without a value; a comparison's verdict is printed alone.
-
-    Models that have to be converted are kept in ~/.cache/assay, or where ASSAY_DATA_DIR says.
-    """
-    settings = _settings()
-    _need_device(device)
-    os.environ.update(NO_BARS)  # before the libraries that draw them are imported
-    from inference.errors import ReportedError
-    from service import logs
-    from service.score_file import columns, command, running
-    from service.score_file.reading import Reading
-
-    logs.configure(settings.model_copy(update={"log_level": "ERROR"}))
-    try:
-        requests = running.requests(metrics, params, (Path.cwd(), *settings.metric_roots))
-        reading = Reading(columns.parsed(mapping or []), filter_)
-        asked = command.Asked(file, reading, compare, cluster, per_sample, form, device)
-        complete = command.run(asked, requests, settings, _say)
-    except ReportedError as error:
-        _fail(error.message)
-    if not complete:
-        raise typer.Exit(1)
-
-
-@app.command()
-def board(
-    dataset: Annotated[str, typer.Argument(help="A name, name@version or ds_…")],
-    metric: Annotated[str, typer.Argument(help="A score's name, as rougeL")],
-    slice_: Annotated[str | None, typer.Option("--slice", help="As lang=ru")] = None,
-    url: Url = "http://127.0.0.1:8000",
-    form: Form = "table",
-    output: Output = None,
-) -> None:
-    """Show a leaderboard of a running service, its intervals as bars.
-
-    \b
-    assay board news chrf
-    assay board news@1 chrf --slice lang=ru --url http://scores.internal:8000
-    assay board news chrf --format latex --output board.tex
-    """
-    from service import show
-    from service.remote import RemoteError
-
-    try:
-        show.board(url, dataset, metric, slice_, form, output)
-    except RemoteError as error:
-        _fail(str(error))
-
-
-@app.command()
-def compare(
-    evaluations: Annotated[list[str], typer.Argument(metavar="EVAL EVAL…", help="Their ids.")],
-    metrics: Annotated[
-        str, typer.Option("--metrics", "-m", help="Metrics or scores, separated by commas.")
-    ] = "",
-    test: Annotated[str | None, typer.Option(help="As paired_bootstrap.")] = None,
-    baseline: Annotated[
-        str | None, typer.Option(help="Of several, the one that each is compared with.")
-    ] = None,
-    url: Url = "http://127.0.0.1:8000",
-    form: Form = "table",
-    output: Output = None,
-) -> None:
-    """Compare evaluations of a running service, score by score.
-
-    \b
-    assay compare eval_… eval_…
-    assay compare eval_… eval_… -m chrf,bleu --format md
-    """
-    from service import show
-    from service.remote import RemoteError
-
-    names = [name.strip() for name in metrics.split(",") if name.strip()]
-    try:
-        show.compare(url, evaluations, names, test, baseline, form, output)
-    except RemoteError as error:
-        _fail(str(error))
-
-
-@app.command()
-def verify(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What GET /v1/evaluations/ID/archive gave.")
-    ],
-    sample: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the samples to measure again.")
-    ] = 0.05,
-    seed: Annotated[int, typer.Option(min=0, help="Of the samples that are drawn.")] = 0,
-    run_code: Annotated[
-        bool, typer.Option("--run-code", help="Run the outputs' programs, in the sandbox.")
-    ] = False,
-    form: Annotated[
-        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
-    ] = "table",
-) -> None:
-    """Compute every number of an archive again, without a server; exits with 1 if one differs.
-
-    \b
-    assay verify eval.zip
-    assay verify eval.zip --sample 1 --format json
-    """
-    settings = _settings()
-    from rich.console import Console
-
-    from inference.errors import ReportedError
-    from metrics.core.verification import Options
-    from service import archive_file
-
-    options = Options(fraction=sample, seed=seed, run_code=run_code)
-    try:
-        found = archive_file.check(file, options, (Path.cwd(), *settings.metric_roots))
-    except ReportedError as error:
-        _fail(error.message)
-    if form == "json":
-        typer.echo(archive_file.as_json(found))
-    else:
-        archive_file.show(found, Console())
-    if not found.sound:
-        raise typer.Exit(1)
-
-
-@app.command("import")
-def import_(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="An archive; a log of lm-evaluation-harness, Inspect, HELM or Every Eval Ever, a "
-            "tar or zip of several; or a table: CSV, JSON, JSONL, Parquet.",
-        ),
-    ],
-    url: Annotated[str, typer.Option(help="Where the service runs.")] = "http://127.0.0.1:8000",
-    system: Annotated[str | None, typer.Option(help="Whose results they are.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="That gets the samples.")] = None,
-    mapping: Annotated[
-        str | None, typer.Option(help="A table's columns: question:prompt,acc:score")
-    ] = None,
-    scores: Annotated[list[str] | None, typer.Option("--score", help="Repeatable.")] = None,
-    lower: Annotated[
-        list[str] | None, typer.Option("--lower-is-better", help="A score; repeatable.")
-    ] = None,
-    slices: Annotated[
-        list[str] | None, typer.Option("--slice", help="A key of the metadata; repeatable.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Say what would be imported.")] = False,
-    form: Annotated[
-        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
-    ] = "table",
-) -> None:
-    """Load an archive into a running service, or make evaluations of another harness's results.
-
-    \b
-    assay import eval.zip --dataset news-ru
-    assay import results.tar.gz --dry-run
-    assay import votes.csv --mapping id:id,answer:output,rating:score --system mine
-    """
-    import httpx
-    from rich.console import Console
-
-    from service.import_file import ImportFailed, import_file, show
-
-    query = {
-        **{"system": system, "dataset": dataset, "mapping": mapping, "dry_run": dry_run},
-        **{"scores": scores, "lower_is_better": lower, "slices": slices},
-    }
-    try:
-        with httpx.Client(base_url=url, timeout=600.0) as client:
-            found = import_file(client, file, query)
-    except ImportFailed as error:
-        _fail(str(error))
-    if form == "json":
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
-    elif found.get("object") == "evaluation":
-        typer.echo(found["id"])
-    else:
-        show(found, Console())
-
-
-@app.command()
-def gate(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The gate's, or name@version.")],
-    evaluation: Annotated[str, typer.Option(help="The candidate, by its evaluation.")] = "",
-    model: Annotated[str, typer.Option(help="Evaluated first if it has not been.")] = "",
-    checkpoint: Annotated[str, typer.Option(help="Of a training job.")] = "",
-    url: Annotated[
-        str, typer.Option(envvar="ASSAY_URL", help="Where the service listens.")
-    ] = "http://127.0.0.1:8000",
-    wait: Annotated[float, typer.Option(help="Seconds to wait for an evaluation.")] = 3600.0,
-    form: Annotated[
-        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
-    ] = "table",
-) -> None:
-    """Ask a running service whether a candidate may replace a gate's baseline.
-
-    Exits with 0 (go), 1 (no go) or 2 (inconclusive); with 3 where there is no verdict.
-
-    \b
-    assay gate ship-ru --evaluation eval_01j9
-    assay gate ship-ru --model my-model --url http://assay:8000
-    """
-    from rich.console import Console
-
-    from service import gate_command as gates
-
-    named = {"evaluation": evaluation, "model": model, "checkpoint": checkpoint}
-    candidate = {kind: value for kind, value in named.items() if value}
-    if len(candidate) != 1:
-        _fail("name the candidate: one of --evaluation, --model and --checkpoint", gates.FAILED)
-    try:
-        found = gates.check(url, name, candidate, wait)
-    except gates.GateError as error:
-        _fail(str(error), gates.FAILED)
-    if form == "json":
-        typer.echo(gates.as_json(found))
-    else:
-        gates.show(found, Console())
-    raise typer.Exit(gates.CODES[found["verdict"]])
-
-
-def _settings(**given: Any) -> Settings:
-    """Settings from the environment, and over them what was given on the command line."""
-    from pydantic import ValidationError
-
-    from service.settings import get_settings
-
-    chosen = {name: value for name, value in given.items() if value is not None}
-    os.environ.update({f"ASSAY_{name.upper()}": str(value) for name, value in chosen.items()})
-    get_settings.cache_clear()
-    try:
-        return get_settings()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = f"ASSAY_{'_'.join(str(part) for part in first['loc'])}".upper()
-        _fail(f"{name}: {first['msg']}")
 
 
 def _need_database(settings: Settings) -> None:
     if settings.embedded:
-        _fail(
+        fail(
             "ASSAY_DATABASE_URL is not set (postgresql://…); "
             "`assay serve` runs everything, with a database of its own"
         )
-
-
-def _need_device(device: str) -> None:
-    from service.serve.devices import UnknownDevice, check
-
-    try:
-        check([device])
-    except UnknownDevice as error:
-        _fail(str(error))
-
-
-def _say(message: str) -> None:
-    """A sentence beside the answer."""
-    typer.echo(f"assay: {message}", err=True)
-
-
-def _fail(message: str, status: int = 1) -> NoReturn:
-    typer.secho(f"assay: {message}", err=True, fg=typer.colors.RED)
-    raise typer.Exit(status)
 
 
 def main() -> None:

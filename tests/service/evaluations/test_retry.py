@@ -178,7 +178,7 @@ def test_evidence_of_another_model_is_not_mixed_in(
     before = measured(engine, evaluation)
     with engine.begin() as db:
         other = text(
-            'UPDATE evaluation_metrics SET signature = \'{"weights": "old"}\''
+            'UPDATE evaluation_metrics SET signature = \'{"name": "x", "weights": "old"}\''
             " WHERE evaluation_id = :id AND position = 2"
         )
         db.execute(other, {"id": evaluation})

@@ -1,0 +1,288 @@
+"""Commands for results: files scored right here, and what a running service has."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from service.terminal import fail, need_device, say, settings_of
+
+commands = typer.Typer()
+
+NO_BARS = dict.fromkeys(  # of libraries: ours says it
+    ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"), "1"
+)
+
+Url = Annotated[str, typer.Option(help="Where the service listens.")]
+Form = Annotated[
+    Literal["table", "json", "csv", "md", "latex", "parquet", "svg"],
+    typer.Option("--format", "-f", help="A table to look at, or a form to take along."),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="A file for it; default: standard output.")
+]
+
+
+@commands.command()
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="JSONL, a JSON array, CSV, Parquet, or samples of lm-evaluation-harness: id, "
+            "prompt, output or outputs, references, tests, metadata. `-` is standard input.",
+        ),
+    ],
+    metrics: Annotated[str, typer.Option("--metrics", "-m", help="Separated by commas.")],
+    params: Annotated[str, typer.Option(help='JSON: {"metric": {"param": value}}')] = "",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Columns of other names: question=prompt,answer=references"),
+    ] = None,
+    filter_: Annotated[
+        str | None, typer.Option("--filter", help="Of lm-evaluation-harness: take its answers.")
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="Another file: test both over the samples they share.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Metadata field, or prompt: samples that belong together.")
+    ] = None,
+    per_sample: Annotated[
+        Path | None, typer.Option(help="A file for every sample's values: .csv, .jsonl, .parquet")
+    ] = None,
+    form: Annotated[
+        Literal["table", "json", "csv", "markdown", "md", "latex", "html"],
+        typer.Option("--format", "-f", help="What to print."),
+    ] = "table",
+    device: Annotated[str, typer.Option(help="Where models run: cpu, cuda:0")] = "cpu",
+) -> None:
+    """Score a file without a server: the same metrics, intervals and signatures.
+
+    \b
+    assay score outputs.jsonl --metrics bleu,rouge
+    assay score outputs.csv -m chrf --map question=prompt,answer=references
+    assay score new.jsonl -m chrf,bleu --compare old.jsonl --cluster document
+    cat outputs.jsonl | assay score - -m chrf --format html > chrf.html
+
+    Exits with 1 for errors and metrics without a value; a comparison's verdict is printed alone.
+
+    Models that have to be converted are kept in ~/.cache/assay, or where ASSAY_DATA_DIR says.
+    """
+    settings = settings_of()
+    need_device(device)
+    os.environ.update(NO_BARS)  # before the libraries that draw them are imported
+    from inference.errors import ReportedError
+    from service import logs
+    from service.score_file import columns, command, running
+    from service.score_file.reading import Reading
+
+    logs.configure(settings.model_copy(update={"log_level": "ERROR"}))
+    try:
+        requests = running.requests(metrics, params, (Path.cwd(), *settings.metric_roots))
+        reading = Reading(columns.parsed(mapping or []), filter_)
+        asked = command.Asked(file, reading, compare, cluster, per_sample, form, device)
+        complete = command.run(asked, requests, settings, say)
+    except ReportedError as error:
+        fail(error.message)
+    if not complete:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def board(
+    dataset: Annotated[str, typer.Argument(help="A name, name@version or ds_…")],
+    metric: Annotated[str, typer.Argument(help="A score's name, as rougeL")],
+    slice_: Annotated[str | None, typer.Option("--slice", help="As lang=ru")] = None,
+    url: Url = "http://127.0.0.1:8000",
+    form: Form = "table",
+    output: Output = None,
+) -> None:
+    """Show a leaderboard of a running service, its intervals as bars.
+
+    \b
+    assay board news chrf
+    assay board news@1 chrf --slice lang=ru --url http://scores.internal:8000
+    assay board news chrf --format latex --output board.tex
+    """
+    from service import show
+    from service.remote import RemoteError
+
+    try:
+        show.board(url, dataset, metric, slice_, form, output)
+    except RemoteError as error:
+        fail(str(error))
+
+
+@commands.command()
+def compare(
+    evaluations: Annotated[list[str], typer.Argument(metavar="EVAL EVAL…", help="Their ids.")],
+    metrics: Annotated[
+        str, typer.Option("--metrics", "-m", help="Metrics or scores, separated by commas.")
+    ] = "",
+    test: Annotated[str | None, typer.Option(help="As paired_bootstrap.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Of several, the one that each is compared with.")
+    ] = None,
+    url: Url = "http://127.0.0.1:8000",
+    form: Form = "table",
+    output: Output = None,
+) -> None:
+    """Compare evaluations of a running service, score by score.
+
+    \b
+    assay compare eval_… eval_…
+    assay compare eval_… eval_… -m chrf,bleu --format md
+    """
+    from service import show
+    from service.remote import RemoteError
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    try:
+        show.compare(url, evaluations, names, test, baseline, form, output)
+    except RemoteError as error:
+        fail(str(error))
+
+
+@commands.command()
+def verify(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What GET /v1/evaluations/ID/archive gave.")
+    ],
+    sample: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the samples to measure again.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(min=0, help="Of the samples that are drawn.")] = 0,
+    run_code: Annotated[
+        bool, typer.Option("--run-code", help="Run the outputs' programs, in the sandbox.")
+    ] = False,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+    ] = "table",
+) -> None:
+    """Compute every number of an archive again, without a server; exits with 1 if one differs.
+
+    \b
+    assay verify eval.zip
+    assay verify eval.zip --sample 1 --format json
+    """
+    settings = settings_of()
+    from rich.console import Console
+
+    from inference.errors import ReportedError
+    from metrics.core.verification import Options
+    from service import archive_file
+
+    options = Options(fraction=sample, seed=seed, run_code=run_code)
+    try:
+        found = archive_file.check(file, options, (Path.cwd(), *settings.metric_roots))
+    except ReportedError as error:
+        fail(error.message)
+    if form == "json":
+        typer.echo(archive_file.as_json(found))
+    else:
+        archive_file.show(found, Console())
+    if not found.sound:
+        raise typer.Exit(1)
+
+
+@commands.command("import")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="An archive; a log of lm-evaluation-harness, Inspect, HELM or Every Eval Ever, a "
+            "tar or zip of several; or a table: CSV, JSON, JSONL, Parquet.",
+        ),
+    ],
+    url: Annotated[str, typer.Option(help="Where the service runs.")] = "http://127.0.0.1:8000",
+    system: Annotated[str | None, typer.Option(help="Whose results they are.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="That gets the samples.")] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="A table's columns: question:prompt,acc:score")
+    ] = None,
+    scores: Annotated[list[str] | None, typer.Option("--score", help="Repeatable.")] = None,
+    lower: Annotated[
+        list[str] | None, typer.Option("--lower-is-better", help="A score; repeatable.")
+    ] = None,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", help="A key of the metadata; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be imported.")] = False,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+    ] = "table",
+) -> None:
+    """Load an archive into a running service, or make evaluations of another harness's results.
+
+    \b
+    assay import eval.zip --dataset news-ru
+    assay import results.tar.gz --dry-run
+    assay import votes.csv --mapping id:id,answer:output,rating:score --system mine
+    """
+    import httpx
+    from rich.console import Console
+
+    from service.import_file import ImportFailed, import_file, show
+
+    query = {
+        **{"system": system, "dataset": dataset, "mapping": mapping, "dry_run": dry_run},
+        **{"scores": scores, "lower_is_better": lower, "slices": slices},
+    }
+    try:
+        with httpx.Client(base_url=url, timeout=600.0) as client:
+            found = import_file(client, file, query)
+    except ImportFailed as error:
+        fail(str(error))
+    if form == "json":
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    elif found.get("object") == "evaluation":
+        typer.echo(found["id"])
+    else:
+        show(found, Console())
+
+
+@commands.command()
+def gate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The gate's, or name@version.")],
+    evaluation: Annotated[str, typer.Option(help="The candidate, by its evaluation.")] = "",
+    model: Annotated[str, typer.Option(help="Evaluated first if it has not been.")] = "",
+    checkpoint: Annotated[str, typer.Option(help="Of a training job.")] = "",
+    url: Annotated[
+        str, typer.Option(envvar="ASSAY_URL", help="Where the service listens.")
+    ] = "http://127.0.0.1:8000",
+    wait: Annotated[float, typer.Option(help="Seconds to wait for an evaluation.")] = 3600.0,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+    ] = "table",
+) -> None:
+    """Ask a running service whether a candidate may replace a gate's baseline.
+
+    Exits with 0 (go), 1 (no go) or 2 (inconclusive); with 3 where there is no verdict.
+
+    \b
+    assay gate ship-ru --evaluation eval_01j9
+    assay gate ship-ru --model my-model --url http://assay:8000
+    """
+    from rich.console import Console
+
+    from service import gate_command as gates
+
+    named = {"evaluation": evaluation, "model": model, "checkpoint": checkpoint}
+    candidate = {kind: value for kind, value in named.items() if value}
+    if len(candidate) != 1:
+        fail("name the candidate: one of --evaluation, --model and --checkpoint", gates.FAILED)
+    try:
+        found = gates.check(url, name, candidate, wait)
+    except gates.GateError as error:
+        fail(str(error), gates.FAILED)
+    if form == "json":
+        typer.echo(gates.as_json(found))
+    else:
+        gates.show(found, Console())
+    raise typer.Exit(gates.CODES[found["verdict"]])
