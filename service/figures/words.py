@@ -51,12 +51,14 @@ def legend(marks: Sequence[str], meaning: str) -> list[tuple[str, str]]:
 
 
 def digits(value: float | None, interval: tuple[float, float] | None) -> int:
-    """Behind the decimal point: two that count of the interval's width, else four of the value."""
-    width = interval[1] - interval[0] if interval is not None else 0.0
+    """Behind the decimal point: two that count of the interval's width, else four of the value; of
+    shares never less than two."""
+    low, high = interval or (0.0, 0.0)
+    width, least = high - low, 2 if max(abs(value or 0.0), abs(low), abs(high)) <= 1 else 0
     size, counted = (width, 2) if width > 0 else (abs(value or 0.0), 4)
     if not math.isfinite(size) or size == 0:
         return 2
-    return max(0, min(MOST_DIGITS, counted - 1 - math.floor(math.log10(size))))
+    return max(least, min(MOST_DIGITS, counted - 1 - math.floor(math.log10(size))))
 
 
 def precision(column: Sequence[tuple[float | None, tuple[float, float] | None]]) -> int:
