@@ -17,6 +17,7 @@ from inference.errors import ReportedError
 from inference.protocol import NoModels
 from metrics.core.archive import Archive
 from metrics.core.clustered import Cluster
+from metrics.core.errors import NotMeasured
 from metrics.core.evidence import Evidence
 from metrics.core.manifest import MetricFacts
 from metrics.core.measure import items_of, measure
@@ -250,7 +251,10 @@ class _Metric:
         chosen = draw(len(self.samples), options.fraction, options.seed)
         if why or evidence is None or not len(chosen):
             return Check(name, "sample", "unchecked", detail=why or "no samples were asked for")
-        again = remeasure(metric, self.samples, evidence, chosen, NoModels())
+        try:
+            again = remeasure(metric, self.samples, evidence, chosen, NoModels())
+        except NotMeasured as error:
+            return Check(name, "sample", "unchecked", detail=error.message)
         if not len(again.unlike):
             return Check(name, "sample", "equal", detail=f"{len(again.checked)} samples")
         shown = ", ".join(repr(self.ids[index]) for index in again.unlike[:MOST_SHOWN].tolist())
