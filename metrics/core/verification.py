@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from inference.errors import ReportedError
+from inference.errors import InputError, ReportedError
 from inference.protocol import NoModels
 from metrics.core.archive import Archive
 from metrics.core.clustered import Cluster
@@ -27,12 +27,13 @@ from metrics.core.result import Result, ScoreValue, conclude, failed, recomputed
 from metrics.core.rows import Ints
 from metrics.core.settling import restrict
 from metrics.core.signature import difference, parts, text
+from metrics.core.stored_zip import UnreadableArchive
 
 Find = Callable[[str], AnyMetric]
 Status = Literal["equal", "differs", "unchecked"]
 NUMBERS = (
     *("value", "low", "high", "level", "n", "missing", "interval_method", "signature"),
-    *("clusters", "design_effect"),
+    *("clusters", "design_effect", "higher_is_better"),
 )
 MOST_SHOWN = 5
 NOT_KEPT = "its evidence was not kept"
@@ -111,8 +112,7 @@ class _Metric:
         self.options = options
         self.ids = [sample.id for sample in samples]
         _, self.unit = items_of(samples)
-        field = archive.manifest.evaluation.cluster
-        self.cluster = Cluster.of(samples, field) if field is not None else None
+        self.cluster = _cluster(samples, self.asked.cluster)
         self.signature = facts.signature or {"name": facts.name}
         scores = [one for one in archive.scores() if one.get("position") == facts.position]
         self.whole = [one for one in scores if not one.get("slice")]
@@ -300,6 +300,14 @@ class _Metric:
             return ""
         unlike = difference(text(self.signature), text(parts(metric, NoModels())))
         return f" (there / here: {', '.join(unlike)})" if unlike else ""
+
+
+def _cluster(samples: Sequence[Sample], field: str | None) -> Cluster | None:
+    """What the samples belong together by. Raises UnreadableArchive."""
+    try:
+        return None if field is None else Cluster.of(samples, field)
+    except InputError as error:
+        raise UnreadableArchive(f"manifest.json: evaluation.cluster: {error.message}") from None
 
 
 def _shown(score: ScoreValue) -> dict[str, object]:
