@@ -62,6 +62,6 @@ def test_an_archive_is_sent_to_a_service(live: Live, assay: Client, file: Path, 
     unknown.write_text("nothing to import")
     refused = typed("import", str(unknown), "--url", live.base)
     assert refused.exit_code == 1
-    assert "of no kind that can be imported: archive" in refused.output
+    assert "no column is taken for a score" in refused.output
     nobody = typed("import", str(file), "--url", "http://127.0.0.1:9")
     assert "no service answers" in nobody.output
