@@ -22,9 +22,8 @@ from functools import cache
 import numpy as np
 from pydantic import Field
 
-from inference.errors import InputError
 from inference.protocol import Models
-from metrics.core.errors import UnknownMetric
+from metrics.core.errors import NotMeasured, UnknownMetric
 from metrics.core.evidence import Evidence
 from metrics.core.metric import AnyMetric, Flag, Item, Metric, Params, Sample, Score, Source
 from metrics.core.rows import Floats, mean
@@ -86,8 +85,8 @@ def evidence(values: Floats) -> Evidence:
 
 
 def _measure(items: Sequence[Item], params: ImportedParams, models: Models) -> Evidence:
-    raise InputError(NOT_MEASURED, "name")
+    raise NotMeasured(NOT_MEASURED, "name")
 
 
 def _refuse(params: ImportedParams, samples: Sequence[Sample]) -> None:
-    raise InputError(NOT_MEASURED, "name")
+    raise NotMeasured(NOT_MEASURED, "name")

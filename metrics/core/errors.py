@@ -39,3 +39,7 @@ class MissingInput(InputError):
         self.need = need
         self.index = index
         self.sample_id = sample_id
+
+
+class NotMeasured(InputError):
+    """The metric's values come with a file; no machine can measure them."""

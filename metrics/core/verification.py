@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from inference.errors import ReportedError
+from inference.errors import InputError, ReportedError
 from inference.protocol import NoModels
 from metrics.core.archive import Archive
 from metrics.core.clustered import Cluster
+from metrics.core.errors import NotMeasured
 from metrics.core.evidence import Evidence
 from metrics.core.manifest import MetricFacts
 from metrics.core.measure import items_of, measure
@@ -26,12 +27,13 @@ from metrics.core.result import Result, ScoreValue, conclude, failed, recomputed
 from metrics.core.rows import Ints
 from metrics.core.settling import restrict
 from metrics.core.signature import difference, parts, text
+from metrics.core.stored_zip import UnreadableArchive
 
 Find = Callable[[str], AnyMetric]
 Status = Literal["equal", "differs", "unchecked"]
 NUMBERS = (
     *("value", "low", "high", "level", "n", "missing", "interval_method", "signature"),
-    *("clusters", "design_effect"),
+    *("clusters", "design_effect", "higher_is_better"),
 )
 MOST_SHOWN = 5
 NOT_KEPT = "its evidence was not kept"
@@ -110,8 +112,7 @@ class _Metric:
         self.options = options
         self.ids = [sample.id for sample in samples]
         _, self.unit = items_of(samples)
-        field = archive.manifest.evaluation.cluster
-        self.cluster = Cluster.of(samples, field) if field is not None else None
+        self.cluster = _cluster(samples, self.asked.cluster)
         self.signature = facts.signature or {"name": facts.name}
         scores = [one for one in archive.scores() if one.get("position") == facts.position]
         self.whole = [one for one in scores if not one.get("slice")]
@@ -250,7 +251,10 @@ class _Metric:
         chosen = draw(len(self.samples), options.fraction, options.seed)
         if why or evidence is None or not len(chosen):
             return Check(name, "sample", "unchecked", detail=why or "no samples were asked for")
-        again = remeasure(metric, self.samples, evidence, chosen, NoModels())
+        try:
+            again = remeasure(metric, self.samples, evidence, chosen, NoModels())
+        except NotMeasured as error:
+            return Check(name, "sample", "unchecked", detail=error.message)
         if not len(again.unlike):
             return Check(name, "sample", "equal", detail=f"{len(again.checked)} samples")
         shown = ", ".join(repr(self.ids[index]) for index in again.unlike[:MOST_SHOWN].tolist())
@@ -296,6 +300,14 @@ class _Metric:
             return ""
         unlike = difference(text(self.signature), text(parts(metric, NoModels())))
         return f" (there / here: {', '.join(unlike)})" if unlike else ""
+
+
+def _cluster(samples: Sequence[Sample], field: str | None) -> Cluster | None:
+    """What the samples belong together by. Raises UnreadableArchive."""
+    try:
+        return None if field is None else Cluster.of(samples, field)
+    except InputError as error:
+        raise UnreadableArchive(f"manifest.json: evaluation.cluster: {error.message}") from None
 
 
 def _shown(score: ScoreValue) -> dict[str, object]:

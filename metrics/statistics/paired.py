@@ -27,11 +27,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.statistics.diagnostics import FEW
 from metrics.statistics.intervals import (
     Reduce,
     evaluate,
     percentiles,
     replicate,
+    t_quantile,
 )
 from metrics.statistics.many import differences_of, least, two_sided
 from metrics.statistics.weights import Floats, Keys, swapped_sums, totals
@@ -127,7 +129,9 @@ def from_replicates(
 
     (of systems that differ in no replicate, sacrebleu's rule would make 1 / (R + 1); here it is 1.)
     Where `tests` of them are to be corrected for and R is too few for that, the centred p-value is
-    the tail of Student's t at d / error: see `countable`. A column may be any pair's.
+    the tail of Student's t at d / error: see `countable`. So it is, and the interval is value ± t ·
+    error, with fewer than FEW units, of which replicates are too narrow: of 6 they reject 11% of
+    true nulls, of 10 7%. A column may be any pair's.
     """
     if drawn_a.shape != drawn_b.shape:
         raise ValueError(f"replicates do not match: {drawn_a.shape} and {drawn_b.shape}")
@@ -140,7 +144,8 @@ def from_replicates(
         centred = drawn - np.where(there, drawn, 0.0).sum(0) / count
         squares = (np.where(there, centred, 0.0) ** 2).sum(0)
         errors = np.where(enough, np.sqrt(squares / (count - 1)), NAN)
-    by_count = recipe == "sacrebleu" or countable(len(drawn), tests)
+    few = units < FEW and recipe == "centred"
+    by_count = recipe == "sacrebleu" or (countable(len(drawn), tests) and not few)
     if by_count:
         extreme = _extreme(drawn, centred, np.abs(values), slack, recipe).sum(0)
         bar = 0.0 if recipe == "sacrebleu" else least(units)
@@ -149,6 +154,9 @@ def from_replicates(
     else:
         p_values = two_sided(values, errors * student(units), units)
     low, high = percentiles(drawn, level)
+    if few:
+        half = t_quantile(0.5 + level / 2, max(units - 1, 1)) * errors * student(units)
+        low, high = values - half, values + half
     return tuple(
         Difference(value, bounds, level, error, p, units, "paired_bootstrap", method)
         for value, bounds, error, p, method in zip(

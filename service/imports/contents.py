@@ -186,10 +186,11 @@ def _inflated(upload: IO[bytes], most_bytes: int) -> IO[bytes]:
 
 
 def _too_large(most_bytes: int) -> ApiError:
-    setting = "the limit that ASSAY_MAX_UPLOAD_DECODED_BYTES sets"
-    return ApiError(
-        413, "file_too_large", f"the files in it hold over {most_bytes} bytes, {setting}"
+    message = (
+        f"the files in it hold over {most_bytes} bytes: more is not held in memory, or the limit "
+        "that ASSAY_MAX_UPLOAD_DECODED_BYTES sets"
     )
+    return ApiError(413, "file_too_large", message)
 
 
 def _read(source: IO[bytes], size: int, name: str) -> bytes:

@@ -90,9 +90,9 @@ def read(table: Rows, mapping: Mapped, name: str, task: str) -> tuple[list[Run],
     if not mapping:
         fields = _guessed({one: [row.get(one) for _, row in first] for one in columns})
     if "score" not in fields.values():
-        shown = ",".join(f"{column}:{field}" for column, field in fields.items())
+        shown = "".join(f"{column}:{field}," for column, field in fields.items())
         message = f"no column is taken for a score: say which is, as mapping={shown[:500]}"
-        raise invalid("unknown_columns", f"{message},COLUMN:score", "mapping")
+        raise invalid("unknown_columns", f"{message}COLUMN:score", "mapping")
     found: dict[str | None, Run] = {}
     held = 0  # characters: a few bytes of Parquet may stand for gigabytes
     for where, row in chain(first, table):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
+from metrics.core.clustered import Cluster
 from metrics.core.rows import Floats
 from metrics.statistics.ranking import Ranks
 from service.datasets import store as datasets
@@ -23,7 +24,7 @@ from service.leaderboards import boards_store, history, protocols, remarks
 from service.leaderboards import store as leaderboards
 from service.leaderboards.boards_store import BoardKey, StoredBoard
 from service.leaderboards.history import Run
-from service.leaderboards.paired import PairedResult, paired_results
+from service.leaderboards.paired import PairedResult, interval_over, paired_results
 from service.leaderboards.protocols import Protocol
 from service.leaderboards.schemas import BoardRow, Leaderboard, LeftOut, ProtocolOut
 from service.leaderboards.standings import MOST_TESTED, Standings, standings, standings_untested
@@ -100,6 +101,9 @@ def compute(
         field, unlike = (key.cluster, []) if key.cluster else _field(paired)
         names = datasets.read_clusters(db, dataset.id, field) if field is not None else None
         found = standings(shown, paired, field, names)
+        if key.cluster and names is not None:
+            shown = _over(shown, paired, Cluster(key.cluster, names))
+            entries = [replace(of, score=row) for of, row in zip(entries, shown, strict=True)]
     else:
         found = standings_untested(shown)
     return Leaderboard(
@@ -118,7 +122,7 @@ def compute(
         warnings=[*remarks.warnings(shown, found, names, tested=tested), *unlike],
         at=at,
         size=len(entries),
-        rows=_rows(entries, found, drawn=bool(key.cluster) and tested),
+        rows=_rows(entries, found),
         left_out=[
             *remarks.left_out(scores, {row.system for row in shown}, chosen),
             *remarks.unvalued(scores, made, dataset.version),
@@ -171,8 +175,20 @@ def _field(paired: Sequence[PairedResult | None]) -> tuple[str | None, list[str]
     return chosen, [unlike] if len(fields) > 1 else []
 
 
-def _rows(entries: Sequence[Entry], found: Standings, *, drawn: bool) -> list[BoardRow]:
-    """In the order of their ranks; `drawn`: with the intervals of the tests' own replicates."""
+def _over(
+    shown: Sequence[BoardScore], paired: Sequence[PairedResult | None], cluster: Cluster
+) -> list[BoardScore]:
+    """The scores with the intervals that they have over the clusters; where a result is gone, with
+    their own."""
+    found = []
+    for row, one in zip(shown, paired, strict=True):
+        low, high = (row.low, row.high) if one is None else interval_over(one, cluster)
+        found.append(replace(row, low=low, high=high))
+    return found
+
+
+def _rows(entries: Sequence[Entry], found: Standings) -> list[BoardRow]:
+    """In the order of their ranks."""
     ranks = found.ranks
     order = sorted(
         range(len(entries)),
@@ -183,12 +199,7 @@ def _rows(entries: Sequence[Entry], found: Standings, *, drawn: bool) -> list[Bo
         ),
     )
     below = [*order[1:], None]
-    rows = [_row(entries[at], found, at, next_) for at, next_ in zip(order, below, strict=True)]
-    for at, row in zip(order, rows, strict=True):
-        low, high = (float(ends[at]) for ends in found.intervals)
-        if drawn and np.isfinite([low, high]).all():
-            row.interval = min(low, row.value), max(high, row.value)
-    return rows
+    return [_row(entries[at], found, at, next_) for at, next_ in zip(order, below, strict=True)]
 
 
 def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow:

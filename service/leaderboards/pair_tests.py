@@ -29,9 +29,7 @@ from metrics.statistics.intervals import dear, replicate
 from metrics.statistics.many import Pairwise, covariance_test
 from metrics.statistics.paired_jackknife import leaving_out, second_differences
 from metrics.statistics.weights import unit_keys
-from service.leaderboards.paired import PairedResult
-
-REPLICATES = 1000  # of metrics that have none stored
+from service.leaderboards.paired import REPLICATES, PairedResult
 
 Mask = NDArray[np.bool_]
 

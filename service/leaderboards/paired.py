@@ -9,14 +9,16 @@ from sqlalchemy import Connection
 
 from inference.errors import ReportedError
 from metrics import find
+from metrics.core.clustered import Cluster
 from metrics.core.compare import Comparison, Testing, compare
 from metrics.core.metric import BoundMetric
 from metrics.core.packing import unpack
-from metrics.core.result import Result
+from metrics.core.result import Result, recomputed
 from service.datasets import store as datasets
 from service.evaluations.scores import Score, read_results
 from service.settings import Settings
 
+REPLICATES = 1000  # of metrics that have none stored
 ALPHA = 0.05  # of the tests that boards and comparisons show, after correction
 
 
@@ -68,6 +70,23 @@ def tested(a: PairedResult, b: PairedResult, testing: Testing) -> Comparison:
     """The comparison of the two on the score in question."""
     found = compare(a.metric, a.result, a.ids, b.result, b.ids, testing)
     return found[a.index]
+
+
+def interval_over(one: PairedResult, cluster: Cluster) -> tuple[float, float] | tuple[None, None]:
+    """The score's interval as an evaluation with this `cluster` has it; None where it has none, or
+    where that cannot be had from its rows."""
+    result, metric = one.result, one.metric
+    count = REPLICATES if result.replicates is None else len(result.replicates)
+    level = result.scores[one.index].level
+    if result.cluster != cluster.field:
+        parts = {"name": metric.name}  # the signature stays that of the stored score
+        try:
+            result = recomputed(
+                metric, result, one.ids, parts, cluster=cluster, replicates=count, level=level
+            )
+        except ReportedError:
+            return None, None
+    return result.scores[one.index].interval or (None, None)
 
 
 def only(a: PairedResult, b: PairedResult) -> int:

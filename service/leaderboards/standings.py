@@ -9,7 +9,6 @@ import numpy as np
 
 from metrics.core.rows import Floats, Ints
 from metrics.statistics import gaps
-from metrics.statistics.intervals import percentiles
 from metrics.statistics.ranking import Ranks, chances_of_first, ranks, ranks_apart
 from metrics.statistics.stepdown import step_down
 from service.leaderboards.pair_tests import in_common, lacking, pairs_between
@@ -32,7 +31,6 @@ class Standings:
     n_common      (N,) of the smallest test of each, samples or clusters; 0 where it has none
     value_common  (N,) over the samples `in_common`; NaN where it is not known
     bounds        of each value, were what it lacks the worst or the best; None where unbounded
-    intervals     ((N,), (N,)) of the values, by the replicates that the tests rest on
     tested        of how many systems tests were possible
     """
 
@@ -44,7 +42,6 @@ class Standings:
     n_common: Ints
     value_common: Floats
     bounds: list[tuple[float, float] | None]
-    intervals: tuple[Floats, Floats]
     tested: int
 
 
@@ -93,7 +90,6 @@ def standings(
             _bounds(one, row, int(lost))
             for one, row, lost in zip(paired, scores, incomplete, strict=True)
         ],
-        intervals=percentiles(tests.replicates, scores[0].level),
         tested=sum(one is not None for one in paired),
     )
 
@@ -130,7 +126,6 @@ def standings_untested(scores: Sequence[BoardScore], alpha: float = ALPHA) -> St
         n_common=np.zeros(n, np.int64),
         value_common=unknown,
         bounds=[None] * n,
-        intervals=(ends[:, 0], ends[:, 1]),
         tested=0,
     )
 

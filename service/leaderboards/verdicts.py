@@ -9,7 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from metrics.core.compare import Comparison
-from metrics.statistics.many import benjamini_hochberg
+from metrics.statistics.many import TIE, benjamini_hochberg
 from metrics.statistics.ranking import holm
 from metrics.statistics.weights import Floats
 from service.evaluations.store import Evaluation
@@ -21,6 +21,10 @@ FEW = 20  # samples or clusters below which a test says that it is rough
 POWER = 0.8  # of `minimum_detectable_difference` and `samples_to_separate`
 WITHHELD = (
     "{} has no value on {} samples on which {} has one, and may be better only for that: no verdict"
+)
+ALIKE = (
+    "a and b differ by the same on all {} {}: that does not show how far others might differ, so "
+    "there is no interval"
 )
 
 CORRECTED: Mapping[Correction, Callable[[Floats], Floats]] = {
@@ -64,7 +68,15 @@ def shown(rows: Sequence[Evaluation], one: Match, test: str, found: Comparison) 
         result.n, result.test, result.p_method = found.n, told.test, told.p_method
         result.clusters = found.clusters
         result.wins, result.ties, result.losses = found.wins, found.ties, found.losses
-        result.warnings = [*found.warnings, *_few(told.units, found.clusters)]
+        result.warnings = list(found.warnings)
+        if told.units < 2:
+            result.p_value = result.p_method = None
+            result.note = f"a single {_units(found.clusters)[:-1]} allows no test"
+        else:
+            result.warnings += _few(told.units, found.clusters)
+        if told.units >= 2 and told.error <= TIE * max(abs(result.a or 0.0), abs(result.b or 0.0)):
+            result.interval = None
+            result.warnings.append(ALIKE.format(told.units, _units(found.clusters)))
     return result
 
 
@@ -110,4 +122,8 @@ def _withheld(one: ResultOut) -> str | None:
 def _few(units: int, clusters: int | None) -> list[str]:
     if units >= FEW:
         return []
-    return [f"only {units} {'samples' if clusters is None else 'clusters'}: the test is rough"]
+    return [f"only {units} {_units(clusters)}: the test is rough"]
+
+
+def _units(clusters: int | None) -> str:
+    return "samples" if clusters is None else "clusters"

@@ -68,7 +68,10 @@ def concluded(position: int, name: str) -> tuple[Concluded, list[Shown]]:
 
 def scored(position: int, name: str, slice_: str, score: Any) -> Shown:
     low, high = score.interval or (None, None)
-    fields = ("name", "value", "level", "n", "missing", "interval_method", "signature")
+    fields = (
+        *("name", "value", "level", "n", "missing", "interval_method", "signature"),
+        "higher_is_better",
+    )
     shown = {field: getattr(score, field) for field in fields}
     return shown | {"position": position, "metric": name, "slice": slice_, "low": low, "high": high}
 
@@ -87,11 +90,19 @@ def written(
     measured: Iterable[tuple[Concluded, list[Shown]]],
     change: Callable[[list[Shown]], None] = lambda _: None,
     origin: str = "here",
+    **more: object,
 ) -> bytes:
     file, measured = io.BytesIO(), list(measured)
     scores = [dict(one) for _, shown in measured for one in shown]
     change(scores)
-    asked = {"system": "tester", "slices": ["half"], "seed": 0, "replicates": 100, "level": 0.95}
+    asked: dict[str, object] = {
+        "system": "tester",
+        "slices": ["half"],
+        "seed": 0,
+        "replicates": 100,
+        "level": 0.95,
+    }
+    asked |= more
     archive_writer.write(
         file,
         evaluation=asked,
@@ -179,6 +190,13 @@ def test_a_forger_who_computes_the_digests_is_found_out(
         ("chrf", "value", "chrf")
     ]
     assert "computed" in wrong[0].detail
+
+    def turned(scores: list[Shown]) -> None:
+        scores[0]["higher_is_better"] = False
+
+    assert not sound(checks(written(measured, turned)))
+    with pytest.raises(UnreadableArchive, match="no sample has the metadata field 'nowhere'"):
+        checks(written(measured, cluster="nowhere"))
 
     chrf, shown = measured[0]
     arrays, meta = columns.unpack(chrf.result or b"")

@@ -254,6 +254,15 @@ def test_imported_scores_cannot_be_asked_for(assay: Client) -> None:
     assert refused.value.status == 422
 
 
+def test_an_archive_of_imported_values_is_sound(assay: Client, tmp_path: Path) -> None:
+    file = write(tmp_path / "samples_x.jsonl", line() + line(doc_id=1))
+    found = assay.import_results(file, system="s", dataset="archived-import")
+    archive = assay.archive(ended_one(assay, found), tmp_path / "eval.zip")
+    told = CliRunner().invoke(app, ["verify", str(archive), "--sample", "1", "--format", "json"])
+    assert told.exit_code == 0, told.output
+    assert "not measured" in told.output
+
+
 def test_the_command_says_what_it_imports(live: Live, tmp_path: Path) -> None:
     file = write(tmp_path / "votes.csv", TABLE)
     told = CliRunner().invoke(app, ["import", str(file), "--url", live.base, "--dry-run"])

@@ -169,3 +169,18 @@ def test_a_board_over_clusters(assay: Client) -> None:
     with pytest.raises(AssayError, match="passage") as unknown:
         assay.leaderboard("passages", "chrf", cluster="passages")
     assert (unknown.value.status, unknown.value.param) == (422, "cluster")
+
+
+def test_intervals_over_clusters_are_those_of_an_evaluation_that_names_them(assay: Client) -> None:
+    """Percentiles of two clusters' replicates are far too narrow, and of one have no width."""
+    given = [
+        one | {"metadata": {"half": str(at % 2), "all": "same"}}
+        for at, one in enumerate(samples(32, worse=True))
+    ]
+    plain = {"dataset": "halves", "samples": given, "metrics": ["chrf"]}
+    scored(assay, system="plain", **plain)
+    named = scored(assay, system="named", cluster="half", **plain)
+    rows = assay.leaderboard("halves", "chrf", cluster="half").rows
+    assert [row.interval for row in rows] == [named.scores[0].interval] * 2
+    alone = assay.leaderboard("halves", "chrf", cluster="all").rows
+    assert [row.interval for row in alone] == [None, None]

@@ -174,3 +174,23 @@ def test_unlike_seeds_levels_and_replicates(assay: Client) -> None:
     assert ab.level == 0.9
     assert known(ab.interval) == pytest.approx([-end for end in reversed(known(ba.interval))])
     assert known(ab.p_value) >= 1 / 501
+
+
+def test_a_single_sample_and_samples_that_differ_alike_are_told(assay: Client) -> None:
+    for system, output in (("right", "x"), ("wrong", "y")):
+        given = [
+            {"id": str(at), "output": output, "references": ["x"], "metadata": {"one": at == 0}}
+            for at in range(30)
+        ]
+        scored(assay, system=system, dataset="alike", samples=given, metrics=["exact_match"])
+    rows = assay.leaderboard("alike", "exact_match").rows
+    pair = [row.evaluation for row in rows]
+    for test in ("paired_bootstrap", "t", "mcnemar"):
+        (alike,) = assay.compare(*pair, test=test)
+        assert (alike.difference, alike.interval, alike.significant) == (1.0, None, True)
+        assert "differ by the same on all 30 samples" in alike.warnings[-1]
+        (alone,) = assay.compare(*pair, test=test, slice="one=true")
+        assert (alone.n, alone.p_value, alone.p_method, alone.significant) == (1, None, None, None)
+        assert alone.note == "a single sample allows no test"
+    (grouped,) = assay.compare(*pair, cluster="one", slice="one=true")
+    assert grouped.note == "a single cluster allows no test"
