@@ -43,6 +43,7 @@ from service.leaderboards.boards import refresh
 from service.leaderboards.boards_store import BoardKey, find, landed
 from service.leaderboards.pair_tests import pairs_between
 from service.leaderboards.paired import PairedResult, paired_results
+from service.leaderboards.standings import MOST_TESTED
 from service.serve.postgres import EmbeddedPostgres
 from service.settings import Settings
 
@@ -85,7 +86,7 @@ def rows(scale: float) -> Iterator[Row]:
             _crowd(db, many - systems)
         _, spent = timed(lambda _: _update(engine, settings), None)
         yield _reading(
-            url, many, READ_MANY, f"a page of {min(many, 1000)}; computed in {spent:.1f} s"
+            url, many, READ_MANY, f"a page of {min(many, MOST_TESTED)}; computed in {spent:.1f} s"
         )
 
 

@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from metrics.statistics.weights import Floats, Keys, weighted_sums
+from metrics.statistics.weights import Floats, Keys, Table, tables_summed
 
 Reduce = Callable[[Floats], Floats]
 
 STEP = 1e-4  # of a column's size: differences are then exact to 1e-8, and lose 1e-12 to rounding
-UNITS = 65_536  # at a time, while products of columns are summed
 NOTHING = 1e-10  # of a value, or of a column's share in it: an influence below that is rounding
 
 
@@ -71,29 +71,47 @@ def influence(rows: Floats, total: Floats, reduce: Reduce) -> Floats:
     return found
 
 
-def resampled_errors(
-    rows: Floats,
-    keys: Keys,
-    reduce: Reduce,
-    sums: Floats,
-    seed: int,
-) -> Floats:
-    """(R, S) the standard error of the values in each of the bootstrap's replicates, whose sums
-    are (R, C): from the replicate's own derivatives and weighted second moments."""
+def resampled(
+    rows: Floats, keys: Keys, reduce: Reduce, seed: int, replicates: int
+) -> tuple[Floats, Floats]:
+    """(R, C) the sums of the bootstrap's replicates, and (R, S) the standard errors of the values
+    in each: from the replicate's own derivatives and weighted second moments.
+
+    Moments are those of two columns that move one score: of means, a column each and the last one.
+    """
     total = rows.sum(0)
-    shares = together(total)
-    columns = rows.shape[1]
-    first, second = np.triu_indices(columns)
-    products = np.zeros((len(sums), len(first)))
-    for start in range(0, len(rows), UNITS):
-        part = coordinates(rows[start : start + UNITS], shares)
-        products += weighted_sums(
-            part[:, first] * part[:, second], keys[start : start + UNITS], seed, len(sums)
-        )
-    moments = np.zeros((len(sums), columns, columns))
-    moments[:, first, second] = products
-    moments[:, second, first] = products
-    slope = slopes(reduce, sums, shares, np.abs(rows).sum(0))  # (R, C, S)
+    shares, sizes = together(total), np.abs(rows).sum(0)
+    pairs = _joint(slopes(reduce, total, shares, sizes)[None])
+    tables = [rows.__getitem__, _products(rows, shares, pairs)]
+    sums, products = tables_summed(tables, len(rows), keys, seed, replicates)
+    slope = slopes(reduce, sums, shares, sizes)  # (R, C, S)
+    moments = np.zeros((len(sums), *pairs.shape))
+    moments[:, pairs] = products
+    more = _joint(slope) & ~pairs  # columns that move a score in some replicate alone
+    if more.any():
+        late = [_products(rows, shares, more)]
+        (moments[:, more],) = tables_summed(late, len(rows), keys, seed, replicates)
+    lower = np.tril_indices(len(pairs), -1)
+    moments[:, lower[0], lower[1]] = moments[:, lower[1], lower[0]]
     with np.errstate(all="ignore"):
         variance = np.einsum("rcs,rcs->rs", slope, np.einsum("rcd,rds->rcs", moments, slope))
-        return np.asarray(np.sqrt(np.maximum(variance, 0.0)), np.float64)
+        return sums, np.asarray(np.sqrt(np.maximum(variance, 0.0)), np.float64)
+
+
+def _joint(slope: Floats) -> NDArray[np.bool_]:
+    """(C, C) upper triangle: which two columns move one score by the slopes (R, C, S); the last
+    one, along which all move together, is taken to move every score that another does."""
+    moves = ((slope != 0.0) & ~np.isnan(slope)).any(0)  # (C, S)
+    moves[-1:] |= moves.any(0)
+    return np.triu(moves @ moves.T)
+
+
+def _products(rows: Floats, shares: Floats, pairs: NDArray[np.bool_]) -> Table:
+    """Products of the rows' coordinates, a column for each of the pairs (C, C)."""
+    first, second = np.nonzero(pairs)
+
+    def part(block: slice) -> Floats:
+        points = coordinates(rows[block], shares)
+        return points[:, first] * points[:, second]
+
+    return part

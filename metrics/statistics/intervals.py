@@ -34,9 +34,8 @@ from metrics.statistics.resampling import (
     evaluate,
     left_out,
     replicate,
-    replicates_and_sums,
+    replicate_with_errors,
 )
-from metrics.statistics.studentized import Replicates
 from metrics.statistics.weights import Floats, Keys, totals
 
 __all__ = [
@@ -218,7 +217,6 @@ def _of_means(
     """`wilson` with `every` mean within bounds taken for a share; without, `bootstrap_t`."""
     total, n = totals(rows), len(rows)
     values = evaluate(reduce, total)
-    drawn, sums = replicates_and_sums(rows, keys, reduce, seed, replicates)
     pull = influence.influence(rows, total, reduce)
     equal = np.isfinite(pull).all(0) & ((pull**2).sum(0) == 0.0)
     limits = (np.full(len(values), -np.inf), np.full(len(values), np.inf))
@@ -227,16 +225,16 @@ def _of_means(
     wanted = equal | (np.nan_to_num(leverage) > diagnostics.DECIDES) | every
     shares = Shares.of(rows, values, evaluate(reduce, rows), limits, equal, wanted)
     low, high, methods = shares.interval(level)
-    warnings: tuple[str, ...] = ()
-    if not shares.are.all():
-        replicated = Replicates(drawn, sums, keys, seed)
-        found = studentized.interval(rows, reduce, values, pull, replicated, level)
+    if shares.are.all():
+        drawn = replicate(rows, keys, reduce, seed, replicates)
+        warnings = diagnostics.few(n) if n < 2 else ()
+    else:
+        drawn, errors = replicate_with_errors(rows, keys, reduce, seed, replicates)
+        found = studentized.interval(values, pull, drawn, errors, level)
         low = np.where(shares.are, low, np.maximum(found[0], limits[0]))
         high = np.where(shares.are, high, np.minimum(found[1], limits[1]))
         methods = tuple(map(str, np.where(shares.are, methods, found[2])))
         warnings = (*diagnostics.few(n), *diagnostics.of_replicates(drawn, n, level))
-    elif n < 2:
-        warnings = diagnostics.few(n)
     notes = diagnostics.notes(pull, bounded=shares.are)
     given = Intervals(low, high, methods, drawn, warnings, notes)
     return _sure(given, values, n, equal & ~shares.are, np.where(shares.are, 0.0, leverage))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from metrics.statistics.influence import Reduce
+from metrics.statistics.influence import Reduce, resampled
 from metrics.statistics.weights import Floats, Keys, totals, weighted_sums
 
 CELLS = 4_000_000  # n * C up to which the jackknife leaves out single units; beyond, groups
@@ -25,19 +25,24 @@ def evaluate(reduce: Reduce, sums: Floats) -> Floats:
 def replicate(rows: Floats, keys: Keys, reduce: Reduce, seed: int, replicates: int) -> Floats:
     """(R, S) the bootstrap's values; NaN for a replicate that drew no unit, whatever `reduce` makes
     of sums that are zero."""
-    return replicates_and_sums(rows, keys, reduce, seed, replicates)[0]
+    sums = weighted_sums(rows, keys, seed, replicates)
+    return _drawn(rows, keys, reduce, seed, sums)
 
 
-def replicates_and_sums(
+def replicate_with_errors(
     rows: Floats, keys: Keys, reduce: Reduce, seed: int, replicates: int
 ) -> tuple[Floats, Floats]:
-    """(R, S) the values of `replicate`, and (R, C) the sums they are of."""
-    sums = weighted_sums(rows, keys, seed, replicates)
+    """(R, S) the values of `replicate`, and (R, S) the standard error of each."""
+    sums, errors = resampled(rows, keys, reduce, seed, replicates)
+    return _drawn(rows, keys, reduce, seed, sums), errors
+
+
+def _drawn(rows: Floats, keys: Keys, reduce: Reduce, seed: int, sums: Floats) -> Floats:
     drawn = evaluate(reduce, sums)
     if len(rows) <= 64:  # beyond, the chance is below 1e-27
-        units = weighted_sums(np.ones((len(rows), 1)), keys, seed, replicates)
+        units = weighted_sums(np.ones((len(rows), 1)), keys, seed, len(sums))
         drawn[units[:, 0] == 0] = np.nan
-    return drawn, sums
+    return drawn
 
 
 def dear(rows: Floats, loss: Floats | None) -> bool:

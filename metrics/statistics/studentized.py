@@ -13,52 +13,35 @@ Source: Efron & Tibshirani (1993), "An Introduction to the Bootstrap", ch. 12.5;
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from metrics.statistics.influence import Reduce, resampled_errors
 from metrics.statistics.quantiles import percentiles, t_quantile
-from metrics.statistics.weights import Floats, Keys
+from metrics.statistics.weights import Floats
 
 BEYOND = 2.5
 FEWEST = 8  # units below which resamples of one and the same unit are too frequent to studentize
 
 
-@dataclass(frozen=True, slots=True)
-class Replicates:
-    """drawn (R, S) the bootstrap's values, NaN where one has none; sums (R, C) that they are of;
-    keys (n,) and seed that the weights come from."""
-
-    drawn: Floats
-    sums: Floats
-    keys: Keys
-    seed: int
-
-
 def interval(
-    rows: Floats,
-    reduce: Reduce,
-    values: Floats,
-    pull: Floats,
-    replicates: Replicates,
-    level: float,
+    values: Floats, pull: Floats, drawn: Floats, errors: Floats, level: float
 ) -> tuple[Floats, Floats, tuple[str, ...]]:
     """(S,), (S,) bounds and (S,) methods: the bootstrap-t's, or what stands in for it: Student's t
-    of fewer than 8 units, percentiles of scores without a derivative. `pull` (n, S) is the units'
-    influence."""
-    n = len(rows)
+    of fewer than 8 units, percentiles of scores without a derivative.
+
+    pull    (n, S) the units' influence
+    drawn   (R, S) the bootstrap's values, NaN where one has none
+    errors  (R, S) their standard errors
+    """
+    n = len(pull)
     if n < FEWEST:
         error = np.sqrt((pull**2).sum(0) * n / max(n - 1, 1))
         half = t_quantile(0.5 + level / 2, max(n - 1, 1)) * error
         low, high, name = values - half, values + half, "t"
     else:
-        keys, sums, seed = replicates.keys, replicates.sums, replicates.seed
-        errors = resampled_errors(rows, keys, reduce, sums, seed)
-        low, high = studentized(values, pull, replicates.drawn, errors, level)
+        low, high = studentized(values, pull, drawn, errors, level)
         name = "bootstrap_t"
     smooth = np.asarray(np.isfinite(pull).all(0), np.bool_)
-    plain = percentiles(replicates.drawn, level)
+    plain = percentiles(drawn, level)
     return (
         np.where(smooth, low, plain[0]),
         np.where(smooth, high, plain[1]),

@@ -31,6 +31,7 @@ Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
 Counts = NDArray[np.uint8]
 Draw = Callable[[Keys, int, int], Counts]  # (keys, seed, words) -> (n, draws)
+Table = Callable[[slice], Floats]  # rows of a table (n, C): those of the slice
 
 MASK = 2**64 - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -55,12 +56,22 @@ def weighted_sums(rows: Floats, keys: Keys, seed: int, replicates: int) -> Float
 
     A million units, 8 columns and 1,000 replicates take about 4 s on one core.
     """
-    return _sums(_draw, 4, rows, keys, seed, replicates)
+    (sums,) = tables_summed([rows.__getitem__], len(rows), keys, seed, replicates)
+    return sums
+
+
+def tables_summed(
+    tables: Sequence[Table], n: int, keys: Keys, seed: int, replicates: int
+) -> list[Floats]:
+    """The same of several tables of n rows, whose parts are made when their turn comes, from
+    weights that are drawn once."""
+    return _sums(_draw, 4, tables, n, keys, seed, replicates)
 
 
 def swapped_sums(rows: Floats, keys: Keys, seed: int, replicates: int) -> Floats:
     """(R, C) the rows of the units that change places in each replicate, added up."""
-    return _sums(_flip, 64, rows, keys, seed, replicates)
+    (sums,) = _sums(_flip, 64, [rows.__getitem__], len(rows), keys, seed, replicates)
+    return sums
 
 
 def totals(rows: Floats) -> Floats:
@@ -103,18 +114,22 @@ def _flip(keys: Keys, seed: int, count: int) -> Counts:
     return np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
 
 
-def _sums(draw: Draw, each: int, rows: Floats, keys: Keys, seed: int, replicates: int) -> Floats:
-    if len(rows) != len(keys):
-        raise ValueError(f"{len(rows)} rows for {len(keys)} unit keys")
+def _sums(
+    draw: Draw, each: int, tables: Sequence[Table], n: int, keys: Keys, seed: int, replicates: int
+) -> list[Floats]:
+    if n != len(keys):
+        raise ValueError(f"{n} rows for {len(keys)} unit keys")
     words = -(-replicates // each)
-    sums = np.zeros((each * words, rows.shape[1]), np.float64)
+    sums = [np.zeros((each * words, table(slice(0, 0)).shape[1]), np.float64) for table in tables]
     # The products are small: threads gain nothing on free cores, and beside a training job they
     # wait for each other in loops, which was seen to make this four times as slow.
     with _blas().limit(limits=1):
-        for start in range(0, len(rows), BLOCK):
-            drawn = draw(keys[start : start + BLOCK], seed, words)
-            sums += drawn.astype(np.float64).T @ rows[start : start + BLOCK]
-    return sums[:replicates]
+        for start in range(0, n, BLOCK):
+            block = slice(start, start + BLOCK)
+            drawn = draw(keys[block], seed, words).astype(np.float64).T
+            for table, found in zip(tables, sums, strict=True):
+                np.add(found, drawn @ table(block), out=found)
+    return [found[:replicates] for found in sums]
 
 
 @cache

@@ -135,12 +135,14 @@ def tabulate(
     first = {name: _kind(name, value) for name, value in given.items() if name not in fields}
     columns = [Column(name, kind) for name, kind in (first | fields).items()]
     added = added or {}
+    defaults = [given.get(column.name) for column in columns]
     rows: list[list[Cell]] = []
     for at, item in enumerate(items):
-        values = item.model_dump(mode="python")
+        found = item.model_dump(mode="python")
+        values = [found.get(column.name) for column in columns]
         row = [
-            given.get(column.name) if values.get(column.name) is None else values[column.name]
-            for column in columns
+            default if value is None else value
+            for value, default in zip(values, defaults, strict=True)
         ]
         rows.append([*row, *(column[at] for column in added.values())])
     return [*columns, *(Column(name, "text") for name in added)], rows

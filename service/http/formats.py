@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
+from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, cast
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
@@ -47,6 +47,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Written(Response, Generic[T]):
+    """A model's JSON that is written already, as of a page that was stored as JSON; `read` makes
+    the model where a table is wanted."""
+
+    def __init__(self, body: bytes, read: Callable[[], T]) -> None:
+        self.read = read
+        super().__init__(body, headers=VARY, media_type=JSON)
+
+
 class Rendered(Response):
     """A table in a format, rendered in a thread when endpoint and transaction have ended."""
 
@@ -74,7 +83,10 @@ class Form:
     url: URL | None = None
 
     def of(self, content: Any, table: Callable[[Any], Table]) -> Any:
-        """The answer as it is, or its table; what is a response already stays one."""
+        """The answer as it is, or its table; what is a response already stays one. Those who call
+        the endpoint in Python get the model of what is written."""
+        if isinstance(content, Written) and (self.format is not None or self.url is None):
+            content = content.read()
         if self.format is None or isinstance(content, Response):
             return content
         more: str | None = getattr(content, "last_id", None)  # of a page
@@ -107,13 +119,15 @@ JSON_FORM = Form()
 WantedForm = Annotated[Form, Depends(_form)]
 
 
-def in_forms(table: Callable[[M], Table]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def in_forms(
+    table: Callable[[M], Table],
+) -> Callable[[Callable[P, T | Written[T]]], Callable[P, T]]:
     """A decorator of endpoints that answer with one model: they answer with its table, too.
 
     The endpoint itself knows nothing of it, and stays what it is to those who call it in Python.
     """
 
-    def decorated(endpoint: Callable[P, T]) -> Callable[P, T]:
+    def decorated(endpoint: Callable[P, T | Written[T]]) -> Callable[P, T]:
         @functools.wraps(endpoint)
         def plain(*args: Any, wanted_form: Form = JSON_FORM, **given: Any) -> Any:
             return wanted_form.of(endpoint(*args, **given), table)

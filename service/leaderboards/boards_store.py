@@ -21,7 +21,7 @@ from service.db.stored import Stored
 from service.db.tables import datasets, evaluations
 from service.errors import invalid
 
-FORM = 1  # raised when what is computed changes, so that older ones are computed anew
+FORM = 1  # raised when what is computed, or its schema, changes: older ones are computed anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +149,13 @@ def put(
     )
 
 
-def page(db: Connection, board_id: str, *, after: str | None, limit: int) -> list[str]:
-    """Up to `limit` rows after that of the evaluation `after`, as JSON.
+def page(db: Connection, board_id: str, *, after: str | None, limit: int) -> list[tuple[str, str]]:
+    """Up to `limit` rows after that of the evaluation `after`: evaluation and content (JSON).
 
     Raises 422 where no row is of that evaluation.
     """
-    query = select(board_rows.c.content).where(board_rows.c.board_id == board_id)
+    columns = (board_rows.c.evaluation_id, board_rows.c.content)
+    query = select(*columns).where(board_rows.c.board_id == board_id)
     if after is not None:
         place = db.scalar(
             select(board_rows.c.place).where(
@@ -164,7 +165,7 @@ def page(db: Connection, board_id: str, *, after: str | None, limit: int) -> lis
         if place is None:
             raise unknown_cursor(after)
         query = query.where(board_rows.c.place > place)
-    return list(db.scalars(query.order_by(board_rows.c.place).limit(limit)))
+    return [(row[0], row[1]) for row in db.execute(query.order_by(board_rows.c.place).limit(limit))]
 
 
 def unknown_cursor(after: str) -> Exception:

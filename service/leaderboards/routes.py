@@ -17,11 +17,11 @@ from service.datasets.store import Dataset
 from service.errors import ApiError, invalid, not_found
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.fields import Limit
-from service.http.formats import TABLES, in_forms
+from service.http.formats import TABLES, Written, in_forms
 from service.jobs import queue
 from service.leaderboards import boards_store
 from service.leaderboards import store as leaderboards
-from service.leaderboards.boards import LEFT_OUT, NothingHere, compute, refresh
+from service.leaderboards.boards import NothingHere, compute, refresh
 from service.leaderboards.boards_store import BoardKey, StoredBoard
 from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard
 from service.leaderboards.standings import MOST_TESTED
@@ -43,7 +43,12 @@ def list_leaderboards(db: Transaction) -> Boards:
     return Boards(data=list(entries.values()))
 
 
-@router.get("/{dataset:path}", summary="One board", responses=TABLES)  # names may hold slashes
+@router.get(
+    "/{dataset:path}",  # names may hold slashes
+    summary="One board",
+    response_model=Leaderboard,
+    responses=TABLES,
+)
 @in_forms(board_table)
 def get_leaderboard(
     dataset: str,
@@ -67,7 +72,7 @@ def get_leaderboard(
     ] = None,
     after: Annotated[str | None, Query(description="the evaluation of the row before")] = None,
     limit: Annotated[Limit, Query(description="rows of a page")] = MOST_TESTED,
-) -> Leaderboard:
+) -> Leaderboard | Written[Leaderboard]:
     """Each system's newest evaluation that has a value, a row for each way in which its outputs
     were made. Values of different signatures are never ranked together: those left out are listed
     with the parts in which they differ, and so are systems without a value here. `notes` of a row
@@ -121,25 +126,28 @@ def _current(
 
 def _shown(
     db: Connection, stored: StoredBoard, pending: int, after: str | None, limit: int
-) -> Leaderboard:
-    """A page of a stored board."""
+) -> Written[Leaderboard]:
+    """A page of a stored board. Its rows are sent as they are stored, and read for tables alone."""
     rows = boards_store.page(db, stored.id, after=after, limit=limit + 1)
+    shown, more = rows[:limit], len(rows) > limit
+    head = orjson.loads(stored.head) | {"rows": [], "left_out": []}
     board = Leaderboard.model_validate(
-        orjson.loads(stored.head)
-        | {
-            "rows": [orjson.loads(row) for row in rows[:limit]],
-            "left_out": LEFT_OUT.validate_json(stored.left_out) if after is None else [],
-            "computed_at": stored.computed_at,
-            "pending": pending,
-            "has_more": len(rows) > limit,
-        }
+        head | {"computed_at": stored.computed_at, "pending": pending, "has_more": more}
     )
-    board.last_id = board.rows[-1].evaluation if board.rows else None
+    board.last_id = shown[-1][0] if shown else None
     if pending:
         board.warnings.append(
             f"{pending} evaluations have landed since it was computed: they are not in it yet"
         )
-    return board
+    left_out = stored.left_out if after is None else "[]"
+    body = orjson.dumps(
+        orjson.loads(board.model_dump_json())
+        | {
+            "rows": [orjson.Fragment(content) for _, content in shown],
+            "left_out": orjson.Fragment(left_out),
+        }
+    )
+    return Written(body, lambda: Leaderboard.model_validate_json(body))
 
 
 def _past(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from service.figures.table import Bar, Cell, Heat, Panel, Table, Verdict, tabulate
 from service.figures.words import arrow, digits, legend, precision, stars
@@ -141,13 +141,11 @@ def _comparison_notes(found: ComparisonOut, pairs: Sequence[tuple[str, str]]) ->
 
 def _pair(found: ComparisonOut, one: ResultOut) -> tuple[str, str]:
     """The two systems of a result, told apart by their evaluations where they are the same."""
-    given = found.model_dump(include={"a", "b", "system_a", "system_b"})
-    own = one.model_dump(include={"evaluation_a", "evaluation_b", "system_a", "system_b"})
-    a, b = (own.get(f"system_{side}") or given[f"system_{side}"] for side in "ab")
+    a, b = one.system_a or found.system_a, one.system_b or found.system_b
     if a == b:
-        ids = [own.get(f"evaluation_{side}") or given[side] for side in "ab"]
-        a, b = (f"{a} ({id})" for id in ids)
-    return a, b
+        ids = one.evaluation_a or found.a, one.evaluation_b or found.b
+        a, b = f"{a} ({ids[0]})", f"{b} ({ids[1]})"
+    return str(a), str(b)
 
 
 def _ahead(one: ResultOut) -> int:
@@ -183,20 +181,19 @@ def heat_maps(
 ) -> list[Heat]:
     """Of two systems or pairs with one baseline, one map; of all against all, one a score."""
     names = _score_names(results, pairs)
-    cells = {
-        (name, pair): Verdict(one.p_corrected, side)
-        for name, one, pair, side in zip(names, results, pairs, ahead, strict=True)
-        if one.p_corrected is not None
-    }
-    scores = list(dict.fromkeys(names))
+    cells: dict[str, dict[tuple[str, str], Verdict]] = {name: {} for name in names}
+    for name, one, pair, side in zip(names, results, pairs, ahead, strict=True):
+        if one.p_corrected is not None:
+            cells[name][pair] = Verdict(one.p_corrected, side)
+    scores = list(cells)
     several = list(dict.fromkeys(pairs))
     sides = ("first", "second")
     if len(several) == 1:
         a, b = several[0]
-        line = [[cells.get((score, several[0]))] for score in scores]
+        line = [[cells[score].get(several[0])] for score in scores]
         return [Heat("p, corrected", scores, [f"{a} – {b}"], line, (a, b))]
     if len({a for a, _ in several}) == 1 or len({b for _, b in several}) == 1:
-        rows = [[cells.get((score, pair)) for score in scores] for pair in several]
+        rows = [[cells[score].get(pair) for score in scores] for pair in several]
         return [Heat("p, corrected", [f"{a} – {b}" for a, b in several], scores, rows, sides)]
     systems = list(dict.fromkeys(name for pair in several for name in pair))
     return [
@@ -204,7 +201,7 @@ def heat_maps(
             f"{score}: p, corrected",
             systems,
             systems,
-            [[_both(cells, score, row, column) for column in systems] for row in systems],
+            _square(cells[score], systems),
             ("row", "column"),
         )
         for score in scores
@@ -222,11 +219,14 @@ def _score_names(results: Sequence[ResultOut], pairs: Sequence[tuple[str, str]])
     return found
 
 
-def _both(
-    cells: dict[tuple[str, tuple[str, str]], Verdict], score: str, row: str, column: str
-) -> Verdict | None:
-    """A pair's verdict from either side."""
-    found = cells.get((score, (row, column)))
-    if found is None and (turned := cells.get((score, (column, row)))) is not None:
-        return Verdict(turned.p_value, -turned.ahead)
-    return found
+def _square(
+    found: Mapping[tuple[str, str], Verdict], systems: Sequence[str]
+) -> list[list[Verdict | None]]:
+    """Each pair's verdict from either side, those of the pairs as they were asked for first."""
+    places = {name: at for at, name in enumerate(systems)}
+    cells: list[list[Verdict | None]] = [[None] * len(systems) for _ in systems]
+    for (a, b), one in found.items():
+        cells[places[b]][places[a]] = Verdict(one.p_value, -one.ahead)
+    for (a, b), one in found.items():
+        cells[places[a]][places[b]] = one
+    return cells
