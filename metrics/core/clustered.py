@@ -24,7 +24,7 @@ from metrics.statistics.intervals import Intervals, evaluate
 from metrics.statistics.weights import totals
 
 RESAMPLED = ("bootstrap", "bootstrap_t")
-LONGEST_VALUE = 200  # characters
+LONGEST_VALUE = 200  # characters; as a slice's name it is part of a key of the table of scores
 PROMPT = "prompt"  # as a field: samples with equal prompts belong together
 
 

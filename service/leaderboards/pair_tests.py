@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.core.compare import REPLICATES
 from metrics.core.rows import Floats, Ints
 from metrics.statistics import gaps
 from metrics.statistics.clusters import Clusters, clusters
@@ -30,8 +31,6 @@ from metrics.statistics.many import Pairwise, covariance_test
 from metrics.statistics.paired_jackknife import leaving_out, second_differences
 from metrics.statistics.weights import unit_keys
 from service.leaderboards.paired import PairedResult
-
-REPLICATES = 1000  # of metrics that have none stored
 
 Mask = NDArray[np.bool_]
 

@@ -68,10 +68,3 @@ def tested(a: PairedResult, b: PairedResult, testing: Testing) -> Comparison:
     """The comparison of the two on the score in question."""
     found = compare(a.metric, a.result, a.ids, b.result, b.ids, testing)
     return found[a.index]
-
-
-def only(a: PairedResult, b: PairedResult) -> int:
-    """How many samples a has a value on and b has none, whether it left them out or blank."""
-    valued = {id for id, missing in zip(b.ids, b.result.missing, strict=True) if not missing}
-    pairs = zip(a.ids, a.result.missing, strict=True)
-    return sum(not missing and id not in valued for id, missing in pairs)
