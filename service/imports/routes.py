@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from typing import IO, Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
-from service.datasets.staging import SPOOLED
 from service.errors import ApiError, invalid
 from service.http.dependencies import CurrentGate, CurrentSettings, Transaction, UnboundKey
 from service.http.fields import DatasetName, Name
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
+from service.http.received import BINARY, received, takes_a_file
 from service.imports import admission, contents, formats, records, runs, tables
 from service.imports.admission import Chosen, Prepared
 from service.imports.formats import Format
@@ -33,15 +32,7 @@ router = APIRouter(prefix="/v1", tags=["imports"])
     status_code=201,
     responses={200: {"model": ImportOut, "description": "What would be imported (dry_run)"}},
     summary="Import results of another harness",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                kind.decode(): {"schema": {"type": "string", "format": "binary"}}
-                for kind in sorted(FILE_TYPES)
-            },
-        }
-    },
+    openapi_extra=takes_a_file(FILE_TYPES),
 )
 async def import_results(
     request: Request,
@@ -88,17 +79,13 @@ async def import_results(
     """
     chosen = Chosen(system, dataset, scores or (), lower_is_better or (), slices or ())
     mapped = tables.parsed(mapping)
-    body = hashlib.sha256(str(request.query_params).encode())
-    digest = hashlib.sha256()
-    with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as spooled:
-        async for chunk in request.stream():
-            body.update(chunk)
-            digest.update(chunk)
-            await run_in_threadpool(spooled.write, chunk)
-        named = file or "file"
-        found = await run_in_threadpool(_read, spooled, settings, format, named, chosen, mapped)
-    kind, shown, ready = found
-    about = {"format": kind, "file": named, "digest": f"sha256:{digest.hexdigest()}"}
+    named = file or "file"
+    async with received(request) as body:
+        kind, shown, ready = await run_in_threadpool(
+            _read, body.file, settings, format, named, chosen, mapped
+        )
+        digest = await run_in_threadpool(_digest, body.file)
+    about = {"format": kind, "file": named, "digest": digest}
 
     def create(db: Connection) -> Created[ImportOut]:
         ids = [admission.store(db, one, settings, chosen, about) for one in ready]
@@ -107,7 +94,7 @@ async def import_results(
     if dry_run:
         response.status_code = 200
         return _answer(kind, shown, ready, None)
-    bound = key.bound(body.digest())
+    bound = key.bound(body.bound)
     created = await gate.run(lambda db: bound.once(db, ImportOut, create))
     return created.content
 
@@ -143,6 +130,12 @@ def _read(
     return kind, shown, admission.prepared(found, chosen)
 
 
+def _digest(file: IO[bytes]) -> str:
+    """sha256 of the whole file."""
+    file.seek(0)
+    return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
 def _answer(
     kind: str, mapping: Mapped | None, ready: list[Prepared], ids: list[str] | None
 ) -> ImportOut:
@@ -160,7 +153,7 @@ def _answer(
     response_class=Response,
     responses={
         200: {
-            "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
+            "content": {"application/x-tar": BINARY},
             "description": "A tar of two files",
         }
     },
