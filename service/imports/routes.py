@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import IO, Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
@@ -20,6 +20,7 @@ from service.imports.admission import Chosen, Prepared
 from service.imports.formats import Format
 from service.imports.schemas import ImportOut
 from service.imports.tables import Mapped
+from service.imports.views import view
 from service.settings import Settings
 
 MOST_RUNS = 500  # of a file
@@ -27,21 +28,7 @@ MOST_RUNS = 500  # of a file
 router = APIRouter(prefix="/v1", tags=["imports"])
 
 
-@router.post(
-    "/imports",
-    status_code=201,
-    responses={200: {"model": ImportOut, "description": "What would be imported (dry_run)"}},
-    summary="Import results of another harness",
-    openapi_extra=takes_a_file(FILE_TYPES),
-)
-async def import_results(
-    request: Request,
-    response: Response,
-    gate: CurrentGate,
-    settings: CurrentSettings,
-    key: UnboundKey,
-    format: Annotated[Format | None, Query(description="default: by what is in the file")] = None,
-    file: Annotated[Name | None, Query(description="the file's name")] = None,
+def _chosen(
     system: Annotated[
         Name | None, Query(description="whose results they are; default: as the file has it")
     ] = None,
@@ -58,6 +45,26 @@ async def import_results(
     slices: Annotated[
         list[Name] | None, Query(description="keys of the samples' metadata", max_length=10)
     ] = None,
+) -> Chosen:
+    return Chosen(system, dataset, scores or (), lower_is_better or (), slices or ())
+
+
+@router.post(
+    "/imports",
+    status_code=201,
+    responses={200: {"model": ImportOut, "description": "What would be imported (dry_run)"}},
+    summary="Import results of another harness",
+    openapi_extra=takes_a_file(FILE_TYPES),
+)
+async def import_results(
+    request: Request,
+    response: Response,
+    gate: CurrentGate,
+    settings: CurrentSettings,
+    key: UnboundKey,
+    chosen: Annotated[Chosen, Depends(_chosen)],
+    format: Annotated[Format | None, Query(description="default: by what is in the file")] = None,
+    file: Annotated[Name | None, Query(description="the file's name")] = None,
     mapping: Annotated[
         str | None,
         Query(description="fields of a table's columns: question:prompt,answer:output,acc:score"),
@@ -77,7 +84,6 @@ async def import_results(
     A table's columns are guessed by their names and contents: `dry_run=true` shows what they are
     taken for, `mapping` says it.
     """
-    chosen = Chosen(system, dataset, scores or (), lower_is_better or (), slices or ())
     mapped = tables.parsed(mapping)
     named = file or "file"
     async with received(request) as body:
@@ -133,7 +139,10 @@ def _read(
 def _digest(file: IO[bytes]) -> str:
     """sha256 of the whole file."""
     file.seek(0)
-    return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    state = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        state.update(piece)
+    return f"sha256:{state.hexdigest()}"
 
 
 def _answer(
@@ -144,7 +153,7 @@ def _answer(
         format=kind,
         dry_run=ids is None,
         mapping=dict(mapping) if mapping is not None else None,
-        evaluations=[admission.view(one, id) for one, id in zip(ready, made, strict=True)],
+        evaluations=[view(one, id) for one, id in zip(ready, made, strict=True)],
     )
 
 
