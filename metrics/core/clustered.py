@@ -24,7 +24,7 @@ from metrics.statistics.intervals import Intervals, evaluate
 from metrics.statistics.weights import totals
 
 RESAMPLED = ("bootstrap", "bootstrap_t")
-LONGEST_VALUE = 200  # characters
+LONGEST_VALUE = 200  # characters; as a slice's name it is part of a key of the table of scores
 PROMPT = "prompt"  # as a field: samples with equal prompts belong together
 
 
@@ -45,7 +45,7 @@ class Cluster:
 
         Raises InputError, naming the fields that there are, where no sample has one.
         """
-        values = [_text(sample.metadata.get(field)) for sample in samples]
+        values = [metadata_text(sample.metadata.get(field)) for sample in samples]
         if field == PROMPT and not any(value is not None for value in values):
             values = [sample.prompt for sample in samples]
         if not any(value is not None for value in values):
@@ -139,8 +139,9 @@ def _refused(metric: BoundMetric, found: Clusters) -> Spread:
     return Spread(none, found, nothing)
 
 
-def _text(value: object) -> str | None:
-    """As the service's database has it: text as it is, everything else as JSON."""
+def metadata_text(value: object) -> str | None:
+    """A value of the metadata as the service's database has it, and names of slices and clusters:
+    text as it is, everything else as JSON; None for null."""
     return (
         value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     )

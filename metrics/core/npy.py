@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from metrics.core.stored_zip import UnreadableArchive
 
 LARGEST_HEADER = 4096  # bytes
-MOST_SIDES = 4
 KINDS = "biuf"  # truth values and numbers, never objects
 
 Array = NDArray[np.generic]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -19,7 +19,6 @@ from metrics.statistics.per_sample import Tested
 from metrics.statistics.weights import swapped_sums, totals
 
 Test = Literal["paired_bootstrap", "approximate_randomization", "mcnemar", "wilcoxon", "t"]
-Gaps = Callable[[Floats, "Clusters | None"], Tested]
 
 
 @dataclass(frozen=True, slots=True)

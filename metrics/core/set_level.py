@@ -69,9 +69,8 @@ def _excess(given: Block, without: Floats, grouped: bool) -> Callable[[Ints, Int
     counted = np.stack([one for one in shared if one is not None])
 
     def of(left: Ints, right: Ints) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = (counted[left] + counted[right]) / (own[left] + own[right])
-        return np.asarray(share.ravel(), np.float64)
+        ends = counted[left], counted[right], own[left], own[right]
+        return paired_jackknife.excess_counted(*ends).ravel()
 
     return of
 

@@ -6,7 +6,6 @@ digit. Nothing is asked of a network, and no code of the archive's runs unless t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,7 +15,7 @@ import numpy as np
 from inference.errors import InputError, ReportedError
 from inference.protocol import NoModels
 from metrics.core.archive import Archive
-from metrics.core.clustered import Cluster
+from metrics.core.clustered import Cluster, metadata_text
 from metrics.core.errors import NotMeasured
 from metrics.core.evidence import Evidence
 from metrics.core.manifest import MetricFacts
@@ -179,7 +178,7 @@ class _Metric:
         again = conclude(metric, evidence, self.unit, self.ids, self.signature, replicates=1)
         wrong = [
             name
-            for name in ("rows", "loss", "variance")
+            for name in ("rows", "loss", "variance", "shared")
             if not _equal(getattr(result.settled, name), getattr(again.settled, name))
         ]
         wrong += [] if _equal(result.missing, again.missing) else ["missing"]
@@ -329,11 +328,6 @@ def _members(name: str, keys: Sequence[str], samples: Sequence[Sample]) -> Ints:
     found = [
         index
         for index, sample in enumerate(samples)
-        if sample.metadata.get(key) is not None and _written(sample.metadata[key]) == wanted
+        if sample.metadata.get(key) is not None and metadata_text(sample.metadata[key]) == wanted
     ]
     return np.asarray(found, np.int64)
-
-
-def _written(value: object) -> str:
-    """A value of the metadata, as the name of a slice has it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

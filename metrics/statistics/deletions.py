@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.statistics.many import Pairwise, differences_of, two_sided
-from metrics.statistics.paired_jackknife import MOST_EXCESS
+from metrics.statistics.paired_jackknife import MOST_EXCESS, excess_counted
 from metrics.statistics.weights import Floats, Keys, weighted_sums
 
 
@@ -52,10 +52,7 @@ def excess_by_pairs(drawn: Floats, moved: Floats) -> Floats:
 def excess_by_count(shared: Floats, moved: Floats) -> Floats:
     """(N, N) from what `settle` counted of each system (N,), as a share of their variances."""
     own = (moved**2).sum(0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(
-            (shared[:, None] + shared[None, :]) / (own[:, None] + own[None, :]), np.float64
-        )
+    return excess_counted(shared[:, None], shared[None, :], own[:, None], own[None, :])
 
 
 def linear_replicates(

@@ -20,7 +20,6 @@ Noreen (1989), "Computer-intensive methods for testing hypotheses"; sacrebleu 2.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -66,21 +65,6 @@ class Difference:
     units: int
     test: str
     p_method: str = "counted"
-
-    @property
-    def p_normal(self) -> float:
-        """Two-sided p-value of value / error, as a normal deviate.
-
-        Counted p-values cannot fall below 1 / (R + 1), so that after correction for some dozens of
-        comparisons nothing could be significant; this one has no such floor. It is kept above
-        2**(1 - n), the least that exchanging n pairs can give.
-        """
-        if not np.isfinite(self.value) or not np.isfinite(self.error):
-            return float("nan")
-        if self.value == 0.0:
-            return 1.0
-        tail = math.erfc(abs(self.value) / self.error / math.sqrt(2)) if self.error else 0.0
-        return max(tail, float(least(self.units)))
 
 
 def paired_bootstrap(
@@ -225,16 +209,6 @@ def randomized(
         left = np.maximum(units * variances - values**2, 0.0)  # n - z², in units of the variance
         errors = np.sqrt(left / max(units - 1, 1))
     return two_sided(values, errors, units), "t"
-
-
-def shared(
-    ids_a: Sequence[str], ids_b: Sequence[str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where the units that both have stand in either, in a's order."""
-    places = {one: index for index, one in enumerate(ids_b)}
-    pairs = [(index, places[one]) for index, one in enumerate(ids_a) if one in places]
-    both = np.array(pairs, np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
 
 
 def countable(draws: int, tests: int) -> bool:

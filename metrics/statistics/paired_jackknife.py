@@ -20,15 +20,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from metrics.statistics.intervals import (
-    Reduce,
-    dear,
-    evaluate,
-    left_out,
-    t_quantile,
-)
+from metrics.statistics.influence import Reduce
 from metrics.statistics.many import differences_of, least, two_sided
 from metrics.statistics.paired import NAN, Difference, around
+from metrics.statistics.quantiles import t_quantile
+from metrics.statistics.resampling import dear, deviations, evaluate, left_out
 from metrics.statistics.weights import Floats, Keys, totals
 
 MOST_EXCESS = 0.75  # of a variance that may be taken off: a quarter is left whatever is estimated
@@ -103,18 +99,6 @@ def from_deviations(
     )
 
 
-def deviations(values: Floats, left: Floats, sizes: Floats) -> Floats:
-    """(G, S) what each group's absence says: the squares' sum is `delete_variance`. Linear in
-    values and left: the deviations of a difference are the difference of deviations."""
-    groups, n = len(sizes), sizes.sum()
-    if groups < 2:
-        return np.full(left.shape, np.nan)
-    shares = (n / sizes)[:, None]
-    pseudo = shares * values - (shares - 1) * left
-    centre = groups * values - ((1 - sizes / n)[:, None] * left).sum(0)
-    return np.asarray((pseudo - centre) / np.sqrt((shares - 1) * groups), np.float64)
-
-
 def second_differences(rows: Floats, keys: Keys, reduce: Reduce) -> Floats:
     """(M, S) q_ij of M pairs of units drawn at random, the same for all systems over the units."""
     n = len(rows)
@@ -141,3 +125,10 @@ def excess_of(drawn_a: Floats, drawn_b: Floats, left_a: Floats, left_b: Floats) 
     second = ((drawn_a - drawn_b) ** 2).mean(0) * n * (n - 1) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(second / ((left_a - left_b) ** 2).sum(0), np.float64)
+
+
+def excess_counted(shared_a: Floats, shared_b: Floats, own_a: Floats, own_b: Floats) -> Floats:
+    """The same share from what `settle` counted of either system, over the sum of their own
+    jackknife variances; of any shape."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((shared_a + shared_b) / (own_a + own_b), np.float64)

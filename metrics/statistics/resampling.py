@@ -82,10 +82,25 @@ def delete_variance(values: Floats, left: Floats, sizes: Floats) -> Floats:
     With groups of one this is the usual (n-1)/n · Σ (θ_i - mean θ)². NaN with fewer than two
     groups, or where leaving one out leaves no value.
     """
-    groups, n = len(sizes), sizes.sum()
-    if groups < 2:
+    if len(sizes) < 2:
         return np.full(len(values), np.nan)
-    shares = (n / sizes)[:, None]
+    centred, weights = _centred(values, left, sizes)
+    return np.asarray((centred**2 / weights).mean(0), np.float64)
+
+
+def deviations(values: Floats, left: Floats, sizes: Floats) -> Floats:
+    """(G, S) what each group's absence says: the sum of squares is `delete_variance`. Linear in
+    values and left: the deviations of a difference are the difference of deviations."""
+    if len(sizes) < 2:
+        return np.full(left.shape, np.nan)
+    centred, weights = _centred(values, left, sizes)
+    return np.asarray(centred / np.sqrt(weights * len(sizes)), np.float64)
+
+
+def _centred(values: Floats, left: Floats, sizes: Floats) -> tuple[Floats, Floats]:
+    """(G, S) the groups' pseudo-values less their centre, and (G, 1) what their squares are over:
+    n / size - 1."""
+    shares = (sizes.sum() / sizes)[:, None]
     pseudo = shares * values - (shares - 1) * left
-    centre = groups * values - ((1 - sizes / n)[:, None] * left).sum(0)
-    return np.asarray(((pseudo - centre) ** 2 / (shares - 1)).mean(0), np.float64)
+    centre = len(sizes) * values - ((1 - sizes / sizes.sum())[:, None] * left).sum(0)
+    return pseudo - centre, shares - 1

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from typing import IO, Annotated
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
@@ -28,17 +26,15 @@ from service.http.dependencies import CurrentGate, CurrentSettings, UnboundKey
 from service.http.fields import DatasetName
 from service.http.idempotency import Created
 from service.http.middleware import ARCHIVE_TYPES
+from service.http.received import BINARY, SPOOLED, received, takes_a_file
 from service.http.waiting import answer_to, preferred_wait
 from service.jobs import queue
 
 router = APIRouter(prefix="/v1", tags=["archives"], route_class=BodyRoute)
 
-SPOOLED = 16 << 20  # bytes kept in memory before they go to a file
 CHUNK = 1 << 20
 AUDIT_WAIT = 120.0  # seconds
 ONE = CapacityLimiter(1)  # archive is looked into at a time: each takes memory and the processor
-
-BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
 @router.get(
@@ -68,12 +64,7 @@ async def get_archive(evaluation: str, gate: CurrentGate) -> StreamingResponse:
     status_code=201,
     responses={200: {"model": EvaluationOut, "description": "It was imported before"}},
     summary="Load an archive",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {kind.decode(): BINARY for kind in sorted(ARCHIVE_TYPES)},
-        }
-    },
+    openapi_extra=takes_a_file(ARCHIVE_TYPES),
 )
 async def import_archive(
     request: Request,
@@ -91,19 +82,15 @@ async def import_archive(
     a byte was changed, is a 422 that says what. The evaluation shows its `origin`; the same archive
     again is the same evaluation.
     """
-    state = hashlib.sha256(str(request.query_params).encode())
-    with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as file:
-        async for chunk in request.stream():
-            state.update(chunk)
-            await run_in_threadpool(file.write, chunk)
-        found = await to_thread.run_sync(opened, file, settings, limiter=ONE)
+    async with received(request) as body:
+        found = await to_thread.run_sync(opened, body.file, settings, limiter=ONE)
 
         def create(db: Connection) -> Created[EvaluationOut]:
             known = archives.of_archive(db, found.archive.manifest.digest)
             id = known or load(db, found, settings, dataset)
             return Created(view(db, _succeeded(db, id)), 200 if known else 201)
 
-        bound = key.bound(state.digest())
+        bound = key.bound(body.bound)
         created = await gate.run(lambda db: bound.once(db, EvaluationOut, create))
     response.status_code = created.status
     response.headers["Location"] = f"/v1/evaluations/{created.content.id}"

@@ -11,9 +11,8 @@ import orjson
 
 from service.datasets.store import Content
 from service.errors import ApiError
+from service.http.received import SPOOLED
 from service.settings import Settings
-
-SPOOLED = 16 * 1024**2  # bytes kept in memory before they go to a file
 
 
 class Staged:

@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, case, func, literal_column, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from metrics.core.clustered import LONGEST_VALUE
 from metrics.core.names import hint
 from service.db.bulk import copy
 from service.db.identifiers import new
@@ -20,8 +21,6 @@ from service.db.pages import paged
 from service.db.stored import Stored
 from service.db.tables import datasets, records
 from service.errors import invalid, not_found
-
-LONGEST_VALUE = 200  # characters; it becomes part of a key of the table of scores
 
 Content = dict[str, Any]  # of a record, {"id", ...}: the rest depends on the dataset's kind
 

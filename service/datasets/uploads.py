@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,12 +13,13 @@ from service.datasets.columns import parsed
 from service.datasets.files import Format, rows
 from service.datasets.routes import view
 from service.datasets.schemas import DatasetOut, Kind, checked
-from service.datasets.staging import SPOOLED, Staged
+from service.datasets.staging import Staged
 from service.errors import invalid
 from service.http.dependencies import CurrentGate, CurrentSettings, UnboundKey
 from service.http.fields import DatasetName
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
+from service.http.received import received, takes_a_file
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
 
@@ -30,15 +29,7 @@ router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
     status_code=201,
     responses={200: {"model": DatasetOut, "description": "A version with this content is there"}},
     summary="Make a version of a dataset from a file",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                kind.decode(): {"schema": {"type": "string", "format": "binary"}}
-                for kind in sorted(FILE_TYPES)
-            },
-        }
-    },
+    openapi_extra=takes_a_file(FILE_TYPES),
 )
 async def upload_dataset(
     request: Request,
@@ -66,14 +57,11 @@ async def upload_dataset(
     twenty errors are told by row and field.
     """
     columns = parsed(mapping, kind)
-    body = hashlib.sha256(str(request.query_params).encode())
-    with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as spooled, Staged() as staged:
-        async for chunk in request.stream():
-            body.update(chunk)
-            await run_in_threadpool(spooled.write, chunk)
-        spooled.seek(0)
-        content = checked(rows(spooled, format, kind, columns), kind)
-        await run_in_threadpool(staged.fill, content, settings)
+    with Staged() as staged:
+        async with received(request) as body:
+            body.file.seek(0)
+            content = checked(rows(body.file, format, kind, columns), kind)
+            await run_in_threadpool(staged.fill, content, settings)
         if not staged:
             raise invalid("empty_file", "the file has no rows")
 
@@ -81,7 +69,7 @@ async def upload_dataset(
             dataset, new = datasets.put(db, name, kind, staged)
             return Created(view(dataset), 201 if new else 200)
 
-        bound = key.bound(body.digest())
+        bound = key.bound(body.bound)
         created = await gate.run(lambda db: bound.once(db, DatasetOut, create))
     response.status_code = created.status
     return created.content

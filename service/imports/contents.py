@@ -14,9 +14,9 @@ from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from service.datasets.staging import SPOOLED
 from service.errors import ApiError
 from service.http.json_reader import Reader
+from service.http.received import SPOOLED
 
 Opened = AbstractContextManager[IO[bytes]]
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from typing import IO, Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
-from service.datasets.staging import SPOOLED
 from service.errors import ApiError, invalid
 from service.http.dependencies import CurrentGate, CurrentSettings, Transaction, UnboundKey
 from service.http.fields import DatasetName, Name
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
+from service.http.received import BINARY, received, takes_a_file
 from service.imports import admission, contents, formats, records, runs, tables
 from service.imports.admission import Chosen, Prepared
 from service.imports.formats import Format
 from service.imports.schemas import ImportOut
 from service.imports.tables import Mapped
+from service.imports.views import view
 from service.settings import Settings
 
 MOST_RUNS = 500  # of a file
@@ -28,29 +28,7 @@ MOST_RUNS = 500  # of a file
 router = APIRouter(prefix="/v1", tags=["imports"])
 
 
-@router.post(
-    "/imports",
-    status_code=201,
-    responses={200: {"model": ImportOut, "description": "What would be imported (dry_run)"}},
-    summary="Import results of another harness",
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                kind.decode(): {"schema": {"type": "string", "format": "binary"}}
-                for kind in sorted(FILE_TYPES)
-            },
-        }
-    },
-)
-async def import_results(
-    request: Request,
-    response: Response,
-    gate: CurrentGate,
-    settings: CurrentSettings,
-    key: UnboundKey,
-    format: Annotated[Format | None, Query(description="default: by what is in the file")] = None,
-    file: Annotated[Name | None, Query(description="the file's name")] = None,
+def _chosen(
     system: Annotated[
         Name | None, Query(description="whose results they are; default: as the file has it")
     ] = None,
@@ -67,6 +45,26 @@ async def import_results(
     slices: Annotated[
         list[Name] | None, Query(description="keys of the samples' metadata", max_length=10)
     ] = None,
+) -> Chosen:
+    return Chosen(system, dataset, scores or (), lower_is_better or (), slices or ())
+
+
+@router.post(
+    "/imports",
+    status_code=201,
+    responses={200: {"model": ImportOut, "description": "What would be imported (dry_run)"}},
+    summary="Import results of another harness",
+    openapi_extra=takes_a_file(FILE_TYPES),
+)
+async def import_results(
+    request: Request,
+    response: Response,
+    gate: CurrentGate,
+    settings: CurrentSettings,
+    key: UnboundKey,
+    chosen: Annotated[Chosen, Depends(_chosen)],
+    format: Annotated[Format | None, Query(description="default: by what is in the file")] = None,
+    file: Annotated[Name | None, Query(description="the file's name")] = None,
     mapping: Annotated[
         str | None,
         Query(description="fields of a table's columns: question:prompt,answer:output,acc:score"),
@@ -86,19 +84,14 @@ async def import_results(
     A table's columns are guessed by their names and contents: `dry_run=true` shows what they are
     taken for, `mapping` says it.
     """
-    chosen = Chosen(system, dataset, scores or (), lower_is_better or (), slices or ())
     mapped = tables.parsed(mapping)
-    body = hashlib.sha256(str(request.query_params).encode())
-    digest = hashlib.sha256()
-    with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as spooled:
-        async for chunk in request.stream():
-            body.update(chunk)
-            digest.update(chunk)
-            await run_in_threadpool(spooled.write, chunk)
-        named = file or "file"
-        found = await run_in_threadpool(_read, spooled, settings, format, named, chosen, mapped)
-    kind, shown, ready = found
-    about = {"format": kind, "file": named, "digest": f"sha256:{digest.hexdigest()}"}
+    named = file or "file"
+    async with received(request) as body:
+        kind, shown, ready = await run_in_threadpool(
+            _read, body.file, settings, format, named, chosen, mapped
+        )
+        digest = await run_in_threadpool(_digest, body.file)
+    about = {"format": kind, "file": named, "digest": digest}
 
     def create(db: Connection) -> Created[ImportOut]:
         ids = [admission.store(db, one, settings, chosen, about) for one in ready]
@@ -107,7 +100,7 @@ async def import_results(
     if dry_run:
         response.status_code = 200
         return _answer(kind, shown, ready, None)
-    bound = key.bound(body.digest())
+    bound = key.bound(body.bound)
     created = await gate.run(lambda db: bound.once(db, ImportOut, create))
     return created.content
 
@@ -143,6 +136,15 @@ def _read(
     return kind, shown, admission.prepared(found, chosen)
 
 
+def _digest(file: IO[bytes]) -> str:
+    """sha256 of the whole file."""
+    file.seek(0)
+    state = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        state.update(piece)
+    return f"sha256:{state.hexdigest()}"
+
+
 def _answer(
     kind: str, mapping: Mapped | None, ready: list[Prepared], ids: list[str] | None
 ) -> ImportOut:
@@ -151,7 +153,7 @@ def _answer(
         format=kind,
         dry_run=ids is None,
         mapping=dict(mapping) if mapping is not None else None,
-        evaluations=[admission.view(one, id) for one, id in zip(ready, made, strict=True)],
+        evaluations=[view(one, id) for one, id in zip(ready, made, strict=True)],
     )
 
 
@@ -160,7 +162,7 @@ def _answer(
     response_class=Response,
     responses={
         200: {
-            "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
+            "content": {"application/x-tar": BINARY},
             "description": "A tar of two files",
         }
     },

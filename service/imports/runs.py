@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from metrics.core.clustered import LONGEST_VALUE
 from service.errors import ApiError, invalid
 
 MOST_BYTES = 1024**3  # of an upload's files, unpacked: what is read of them is held in memory
 MOST_SCORES = 50  # of a run
 MOST_METADATA = 50  # fields of a sample
-LONGEST_VALUE = 200  # characters of a metadata value that may name a group
 LONGEST_NAME = 200
 DEEPEST = 16  # levels of what an origin tells
 LARGEST = 1e300  # of the values that are reckoned with: those above cannot be added up

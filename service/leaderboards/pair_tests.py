@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.core.compare import REPLICATES
 from metrics.core.rows import Floats, Ints
 from metrics.statistics import gaps
 from metrics.statistics.clusters import Clusters, clusters
@@ -29,7 +30,7 @@ from metrics.statistics.intervals import dear, replicate
 from metrics.statistics.many import Pairwise, covariance_test
 from metrics.statistics.paired_jackknife import leaving_out, second_differences
 from metrics.statistics.weights import unit_keys
-from service.leaderboards.paired import REPLICATES, PairedResult
+from service.leaderboards.paired import PairedResult
 
 Mask = NDArray[np.bool_]
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from inference.errors import ReportedError
 from metrics import find
 from metrics.core.clustered import Cluster
-from metrics.core.compare import Comparison, Testing, compare
+from metrics.core.compare import REPLICATES, Comparison, Testing, compare
 from metrics.core.metric import BoundMetric
 from metrics.core.packing import unpack
 from metrics.core.result import Result, recomputed
@@ -18,7 +18,6 @@ from service.datasets import store as datasets
 from service.evaluations.scores import Score, read_results
 from service.settings import Settings
 
-REPLICATES = 1000  # of metrics that have none stored
 ALPHA = 0.05  # of the tests that boards and comparisons show, after correction
 
 
@@ -87,10 +86,3 @@ def interval_over(one: PairedResult, cluster: Cluster) -> tuple[float, float] | 
         except ReportedError:
             return None, None
     return result.scores[one.index].interval or (None, None)
-
-
-def only(a: PairedResult, b: PairedResult) -> int:
-    """How many samples a has a value on and b has none, whether it left them out or blank."""
-    valued = {id for id, missing in zip(b.ids, b.result.missing, strict=True) if not missing}
-    pairs = zip(a.ids, a.result.missing, strict=True)
-    return sum(not missing and id not in valued for id, missing in pairs)

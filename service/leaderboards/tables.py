@@ -60,17 +60,17 @@ def board_table(board: Leaderboard) -> Table:
 
 def _board_notes(board: Leaderboard) -> list[str]:
     return [
-        *getattr(board, "warnings", []),
+        *board.warnings,
         *(f"{row.system}: {note}" for row in board.rows for note in row.notes),
         *(f"left out: {one.system}: {one.reason}" for one in board.left_out),
-        *(["more rows follow on the next page"] if getattr(board, "has_more", False) else []),
+        *(["more rows follow on the next page"] if board.has_more else []),
     ]
 
 
 def _names(board: Leaderboard) -> list[str]:
     """Systems as they are told apart: by how their outputs were made, where one is there twice."""
     count = Counter(row.system for row in board.rows)
-    made = [getattr(getattr(row, "protocol", None), "text", row.evaluation) for row in board.rows]
+    made = [row.protocol.text if row.protocol else row.evaluation for row in board.rows]
     return [
         row.system if count[row.system] == 1 else f"{row.system} ({how})"
         for row, how in zip(board.rows, made, strict=True)
@@ -87,15 +87,9 @@ def _best(values: Sequence[float], higher: bool) -> list[int]:
 def comparison_table(found: ComparisonOut) -> Table:
     """A row for each test; the better value is bold, stars where the difference is significant."""
     results = found.results
-    pairs = [_pair(found, one) for one in results]
+    pairs = [_pair(one) for one in results]
     ahead = [_ahead(one) for one in results]
-    given: dict[str, Cell] = {
-        "evaluation_a": found.a,
-        "evaluation_b": found.b,
-        "system_a": found.system_a,
-        "system_b": found.system_b,
-        "correction": found.correction,
-    }
+    given: dict[str, Cell] = {"correction": found.correction}
     better = [
         pair[0 if side > 0 else 1] if side and one.significant else None
         for one, side, pair in zip(results, ahead, pairs, strict=True)
@@ -128,24 +122,23 @@ def comparison_table(found: ComparisonOut) -> Table:
 def _comparison_notes(found: ComparisonOut, pairs: Sequence[tuple[str, str]]) -> list[str]:
     several = len(set(pairs)) > 1
     return [
-        *getattr(found, "notes", []),
+        *found.notes,
         *(f"not shared: {what}" for what in found.differs),
         *dict.fromkeys(
             f"{' – '.join(pair)}: {one.name}: {said}" if several else f"{one.name}: {said}"
             for one, pair in zip(found.results, pairs, strict=True)
-            for said in (one.note, one.error, *getattr(one, "warnings", []))
+            for said in (one.note, one.error, *one.warnings)
             if said
         ),
     ]
 
 
-def _pair(found: ComparisonOut, one: ResultOut) -> tuple[str, str]:
+def _pair(one: ResultOut) -> tuple[str, str]:
     """The two systems of a result, told apart by their evaluations where they are the same."""
-    a, b = one.system_a or found.system_a, one.system_b or found.system_b
+    a, b = one.system_a, one.system_b
     if a == b:
-        ids = one.evaluation_a or found.a, one.evaluation_b or found.b
-        a, b = f"{a} ({ids[0]})", f"{b} ({ids[1]})"
-    return str(a), str(b)
+        return f"{a} ({one.evaluation_a})", f"{b} ({one.evaluation_b})"
+    return a, b
 
 
 def _ahead(one: ResultOut) -> int:

@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from metrics.core.compare import Comparison
+from metrics.statistics.diagnostics import FEW
 from metrics.statistics.many import TIE, benjamini_hochberg
 from metrics.statistics.ranking import holm
 from metrics.statistics.weights import Floats
@@ -17,7 +18,6 @@ from service.leaderboards.matching import Match
 from service.leaderboards.paired import ALPHA
 from service.leaderboards.schemas import Correction, ResultOut
 
-FEW = 20  # samples or clusters below which a test says that it is rough
 POWER = 0.8  # of `minimum_detectable_difference` and `samples_to_separate`
 WITHHELD = (
     "{} has no value on {} samples on which {} has one, and may be better only for that: no verdict"

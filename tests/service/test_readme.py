@@ -16,7 +16,7 @@ from demo.asking import BOARDS, CODE, QUESTIONS, SUMMARIES, evaluate
 from tests.service.live import ROOT, Live
 
 README = ROOT / "README.md"
-PAGES = ("README.md", "docs/score.md", "docs/code.md", "docs/compare.md", "docs/train.md")
+PAGES = ("README.md", "docs/score.md", "docs/code.md", "docs/boards.md", "docs/train.md")
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here"),

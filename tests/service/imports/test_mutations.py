@@ -16,6 +16,7 @@ import pytest
 from service.errors import ApiError
 from service.imports import admission, contents, formats
 from service.imports.admission import Chosen
+from service.imports.views import view
 
 FILES = Path(__file__).parent / "files"
 NAMES = ["helm-0.5.16.zip", "every-eval-ever-0.3.0.zip", "lm-eval-0.4.13-0.tar.gz"]
@@ -77,7 +78,7 @@ def test_a_mutated_log_is_read_or_refused(name: str) -> None:
             inside = contents.opened(packed, name, 10**8)
             found, _ = formats.read(inside, formats.detected(inside), None, {}, "task")
             for one in admission.prepared(found, Chosen(None, None, (), (), ())):
-                shown = admission.view(one, None)
+                shown = view(one, None)
                 json.dumps(shown.model_dump(mode="json"), allow_nan=False).encode()
             outcomes.add("read")
         except ApiError as refused:
