@@ -19,7 +19,7 @@ from metrics.core.rows import Floats
 from metrics.statistics.ranking import Ranks
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
-from service.leaderboards import boards_store, history, protocols, remarks
+from service.leaderboards import boards_store, history, protocols, remarks, slices
 from service.leaderboards import store as leaderboards
 from service.leaderboards.boards_store import BoardKey, StoredBoard
 from service.leaderboards.history import Run
@@ -53,6 +53,26 @@ class Entry:
     notes: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which evaluations stand on a board, before anything is computed.
+
+    scores  every value of the board's score, of any signature, newest evaluation first
+    chosen  the signature that is ranked
+    made    what has been evaluated on the dataset, newest first
+    """
+
+    scores: list[BoardScore]
+    chosen: str
+    made: list[Run]
+    entries: list[Entry]
+
+    @property
+    def shown(self) -> list[BoardScore]:
+        """The entries' scores."""
+        return [entry.score for entry in self.entries]
+
+
 def refresh(db: Connection, settings: Settings, dataset: Dataset, key: BoardKey) -> StoredBoard:
     """The board, stored, with all that has landed. Raises NothingHere."""
     boards_store.lock(db, key)
@@ -75,14 +95,11 @@ def refresh(db: Connection, settings: Settings, dataset: Dataset, key: BoardKey)
     return computed
 
 
-def compute(
-    db: Connection,
-    settings: Settings,
-    dataset: Dataset,
-    key: BoardKey,
-    at: datetime | None = None,
-) -> Leaderboard:
-    """The whole board, as it stood `at` a time or now. Raises NothingHere."""
+def stand(
+    db: Connection, dataset: Dataset, key: BoardKey, at: datetime | None = None
+) -> Standing:
+    """Of each system and each way of making its outputs, the newest evaluation that has a value of
+    the board's signature. Raises NothingHere."""
     scores = leaderboards.board(db, dataset.id, key.score, key.slice, at)
     if not scores:
         raise NothingHere(signature=False, at=at)
@@ -91,14 +108,28 @@ def compute(
     if not ranked:
         raise NothingHere(signature=True, at=at)
     made = history.runs(db, dataset.name, at)
-    entries = _entries(db, scores, ranked, made)
-    shown = [entry.score for entry in entries]
-    tested = key.slice == "" and len(shown) <= MOST_TESTED  # replicates of slices are not kept
+    return Standing(scores, chosen, made, _entries(db, scores, ranked, made))
+
+
+def compute(
+    db: Connection,
+    settings: Settings,
+    dataset: Dataset,
+    key: BoardKey,
+    at: datetime | None = None,
+) -> Leaderboard:
+    """The whole board, as it stood `at` a time or now. Raises NothingHere."""
+    standing = stand(db, dataset, key, at)
+    entries, shown = standing.entries, standing.shown
     field, names, unlike = None, None, list[str]()
+    tested, over = len(shown) <= MOST_TESTED, None
     if tested:
         paired = paired_results(db, settings, shown)
         field, unlike = (key.cluster, []) if key.cluster else _field(paired)
         names = datasets.read_clusters(db, dataset.id, field) if field is not None else None
+        if key.slice:
+            over = slices.Slice.read(db, dataset.id, key.slice)
+            paired, names = over.restricted(shown, paired, names)
         found = standings(shown, paired, field, names)
     else:
         found = standings_untested(shown)
@@ -109,19 +140,23 @@ def compute(
         metric=key.score,
         slice=key.slice or None,
         higher_is_better=shown[0].higher_is_better,
-        signature=chosen,
-        signatures=sorted({row.signature for row in scores}),
+        signature=standing.chosen,
+        signatures=sorted({row.signature for row in standing.scores}),
         tests=remarks.tests(shown, found, field),
         cluster=field,
         clusters=len(set(names)) if names is not None else None,
         n_common=found.in_common,
-        warnings=[*remarks.warnings(shown, found, names, tested=tested), *unlike],
+        warnings=[
+            *remarks.warnings(shown, found, names, tested=tested, over=over),
+            *unlike,
+            *([] if over is not None else slices.reversals(db, shown)),
+        ],
         at=at,
         size=len(entries),
         rows=_rows(entries, found, drawn=bool(key.cluster) and tested),
         left_out=[
-            *remarks.left_out(scores, {row.system for row in shown}, chosen),
-            *remarks.unvalued(scores, made, dataset.version),
+            *remarks.left_out(standing.scores, {row.system for row in shown}, standing.chosen),
+            *remarks.unvalued(standing.scores, standing.made, dataset.version),
         ],
     )
 

@@ -20,7 +20,7 @@ from service.db.stored import Stored
 from service.db.tables import board_rows, boards, datasets, evaluations
 from service.errors import invalid
 
-FORM = 1  # raised when what is computed changes, so that older ones are computed anew
+FORM = 2  # raised when what is computed changes, so that older ones are computed anew
 
 
 @dataclass(frozen=True, slots=True)
