@@ -7,13 +7,14 @@
 ...         print(score.name, score.value, score.interval)
 """
 
+from assay.archive_models import Audit, Audited, Mismatch
 from assay.async_client import AsyncClient
 from assay.board_models import BoardEntry, BoardRow, Leaderboard, LeftOut, Protocol
 from assay.client import Client
+from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
 from assay.models import (
     FINAL,
-    ComparisonResult,
     Dataset,
     Evaluation,
     Event,
@@ -43,6 +44,8 @@ __all__ = [
     "FINAL",
     "AssayError",
     "AsyncClient",
+    "Audit",
+    "Audited",
     "BoardEntry",
     "BoardRow",
     "Checkpoint",
@@ -58,6 +61,7 @@ __all__ = [
     "LeftOut",
     "Metric",
     "MetricLike",
+    "Mismatch",
     "Model",
     "Problem",
     "Progress",

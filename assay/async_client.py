@@ -120,6 +120,10 @@ class AsyncClient:
     all_samples = _items(endpoints.evaluations.all_samples)
     events = _stream(endpoints.evaluations.events)
 
+    archive = _folder(endpoints.archives.archive)
+    import_archive = _answer(endpoints.archives.import_archive)
+    audit = _answer(endpoints.archives.audit)
+
     score = _answer(endpoints.scoring.score)
     leaderboards = _answer(endpoints.scoring.leaderboards)
     leaderboard = _answer(endpoints.scoring.leaderboard)

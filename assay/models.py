@@ -173,6 +173,8 @@ class Evaluation(Answer):
     error: Problem | None = None
     seed: int | None = None
     replicates: int | None = None
+    origin: Json | None = None
+    provenance: Json = Field(default_factory=dict)
     created_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -218,59 +220,6 @@ class SetScores(Answer):
     """Scores computed at once, by name."""
 
     scores: dict[str, SetScore]
-
-
-class ComparisonResult(Answer):
-    """One score of two evaluations: `difference` is a - b; `p_corrected` is over all results.
-
-    `only_a`, `only_b`: samples on which only that one has a value. Who is ahead and lacks some has
-    no verdict: `significant` is None, and `note` says so. `wins`: samples on which a is better.
-    `minimum_detectable_difference`: what n samples find with a power of 80%; `samples_to_separate`:
-    how many find this difference.
-    """
-
-    metric: str
-    name: str
-    evaluation_a: str = ""
-    evaluation_b: str = ""
-    system_a: str = ""
-    system_b: str = ""
-    a: float | None
-    b: float | None
-    difference: float | None
-    interval: tuple[float, float] | None
-    level: float | None = None
-    standard_error: float | None = None
-    p_value: float | None
-    p_method: str | None = None
-    p_corrected: float | None
-    significant: bool | None
-    n: int
-    only_a: int = 0
-    only_b: int = 0
-    clusters: int | None = None
-    wins: int | None = None
-    ties: int | None = None
-    losses: int | None = None
-    minimum_detectable_difference: float | None = None
-    samples_to_separate: int | None = None
-    test: str
-    higher_is_better: bool
-    signature: str
-    note: str | None = None
-    warnings: list[str] = Field(default_factory=list)
-    error: str | None = None
-
-
-class Comparison(Answer):
-    """Evaluations compared, a result for each pair and each score that both have.
-
-    `differs`: what else they do not share, as the dataset's version or settings of generation.
-    """
-
-    differs: list[str] = Field(default_factory=list)
-    notes: list[str] = Field(default_factory=list)
-    results: list[ComparisonResult]
 
 
 class Event(Answer):

@@ -145,10 +145,7 @@ class Download:
         """Make room beside the folder. Raises FileExistsError where the folder holds something."""
         if self._folder.exists() and (not self._folder.is_dir() or any(self._folder.iterdir())):
             raise FileExistsError(f"{self._folder} exists and is not an empty folder")
-        parent = self._folder.absolute().parent
-        parent.mkdir(parents=True, exist_ok=True)
-        self._room = tempfile.TemporaryDirectory(prefix=".assay-", dir=parent)
-        self._file = Path(self._room.name, "files.tar").open("wb")
+        self._make_room()
         return self
 
     def __exit__(
@@ -159,6 +156,12 @@ class Download:
     ) -> None:
         self._file.close()
         self._room.cleanup()
+
+    def _make_room(self) -> None:
+        parent = self._folder.absolute().parent
+        parent.mkdir(parents=True, exist_ok=True)
+        self._room = tempfile.TemporaryDirectory(prefix=".assay-", dir=parent)
+        self._file = Path(self._room.name, "received").open("wb")  # noqa: SIM115
 
     def start(self) -> Request:
         """The request for all of it."""
@@ -187,4 +190,26 @@ class Download:
             message = f"nothing was unpacked: {error}"
             raise AssayError(message, code="unsafe_archive", method="GET", url=self._url) from error
         files.replace(self._folder)
+        return self._folder
+
+
+class FileDownload(Download):
+    """One file on its way, which replaces what its path holds once all of it has come."""
+
+    def __enter__(self) -> Self:
+        """Make room beside the file. Raises IsADirectoryError where the path is a folder."""
+        if self._folder.is_dir():
+            raise IsADirectoryError(f"{self._folder} is a folder: name a file")
+        self._make_room()
+        return self
+
+    def finish(self) -> Path:
+        """Put the file where it belongs, and return its path. Raises AssayError where the answer
+        was shorter than announced."""
+        received = self._file.tell()
+        self._file.close()
+        if self._total and received != self._total:
+            message = f"{received} of {self._total} bytes came"
+            raise AssayError(message, code="incomplete_answer", method="GET", url=self._url)
+        Path(self._file.name).replace(self._folder)
         return self._folder

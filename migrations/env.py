@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
-from service.db.tables import metadata
+from service.db.board_tables import boards
 
 LOCK = 0x41535341_59  # "ASSAY": concurrent upgrades wait for each other
 
@@ -22,7 +22,7 @@ def run() -> None:
         lock.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
         context.configure(
             connection=connection,
-            target_metadata=metadata,
+            target_metadata=boards.metadata,  # of all tables
             include_name=include,
             compare_type=True,
             transaction_per_migration=True,

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
+from service.archives import routes as archives
 from service.catalogue import metrics as catalogue
 from service.catalogue import trainers
 from service.datasets import routes as datasets
@@ -77,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         score,
         leaderboards,
         comparisons,
+        archives,
         training_jobs,
         checkpoints,
         trainers,

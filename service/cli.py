@@ -235,6 +235,76 @@ def compare(
         _fail(str(error))
 
 
+@app.command()
+def verify(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What GET /v1/evaluations/ID/archive gave.")
+    ],
+    sample: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the samples to measure again.")
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(min=0, help="Of the samples that are drawn.")] = 0,
+    run_code: Annotated[
+        bool, typer.Option("--run-code", help="Run the outputs' programs, in the sandbox.")
+    ] = False,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
+    ] = "table",
+) -> None:
+    """Compute every number of an archive again, without a server; exits with 1 if one differs.
+
+    \b
+    assay verify eval.zip
+    assay verify eval.zip --sample 1 --format json
+    """
+    settings = _settings()
+    from rich.console import Console
+
+    from inference.errors import ReportedError
+    from metrics.core.verification import Options
+    from service import archive_file
+
+    options = Options(fraction=sample, seed=seed, run_code=run_code)
+    try:
+        found = archive_file.check(file, options, (Path.cwd(), *settings.metric_roots))
+    except ReportedError as error:
+        _fail(error.message)
+    if form == "json":
+        typer.echo(archive_file.as_json(found))
+    else:
+        archive_file.show(found, Console())
+    if not found.sound:
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An archive of an evaluation.")],
+    url: Annotated[
+        str | None, typer.Option(help="Where the service listens. [ASSAY_HOST, ASSAY_PORT]")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="To store the records under; default: as they were.")
+    ] = None,
+) -> None:
+    """Load a file into a running service, and print the evaluation's id.
+
+    \b
+    assay import eval.zip
+    assay import eval.zip --url http://assay.example.org --dataset news-ru
+    """
+    settings = _settings()
+    from inference.errors import ReportedError
+    from service import import_file
+
+    where = url or f"http://{settings.host}:{settings.port}"
+    try:
+        found = import_file.send(file, where, {"dataset": dataset})
+    except ReportedError as error:
+        _fail(error.message)
+    typer.echo(found["id"])
+
+
 def _settings(**given: Any) -> Settings:
     """Settings from the environment, and over them what was given on the command line."""
     from pydantic import ValidationError

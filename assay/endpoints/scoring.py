@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from assay.board_models import BoardEntry, Leaderboard
+from assay.comparison_models import Comparison, ComparisonResult
 from assay.endpoints.evaluations import several
 from assay.exchange import Script, ask, get, post
 from assay.models import (
-    Comparison,
-    ComparisonResult,
     MetricLike,
     Page,
     SetScore,
@@ -69,21 +68,27 @@ def compare(
     a: str | Sequence[str],
     b: str | None = None,
     metrics: str | Sequence[str] | None = None,
+    *,
+    baseline: str | None = None,
+    slice: str | None = None,
+    cluster: str | None = None,
     **more: object,
 ) -> Script[list[ComparisonResult]]:
     """Whether evaluations differ, a result for each pair and score.
 
     Args:
-        a: an evaluation to compare with `b`; or several, to compare every pair.
-        b: with several `a`, the baseline that each of them is compared with instead.
+        a: an evaluation to compare with `b`, or several.
         metrics: names of metrics or of scores; default: all that both have.
-        more: `test`, `recipe`, `correction`, `cluster`, `slice`, `trials`; see
-            `POST /v1/comparisons`.
+        baseline: an evaluation that each is compared with; default: every pair.
+        slice: as lang=ru; default: the whole set.
+        cluster: a field of metadata by which samples belong together; default: that of the
+            evaluations.
+        more: `test`, `recipe`, `correction`, `trials`; see `POST /v1/comparisons`.
     """
-    if isinstance(a, str):
-        body: dict[str, object] = {"evaluations": [a] if b is None else [a, b], **more}
-    else:
-        body = {"evaluations": list(a), **({} if b is None else {"baseline": b}), **more}
+    some = [a] if isinstance(a, str) else list(a)
+    body: dict[str, object] = {"evaluations": some if b is None else [*some, b], **more}
+    given = {"baseline": baseline, "slice": slice, "cluster": cluster}
+    body |= {name: value for name, value in given.items() if value is not None}
     if metrics is not None:
         body["metrics"] = [metrics] if isinstance(metrics, str) else list(metrics)
     return (yield from ask(post("/v1/comparisons", body=body), Comparison)).results

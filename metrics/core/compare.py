@@ -8,18 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from metrics.core.alignment import Aligned, Draws, Side, align, cells
+from metrics.core.blocks import Block, Grouping, block
 from metrics.core.metric import BoundMetric
-from metrics.core.pairs import (
-    Block,
-    Grouping,
-    Test,
-    Testing,
-    block,
-    jackknifed,
-    outcomes,
-    resampled,
-)
+from metrics.core.pairs import Test, Testing, outcomes, resampled
 from metrics.core.result import Result, ScoreValue
+from metrics.core.set_level import jackknifed
 from metrics.core.signature import difference
 from metrics.statistics.paired import Difference
 from metrics.statistics.per_sample import binary

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from metrics.core.alignment import Aligned, Cell, Side, names_of, rows_of, samples_of
-from metrics.core.metric import BoundMetric
+from metrics.core.blocks import CELLS, Block, flat, in_chunks
 from metrics.core.rows import Floats, Ints
-from metrics.core.settling import Mask
-from metrics.statistics import paired, paired_jackknife, per_sample
-from metrics.statistics.clusters import Clusters, clusters
-from metrics.statistics.intervals import dear, evaluate, replicate, t_quantile
+from metrics.statistics import paired, per_sample
+from metrics.statistics.clusters import Clusters
+from metrics.statistics.intervals import evaluate, replicate, t_quantile
 from metrics.statistics.many import TIE
 from metrics.statistics.paired import Difference, Recipe
 from metrics.statistics.per_sample import Tested
-from metrics.statistics.weights import Keys, swapped_sums, totals, unit_keys
+from metrics.statistics.weights import swapped_sums, totals
 
 Test = Literal["paired_bootstrap", "approximate_randomization", "mcnemar", "wilcoxon", "t"]
 Gaps = Callable[[Floats, "Clusters | None"], Tested]
-
-CELLS = 4_000_000  # numbers of draws or samples that are looked at at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,139 +39,6 @@ class Testing:
     tests: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Grouping:
-    """Samples that belong together: the field they do by, and each id's cluster."""
-
-    field: str
-    names: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Block:
-    """A cell with its systems' rows (n, C), pooled by clusters where there are some.
-
-    samples  (n, M, S) the samples' own values, never pooled; None for set-level metrics
-    found    the clusters; None: units are independent
-    """
-
-    metric: BoundMetric
-    sides: Sequence[Side]
-    cell: Cell
-    rows: Sequence[Floats]
-    losses: Sequence[Floats | None]
-    samples: Floats | None
-    names: Sequence[str]
-    found: Clusters | None
-
-    @property
-    def n(self) -> int:
-        """Samples."""
-        return len(self.cell.units)
-
-    @cached_property
-    def keys(self) -> Keys:
-        """(G,) of what is resampled."""
-        return unit_keys(self.names) if self.found is None else self.found.keys
-
-    @cached_property
-    def values(self) -> Floats:
-        """(M, S) the systems' values over the cell's units."""
-        return np.stack([evaluate(self.metric.reduce, totals(one)) for one in self.rows])
-
-    @cached_property
-    def means(self) -> Mask:
-        """(S,) whether a score's values are the means of the samples' own."""
-        if self.samples is None:
-            return np.zeros(self.values.shape[1], np.bool_)
-        own = self.samples.mean(0)
-        return np.asarray(np.isclose(own, self.values, rtol=1e-9, atol=1e-12).all(0))
-
-
-def block(
-    metric: BoundMetric,
-    sides: Sequence[Side],
-    aligned: Aligned,
-    cell: Cell,
-    grouping: Grouping | None,
-) -> Block:
-    """What a cell's tests are made from."""
-    names = names_of(aligned, cell, None if grouping is None else grouping.names)
-    found = None if grouping is None else clusters(names)
-    rows = rows_of(sides, aligned, cell)
-    losses: list[Floats | None] = []
-    for at in cell.systems.tolist():
-        loss = sides[at].result.settled.loss
-        losses.append(None if loss is None else loss[aligned.places[at, cell.units]])
-    if found is not None:
-        rows = [found.pooled(one) for one in rows]
-    taking_part = [sides[at] for at in cell.systems.tolist()]
-    samples = samples_of(sides, aligned, cell)
-    return Block(metric, taking_part, cell, rows, losses, samples, names, found)
-
-
-def jackknifed(given: Block) -> list[tuple[Difference, ...]]:
-    """A tuple a pair, a Difference a score: the paired jackknife."""
-    pairs = list(zip(given.rows, given.losses, strict=True))
-    grouped = any(dear(*one) for one in pairs) and all(loss is None for _, loss in pairs)
-    reduce = given.metric.reduce
-    left_out = [
-        paired_jackknife.leaving_out(rows, given.keys, reduce, loss, grouped)[1]
-        for rows, loss in pairs
-    ]
-    without = np.stack(left_out, 1)  # (G, M, S)
-    extra = np.stack([_variance(side, given.values.shape[1]) for side in given.sides])  # (M, S)
-    excess = _excess(given, without, grouped)
-
-    def test(left: Ints, right: Ints) -> tuple[Difference, ...]:
-        return paired_jackknife.from_deviations(
-            _flat(without[:, left]),
-            _flat(without[:, right]),
-            given.values[left].ravel(),
-            given.values[right].ravel(),
-            units=len(given.keys),
-            variance=(extra[left] + extra[right]).ravel(),
-            excess=excess(left, right),
-            level=given.cell.level,
-        )
-
-    return _in_chunks(given, without[:, 0].size, test)
-
-
-def _excess(given: Block, without: Floats, grouped: bool) -> Callable[[Ints, Ints], Floats | None]:
-    """Of pairs' variances, the share that the jackknife has too much; None where it is not known.
-
-    Of sums of rows, from second differences; where a row is not what is lost without it, from what
-    `settle` counted, as a share of the two systems' own variances.
-    """
-    shared = [side.result.settled.shared for side in given.sides]
-    if all(loss is None for loss in given.losses) and not grouped:
-        drawn = np.stack(
-            [
-                paired_jackknife.second_differences(one, given.keys, given.metric.reduce)
-                for one in given.rows
-            ],
-            1,
-        )  # (pairs of units, M, S)
-        return lambda left, right: paired_jackknife.excess_of(
-            _flat(drawn[:, left]),
-            _flat(drawn[:, right]),
-            _flat(without[:, left]),
-            _flat(without[:, right]),
-        )
-    if any(one is None for one in shared) or given.found is not None:
-        return lambda left, right: None
-    own = (without**2).sum(0)  # (M, S)
-    counted = np.stack([one for one in shared if one is not None])
-
-    def of(left: Ints, right: Ints) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = (counted[left] + counted[right]) / (own[left] + own[right])
-        return np.asarray(share.ravel(), np.float64)
-
-    return of
-
-
 def resampled(
     given: Block, testing: Testing, field: str | None, whole: bool
 ) -> list[tuple[Difference, ...]]:
@@ -186,8 +48,8 @@ def resampled(
 
     def test(left: Ints, right: Ints) -> tuple[Difference, ...]:
         return paired.from_replicates(
-            _flat(drawn[:, left]),
-            _flat(drawn[:, right]),
+            flat(drawn[:, left]),
+            flat(drawn[:, right]),
             given.values[left].ravel(),
             given.values[right].ravel(),
             units=len(given.keys),
@@ -196,7 +58,7 @@ def resampled(
             tests=testing.tests,
         )
 
-    found = _in_chunks(given, drawn[:, 0].size, test)
+    found = in_chunks(given, drawn[:, 0].size, test)
     if testing.test == "paired_bootstrap":
         return found
     if testing.test == "approximate_randomization":
@@ -296,11 +158,11 @@ def _by_sample(
     for start in range(0, len(cell.pairs), step):
         some = slice(start, start + step)
         gaps = _gaps(given, cell.left[some], cell.right[some])
-        shape = gaps.shape[1:]
-        told = _tested(test, _flat(gaps), given.found)
-        p_values = told.p_values.reshape(shape).tolist()
+        shape = gaps.shape[1], gaps.shape[2]
+        told = _tested(test, flat(gaps), given.found)
+        p_values = [row.tolist() for row in told.p_values.reshape(shape)]
         errors = np.full(shape, np.nan) if told.errors is None else told.errors.reshape(shape)
-        own_errors: list[list[float]] = errors.tolist()
+        own_errors = [row.tolist() for row in errors]
         for pair, ps, own in zip(found[some], p_values, own_errors, strict=True):
             fresh = [
                 replace(one, p_value=p, test=test, p_method=told.p_method)
@@ -335,26 +197,3 @@ def _gaps(given: Block, left: Ints, right: Ints) -> Floats:
     a, b = given.samples[:, left], given.samples[:, right]
     gaps = a - b
     return np.where(np.abs(gaps) <= TIE * np.maximum(np.abs(a), np.abs(b)), 0.0, gaps)
-
-
-def _variance(side: Side, scores: int) -> Floats:
-    own = side.result.settled.variance
-    return np.zeros(scores) if own is None else own
-
-
-def _flat(columns: Floats) -> Floats:
-    """(R, P, S) -> (R, P · S)."""
-    return columns.reshape(len(columns), -1)
-
-
-def _in_chunks(
-    given: Block, size: int, test: Callable[[Ints, Ints], tuple[Difference, ...]]
-) -> list[tuple[Difference, ...]]:
-    """The pairs' Differences, as many pairs at a time as memory allows; a pair has `size` draws."""
-    cell, scores = given.cell, given.values.shape[1]
-    step = max(1, CELLS // max(1, size))
-    found: list[tuple[Difference, ...]] = []
-    for start in range(0, len(cell.pairs), step):
-        flat = test(cell.left[start : start + step], cell.right[start : start + step])
-        found += [flat[at : at + scores] for at in range(0, len(flat), scores)]
-    return found

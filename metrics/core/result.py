@@ -115,38 +115,79 @@ def conclude(
         settled, missing, broken = settle(metric, evidence, unit, len(ids))
         noted = (*noted, *broken)
         parts = {**signature_parts, **settled.signature}
-        counted = np.flatnonzero(~missing)
-        if not len(counted):
+        if missing.all():
             why = "; ".join(noted) or "there is nothing to measure"
             return failed(metric, ids, parts, f"no value: {why}", level=level)
-        if len(counted) < len(ids):
-            evidence, unit = restrict(evidence, unit, counted)  # of the units that count
-        own = settled.take(counted)
-
-        def by_method(given: Settled, names: Sequence[str]) -> Intervals:
-            every = np.arange(len(names), dtype=np.int64)
-            return _intervals(metric, given, every, names, seed, replicates, level)
-
-        over = None
-        if cluster is None:
-            found = by_method(own, [ids[index] for index in counted.tolist()])
-        else:
-            over = over_clusters(
-                metric, own, evidence, unit, cluster.take(counted), by_method, drawing
-            )
-            found = over.intervals
-        noise = repeats.parts(metric, evidence, unit, own.rows, over.found if over else None)
-        scores = _scores(metric, settled, missing, found, noted, parts, level, over, noise)
-        per_sample = None
-        if not metric.set_level:
-            values = metric.per_sample(own.rows)
-            per_sample = np.full((len(ids), values.shape[1]), np.nan)
-            per_sample[counted] = values
+        outputs = (evidence, unit)
+        return _of_rows(metric, settled, missing, outputs, noted, ids, parts, cluster, drawing)
     except Cancelled:
         raise
     except ReportedError as error:
         return failed(metric, ids, signature_parts, error.message, level=level)
+
+
+def recomputed(
+    metric: BoundMetric,
+    result: Result,
+    ids: Sequence[str],
+    signature_parts: Mapping[str, str],
+    *,
+    cluster: Cluster | None = None,
+    replicates: int,
+    level: float,
+) -> Result:
+    """The result that the rows of a `result` lead to: the same in every digit, if they are its own.
+
+    What takes evidence is lacking: the variance of draws, and warnings of flagged outputs. Raises
+    ReportedError where the intervals take it, too.
+    """
+    settled, parts = result.settled, {**signature_parts, **result.settled.signature}
+    drawing: Drawing = {"seed": result.seed, "replicates": replicates, "level": level}
+    return _of_rows(metric, settled, result.missing, None, (), ids, parts, cluster, drawing)
+
+
+def _of_rows(
+    metric: BoundMetric,
+    settled: Settled,
+    missing: Mask,
+    outputs: tuple[Evidence, Ints] | None,
+    noted: tuple[str, ...],
+    ids: Sequence[str],
+    parts: Mapping[str, str],
+    cluster: Cluster | None,
+    drawing: Drawing,
+) -> Result:
+    """What the rows of units amount to, some of which are missing; `outputs`: their evidence, and
+    whose it is, where that is known."""
+    counted = np.flatnonzero(~missing)
+    own = settled.take(counted)
+    if outputs is not None and len(counted) < len(ids):
+        outputs = restrict(*outputs, counted)  # of the units that count
+
+    def by_method(given: Settled, names: Sequence[str]) -> Intervals:
+        every = np.arange(len(names), dtype=np.int64)
+        return _intervals(metric, given, every, names, **drawing)
+
+    over = None
+    if cluster is None:
+        found = by_method(own, [ids[index] for index in counted.tolist()])
+    elif outputs is None and own.loss is not None:
+        raise ReportedError("its intervals over clusters take evidence that was not kept")
+    else:
+        seen = outputs or (Evidence({}, 0), np.zeros(0, np.int64))
+        over = over_clusters(metric, own, *seen, cluster.take(counted), by_method, drawing)
+        found = over.intervals
+    groups = over.found if over else None
+    noise = repeats.parts(metric, *outputs, own.rows, groups) if outputs is not None else None
+    level = drawing["level"]
+    scores = _scores(metric, settled, missing, found, noted, parts, level, over, noise)
+    per_sample = None
+    if not metric.set_level:
+        values = metric.per_sample(own.rows)
+        per_sample = np.full((len(ids), values.shape[1]), np.nan)
+        per_sample[counted] = values
     field = cluster.field if cluster is not None else None
+    seed = drawing["seed"]
     return Result(scores, settled, per_sample, found.replicates, missing, seed, field)
 
 

@@ -1,9 +1,10 @@
 """Many systems by the jackknife: what leaving out a group of units moves, for all systems at once.
 
-    moved  (G, N)  deviations: the variance of a value is the sum of a column's squares, that of a
-                   difference the sum of squares of the difference of two columns
+    moved  (G, N)  deviations (`paired_jackknife.leaving_out`): the variance of a value is the sum
+                   of a column's squares, that of a difference the sum of squares of the difference
+                   of two columns
 
-The same numbers as `paired_jackknife` pair by pair, in one product of matrices.
+The same numbers as `paired_jackknife` pair by pair, in some products of matrices.
 """
 
 from __future__ import annotations
@@ -11,33 +12,50 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.statistics.many import Pairwise, differences_of, two_sided
+from metrics.statistics.paired_jackknife import MOST_EXCESS
 from metrics.statistics.weights import Floats, Keys, weighted_sums
 
 
-def deviations(values: Floats, left: Floats, sizes: Floats) -> Floats:
-    """(G, S) from the values (S,) and those left (G, S) without groups of the given sizes (G,).
+def deletion_test(
+    values: Floats, moved: Floats, added: Floats, excess: Floats | None = None
+) -> Pairwise:
+    """All pairs.
 
-    NaN with fewer than two groups; see `intervals.delete_variance`, whose root terms these are.
+    added   (N,) what each value's variance has beside the jackknife's
+    excess  (N, N) what the jackknife's variance of a difference has too much, as a share of it
     """
-    groups, n = len(sizes), sizes.sum()
-    if groups < 2:
-        return np.full(left.shape, np.nan)
-    shares = (n / sizes)[:, None]
-    pseudo = shares * values - (shares - 1) * left
-    centre = groups * values - ((1 - sizes / n)[:, None] * left).sum(0)
-    return np.asarray((pseudo - centre) / np.sqrt((shares - 1) * groups), np.float64)
-
-
-def deletion_test(values: Floats, moved: Floats, added: Floats) -> Pairwise:
-    """All pairs; `added` (N,) is what each value's variance has beside the jackknife's."""
-    product = moved.T @ moved
-    own = np.diag(product)
-    variances = own[:, None] + own[None, :] - 2 * product + added[:, None] + added[None, :]
-    errors = np.sqrt(np.maximum(variances, 0.0))
+    variances = between(moved)
+    if excess is not None:
+        variances *= 1 - np.clip(np.nan_to_num(excess), 0.0, MOST_EXCESS)
+    errors = np.sqrt(variances + added[:, None] + added[None, :])
     differences, _ = differences_of(values[:, None], values[None, :])
     p_values = two_sided(differences, errors, len(moved))
     np.fill_diagonal(p_values, np.nan)
     return Pairwise(differences, errors, p_values, np.full_like(errors, len(moved)))
+
+
+def between(columns: Floats) -> Floats:
+    """(N, N) the sums of squares of the differences of two of (M, N) columns."""
+    product = columns.T @ columns
+    own = np.diag(product)
+    return np.maximum(own[:, None] + own[None, :] - 2 * product, 0.0)
+
+
+def excess_by_pairs(drawn: Floats, moved: Floats) -> Floats:
+    """(N, N) see `paired_jackknife.excess_of`, from each system's second differences (M, N)."""
+    n = len(moved)
+    second = between(drawn) / len(drawn) * n * (n - 1) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(second / between(moved), np.float64)
+
+
+def excess_by_count(shared: Floats, moved: Floats) -> Floats:
+    """(N, N) from what `settle` counted of each system (N,), as a share of their variances."""
+    own = (moved**2).sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(
+            (shared[:, None] + shared[None, :]) / (own[:, None] + own[None, :]), np.float64
+        )
 
 
 def linear_replicates(

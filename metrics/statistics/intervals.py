@@ -59,6 +59,7 @@ __all__ = [
 
 Bounds = tuple[Floats, Floats]
 
+UNSEEN = 0.05  # of a unit; by simulation what covers phrases that 1 in 20 texts repeats
 ROUNDING = 1e-12  # of a value: an error below that is none
 
 
@@ -170,8 +171,10 @@ def jackknife(
     """The error from leaving out one unit (or group) at a time; Student's t.
 
     Between bounds the interval is Wilson's for as many units as would give a share that variance
-    ("jackknife_wilson"), half of the largest single part added to it; where leaving out changes
-    nothing, for n units. Without bounds it is value ± t · error, and none where nothing changes.
+    ("jackknife_wilson"): added are half of the largest single part, and what a twentieth of a unit
+    from one bound to the other would give, as rare units may be unseen. Where leaving out changes
+    nothing, it is that of n units. Without bounds it is value ± t · error, and none where nothing
+    changes.
 
     loss      (n, C) what the sums lose without the unit; its row, unless told
     variance  (S,) added to the jackknife's
@@ -191,7 +194,8 @@ def jackknife(
         span = bounds[1] - bounds[0]
         inside = np.isfinite(span) & (span > 0) & np.isfinite(own)
         part = ((left - left.mean(0)) ** 2).max(0, initial=0.0) / 2 if len(left) else own
-        total = np.where(equal, 0.0, own + part) + extra
+        unseen = UNSEEN * (np.where(inside, span, 0.0) / max(len(rows), 1)) ** 2
+        total = np.where(equal, 0.0, own + part + unseen) + extra
         ends = between(values, total, bounds, len(rows), t, equal)
         low, high = np.where(inside, ends[0], low), np.where(inside, ends[1], high)
         equal = equal & ~inside

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metrics.statistics.weights import Floats
 
@@ -82,7 +83,7 @@ def deviations_between(drawn: Floats) -> Floats:
         lost = variances * (len(drawn) - 1) <= CLOSE * scale
         _again(variances, centred, there, lost)
         variances[~(np.isfinite(variances))] = np.nan
-        return np.sqrt(np.maximum(variances, 0.0))
+        return np.asarray(np.sqrt(np.maximum(variances, 0.0)), np.float64)
 
 
 def differences_of(a: Floats, b: Floats) -> tuple[Floats, Floats]:
@@ -140,7 +141,12 @@ def _with_gaps(centred: Floats, there: Floats) -> tuple[Floats, Floats]:
     return np.where(both >= 2, found / (both - 1), np.nan), np.diag(squares)
 
 
-def _again(variances: Floats, centred: Floats, there: Floats, lost: Floats) -> None:
+def _again(
+    variances: Floats,
+    centred: Floats,
+    there: NDArray[np.bool_],
+    lost: NDArray[np.bool_],
+) -> None:
     """Variances of differences that are tiny beside their systems' own, from the differences."""
     left, right = np.nonzero(np.triu(lost, 1))
     step = max(1, CELLS // max(1, len(centred)))

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from metrics.statistics.many import Pairwise
+from metrics.statistics.many import Pairwise, deviations_between
 from metrics.statistics.weights import Floats
 
 CELLS = 4_000_000  # of replicated differences looked at at a time
@@ -48,7 +48,7 @@ def step_down(found: Pairwise, replicates: Floats) -> Floats:
     deviates = _deviates(found.p_values[left, right])
     order = np.argsort(-deviates, kind="stable")
     left, right, deviates = left[order], right[order], deviates[order]
-    errors = found.errors[left, right]
+    errors = deviations_between(drawn)[left, right]
     scale = np.divide(1.0, errors, out=np.zeros_like(errors), where=errors > 0)
     beyond = np.zeros(len(left))
     step = max(1, CELLS // len(left))

@@ -87,11 +87,21 @@ evaluations = Table(
     Column("error", JSONB),
     Column("closing", Boolean, nullable=False, server_default=text("false")),
     Column("on_end", JSONB),  # the task to defer when it has ended: {"task", "ids"}
+    Column("origin", JSONB),  # where it was imported from; null: it was made here
     _created(),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     CheckConstraint(f"status IN {STATUSES}", name="status"),
+    Index(  # an archive is imported once
+        "ix_evaluations_archive",
+        text("(origin ->> 'digest')"),
+        unique=True,
+        postgresql_where=text("origin ? 'service'"),
+    ),
 )
+
+# One row: what archives call the service that they come from.
+service = Table("service", metadata, Column("id", Text, primary_key=True))
 
 outputs = Table(
     "outputs",
@@ -139,39 +149,6 @@ scores = Table(
     Index("ix_scores_name", "name", "slice"),
 )
 
-# How an evaluation's outputs were made; what a row of a board is of, beside its system.
-protocols = Table(
-    "protocols",
-    metadata,
-    Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True),
-    Column("digest", Text, nullable=False),
-    Column("content", JSON, nullable=False),
-)
-
-# Computed boards. Disposable: one that is not there, or not up to date, is computed when read.
-boards = Table(
-    "boards",
-    metadata,
-    Column("id", Text, primary_key=True),  # digest of what it is of
-    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, index=True),
-    *(Column(name, Text, nullable=False) for name in ("score", "slice", "signature", "cluster")),
-    Column("landed", Integer, nullable=False),  # evaluations of the dataset's name that it knows
-    Column("landed_at", DateTime(timezone=True)),  # when the last of them did
-    Column("size", Integer, nullable=False),  # rows
-    *(Column(name, Text, nullable=False) for name in ("head", "left_out")),  # JSON
-    Column("computed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-)
-
-board_rows = Table(
-    "board_rows",
-    metadata,
-    Column("board_id", ForeignKey("boards.id", ondelete="CASCADE"), primary_key=True),
-    Column("place", Integer, primary_key=True),
-    Column("evaluation_id", Text, nullable=False),
-    Column("content", Text, nullable=False),  # JSON
-    UniqueConstraint("board_id", "evaluation_id"),
-)
-
 shards = Table(
     "shards",
     metadata,
@@ -183,6 +160,7 @@ shards = Table(
     Column("done", Integer, nullable=False, server_default="0"),  # measurements so far
     Column("position", Integer),  # the metric at work, so that a crash blames the right one
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("machine", JSONB),  # device, code and libraries that it was measured with
 )
 
 # A shard's evidence for one metric, or why there is none.

@@ -82,6 +82,10 @@ def admit_again(db: Connection, evaluation: str) -> bool:
         raise ApiError(409, "cancelled", message, "evaluation")
     if all(one.concluded for one in plans.read(db, evaluation)):
         return False
+    row = evaluations.get(db, evaluation)
+    if row is not None and row.origin is not None:
+        message = "the evaluation was imported, and cannot be measured here: import its file again"
+        raise ApiError(409, "imported", message, "evaluation")
     queue.cancel_all(db, evaluation=evaluation)  # what is left of a failed one
     evaluations.reopen(db, evaluation)
     queue.defer(db, "evaluate.plan", evaluation=evaluation)

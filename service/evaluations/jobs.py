@@ -34,6 +34,7 @@ from service.evaluations.progress import Progress
 from service.evaluations.store import Evaluation
 from service.jobs import counters, queue
 from service.jobs.context import Context
+from service.jobs.machine import machine
 from service.jobs.model_counters import ModelCounters
 
 FAILED_METRIC = "metric_failed"
@@ -226,7 +227,8 @@ def _finish_shard(
         locked = evaluations.lock(db, evaluation)
         if locked is None or locked.status != "running":
             return
-        if shards.finish(db, evaluation, shard, done) == 0 and not locked.closing:
+        left = shards.finish(db, evaluation, shard, done, machine(context))
+        if left == 0 and not locked.closing:
             _begin_closing(db, evaluation)
         counters.add(db, usage.spent())  # last: every handler locks the counters last
 

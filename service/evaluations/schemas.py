@@ -213,6 +213,10 @@ class EvaluationOut(BaseModel):
     error: dict[str, Any] | None
     seed: int
     replicates: int
+    # the harness, task and file that it was imported from; null: it was made here
+    origin: dict[str, Any] | None = None
+    # signatures, digests, machines, libraries, code, seeds: of where it was measured
+    provenance: dict[str, Any] = Field(default_factory=dict)
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -111,9 +111,19 @@ def note(
     )
 
 
-def finish(db: Connection, evaluation_id: str, number: int, done: int) -> int:
-    """Mark finished; returns how many shards are not. The caller holds the evaluation's lock."""
-    db.execute(update(shards).where(_is(evaluation_id, number)).values(finished=True, done=done))
+def finish(
+    db: Connection,
+    evaluation_id: str,
+    number: int,
+    done: int,
+    machine: Mapping[str, Any] | None = None,
+) -> int:
+    """Mark finished; returns how many shards are not. The caller holds the evaluation's lock.
+
+    machine  what it was measured with
+    """
+    values = {"finished": True, "done": done, "machine": machine}
+    db.execute(update(shards).where(_is(evaluation_id, number)).values(values))
     query = select(func.count()).where(
         shards.c.evaluation_id == evaluation_id, shards.c.finished.is_(False)
     )

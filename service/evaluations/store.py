@@ -55,6 +55,7 @@ class Evaluation(Stored):
     level: float
     size: int  # samples
     error: Mapping[str, Any] | None
+    origin: Mapping[str, Any] | None  # where it was imported from
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -103,11 +104,13 @@ def create(
     level: float,
     cluster: str | None = None,
     on_end: Task | None = None,
+    origin: Mapping[str, Any] | None = None,
 ) -> str:
     """Store a queued evaluation and return its id.
 
     models  names of the models that the metrics run; with `model`, all that the evaluation needs
     on_end  is deferred once, when it has succeeded, failed or been cancelled
+    origin  where it was imported from: nothing of it is measured here
     """
     id = new("eval")
     db.execute(
@@ -125,6 +128,7 @@ def create(
             replicates=replicates,
             level=level,
             on_end=on_end.as_json() if on_end is not None else None,
+            origin=origin,
         )
     )
     plans.create(db, id, metrics)
@@ -212,7 +216,7 @@ def finish(
     events.append(db, evaluation_id, status, data)
     if status == "succeeded":
         boards = f"boards {ended.dataset_id}"  # many landings that wait are one update
-        queue.defer(db, "boards.update", queueing_lock=boards, dataset=ended.dataset_id)
+        queue.defer(db, "board.update", queueing_lock=boards, dataset=ended.dataset_id)
     if ended.on_end is not None:
         task = Task.from_json(ended.on_end)
         queue.defer(db, task.name, **task.ids)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
 from service.evaluations import plans
 from service.evaluations.outputs import Output
 from service.evaluations.plans import Plan
+from service.evaluations.provenance import provenances
 from service.evaluations.schemas import EvaluationOut, Progress, SampleOut, ScoreOut, VarianceOut
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
@@ -23,7 +25,8 @@ def views(db: Connection, rows: Sequence[Evaluation]) -> list[EvaluationOut]:
     """Evaluations with their metrics and scores, read for all of them at once."""
     ids = [row.id for row in rows]
     scores, planned = read_scores(db, ids), plans.read_all(db, ids)
-    return [_view(row, planned[row.id], scores[row.id]) for row in rows]
+    whence = provenances(db, rows, planned)
+    return [_view(row, planned[row.id], scores[row.id], whence[row.id]) for row in rows]
 
 
 def progress(row: Evaluation) -> dict[str, int]:
@@ -31,7 +34,12 @@ def progress(row: Evaluation) -> dict[str, int]:
     return {"done": row.total if row.status == "succeeded" else row.done, "total": row.total}
 
 
-def _view(row: Evaluation, planned: Sequence[Plan], scores: Sequence[Score]) -> EvaluationOut:
+def _view(
+    row: Evaluation,
+    planned: Sequence[Plan],
+    scores: Sequence[Score],
+    provenance: Mapping[str, Any],
+) -> EvaluationOut:
     shown = [score_view(score) for score in scores]
     return EvaluationOut(
         id=row.id,
@@ -53,10 +61,19 @@ def _view(row: Evaluation, planned: Sequence[Plan], scores: Sequence[Score]) -> 
         error=dict(row.error) if row.error is not None else None,
         seed=row.seed,
         replicates=row.replicates,
+        origin=_shown(row.origin),
+        provenance=dict(provenance),
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
     )
+
+
+def _shown(origin: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The origin less the provenance, which is shown beside it."""
+    if origin is None:
+        return None
+    return {name: value for name, value in origin.items() if name != "provenance"}
 
 
 def score_view(score: Score) -> ScoreOut:

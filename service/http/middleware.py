@@ -19,7 +19,6 @@ from service.settings import Settings
 
 log = logging.getLogger("service.requests")
 
-UPLOAD = "/upload"  # how the paths end that take files
 JSON_TYPES = {b"application/json"}
 FILE_TYPES = {  # none that a web page may send without asking first
     b"application/octet-stream",
@@ -28,10 +27,16 @@ FILE_TYPES = {  # none that a web page may send without asking first
     b"text/csv",
     b"application/vnd.apache.parquet",
 }
+ARCHIVE_TYPES = {b"application/zip", b"application/octet-stream"}
+UPLOADS = {  # how the paths end that take files, and of which types
+    "/upload": FILE_TYPES,
+    "/archives": ARCHIVE_TYPES,
+}
 JSON_WANTED = "send the body as JSON, with the header content-type: application/json"
 FILE_WANTED = (
     "send the file with the header content-type: application/octet-stream, or with its own: "
-    "application/x-ndjson, application/jsonl, text/csv, application/vnd.apache.parquet"
+    "application/x-ndjson, application/jsonl, text/csv, application/vnd.apache.parquet; "
+    "application/zip of an archive"
 )
 SLOWEST = 10_000  # bytes a second of a body, on average and beside ASSAY_REQUEST_SECONDS
 TOO_SLOW = (
@@ -120,7 +125,9 @@ class Bodies:
             await refuse(send, 422, "nul_character", message)
             return
         headers = dict(scope["headers"])
-        upload = scope["path"].endswith(UPLOAD)
+        upload = next(
+            (kinds for end, kinds in UPLOADS.items() if scope["path"].endswith(end)), None
+        )
         limit, name = (
             (self.settings.max_upload_bytes, "ASSAY_MAX_UPLOAD_BYTES")
             if upload
@@ -131,7 +138,7 @@ class Bodies:
         if declared.isdigit() and int(declared) > limit:
             await refuse(send, 413, "body_too_large", too_large)
             return
-        if scope["method"] == "POST" and not _is_of(FILE_TYPES if upload else JSON_TYPES, headers):
+        if scope["method"] == "POST" and not _is_of(upload or JSON_TYPES, headers):
             message = FILE_WANTED if upload else JSON_WANTED
             await refuse(send, 415, "unsupported_media_type", message)
             return

@@ -31,7 +31,7 @@ HANDLERS: Mapping[str, str] = {
     "evaluate.shard.failed": "service.evaluations.jobs:shard_failed",
     "evaluate.close": "service.evaluations.closing:close",
     "evaluate.close.failed": "service.evaluations.jobs:close_failed",
-    "boards.update": "service.leaderboards.jobs:update",
+    "board.update": "service.leaderboards.jobs:update",
     "train.run": "service.training.jobs:run",
     "train.run.failed": "service.training.jobs:run_failed",
     "train.preview": "service.training.dry_run:answer",
@@ -42,6 +42,8 @@ HANDLERS: Mapping[str, str] = {
     "checkpoint.merge.failed": "service.training.merge_lora:merge_failed",
     "score.batch": "service.scoring.jobs:score_batch",
     "score.batch.failed": "service.scoring.jobs:score_failed",
+    "archive.audit": "service.archives.jobs:audit",
+    "archive.audit.failed": "service.archives.jobs:audit_failed",
 }
 
 # Tasks with a state worth saving: a worker that is told to end asks these to save it, and waits

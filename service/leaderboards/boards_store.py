@@ -15,9 +15,10 @@ import orjson
 from sqlalchemy import Connection, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from service.db.board_tables import board_rows, boards
 from service.db.bulk import copy
 from service.db.stored import Stored
-from service.db.tables import board_rows, boards, datasets, evaluations
+from service.db.tables import datasets, evaluations
 from service.errors import invalid
 
 FORM = 2  # raised when what is computed changes, so that older ones are computed anew

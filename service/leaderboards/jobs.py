@@ -1,4 +1,4 @@
-"""boards.update: the boards of a dataset version, computed when an evaluation has landed on it."""
+"""board.update: the boards of a dataset version, computed when an evaluation has landed on it."""
 
 from __future__ import annotations
 

@@ -19,10 +19,16 @@ from numpy.typing import NDArray
 from metrics.core.rows import Floats, Ints
 from metrics.statistics import gaps
 from metrics.statistics.clusters import Clusters, clusters
-from metrics.statistics.deletions import deletion_test, deviations, linear_replicates
-from metrics.statistics.intervals import dear, left_out, replicate
+from metrics.statistics.deletions import (
+    deletion_test,
+    excess_by_count,
+    excess_by_pairs,
+    linear_replicates,
+)
+from metrics.statistics.intervals import dear, replicate
 from metrics.statistics.many import Pairwise, covariance_test
-from metrics.statistics.weights import totals, unit_keys
+from metrics.statistics.paired_jackknife import leaving_out, second_differences
+from metrics.statistics.weights import unit_keys
 from service.leaderboards.paired import PairedResult
 
 REPLICATES = 1000  # of metrics that have none stored
@@ -182,31 +188,41 @@ def _by_deletion(given: Tested) -> tuple[Pairwise, Floats]:
     moves is taken for the sum of what its samples do."""
     settled = [one.result.settled for one in given.systems]
     every = given.clusters(np.ones(given.counted.shape[1], np.bool_))
-    grouped = (
-        every is None
-        and all(own.loss is None for own in settled)
-        and any(dear(own.rows, own.loss) for own in settled)
-    )
+    of_rows = all(own.loss is None for own in settled)
+    grouped = of_rows and every is None and any(dear(own.rows, None) for own in settled)
     keys = unit_keys(given.systems[0].ids)
-    moved, values, added = [], [], []
-    for one, own in zip(given.systems, settled, strict=True):
-        left, sizes = left_out(own.rows, keys, one.metric.reduce, own.loss, grouped)
-        whole = one.metric.reduce(totals(own.rows))
-        moved.append(deviations(whole, left, sizes)[:, one.index])
-        values.append(float(whole[one.index]))
-        added.append(0.0 if own.variance is None else float(own.variance[one.index]))
-    deviating = np.stack(moved, axis=1)
+    found = [
+        leaving_out(own.rows, keys, one.metric.reduce, own.loss, grouped)
+        for one, own in zip(given.systems, settled, strict=True)
+    ]
+    at = [one.index for one in given.systems]
+    values = np.array([own[index] for (own, _), index in zip(found, at, strict=True)])
+    moved = np.stack([own[:, index] for (_, own), index in zip(found, at, strict=True)], axis=1)
+    added = np.array([_of(own.variance, index) for own, index in zip(settled, at, strict=True)])
+    excess = None
     if every is not None:
-        deviating, keys = every.pooled(deviating), every.keys
-        deviating = deviating * np.sqrt(len(keys) / max(1, len(keys) - 1))
-    elif grouped:
-        keys = unit_keys([str(number) for number in range(len(deviating))])
-    own_values, own_added = np.array(values), np.array(added)
-    drawn = linear_replicates(own_values, deviating, own_added, keys, seed=0, replicates=REPLICATES)
-    found = deletion_test(own_values, deviating, own_added)
+        moved, keys = every.pooled(moved), every.keys
+        moved = moved * np.sqrt(len(keys) / max(1, len(keys) - 1))
+    elif of_rows and not grouped:
+        pairs = [
+            second_differences(own.rows, keys, one.metric.reduce)[:, one.index]
+            for one, own in zip(given.systems, settled, strict=True)
+        ]
+        excess = excess_by_pairs(np.stack(pairs, axis=1), moved)
+    elif all(own.shared is not None for own in settled):
+        counted = [_of(own.shared, index) for own, index in zip(settled, at, strict=True)]
+        excess = excess_by_count(np.array(counted), moved)
+    if grouped:
+        keys = unit_keys([str(number) for number in range(len(moved))])
+    drawn = linear_replicates(values, moved, added, keys, seed=0, replicates=REPLICATES)
+    tests = deletion_test(values, moved, added, excess)
     # a p-value knows the groups that were left out; what it rests on is all samples
-    size = len(given.systems[0].ids) if grouped else len(deviating)
-    return replace(found, units=np.full_like(found.units, size)), drawn
+    size = len(given.systems[0].ids) if grouped else len(moved)
+    return replace(tests, units=np.full_like(tests.units, size)), drawn
+
+
+def _of(values: Floats | None, index: int) -> float:
+    return 0.0 if values is None else float(values[index])
 
 
 def in_common(

@@ -15,7 +15,8 @@ import orjson
 from sqlalchemy import CollectionAggregate, Connection, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
-from service.db.tables import TEXTS, evaluations, outputs, protocols
+from service.db.board_tables import protocols
+from service.db.tables import TEXTS, evaluations, outputs
 
 LUCK = frozenset({"seed", "num_outputs"})  # the second is `draws`
 SAMPLING = frozenset({"top_p", "top_k"})

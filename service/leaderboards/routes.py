@@ -114,7 +114,7 @@ def _current(
         return stored, 0
     if stored.size <= MOST_AT_ONCE:
         return refresh(db, settings, version, key), 0
-    queue.defer(db, "boards.update", queueing_lock=f"boards {version.id}", dataset=version.id)
+    queue.defer(db, "board.update", queueing_lock=f"boards {version.id}", dataset=version.id)
     since = boards_store.landed(db, version.name, stored.landed_at).landed
     return stored, max(1, since)  # one that is measured again is not later than the last
 

@@ -46,7 +46,7 @@ NAMES = {
 # Fields that the client does not show: none is there in a stream, or the caller has named them
 NOT_SHOWN = {
     "Event": {"created_at"},
-    "Comparison": {"a", "b", "system_a", "system_b", "test", "recipe", "correction"},
+    "Comparison": {"a", "b", "system_a", "system_b", "test", "recipe", "correction", "trials"},
 }
 
 

@@ -168,9 +168,9 @@ def test_set_level_metrics_have_a_jackknife_and_no_rows_of_samples() -> None:
     assert loss.shape == (5, 2)
     assert loss[3].tolist() == [0, 0]
     # by hand: without each unit 3/3, 2/3, 3/3, 2/3; its variance 1/12, half of (1/6)² for the
-    # largest part, and 1e-6 of the metric's own; Wilson's interval for as many units as give it
+    # largest part, 0.05 / 4² for the unseen, 1e-6 of its own; Wilson's for the n that gives it
     (half,) = result([("a",), ("b b",), ("c",), ("",), ("d d d",)], KINDS, level=0.5).scores
-    z2 = t_quantile(0.75, 3) ** 2 * (1 / 12 + 1 / 72 + 1e-6) / (0.75 * 0.25)
+    z2 = t_quantile(0.75, 3) ** 2 * (1 / 12 + 1 / 72 + 0.05 / 16 + 1e-6) / (0.75 * 0.25)
     upper = (0.75 + z2 / 2 + (0.75 * 0.25 * z2 + z2**2 / 4) ** 0.5) / (1 + z2)
     assert known(half.interval)[1] == pytest.approx(upper, rel=1e-9)
 

@@ -26,7 +26,7 @@ def generated(assay: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     document.write_text(json.dumps(assay.request("GET", "/openapi.json")))
     # of a file, it knows bytes alone: whatever its format
     binary = ["application/x-tar", "application/x-ndjson", "application/jsonl", "text/csv"]
-    binary += ["text/markdown", "application/x-latex", "image/svg+xml"]
+    binary += ["text/markdown", "application/x-latex", "image/svg+xml", "application/zip"]
     types = dict.fromkeys([*binary, "application/vnd.apache.parquet"], "application/octet-stream")
     settings.write_text(json.dumps({"post_hooks": [], "content_type_overrides": types}))
     command = ["generate", "--path", str(document), "--config", str(settings), "--meta", "none"]

@@ -39,13 +39,17 @@ QUERIES = {  # without which nothing is reached
 
 
 @pytest.fixture(scope="module")
-def known(live: Live, database_url: str, data_dir: Path) -> Known:
+def known(
+    live: Live, database_url: str, data_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Known:
     found = fill(live.base, database_url, data_dir / "fuzzed-checkpoint")
     asked = [{"prompt": "Hi?", **one} for one in samples(4)]
     with live.client() as client:  # one whose outputs are stored with what was measured of them
         made = client.evaluate(system="six", dataset="measured", samples=asked, metrics=["chrf"])
         client.wait(made.id, timeout=60)
+        archive = client.archive(made.id, tmp_path_factory.mktemp("archives") / "measured.zip")
     found.paths["measured"] = [made.id]
+    found.paths["file"] = [str(archive)]
     return found
 
 
@@ -56,13 +60,15 @@ def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
     if random.random() < 0.25:
         return
     for name in case.path_parameters or {}:
-        measured = case.operation.path.endswith("/best")
+        measured = case.operation.path.endswith(("/best", "/archive", "/audit"))
         case.path_parameters[name] = random.choice(known.paths["measured" if measured else name])
     for name in set(case.query or {}) & set(known.queries):
         case.query[name] = random.choice(known.queries[name])
     case.query = {**(case.query or {}), **QUERIES.get(case.operation.path, {})}
     if case.operation.path.endswith("/upload"):
         case.body = b"prompt\nHi?\n"
+    if case.operation.path.endswith("/archives"):
+        case.body = Path(known.paths["file"][0]).read_bytes()
     if examples:
         case.body = random.choice(examples)
 

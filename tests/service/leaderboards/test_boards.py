@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
 from assay import AssayError, Client
-from service.db.tables import boards, evaluations
+from service.db.board_tables import boards
+from service.db.tables import evaluations
 from service.jobs.context import Context
 from service.jobs.queue import waits
 from service.leaderboards import jobs
@@ -70,7 +71,7 @@ def test_a_landing_has_the_board_computed_once(
         dataset = known(
             db.scalar(select(evaluations.c.dataset_id).where(evaluations.c.id == evaluation))
         )
-        assert waits(db, "boards.update", dataset=dataset)
+        assert waits(db, "board.update", dataset=dataset)
     assert stored_at(engine) is None
     context = Context(Resources(settings, "cpu"))
     jobs.update(context, dataset)
@@ -107,7 +108,7 @@ def test_a_large_board_says_what_is_not_in_it_yet_and_comes_in_pages(
     assert (late.pending, late.size) == (1, first.size)
     assert "not in it yet" in late.warnings[-1]
     with engine.begin() as db:
-        assert waits(db, "boards.update", dataset=late.dataset_id)
+        assert waits(db, "board.update", dataset=late.dataset_id)
     jobs.update(Context(Resources(settings, "cpu")), late.dataset_id)
     now = read(engine, settings)
     assert (now.pending, now.size, now.warnings) == (0, first.size + 1, [])

@@ -56,7 +56,7 @@ def test_every_pair_and_each_against_a_baseline(assay: Client, evaluations: list
     pairs = [(one.evaluation_a, one.evaluation_b) for one in found]
     assert pairs == list(combinations(evaluations, 2))
     assert [one.system_a for one in found[:3]] == ["system 0"] * 3
-    against = assay.compare(evaluations[:2], evaluations[3], metrics="chrf")
+    against = assay.compare(evaluations[:2], metrics="chrf", baseline=evaluations[3])
     assert [one.evaluation_b for one in against] == [evaluations[3]] * 2
     (two,) = assay.compare(evaluations[0], evaluations[3], metrics="chrf")
     assert two.difference == found[2].difference == against[0].difference

@@ -77,6 +77,9 @@ def board_score(at: int, one: PairedResult) -> BoardScore:
         signature=value.signature,
         warnings=[],
         error=None,
+        clusters=None,
+        design_effect=None,
+        variance=None,
         system=f"system {at}",
         finished_at=datetime(2026, 11, 24, tzinfo=UTC),
     )

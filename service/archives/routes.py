@@ -1,0 +1,161 @@
+"""Evaluations that travel: an archive to take away, one to load, and a part measured again."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Annotated
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection
+
+from metrics.core.stored_zip import TooLarge
+from service.archives import store as archives
+from service.archives.admission import load, opened
+from service.archives.schemas import AuditIn, AuditOut
+from service.db import worker_requests
+from service.errors import ApiError, not_found
+from service.evaluations import store as evaluations
+from service.evaluations.schemas import EvaluationOut
+from service.evaluations.store import Evaluation
+from service.evaluations.views import view
+from service.http.bodies import BodyRoute
+from service.http.dependencies import CurrentGate, CurrentSettings, UnboundKey
+from service.http.fields import DatasetName
+from service.http.idempotency import Created
+from service.http.middleware import ARCHIVE_TYPES
+from service.http.waiting import answer_to, preferred_wait
+from service.jobs import queue
+
+router = APIRouter(prefix="/v1", tags=["archives"], route_class=BodyRoute)
+
+SPOOLED = 16 << 20  # bytes kept in memory before they go to a file
+CHUNK = 1 << 20
+AUDIT_WAIT = 120.0  # seconds
+ONE = CapacityLimiter(1)  # archive is looked into at a time: each takes memory and the processor
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+@router.get(
+    "/evaluations/{evaluation}/archive",
+    summary="All of an evaluation as one file",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": BINARY}}},
+)
+async def get_archive(evaluation: str, gate: CurrentGate) -> StreamingResponse:
+    """Records, outputs, rows, evidence, scores, provenance, and a digest over all. `assay verify`
+    computes every number again from it; `POST /v1/archives` loads it elsewhere."""
+    file = tempfile.SpooledTemporaryFile(max_size=SPOOLED)  # noqa: SIM115
+    try:
+        await gate.run(lambda db: _write(db, evaluation, file))
+    except BaseException:
+        file.close()
+        raise
+    headers = {
+        "content-disposition": f'attachment; filename="{evaluation}.zip"',
+        "content-length": str(file.seek(0, 2)),
+    }
+    return StreamingResponse(_sent(file), media_type="application/zip", headers=headers)
+
+
+@router.post(
+    "/archives",
+    status_code=201,
+    responses={200: {"model": EvaluationOut, "description": "It was imported before"}},
+    summary="Load an archive",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {kind.decode(): BINARY for kind in sorted(ARCHIVE_TYPES)},
+        }
+    },
+)
+async def import_archive(
+    request: Request,
+    response: Response,
+    gate: CurrentGate,
+    settings: CurrentSettings,
+    key: UnboundKey,
+    dataset: Annotated[
+        DatasetName | None, Query(description="to store its records under; default: as they were")
+    ] = None,
+) -> EvaluationOut:
+    """The body is the file: `curl --data-binary @eval.zip -H 'content-type: application/zip' …`.
+
+    Its numbers are computed again from its rows first: an archive whose numbers differ, or of which
+    a byte was changed, is a 422 that says what. The evaluation shows its `origin`; the same archive
+    again is the same evaluation.
+    """
+    state = hashlib.sha256(str(request.query_params).encode())
+    with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as file:
+        async for chunk in request.stream():
+            state.update(chunk)
+            await run_in_threadpool(file.write, chunk)
+        found = await to_thread.run_sync(opened, file, settings, limiter=ONE)
+
+        def create(db: Connection) -> Created[EvaluationOut]:
+            known = archives.of_archive(db, found.archive.manifest.digest)
+            id = known or load(db, found, settings, dataset)
+            return Created(view(db, _succeeded(db, id)), 200 if known else 201)
+
+        bound = key.bound(state.digest())
+        created = await gate.run(lambda db: bound.once(db, EvaluationOut, create))
+    response.status_code = created.status
+    response.headers["Location"] = f"/v1/evaluations/{created.content.id}"
+    return created.content
+
+
+@router.post("/evaluations/{evaluation}/audit", summary="Measure a part again")
+async def audit_evaluation(
+    evaluation: str,
+    body: AuditIn,
+    gate: CurrentGate,
+    prefer: Annotated[str | None, Header()] = None,
+) -> AuditOut:
+    """A worker measures a random part of the samples anew, without the cache, and compares what it
+    sees with what is stored. Nothing is changed. `Prefer: wait=600` waits longer than 120 s."""
+
+    def ask(db: Connection) -> str:
+        row = _succeeded(db, evaluation)
+        asked = {"evaluation": row.id, **body.model_dump()}
+        request = worker_requests.add(db, "audit", asked)
+        queue.defer(db, "archive.audit", request=request)
+        return request
+
+    request = await gate.run(ask)
+    advice = ", or ask for a smaller fraction"
+    answered = await answer_to(gate, request, preferred_wait(prefer) or AUDIT_WAIT, advice)
+    if answered.get("error"):
+        raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
+    return AuditOut.model_validate(answered)
+
+
+def _write(db: Connection, evaluation: str, file: IO[bytes]) -> None:
+    try:
+        archives.write(db, _succeeded(db, evaluation), file)
+    except TooLarge as error:
+        raise ApiError(409, error.code, error.message, "evaluation") from None
+
+
+def _sent(file: IO[bytes]) -> Iterator[bytes]:
+    """The file from its beginning; it is closed at the end, or when nobody reads on."""
+    with file:
+        file.seek(0)
+        while piece := file.read(CHUNK):
+            yield piece
+
+
+def _succeeded(db: Connection, evaluation: str) -> Evaluation:
+    """Raises 404 where there is none, 409 where it has no result to take away or to measure."""
+    row = evaluations.get(db, evaluation)
+    if row is None:
+        raise not_found("evaluation", evaluation)
+    if row.status != "succeeded":
+        message = f"the evaluation is {row.status}: only one that has succeeded has an archive"
+        raise ApiError(409, "not_succeeded", message, "evaluation")
+    return row
