@@ -127,6 +127,13 @@ class Client:
     leaderboard = _answer(endpoints.scoring.leaderboard)
     compare = _answer(endpoints.scoring.compare)
 
+    create_board = _answer(endpoints.boards.create_board)
+    boards = _answer(endpoints.boards.boards)
+    board = _answer(endpoints.boards.board)
+    delete_board = _answer(endpoints.boards.delete_board)
+    pareto = _answer(endpoints.boards.pareto)
+    create_controls = _answer(endpoints.boards.create_controls)
+
     train = _answer(endpoints.training.train)
     preview_training = _answer(endpoints.training.preview_training)
     training_job = _answer(endpoints.training.training_job)

@@ -50,14 +50,12 @@ def holds(found: Aggregate, truth: Floats, *, higher: bool) -> bool:
 
 
 def right(shape: str, systems: int, n: int, boards: int, *, equal: bool) -> dict[str, Floats]:
-    """Of each aggregate, the shares (all ranks hold, a value's interval holds, pairs told apart)."""
+    """Of each aggregate, the shares: all ranks hold, a value's interval holds, pairs told."""
     chance = np.random.default_rng([systems, n, SHAPES.index(shape), equal])
     found = {"mean": np.zeros(3), "mean_rank": np.zeros(3)}
     for _ in range(boards):
         means = [chance.normal(scale=0.0 if equal else 0.2, size=systems) for _ in range(3)]
-        parts = [
-            part(chance, shape, own, n * 2**at, str(at)) for at, own in enumerate(means)
-        ]
+        parts = [part(chance, shape, own, n * 2**at, str(at)) for at, own in enumerate(means)]
         ones = np.zeros(systems, np.bool_)
         truths = {
             "mean": np.mean(means, axis=0),
@@ -74,7 +72,7 @@ def right(shape: str, systems: int, n: int, boards: int, *, equal: bool) -> dict
 
 
 def lines(boards: int) -> Iterator[str]:
-    yield "| values | systems | n | | mean: ranks | value | told | mean rank: ranks | value | told |"
+    yield "| noise | systems | n | | mean: ranks | value | told | mean_rank: ranks | value | told |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for equal in (True, False):
         for shape in SHAPES:

@@ -27,7 +27,8 @@ from service.http.gate import Gate
 from service.http.middleware import Bodies, Requests
 from service.http.origins import Origins
 from service.http.parameters import known_parameters
-from service.leaderboards import comparisons
+from service.leaderboards import comparisons, controls, pareto
+from service.leaderboards import defined_routes as boards
 from service.leaderboards import routes as leaderboards
 from service.models import routes as models
 from service.scoring import routes as score
@@ -78,6 +79,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         score,
         leaderboards,
         comparisons,
+        controls,
+        pareto,
+        boards,
         archives,
         training_jobs,
         checkpoints,

@@ -4,6 +4,24 @@ Each function is a method of both clients, under the same name: `Client.evaluate
 `AsyncClient.evaluate`. It says what is sent and how the answer is read; the clients send and read.
 """
 
-from assay.endpoints import anything, archives, catalogue, datasets, evaluations, scoring, training
+from assay.endpoints import (
+    anything,
+    archives,
+    boards,
+    catalogue,
+    datasets,
+    evaluations,
+    scoring,
+    training,
+)
 
-__all__ = ["anything", "archives", "catalogue", "datasets", "evaluations", "scoring", "training"]
+__all__ = [
+    "anything",
+    "archives",
+    "boards",
+    "catalogue",
+    "datasets",
+    "evaluations",
+    "scoring",
+    "training",
+]

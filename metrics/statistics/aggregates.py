@@ -4,17 +4,17 @@
     replicates  (R, N)  their values in the same R draws of the part's samples
     weights     of the parts, above 0; they are divided by their sum
 
-`linear` is for means of values and of z-scores: sums of parts. Draws of unlike sets are independent,
-so their replicates are put together replicate by replicate, each set's in an order of its own: sets
-whose samples have the same ids were drawn by the same numbers. Variances of sets add up, and Welch
-and Satterthwaite's degrees of freedom go with the sum. Parts on one set, as two scores of the same
-outputs, keep what they share.
+`linear` is for means of values and of z-scores: sums of parts. Draws of unlike sets are
+independent, so their replicates are put together replicate by replicate, each set's in an order of
+its own: sets whose samples have the same ids were drawn by the same numbers. Variances of sets add
+up, and Welch and Satterthwaite's degrees of freedom go with the sum. Parts on one set, as two
+scores of the same outputs, keep what they share.
 
-`by_ranks` is for means of ranks and shares of wins. Ranks in replicates have no bootstrap that holds
-near ties: redrawn ranks of equal systems are pulled to the middle. What is known of a rank is which
-pairs differ, so all pairs of all parts are tested together (Holm), a rank's interval in each part is
-what these leave open, and the mean's is the mean of the ends: with probability 1 - alpha all hold at
-once. Two systems are apart where their intervals do not touch. Safe, and wide where parts are many.
+`by_ranks` is for means of ranks and shares of wins. Ranks in replicates have no bootstrap that
+holds near ties: redrawn ranks of equal systems are pulled to the middle. What is known of a rank is
+which pairs differ, so all pairs of all parts are tested together (Holm), a rank's interval in each
+part is what these leave open, and the mean's is the mean of the ends: with probability 1 - alpha
+all hold at once. Two systems are apart where their intervals do not touch. Safe, and wide.
 
 Sources: Satterthwaite (1946), "An approximate distribution of estimates of variance components";
 Mogstad, Romano, Shaikh & Wilhelm (2024), "Inference for ranks".

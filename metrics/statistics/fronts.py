@@ -1,6 +1,6 @@
 """Pareto's front: the systems that none is at least as good as in everything and better in one.
 
-    worth  (S, ..., N)  of N systems by S scores, higher is better
+worth  (S, ..., N)  of N systems by S scores, higher is better
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ from metrics.core.rows import Floats
 from metrics.statistics.ranking import Ranks
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
-from service.leaderboards import boards_store, history, protocols, remarks, slices
+from service.leaderboards import boards_store, flags, history, protocols, remarks, slices
 from service.leaderboards import store as leaderboards
 from service.leaderboards.boards_store import BoardKey, StoredBoard
+from service.leaderboards.flags import Flags
 from service.leaderboards.history import Run
 from service.leaderboards.paired import PairedResult, paired_results
 from service.leaderboards.protocols import Protocol
@@ -95,9 +96,7 @@ def refresh(db: Connection, settings: Settings, dataset: Dataset, key: BoardKey)
     return computed
 
 
-def stand(
-    db: Connection, dataset: Dataset, key: BoardKey, at: datetime | None = None
-) -> Standing:
+def stand(db: Connection, dataset: Dataset, key: BoardKey, at: datetime | None = None) -> Standing:
     """Of each system and each way of making its outputs, the newest evaluation that has a value of
     the board's signature. Raises NothingHere."""
     scores = leaderboards.board(db, dataset.id, key.score, key.slice, at)
@@ -125,7 +124,7 @@ def compute(
     tested, over = len(shown) <= MOST_TESTED, None
     if tested:
         paired = paired_results(db, settings, shown)
-        field, unlike = (key.cluster, []) if key.cluster else _field(paired)
+        field, unlike = (key.cluster, []) if key.cluster else commonest_field(paired)
         names = datasets.read_clusters(db, dataset.id, field) if field is not None else None
         if key.slice:
             over = slices.Slice.read(db, dataset.id, key.slice)
@@ -133,6 +132,7 @@ def compute(
         found = standings(shown, paired, field, names)
     else:
         found = standings_untested(shown)
+    flagged = flags.read(db, shown) if len(shown) <= MOST_TESTED else None
     return Leaderboard(
         dataset=dataset.name,
         version=dataset.version,
@@ -150,10 +150,11 @@ def compute(
             *remarks.warnings(shown, found, names, tested=tested, over=over),
             *unlike,
             *([] if over is not None else slices.reversals(db, shown)),
+            *([] if flagged is None else flagged.warnings),
         ],
         at=at,
         size=len(entries),
-        rows=_rows(entries, found, drawn=bool(key.cluster) and tested),
+        rows=_rows(entries, found, flagged, drawn=bool(key.cluster) and tested),
         left_out=[
             *remarks.left_out(standing.scores, {row.system for row in shown}, standing.chosen),
             *remarks.unvalued(standing.scores, standing.made, dataset.version),
@@ -194,7 +195,7 @@ def _entries(
     return found
 
 
-def _field(paired: Sequence[PairedResult | None]) -> tuple[str | None, list[str]]:
+def commonest_field(paired: Sequence[PairedResult | None]) -> tuple[str | None, list[str]]:
     """What samples belong together by, as most of the evaluations have it, and what to say of
     it where they differ."""
     fields = Counter(one.result.cluster for one in paired if one is not None)
@@ -206,7 +207,9 @@ def _field(paired: Sequence[PairedResult | None]) -> tuple[str | None, list[str]
     return chosen, [unlike] if len(fields) > 1 else []
 
 
-def _rows(entries: Sequence[Entry], found: Standings, *, drawn: bool) -> list[BoardRow]:
+def _rows(
+    entries: Sequence[Entry], found: Standings, flagged: Flags | None, *, drawn: bool
+) -> list[BoardRow]:
     """In the order of their ranks; `drawn`: with the intervals of the tests' own replicates."""
     ranks = found.ranks
     order = sorted(
@@ -220,6 +223,8 @@ def _rows(entries: Sequence[Entry], found: Standings, *, drawn: bool) -> list[Bo
     below = [*order[1:], None]
     rows = [_row(entries[at], found, at, next_) for at, next_ in zip(order, below, strict=True)]
     for at, row in zip(order, rows, strict=True):
+        if flagged is not None:
+            row.same_outputs, row.in_references = flagged.same[at], flagged.in_references[at]
         low, high = (float(ends[at]) for ends in found.intervals)
         if drawn and np.isfinite([low, high]).all():
             row.interval = min(low, row.value), max(high, row.value)

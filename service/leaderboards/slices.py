@@ -117,9 +117,7 @@ def reversals(db: Connection, shown: Sequence[BoardScore]) -> list[str]:
     if not 2 <= len(shown) <= MOST:
         return []
     systems = {(row.evaluation_id, row.position): at for at, row in enumerate(shown)}
-    query = select(
-        scores.c.evaluation_id, scores.c.position, scores.c.slice, scores.c.value
-    ).where(
+    query = select(scores.c.evaluation_id, scores.c.position, scores.c.slice, scores.c.value).where(
         scores.c.evaluation_id.in_([row.evaluation_id for row in shown]),
         scores.c.name == shown[0].name,
         scores.c.slice != "",
