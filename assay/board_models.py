@@ -46,8 +46,8 @@ class BoardRow(Answer):
     `p_first`: the share of replicates in which it is first; `incomplete`: samples on which it has
     no value and another system has one: it stands last, and is called better than nobody;
     `value_bounds`: its value, were those the worst and the best; `same_outputs`: the row with which
-    it shares most outputs; `in_references`: the share of outputs that are references; `notes`: what the system's other
-    evaluations have otherwise.
+    it shares most outputs; `in_references`: the share of outputs that are references; `notes`: what
+    the system's other evaluations have otherwise.
     """
 
     rank: int

@@ -14,7 +14,8 @@ scores of the same outputs, keep what they share.
 holds near ties: redrawn ranks of equal systems are pulled to the middle. What is known of a rank is
 which pairs differ, so all pairs of all parts are tested together (Holm), a rank's interval in each
 part is what these leave open, and the mean's is the mean of the ends: with probability 1 - alpha
-all hold at once. Two systems are apart where their intervals do not touch. Safe, and wide.
+all hold at once. Two systems are apart where their ranks' difference, added up over the parts, can
+have one sign alone: who is better in a part stands before the other there. Safe, and wide.
 
 Sources: Satterthwaite (1946), "An approximate distribution of estimates of variance components";
 Mogstad, Romano, Shaikh & Wilhelm (2024), "Inference for ranks".
@@ -135,6 +136,7 @@ def by_ranks(parts: Sequence[Part], *, wins: bool = False, level: float = 0.95) 
     adjusted = _adjusted(parts)
     n = len(parts[0].values)
     value, best, worst = np.zeros(n), np.zeros(n), np.zeros(n)
+    ahead = np.zeros((n, n))  # [i, j]: by so many ranks at least i stands behind j
     for part, weight, p_values in zip(parts, weights.tolist(), adjusted, strict=True):
         found = ranks(
             part.values,
@@ -148,9 +150,10 @@ def by_ranks(parts: Sequence[Part], *, wins: bool = False, level: float = 0.95) 
         value += weight * midranks(part.worth[None], part.incomplete)[0]
         best += weight * found.best
         worst += weight * found.worst
+        ahead += weight * _behind(part, found, alpha)
     drawn = _mean_ranks(parts, weights)
     incomplete = np.logical_or.reduce([part.incomplete for part in parts])
-    better = worst[None, :] < best[:, None] - 1e-9  # [i, j]: j is better than i
+    better = ahead > 1e-9
     rank = 1 + (value[None, :] < value[:, None] - 1e-9).sum(1)
     placed = Ranks(
         rank=rank,
@@ -173,6 +176,16 @@ def midranks(worth: Floats, last: Mask) -> Floats:
 
     span = worth.max() - worth.min() + 1.0
     return np.asarray(rankdata(-(worth - last * span), axis=1), np.float64)
+
+
+def _behind(part: Part, found: Ranks, alpha: float) -> Floats:
+    """(N, N) [i, j]: by how many ranks i stands behind j in a part, at least. Where j is better: by
+    one, and by each that is between them."""
+    sign = 1.0 if part.higher_is_better else -1.0
+    better = (sign * part.pairs.differences < 0) & (np.nan_to_num(found.p_values, nan=1.0) <= alpha)
+    counted = better.astype(np.float64)
+    least = (found.best[:, None] - found.worst[None, :]).astype(np.float64)
+    return np.where(better, np.maximum(least, 1.0 + counted @ counted), least)
 
 
 class _Sum:

@@ -34,7 +34,7 @@ from service.leaderboards.store import BoardScore, named
 from service.settings import Settings
 
 LEVEL = 0.95
-BY_RANK = "ranks of all pairs of all parts, Holm over {}; apart where their means cannot meet"
+BY_RANK = "ranks of all pairs of all parts, Holm over {}; apart where the mean ranks must differ"
 BY_SUM = (
     "Student's t with the errors of the parts' replicates, independent between datasets; "
     "Holm over {}"
@@ -75,6 +75,13 @@ def refresh(db: Connection, settings: Settings, stored: Defined) -> DefinedBoard
     board = compute(db, settings, asked)
     defined_store.keep(db, stored.name, known, board.model_dump_json())
     return board
+
+
+def is_over(db: Connection, stored: Defined, dataset: Dataset) -> bool:
+    """Whether a part of the board is on some version of the dataset."""
+    references = [part["dataset"] for part in stored.definition["parts"]]
+    there = [datasets.find(db, reference) for reference in references]
+    return any(one is not None and one.name == dataset.name for one in there)
 
 
 def chosen(db: Connection, part: BoardPartIn) -> Chosen:
