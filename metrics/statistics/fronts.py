@@ -42,4 +42,4 @@ def shares_on_front(worth: Floats) -> Floats:
             least &= ahead >= 0
             more |= ahead > 0
         counts += (~(least & more).any(1)).sum(0)
-    return counts / replicates
+    return np.asarray(counts / replicates, np.float64)

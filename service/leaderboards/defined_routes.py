@@ -13,10 +13,10 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.formats import TABLES, in_forms
 from service.http.idempotency import Created
-from service.leaderboards import defined, defined_store
+from service.leaderboards import defined, defined_parts, defined_store
 from service.leaderboards import store as leaderboards
 from service.leaderboards.boards import NothingHere
-from service.leaderboards.defined import Chosen
+from service.leaderboards.defined_parts import Chosen
 from service.leaderboards.defined_schemas import (
     BoardDefinition,
     BoardDefinitions,
@@ -96,7 +96,7 @@ def _required(db: Connection, name: str) -> Defined:
     return stored
 
 
-def _definition(one: DefinedBoardIn) -> dict[str, object]:
+def _definition(one: DefinedBoardIn | BoardDefinition) -> dict[str, object]:
     return one.model_dump(mode="json", include={"parts", "aggregate", "allow_unlike_scales"})
 
 
@@ -115,7 +115,7 @@ def _check(db: Connection, settings: Settings, body: DefinedBoardIn) -> None:
             raise invalid("duplicate_part", message, f"parts[{at}]")
     if body.aggregate != "mean" or body.allow_unlike_scales:
         return
-    scales = defined.ranges(settings, db, parts)
+    scales = defined_parts.ranges(settings, db, parts)
     first = next(iter(scales.items()), None)
     for label, scale in scales.items():
         if first is not None and scale != first[1]:
@@ -129,7 +129,7 @@ def _check(db: Connection, settings: Settings, body: DefinedBoardIn) -> None:
 def _part(db: Connection, settings: Settings, part: BoardPartIn, at: str) -> Chosen:
     dataset = datasets.require(db, part.dataset, f"{at}.dataset")
     try:
-        found = defined.chosen(db, part)
+        found = defined_parts.chosen(db, part)
     except NothingHere:
         names = leaderboards.names(db, dataset.id)
         score = leaderboards.named(db, dataset.id, part.score)

@@ -56,10 +56,14 @@ class DefinedBoardIn(Schema):
     }
 
 
-class BoardDefinition(DefinedBoardIn):
+class BoardDefinition(BaseModel):
     """A board as it was defined."""
 
     object: str = "board_definition"
+    name: str
+    parts: list[BoardPartIn]
+    aggregate: Aggregated
+    allow_unlike_scales: bool
     created_at: datetime
 
 

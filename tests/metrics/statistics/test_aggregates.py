@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,18 +51,13 @@ def test_samples_of_two_sets_with_the_same_ids_are_drawn_apart() -> None:
     chance = np.random.default_rng(2)
     means = np.zeros(2)
     apart = [part(chance, "normal", means, 50, name) for name in ("a", "b")]
-    together = [apart[0], Part(**{**_fields(apart[0]), "group": "a"})]
+    together = [apart[0], replace(apart[0], group="a")]
     alone = linear(apart[:1], [1.0], [0.0])
     half = linear(apart, [0.5, 0.5], [0.0, 0.0])
     same = linear(together, [0.5, 0.5], [0.0, 0.0])
     width = alone.high - alone.low
     np.testing.assert_allclose(same.high - same.low, width, rtol=1e-9)  # twice the same set
     assert ((half.high - half.low) < 0.85 * width).all()
-
-
-def _fields(one: Part) -> dict[str, object]:
-    names = ("values", "pairs", "replicates", "incomplete", "group", "weight", "higher_is_better")
-    return {name: getattr(one, name) for name in names}
 
 
 def test_mean_ranks_and_wins_by_hand() -> None:
@@ -86,7 +83,7 @@ def test_incomplete_systems_stand_last_and_are_better_than_nobody() -> None:
     last = np.array([True, False, False])
     assert midranks(np.array([[9.0, 5.0, 7.0]]), last).tolist() == [[3.0, 2.0, 1.0]]
     lacking = given([9.0, 5.0, 7.0], 1e-9)
-    picky = Part(**{**_fields(lacking), "incomplete": last})  # type: ignore[arg-type]
+    picky = replace(lacking, incomplete=last)
     for found in (linear([picky], [1.0], [0.0]), by_ranks([picky])):
         assert found.ranks.rank.tolist() == [3, 2, 1]
         assert found.ranks.worst.tolist() == [3, 3, 2]

@@ -25,8 +25,8 @@ def test_controls_stand_beside_a_board(assay: Client) -> None:
     assert any("no control has been measured" in one for one in empty.warnings)
     made = assay.create_controls("checked")
     assert made.metrics == ["chrf"]
-    for one in made.data:
-        assert assay.wait(one.evaluation, timeout=60).status == "succeeded"
+    for control in made.data:
+        assert assay.wait(control.evaluation, timeout=60).status == "succeeded"
     again = assay.create_controls("checked")
     assert [one.evaluation for one in again.data] == [one.evaluation for one in made.data]
     board = assay.leaderboard("checked", "chrf", controls=True)

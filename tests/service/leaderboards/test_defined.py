@@ -70,6 +70,7 @@ def test_a_board_over_two_datasets_ranks_who_has_both(
 def test_unlike_scales_are_put_together_by_other_means(
     assay: Client, parts: list[dict[str, object]], aggregate: str
 ) -> None:
+    asked: list[dict[str, object]]
     asked = [parts[0], {"dataset": "second-part", "score": "perplexity"}]
     with pytest.raises(AssayError, match="no system has 'perplexity'") as unknown:
         assay.create_board("unlike", asked)
@@ -130,7 +131,7 @@ def test_a_slice_has_tests(assay: Client, parts: list[dict[str, object]]) -> Non
     ids = [
         next(row.evaluation for row in board.rows if row.system == name) for name in ("fair", "bad")
     ]
-    (pair,) = assay.compare(*ids, metrics=["chrf"], slice="lang=ru", test="t")
+    (pair,) = assay.compare(ids, None, ["chrf"], slice="lang=ru", test="t")
     fair, bad = (next(row for row in board.rows if row.evaluation == id) for id in ids)
     assert pair.difference == pytest.approx(fair.value - bad.value)
 
