@@ -91,6 +91,7 @@ class Read:
 
 
 def results(db: Connection, settings: Settings, one: Chosen, systems: Sequence[str]) -> Read:
+    """What is stored of these systems in a part, of its slice alone where it is on one."""
     rows = [one.scores[system] for system in systems]
     paired = paired_results(db, settings, rows)
     field, told = commonest_field(paired)

@@ -32,6 +32,7 @@ def absent(parts: Sequence[Chosen]) -> list[WithoutPart]:
 
 
 def shown(one: Chosen, read: Read, weight: float) -> BoardPart:
+    """A part as it is now; `weight` is its share of all."""
     directions = [row.higher_is_better for row in one.scores.values()]
     return BoardPart(
         dataset=one.dataset.name,
@@ -50,6 +51,7 @@ def shown(one: Chosen, read: Read, weight: float) -> BoardPart:
 def rows(
     systems: Sequence[str], parts: Sequence[Chosen], made: Sequence[Part], found: Aggregate
 ) -> list[DefinedRow]:
+    """In the order of their ranks."""
     ranks = found.ranks
     order = sorted(range(len(systems)), key=lambda at: (int(ranks.rank[at]), systems[at]))
     places = [1 + (part.worth[None, :] > part.worth[:, None]).sum(1) for part in made]

@@ -43,7 +43,8 @@ HASHED = text("""
     ) AS found ON true
     WHERE e.id = ANY(:ids)
     GROUP BY e.id
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (evaluation_id) DO UPDATE SET digests = excluded.digests
+    RETURNING evaluation_id, digests, in_references
 """)
 
 
@@ -71,8 +72,7 @@ def read(db: Connection, shown: Sequence[BoardScore]) -> Flags:
     found = {row[0]: row for row in db.execute(query)}
     lacking = [id for id in ids if id not in found]
     if lacking:
-        db.execute(HASHED, {"ids": lacking})
-        found = {row[0]: row for row in db.execute(query)}
+        found |= {row[0]: row for row in db.execute(HASHED, {"ids": sorted(lacking)})}
     digests = [np.frombuffer(found[id][1], "<u8") for id in ids]
     inside = [found[id][2] for id in ids]
     if len(ids) ** 2 * len(digests[0]) > CELLS:
