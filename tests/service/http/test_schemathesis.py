@@ -35,6 +35,7 @@ EXAMPLES = 6  # an operation
 QUERIES = {  # without which nothing is reached
     "/v1/checkpoints/{checkpoint}/download": {"form": "merged"},
     "/v1/datasets/upload": {"name": "fuzzed", "format": "csv"},
+    "/v1/pareto/{dataset}": {"metric": ["chrf", "length"]},
 }
 
 
@@ -45,10 +46,15 @@ def known(
     found = fill(live.base, database_url, data_dir / "fuzzed-checkpoint")
     asked = [{"prompt": "Hi?", **one} for one in samples(4)]
     with live.client() as client:  # one whose outputs are stored with what was measured of them
-        made = client.evaluate(system="six", dataset="measured", samples=asked, metrics=["chrf"])
+        metrics = ["chrf", "length"]
+        made = client.evaluate(system="six", dataset="measured", samples=asked, metrics=metrics)
         client.wait(made.id, timeout=60)
         archive = client.archive(made.id, tmp_path_factory.mktemp("archives") / "measured.zip")
     found.paths["measured"] = [made.id]
+    found.bodies["DefinedBoardIn"] = [
+        {"name": "asked", "parts": [{"dataset": "measured", "score": "chrf"}]}
+    ]
+    found.bodies["ControlsIn"] = [{"metrics": ["chrf"]}]
     found.paths["file"] = [str(archive)]
     return found
 
@@ -62,6 +68,8 @@ def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
     for name in case.path_parameters or {}:
         measured = case.operation.path.endswith(("/best", "/archive", "/audit"))
         case.path_parameters[name] = random.choice(known.paths["measured" if measured else name])
+    if case.operation.path.startswith("/v1/pareto/"):
+        case.path_parameters["dataset"] = "measured"
     for name in set(case.query or {}) & set(known.queries):
         case.query[name] = random.choice(known.queries[name])
     case.query = {**(case.query or {}), **QUERIES.get(case.operation.path, {})}
