@@ -63,7 +63,7 @@ class BoardDefinition(BaseModel):
     name: str
     parts: list[BoardPartIn]
     aggregate: Aggregated
-    allow_unlike_scales: bool
+    allow_unlike_scales: bool = False
     created_at: datetime
 
 

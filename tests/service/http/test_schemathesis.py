@@ -32,7 +32,7 @@ CHECKS = [
 ]
 EXAMPLES = 6  # an operation
 
-QUERIES = {  # without which nothing is reached
+QUERIES: dict[str, dict[str, Any]] = {  # without which nothing is reached
     "/v1/checkpoints/{checkpoint}/download": {"form": "merged"},
     "/v1/datasets/upload": {"name": "fuzzed", "format": "csv"},
     "/v1/pareto/{dataset}": {"metric": ["chrf", "length"]},

@@ -47,7 +47,7 @@ def test_a_board_over_two_datasets_ranks_who_has_both(
     assert [part.weight for part in board.parts] == [0.5, 0.5]
     (left,) = board.left_out
     assert (left.system, left.reason) == ("part", "no chrf on second-part@1")
-    assert [one.name for one in assay.boards()] == ["both"]
+    assert "both" in [one.name for one in assay.boards()]
     assert assay.board("both").computed_at == board.computed_at  # stored
     scored(
         assay,
