@@ -9,7 +9,20 @@
 
 from assay.archive_models import Audit, Audited, Mismatch
 from assay.async_client import AsyncClient
-from assay.board_models import BoardEntry, BoardRow, Leaderboard, LeftOut, Protocol
+from assay.board_models import (
+    BoardDefinition,
+    BoardEntry,
+    BoardRow,
+    ControlRow,
+    Controls,
+    DefinedBoard,
+    DefinedRow,
+    Front,
+    FrontRow,
+    Leaderboard,
+    LeftOut,
+    Protocol,
+)
 from assay.client import Client
 from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
@@ -48,6 +61,7 @@ __all__ = [
     "AsyncClient",
     "Audit",
     "Audited",
+    "BoardDefinition",
     "BoardEntry",
     "BoardRow",
     "Checkpoint",
@@ -55,12 +69,18 @@ __all__ = [
     "Client",
     "ComparisonResult",
     "ConnectionFailed",
+    "ControlRow",
+    "Controls",
     "CurvePoint",
     "Dataset",
+    "DefinedBoard",
+    "DefinedRow",
     "Design",
     "Draws",
     "Evaluation",
     "Event",
+    "Front",
+    "FrontRow",
     "Gate",
     "GateCheck",
     "GateRule",

@@ -136,6 +136,12 @@ class Client:
     check_gate = _answer(endpoints.gates.check_gate)
     gate_check = _answer(endpoints.gates.gate_check)
     gate_checks = _items(endpoints.gates.gate_checks)
+    create_board = _answer(endpoints.boards.create_board)
+    boards = _answer(endpoints.boards.boards)
+    board = _answer(endpoints.boards.board)
+    delete_board = _answer(endpoints.boards.delete_board)
+    pareto = _answer(endpoints.boards.pareto)
+    create_controls = _answer(endpoints.boards.create_controls)
 
     train = _answer(endpoints.training.train)
     preview_training = _answer(endpoints.training.preview_training)

@@ -125,6 +125,12 @@ def post(
     return Request("POST", path, {}, headers, content, repeatable=repeatable, patience=patience)
 
 
+def delete(root: str, *names: str) -> Request:
+    """A DELETE of what lies at `root/name/…`. Once it is gone, a second one is answered with 404:
+    it is not repeated."""
+    return Request("DELETE", _path(root, names))
+
+
 def create(root: str, body: Mapping[str, object], key: str | None) -> Request:
     """A POST that creates: with an idempotency key, of its own if need be, it may be repeated."""
     content, headers = encoded(body)

@@ -29,7 +29,8 @@ from service.http.middleware import Bodies, Requests
 from service.http.origins import Origins
 from service.http.parameters import known_parameters
 from service.imports import routes as imports
-from service.leaderboards import comparisons, power
+from service.leaderboards import comparisons, controls, pareto, power
+from service.leaderboards import defined_routes as boards
 from service.leaderboards import routes as leaderboards
 from service.models import routes as models
 from service.scoring import routes as score
@@ -82,6 +83,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         comparisons,
         power,
         gates,
+        controls,
+        pareto,
+        boards,
         archives,
         imports,
         training_jobs,

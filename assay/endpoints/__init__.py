@@ -7,6 +7,7 @@ Each function is a method of both clients, under the same name: `Client.evaluate
 from assay.endpoints import (
     anything,
     archives,
+    boards,
     catalogue,
     datasets,
     evaluations,
@@ -19,6 +20,7 @@ from assay.endpoints import (
 __all__ = [
     "anything",
     "archives",
+    "boards",
     "catalogue",
     "datasets",
     "evaluations",

@@ -41,6 +41,7 @@ def leaderboard(
     cluster: str | None = None,
     at: str | None = None,
     limit: int | None = None,
+    controls: bool = False,
 ) -> Script[Leaderboard]:
     """Systems on a dataset by a score, all pages of it.
 
@@ -51,9 +52,12 @@ def leaderboard(
         cluster: a field of the metadata, or `prompt`, by which samples are resampled together.
         at: a day, as 2026-11-24, at whose end it stood so, or a time.
         limit: only so many of the first rows.
+        controls: show what the score gives to nonsense and to references, too; see
+            `create_controls`.
     """
     query: dict[str, str | int | None] = {"metric": metric, "slice": slice, "signature": signature}
     query |= {"cluster": cluster, "at": at, "limit": MOST if limit is None else min(limit, MOST)}
+    query |= {"controls": "true"} if controls else {}
     board = yield from ask(get("/v1/leaderboards", dataset, query=query), Leaderboard)
     while board.has_more and (limit is None or len(board.rows) < limit):
         left = MOST if limit is None else min(MOST, limit - len(board.rows))

@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 
 UNIQUE = (
     "CREATE UNIQUE INDEX ix_evaluations_archive ON evaluations ((origin ->> 'digest')) "

@@ -5,8 +5,10 @@ from __future__ import annotations
 from sqlalchemy import (
     Column,
     DateTime,
+    Float,
     ForeignKey,
     Integer,
+    LargeBinary,
     Table,
     Text,
     UniqueConstraint,
@@ -50,4 +52,24 @@ board_rows = Table(
     Column("evaluation_id", Text, nullable=False),
     Column("content", Text, nullable=False),  # JSON
     UniqueConstraint("board_id", "evaluation_id"),
+)
+
+# Boards that users define, over several datasets and scores.
+defined_boards = Table(
+    "defined_boards",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("definition", JSON, nullable=False),  # as service.leaderboards.defined_schemas has it
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("known", Text),  # digest of what had landed when `content` was computed
+    Column("content", Text),  # the board as it is shown, JSON; null: never computed
+)
+
+# What the outputs of an evaluation are, so that equal ones are found without reading texts.
+output_digests = Table(
+    "output_digests",
+    metadata,
+    Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True),
+    Column("digests", LargeBinary, nullable=False),  # 8 bytes a record, zeros without an output
+    Column("in_references", Float),  # the share of outputs that are references; null: none to be
 )

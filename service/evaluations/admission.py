@@ -113,6 +113,9 @@ def _one_source(body: EvaluationIn) -> None:
     """Outputs come from exactly one place."""
     if body.model is None and body.system is None:
         raise invalid("missing_system", "name the system whose outputs these are", "system")
+    if (body.system or "").startswith(evaluations.CONTROL):
+        message = f"{body.system!r}: names that begin with {evaluations.CONTROL} are of controls, "
+        raise invalid("reserved_name", f"{message}which boards measure themselves", "system")
     if body.model is None and body.generation is not None:
         raise invalid("no_model", "generation is for a model that the service runs", "generation")
     if body.outputs is not None and body.samples is not None:

@@ -31,6 +31,7 @@ from service.evaluations.plans import MetricRequest
 from service.jobs import queue
 
 FINAL = ("succeeded", "failed", "cancelled")
+CONTROL = "control/"  # begins names of systems that are measured to check metrics by
 
 
 @dataclass(frozen=True, slots=True)

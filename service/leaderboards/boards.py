@@ -20,9 +20,10 @@ from metrics.core.rows import Floats
 from metrics.statistics.ranking import Ranks
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
-from service.leaderboards import boards_store, history, protocols, remarks
+from service.leaderboards import boards_store, flags, history, protocols, remarks, slices
 from service.leaderboards import store as leaderboards
 from service.leaderboards.boards_store import BoardKey, StoredBoard
+from service.leaderboards.flags import Flags
 from service.leaderboards.history import Run
 from service.leaderboards.paired import PairedResult, interval_over, paired_results
 from service.leaderboards.protocols import Protocol
@@ -54,6 +55,26 @@ class Entry:
     notes: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which evaluations stand on a board, before anything is computed.
+
+    scores  every value of the board's score, of any signature, newest evaluation first
+    chosen  the signature that is ranked
+    made    what has been evaluated on the dataset, newest first
+    """
+
+    scores: list[BoardScore]
+    chosen: str
+    made: list[Run]
+    entries: list[Entry]
+
+    @property
+    def shown(self) -> list[BoardScore]:
+        """The entries' scores."""
+        return [entry.score for entry in self.entries]
+
+
 def refresh(db: Connection, settings: Settings, dataset: Dataset, key: BoardKey) -> StoredBoard:
     """The board, stored, with all that has landed. Raises NothingHere."""
     boards_store.lock(db, key)
@@ -76,14 +97,9 @@ def refresh(db: Connection, settings: Settings, dataset: Dataset, key: BoardKey)
     return computed
 
 
-def compute(
-    db: Connection,
-    settings: Settings,
-    dataset: Dataset,
-    key: BoardKey,
-    at: datetime | None = None,
-) -> Leaderboard:
-    """The whole board, as it stood `at` a time or now. Raises NothingHere."""
+def stand(db: Connection, dataset: Dataset, key: BoardKey, at: datetime | None = None) -> Standing:
+    """Of each system and each way of making its outputs, the newest evaluation that has a value of
+    the board's signature. Raises NothingHere."""
     scores = leaderboards.board(db, dataset.id, key.score, key.slice, at)
     if not scores:
         raise NothingHere(signature=False, at=at)
@@ -92,20 +108,35 @@ def compute(
     if not ranked:
         raise NothingHere(signature=True, at=at)
     made = history.runs(db, dataset.name, at)
-    entries = _entries(db, scores, ranked, made)
-    shown = [entry.score for entry in entries]
-    tested = key.slice == "" and len(shown) <= MOST_TESTED  # replicates of slices are not kept
+    return Standing(scores, chosen, made, _entries(db, scores, ranked, made))
+
+
+def compute(
+    db: Connection,
+    settings: Settings,
+    dataset: Dataset,
+    key: BoardKey,
+    at: datetime | None = None,
+) -> Leaderboard:
+    """The whole board, as it stood `at` a time or now. Raises NothingHere."""
+    standing = stand(db, dataset, key, at)
+    entries, shown = standing.entries, standing.shown
     field, names, unlike = None, None, list[str]()
+    tested, over = len(shown) <= MOST_TESTED, None
     if tested:
         paired = paired_results(db, settings, shown)
-        field, unlike = (key.cluster, []) if key.cluster else _field(paired)
+        field, unlike = (key.cluster, []) if key.cluster else commonest_field(paired)
         names = datasets.read_clusters(db, dataset.id, field) if field is not None else None
+        if key.slice:
+            over = slices.Slice.read(db, dataset.id, key.slice)
+            paired, names = over.restricted(shown, paired, names)
         found = standings(shown, paired, field, names)
         if key.cluster and names is not None:
             shown = _over(shown, paired, Cluster(key.cluster, names))
             entries = [replace(of, score=row) for of, row in zip(entries, shown, strict=True)]
     else:
         found = standings_untested(shown)
+    flagged = flags.read(db, shown) if len(shown) <= MOST_TESTED else None
     return Leaderboard(
         dataset=dataset.name,
         version=dataset.version,
@@ -113,19 +144,24 @@ def compute(
         metric=key.score,
         slice=key.slice or None,
         higher_is_better=shown[0].higher_is_better,
-        signature=chosen,
-        signatures=sorted({row.signature for row in scores}),
+        signature=standing.chosen,
+        signatures=sorted({row.signature for row in standing.scores}),
         tests=remarks.tests(shown, found, field),
         cluster=field,
         clusters=len(set(names)) if names is not None else None,
         n_common=found.in_common,
-        warnings=[*remarks.warnings(shown, found, names, tested=tested), *unlike],
+        warnings=[
+            *remarks.warnings(shown, found, names, tested=tested, over=over),
+            *unlike,
+            *([] if over is not None else slices.reversals(db, shown)),
+            *([] if flagged is None else flagged.warnings),
+        ],
         at=at,
         size=len(entries),
-        rows=_rows(entries, found),
+        rows=_rows(entries, found, flagged),
         left_out=[
-            *remarks.left_out(scores, {row.system for row in shown}, chosen),
-            *remarks.unvalued(scores, made, dataset.version),
+            *remarks.left_out(standing.scores, {row.system for row in shown}, standing.chosen),
+            *remarks.unvalued(standing.scores, standing.made, dataset.version),
         ],
     )
 
@@ -163,7 +199,7 @@ def _entries(
     return found
 
 
-def _field(paired: Sequence[PairedResult | None]) -> tuple[str | None, list[str]]:
+def commonest_field(paired: Sequence[PairedResult | None]) -> tuple[str | None, list[str]]:
     """What samples belong together by, as most of the evaluations have it, and what to say of
     it where they differ."""
     fields = Counter(one.result.cluster for one in paired if one is not None)
@@ -187,7 +223,7 @@ def _over(
     return found
 
 
-def _rows(entries: Sequence[Entry], found: Standings) -> list[BoardRow]:
+def _rows(entries: Sequence[Entry], found: Standings, flagged: Flags | None) -> list[BoardRow]:
     """In the order of their ranks."""
     ranks = found.ranks
     order = sorted(
@@ -199,7 +235,11 @@ def _rows(entries: Sequence[Entry], found: Standings) -> list[BoardRow]:
         ),
     )
     below = [*order[1:], None]
-    return [_row(entries[at], found, at, next_) for at, next_ in zip(order, below, strict=True)]
+    rows = [_row(entries[at], found, at, next_) for at, next_ in zip(order, below, strict=True)]
+    for at, row in zip(order, rows, strict=True):
+        if flagged is not None:
+            row.same_outputs, row.in_references = flagged.same[at], flagged.in_references[at]
+    return rows
 
 
 def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow:

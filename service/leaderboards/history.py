@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from metrics.core.signature import difference
 from service.db.stored import Stored
 from service.db.tables import datasets, evaluations
-from service.leaderboards.store import BoardScore
+from service.leaderboards.store import BoardScore, ranked
 
 GIVEN = "none, the outputs were given"
 
@@ -64,7 +64,7 @@ def runs(db: Connection, dataset: str, at: datetime | None = None) -> list[Run]:
             evaluations.c.generation,
         )
         .join(datasets, datasets.c.id == evaluations.c.dataset_id)
-        .where(datasets.c.name == dataset, evaluations.c.status == "succeeded")
+        .where(datasets.c.name == dataset, evaluations.c.status == "succeeded", ranked())
         .order_by(evaluations.c.id.desc())
     )
     if at is not None:

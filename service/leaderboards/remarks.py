@@ -8,6 +8,7 @@ from metrics.core.signature import difference
 from metrics.statistics.diagnostics import FEW
 from service.leaderboards.history import Run
 from service.leaderboards.schemas import LeftOut
+from service.leaderboards.slices import Slice
 from service.leaderboards.standings import MOST_TESTED, Standings
 from service.leaderboards.store import BoardScore
 
@@ -43,13 +44,15 @@ def warnings(
     names: Sequence[str] | None,
     *,
     tested: bool,
+    over: Slice | None = None,
 ) -> list[str]:
     """What to know before the board is quoted.
 
     names   (n,) the clusters of the samples, where there are any
     tested  whether pairs were to be tested
+    over    the slice that the board is of
     """
-    told = []
+    told = [] if over is None else over.warnings(shown)
     lacking = [
         f"{row.system} ({lost})"
         for row, lost in zip(shown, found.incomplete.tolist(), strict=True)
@@ -68,7 +71,7 @@ def warnings(
             f"and are tested over the samples that both of a pair have.{in_common}"
         )
     gone = len(shown) - found.tested
-    if tested and gone:
+    if tested and gone and (over is None or not over.untestable):
         told.append(f"{gone} of {len(shown)} systems have no stored rows any more: not tested")
     groups = len(set(names)) if names is not None else FEW
     if groups < FEW:

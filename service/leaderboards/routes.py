@@ -11,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
-from metrics.core.names import hint, plain
+from metrics.core.names import hint
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import ApiError, invalid, not_found
@@ -23,6 +23,7 @@ from service.leaderboards import boards_store
 from service.leaderboards import store as leaderboards
 from service.leaderboards.boards import NothingHere, compute, refresh
 from service.leaderboards.boards_store import BoardKey, StoredBoard
+from service.leaderboards.controls import rows as control_rows
 from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard
 from service.leaderboards.standings import MOST_TESTED
 from service.leaderboards.tables import board_table
@@ -72,6 +73,9 @@ def get_leaderboard(
     ] = None,
     after: Annotated[str | None, Query(description="the evaluation of the row before")] = None,
     limit: Annotated[Limit, Query(description="rows of a page")] = MOST_TESTED,
+    controls: Annotated[
+        bool, Query(description="show what the score gives to nonsense and to a reference, too")
+    ] = False,
 ) -> Leaderboard | Written[Leaderboard]:
     """Each system's newest evaluation that has a value, a row for each way in which its outputs
     were made. Values of different signatures are never ranked together: those left out are listed
@@ -82,12 +86,19 @@ def get_leaderboard(
     worker: `pending` evaluations are not in it yet."""
     version = datasets.require(db, dataset)
     key = BoardKey(version.id, metric, slice or "", signature or "", cluster or "")
+    board: Leaderboard | Written[Leaderboard]
     try:
         if at is not None:
-            return _past(db, settings, version, _named(db, key), moment(at), after, limit)
-        return _shown(db, *_current(db, settings, version, key), after, limit)
+            board = _past(db, settings, version, _named(db, key), moment(at), after, limit)
+        else:
+            board = _shown(db, *_current(db, settings, version, key), after, limit)
     except NothingHere as nothing:
         raise _no_board(db, version, _named(db, key), nothing) from None
+    if controls:
+        board = board.read() if isinstance(board, Written) else board
+        board.controls, told = control_rows(db, _named(db, key), board.signature)
+        board.warnings += told
+    return board
 
 
 def moment(given: str) -> datetime:
@@ -173,12 +184,7 @@ def _past(
 
 
 def _named(db: Connection, key: BoardKey) -> BoardKey:
-    """The key with the score's own name: case, `-` and `_` do not matter."""
-    same = [
-        name for name in leaderboards.names(db, key.dataset_id) if plain(name) == plain(key.score)
-    ]
-    score = same[0] if len(same) == 1 else key.score
-    return replace(key, score=score)
+    return replace(key, score=leaderboards.named(db, key.dataset_id, key.score))
 
 
 def _no_board(db: Connection, dataset: Dataset, key: BoardKey, nothing: NothingHere) -> ApiError:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from metrics.core.compare import Test
+from service.evaluations.schemas import Metrics
 from service.http.fields import Name, Schema
 
 
@@ -21,6 +22,14 @@ class ProtocolOut(BaseModel):
     draws: str
     template: dict[str, Any] | None = None
     generation: dict[str, Any] | None = None
+
+
+class SameOutputs(BaseModel):
+    """Another row of the board, and the share of samples on which both have the same outputs."""
+
+    system: str
+    evaluation: str
+    share: float
 
 
 class BoardRow(BaseModel):
@@ -37,6 +46,9 @@ class BoardRow(BaseModel):
     that both of a pair have, `n_common` in the smallest of its tests. `value_common` is its value
     over the samples that all systems have, `value_bounds` between what its value would be were the
     incomplete samples the worst and the best that the score allows.
+
+    `same_outputs`: the row with which this one shares most outputs, word for word; `in_references`:
+    the share of outputs that are one of their sample's references.
 
     `notes`: what the system's other evaluations on this dataset have otherwise."""
 
@@ -60,8 +72,24 @@ class BoardRow(BaseModel):
     model: str | None = None  # that the service ran for the outputs
     generation: dict[str, Any] | None = None
     protocol: ProtocolOut | None = None
+    same_outputs: SameOutputs | None = None
+    in_references: float | None = None
     notes: list[str] = Field(default_factory=list)
     finished_at: datetime
+
+
+class ControlRow(BaseModel):
+    """What a board's score gives to a control; `notes` say why there is no value, or what its
+    signature has otherwise than the board's."""
+
+    control: str
+    about: str
+    evaluation: str
+    value: float | None
+    interval: tuple[float, float] | None
+    n: int
+    missing: int
+    notes: list[str] = Field(default_factory=list)
 
 
 class LeftOut(BaseModel):
@@ -80,7 +108,9 @@ class Leaderboard(BaseModel):
     have landed since, and are not in it yet: above zero on large boards alone, for some seconds.
 
     `rows` are a page of `size` rows; the next begins with `?after=<last_id>` where `has_more`.
-    `left_out` is told on the first page. `n_common`: samples on which all systems have a value.
+    `left_out` is told on the first page. `controls`, where they were asked for, are what the score
+    gives to nonsense and to a human: they are no systems, and are not ranked. `n_common`: samples
+    on which all systems have a value.
     """
 
     object: str = "leaderboard"
@@ -105,6 +135,41 @@ class Leaderboard(BaseModel):
     has_more: bool = False
     rows: list[BoardRow]
     left_out: list[LeftOut]
+    controls: list[ControlRow] | None = None
+
+
+class ControlsIn(Schema):
+    """Which controls of a dataset to measure."""
+
+    metrics: Metrics | None = Field(
+        None,
+        description="by these; default: all that systems on the dataset have been measured with, "
+        "but for those that run a model",
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
+        0, description="of the order of shuffled references, and of which is left out"
+    )
+
+
+class ControlOut(BaseModel):
+    """A control's evaluation, on its way or there: `GET /v1/evaluations/{id}`."""
+
+    control: str
+    evaluation: str
+    status: str
+
+
+class Controls(BaseModel):
+    """Controls of a dataset version; `left_out`: which are not possible, and which metrics are not
+    measured unless they are named."""
+
+    object: str = "list"
+    dataset: str
+    version: int
+    dataset_id: str
+    metrics: list[str]
+    data: list[ControlOut]
+    left_out: list[str]
 
 
 class BoardEntry(BaseModel):

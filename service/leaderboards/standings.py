@@ -95,27 +95,22 @@ def standings(
 
 
 def standings_untested(scores: Sequence[BoardScore], alpha: float = ALPHA) -> Standings:
-    """Where systems stand whose pairs are not tested: more than MOST_TESTED by their intervals
-    alone; of fewer, as those of a slice, every rank is open."""
+    """Where systems stand by their intervals alone: more than MOST_TESTED."""
     n = len(scores)
     values = np.array([row.value for row in scores])
     missing = np.array([row.missing for row in scores])
     incomplete = missing - missing.min()
     better = scores[0].higher_is_better
     ends = np.array([row.interval or (np.nan, np.nan) for row in scores])
-    if n > MOST_TESTED:
-        found = ranks_apart(
-            values,
-            ends[:, 0],
-            ends[:, 1],
-            scores[0].level,
-            incomplete=incomplete > 0,
-            higher_is_better=better,
-            alpha=alpha,
-        )
-    else:
-        nothing = np.full((n, n), np.nan)
-        found = ranks(values, nothing, incomplete=incomplete > 0, higher_is_better=better)
+    found = ranks_apart(
+        values,
+        ends[:, 0],
+        ends[:, 1],
+        scores[0].level,
+        incomplete=incomplete > 0,
+        higher_is_better=better,
+        alpha=alpha,
+    )
     unknown = np.full(n, np.nan)
     return Standings(
         ranks=found,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
+from metrics.core.names import plain
 from service.db.stored import Stored
 from service.db.tables import datasets, evaluations, scores
 from service.evaluations.scores import Score, listing
+from service.evaluations.store import CONTROL
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class BoardName(Stored):
     score: str
 
 
+def ranked() -> ColumnElement[bool]:
+    """Of evaluations whose systems are ranked: not of controls."""
+    return ~evaluations.c.system.startswith(CONTROL, autoescape=True)
+
+
 def board(
     db: Connection, dataset_id: str, name: str, slice_: str, at: datetime | None = None
 ) -> list[BoardScore]:
@@ -53,6 +60,7 @@ def board(
             scores.c.name == name,
             scores.c.slice == slice_,
             scores.c.value.is_not(None),
+            ranked(),
         )
         .order_by(evaluations.c.id.desc())
     )
@@ -66,10 +74,16 @@ def names(db: Connection, dataset_id: str) -> list[str]:
     query = (
         select(scores.c.name)
         .join(evaluations, evaluations.c.id == scores.c.evaluation_id)
-        .where(evaluations.c.dataset_id == dataset_id, scores.c.value.is_not(None))
+        .where(evaluations.c.dataset_id == dataset_id, scores.c.value.is_not(None), ranked())
         .distinct()
     )
     return sorted(db.scalars(query))
+
+
+def named(db: Connection, dataset_id: str, score: str) -> str:
+    """The score's own name, where there is one that differs in case, `-` and `_` alone."""
+    same = [name for name in names(db, dataset_id) if plain(name) == plain(score)]
+    return same[0] if len(same) == 1 else score
 
 
 def slices(db: Connection, dataset_id: str, name: str) -> list[str]:
@@ -82,6 +96,7 @@ def slices(db: Connection, dataset_id: str, name: str) -> list[str]:
             scores.c.name == name,
             scores.c.slice != "",
             scores.c.value.is_not(None),
+            ranked(),
         )
         .distinct()
     )
@@ -94,7 +109,7 @@ def boards(db: Connection) -> list[BoardName]:
         select(datasets.c.id, datasets.c.name, datasets.c.version, scores.c.name.label("score"))
         .join(evaluations, evaluations.c.dataset_id == datasets.c.id)
         .join(scores, scores.c.evaluation_id == evaluations.c.id)
-        .where(scores.c.value.is_not(None), scores.c.slice == "")
+        .where(scores.c.value.is_not(None), scores.c.slice == "", ranked())
         .distinct()
         .order_by(datasets.c.name, datasets.c.version.desc(), scores.c.name)
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from service.figures.table import Bar, Cell, Heat, Panel, Table, Verdict, tabulate
 from service.figures.words import arrow, digits, legend, precision, stars
-from service.leaderboards.schemas import BoardRow, ComparisonOut, Leaderboard, ResultOut
+from service.leaderboards.schemas import BoardRow, ComparisonOut, ControlRow, Leaderboard, ResultOut
 
 BOARD = {
     "rank": "rank",
@@ -61,10 +61,16 @@ def board_table(board: Leaderboard) -> Table:
 def _board_notes(board: Leaderboard) -> list[str]:
     return [
         *board.warnings,
+        *(_control(one) for one in board.controls or []),
         *(f"{row.system}: {note}" for row in board.rows for note in row.notes),
         *(f"left out: {one.system}: {one.reason}" for one in board.left_out),
         *(["more rows follow on the next page"] if board.has_more else []),
     ]
+
+
+def _control(one: ControlRow) -> str:
+    value = "no value" if one.value is None else f"{one.value:.4g}"
+    return "; ".join([f"control, {one.about}: {value}", *one.notes])
 
 
 def _names(board: Leaderboard) -> list[str]:

@@ -82,6 +82,7 @@ def _handler(plan: Sequence[Planned], asked: list[Asked]) -> type[BaseHTTPReques
             asked.append(Asked(self.command, self.path, headers, content, time.monotonic()))
             self._give(plan[min(len(asked), len(plan)) - 1])
 
+        do_DELETE = do_GET  # noqa: N815
         do_POST = do_GET  # noqa: N815 - the base class says how it is called
 
         def _give(self, answer: Planned) -> None:

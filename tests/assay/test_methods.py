@@ -89,6 +89,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
     given: dict[str, object] = {
         "after": 1,
         "at_least": 0.5,
+        "controls": True,
         "folder": file.parent / "new",
         "format": "jsonl",
         "generation": {},
@@ -97,6 +98,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> list[Asked]:
         "mapping": {"x": "prompt"},
         "metrics": ["x"],
         "outputs": {},
+        "parts": [{}],
         "path": file,
         "progress": None,
         "records": [],

@@ -15,6 +15,7 @@ from metrics import catalogue
 from service.datasets import store as datasets
 from service.db.engine import connect
 from service.evaluations import store as evaluations
+from service.leaderboards import defined_store
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from tests.service import stored
@@ -53,6 +54,8 @@ def fill(base: str, url: str, folder: Path) -> Known:
         evaluations.finish(db, failed, "failed", {})
         cancelled = stored.create(db, "four", records, METRICS)
         evaluations.finish(db, cancelled, "cancelled", {})
+        part = {"dataset": "votes", "score": METRICS[0], "slice": None, "weight": 1.0}
+        defined_store.create(db, "fuzzed", {"parts": [part], "aggregate": "mean"})
         jobs = [_paused(db, dataset.id) for _ in range(JOBS)]
         checkpoint = checkpoints.add(db, jobs[0], 2, 1, str(_weights(folder)), "0" * 64)
     engine.dispose()
@@ -61,6 +64,7 @@ def fill(base: str, url: str, folder: Path) -> Known:
         paths={
             "evaluation": [*done, failed, cancelled],
             "dataset": ["votes", "pairs", "votes@1", dataset.id],
+            "board": ["fuzzed"],
             "job": jobs,
             "checkpoint": [str(checkpoint)],
             "name": [*catalogue(), *trainers.catalogue(), "evaluate/none"],

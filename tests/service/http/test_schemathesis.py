@@ -36,6 +36,7 @@ QUERIES: dict[str, dict[str, Any]] = {  # without which nothing is reached
     "/v1/checkpoints/{checkpoint}/download": {"form": "merged"},
     "/v1/datasets/upload": {"name": "fuzzed", "format": "csv"},
     "/v1/imports": {"system": "fuzzed", "format": "csv", "scores": ["acc"]},
+    "/v1/pareto/{dataset}": {"metric": ["chrf", "length"]},
 }
 FILES = {"/v1/datasets/upload": b"prompt\nHi?\n", "/v1/imports": b"id,acc\n1,0.5\n"}
 
@@ -47,10 +48,15 @@ def known(
     found = fill(live.base, database_url, data_dir / "fuzzed-checkpoint")
     asked = [{"prompt": "Hi?", **one} for one in samples(4)]
     with live.client() as client:  # one whose outputs are stored with what was measured of them
-        made = client.evaluate(system="six", dataset="measured", samples=asked, metrics=["chrf"])
+        metrics = ["chrf", "length"]
+        made = client.evaluate(system="six", dataset="measured", samples=asked, metrics=metrics)
         client.wait(made.id, timeout=60)
         archive = client.archive(made.id, tmp_path_factory.mktemp("archives") / "measured.zip")
     found.paths["measured"] = [made.id]
+    found.bodies["DefinedBoardIn"] = [
+        {"name": "asked", "parts": [{"dataset": "measured", "score": "chrf"}]}
+    ]
+    found.bodies["ControlsIn"] = [{"metrics": ["chrf"]}]
     found.paths["file"] = [str(archive)]
     return found
 
@@ -64,6 +70,8 @@ def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
     for name in case.path_parameters or {}:
         measured = case.operation.path.endswith(("/best", "/archive", "/audit", "/every_eval_ever"))
         case.path_parameters[name] = random.choice(known.paths["measured" if measured else name])
+    if case.operation.path.startswith("/v1/pareto/"):
+        case.path_parameters["dataset"] = "measured"
     for name in set(case.query or {}) & set(known.queries):
         case.query[name] = random.choice(known.queries[name])
     case.query = {**(case.query or {}), **QUERIES.get(case.operation.path, {})}

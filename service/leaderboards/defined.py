@@ -1,0 +1,137 @@
+"""A defined board computed: the systems that stand in every part, and their values put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from sqlalchemy import Connection
+
+from metrics.statistics.aggregates import Aggregate, Part, by_ranks, linear, shares, z_scores
+from service.datasets import store as datasets
+from service.datasets.store import Dataset
+from service.errors import ApiError
+from service.leaderboards import defined_store
+from service.leaderboards.boards import NothingHere
+from service.leaderboards.defined_parts import Chosen, chosen, results
+from service.leaderboards.defined_rows import absent, rows, shown
+from service.leaderboards.defined_schemas import (
+    DefinedBoard,
+    DefinedBoardIn,
+    WithoutPart,
+)
+from service.leaderboards.defined_store import Defined
+from service.leaderboards.standings import MOST_TESTED
+from service.settings import Settings
+
+LEVEL = 0.95
+GONE = "its rows are not stored any more, or its metric is not there"
+BY_RANK = "ranks of all pairs of all parts, Holm over {}; apart where the mean ranks must differ"
+BY_SUM = (
+    "Student's t with the errors of the parts' replicates, independent between datasets; "
+    "Holm over {}"
+)
+
+
+def refresh(db: Connection, settings: Settings, stored: Defined) -> DefinedBoard:
+    """The board with all that has landed; what is computed is kept."""
+    asked = DefinedBoardIn.model_validate({"name": stored.name, **stored.definition})
+    there = [datasets.require(db, part.dataset) for part in asked.parts]
+    known = defined_store.known(db, there)
+    if stored.content is not None and stored.known == known:
+        return DefinedBoard.model_validate_json(stored.content)
+    defined_store.lock(db, stored.name)
+    current = defined_store.find(db, stored.name)
+    if current is not None and current.content is not None and current.known == known:
+        return DefinedBoard.model_validate_json(current.content)
+    board = compute(db, settings, asked)
+    defined_store.keep(db, stored.name, known, board.model_dump_json())
+    return board
+
+
+def is_over(db: Connection, stored: Defined, dataset: Dataset) -> bool:
+    """Whether a part of the board is on some version of the dataset."""
+    references = [part["dataset"] for part in stored.definition["parts"]]
+    there = [datasets.find(db, reference) for reference in references]
+    return any(one is not None and one.name == dataset.name for one in there)
+
+
+def compute(db: Connection, settings: Settings, asked: DefinedBoardIn) -> DefinedBoard:
+    """The whole board. Raises 409 where it has more systems than can be tested."""
+    warnings: list[str] = []
+    parts = []
+    for one in asked.parts:
+        try:
+            parts.append(chosen(db, one))
+        except NothingHere:
+            dataset = datasets.require(db, one.dataset)
+            empty = Chosen(one, dataset, one.score, "", {}, {}, set())
+            warnings.append(f"no system has {empty.label}")
+            parts.append(empty)
+    systems = sorted(set.intersection(*(set(one.scores) for one in parts)))
+    if len(systems) > MOST_TESTED:
+        message = f"{len(systems)} systems stand in every part, and {MOST_TESTED} are the most"
+        raise ApiError(409, "too_many_systems", message)
+    read = [results(db, settings, one, systems) for one in parts]
+    gone = {
+        system
+        for own in read
+        for system, one in zip(systems, own.paired, strict=True)
+        if one is None or one.value is None
+    }
+    kept = np.array([system not in gone for system in systems], np.bool_)
+    left_out = [*absent(parts), *(WithoutPart(system=one, reason=GONE) for one in sorted(gone))]
+    made = [own.part(one, systems, kept) for one, own in zip(parts, read, strict=True)]
+    systems = [system for system in systems if system not in gone]
+    found = aggregate(asked, made, [one.label for one in parts], warnings) if systems else None
+    pairs = len(made) * len(systems) * (len(systems) - 1) // 2
+    told = BY_SUM if asked.aggregate in {"mean", "z"} else BY_RANK
+    counted = pairs // len(made) if told is BY_SUM else pairs
+    return DefinedBoard(
+        name=asked.name,
+        aggregate=asked.aggregate,
+        higher_is_better=upwards(asked, [one.higher_is_better for one in made]),
+        parts=[
+            shown(one, own, weight)
+            for one, own, weight in zip(parts, read, shares(made).tolist(), strict=True)
+        ],
+        tests=told.format(f"{counted} pair{'s' if counted > 1 else ''}") if pairs else None,
+        warnings=[*warnings, *(said for own in read for said in own.warnings)],
+        computed_at=datetime.now(UTC),
+        size=len(systems),
+        rows=rows(systems, parts, made, found) if found is not None else [],
+        left_out=left_out,
+    )
+
+
+def upwards(asked: DefinedBoardIn, directions: Sequence[bool]) -> bool:
+    """Whether higher is better on the board: of a mean as of its scores, where these agree."""
+    if asked.aggregate == "mean":
+        return any(directions) or not directions
+    return asked.aggregate != "mean_rank"
+
+
+def aggregate(
+    asked: DefinedBoardIn, parts: Sequence[Part], labels: Sequence[str], warnings: list[str]
+) -> Aggregate:
+    """The parts put together as the board asks; what is to be said of it joins `warnings`."""
+    if asked.aggregate in {"mean_rank", "win_rate"}:
+        return by_ranks(parts, wins=asked.aggregate == "win_rate", level=LEVEL)
+    higher = upwards(asked, [part.higher_is_better for part in parts])
+    signs = [1.0 if part.higher_is_better == higher else -1.0 for part in parts]
+    weights = [sign * share for sign, share in zip(signs, shares(parts).tolist(), strict=True)]
+    centres = [0.0] * len(parts)
+    if asked.aggregate == "z":
+        scaled = [z_scores(part) for part in parts]
+        centres = [centre for centre, _ in scaled]
+        weights = [
+            weight / scale if scale > 0 else 0.0
+            for weight, (_, scale) in zip(weights, scaled, strict=True)
+        ]
+        warnings += [
+            f"{label}: all systems have one value, so it counts for nothing"
+            for label, (_, scale) in zip(labels, scaled, strict=True)
+            if scale == 0
+        ]
+    return linear(parts, weights, centres, higher_is_better=higher, level=LEVEL)
