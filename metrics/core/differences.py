@@ -16,7 +16,6 @@ from inference.errors import ReportedError
 from metrics.core.metric import BoundMetric
 from metrics.core.result import Result
 from metrics.core.rows import Floats, Ints
-from metrics.statistics import paired
 from metrics.statistics.clusters import clusters
 from metrics.statistics.intervals import dear, delete_variance, evaluate, left_out
 from metrics.statistics.weights import totals, unit_keys
@@ -95,7 +94,7 @@ def match(
     Raises ReportedError where there are none, or the metric depends on the whole set and the sets
     are not the same.
     """
-    at_a, at_b = paired.shared(a.ids, b.ids)
+    at_a, at_b = _shared(a.ids, b.ids)
     if metric.interval == "jackknife":
         if within is not None:
             raise ReportedError(f"{metric.name} depends on the whole set: it has no rows of slices")
@@ -151,3 +150,11 @@ def own_values(metric: BoundMetric, one: Stored, at: Ints, score: int) -> Floats
     column = np.asarray(table[at, score], np.float64)
     whole = float(evaluate(metric.reduce, totals(rows))[score])
     return column if np.isclose(column.mean(), whole, rtol=1e-9, atol=1e-12) else None
+
+
+def _shared(ids_a: Sequence[str], ids_b: Sequence[str]) -> tuple[Ints, Ints]:
+    """Where the units that both have stand in either, in a's order."""
+    places = {one: index for index, one in enumerate(ids_b)}
+    pairs = [(index, places[one]) for index, one in enumerate(ids_a) if one in places]
+    both = np.array(pairs, np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]

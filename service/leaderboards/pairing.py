@@ -19,7 +19,7 @@ from service.errors import ApiError, invalid
 from service.evaluations import store as evaluations
 from service.evaluations.scores import Score
 from service.evaluations.store import Evaluation
-from service.leaderboards.paired import PairedResult, only
+from service.leaderboards.paired import PairedResult
 
 GONE = "the rows behind the values are gone"
 
@@ -141,10 +141,8 @@ def pairing(
 
 
 def _only(one: PairedResult, other: PairedResult, within: Collection[str] | None) -> int:
-    """Samples of the slice on which `one` alone has a value."""
-    if within is None:
-        return only(one, other)
+    """Samples, of the slice if there is one, on which `one` alone has a value."""
     valued = {id for id, gone in zip(other.ids, other.result.missing, strict=True) if not gone}
-    chosen = frozenset(within)
+    chosen = frozenset(one.ids if within is None else within)
     pairs = zip(one.ids, one.result.missing, strict=True)
     return sum(not gone and id in chosen and id not in valued for id, gone in pairs)
