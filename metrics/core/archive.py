@@ -16,13 +16,15 @@ pickles. `metrics.core.stored_zip` has the layout of the file. docs/archive.md s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import numpy as np
 from pydantic import ValidationError
 
+from inference.errors import InputError
 from metrics.core import evidence as columns
+from metrics.core.clustered import Cluster, metadata_text
 from metrics.core.evidence import Column, Evidence
 from metrics.core.manifest import (
     MANIFEST,
@@ -40,6 +42,7 @@ from metrics.core.metric import Sample
 from metrics.core.npy import Array, loaded
 from metrics.core.packing import unpack
 from metrics.core.result import Result
+from metrics.core.rows import Ints
 from metrics.core.stored_zip import Reader, UnreadableArchive
 
 MOST_JSON = 64 << 20  # bytes of the manifest, the scores, the provenance
@@ -209,3 +212,23 @@ def _fits(result: Result, size: int) -> bool:
         and (loss is None or loss.shape == rows.shape)
         and (variance is None or variance.shape == (scores,))
     )
+
+
+def cluster_of(samples: Sequence[Sample], field: str | None) -> Cluster | None:
+    """What the samples belong together by. Raises UnreadableArchive."""
+    try:
+        return None if field is None else Cluster.of(samples, field)
+    except InputError as error:
+        raise UnreadableArchive(f"manifest.json: evaluation.cluster: {error.message}") from None
+
+
+def members(name: str, keys: Sequence[str], samples: Sequence[Sample]) -> Ints:
+    """Indices of the samples of the slice `lang=ru`."""
+    key = next((one for one in keys if name.startswith(f"{one}=")), "")
+    wanted = name[len(key) + 1 :]
+    found = [
+        index
+        for index, sample in enumerate(samples)
+        if sample.metadata.get(key) is not None and metadata_text(sample.metadata[key]) == wanted
+    ]
+    return np.asarray(found, np.int64)

@@ -12,10 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from inference.errors import InputError, ReportedError
+from inference.errors import ReportedError
 from inference.protocol import NoModels
-from metrics.core.archive import Archive
-from metrics.core.clustered import Cluster, metadata_text
+from metrics.core.archive import Archive, cluster_of, members
 from metrics.core.errors import NotMeasured
 from metrics.core.evidence import Evidence
 from metrics.core.manifest import MetricFacts
@@ -26,7 +25,6 @@ from metrics.core.result import Result, ScoreValue, conclude, failed, recomputed
 from metrics.core.rows import Ints
 from metrics.core.settling import restrict
 from metrics.core.signature import difference, parts, text
-from metrics.core.stored_zip import UnreadableArchive
 
 Find = Callable[[str], AnyMetric]
 Status = Literal["equal", "differs", "unchecked"]
@@ -111,7 +109,7 @@ class _Metric:
         self.options = options
         self.ids = [sample.id for sample in samples]
         _, self.unit = items_of(samples)
-        self.cluster = _cluster(samples, self.asked.cluster)
+        self.cluster = cluster_of(samples, self.asked.cluster)
         self.signature = facts.signature or {"name": facts.name}
         scores = [one for one in archive.scores() if one.get("position") == facts.position]
         self.whole = [one for one in scores if not one.get("slice")]
@@ -196,7 +194,7 @@ class _Metric:
         """The numbers of the slices, from the evidence, or from rows that no other row changes."""
         for name in dict.fromkeys(str(score["slice"]) for score in self.sliced):
             stored = [score for score in self.sliced if score["slice"] == name]
-            chosen = _members(name, self.asked.slices, self.samples)
+            chosen = members(name, self.asked.slices, self.samples)
             counted = {score.get("n", 0) + score.get("missing", 0) for score in stored}
             if counted != {len(chosen)}:
                 for score in stored:
@@ -301,14 +299,6 @@ class _Metric:
         return f" (there / here: {', '.join(unlike)})" if unlike else ""
 
 
-def _cluster(samples: Sequence[Sample], field: str | None) -> Cluster | None:
-    """What the samples belong together by. Raises UnreadableArchive."""
-    try:
-        return None if field is None else Cluster.of(samples, field)
-    except InputError as error:
-        raise UnreadableArchive(f"manifest.json: evaluation.cluster: {error.message}") from None
-
-
 def _shown(score: ScoreValue) -> dict[str, object]:
     low, high = score.interval or (None, None)
     return {name: getattr(score, name, None) for name in NUMBERS} | {"low": low, "high": high}
@@ -319,15 +309,3 @@ def _equal(one: Any, other: Any) -> bool:
     if one is None or other is None:
         return one is other
     return one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=True))
-
-
-def _members(name: str, keys: Sequence[str], samples: Sequence[Sample]) -> Ints:
-    """Indices of the samples of the slice `lang=ru`."""
-    key = next((one for one in keys if name.startswith(f"{one}=")), "")
-    wanted = name[len(key) + 1 :]
-    found = [
-        index
-        for index, sample in enumerate(samples)
-        if sample.metadata.get(key) is not None and metadata_text(sample.metadata[key]) == wanted
-    ]
-    return np.asarray(found, np.int64)

@@ -59,12 +59,15 @@ def fill(base: str, url: str, folder: Path) -> Known:
         jobs = [_paused(db, dataset.id) for _ in range(JOBS)]
         checkpoint = checkpoints.add(db, jobs[0], 2, 1, str(_weights(folder)), "0" * 64)
     engine.dispose()
+    gate, check = _gate(base, done)
     bodies = _bodies(httpx.get(f"{base}/openapi.json", timeout=100).json(), done)
     return Known(
         paths={
             "evaluation": [*done, failed, cancelled],
             "dataset": ["votes", "pairs", "votes@1", dataset.id],
             "board": ["fuzzed"],
+            "gate": [gate],
+            "check": [check],
             "job": jobs,
             "checkpoint": [str(checkpoint)],
             "name": [*catalogue(), *trainers.catalogue(), "evaluate/none"],
@@ -80,6 +83,21 @@ def fill(base: str, url: str, folder: Path) -> Known:
             "after": [*done, dataset.id, jobs[0], "s3", "1"],
         },
     )
+
+
+def _asked_of_a_gate(done: list[str]) -> dict[str, Any]:
+    rules = [{"score": METRICS[0], "tier": "critical", "max_drop": 5.0}]
+    return {"name": "fuzzed", "baseline": done[0], "dataset": "votes", "rules": rules}
+
+
+def _gate(base: str, done: list[str]) -> tuple[str, str]:
+    """A gate, and what it said once."""
+    made = httpx.post(f"{base}/v1/gates", json=_asked_of_a_gate(done), timeout=100)
+    assert made.is_success, made.text
+    url = f"{base}/v1/gates/fuzzed/check"
+    said = httpx.post(url, json={"evaluation": done[1]}, timeout=100)
+    assert said.is_success, said.text
+    return "fuzzed", str(said.json()["id"])
 
 
 def _paused(db: Connection, dataset: str) -> str:
@@ -127,6 +145,9 @@ def _bodies(document: dict[str, Any], done: list[str]) -> dict[str, list[dict[st
             "trials": 100,
         },
     ]
+    found["GateIn"] = [_asked_of_a_gate(done)]
+    found["CheckIn"] = [{"evaluation": done[1]}]
+    found["PowerIn"] = [{"evaluations": done, "metric": "chrf", "effect": 1.0}]
     found["BestIn"] = [{"name": "best-of-two", "score": "chrf"}]
     found["TrainingIn"] += [
         {
