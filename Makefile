@@ -17,7 +17,7 @@
 
 PYTHON ?= python3
 TESTS ?=
-PROCESSES ?= 3
+PROCESSES ?= 2
 ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed

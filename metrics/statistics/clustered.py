@@ -30,7 +30,7 @@ def student(
     paired tests want; value ± t · error, or within bounds Wilson's of that error."""
     interval = jackknife(pooled, found.keys, reduce, bounds=bounds, level=level)
     drawn = replicate(pooled, found.keys, reduce, seed, replicates)
-    methods = tuple("student" if one == "jackknife" else one for one in interval.methods)
+    methods = tuple("t" if one == "jackknife" else one for one in interval.methods)
     return replace(interval, methods=methods, replicates=drawn)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, text
 
-from service.datasets.store import read_clusters
+from service.datasets.store import read_clusters, read_ids
 
 MOST_FIELDS = 8
 
@@ -36,4 +36,5 @@ def read_repeated(
     """
     given = {"dataset": dataset_id, "without": list(without), "most": MOST_FIELDS}
     fields = db.scalars(FIELDS, given).all()
-    return {field: read_clusters(db, dataset_id, field) for field in fields}
+    ids = read_ids(db, dataset_id) if fields else []
+    return {field: read_clusters(db, dataset_id, field, ids) for field in fields}

@@ -203,8 +203,12 @@ def read_metadata(db: Connection, dataset_id: str, key: str) -> dict[int, str]:
     return {row[0]: row[1] for row in db.execute(query.order_by(records.c.index))}
 
 
-def read_clusters(db: Connection, dataset_id: str, field: str) -> list[str]:
+def read_clusters(
+    db: Connection, dataset_id: str, field: str, ids: Sequence[str] | None = None
+) -> list[str]:
     """The cluster of each record, by index: its value of a metadata field, or of `prompt`.
+
+    ids  the records' own, where they have been read
 
     A record without a value is a cluster of its own. Raises ApiError, naming the fields that there
     are, where no record has one.
@@ -216,7 +220,7 @@ def read_clusters(db: Connection, dataset_id: str, field: str) -> list[str]:
         there = metadata_fields(db, dataset_id)
         message = f"no sample has the metadata field {field!r}: {hint(field, there)}"
         raise invalid("unknown_field", message, "cluster")
-    ids = read_ids(db, dataset_id)
+    ids = read_ids(db, dataset_id) if ids is None else ids
     return [
         f"value {named[index]}" if index in named else f"sample {id}"
         for index, id in enumerate(ids)

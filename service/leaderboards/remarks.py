@@ -76,6 +76,9 @@ def warnings(
     groups = len(set(names)) if names is not None else FEW
     if groups < FEW:
         told.append(f"only {groups} clusters: ranks and p-values are rough")
+    fewest = min((row.n for row in shown), default=FEW)
+    if names is None and over is None and fewest < FEW:
+        told.append(f"only {fewest} samples: ranks and p-values are rough")
     return told
 
 

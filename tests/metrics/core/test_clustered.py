@@ -61,7 +61,7 @@ def test_a_result_tells_its_clusters_and_is_stored_with_them() -> None:
     assert (alone.clusters, together.clusters) == (None, 2)  # the empty one is missing
     assert alone.design_effect is None
     assert together.design_effect is not None
-    assert together.interval_method == "student"
+    assert together.interval_method == "t"
     assert (plain.cluster, over.cluster) == (None, "page")
     again = unpack(pack(over))
     assert (again.cluster, again.scores) == ("page", over.scores)

@@ -203,13 +203,13 @@ def test_what_a_job_started_ends_with_it(runs: Engine, start: Start) -> None:
 
 
 def test_what_gets_nowhere_is_ended(runs: Engine, start: Start) -> None:
-    start(stall_seconds="2")
+    start(stall_seconds="4")
     defer(runs, "stuck", name="stuck")
     defer(runs, "steady", name="steady")
     until(lambda: noted(runs, "done") and not jobs_left(runs), 60)
     (hook,) = noted(runs, "hook")
     assert hook.name == "stuck"
-    assert hook.note == "no progress for 2 s, the limit that ASSAY_STALL_SECONDS sets"
+    assert hook.note == "no progress for 4 s, the limit that ASSAY_STALL_SECONDS sets"
     assert [row.name for row in noted(runs, "begun")] == ["stuck", "steady"]  # once each
     assert [row.name for row in noted(runs, "done")] == ["steady"]
 
