@@ -10,6 +10,7 @@ import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -143,7 +144,7 @@ def _zipped(upload: IO[bytes], most_bytes: int) -> dict[str, Callable[[], Opened
             raise unreadable(f"{info.filename!r} is not a plain file")
         total += info.file_size
         _admit(found, info.filename, total, most_bytes)
-        found[info.filename] = lambda info=info: archive.open(info)  # type: ignore[misc]
+        found[info.filename] = partial(archive.open, info)
     return found
 
 
@@ -158,8 +159,16 @@ def _tarred(upload: IO[bytes], most_bytes: int) -> dict[str, Callable[[], Opened
             raise unreadable(f"{member.name!r} is not a plain file")
         total += member.size
         _admit(found, member.name, total, most_bytes)
-        found[member.name] = lambda member=member: archive.extractfile(member)  # type: ignore
+        found[member.name] = partial(_member, archive, member)
     return found
+
+
+def _member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Opened:
+    """A file of a tar, to be read. Raises 422 for what has no content of its own."""
+    source = archive.extractfile(member)
+    if source is None:
+        raise unreadable(f"{member.name!r} is not a plain file", member.name)
+    return source
 
 
 def _admit(found: Mapping[str, object], name: str, total: int, most_bytes: int) -> None:

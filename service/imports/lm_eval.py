@@ -241,9 +241,11 @@ def _outputs(line: Mapping[str, Any]) -> list[str]:
 def _likelihood(answer: object) -> float | None:
     while isinstance(answer, list) and answer:
         answer = answer[0]
+    if not isinstance(answer, str | int | float):
+        return None
     try:
-        return float(answer)  # type: ignore[arg-type]  # what is no number raises TypeError
-    except (TypeError, ValueError, OverflowError):
+        return float(answer)
+    except (ValueError, OverflowError):
         return None
 
 

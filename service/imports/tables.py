@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import chain, islice
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from metrics.core.names import MEANINGS, hint, plain
 from service.datasets import arrow, files
@@ -18,7 +18,7 @@ from service.imports.runs import Run, Sample, Score
 
 HARNESS = "table"
 Field = Literal["id", "system", "prompt", "output", "references", "metadata", "score", "ignore"]
-FIELDS = ("id", "system", "prompt", "output", "references", "metadata", "score", "ignore")
+FIELDS: tuple[Field, ...] = get_args(Field)
 ONCE = FIELDS[:5]  # a column of each
 LOOKED_AT = 200  # rows, by which a column is guessed
 NAMES: Mapping[Field, str] = {
@@ -44,12 +44,13 @@ def parsed(mapping: str | None) -> Mapped:
         if not colon or not column:
             message = f"{pair!r} is no pair of a column and a field: write question:prompt"
             raise invalid("invalid_mapping", message, "mapping")
-        if name not in FIELDS:
+        field = next((one for one in FIELDS if one == name), None)
+        if field is None:
             message = f"there is no field {name!r}; {hint(name, FIELDS, MEANINGS)}"
             raise invalid("invalid_mapping", message, "mapping")
-        if column in found or (name in ONCE and name in found.values()):
+        if column in found or (field in ONCE and field in found.values()):
             raise invalid("invalid_mapping", f"{pair!r}: one column a field", "mapping")
-        found[column] = name  # type: ignore[assignment]  # it is one of FIELDS
+        found[column] = field
     return found
 
 
