@@ -6,22 +6,19 @@ of the first one's stored rows, stored as an evaluation's closing stores its own
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 
 import httpx
 import numpy as np
-from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, insert
 
 from assay import Client
 from benchmarks.comparing import Row, bound, timed
-from benchmarks.service import answers, free_port, process, until
+from benchmarks.service import address, running
 from benchmarks.texts import news
 from metrics.core.compare import Testing, compare
 from metrics.core.metric import Sample
@@ -31,7 +28,7 @@ from metrics.statistics.intervals import evaluate, replicate
 from metrics.statistics.many import two_sided
 from metrics.statistics.weights import totals, unit_keys
 from service.datasets import store as datasets
-from service.db.engine import connect, migrate
+from service.db.engine import connect
 from service.db.tables import evaluations as evaluation_table
 from service.db.tables import scores as score_table
 from service.evaluations import scores as results
@@ -44,7 +41,6 @@ from service.leaderboards.boards_store import BoardKey, find, landed
 from service.leaderboards.pair_tests import pairs_between
 from service.leaderboards.paired import PairedResult, paired_results
 from service.leaderboards.standings import MOST_TESTED
-from service.serve.postgres import EmbeddedPostgres
 from service.settings import Settings
 
 SYSTEMS, SAMPLES, MANY = 200, 3000, 10_000
@@ -58,22 +54,9 @@ NAME, SCORE = "board", "chrf"
 def rows(scale: float) -> Iterator[Row]:
     systems, size = max(4, int(SYSTEMS * scale)), max(30, int(SAMPLES * scale))
     samples = news(size, seed=0).samples
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assay-bench-")))
-        server = stack.enter_context(EmbeddedPostgres(folder))
-        migrate(server.url)
-        settings = Settings(
-            data_dir=folder,
-            database_url=SecretStr(server.url),
-            port=free_port(),
-            log_level="WARNING",
-        )
-        url = f"http://127.0.0.1:{settings.port}"
-        stack.enter_context(process(settings, "service.serve.api"))
-        worker = ("service.cli", "worker", "--device", "cpu", "--queues", "score")
-        stack.enter_context(process(settings, *worker))
-        until(lambda: answers(f"{url}/readyz"))
-        engine = connect(server.url)
+    with running() as settings, ExitStack() as stack:
+        url = address(settings)
+        engine = connect(settings.url)
         stack.callback(engine.dispose)
         assay = stack.enter_context(Client(url, timeout=PATIENCE))
         first = _measured(assay, "first", samples)

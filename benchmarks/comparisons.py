@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
-
-from pydantic import SecretStr
 
 from assay import FINAL, Client, ComparisonResult
 from benchmarks.comparing import Row, bound, furthest, timed
-from benchmarks.service import PATIENCE, answers, free_port, process, until
+from benchmarks.service import PATIENCE, address, running
 from benchmarks.texts import news
-from service.db.engine import migrate
-from service.serve.postgres import EmbeddedPostgres
-from service.settings import Settings
 
 SYSTEMS, SAMPLES = 16, 3004  # as of a shared task: 120 pairs
 METRICS = ("chrf", "bleu", "exact_match", "token_f1", "length")
@@ -26,35 +18,20 @@ ONE, FIVE = 10.0, 30.0  # seconds
 
 def rows(scale: float) -> Iterator[Row]:
     count = max(40, int(SAMPLES * scale))
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assay-bench-")))
-        server = stack.enter_context(EmbeddedPostgres(folder))
-        migrate(server.url)
-        settings = Settings(
-            data_dir=folder,
-            database_url=SecretStr(server.url),
-            port=free_port(),
-            log_level="WARNING",
-        )
-        url = f"http://127.0.0.1:{settings.port}"
-        stack.enter_context(process(settings, "service.serve.api"))
-        worker = ("service.cli", "worker", "--device", "cpu", "--queues", "score")
-        stack.enter_context(process(settings, *worker))
-        until(lambda: answers(f"{url}/readyz"))
-        with Client(url, timeout=PATIENCE) as assay:
-            made = [_evaluate(assay, system, count) for system in range(SYSTEMS)]
-            for metrics, limit in ((METRICS[:1], ONE), (METRICS, FIVE)):
-                found, seconds = timed(lambda names: assay.compare(made, metrics=names), metrics)
-                row = bound(
-                    f"{SYSTEMS} systems, {count} samples, {len(metrics)} "
-                    f"metric{'s' if len(metrics) > 1 else ''}: every pair compared over HTTP",
-                    seconds,
-                    limit,
-                    "s",
-                    f"{len(found)} results, {sum(bool(one.significant) for one in found)} "
-                    "significant by Holm",
-                )
-                yield _as_pairs(assay, made, row) if len(metrics) == 1 else row
+    with running() as settings, Client(address(settings), timeout=PATIENCE) as assay:
+        made = [_evaluate(assay, system, count) for system in range(SYSTEMS)]
+        for metrics, limit in ((METRICS[:1], ONE), (METRICS, FIVE)):
+            found, seconds = timed(lambda names: assay.compare(made, metrics=names), metrics)
+            row = bound(
+                f"{SYSTEMS} systems, {count} samples, {len(metrics)} "
+                f"metric{'s' if len(metrics) > 1 else ''}: every pair compared over HTTP",
+                seconds,
+                limit,
+                "s",
+                f"{len(found)} results, {sum(bool(one.significant) for one in found)} "
+                "significant by Holm",
+            )
+            yield _as_pairs(assay, made, row) if len(metrics) == 1 else row
 
 
 def _evaluate(assay: Client, system: int, count: int) -> str:

@@ -33,35 +33,57 @@ SAMPLES = 10_000
 METRICS = ("bleu", "chrf", "rouge", "exact_match", "token_f1", "distinct_n")
 READY, RESIDENT, ACCEPTED, DONE = 2.0, 200.0, 2.0, 15.0  # seconds, MB, seconds, seconds
 PATIENCE, GRACE = 120.0, 20.0
+WORKER = ("service.cli", "worker", "--device", "cpu", "--queues", "score")
 
 
 def rows(scale: float) -> Iterator[Row]:
     samples = news(max(20, int(SAMPLES * scale)), seed=0).samples
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assay-bench-")))
-        server = stack.enter_context(EmbeddedPostgres(folder))
-        migrate(server.url)
-        settings = Settings(
-            data_dir=folder,
-            database_url=SecretStr(server.url),
-            port=free_port(),
-            log_level="WARNING",
-        )
-        url = f"http://127.0.0.1:{settings.port}"
-
+    with prepared() as settings, ExitStack() as stack:
+        url = address(settings)
         begun = time.perf_counter()
         api = stack.enter_context(process(settings, "service.serve.api"))
         until(lambda: answers(f"{url}/readyz"))
         yield bound("API process ready", time.perf_counter() - begun, READY, "s")
         yield bound("its resident memory, once ready", _resident(api.pid), RESIDENT, "MB")
 
-        worker = ("service.cli", "worker", "--device", "cpu", "--queues", "score")
-        stack.enter_context(process(settings, *worker))
+        stack.enter_context(process(settings, *WORKER))
         with Client(url, timeout=PATIENCE) as assay:
             accepted, done, scores = _evaluate(assay, samples)
         yield bound(f"inline POST of {len(samples)} samples accepted", accepted, ACCEPTED, "s")
         yield _finished(samples, done, scores)
         yield Row("its resident memory, afterwards", f"{_resident(api.pid):.0f} MB", "", "", "", "")
+
+
+@contextmanager
+def prepared() -> Iterator[Settings]:
+    """Settings of a service on a migrated database, in a folder of its own; none runs yet."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assay-bench-")))
+        server = stack.enter_context(EmbeddedPostgres(folder))
+        migrate(server.url)
+        yield Settings(
+            data_dir=folder,
+            database_url=SecretStr(server.url),
+            port=free_port(),
+            log_level="WARNING",
+        )
+
+
+@contextmanager
+def running() -> Iterator[Settings]:
+    """The same, with its API and a worker that scores."""
+    with (
+        prepared() as settings,
+        process(settings, "service.serve.api"),
+        process(settings, *WORKER),
+    ):
+        until(lambda: answers(f"{address(settings)}/readyz"))
+        yield settings
+
+
+def address(settings: Settings) -> str:
+    """Where the API of these settings listens."""
+    return f"http://127.0.0.1:{settings.port}"
 
 
 def _evaluate(
