@@ -81,8 +81,13 @@ def test_an_archive_is_loaded_once_and_shows_where_it_comes_from(
     results = assay.compare(done.id, loaded.id, ["chrf", "rouge1"])
     assert [one.difference for one in results] == [0, 0]
     assert assay.samples(loaded.id, "chrf", limit=3) == assay.samples(done.id, "chrf", limit=3)
-    renamed = assay.import_archive(file, dataset="elsewhere")
-    assert renamed.id == loaded.id  # it is here already
+    assert assay.import_archive(file, dataset="archived").id == loaded.id
+    with pytest.raises(
+        AssayError, match=r"on the dataset 'archived'.*leave `dataset` out"
+    ) as other:
+        assay.import_archive(file, dataset="elsewhere")
+    assert (other.value.status, other.value.code) == (409, "archive_on_other_dataset")
+    assert other.value.param == "dataset"
     again = assay.retry(loaded.id)
     assert again.status == "succeeded"  # nothing of it has failed
 
