@@ -7,13 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from metrics.statistics.aggregates import Aggregate, Part
-from service.leaderboards.defined_parts import Chosen, Read
-from service.leaderboards.defined_schemas import (
-    BoardPart,
-    DefinedRow,
-    PartValue,
-    WithoutPart,
-)
+from service.leaderboards.defined_parts import Chosen
+from service.leaderboards.defined_schemas import BoardPart, DefinedRow, PartValue, WithoutPart
 
 
 def absent(parts: Sequence[Chosen]) -> list[WithoutPart]:
@@ -31,7 +26,7 @@ def absent(parts: Sequence[Chosen]) -> list[WithoutPart]:
     return found
 
 
-def shown(one: Chosen, read: Read, weight: float) -> BoardPart:
+def shown(one: Chosen, cluster: str | None, weight: float) -> BoardPart:
     """A part as it is now; `weight` is its share of all."""
     directions = [row.higher_is_better for row in one.scores.values()]
     return BoardPart(
@@ -43,7 +38,7 @@ def shown(one: Chosen, read: Read, weight: float) -> BoardPart:
         weight=weight,
         higher_is_better=directions[0] if directions else True,
         signature=one.signature,
-        cluster=read.field,
+        cluster=cluster,
         systems=len(one.scores),
     )
 

@@ -18,14 +18,13 @@ from service.datasets.store import Dataset
 from service.errors import ApiError, invalid
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.formats import TABLES, in_forms
-from service.leaderboards import slices
+from service.leaderboards import board_results, slices
 from service.leaderboards import store as leaderboards
-from service.leaderboards.boards import NothingHere, Standing, commonest_field, stand
+from service.leaderboards.boards import NothingHere, Standing, stand
 from service.leaderboards.boards_store import BoardKey
 from service.leaderboards.defined_schemas import Front, FrontRow, FrontScore, WithoutPart
 from service.leaderboards.defined_tables import front_table
 from service.leaderboards.pair_tests import pairs_between
-from service.leaderboards.paired import paired_results
 from service.leaderboards.store import BoardScore
 from service.settings import Settings
 
@@ -172,20 +171,13 @@ def _shares(
     over = slices.Slice.read(db, dataset.id, slice_) if slice_ else None
     for axis, sign in zip(axes, signs, strict=True):
         rows = [axis.rows[way] for way in ways]
-        paired = paired_results(db, settings, rows)
-        field, told = commonest_field(paired)
-        names = datasets.read_clusters(db, dataset.id, field) if field is not None else None
-        if over is not None:
-            paired, names = over.restricted(rows, paired, names)
-        warnings += told
-        if any(one is not None and one.result.missing.any() for one in paired):
+        own = board_results.read(db, settings, dataset.id, rows, over)
+        warnings += own.warnings(rows)
+        if any(one is not None and one.result.missing.any() for one in own.paired):
             warnings.append(
                 f"some systems have no {axis.score} on some samples: values are over what each has"
             )
-        tests = pairs_between(paired, field, names)
-        drawn.append(sign * tests.replicates)
-    if over is not None:
-        warnings += over.warnings([axes[0].rows[way] for way in ways])
+        drawn.append(sign * pairs_between(own.paired, own.field, own.names).replicates)
     count = min(len(one) for one in drawn)
     return shares_on_front(np.stack([one[:count] for one in drawn])), list(dict.fromkeys(warnings))
 
