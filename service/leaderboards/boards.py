@@ -227,10 +227,12 @@ def _rows(entries: Sequence[Entry], found: Standings, flagged: Flags | None) -> 
         ),
     )
     below = [*order[1:], None]
-    rows = [_row(entries[at], found, at, next_) for at, next_ in zip(order, below, strict=True)]
-    for at, row in zip(order, rows, strict=True):
+    rows = []
+    for at, next_ in zip(order, below, strict=True):
+        row = _row(entries[at], found, at, next_)
         if flagged is not None:
             row.same_outputs, row.in_references = flagged.same[at], flagged.in_references[at]
+        rows.append(row)
     return rows
 
 
@@ -251,9 +253,9 @@ def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow
         rank_interval_step_down=_interval(stepped, at) if stepped is not None else None,
         p_vs_next_step_down=_p_value(stepped.p_values, at, below) if stepped is not None else None,
         tie_band=int(ranks.band[at]),
-        p_first=_known(found.p_first[at]),
+        p_first=finite(found.p_first[at]),
         n_common=int(found.n_common[at]) or None,
-        value_common=_known(found.value_common[at]) if lacks else None,
+        value_common=finite(found.value_common[at]) if lacks else None,
         value_bounds=found.bounds[at],
         model=run.model,
         generation=dict(run.generation) if run.generation is not None else None,
@@ -270,8 +272,9 @@ def _interval(ranks: Ranks, at: int) -> tuple[int, int]:
 
 
 def _p_value(p_values: Floats, at: int, below: int | None) -> float | None:
-    return _known(p_values[at, below]) if below is not None and len(p_values) else None
+    return finite(p_values[at, below]) if below is not None and len(p_values) else None
 
 
-def _known(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """None for NaN, as answers have it."""
     return float(value) if np.isfinite(value) else None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from metrics.statistics.aggregates import Aggregate, Part
+from service.leaderboards.boards import finite
 from service.leaderboards.defined_parts import Chosen
 from service.leaderboards.defined_schemas import BoardPart, DefinedRow, PartValue, WithoutPart
 
@@ -64,9 +65,9 @@ def rows(
                 system=systems[at],
                 value=float(found.values[at]),
                 interval=ends if np.isfinite(ends).all() else None,
-                p_vs_next=_known(ranks.p_values[at, below]) if below is not None else None,
+                p_vs_next=finite(ranks.p_values[at, below]) if below is not None else None,
                 tie_band=int(ranks.band[at]),
-                p_first=_known(found.p_first[at]),
+                p_first=finite(found.p_first[at]),
                 incomplete=sum(one.incomplete for one in values),
                 parts=values,
                 notes=[one.several[systems[at]] for one in parts if systems[at] in one.several],
@@ -89,7 +90,3 @@ def _part_value(one: Chosen, system: str, rank: int, incomplete: bool) -> PartVa
         n=row.n,
         incomplete=max(1, row.missing - fewest) if incomplete else 0,
     )
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
