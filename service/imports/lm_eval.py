@@ -22,7 +22,6 @@ HARNESS = "lm-eval"
 SAMPLES = re.compile(r"samples_(?P<task>.+?)(?:_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+))?\.jsonl$")
 RESULTS = re.compile(r"results(?:_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+))?\.json$")
 PROMPTS = ("prompt", "question", "query", "instruction", "input", "text", "sentence", "problem")
-BETWEEN_0_AND_1 = {"acc", "acc_norm", "acc_mutual_info", "exact_match", "em", "f1"}
 KEPT = (
     *("model", "model_args", "model_sha", "model_dtype", "gen_kwargs", "limit"),
     *("random_seed", "numpy_seed", "torch_seed", "fewshot_seed"),
@@ -142,7 +141,7 @@ def _report(
 
 def _score(metric: str, filter_: str, aggregation: object, upward: object) -> Score:
     higher = upward.get(metric, True) if isinstance(upward, dict) else True
-    unit = metric in BETWEEN_0_AND_1
+    unit = runs.is_share(metric)
     return Score(
         name=runs.text(metric),
         filter=None if filter_ in {"", "none"} else runs.short(filter_),
@@ -264,7 +263,7 @@ def _values(run: Run, sample: Sample, line: Mapping[str, Any], filter_: str, whe
         if value is not None and run.parts.setdefault(score.label, is_part) != is_part:
             raise runs.wrong(where, f"{metric} is a number in some lines, and none in others")
         if not is_part:
-            sample.values[score.label] = [runs.number(value, where, metric)]
+            sample.values[score.label] = [run.value(score.label, value, where, metric)]
 
 
 def _dict(value: object, name: str, field: str) -> dict[str, Any]:
