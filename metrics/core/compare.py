@@ -203,7 +203,7 @@ def _refusals(
             unlike = f"{metric.name} depends on the whole set, and the sets differ"
         elif grouping is not None and a.result.settled.loss is not None:
             unlike = f"{metric.name} is no sum over samples: clusters cannot be left out of it"
-    elif not aligned.shared(*pair, set_bound=False).any():
+    elif not aligned.both[pair]:
         unlike = "no unit counts in both"
     scores = zip(a.result.scores, b.result.scores, strict=True)
     return [_refusal(x, y) or unlike for x, y in scores]

@@ -86,10 +86,13 @@ def compared(
 ) -> list[Comparison]:
     """The tests of the matches, all pairs of a metric at once; `together`: they are corrected."""
     found = [_refused(one, results) for one in wanted]
+    live = [at for at, why in enumerate(found) if why is None]
+    ends = {_place(end): end for at in live for end in (wanted[at].left, wanted[at].right)}
+    kinds = {place: _kind(end, results) for place, end in ends.items()}
     families: dict[tuple[str, ...], list[int]] = {}
-    for at, one in enumerate(wanted):
-        if found[at] is None:
-            families.setdefault(_family(one, results), []).append(at)
+    for at in live:
+        left, right = kinds[_place(wanted[at].left)], kinds[_place(wanted[at].right)]
+        families.setdefault((*left, right[-1]), []).append(at)
     if together:
         testing = replace(testing, tests=sum(map(len, families.values())))
     for members in families.values():
@@ -137,11 +140,11 @@ def _refused(one: Match, results: Results) -> Comparison | None:
     return Comparison(one.left.name, one.left.value, one.right.value, None, why)
 
 
-def _family(one: Match, results: Results) -> tuple[str, ...]:
-    """What is tested together: results of one metric with the same parameters on the left side."""
-    resolved = json.dumps(dict(one.left.resolved or {}), sort_keys=True, default=str)
-    names = (_result(end, results).metric.score_names for end in (one.left, one.right))
-    return (one.left.metric, resolved, *("/".join(each) for each in names))
+def _kind(end: Score, results: Results) -> tuple[str, str, str]:
+    """The metric, its parameters and its scores: pairs of which the left ends share all of it, and
+    the right ends the scores, are tested together."""
+    resolved = json.dumps(dict(end.resolved or {}), sort_keys=True, default=str)
+    return end.metric, resolved, "/".join(_result(end, results).metric.score_names)
 
 
 def _place(score: Score) -> Place:

@@ -45,3 +45,16 @@ def test_fields_that_repeat_are_found(engine: Engine) -> None:
         assert len(set(found["passage"])) == 6
         plain, _ = datasets.put(db, "plain", "eval", [{"id": "1", "references": ["a"]}])
         assert read_repeated(db, plain.id) == {}
+
+
+@pytest.mark.parametrize("called_prompt", [False, True])
+def test_fields_that_repeat_are_read_as_each_alone(engine: Engine, called_prompt: bool) -> None:
+    own = {"prompt": "of the metadata"} if called_prompt else {}
+    several = [one | {"metadata": {**one["metadata"], **own}} for one in RECORDS]
+    bare = [{"id": f"bare {at}", "prompt": "Вопрос", "references": ["a"]} for at in range(2)]
+    with engine.begin() as db:
+        dataset, _ = datasets.put(db, "clustered", "eval", [*several, *bare])
+        found = read_repeated(db, dataset.id)
+        alone = {field: datasets.read_clusters(db, dataset.id, field) for field in found}
+    assert list(found) == ["page", "passage", "prompt", "tags"]
+    assert found == alone

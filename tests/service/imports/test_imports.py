@@ -177,6 +177,28 @@ def test_a_table_s_columns_are_guessed_shown_and_said(assay: Client, tmp_path: P
     assert (done.system, done.dataset, done.score("acc").missing) == ("mine", "said", 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "cells", "method"),
+    [
+        ("solved", ("true", "false", "true"), "wilson"),
+        ("acc", ("1", "0", "1"), "wilson"),
+        ("acc", ("100", "0", "100"), "t"),  # percent
+        ("rating", ("1", "0", "1"), "t"),  # of any number of stars
+    ],
+)
+def test_truth_values_lie_between_0_and_1(
+    assay: Client, tmp_path: Path, name: str, cells: tuple[str, ...], method: str
+) -> None:
+    rows = "".join(f"{at},x,{cell}\n" for at, cell in enumerate(cells))
+    file = write(tmp_path / "truths.csv", f"id,output,{name}\n{rows}")
+    found = assay.import_results(file, system="s", dataset=f"truths-{name}")
+    score = assay.evaluation(ended_one(assay, found)).score(name)
+    assert score.interval_method == method
+    if method == "wilson":
+        low, high = known(score.interval)
+        assert 0.0 < low < 2 / 3 < high < 1.0
+
+
 def write(file: Path, content: str | bytes) -> Path:
     """The file with that content."""
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
