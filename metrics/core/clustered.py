@@ -14,7 +14,7 @@ import numpy as np
 from inference.errors import InputError
 from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric, Sample
-from metrics.core.names import hint
+from metrics.core.names import without_value
 from metrics.core.rows import Floats, Ints, Settled
 from metrics.core.settling import settle
 from metrics.statistics import clustered
@@ -49,9 +49,8 @@ class Cluster:
         if field == PROMPT and not any(value is not None for value in values):
             values = [sample.prompt for sample in samples]
         if not any(value is not None for value in values):
-            there = dict.fromkeys(key for sample in samples for key in sample.metadata)
-            message = f"no sample has the metadata field {field!r}; {hint(field, there)}"
-            raise InputError(message, "cluster")
+            there = {key for sample in samples for key in sample.metadata}
+            raise InputError(without_value(field, there), "cluster")
         named = zip(samples, values, strict=True)
         return cls(field, [_name(value, sample.id) for sample, value in named])
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from metrics.core.clustered import LONGEST_VALUE
 from metrics.core.compare import Grouping
-from metrics.core.names import hint
+from metrics.core.names import hint, without_value
 from service.datasets import store as datasets
 from service.errors import invalid
 
@@ -32,8 +33,8 @@ def sliced(db: Connection, sets: Sequence[str], name: str) -> frozenset[str]:
         message = f"no sample has {name!r}: of {field}, {hint(value, sorted(there))}"
     else:
         fields = {known for one in sets for known in datasets.metadata_fields(db, one)}
-        message = f"a slice is FIELD=VALUE of the metadata, and no sample has {field!r}: "
-        message += hint(field, sorted(fields)) if fields else "samples have no metadata"
+        message = f"a slice is FIELD=VALUE of the metadata, of at most {LONGEST_VALUE} characters, "
+        message += f"and {without_value(field, fields)}"
     raise invalid("unknown_slice", message, "slice")
 
 
