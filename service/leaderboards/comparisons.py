@@ -148,7 +148,7 @@ def _grouping(
     if cluster is None:
         own = {one.result.cluster for one in results.values() if one is not None}
         if len(own) > 1:
-            fields = ", ".join(sorted(one or "none" for one in own))
+            fields = ", ".join(sorted("without" if one is None else f"by {one!r}" for one in own))
             return None, [
                 f"the evaluations have unlike clusters ({fields}), so samples are taken for "
                 "independent here: name `cluster`"

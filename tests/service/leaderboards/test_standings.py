@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -15,6 +16,7 @@ from metrics.core.measure import items_of, measure
 from metrics.core.metric import Sample
 from metrics.core.result import conclude
 from metrics.statistics.many import two_sided
+from service.leaderboards.boards import commonest_field
 from service.leaderboards.pair_tests import pairs_between
 from service.leaderboards.paired import PairedResult
 from service.leaderboards.standings import Standings, standings
@@ -173,6 +175,18 @@ def test_a_result_that_is_gone_leaves_the_others_tested() -> None:
     assert np.isfinite(found.ranks.p_values[0, 2])
     assert found.tested == 2
     assert standings(scores, [None, None, None]).ranks.worst.tolist() == [3, 3, 3]
+
+
+def test_unlike_clusters_are_told() -> None:
+    one = result("chrf", outputs(0))
+    page = replace(one, result=replace(one.result, cluster="page"))
+    said = "the evaluations have unlike clusters (1 by 'page', {} without): {}"
+    assert commonest_field([page, one, one]) == (
+        None,
+        [said.format(2, "samples are taken for independent")],
+    )
+    assert commonest_field([page, one]) == ("page", [said.format(1, "here they are by 'page'")])
+    assert commonest_field([one, one]) == (None, [])
 
 
 def test_samples_that_belong_together_are_drawn_together() -> None:
