@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
@@ -136,6 +136,14 @@ def _refused(metric: BoundMetric, found: Clusters) -> Spread:
     methods, notes = (metric.interval,) * len(nothing), ((),) * len(nothing)
     none = Intervals(nothing, nothing, methods, None, (why,), notes)
     return Spread(none, found, nothing)
+
+
+def untestable(metric: BoundMetric, settled: Iterable[Settled]) -> str | None:
+    """Why systems are not tested over clusters by this metric, if so. What a cluster takes along is
+    not what its units do, each alone: of near copies, none has anything of its own."""
+    if all(one.loss is None for one in settled):
+        return None
+    return f"{metric.name} is no sum over samples: clusters cannot be left out of it"
 
 
 def metadata_text(value: object) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from metrics.core.alignment import Aligned, Draws, Side, align, cells
 from metrics.core.blocks import Block, Grouping, block
+from metrics.core.clustered import untestable
 from metrics.core.metric import BoundMetric
 from metrics.core.pairs import Test, Testing, outcomes, resampled
 from metrics.core.result import Result, ScoreValue
@@ -201,8 +202,8 @@ def _refusals(
             unlike = f"{metric.name} depends on the whole set: there is none of a slice of it"
         elif not bool((here[0] == here[1]).all()):
             unlike = f"{metric.name} depends on the whole set, and the sets differ"
-        elif grouping is not None and a.result.settled.loss is not None:
-            unlike = f"{metric.name} is no sum over samples: clusters cannot be left out of it"
+        elif grouping is not None:
+            unlike = untestable(metric, [one.result.settled for one in (a, b)])
     elif not aligned.shared(*pair, set_bound=False).any():
         unlike = "no unit counts in both"
     scores = zip(a.result.scores, b.result.scores, strict=True)

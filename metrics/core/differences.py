@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.errors import ReportedError
+from metrics.core.clustered import untestable
 from metrics.core.metric import BoundMetric
 from metrics.core.result import Result
 from metrics.core.rows import Floats, Ints
@@ -92,7 +93,7 @@ def match(
     cluster  each id's cluster; None: units are independent
 
     Raises ReportedError where there are none, or the metric depends on the whole set and the sets
-    are not the same.
+    are not the same, or cannot be tested over clusters.
     """
     at_a, at_b = _shared(a.ids, b.ids)
     if metric.interval == "jackknife":
@@ -100,6 +101,9 @@ def match(
             raise ReportedError(f"{metric.name} depends on the whole set: it has no rows of slices")
         if not len(at_a) == len(a.ids) == len(b.ids):
             raise ReportedError(f"{metric.name} depends on the whole set, and the sets differ")
+        refused = untestable(metric, [one.result.settled for one in (a, b)])
+        if cluster is not None and refused is not None:
+            raise ReportedError(refused)
     else:
         counted = ~(a.result.missing[at_a] | b.result.missing[at_b])
         if within is not None:
@@ -120,7 +124,7 @@ def values(metric: BoundMetric, a: Stored, b: Stored, units: Matched, score: int
     for one, at in ((a.result.settled, units.at_a), (b.result.settled, units.at_b)):
         rows, loss = one.rows[at], None if one.loss is None else one.loss[at]
         if found is not None:
-            rows, loss = found.pooled(rows), None if loss is None else found.pooled(loss)
+            rows = found.pooled(rows)
         parts.append((rows, loss, 0.0 if one.variance is None else float(one.variance[score])))
     grouped = any(dear(rows, loss) for rows, loss, _ in parts)
     grouped = grouped and all(loss is None for _, loss, _ in parts)

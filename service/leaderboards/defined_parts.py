@@ -79,6 +79,8 @@ class Read:
         paired = [result for result, there in zip(self.paired, kept, strict=True) if there]
         rows = [one.scores[name] for name, there in zip(systems, kept, strict=True) if there]
         tests = pairs_between(paired, self.field, self.names)
+        if tests.refused is not None:
+            self.warnings.append(f"{one.label}: no pair is tested: {tests.refused}")
         return Part(
             values=np.array([row.value for row in rows], np.float64),
             pairs=tests.pairs,

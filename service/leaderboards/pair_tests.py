@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.core.clustered import untestable
 from metrics.core.compare import REPLICATES
 from metrics.core.rows import Floats, Ints
 from metrics.statistics import gaps
@@ -42,11 +43,13 @@ class PairTests:
     pairs       (N, N) each; NaN where there is none
     replicates  (R, N) of one seed, each over the samples that its system has; NaN without any
     counted     (N, n) which samples each has a value on; None where rows are gone
+    refused     why nothing is tested, though rows are there
     """
 
     pairs: Pairwise
     replicates: Floats
     counted: Mask | None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,12 @@ def pairs_between(
     n = len(paired)
     at = [place for place, one in enumerate(paired) if one is not None and one.value is not None]
     there = [one for one in paired if one is not None and one.value is not None]
-    if not there:
+    refused = None
+    if there and names is not None:
+        refused = untestable(there[0].metric, [one.result.settled for one in there])
+    if not there or refused is not None:
         nothing = np.full((n, n), np.nan)
-        return PairTests(Pairwise(*[nothing] * 4), np.full((1, n), np.nan), None)
+        return PairTests(Pairwise(*[nothing] * 4), np.full((1, n), np.nan), None, refused)
     counted = np.stack([~one.result.missing for one in there])
     given = Tested(there, counted, field, names)
     by_deletion = there[0].metric.interval == "jackknife"
@@ -183,29 +189,27 @@ def _redrawn(given: Tested, one: PairedResult, seed: int, count: int) -> Floats:
 
 
 def _by_deletion(given: Tested) -> tuple[Pairwise, Floats]:
-    """Rows of such metrics depend on the set: all are taken, missing ones are zero. What a cluster
-    moves is taken for the sum of what its samples do."""
+    """Rows of such metrics depend on the set: all are taken, missing ones are zero."""
     settled = [one.result.settled for one in given.systems]
     every = given.clusters(np.ones(given.counted.shape[1], np.bool_))
     of_rows = all(own.loss is None for own in settled)
-    grouped = of_rows and every is None and any(dear(own.rows, None) for own in settled)
-    keys = unit_keys(given.systems[0].ids)
+    rows = [own.rows if every is None else every.pooled(own.rows) for own in settled]
+    grouped = of_rows and any(dear(mine, None) for mine in rows)
+    keys = unit_keys(given.systems[0].ids) if every is None else every.keys
+    size = len(keys)
     found = [
-        leaving_out(own.rows, keys, one.metric.reduce, own.loss, grouped)
-        for one, own in zip(given.systems, settled, strict=True)
+        leaving_out(mine, keys, one.metric.reduce, own.loss, grouped)
+        for one, own, mine in zip(given.systems, settled, rows, strict=True)
     ]
     at = [one.index for one in given.systems]
     values = np.array([own[index] for (own, _), index in zip(found, at, strict=True)])
     moved = np.stack([own[:, index] for (_, own), index in zip(found, at, strict=True)], axis=1)
     added = np.array([_of(own.variance, index) for own, index in zip(settled, at, strict=True)])
     excess = None
-    if every is not None:
-        moved, keys = every.pooled(moved), every.keys
-        moved = moved * np.sqrt(len(keys) / max(1, len(keys) - 1))
-    elif of_rows and not grouped:
+    if of_rows and not grouped:
         pairs = [
-            second_differences(own.rows, keys, one.metric.reduce)[:, one.index]
-            for one, own in zip(given.systems, settled, strict=True)
+            second_differences(mine, keys, one.metric.reduce)[:, one.index]
+            for one, mine in zip(given.systems, rows, strict=True)
         ]
         excess = excess_by_pairs(np.stack(pairs, axis=1), moved)
     elif all(own.shared is not None for own in settled):
@@ -215,8 +219,7 @@ def _by_deletion(given: Tested) -> tuple[Pairwise, Floats]:
         keys = unit_keys([str(number) for number in range(len(moved))])
     drawn = linear_replicates(values, moved, added, keys, seed=0, replicates=REPLICATES)
     tests = deletion_test(values, moved, added, excess)
-    # a p-value knows the groups that were left out; what it rests on is all samples
-    size = len(given.systems[0].ids) if grouped else len(moved)
+    # a p-value knows the groups that were left out; what it rests on is all units
     return replace(tests, units=np.full_like(tests.units, size)), drawn
 
 

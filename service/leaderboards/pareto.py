@@ -183,6 +183,8 @@ def _shares(
                 f"some systems have no {axis.score} on some samples: values are over what each has"
             )
         tests = pairs_between(paired, field, names)
+        if tests.refused is not None:
+            warnings.append(f"no shares: {tests.refused}")
         drawn.append(sign * tests.replicates)
     if over is not None:
         warnings += over.warnings([axes[0].rows[way] for way in ways])

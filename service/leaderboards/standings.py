@@ -32,6 +32,7 @@ class Standings:
     value_common  (N,) over the samples `in_common`; NaN where it is not known
     bounds        of each value, were what it lacks the worst or the best; None where unbounded
     tested        of how many systems tests were possible
+    refused       why there are none, though rows are there
     """
 
     ranks: Ranks
@@ -43,6 +44,7 @@ class Standings:
     value_common: Floats
     bounds: list[tuple[float, float] | None]
     tested: int
+    refused: str | None = None
 
 
 def standings(
@@ -90,7 +92,8 @@ def standings(
             _bounds(one, row, int(lost))
             for one, row, lost in zip(paired, scores, incomplete, strict=True)
         ],
-        tested=sum(one is not None for one in paired),
+        tested=0 if tests.refused else sum(one is not None for one in paired),
+        refused=tests.refused,
     )
 
 

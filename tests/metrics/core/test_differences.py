@@ -92,6 +92,13 @@ def test_units_are_those_of_both_and_of_the_slice() -> None:
         match(metric, a, b, within=["3"])
 
 
+def test_what_is_no_sum_over_samples_is_not_tested_over_clusters() -> None:
+    metric = find("distinct_n").bind({})
+    a, b = stored(metric, 1), stored(metric, 2)
+    with pytest.raises(ReportedError, match="clusters cannot be left out of it"):
+        match(metric, a, b, cluster=dict.fromkeys(a.ids, "x"))
+
+
 def test_what_depends_on_the_whole_set_has_no_slices() -> None:
     metric = find("distinct_n").bind({})
     a, b = stored(metric, 1), stored(metric, 2)
