@@ -14,9 +14,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from metrics.statistics import gaps
-from metrics.statistics.intervals import replicate
 from metrics.statistics.many import Pairwise, covariance_test
 from metrics.statistics.ranking import ranks, ranks_apart
+from metrics.statistics.resampling import replicate
 from metrics.statistics.stepdown import step_down
 from metrics.statistics.weights import Floats, unit_keys
 

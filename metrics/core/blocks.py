@@ -13,8 +13,8 @@ from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
 from metrics.core.settling import Mask
 from metrics.statistics.clusters import Clusters, clusters
-from metrics.statistics.intervals import evaluate
 from metrics.statistics.paired import Difference
+from metrics.statistics.resampling import evaluate
 from metrics.statistics.weights import Keys, totals, unit_keys
 
 CELLS = 4_000_000  # numbers of draws or samples that are looked at at a time

@@ -20,7 +20,8 @@ from metrics.core.settling import settle
 from metrics.statistics import clustered
 from metrics.statistics.clusters import Clusters, clusters, variances
 from metrics.statistics.diagnostics import FEW
-from metrics.statistics.intervals import Intervals, evaluate
+from metrics.statistics.intervals import Intervals
+from metrics.statistics.resampling import evaluate
 from metrics.statistics.weights import totals
 
 RESAMPLED = ("bootstrap", "bootstrap_t")

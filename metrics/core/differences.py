@@ -18,7 +18,7 @@ from metrics.core.metric import BoundMetric
 from metrics.core.result import Result
 from metrics.core.rows import Floats, Ints
 from metrics.statistics.clusters import clusters
-from metrics.statistics.intervals import dear, delete_variance, evaluate, left_out
+from metrics.statistics.resampling import dear, delete_variance, evaluate, left_out
 from metrics.statistics.weights import totals, unit_keys
 
 ROUNDING = 1e-12  # of the values: an error below that is none

@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.statistics.clusters import Clusters
-from metrics.statistics.intervals import Reduce, evaluate, left_out
+from metrics.statistics.influence import Reduce
 from metrics.statistics.many import Pairwise, differences_of, two_sided
+from metrics.statistics.resampling import evaluate, left_out
 from metrics.statistics.weights import Floats, totals
 
 Mask = NDArray[np.bool_]

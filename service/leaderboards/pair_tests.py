@@ -27,9 +27,9 @@ from metrics.statistics.deletions import (
     excess_by_pairs,
     linear_replicates,
 )
-from metrics.statistics.intervals import dear, replicate
 from metrics.statistics.many import Pairwise, covariance_test
 from metrics.statistics.paired_jackknife import leaving_out, second_differences
+from metrics.statistics.resampling import dear, replicate
 from metrics.statistics.weights import unit_keys
 from service.leaderboards.paired import PairedResult
 
