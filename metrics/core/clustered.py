@@ -17,7 +17,7 @@ from metrics.core.metric import BoundMetric, Sample
 from metrics.core.names import without_value
 from metrics.core.rows import Floats, Ints, Settled
 from metrics.core.settling import settle
-from metrics.statistics import clustered
+from metrics.statistics import few_clusters
 from metrics.statistics.clusters import Clusters, clusters, variances
 from metrics.statistics.diagnostics import FEW
 from metrics.statistics.intervals import Intervals
@@ -110,7 +110,7 @@ def over_clusters(
     )
     if metric.interval in RESAMPLED and len(found.names) < FEW:
         bounds = metric.bounds(totals(pooled.rows))
-        made = clustered.student(pooled.rows, found, reduce, bounds, **drawing)
+        made = few_clusters.student(pooled.rows, found, reduce, bounds, **drawing)
     else:
         made = by_method(pooled, found.names)
     return Spread(_reworded(made, len(found.names)), found, over.effect)
@@ -120,7 +120,7 @@ def _reworded(made: Intervals, groups: int) -> Intervals:
     """What was said of units is of clusters."""
     told = [one for one in made.warnings if not one.startswith(("only", "a single unit"))]
     notes = tuple(tuple(map(_of_clusters, own)) for own in made.notes)
-    warnings = (*clustered.few(groups), *map(_of_clusters, told))
+    warnings = (*few_clusters.few(groups), *map(_of_clusters, told))
     return replace(made, warnings=warnings, notes=notes)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from metrics.core.clustered import untestable
 from metrics.core.compare import REPLICATES
 from metrics.core.rows import Floats, Ints
-from metrics.statistics import gaps
+from metrics.statistics import incomplete
 from metrics.statistics.clusters import Clusters, clusters
 from metrics.statistics.deletions import (
     deletion_test,
@@ -53,7 +53,7 @@ class PairTests:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Testable:
     """The systems that can be tested, and what is resampled.
 
     field  that the samples belong together by; None: they are independent
@@ -97,7 +97,7 @@ def pairs_between(
         nothing = np.full((n, n), np.nan)
         return PairTests(Pairwise(*[nothing] * 4), np.full((1, n), np.nan), None, refused)
     counted = np.stack([~one.result.missing for one in there])
-    given = Tested(there, counted, field, names)
+    given = Testable(there, counted, field, names)
     by_deletion = there[0].metric.interval == "jackknife"
     pairs, drawn = (_by_deletion if by_deletion else _by_resampling)(given)
     if len(there) == n:
@@ -120,7 +120,7 @@ def complete(counted: Mask) -> Mask:
     return np.asarray(counted.sum(1) == counted.any(0).sum(), np.bool_)
 
 
-def _by_resampling(given: Tested) -> tuple[Pairwise, Floats]:
+def _by_resampling(given: Testable) -> tuple[Pairwise, Floats]:
     groups: dict[bytes, list[int]] = {}
     for place, mask in enumerate(np.packbits(given.counted, axis=1)):
         groups.setdefault(mask.tobytes(), []).append(place)
@@ -142,21 +142,21 @@ def _by_resampling(given: Tested) -> tuple[Pairwise, Floats]:
     return found, drawn
 
 
-def _over_common(given: Tested) -> Pairwise:
+def _over_common(given: Testable) -> Pairwise:
     first = given.systems[0]
     rows = [one.result.settled.rows for one in given.systems]
-    values = gaps.shared_values(rows, given.counted, first.metric.reduce)[:, :, first.index]
+    values = incomplete.shared_values(rows, given.counted, first.metric.reduce)[:, :, first.index]
     moved = np.stack(
         [
-            gaps.influences(own, mask, one.metric.reduce)[:, one.index]
+            incomplete.influences(own, mask, one.metric.reduce)[:, one.index]
             for own, mask, one in zip(rows, given.counted, given.systems, strict=True)
         ]
     )
     every = given.clusters(np.ones(given.counted.shape[1], np.bool_))
-    return gaps.common_test(values, moved, given.counted, every)
+    return incomplete.common_test(values, moved, given.counted, every)
 
 
-def _replicates(given: Tested) -> Floats:
+def _replicates(given: Testable) -> Floats:
     """(R, N) of one seed and number, over the clusters in question: those that were stored
     otherwise are drawn again."""
     stored = Counter(
@@ -179,7 +179,7 @@ def _replicates(given: Tested) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def _redrawn(given: Tested, one: PairedResult, seed: int, count: int) -> Floats:
+def _redrawn(given: Testable, one: PairedResult, seed: int, count: int) -> Floats:
     kept = ~one.result.missing
     rows, found = one.result.settled.rows[kept], given.clusters(kept)
     if found is not None:
@@ -188,7 +188,7 @@ def _redrawn(given: Tested, one: PairedResult, seed: int, count: int) -> Floats:
     return replicate(rows, keys, one.metric.reduce, seed, count)
 
 
-def _by_deletion(given: Tested) -> tuple[Pairwise, Floats]:
+def _by_deletion(given: Testable) -> tuple[Pairwise, Floats]:
     """Rows of such metrics depend on the set: all are taken, missing ones are zero."""
     settled = [one.result.settled for one in given.systems]
     every = given.clusters(np.ones(given.counted.shape[1], np.bool_))
@@ -242,7 +242,7 @@ def in_common(
             values[place] = one.value
         elif one.metric.interval != "jackknife":
             rows = one.result.settled.rows
-            values[place] = gaps.value_in_common(rows, common, one.metric.reduce)[one.index]
+            values[place] = incomplete.value_in_common(rows, common, one.metric.reduce)[one.index]
     return int(common.sum()), values
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.core.rows import Floats, Ints
-from metrics.statistics import gaps
+from metrics.statistics.incomplete import extremes
 from metrics.statistics.ranking import Ranks, chances_of_first, ranks, ranks_apart
 from metrics.statistics.stepdown import step_down
 from service.leaderboards.pair_tests import in_common, lacking, pairs_between
@@ -138,4 +138,4 @@ def _bounds(one: PairedResult | None, row: BoardScore, lost: int) -> tuple[float
         return None
     if not np.isclose(own.mean(), row.value, rtol=1e-9, atol=1e-12):
         return None  # a corpus's value, as BLEU: what a sample more would do to it is not known
-    return gaps.extremes(row.value, row.n, lost, score.low, score.high)
+    return extremes(row.value, row.n, lost, score.low, score.high)

@@ -234,8 +234,8 @@ def test_samples_that_belong_together_are_drawn_together() -> None:
     apart = pairs_between(thrice).pairs
     assert apart.errors[0, 2] == pytest.approx(single.errors[0, 2] / 3**0.5, rel=0.15)
     blank = [None if at % 5 == 0 else text for at, text in enumerate(outputs(1)) for _ in range(3)]
-    gaps = pairs_between([thrice[0], result("chrf", blank)], "passage", tripled).pairs
-    assert gaps.units[0, 1] == N - N // 5
+    lacking = pairs_between([thrice[0], result("chrf", blank)], "passage", tripled).pairs
+    assert lacking.units[0, 1] == N - N // 5
     one_blank = [None if at % 5 == 0 else text for at, text in enumerate(outputs(1))]
     expected = pairs_between([once[0], result("chrf", one_blank)]).pairs
-    assert gaps.errors[0, 1] == pytest.approx(expected.errors[0, 1], rel=0.02)
+    assert lacking.errors[0, 1] == pytest.approx(expected.errors[0, 1], rel=0.02)
