@@ -19,17 +19,9 @@ from service.gates import store as gates
 from service.gates.rules import question
 from service.gates.schemas import GateIn, RuleIn, RuleOut, Verdict
 from service.gates.store import Gate
+from service.leaderboards import scopes
 from service.leaderboards.paired import PairedResult, paired_results
-from service.leaderboards.pairing import (
-    Pairing,
-    check_same_samples,
-    cluster_names,
-    counterpart,
-    finished,
-    pairing,
-    score_named,
-    slice_ids,
-)
+from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
 from service.settings import Settings
 
 LACKING = (
@@ -79,7 +71,7 @@ def baseline_of(
     name, version = dataset_of(db, gate)
     base = gate.base
     if base.evaluation is not None:
-        row = finished(db, base.evaluation, param)
+        row = scopes.finished(db, base.evaluation, param)
         if row.dataset_name != name:
             message = f"{row.id} is on the dataset {row.dataset_name!r}, the gate on {name!r}"
             raise ApiError(422, "other_dataset", message, param)
@@ -89,7 +81,7 @@ def baseline_of(
     if found is None:
         message = f"the system {system!r} has no succeeded evaluation on {name!r}"
         raise ApiError(422, "no_baseline", message, param)
-    return finished(db, found, param)
+    return scopes.finished(db, found, param)
 
 
 def dataset_of(db: Connection, gate: GateIn) -> tuple[str, int]:
@@ -112,7 +104,7 @@ def check(
     asked = gate.asked
     baseline = baseline_of(db, asked, but=candidate.id)
     _check_dataset(db, asked, candidate)
-    check_same_samples(db, candidate, baseline, "evaluation")
+    scopes.check_same_samples(db, candidate, baseline, "evaluation")
     known = _asked(db, settings, asked, baseline, candidate)
     level = asked.alpha if alpha is None else alpha
     found = _answered(known, level)
@@ -153,15 +145,17 @@ def _asked(
     left = _candidate_results(db, settings, candidate, wanted)
     right = paired_results(db, settings, wanted)
     ids = None if candidate.status == "succeeded" else _measured_ids(left)
-    cluster = cluster_names(db, baseline.dataset_id, gate.cluster or baseline.cluster)
+    field = gate.cluster or baseline.cluster
+    grouping = None if field is None else scopes.clustered(db, [baseline.dataset_id], field)
     known = []
     for at, (rule, score) in enumerate(zip(gate.rules, wanted, strict=True)):
         within = _within(db, baseline, rule, at, ids)
+        cluster = None if grouping is None else grouping.names
         sizes = _restricted(cluster, within if rule.slice is not None else None)
         try:
             if left[at] is None:
                 raise ReportedError(f"{candidate.id} has no value of {score.name}")
-            pair = pairing(left[at], right[at], within=within, cluster=cluster)
+            pair = pairing(left[at], right[at], chosen=within, grouping=grouping)
             asked = question(rule, pair, sizes, gate.sequential)
             known.append(Asked(rule, score, pair, asked))
         except ReportedError as error:
@@ -203,8 +197,8 @@ def _within(
     """The samples that the rule is about; None: all."""
     if rule.slice is None:
         return measured
-    chosen = slice_ids(db, baseline.dataset_id, rule.slice, f"rules[{at}].slice")
-    return chosen if measured is None else [id for id in chosen if id in measured]
+    chosen = scopes.sliced(db, [baseline.dataset_id], rule.slice, f"rules[{at}].slice")
+    return chosen if measured is None else chosen.intersection(measured)
 
 
 def _restricted(

@@ -55,6 +55,19 @@ def test_a_field_that_is_null_everywhere_is_no_misspelling(engine: Engine) -> No
         Cluster.of([Sample.of(one, ["x"]) for one in records], "none")
 
 
+def test_a_field_without_a_value_is_no_slice(engine: Engine) -> None:
+    records = [
+        {"id": "1", "references": ["a"], "metadata": {"lang": ""}},
+        {"id": "2", "references": ["a"], "metadata": {"lang": "ru"}},
+    ]
+    with engine.begin() as db:
+        dataset, _ = datasets.put(db, "blank", "eval", records)
+        assert scopes.sliced(db, [dataset.id], "lang=") == {"1"}
+        with pytest.raises(ApiError, match="did you mean 'lang=' or 'lang=ru'") as refused:
+            scopes.sliced(db, [dataset.id], "lang", "rules[0].slice")
+    assert refused.value.param == "rules[0].slice"
+
+
 def test_fields_that_repeat_are_found(engine: Engine) -> None:
     with engine.begin() as db:
         dataset, _ = datasets.put(db, "clustered", "eval", RECORDS)
