@@ -16,7 +16,7 @@ from service.db.tables import evaluations as table
 from service.errors import invalid
 from service.evaluations import outputs
 from service.evaluations.schemas import VarianceOut
-from service.evaluations.scores import read_scores
+from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
@@ -76,7 +76,7 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
     if len(rows) == 2:
         pairs = {rows[1].id: own}
     else:
-        pairs = _others_paired(db, settings, asked, results[0], first.name, others)
+        pairs = _others_paired(db, settings, asked, results[0], first, others)
     shown = _answer(asked, own, pairs, alone=len(rows) == 1)
     shown.metric = first.metric
     _add_draws(shown, db, rows, results)
@@ -122,16 +122,12 @@ def _others_paired(
     settings: Settings,
     asked: Asked,
     own: PairedResult | None,
-    name: str,
+    score: Score,
     others: Sequence[str],
 ) -> dict[str, Pairing]:
     """The evaluation paired with each of the others that has the score."""
-    scores = read_scores(db, others)
-    found = {
-        id: next((one for one in listed if not one.slice and one.name == name), None)
-        for id, listed in scores.items()
-    }
-    there = {id: one for id, one in found.items() if one is not None and one.value is not None}
+    found = {id: counterpart(listed, score) for id, listed in read_scores(db, others).items()}
+    there = {id: one for id, one in found.items() if one is not None}
     pairs = {}
     for id, result in zip(there, paired_results(db, settings, list(there.values())), strict=True):
         try:
