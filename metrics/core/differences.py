@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.errors import ReportedError
-from metrics.core.alignment import Grouping, Side, align, refusal
+from metrics.core.alignment import NO_SHARED_VALUE, Grouping, Side, align, refusal
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
 from metrics.statistics.clusters import clusters
@@ -103,7 +103,8 @@ def match(
 
 
 def values(metric: BoundMetric, a: Side, b: Side, units: Matched, score: int) -> Values:
-    """The values of the metric's `score`, by its index, over the units."""
+    """The values of the metric's `score`, by its index, over the units. Raises ReportedError where
+    one of the two has none over them."""
     found = clusters(units.drawn_by) if units.grouped else None
     keys = unit_keys(units.drawn_by) if found is None else found.keys
     parts = []
@@ -116,6 +117,8 @@ def values(metric: BoundMetric, a: Side, b: Side, units: Matched, score: int) ->
     grouped = grouped and all(loss is None for _, loss, _ in parts)
     left = [left_out(rows, keys, metric.reduce, loss, grouped) for rows, loss, _ in parts]
     whole = [float(evaluate(metric.reduce, totals(rows))[score]) for rows, _, _ in parts]
+    if not np.isfinite(whole).all():
+        raise ReportedError(NO_SHARED_VALUE)
     return Values(
         a=whole[0],
         b=whole[1],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -91,6 +92,19 @@ def test_units_are_those_of_both_and_of_the_slice() -> None:
     assert len(found.at_a) == 8
     with pytest.raises(ReportedError, match="no unit counts in both"):
         match(metric, a, b, chosen=["3"])
+
+
+def test_where_one_has_no_value_over_what_both_have_there_is_no_difference() -> None:
+    """A ratio of sums may have one over the whole set alone."""
+    metric = find("token_f1").bind({})
+    a, b = stored(metric, 1), stored(metric, 2)
+    rows = b.result.settled.rows.copy()
+    rows[:4] = 0.0
+    b = replace(b, result=replace(b.result, settled=replace(b.result.settled, rows=rows)))
+    units = match(metric, a, b, chosen=["0", "1", "2", "3"])
+    with pytest.raises(ReportedError, match="no value over the units that both have"):
+        values(metric, a, b, units, 0)
+    assert values(metric, a, b, match(metric, a, b, chosen=["3", "4"]), 0).samples == 2
 
 
 def test_what_is_no_sum_over_samples_is_not_tested_over_clusters() -> None:
