@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -144,19 +144,20 @@ def _asked(
     ]
     left = _candidate_results(db, settings, candidate, wanted)
     right = paired_results(db, settings, wanted)
-    ids = None if candidate.status == "succeeded" else _measured_ids(left)
+    reached = None if candidate.status == "succeeded" else _measured_ids(left)
     field = gate.cluster or baseline.cluster
     grouping = None if field is None else scopes.clustered(db, [baseline.dataset_id], field)
     known = []
     for at, (rule, score) in enumerate(zip(gate.rules, wanted, strict=True)):
-        within = _within(db, baseline, rule, at, ids)
-        cluster = None if grouping is None else grouping.names
-        sizes = _restricted(cluster, within if rule.slice is not None else None)
+        whole = _slice(db, baseline, rule, f"rules[{at}].slice")
+        parts = [part for part in (whole, reached) if part is not None]
+        chosen = frozenset.intersection(*parts) if parts else None
+        cluster = None if grouping is None else _restricted(grouping.names, whole)
         try:
             if left[at] is None:
                 raise ReportedError(f"{candidate.id} has no value of {score.name}")
-            pair = pairing(left[at], right[at], chosen=within, grouping=grouping)
-            asked = question(rule, pair, sizes, gate.sequential)
+            pair = pairing(left[at], right[at], chosen=chosen, grouping=grouping)
+            asked = question(rule, pair, cluster, gate.sequential)
             known.append(Asked(rule, score, pair, asked))
         except ReportedError as error:
             known.append(Asked(rule, score, error=error.message))
@@ -185,29 +186,24 @@ def _candidate_results(
     return found
 
 
-def _measured_ids(results: Sequence[PairedResult | None]) -> set[str]:
+def _measured_ids(results: Sequence[PairedResult | None]) -> frozenset[str]:
     """Ids that all results reach."""
-    reached = [set(one.ids) for one in results if one is not None]
-    return set.intersection(*reached) if reached else set()
+    reached = [frozenset(one.ids) for one in results if one is not None]
+    return frozenset.intersection(*reached) if reached else frozenset()
 
 
-def _within(
-    db: Connection, baseline: Evaluation, rule: RuleIn, at: int, measured: Collection[str] | None
-) -> Collection[str] | None:
-    """The samples that the rule is about; None: all."""
+def _slice(db: Connection, baseline: Evaluation, rule: RuleIn, param: str) -> frozenset[str] | None:
+    """The samples that the rule is about, measured or not; None: all."""
     if rule.slice is None:
-        return measured
-    chosen = scopes.sliced(db, [baseline.dataset_id], rule.slice, f"rules[{at}].slice")
-    return chosen if measured is None else chosen.intersection(measured)
+        return None
+    return scopes.sliced(db, [baseline.dataset_id], rule.slice, param)
 
 
-def _restricted(
-    cluster: Mapping[str, str] | None, within: Collection[str] | None
-) -> Mapping[str, str] | None:
-    if cluster is None or within is None:
-        return cluster
-    chosen = frozenset(within)
-    return {id: name for id, name in cluster.items() if id in chosen}
+def _restricted(names: Mapping[str, str], whole: frozenset[str] | None) -> Mapping[str, str]:
+    """The clusters of a slice's samples: one is complete once all of these are measured."""
+    if whole is None:
+        return names
+    return {id: name for id, name in names.items() if id in whole}
 
 
 def _answered(known: Sequence[Asked], alpha: float) -> dict[int, Answer]:
