@@ -44,14 +44,7 @@ def create_comparison(
     ]
     pairs = _pairs(db, rows, body.baseline)
     _same_samples(db, rows, pairs)
-    scores = read_scores(db, [row.id for row in rows])
-    wanted = matches([scores[row.id] for row in rows], pairs, body.metrics)
-    if len(wanted) > MOST_RESULTS:
-        message = (
-            f"that makes {len(wanted)} results, and {MOST_RESULTS} are the most: name fewer "
-            "`metrics`, or a `baseline` to compare with instead of every pair"
-        )
-        raise invalid("too_many_results", message, "evaluations")
+    wanted = _wanted(db, rows, pairs, body.metrics)
     results = _results(db, settings, wanted)
     sets = list(dict.fromkeys(row.dataset_id for row in rows))
     grouping, notes = _grouping(db, body.cluster, sets, results)
@@ -86,6 +79,24 @@ def _recipe_fits(body: ComparisonIn) -> None:
     if body.recipe == "sacrebleu" and body.test != "paired_bootstrap":
         message = f"the recipe sacrebleu is one of test paired_bootstrap; {body.test} has none"
         raise invalid("recipe_without_effect", message, "recipe")
+
+
+def _wanted(
+    db: Connection,
+    rows: Sequence[Evaluation],
+    pairs: Sequence[tuple[int, int]],
+    metrics: Sequence[str] | None,
+) -> list[Match]:
+    """The scores that are compared. Raises 422 where they are too many for one answer."""
+    scores = read_scores(db, [row.id for row in rows])
+    wanted = matches([scores[row.id] for row in rows], pairs, metrics)
+    if len(wanted) > MOST_RESULTS:
+        message = (
+            f"that makes {len(wanted)} results, and {MOST_RESULTS} are the most: name fewer "
+            "`metrics`, or a `baseline` to compare with instead of every pair"
+        )
+        raise invalid("too_many_results", message, "evaluations")
+    return wanted
 
 
 def _pairs(db: Connection, rows: list[Evaluation], baseline: str | None) -> list[tuple[int, int]]:

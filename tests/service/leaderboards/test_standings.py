@@ -17,7 +17,7 @@ from metrics.core.metric import Sample
 from metrics.core.result import conclude
 from metrics.statistics.many import two_sided
 from service.leaderboards import remarks
-from service.leaderboards.boards import commonest_field
+from service.leaderboards.board_results import commonest_field
 from service.leaderboards.pair_tests import pairs_between
 from service.leaderboards.paired import PairedResult
 from service.leaderboards.standings import Standings, standings
