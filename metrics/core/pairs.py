@@ -12,10 +12,11 @@ from metrics.core.blocks import CELLS, Block, flat, in_chunks
 from metrics.core.rows import Floats, Ints
 from metrics.statistics import paired, per_sample
 from metrics.statistics.clusters import Clusters
-from metrics.statistics.intervals import evaluate, replicate, t_quantile
 from metrics.statistics.many import TIE
 from metrics.statistics.paired import Difference, Recipe
 from metrics.statistics.per_sample import Tested
+from metrics.statistics.quantiles import t_quantile
+from metrics.statistics.resampling import evaluate, replicate
 from metrics.statistics.weights import swapped_sums, totals
 
 Test = Literal["paired_bootstrap", "approximate_randomization", "mcnemar", "wilcoxon", "t"]

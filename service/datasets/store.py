@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, literal_column, or
 from sqlalchemy.dialects.postgresql import insert
 
 from metrics.core.clustered import LONGEST_VALUE
-from metrics.core.names import hint
+from metrics.core.names import without_value
 from service.db.bulk import copy
 from service.db.identifiers import new
 from service.db.pages import paged
@@ -213,8 +213,7 @@ def read_clusters(db: Connection, dataset_id: str, field: str) -> list[str]:
     if not named and field == "prompt":
         named = _named(db, dataset_id, records.c.content["prompt"].astext)
     if not named:
-        there = metadata_fields(db, dataset_id)
-        message = f"no sample has the metadata field {field!r}: {hint(field, there)}"
+        message = without_value(field, metadata_fields(db, dataset_id))
         raise invalid("unknown_field", message, "cluster")
     ids = read_ids(db, dataset_id)
     return cluster_names([named.get(index) for index in range(len(ids))], ids)

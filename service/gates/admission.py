@@ -18,7 +18,8 @@ from service.gates import store as gates
 from service.gates.checks import baseline_of, check, dataset_of
 from service.gates.schemas import CheckIn, GateIn
 from service.gates.store import Gate
-from service.leaderboards.pairing import cluster_names, score_named, slice_ids
+from service.leaderboards import scopes
+from service.leaderboards.pairing import score_named
 from service.settings import Settings
 
 
@@ -31,9 +32,9 @@ def admit_gate(db: Connection, body: GateIn) -> tuple[Gate, bool]:
     for at, rule in enumerate(body.rules):
         score_named(scores, rule.score, f"rules[{at}].score")
         if rule.slice is not None:
-            slice_ids(db, baseline.dataset_id, rule.slice, f"rules[{at}].slice")
+            scopes.sliced(db, [baseline.dataset_id], rule.slice, f"rules[{at}].slice")
     if body.cluster is not None:
-        cluster_names(db, baseline.dataset_id, body.cluster)
+        scopes.clustered(db, [baseline.dataset_id], body.cluster)
     if all(rule.tier != "critical" for rule in body.rules):
         message = "no rule is critical, so no verdict would ever be go or no_go"
         raise invalid("no_critical_rule", message, "rules")

@@ -64,11 +64,19 @@ def chosen(db: Connection, part: BoardPartIn) -> Chosen:
     return Chosen(part, dataset, score, standing.chosen, scores, several, others)
 
 
-def part(one: Chosen, own: BoardResults, systems: Sequence[str], kept: NDArray[np.bool_]) -> Part:
-    """What is put together, of the systems that are kept."""
+def part(
+    one: Chosen,
+    own: BoardResults,
+    systems: Sequence[str],
+    kept: NDArray[np.bool_],
+    warnings: list[str],
+) -> Part:
+    """What is put together, of the systems that are kept; adds to the warnings."""
     paired = [result for result, there in zip(own.paired, kept, strict=True) if there]
     rows = [one.scores[name] for name, there in zip(systems, kept, strict=True) if there]
     tests = pairs_between(paired, own.field, own.names)
+    if tests.refused is not None:
+        warnings.append(f"{one.label}: no pair is tested: {tests.refused}")
     return Part(
         values=np.array([row.value for row in rows], np.float64),
         pairs=tests.pairs,

@@ -6,12 +6,12 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from metrics.core.compare import Comparison, Grouping, Side, Testing, compare_many
+from metrics.core.compare import Comparison, Grouping, Testing, compare_many
 from metrics.core.names import hint
-from metrics.core.signature import difference
+from metrics.core.signature import unlike
 from service.errors import invalid
 from service.evaluations.scores import Score
-from service.leaderboards.paired import PairedResult
+from service.leaderboards.paired import GONE, PairedResult
 
 Place = tuple[str, int]  # an evaluation, and the metric's place in it
 Results = Mapping[tuple[str, int, str], PairedResult | None]  # by `key`
@@ -35,10 +35,7 @@ class Match:
         """Why the two must not be compared, as far as can be told without reading results."""
         if self.left.value is None or self.right.value is None:
             return "one of the two has no value"
-        if self.left.signature != self.right.signature:
-            parts = "; ".join(difference(self.left.signature or "", self.right.signature or ""))
-            return f"the signatures differ, so the values cannot be compared: {parts}"
-        return None
+        return unlike(self.left.signature or "", self.right.signature or "")
 
 
 def matches(
@@ -119,7 +116,7 @@ def _tests(
     pairs = list(dict.fromkeys(ends))
     tests = compare_many(
         _result(family[0].left, results).metric,
-        [Side(one.result, one.ids) for one in sides.values()],
+        [one.side for one in sides.values()],
         pairs,
         testing,
         grouping=grouping,
@@ -134,7 +131,7 @@ def _tests(
 def _refused(one: Match, results: Results) -> Comparison | None:
     why = one.refused
     if why is None and None in (results.get(key(one.left)), results.get(key(one.right))):
-        why = "the rows behind the values are gone"
+        why = GONE
     if why is None:
         return None
     return Comparison(one.left.name, one.left.value, one.right.value, None, why)

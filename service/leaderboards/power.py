@@ -10,26 +10,19 @@ from fastapi import APIRouter
 from sqlalchemy import Connection, select
 
 from inference.errors import ReportedError
+from metrics.core.alignment import Grouping
 from metrics.statistics.power import detectable, draws_gain, samples_needed
 from service.db.tables import evaluations as table
 from service.errors import invalid
 from service.evaluations import outputs
 from service.evaluations.schemas import VarianceOut
-from service.evaluations.scores import read_scores
+from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
+from service.leaderboards import scopes
 from service.leaderboards.paired import PairedResult, paired_results
-from service.leaderboards.pairing import (
-    Pairing,
-    check_same_samples,
-    cluster_names,
-    counterpart,
-    finished,
-    pairing,
-    score_named,
-    slice_ids,
-)
+from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
 from service.leaderboards.power_schemas import DesignOut, DrawsOut, PowerIn, PowerOut
 from service.settings import Settings
 
@@ -49,9 +42,13 @@ class Asked:
     """What is asked of which samples."""
 
     body: PowerIn
-    within: Collection[str] | None
-    cluster: Mapping[str, str] | None
-    field: str | None  # that the clusters are named by
+    chosen: Collection[str] | None
+    grouping: Grouping | None
+
+    @property
+    def field(self) -> str | None:
+        """That the samples belong together by."""
+        return None if self.grouping is None else self.grouping.field
 
 
 @router.post("", summary="How many samples a difference needs")
@@ -63,11 +60,11 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
     scores = read_scores(db, [row.id for row in rows])
     first = score_named(scores[rows[0].id], body.metric, "metric")
     field = body.cluster or rows[0].cluster
+    sets = [rows[0].dataset_id]
     asked = Asked(
         body,
-        slice_ids(db, rows[0].dataset_id, body.slice, "slice") if body.slice else None,
-        cluster_names(db, rows[0].dataset_id, field),
-        field,
+        scopes.sliced(db, sets, body.slice) if body.slice else None,
+        scopes.clustered(db, sets, field) if field is not None else None,
     )
     chosen = [first]
     for row in rows[1:]:
@@ -75,11 +72,11 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
         chosen.append(counterpart(scores[row.id], first) or there)
     results = paired_results(db, settings, chosen)
     own = _paired(asked, results[0], results[-1])
-    others = [row.id for row in rows[1:]] or _others(db, rows[0], first.name)
+    others = [row.id for row in rows[1:]] or _others(db, rows[0])
     if len(rows) == 2:
         pairs = {rows[1].id: own}
     else:
-        pairs = _others_paired(db, settings, asked, results[0], first.name, others)
+        pairs = _others_paired(db, settings, asked, results[0], first, others)
     shown = _answer(asked, own, pairs, alone=len(rows) == 1)
     shown.metric = first.metric
     _add_draws(shown, db, rows, results)
@@ -88,21 +85,21 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
 
 def _rows(db: Connection, body: PowerIn) -> list[Evaluation]:
     if body.evaluation is not None:
-        return [finished(db, body.evaluation, "evaluation")]
+        return [scopes.finished(db, body.evaluation, "evaluation")]
     given = body.evaluations or []
-    rows = [finished(db, one, f"evaluations[{at}]") for at, one in enumerate(given)]
-    check_same_samples(db, rows[0], rows[1], "evaluations")
+    rows = [scopes.finished(db, one, f"evaluations[{at}]") for at, one in enumerate(given)]
+    scopes.check_same_samples(db, rows[0], rows[1], "evaluations")
     return rows
 
 
 def _paired(asked: Asked, a: PairedResult | None, b: PairedResult | None) -> Pairing:
     try:
-        return pairing(a, b, within=asked.within, cluster=asked.cluster)
+        return pairing(a, b, chosen=asked.chosen, grouping=asked.grouping)
     except ReportedError as error:
         raise invalid("not_comparable", error.message, "metric") from None
 
 
-def _others(db: Connection, row: Evaluation, score: str) -> list[str]:
+def _others(db: Connection, row: Evaluation) -> list[str]:
     """The newest succeeded evaluations of other systems on the dataset, one each."""
     query = (
         select(table.c.id, table.c.system)
@@ -125,20 +122,16 @@ def _others_paired(
     settings: Settings,
     asked: Asked,
     own: PairedResult | None,
-    name: str,
+    score: Score,
     others: Sequence[str],
 ) -> dict[str, Pairing]:
     """The evaluation paired with each of the others that has the score."""
-    scores = read_scores(db, others)
-    found = {
-        id: next((one for one in listed if not one.slice and one.name == name), None)
-        for id, listed in scores.items()
-    }
-    there = {id: one for id, one in found.items() if one is not None and one.value is not None}
+    found = {id: counterpart(listed, score) for id, listed in read_scores(db, others).items()}
+    there = {id: one for id, one in found.items() if one is not None}
     pairs = {}
     for id, result in zip(there, paired_results(db, settings, list(there.values())), strict=True):
         try:
-            pairs[id] = pairing(own, result, within=asked.within, cluster=asked.cluster)
+            pairs[id] = pairing(own, result, chosen=asked.chosen, grouping=asked.grouping)
         except ReportedError:  # another signature, say: it tells nothing of this score
             continue
     return pairs

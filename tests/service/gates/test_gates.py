@@ -214,6 +214,16 @@ def test_power_from_stored_rows(assay: Client, systems: dict[str, str]) -> None:
     assert refused.value.param == "metric"
 
 
+def test_power_pairs_with_the_score_of_the_same_parameters(assay: Client) -> None:
+    given = answers(40, 0.7)
+    asked: dict[str, Any] = {"dataset": "twice", "samples": given}
+    alone = scored(assay, system="one", metrics=["exact_match"], **asked)
+    other = [{"name": "exact_match", "params": {"normalization": "none"}}, "exact_match"]
+    both = scored(assay, system="two", metrics=other, **asked)
+    found = assay.power(alone.id, "exact_match", effect=0.1)
+    assert found.paired_with == [both.id]
+
+
 def test_an_evaluation_stops_once_its_gate_is_settled(assay: Client) -> None:
     size = 3000
     base = scored(
