@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from rich.console import Console
@@ -29,10 +30,10 @@ def check(url: str, name: str, candidate: dict[str, str], wait: float) -> Check:
     wait       seconds, for one that has to be evaluated first
     """
     with httpx.Client(base_url=url, timeout=PATIENCE + HELD) as http:
-        found = _asked(http, "POST", f"/v1/gates/{name}/check", candidate)
+        found = _asked(http, "POST", f"/v1/gates/{quote(name, safe='')}/check", candidate)
         while found["verdict"] is None and found["error"] is None and wait > 0:
             held = min(wait, HELD)
-            path = f"/v1/gates/{found['gate']}/checks/{found['id']}"
+            path = f"/v1/gates/{quote(found['gate'], safe='')}/checks/{found['id']}"
             found = _asked(http, "GET", path, wait=held)
             wait -= held
     if found["error"] is not None:
@@ -71,7 +72,7 @@ def show(found: Check, console: Console) -> None:
     line += f"against {found['baseline']}"
     console.print(line, markup=False, soft_wrap=True)
     console.print(f"[bold {COLOURS[verdict]}]{_words(verdict).upper()}")
-    if found["samples_to_settle"]:
+    if verdict == "inconclusive" and found["samples_to_settle"]:
         console.print(f"about {found['samples_to_settle']:,} more samples would settle it")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy import Connection
@@ -87,7 +88,8 @@ async def check_gate(
 
     created = await http.run(lambda db: key.once(db, CheckOut, create))
     response.status_code = created.status
-    response.headers["Location"] = f"/v1/gates/{created.content.gate}/checks/{created.content.id}"
+    name = quote(created.content.gate, safe="")  # a header holds no Cyrillic
+    response.headers["Location"] = f"/v1/gates/{name}/checks/{created.content.id}"
     return await _waited(http, response, created.content, preferred_wait(prefer))
 
 

@@ -196,6 +196,36 @@ def test_the_command_exits_by_the_verdict(
     assert run(app, ["gate", "ci", "--model", "x", "--url", "http://127.0.0.1:9"]).exit_code == 3
 
 
+def test_gates_have_names_of_any_script(
+    assay: Client, systems: dict[str, str], live: Live
+) -> None:
+    rules = [{"score": "exact_match", "max_drop": 0.05}]
+    for name in ("вход на прод", "50%? #1"):
+        assay.create_gate(name, baseline="old", dataset="gated", rules=rules)
+        found = assay.check_gate(name, evaluation=systems["same"])
+        assert (found.gate, found.verdict) == (name, "go")
+        where = ["--evaluation", systems["same"], "--url", assay.url]
+        done = CliRunner().invoke(app, ["gate", name, *where])
+        assert done.exit_code == 0, done.output
+
+
+def test_what_is_settled_asks_for_no_more_samples(
+    assay: Client, systems: dict[str, str], live: Live
+) -> None:
+    rules = [
+        {"score": "exact_match", "max_drop": 0.05},
+        {"score": "chrf", "max_drop": 0.5, "slice": "page=1"},
+    ]
+    assay.create_gate("settled", baseline="old", dataset="gated", rules=rules)
+    found = assay.check_gate("settled", evaluation=systems["worse"])
+    assert [one.verdict for one in found.rules] == ["no_go", "inconclusive"]
+    assert found.samples_to_settle
+    where = ["--evaluation", systems["worse"], "--url", assay.url]
+    shown = CliRunner().invoke(app, ["gate", "settled", *where])
+    assert "NO GO" in shown.output
+    assert "more samples" not in shown.output
+
+
 def test_power_from_stored_rows(assay: Client, systems: dict[str, str]) -> None:
     both = assay.power(systems["old"], "exact_match", systems["worse"], effect=0.05)
     assert both.n == 200
