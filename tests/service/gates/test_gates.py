@@ -196,9 +196,7 @@ def test_the_command_exits_by_the_verdict(
     assert run(app, ["gate", "ci", "--model", "x", "--url", "http://127.0.0.1:9"]).exit_code == 3
 
 
-def test_gates_have_names_of_any_script(
-    assay: Client, systems: dict[str, str], live: Live
-) -> None:
+def test_gates_have_names_of_any_script(assay: Client, systems: dict[str, str], live: Live) -> None:
     rules = [{"score": "exact_match", "max_drop": 0.05}]
     for name in ("вход на прод", "50%? #1"):
         assay.create_gate(name, baseline="old", dataset="gated", rules=rules)
@@ -286,6 +284,13 @@ def test_a_model_is_evaluated_as_the_baseline_was(assay: Client) -> None:
     assert (made.model, [one["name"] for one in made.metrics]) == ("tiny-language", ["exact_match"])
     again = assay.check_gate("models", model="tiny-language")
     assert (again.evaluation, again.verdict) == (found.evaluation, "no_go")
+    # one that was measured otherwise is no answer to what this gate asks
+    assay.create_gate(
+        "models-chrf", baseline="first", dataset="short", rules=[{"score": "chrf", "max_drop": 1}]
+    )
+    other = assay.check_gate("models-chrf", model="tiny-language", generation=None)
+    assert other.evaluation != found.evaluation
+    assay.cancel(other.evaluation)
     with pytest.raises(AssayError) as refused:
         assay.check_gate("models", model="no-such-model")
     assert refused.value.param == "model"
