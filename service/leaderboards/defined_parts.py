@@ -96,7 +96,7 @@ def results(db: Connection, settings: Settings, one: Chosen, systems: Sequence[s
     paired = paired_results(db, settings, rows)
     field, told = commonest_field(paired)
     names = datasets.read_clusters(db, one.dataset.id, field) if field is not None else None
-    if one.asked.slice:
+    if one.asked.slice and rows:  # a new version of the dataset may lack the field
         over = slices.Slice.read(db, one.dataset.id, one.asked.slice)
         paired, names = over.restricted(rows, paired, names)
         told = [*told, *over.warnings(rows)]
