@@ -36,6 +36,7 @@ LACKING = (
     "the candidate has no value on {} samples on which the baseline has one, and may be good "
     "enough only for that: no verdict"
 )
+ITSELF = "the candidate is the baseline's own evaluation: it was compared with itself"
 SETTLED = "the evaluation ended early: the gate was settled"
 
 
@@ -87,7 +88,8 @@ def baseline_of(
     system = base.system or ""
     found = gates.newest_of_system(db, name, system, but=but, version=version)
     if found is None:
-        message = f"the system {system!r} has no succeeded evaluation on {name!r}"
+        other = f" other than the candidate, {but}" if but is not None else ""
+        message = f"the system {system!r} has no succeeded evaluation on {name!r}{other}"
         raise ApiError(422, "no_baseline", message, param)
     return finished(db, found, param)
 
@@ -130,8 +132,13 @@ def check(
         n=max(counts, default=None),
         samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
         rules=rules,
-        notes=[SETTLED] if candidate.status == "cancelled" else [],
+        notes=_notes(candidate, baseline),
     )
+
+
+def _notes(candidate: Evaluation, baseline: Evaluation) -> list[str]:
+    ended = [SETTLED] if candidate.status == "cancelled" else []
+    return [*ended, ITSELF] if candidate.id == baseline.id else ended
 
 
 def _check_dataset(db: Connection, gate: GateIn, candidate: Evaluation) -> None:

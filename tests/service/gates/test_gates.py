@@ -207,6 +207,19 @@ def test_gates_have_names_of_any_script(assay: Client, systems: dict[str, str], 
         assert done.exit_code == 0, done.output
 
 
+def test_a_candidate_that_is_the_baseline_is_told(assay: Client) -> None:
+    done = scored(
+        assay, system="lone", dataset="lone", samples=answers(40, 0.8), metrics=["exact_match"]
+    )
+    rules = [{"score": "exact_match", "max_drop": 0.05}]
+    assay.create_gate("lone", baseline="lone", dataset="lone", rules=rules)
+    with pytest.raises(AssayError, match=f"on 'lone' other than the candidate, {done.id}"):
+        assay.check_gate("lone", evaluation=done.id)
+    assay.create_gate("lone", baseline=done.id, dataset="lone", rules=rules)
+    (note,) = assay.check_gate("lone", evaluation=done.id).notes
+    assert "compared with itself" in note
+
+
 def test_what_is_settled_asks_for_no_more_samples(
     assay: Client, systems: dict[str, str], live: Live
 ) -> None:
