@@ -53,10 +53,11 @@ def check(path: Path, options: Options, roots: Sequence[Path]) -> Verified:
     with file:
         try:
             archive = Archive(file)
+            told = archive.provenance()
             checks = tuple(verify(archive, partial(find, roots=roots), options))
         except InputError as error:
             raise InputError(f"{path}: {error.message}") from None
-        manifest, told = archive.manifest, archive.provenance()
+        manifest = archive.manifest
     return Verified(
         system=manifest.evaluation.system,
         dataset=manifest.dataset.name,

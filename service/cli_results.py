@@ -17,7 +17,8 @@ NO_BARS = dict.fromkeys(  # of libraries: ours says it
     ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"), "1"
 )
 
-Url = Annotated[str, typer.Option(help="Where the service listens.")]
+HERE = "http://127.0.0.1:8000"
+Url = Annotated[str, typer.Option(envvar="ASSAY_URL", help="Where the service listens.")]
 Form = Annotated[
     Literal["table", "json", "csv", "md", "latex", "parquet", "svg"],
     typer.Option("--format", "-f", help="A table to look at, or a form to take along."),
@@ -98,7 +99,7 @@ def board(
     dataset: Annotated[str, typer.Argument(help="A name, name@version or ds_…")],
     metric: Annotated[str, typer.Argument(help="A score's name, as rougeL")],
     slice_: Annotated[str | None, typer.Option("--slice", help="As lang=ru")] = None,
-    url: Url = "http://127.0.0.1:8000",
+    url: Url = HERE,
     form: Form = "table",
     output: Output = None,
 ) -> None:
@@ -128,7 +129,7 @@ def compare(
     baseline: Annotated[
         str | None, typer.Option(help="Of several, the one that each is compared with.")
     ] = None,
-    url: Url = "http://127.0.0.1:8000",
+    url: Url = HERE,
     form: Form = "table",
     output: Output = None,
 ) -> None:
@@ -200,7 +201,7 @@ def import_(
             "tar or zip of several; or a table: CSV, JSON, JSONL, Parquet.",
         ),
     ],
-    url: Annotated[str, typer.Option(help="Where the service runs.")] = "http://127.0.0.1:8000",
+    url: Url = HERE,
     system: Annotated[str | None, typer.Option(help="Whose results they are.")] = None,
     dataset: Annotated[str | None, typer.Option(help="That gets the samples.")] = None,
     mapping: Annotated[
@@ -225,19 +226,18 @@ def import_(
     assay import results.tar.gz --dry-run
     assay import votes.csv --mapping id:id,answer:output,rating:score --system mine
     """
-    import httpx
     from rich.console import Console
 
-    from service.import_file import ImportFailed, import_file, show
+    from service.import_file import import_file, show
+    from service.remote import RemoteError
 
     query = {
         **{"system": system, "dataset": dataset, "mapping": mapping, "dry_run": dry_run},
         **{"scores": scores, "lower_is_better": lower, "slices": slices},
     }
     try:
-        with httpx.Client(base_url=url, timeout=600.0) as client:
-            found = import_file(client, file, query)
-    except ImportFailed as error:
+        found = import_file(url, file, query)
+    except RemoteError as error:
         fail(str(error))
     if form == "json":
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
@@ -253,9 +253,7 @@ def gate(
     evaluation: Annotated[str, typer.Option(help="The candidate, by its evaluation.")] = "",
     model: Annotated[str, typer.Option(help="Evaluated first if it has not been.")] = "",
     checkpoint: Annotated[str, typer.Option(help="Of a training job.")] = "",
-    url: Annotated[
-        str, typer.Option(envvar="ASSAY_URL", help="Where the service listens.")
-    ] = "http://127.0.0.1:8000",
+    url: Url = HERE,
     wait: Annotated[float, typer.Option(help="Seconds to wait for an evaluation.")] = 3600.0,
     form: Annotated[
         Literal["table", "json"], typer.Option("--format", "-f", help="What to print.")
@@ -272,6 +270,7 @@ def gate(
     from rich.console import Console
 
     from service import gate_command as gates
+    from service.remote import RemoteError
 
     named = {"evaluation": evaluation, "model": model, "checkpoint": checkpoint}
     candidate = {kind: value for kind, value in named.items() if value}
@@ -279,7 +278,7 @@ def gate(
         fail("name the candidate: one of --evaluation, --model and --checkpoint", gates.FAILED)
     try:
         found = gates.check(url, name, candidate, wait)
-    except gates.GateError as error:
+    except RemoteError as error:
         fail(str(error), gates.FAILED)
     if form == "json":
         typer.echo(gates.as_json(found))

@@ -224,14 +224,18 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(DBAPIError)
     async def database_error(_: Request, error: DBAPIError) -> JSONResponse:
         if faults.is_full(error):
-            message = "the database's disk is full; nothing was stored"
-            content = body(503, "no_space", message)
-            return JSONResponse(content, 503, {"Retry-After": "30"})
+            return _no_space("the database's disk is full; nothing was stored")
         if not faults.is_lost(error):
             raise error
         message = "the database does not answer; it is being started again, or cannot be reached"
         content = body(503, "database_unreachable", message)
         return JSONResponse(content, 503, {"Retry-After": "2"})
+
+    @app.exception_handler(OSError)
+    async def disk_error(_: Request, error: OSError) -> JSONResponse:
+        if not faults.is_full(error):
+            raise error
+        return _no_space("the disk for temporary files (TMPDIR) is full; nothing was stored")
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
@@ -241,6 +245,11 @@ def install(app: FastAPI) -> None:
         if error.status_code == 405:
             headers["Allow"] = ", ".join(_allowed(request))
         return JSONResponse(content, error.status_code, headers)
+
+
+def _no_space(message: str) -> JSONResponse:
+    """503: it goes once somebody has made room."""
+    return JSONResponse(body(503, "no_space", message), 503, {"Retry-After": "30"})
 
 
 def _allowed(request: Request) -> list[str]:

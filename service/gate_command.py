@@ -6,40 +6,36 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 from rich.console import Console
 from rich.table import Table
+
+from service.remote import RemoteError, ask, parsed
 
 CODES = {"go": 0, "no_go": 1, "inconclusive": 2}
 FAILED = 3  # no verdict: the service cannot be reached, or refuses
 COLOURS = {"go": "green", "no_go": "red", "inconclusive": "yellow"}
-PATIENCE = 30.0  # seconds beyond the wait
 HELD = 60.0  # seconds that the service holds one request back
 
 Check = dict[str, Any]  # `CheckOut`, as JSON
 
 
-class GateError(Exception):
-    """Why there is no verdict, in words for people."""
-
-
 def check(url: str, name: str, candidate: dict[str, str], wait: float) -> Check:
-    """The check of a candidate, once it has a verdict. Raises GateError.
+    """The check of a candidate, once it has a verdict. Raises RemoteError.
 
     candidate  {"evaluation" or "model" or "checkpoint": its name}
     wait       seconds, for one that has to be evaluated first
     """
-    with httpx.Client(base_url=url, timeout=PATIENCE + HELD) as http:
-        found = _asked(http, "POST", f"/v1/gates/{quote(name, safe='')}/check", candidate)
-        while found["verdict"] is None and found["error"] is None and wait > 0:
-            held = min(wait, HELD)
-            path = f"/v1/gates/{quote(found['gate'], safe='')}/checks/{found['id']}"
-            found = _asked(http, "GET", path, wait=held)
-            wait -= held
+    found = parsed(ask(url, "POST", f"/v1/gates/{quote(name, '')}/check", body=candidate), url)
+    while found["verdict"] is None and found["error"] is None and wait > 0:
+        held = min(wait, HELD)
+        path = f"/v1/gates/{quote(found['gate'], '')}/checks/{found['id']}"
+        headers = {"Prefer": f"wait={int(held)}"} if held >= 1 else {}
+        found = parsed(ask(url, "GET", path, headers=headers), url)
+        wait -= held
     if found["error"] is not None:
-        raise GateError(found["error"]["message"])
+        raise RemoteError(found["error"]["message"])
     if found["verdict"] is None:
-        raise GateError(f"{found['evaluation']} has not ended: its check is {found['id']}")
+        raise RemoteError(f"{found['evaluation']} has not ended: its check is {found['id']}")
     return found
 
 
@@ -79,30 +75,6 @@ def show(found: Check, console: Console) -> None:
 def as_json(found: Check) -> str:
     """The check, as the service answered."""
     return json.dumps(found, indent=2, ensure_ascii=False)
-
-
-def _asked(
-    http: httpx.Client,
-    method: str,
-    path: str,
-    body: dict[str, str] | None = None,
-    wait: float = 0.0,
-) -> Check:
-    headers = {"Prefer": f"wait={int(wait)}"} if wait >= 1 else {}
-    try:
-        answer = http.request(method, path, json=body, headers=headers)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise GateError(f"{http.base_url} cannot be reached: {error}") from None
-    try:
-        content: Any = answer.json()
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise GateError(f"{answer.url} is no Assay service: it answers {answer.status_code}")
-    if answer.status_code >= 400:
-        refused = content.get("error", {})
-        raise GateError(str(refused.get("message", f"status {answer.status_code}")))
-    return content
 
 
 def _number(value: float | None, sign: str = "") -> str:

@@ -6,54 +6,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from service.remote import Query, RemoteError, ask, parsed
+
 if TYPE_CHECKING:
-    import httpx
     from rich.console import Console
 
 HEAD = 64  # bytes that tell what a file is
 
-Query = Mapping[str, str | bool | list[str] | None]
 
-
-class ImportFailed(Exception):
-    """The service did not take the file; the message says why."""
-
-
-def import_file(client: httpx.Client, path: Path, query: Query) -> dict[str, Any]:
+def import_file(url: str, path: Path, query: Query) -> dict[str, Any]:
     """The service's answer to the file: an evaluation, of an archive; else what was imported.
 
-    client  speaks to the service
-    query   the request's other parameters; None is left out
+    query  the request's parameters; what is None, empty or false is left out
 
-    Raises ImportFailed.
+    Raises RemoteError, for a file that cannot be read, too.
     """
-    import httpx
-
-    given = {name: value for name, value in query.items() if value not in (None, [], False)}
+    given = {name: value for name, value in query.items() if value}
+    name = path.name.encode(errors="replace").decode()  # one of another encoding has surrogates
     try:
         with path.open("rb") as content:
             archived = _is_archive(content.read(HEAD))
             content.seek(0)
             _check(path, archived, given)
-            answer = client.post(
+            answer = ask(
+                url,
+                "POST",
                 "/v1/archives" if archived else "/v1/imports",
-                params=given if archived else {"file": path.name, **given},
+                given if archived else {"file": name, **given},
                 headers={"content-type": f"application/{'zip' if archived else 'octet-stream'}"},
                 content=iter(lambda: content.read(1 << 20), b""),
             )
     except OSError as error:
-        raise ImportFailed(f"{path}: {error.strerror or error}") from None
-    except httpx.RequestError as error:
-        message = f"no service answers at {client.base_url}: {error}; `assay serve` starts one"
-        raise ImportFailed(message) from None
-    try:
-        found: dict[str, Any] = answer.json()
-    except ValueError:
-        raise ImportFailed(f"{client.base_url} is no service: {answer.text[:200]}") from None
-    if not answer.is_success:
-        problem = found.get("error", {})
-        raise ImportFailed(str(problem.get("message", answer.text[:500])))
-    return found
+        raise RemoteError(f"{path}: {error.strerror or error}") from None
+    return parsed(answer, url)
 
 
 def _is_archive(head: bytes) -> bool:
@@ -62,11 +47,11 @@ def _is_archive(head: bytes) -> bool:
 
 
 def _check(path: Path, archived: bool, given: Mapping[str, object]) -> None:
-    """Raises ImportFailed for options that archives do not have."""
+    """Raises RemoteError for options that archives do not have."""
     unknown = sorted(set(given) - {"dataset"}) if archived else []
     if unknown:
         told = ", ".join(unknown)
-        raise ImportFailed(f"{path} is an archive, which says that itself: leave out {told}")
+        raise RemoteError(f"{path} is an archive, which says that itself: leave out {told}")
 
 
 def show(found: Mapping[str, Any], console: Console) -> None:

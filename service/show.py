@@ -43,7 +43,7 @@ def compare(
     given = {"metrics": list(metrics) or None, "test": test, "baseline": baseline}
     body: dict[str, object] = {"evaluations": list(evaluations)}
     body |= {name: value for name, value in given.items() if value is not None}
-    content = ask(url, "POST", "/v1/comparisons", {"format": _wire(form)}, body)
+    content = ask(url, "POST", "/v1/comparisons", {"format": _wire(form)}, body=body)
     _put(content, form, output, ComparisonOut, comparison_table)
 
 

@@ -38,7 +38,8 @@ def import_archive(
     """Load an archive; the same archive again is the same evaluation.
 
     Args:
-        dataset: a name to store its records under; default: the one they had.
+        dataset: a name to store its records under; default: the one they had. Of an archive that
+            was loaded before another name is a 409.
         progress: called with the bytes sent so far.
 
     Raises:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import IO, Any
 
 import numpy as np
@@ -116,6 +117,7 @@ class Archive:
         if not _fits(result, self.manifest.dataset.size):
             message = f"the arrays of {metric.name} do not belong together"
             raise UnreadableArchive(message, f"metrics/{metric.position}")
+        self._check_drawing(metric.name, result)
         return result
 
     def evidence(self, metric: MetricFacts) -> Evidence | None:
@@ -149,10 +151,22 @@ class Archive:
         found = self._json(PROVENANCE)
         if not isinstance(found, dict):
             raise UnreadableArchive(f"{PROVENANCE} is no object", PROVENANCE)
+        if not _is_date(found.get("finished_at")):
+            message = f"{PROVENANCE}: finished_at is no date: {found['finished_at']!r:.100}"
+            raise UnreadableArchive(message, "finished_at")
         return found
 
     def _json(self, name: str) -> Any:
         return parsed(self._reader.read(name, MOST_JSON), name)
+
+    def _check_drawing(self, name: str, result: Result) -> None:
+        """What was asked for is what the replicates were drawn by; a failed metric drew none."""
+        asked = self.manifest.evaluation
+        for field in () if result.missing.all() else ("seed", "cluster"):
+            told, drawn = getattr(asked, field), getattr(result, field)
+            if told != drawn:
+                message = f"evaluation.{field} is {told!r}, and {name} was drawn with {drawn!r}"
+                raise UnreadableArchive(f"{MANIFEST}: {message}", f"evaluation.{field}")
 
     def _check_members(self) -> None:
         there = {name: member.size for name, member in self._reader.members.items()}
@@ -196,6 +210,14 @@ def _needed(manifest: Manifest, told: Mapping[str, MemberFacts]) -> set[str]:
             place = f"{folder}/evidence/{name}"
             names |= {f"{place}.npy", *([f"{place}.lengths.npy"] if ragged else [])}
     return names ^ set(told)
+
+
+def _is_date(value: Any) -> bool:
+    """Whether it is None, or a day there is, in ISO 8601."""
+    try:
+        return value is None or bool(datetime.fromisoformat(value))
+    except (ValueError, TypeError):
+        return False
 
 
 def _fits(result: Result, size: int) -> bool:

@@ -49,6 +49,7 @@ def opened(file: IO[bytes], settings: Settings) -> Opened:
     rows do not lead to."""
     with _refusing():
         archive = Archive(file)
+        archive.provenance()
         for index, facts in enumerate(archive.manifest.metrics):
             _check_metric(facts, settings, f"metrics[{index}]")
         lookup = partial(find, roots=settings.metric_roots)

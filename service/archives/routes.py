@@ -15,6 +15,7 @@ from metrics.core.stored_zip import TooLarge
 from service.archives import store as archives
 from service.archives.admission import load, opened
 from service.archives.schemas import AuditIn, AuditOut
+from service.datasets import store as datasets
 from service.db import worker_requests
 from service.errors import ApiError, not_found
 from service.evaluations import store as evaluations
@@ -80,13 +81,15 @@ async def import_archive(
 
     Its numbers are computed again from its rows first: an archive whose numbers differ, or of which
     a byte was changed, is a 422 that says what. The evaluation shows its `origin`; the same archive
-    again is the same evaluation.
+    again is the same evaluation, and a 409 where another dataset is named than the one it is on.
     """
     async with received(request) as body:
         found = await to_thread.run_sync(opened, body.file, settings, limiter=ONE)
 
         def create(db: Connection) -> Created[EvaluationOut]:
             known = archives.of_archive(db, found.archive.manifest.digest)
+            if known and dataset:
+                _require_dataset(db, known, dataset)
             id = known or load(db, found, settings, dataset)
             return Created(view(db, _succeeded(db, id)), 200 if known else 201)
 
@@ -120,6 +123,18 @@ async def audit_evaluation(
     if answered.get("error"):
         raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
     return AuditOut.model_validate(answered)
+
+
+def _require_dataset(db: Connection, evaluation: str, name: str) -> None:
+    """Raises 409 where the evaluation is on a dataset of another name."""
+    there = datasets.require(db, _succeeded(db, evaluation).dataset_id).name
+    if there != name:
+        message = (
+            f"the archive was loaded before, as {evaluation} on the dataset {there!r}, and an "
+            f"evaluation is on one dataset: leave `dataset` out, or name {there!r}, to get it"
+        )
+        again = {"x-should-retry": "false"}  # common clients retry 409
+        raise ApiError(409, "archive_on_other_dataset", message, "dataset", again)
 
 
 def _write(db: Connection, evaluation: str, file: IO[bytes]) -> None:

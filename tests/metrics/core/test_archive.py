@@ -90,6 +90,7 @@ def written(
     measured: Iterable[tuple[Concluded, list[Shown]]],
     change: Callable[[list[Shown]], None] = lambda _: None,
     origin: str = "here",
+    finished: object = "2026-11-24T10:00:00+00:00",
     **more: object,
 ) -> bytes:
     file, measured = io.BytesIO(), list(measured)
@@ -111,7 +112,7 @@ def written(
         outputs=OUTPUTS,
         metrics=[one for one, _ in measured],
         scores=scores,
-        provenance={"origin": origin},
+        provenance={"origin": origin, "finished_at": finished},
     )
     return file.getvalue()
 
@@ -209,6 +210,21 @@ def test_a_forger_who_computes_the_digests_is_found_out(
     assert {"value", "rows"} <= {check.what for check in found if check.status == "differs"}
 
 
+def test_another_seed_or_no_date_is_refused_with_its_field(
+    measured: list[tuple[Concluded, list[Shown]]],
+) -> None:
+    with pytest.raises(UnreadableArchive, match="seed is 7, and chrf was drawn with 0") as refused:
+        checks(written(measured, seed=7))
+    assert refused.value.field == "evaluation.seed"
+    with pytest.raises(UnreadableArchive, match=r"cluster is 'half', and .* with None") as refused:
+        checks(written(measured, cluster="half"))
+    assert refused.value.field == "evaluation.cluster"
+    for finished in ("9999-99-99", "yesterday", 20261124, ""):
+        with pytest.raises(UnreadableArchive, match="finished_at is no date") as refused:
+            opened(written(measured, finished=finished)).provenance()
+        assert refused.value.field == "finished_at"
+
+
 def test_evidence_that_is_not_of_the_outputs_is_found_out(
     measured: list[tuple[Concluded, list[Shown]]],
 ) -> None:
@@ -280,14 +296,15 @@ def test_hostile_files_are_refused(name: str) -> None:
     assert len(refused.value.message) < 300
 
 
-def repacked(data: bytes, name: str, content: bytes) -> bytes:
-    """The archive with another member, all its digests made anew."""
+def repacked(data: bytes, name: str, content: bytes, **asked: object) -> bytes:
+    """The archive with another member, or asked for otherwise, all its digests made anew."""
     found = zipfile.ZipFile(io.BytesIO(data))
     members = {one: found.read(one) for one in found.namelist()} | {name: content}
     raw = orjson.loads(members.pop("manifest.json"))
     for one in raw["members"]:
         held = members[one["name"]]
         one |= {"bytes": len(held), "sha256": hashlib.sha256(held).hexdigest()}
+    raw["evaluation"] |= asked
     raw |= manifest.digests(raw)
     last = orjson.dumps(raw, option=manifest.CANONICAL)
     return stored(*members.items(), ("manifest.json", last))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import Engine, text
+from typer.testing import CliRunner
 
 from assay import AssayError, Client
 from metrics import find
@@ -15,8 +18,10 @@ from metrics.core import evidence as columns
 from metrics.core.archive import Archive
 from metrics.core.evidence import Evidence
 from metrics.core.verification import Options, sound, verify
+from service.cli import app
 from service.db.engine import connect
 from tests.known import known
+from tests.metrics.core.test_archive import repacked
 from tests.service.live import Live
 from tests.service.scored import scored
 from tests.service.texts import samples
@@ -76,8 +81,13 @@ def test_an_archive_is_loaded_once_and_shows_where_it_comes_from(
     results = assay.compare(done.id, loaded.id, ["chrf", "rouge1"])
     assert [one.difference for one in results] == [0, 0]
     assert assay.samples(loaded.id, "chrf", limit=3) == assay.samples(done.id, "chrf", limit=3)
-    renamed = assay.import_archive(file, dataset="elsewhere")
-    assert renamed.id == loaded.id  # it is here already
+    assert assay.import_archive(file, dataset="archived").id == loaded.id
+    with pytest.raises(
+        AssayError, match=r"on the dataset 'archived'.*leave `dataset` out"
+    ) as other:
+        assay.import_archive(file, dataset="elsewhere")
+    assert (other.value.status, other.value.code) == (409, "archive_on_other_dataset")
+    assert other.value.param == "dataset"
     again = assay.retry(loaded.id)
     assert again.status == "succeeded"  # nothing of it has failed
 
@@ -137,6 +147,24 @@ def test_what_was_changed_or_is_no_archive_is_refused(
         assay.archive("eval_none", tmp_path / "none.zip")
     assert missing.value.status == 404
     assert not (tmp_path / "none.zip").exists()
+
+
+def test_a_forged_seed_or_date_is_refused_by_name(
+    assay: Client, file: Path, tmp_path: Path
+) -> None:
+    whole, forged = file.read_bytes(), tmp_path / "forged.zip"
+    told = orjson.loads(zipfile.ZipFile(file).read("provenance.json"))
+    dated = orjson.dumps(told | {"finished_at": "9999-99-99"})
+    for data, field in (
+        (repacked(whole, "provenance.json", orjson.dumps(told), seed=7), "evaluation.seed"),
+        (repacked(whole, "provenance.json", dated), "finished_at"),
+    ):
+        forged.write_bytes(data)
+        with pytest.raises(AssayError, match=field) as refused:
+            assay.import_archive(forged)
+        assert (refused.value.status, refused.value.param) == (422, field)
+        shown = CliRunner().invoke(app, ["verify", str(forged)])
+        assert (shown.exit_code, field in shown.output) == (1, True)
 
 
 def test_provenance_says_what_it_was_measured_with(assay: Client, done: Any) -> None:

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from assay import AssayError, Client
+from service import errors
 from service.http import space
 from service.settings import Settings
 from tests.service.live import ROOT, Live
@@ -92,6 +95,22 @@ def test_the_embedded_databases_disk_counts_too(tmp_path: Path, disk: Path) -> N
     assert space.shortage(settings) is None
     fill(disk, leave=10 * MIB)
     assert "the embedded database has 10 MiB free" in (space.shortage(settings) or "")
+
+
+def test_a_request_whose_file_finds_no_room_can_come_again() -> None:
+    app = FastAPI()
+    errors.install(app)
+
+    @app.post("/spooled")
+    def spooled() -> None:
+        with Path("/dev/full").open("wb") as file:
+            file.write(bytes(MIB))
+
+    with TestClient(app) as client:
+        refused = client.post("/spooled")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "no_space")
+    assert "TMPDIR" in refused.json()["error"]["message"]
+    assert int(refused.headers["retry-after"]) > 0
 
 
 @pytest.mark.chaos
