@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy import Connection
@@ -14,6 +13,7 @@ from service.gates.admission import admit_check, admit_gate
 from service.gates.schemas import CheckIn, CheckOut, GateIn, GateOut
 from service.gates.store import Check
 from service.gates.views import check_view, view
+from service.http.addresses import address
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.fields import Limit, Page, page
@@ -88,9 +88,9 @@ async def check_gate(
 
     created = await http.run(lambda db: key.once(db, CheckOut, create))
     response.status_code = created.status
-    name = quote(created.content.gate, safe="")  # a header holds no Cyrillic
-    response.headers["Location"] = f"/v1/gates/{name}/checks/{created.content.id}"
-    return await _waited(http, response, created.content, preferred_wait(prefer))
+    check = created.content
+    response.headers["Location"] = address("v1", "gates", check.gate, "checks", check.id)
+    return await _waited(http, response, check, preferred_wait(prefer))
 
 
 @router.get("/{gate}/checks", summary="What a gate said before")
