@@ -196,3 +196,22 @@ def test_an_unknown_method(live: Live) -> None:
     body = {"method": "dpoo", "model": SMOLLM2, "dataset": "words"}
     error = refused(post(live, "training_jobs", body))
     assert (error["code"], error["param"]) == ("unknown_trainer", "method")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param", "said"),
+    [
+        ("gates/any/check", {"evaluaton": "eval_x"}, "evaluaton", "did you mean 'evaluation'?"),
+        ("gates", {"baseline": {"sistem": "x"}}, "baseline.sistem", "did you mean 'system'?"),
+        ("gates", {"baseline": {}}, "baseline", "give `system` or `evaluation`"),
+        ("gates", {"baseline": 1}, "baseline", "a valid string"),
+    ],
+)
+def test_the_error_that_helps_is_told_first(
+    live: Live, path: str, body: dict[str, Any], param: str, said: str
+) -> None:
+    rules = [{"score": "chrf", "max_drop": 1}]
+    whole = {"name": "x", "dataset": "words", "rules": rules} if path == "gates" else {}
+    error = refused(post(live, path, whole | body))
+    assert error["param"] == param
+    assert said in error["message"]
