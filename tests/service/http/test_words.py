@@ -52,7 +52,7 @@ def test_ids_lose_their_blanks_everywhere(live: Live, assay: Client, dataset: st
     assert (error["code"], error["param"]) == ("duplicate_key", "outputs. a")
 
 
-@pytest.mark.parametrize("name", ["a/records", "x/../y", "..", "./a"])
+@pytest.mark.parametrize("name", ["a/records", "x/../y", "..", "./a", "a\nb"])
 def test_a_name_that_an_address_would_hide(live: Live, name: str) -> None:
     body: dict[str, Any] = {"name": name, "records": [{"id": "1"}]}
     error = refused(post(live, "datasets", body))
@@ -61,7 +61,9 @@ def test_a_name_that_an_address_would_hide(live: Live, name: str) -> None:
     assert refused(post(live, "evaluations", body))["param"] == "dataset"
 
 
-@pytest.mark.parametrize("system", ["s" * 200, "a/records", "me@home", "org/name", "x/../y"])
+@pytest.mark.parametrize(
+    "system", ["s" * 200, "a/records", "me@home", "org/name", "x/../y", "a\nb"]
+)
 def test_samples_without_a_dataset_can_be_asked_for(live: Live, system: str) -> None:
     body = {"system": system, "samples": samples(1), "metrics": ["length"]}
     answer = post(live, "evaluations", body)
