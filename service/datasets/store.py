@@ -219,6 +219,8 @@ def read_clusters(
     if not named:
         there = metadata_fields(db, dataset_id)
         message = f"no sample has the metadata field {field!r}: {hint(field, there)}"
+        if field in there:
+            message = f"the metadata field {field!r} is null in all samples: it names no clusters"
         raise invalid("unknown_field", message, "cluster")
     ids = read_ids(db, dataset_id) if ids is None else ids
     return [
