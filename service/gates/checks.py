@@ -36,6 +36,7 @@ LACKING = (
     "the candidate has no value on {} samples on which the baseline has one, and may be good "
     "enough only for that: no verdict"
 )
+ALONE = "one {} alone tells nothing of others"
 ITSELF = "the candidate is the baseline's own evaluation: it was compared with itself"
 SETTLED = "the evaluation ended early: the gate was settled"
 
@@ -273,6 +274,8 @@ def _shown(one: Asked, answer: Answer | None) -> RuleOut:
     if answer.more is not None:
         size = values.samples / max(one.question.units, 1)
         shown.samples_to_settle = math.ceil(answer.more * size)
+    if one.question.units < 2:
+        shown.note = ALONE.format("cluster" if one.pair.names is not None else "sample")
     if one.pair.only_b and shown.verdict == "go":
         shown.verdict, shown.samples_to_settle = "inconclusive", None
         shown.note = LACKING.format(one.pair.only_b)

@@ -333,3 +333,11 @@ def test_power_tells_questions_from_draws(assay: Client) -> None:
     assert known(limit.samples) < known(half.samples) < known(found.unpaired.samples)
     assert found.paired is None
     assert "no other system" in found.notes[0]
+
+
+def test_one_cluster_alone_is_told(assay: Client, systems: dict[str, str]) -> None:
+    rules = [{"score": "chrf", "max_drop": 5, "slice": "page=1"}]
+    assay.create_gate("one", baseline="old", dataset="gated", rules=rules, cluster="page")
+    (rule,) = assay.check_gate("one", evaluation=systems["same"]).rules
+    assert (rule.verdict, rule.clusters) == ("inconclusive", 1)
+    assert "one cluster alone" in known(rule.note)
