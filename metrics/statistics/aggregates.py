@@ -159,7 +159,7 @@ def by_ranks(parts: Sequence[Part], *, wins: bool = False, level: float = 0.95) 
         rank=rank,
         best=1 + better.sum(1),
         worst=n - better.sum(0),
-        band=bands(rank, better),
+        band=bands(rank, lambda at, first: bool(better[at, first])),
         p_values=np.full((n, n), np.nan),
     )
     first = _first(drawn, incomplete, higher_is_better=False)

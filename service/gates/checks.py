@@ -74,6 +74,20 @@ class Asked:
     error: str | None = None
 
 
+def conclude(
+    db: Connection, settings: Settings, gate: Gate, candidate: Evaluation, id: str
+) -> Verdict | dict[str, str]:
+    """Store what the check with this id found: the verdict, or why there can be none."""
+    try:
+        found = check(db, settings, gate, candidate)
+    except ApiError as error:
+        refused = {"code": error.code, "message": error.message}
+        gates.settle_check(db, id, error=refused)
+        return refused
+    gates.settle_check(db, id, verdict=found.verdict, result=found.as_json())
+    return found.verdict
+
+
 def baseline_of(
     db: Connection, gate: GateIn, param: str = "baseline", but: str | None = None
 ) -> Evaluation:

@@ -40,9 +40,7 @@ def create_gate(body: GateIn, db: Transaction, response: Response, key: Idempote
         gate, new = admit_gate(db, body)
         return Created(view(gate), 201 if new else 200)
 
-    created = key.once(db, GateOut, create)
-    response.status_code = created.status
-    return created.content
+    return key.once(db, GateOut, create).sent(response)
 
 
 @router.get("", summary="List gates")
@@ -87,10 +85,9 @@ async def check_gate(
         return Created(shown, 200 if shown.verdict is not None else 202)
 
     created = await http.run(lambda db: key.once(db, CheckOut, create))
-    response.status_code = created.status
-    check = created.content
-    response.headers["Location"] = address("v1", "gates", check.gate, "checks", check.id)
-    return await _waited(http, response, check, preferred_wait(prefer))
+    shown = created.sent(response)
+    response.headers["Location"] = address("v1", "gates", shown.gate, "checks", shown.id)
+    return await _waited(http, response, shown, preferred_wait(prefer))
 
 
 @router.get("/{gate}/checks", summary="What a gate said before")

@@ -11,7 +11,7 @@ from metrics.core.rows import Floats, Ints
 from metrics.statistics import gaps
 from metrics.statistics.ranking import Ranks, chances_of_first, ranks, ranks_apart
 from metrics.statistics.stepdown import step_down
-from service.leaderboards.pair_tests import in_common, lacking, pairs_between
+from service.leaderboards.pair_tests import PairTests, in_common, lacking, pairs_between
 from service.leaderboards.paired import ALPHA, PairedResult
 from service.leaderboards.store import BoardScore
 
@@ -76,15 +76,13 @@ def standings(
     if not last.any() and 1 < len(values) <= MOST_STEPPED:
         adjusted = step_down(tests.pairs, tests.replicates)
         stepped = ranks(values, adjusted, higher_is_better=better, alpha=alpha, correct=np.copy)
-    known = np.isfinite(tests.pairs.p_values)
-    smallest = np.where(known, tests.pairs.units, np.inf).min(1, initial=np.inf)
     return Standings(
         ranks=found,
         stepped=stepped,
         p_first=p_first,
         incomplete=incomplete,
         in_common=shared,
-        n_common=np.where(np.isfinite(smallest), smallest, 0).astype(np.int64),
+        n_common=_smallest(tests),
         value_common=value_common,
         bounds=[
             _bounds(one, row, int(lost))
@@ -123,6 +121,13 @@ def standings_untested(scores: Sequence[BoardScore], alpha: float = ALPHA) -> St
         bounds=[None] * n,
         tested=0,
     )
+
+
+def _smallest(tests: PairTests) -> Ints:
+    """(N,) units of the smallest test of each system; 0 where it has none."""
+    known = np.isfinite(tests.pairs.p_values)
+    units = np.where(known, tests.pairs.units, np.inf).min(1, initial=np.inf)
+    return np.where(np.isfinite(units), units, 0).astype(np.int64)
 
 
 def _bounds(one: PairedResult | None, row: BoardScore, lost: int) -> tuple[float, float] | None:

@@ -11,6 +11,7 @@ import numpy as np
 from metrics.core.compare import Comparison
 from metrics.statistics.diagnostics import FEW
 from metrics.statistics.many import TIE, benjamini_hochberg
+from metrics.statistics.paired import Difference
 from metrics.statistics.ranking import holm
 from metrics.statistics.weights import Floats
 from service.evaluations.store import Evaluation
@@ -59,25 +60,29 @@ def shown(rows: Sequence[Evaluation], one: Match, test: str, found: Comparison) 
         signature=one.left.signature or "",
         error=found.error,
     )
-    told = found.difference
-    if told is not None:
-        result.a, result.b = found.a, found.b  # over the units that both have
-        result.difference, result.interval, result.level = told.value, told.interval, told.level
-        result.standard_error = told.error if math.isfinite(told.error) else None
-        result.p_value = told.p_value if math.isfinite(told.p_value) else None
-        result.n, result.test, result.p_method = found.n, told.test, told.p_method
-        result.clusters = found.clusters
-        result.wins, result.ties, result.losses = found.wins, found.ties, found.losses
-        result.warnings = list(found.warnings)
-        if told.units < 2:
-            result.p_value = result.p_method = None
-            result.note = f"a single {_units(found.clusters)[:-1]} allows no test"
-        else:
-            result.warnings += _few(told.units, found.clusters)
-        if told.units >= 2 and told.error <= TIE * max(abs(result.a or 0.0), abs(result.b or 0.0)):
-            result.interval = None
-            result.warnings.append(ALIKE.format(told.units, _units(found.clusters)))
+    if found.difference is not None:
+        _tested(result, found, found.difference)
     return result
+
+
+def _tested(result: ResultOut, found: Comparison, told: Difference) -> None:
+    """The test's numbers, and what to beware of."""
+    result.a, result.b = found.a, found.b  # over the units that both have
+    result.difference, result.interval, result.level = told.value, told.interval, told.level
+    result.standard_error = told.error if math.isfinite(told.error) else None
+    result.p_value = told.p_value if math.isfinite(told.p_value) else None
+    result.n, result.test, result.p_method = found.n, told.test, told.p_method
+    result.clusters = found.clusters
+    result.wins, result.ties, result.losses = found.wins, found.ties, found.losses
+    result.warnings = list(found.warnings)
+    if told.units < 2:
+        result.p_value = result.p_method = None
+        result.note = f"a single {_units(found.clusters)[:-1]} allows no test"
+        return
+    result.warnings += _few(told.units, found.clusters)
+    if told.error <= TIE * max(abs(result.a or 0.0), abs(result.b or 0.0)):
+        result.interval = None
+        result.warnings.append(ALIKE.format(told.units, _units(found.clusters)))
 
 
 def correct(results: Sequence[ResultOut], correction: Correction) -> None:
