@@ -19,7 +19,7 @@ from service.gates.checks import baseline_of, check, dataset_of
 from service.gates.schemas import CheckIn, GateIn
 from service.gates.store import Gate
 from service.leaderboards import scopes
-from service.leaderboards.pairing import score_named
+from service.leaderboards.pairing import counterpart, score_named
 from service.settings import Settings
 
 
@@ -87,10 +87,21 @@ def _candidate(db: Connection, settings: Settings, gate: Gate, body: CheckIn) ->
             if row.dataset_name == name and row.status == "succeeded":
                 return row
     if body.generation is None:
-        found = gates.newest_of_model(db, name, model, version)
-        if found is not None:
-            return _existing(db, found)
+        baseline = baseline_of(db, gate.asked)
+        for found in gates.of_model(db, name, model, version):
+            row = _existing(db, found)
+            if _made_as(db, gate, row, baseline):
+                return row
     return _existing(db, _evaluated(db, settings, gate, body, model))
+
+
+def _made_as(db: Connection, gate: Gate, row: Evaluation, baseline: Evaluation) -> bool:
+    """Whether it has every score that the gate asks for, and was generated as the baseline was."""
+    if baseline.generation is not None and row.generation != baseline.generation:
+        return False
+    found = read_scores(db, [row.id, baseline.id])
+    wanted = [score_named(found[baseline.id], rule.score, "rules") for rule in gate.asked.rules]
+    return all(counterpart(found[row.id], one) is not None for one in wanted)
 
 
 def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, model: str) -> str:

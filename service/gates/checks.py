@@ -28,6 +28,8 @@ LACKING = (
     "the candidate has no value on {} samples on which the baseline has one, and may be good "
     "enough only for that: no verdict"
 )
+ALONE = "one {} alone tells nothing of others"
+ITSELF = "the candidate is the baseline's own evaluation: it was compared with itself"
 SETTLED = "the evaluation ended early: the gate was settled"
 
 
@@ -93,7 +95,8 @@ def baseline_of(
     system = base.system or ""
     found = gates.newest_of_system(db, name, system, but=but, version=version)
     if found is None:
-        message = f"the system {system!r} has no succeeded evaluation on {name!r}"
+        other = f" other than the candidate, {but}" if but is not None else ""
+        message = f"the system {system!r} has no succeeded evaluation on {name!r}{other}"
         raise ApiError(422, "no_baseline", message, param)
     return scopes.finished(db, found, param)
 
@@ -136,8 +139,13 @@ def check(
         n=max(counts, default=None),
         samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
         rules=rules,
-        notes=[SETTLED] if candidate.status == "cancelled" else [],
+        notes=_notes(candidate, baseline),
     )
+
+
+def _notes(candidate: Evaluation, baseline: Evaluation) -> list[str]:
+    ended = [SETTLED] if candidate.status == "cancelled" else []
+    return [*ended, ITSELF] if candidate.id == baseline.id else ended
 
 
 def _check_dataset(db: Connection, gate: GateIn, candidate: Evaluation) -> None:
@@ -270,6 +278,8 @@ def _shown(one: Asked, answer: Answer | None) -> RuleOut:
     if answer.more is not None:
         size = values.samples / max(one.question.units, 1)
         shown.samples_to_settle = math.ceil(answer.more * size)
+    if one.question.units < 2:
+        shown.note = ALONE.format("cluster" if one.pair.names is not None else "sample")
     if one.pair.only_b and shown.verdict == "go":
         shown.verdict, shown.samples_to_settle = "inconclusive", None
         shown.note = LACKING.format(one.pair.only_b)

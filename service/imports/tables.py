@@ -82,6 +82,8 @@ def rows(contents: Contents, name: str, format_: str) -> Rows:
 def read(table: Rows, mapping: Mapped, name: str, task: str) -> tuple[list[Run], Mapped]:
     """The runs, one for each system, and which column was taken for what."""
     first = list(islice(table, LOOKED_AT))
+    if not first:
+        raise invalid("unknown_columns", f"{name} has no rows: no column is taken for a score")
     columns = dict.fromkeys(column for _, row in first for column in row)
     for column in mapping:
         if column not in columns:

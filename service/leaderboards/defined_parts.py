@@ -93,7 +93,9 @@ def results(
 ) -> BoardResults:
     """What is stored of these systems in a part, of its slice alone where it is on one."""
     rows = [one.scores[system] for system in systems]
-    over = slices.Slice.read(db, one.dataset.id, one.asked.slice) if one.asked.slice else None
+    over = None
+    if one.asked.slice and rows:  # a new version of the dataset may lack the field
+        over = slices.Slice.read(db, one.dataset.id, one.asked.slice)
     return board_results.read(db, settings, one.dataset.id, rows, over)
 
 

@@ -32,6 +32,10 @@ ALONE = (
     "answers are: `unpaired` is what is known, and pairing needs fewer samples"
 )
 WORST = "paired with {} other evaluation(s) on the dataset: the least alike of them counts"
+UNVARIED = (
+    "what the samples say does not vary, which tells nothing of others: neither a detectable "
+    "difference nor the samples for one are known"
+)
 SET_BOUND = "{} depends on the whole set: for other sizes, the numbers are rough"
 
 router = APIRouter(prefix="/v1/power", tags=["comparisons"], route_class=BodyRoute)
@@ -87,6 +91,9 @@ def _rows(db: Connection, body: PowerIn) -> list[Evaluation]:
     if body.evaluation is not None:
         return [scopes.finished(db, body.evaluation, "evaluation")]
     given = body.evaluations or []
+    if len({*given}) < len(given):
+        message = f"both are {given[0]}: name two that differ"
+        raise invalid("same_evaluation", message, "evaluations[1]")
     rows = [scopes.finished(db, one, f"evaluations[{at}]") for at, one in enumerate(given)]
     scopes.check_same_samples(db, rows[0], rows[1], "evaluations")
     return rows
@@ -151,6 +158,8 @@ def _answer(asked: Asked, own: Pairing, pairs: Mapping[str, Pairing], alone: boo
     notes = []
     if alone:
         notes.append(WORST.format(len(known)) if known else ALONE)
+    if both == 0.0 or (worst is not None and known[worst] == 0.0):
+        notes.append(UNVARIED)
     if own.metric.interval == "jackknife":
         notes.append(SET_BOUND.format(own.metric.name))
     return PowerOut(
@@ -185,7 +194,7 @@ def _design(asked: Asked, own: Pairing, deviation: float, paired: bool) -> Desig
     samples = _samples(asked, own, deviation, paired)
     return DesignOut(
         deviation=deviation,
-        detectable=least if math.isfinite(least) else None,
+        detectable=least if deviation > 0.0 and math.isfinite(least) else None,
         samples=samples,
         more=max(samples - values.samples, 0) if samples is not None else None,
     )
@@ -194,7 +203,7 @@ def _design(asked: Asked, own: Pairing, deviation: float, paired: bool) -> Desig
 def _samples(asked: Asked, own: Pairing, deviation: float, paired: bool) -> int | None:
     """Samples that the effect needs, in clusters of the size they have now."""
     body, values = asked.body, own.values
-    if body.effect is None:
+    if body.effect is None or deviation == 0.0:
         return None
     units = samples_needed(
         deviation, body.effect, body.power, body.alpha, paired=paired, one_sided=body.one_sided
@@ -242,7 +251,7 @@ def _add_draws(
 def _samples_with(shown: PowerOut, ratio: float) -> int | None:
     """Samples that the effect needs where the standard error is `ratio` of what it is."""
     design = shown.paired or shown.unpaired
-    if shown.effect is None:
+    if shown.effect is None or design.deviation == 0.0:
         return None
     units = samples_needed(
         design.deviation * ratio,

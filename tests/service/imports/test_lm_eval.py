@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from inference.errors import InputError
 from service.imports import contents
 from service.imports import lm_eval as imported
 from service.score_file import lm_eval as scored
@@ -34,7 +35,7 @@ def test_an_import_and_a_score_read_the_same(line: dict[str, Any]) -> None:
     (run,) = imported.read(inside, "s")
     (sample,) = run.samples
     if not sample.outputs:
-        with pytest.raises(scored.InputError, match="f:1: resps: no text"):
+        with pytest.raises(InputError, match="f:1: resps: no text"):
             list(scored.records([(1, line)], "f", None))
         return
     ((_, fields),) = scored.records([(1, line)], "f", None)
