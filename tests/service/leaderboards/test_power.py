@@ -36,5 +36,5 @@ def test_an_evaluation_is_not_paired_with_itself(assay: Client, alike: list[str]
 
 
 def test_a_field_that_is_null_everywhere(assay: Client, alike: list[str]) -> None:
-    with pytest.raises(AssayError, match="'page' is null in all samples"):
+    with pytest.raises(AssayError, match="no sample has a value in the metadata field 'page'"):
         assay.power(alike[0], "exact_match", cluster="page")
