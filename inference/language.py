@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.batching import plan_by_length
+from inference import generation
 from inference.errors import InputError
+from inference.generation import Continuation
 from inference.load import (
     TOKENS_ON_CPU,
     TOKENS_ON_GPU,
@@ -24,9 +24,6 @@ from inference.protocol import DType, Generation, Identity
 from inference.templates import FIELD, Value, with_values
 
 CHUNK_LOGITS = 1 << 25  # logits that stand in memory at once: 128 MiB in float32
-GENERATION_TOKENS = 16_384  # padded prompt and new tokens of one batch: its cache of keys
-GENERATION_ROWS = 32
-TELL_EVERY = 1.0  # seconds between signs of life within a batch: the next after a token
 
 
 def load_language_model(
@@ -55,7 +52,7 @@ class TransformerLanguageModel:
         self.pad_id: int = next(pad for pad in pads if pad is not None)
         stops = model.generation_config.eos_token_id  # several where turns end differently
         self.stop_ids: int | list[int] | None = self.eos_id if stops is None else stops
-        model.generation_config = _generation_config()  # its own defaults would fill in ours
+        model.generation_config = generation.config()  # its own defaults would fill in ours
         self.splits = self._splits()
 
     def encode(self, texts: Sequence[str], special: bool = False) -> list[list[int]]:
@@ -75,6 +72,21 @@ class TransformerLanguageModel:
 
         Raises InputError for `variables` that the template does not read.
         """
+        before = [{"role": "system", "content": system}] if system is not None else []
+        turns = [[*before, {"role": "user", "content": prompt}] for prompt in prompts]
+        return self.render_turns(turns, variables) if self.tokenizer.chat_template else [*prompts]
+
+    def render_turns(
+        self,
+        conversations: Sequence[Sequence[Mapping[str, str]]],
+        variables: Mapping[str, Value] | None = None,
+    ) -> list[str]:
+        """Conversations of {"role", "content"} through the chat template, up to where the answer
+        begins.
+
+        Raises InputError for a model without a template, for `variables` that it does not read, and
+        for a conversation that it refuses.
+        """
         template = self.tokenizer.chat_template
         if variables:
             try:
@@ -82,19 +94,21 @@ class TransformerLanguageModel:
             except InputError as error:
                 raise InputError(error.message, f"generation.{error.field}") from None
         if not template:
-            return list(prompts)
-        before = [{"role": "system", "content": system}] if system is not None else []
-        return [
-            str(
-                self.tokenizer.apply_chat_template(
-                    [*before, {"role": "user", "content": prompt}],
-                    chat_template=template if variables else None,  # several have their rules
-                    tokenize=False,
-                    add_generation_prompt=True,
-                )
+            raise InputError(f"{self.identity.name!r} has no chat template", "messages")
+        own = template if variables else None  # several templates have their rules
+        return [self._rendered(turns, own) for turns in conversations]
+
+    def _rendered(self, turns: Sequence[Mapping[str, str]], template: Any) -> str:
+        from jinja2 import TemplateError
+
+        try:
+            text = self.tokenizer.apply_chat_template(
+                list(turns), chat_template=template, tokenize=False, add_generation_prompt=True
             )
-            for prompt in prompts
-        ]
+        except TemplateError as error:  # as some do at a system message, or at two users in a row
+            why = f"the chat template of {self.identity.name!r} refuses it: {error}"
+            raise InputError(why, "messages") from None
+        return str(text)
 
     def logprobs(self, batch: Sequence[tuple[list[int], list[int]]]) -> list[NDArray[np.float64]]:
         """Natural-log probabilities of the continuation's tokens, for each (context, continuation).
@@ -199,13 +213,6 @@ class TransformerLanguageModel:
 
         Prompts that leave no room for `max_new_tokens` lose their beginning.
         """
-        room = self.max_length - options.max_new_tokens
-        if room < 1:
-            raise InputError(
-                f"max_new_tokens is {options.max_new_tokens}, and {self.identity.name!r} has "
-                f"{self.max_length} positions in all",
-                "generation.max_new_tokens",
-            )
         if options.chat and not self.tokenizer.chat_template:
             raise InputError(f"{self.identity.name!r} has no chat template", "generation.chat")
         chat = options.chat is not False and bool(self.tokenizer.chat_template)
@@ -214,96 +221,14 @@ class TransformerLanguageModel:
             message = "no chat template is used that could read variables"
             raise InputError(message, f"generation.{FIELD}")
         texts = self.render(prompts, options.system, variables) if chat else list(prompts)
-        rows = [ids[-room:] for ids in self.encode(texts, special=not chat)]
-        rows = [ids or [self.pad_id if self.bos_id is None else self.bos_id] for ids in rows]
-        found: list[list[str]] = [[] for _ in rows]
-        plan = plan_by_length(
-            [len(row) + options.max_new_tokens for row in rows],
-            max(GENERATION_TOKENS // options.num_outputs, 1),
-            max(GENERATION_ROWS // options.num_outputs, 1),
-        )
-        for number, batch in enumerate(plan):
-            outputs = self._generate([rows[index] for index in batch], options, number, progress)
-            for index, texts_of_one in zip(batch, outputs, strict=True):
-                found[index] = texts_of_one
-            if progress is not None:
-                progress(len(batch))
-        return found
+        rows = self.encode(texts, special=not chat)
+        return [[one.text for one in each] for each in self.generate_rows(rows, options, progress)]
 
-    def _generate(
+    def generate_rows(
         self,
         rows: Sequence[list[int]],
         options: Generation,
-        number: int,
-        progress: Callable[[int], None] | None,
-    ) -> list[list[str]]:
-        """One left-padded batch; the draws depend on the seed and the batch's number alone."""
-        import torch
-
-        ids, mask = padded(rows, self.pad_id, left=True, device=self.device)  # (B, T)
-        cuda = [torch.device(self.device)] if self.device.startswith("cuda") else []
-        with torch.inference_mode(), torch.random.fork_rng(devices=cuda):
-            torch.manual_seed(options.seed * 1_000_003 + number)
-            out = self.model.generate(  # (B * num_outputs, T + new)
-                input_ids=ids,
-                attention_mask=mask,
-                generation_config=self._settings(options),
-                tokenizer=self.tokenizer,
-                stopping_criteria=[_alive(progress)] if progress is not None else None,
-            )
-        texts = self.tokenizer.batch_decode(
-            out[:, ids.shape[1] :], skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        cut = [_before_stop(text, options.stop) for text in texts]
-        n = options.num_outputs
-        return [cut[at : at + n] for at in range(0, len(cut), n)]
-
-    def _settings(self, options: Generation) -> Any:
-        """What `options` say and nothing else: not the penalties of the model's own file."""
-        if options.num_outputs > 1 and options.temperature == 0:
-            raise InputError(
-                "several outputs at temperature 0 would all be the same", "generation.num_outputs"
-            )
-        sampling: dict[str, Any] = {"do_sample": False}
-        if options.temperature > 0:
-            sampling = {
-                "do_sample": True,
-                "temperature": options.temperature,
-                "top_p": options.top_p,
-                "top_k": options.top_k,
-            }
-        return _generation_config(
-            max_new_tokens=options.max_new_tokens,
-            num_return_sequences=options.num_outputs,
-            pad_token_id=self.pad_id,
-            eos_token_id=self.stop_ids,
-            bos_token_id=self.bos_id,
-            stop_strings=list(options.stop) or None,
-            **sampling,
-        )
-
-
-def _alive(progress: Callable[[int], None]) -> Callable[..., Any]:
-    """A stopping criterion that stops nothing: it says after a token that the batch is at work."""
-    told = time.monotonic()
-
-    def after_token(ids: Any, scores: Any, **_: Any) -> Any:
-        nonlocal told
-        if time.monotonic() - told >= TELL_EVERY:
-            progress(0)
-            told = time.monotonic()
-        return ids.new_zeros(len(ids), dtype=bool)  # (B,)
-
-    return after_token
-
-
-def _generation_config(**settings: Any) -> Any:
-    import transformers
-
-    config: Any = transformers.GenerationConfig
-    return config(**settings)
-
-
-def _before_stop(text: str, stop: Sequence[str]) -> str:
-    found = [at for at in (text.find(one) for one in stop if one) if at >= 0]
-    return text[: min(found)] if found else text
+        progress: Callable[[int], None] | None = None,
+    ) -> list[list[Continuation]]:
+        """`options.num_outputs` continuations of each row of token ids; see `generate`."""
+        return generation.generate(self, rows, options, progress)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from inference.chat import ChatModel
 from inference.convert import converted
 from inference.errors import InputError, Unavailable
 from inference.identity import identify
@@ -93,6 +94,12 @@ class ModelPool(Models):
             return load_language_model(folders, identity, dtype, self.device)
 
         return cast(LanguageModel, self._get("language", name, dtype, load))
+
+    def chat(self, name: str, dtype: DType = "float32") -> ChatModel:
+        """A model that answers conversations, loaded unless it is warm. Raises UnknownModel."""
+        from inference.local_chat import LocalChat
+
+        return LocalChat(cast("TransformerLanguageModel", self.language(name, dtype)))
 
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.templates import Value
+
+if TYPE_CHECKING:
+    from inference.chat import ChatModel
 
 DType = Literal["float32", "bfloat16", "float16"]
 
@@ -142,6 +145,10 @@ class Models(Protocol):
         """A causal language model. Raises UnknownModel."""
         ...
 
+    def chat(self, name: str, dtype: DType = "float32") -> ChatModel:
+        """A model that answers conversations, here or behind a URL. Raises UnknownModel."""
+        ...
+
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
     ) -> Encoder:
@@ -161,6 +168,10 @@ class NoModels:
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def language(self, name: str, dtype: DType = "float32") -> LanguageModel:
+        """Raises LookupError."""
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def chat(self, name: str, dtype: DType = "float32") -> ChatModel:
         """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from inference import language
+from inference import generation, language
 from inference.errors import InputError
 from inference.language import TransformerLanguageModel
 from inference.pool import ModelPool
@@ -249,7 +249,7 @@ def test_a_long_batch_says_that_it_is_at_work(
 
     prompts, options = PROMPTS[:2], Generation(max_new_tokens=8)
     plain = tiny.generate(prompts, options)
-    monkeypatch.setattr(language, "TELL_EVERY", 0.0)
+    monkeypatch.setattr(generation, "TELL_EVERY", 0.0)
     seen: list[int] = []
     assert tiny.generate(prompts, options, seen.append) == plain
     assert seen == [0] * 8 + [2]

@@ -1,0 +1,81 @@
+"""Chat with a model that runs here, through the chat template of its tokenizer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.batching import plan_by_length
+from inference.chat import Reply, Request
+from inference.errors import InputError
+from inference.generation import Continuation
+from inference.language import TransformerLanguageModel
+
+BATCH_ROWS = 128  # of label likelihoods in one pass
+
+
+class LocalChat:
+    """See `inference.chat.ChatModel`. Replies are greedy or drawn as `Generation` says."""
+
+    def __init__(self, language: TransformerLanguageModel) -> None:
+        self.language = language
+        self.identity = language.identity
+
+    def reply(
+        self, requests: Sequence[Request], progress: Callable[[int], None] | None = None
+    ) -> list[list[Reply]]:
+        """Replies in order; requests of equal options share batches.
+
+        Raises InputError where the model has no chat template, or the template refuses the turns.
+        """
+        found: list[list[Reply]] = [[] for _ in requests]
+        groups: dict[str, list[int]] = {}
+        for index, request in enumerate(requests):
+            groups.setdefault(repr(request.options), []).append(index)
+        for members in groups.values():
+            rows = self._rows([requests[index] for index in members])
+            options = replace(requests[members[0]].options, system=None, chat_template_kwargs={})
+            began = time.monotonic()
+            written = self.language.generate_rows(rows, options, progress)
+            took = time.monotonic() - began
+            for index, row, outputs in zip(members, rows, written, strict=True):
+                found[index] = [self._reply(row, output, took) for output in outputs]
+        return found
+
+    def choices(self, requests: Sequence[Request], labels: Sequence[str]) -> NDArray[np.float64]:
+        """(n_requests, n_labels) log-probabilities of each label as the beginning of the answer."""
+        contexts = self._rows(requests)
+        texts = self.language.encode(labels)
+        if not all(texts):
+            raise InputError("a label has no token", "labels")
+        pairs = [(context, text) for context in contexts for text in texts]
+        found = np.zeros(len(pairs))
+        lengths = [len(context) + len(text) for context, text in pairs]
+        for batch in plan_by_length(lengths, self.language.tokens_per_pass, BATCH_ROWS):
+            for at, one in zip(
+                batch, self.language.logprobs([pairs[at] for at in batch]), strict=True
+            ):
+                found[at] = one.sum()
+        return found.reshape(len(requests), len(labels))
+
+    def _rows(self, requests: Sequence[Request]) -> list[list[int]]:
+        rows: list[list[int]] = []
+        for request in requests:
+            turns = [{"role": one.role, "content": one.content} for one in request.messages]
+            variables = request.options.chat_template_kwargs
+            rows += self.language.encode(self.language.render_turns([turns], variables))
+        return rows
+
+    def _reply(self, row: list[int], output: Continuation, took: float) -> Reply:
+        return Reply(
+            text=output.text,
+            finish_reason="stop" if output.ended else "length",
+            input_tokens=len(row),
+            output_tokens=output.tokens,
+            latency_s=took,
+            model=self.identity.name,
+        )
