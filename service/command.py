@@ -6,7 +6,7 @@ import sys
 
 LACKING = (
     "assay: {} is not installed. The Python client works without it; for the service and this "
-    "command: pip install 'assay[service]'"
+    "command: pip install '.[service]' in the checkout"
 )
 
 

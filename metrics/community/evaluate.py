@@ -78,7 +78,7 @@ def declare(name: str, roots: Sequence[Path]) -> AnyMetric:
     """
     folder, path = _folder(name, roots)
     if find_spec("evaluate") is None:
-        raise Unavailable("metrics of `evaluate` need that package: pip install 'assay[community]'")
+        raise Unavailable("metrics of `evaluate` need that package: pip install '.[community]'")
     digest = _digest(folder)
 
     def scores(params: CommunityParams) -> tuple[Score, ...]:

@@ -20,7 +20,7 @@ HEADER = {"header.json", "_journal/start.json"}  # in the zip that an .eval is
 VALUES = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}  # correct, incorrect, partial, no answer
 LACKING = (
     "logs of Inspect are read by its own package, which is not installed where this service runs: "
-    "pip install 'assay[inspect]'"
+    "pip install '.[inspect]' in the checkout"
 )
 
 

@@ -82,7 +82,7 @@ def test_the_command_says_what_to_install(light: Path) -> None:
     module, function = PROJECT["scripts"]["assay"].split(":")
     done = ran(light, f"from {module} import {function}; {function}()", "--help")
     assert done.returncode == 1
-    assert "pip install 'assay[service]'" in done.stderr
+    assert "pip install '.[service]' in the checkout" in done.stderr
     assert "Traceback" not in done.stderr
 
 

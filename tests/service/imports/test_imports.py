@@ -97,7 +97,7 @@ def test_helm_s_trials_are_outputs_of_one_sample(assay: Client) -> None:
 @pytest.mark.parametrize("name", ["inspect-0.3.285.eval", "inspect-0.3.285.json"])
 def test_inspect_reads_its_own_logs(assay: Client, name: str) -> None:
     if find_spec("inspect_ai") is None:
-        with pytest.raises(AssayError, match=r"pip install 'assay\[inspect\]'") as refused:
+        with pytest.raises(AssayError, match=r"pip install '\.\[inspect\]'") as refused:
             assay.import_results(FILES / name)
         assert (refused.value.status, refused.value.code) == (422, "not_installed")
         return
