@@ -20,7 +20,7 @@ from service.gates.rules import question
 from service.gates.schemas import GateIn, RuleIn, RuleOut, Verdict
 from service.gates.store import Gate
 from service.leaderboards import scopes
-from service.leaderboards.paired import PairedResult, paired_results
+from service.leaderboards.paired import PairedResult, paired_results, without_rows
 from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
 from service.settings import Settings
 
@@ -178,7 +178,13 @@ def _asked(
         try:
             if left[at] is None:
                 raise ReportedError(f"{candidate.id} has no value of {score.name}")
-            pair = pairing(left[at], right[at], chosen=chosen, grouping=grouping)
+            pair = pairing(
+                left[at],
+                right[at],
+                chosen=chosen,
+                grouping=grouping,
+                lacking=without_rows(score),
+            )
             asked = question(rule, pair, cluster, gate.sequential)
             known.append(Asked(rule, score, pair, asked))
         except ReportedError as error:

@@ -11,7 +11,7 @@ from metrics.core.names import hint
 from metrics.core.signature import unlike
 from service.errors import invalid
 from service.evaluations.scores import Score
-from service.leaderboards.paired import GONE, PairedResult
+from service.leaderboards.paired import PairedResult, without_rows
 
 Place = tuple[str, int]  # an evaluation, and the metric's place in it
 Results = Mapping[tuple[str, int, str], PairedResult | None]  # by `key`
@@ -131,7 +131,7 @@ def _tests(
 def _refused(one: Match, results: Results) -> Comparison | None:
     why = one.refused
     if why is None and None in (results.get(key(one.left)), results.get(key(one.right))):
-        why = GONE
+        why = without_rows(one.left, one.right)
     if why is None:
         return None
     return Comparison(one.left.name, one.left.value, one.right.value, None, why)

@@ -20,6 +20,7 @@ from service.evaluations.scores import Score, read_results
 from service.settings import Settings
 
 GONE = "the rows behind the values are gone"
+REPORTED = "reported values have no rows: they cannot be compared by a test"
 ALPHA = 0.05  # of the tests that boards and comparisons show, after correction
 
 
@@ -41,6 +42,11 @@ class PairedResult:
     def value(self) -> float | None:
         """Of the score in question."""
         return self.result.scores[self.index].value
+
+
+def without_rows(*scores: Score) -> str:
+    """Why there is no result behind one of the scores."""
+    return REPORTED if any(one.interval_method == "reported" for one in scores) else GONE
 
 
 def paired_results(

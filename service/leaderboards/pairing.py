@@ -65,11 +65,12 @@ def pairing(
     *,
     chosen: Collection[str] | None = None,
     grouping: Grouping | None = None,
+    lacking: str = GONE,
 ) -> Pairing:
     """The score of both, over the samples of a slice if some are `chosen`. Raises ReportedError
-    where the two cannot be compared."""
+    where the two cannot be compared; `lacking` says why, where one has no result."""
     if a is None or b is None:
-        raise ReportedError(GONE)
+        raise ReportedError(lacking)
     why = refused_score(*(one.result.scores[one.index] for one in (a, b)))
     if why is not None:
         raise ReportedError(why)

@@ -21,7 +21,7 @@ from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
 from service.leaderboards import scopes
-from service.leaderboards.paired import PairedResult, paired_results
+from service.leaderboards.paired import PairedResult, paired_results, without_rows
 from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
 from service.leaderboards.power_schemas import DesignOut, DrawsOut, PowerIn, PowerOut
 from service.settings import Settings
@@ -75,7 +75,7 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
         there = score_named(scores[row.id], first.name, "metric")
         chosen.append(counterpart(scores[row.id], first) or there)
     results = paired_results(db, settings, chosen)
-    own = _paired(asked, results[0], results[-1])
+    own = _paired(asked, results[0], results[-1], without_rows(*chosen))
     others = [row.id for row in rows[1:]] or _others(db, rows[0])
     if len(rows) == 2:
         pairs = {rows[1].id: own}
@@ -99,9 +99,9 @@ def _rows(db: Connection, body: PowerIn) -> list[Evaluation]:
     return rows
 
 
-def _paired(asked: Asked, a: PairedResult | None, b: PairedResult | None) -> Pairing:
+def _paired(asked: Asked, a: PairedResult | None, b: PairedResult | None, lacking: str) -> Pairing:
     try:
-        return pairing(a, b, chosen=asked.chosen, grouping=asked.grouping)
+        return pairing(a, b, chosen=asked.chosen, grouping=asked.grouping, lacking=lacking)
     except ReportedError as error:
         raise invalid("not_comparable", error.message, "metric") from None
 

@@ -64,6 +64,10 @@ def test_what_has_no_rows_is_reported_and_never_tested(assay: Client) -> None:
     assert "not recomputed" in bleu.warnings[0]
     results = {one["name"]: one for one in assay.compare(first, second)}
     assert results["bleu,strict"]["p_value"] is None
+    told = "reported values have no rows"  # there never were any: none are gone
+    assert told in known(results["bleu,strict"]["error"])
+    with pytest.raises(AssayError, match=told):
+        assay.power(first, metric="bleu,strict", effect=0.1)
     assert results["exact_match,strict"]["error"] is None
     assert assay.retry(first).status == "succeeded"  # nothing of it can be measured
 
