@@ -35,6 +35,7 @@ from service.settings import Settings
 
 REPORTED = "reported, not recomputed: the file has no values of samples, so nothing tests it"
 CLOSING_PRIORITY = 1
+ROUNDING = 1e-9  # of the farther end of a range: a value beyond it by less is at its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _prepared(run: Run, chosen: Chosen) -> Prepared:
         raise invalid("reserved_name", message, "dataset")
     labels = [*run.measured(), *run.only_reported()]
     metrics = [_bound(run, label, label in chosen.lower) for label in labels]
-    values = [_values(run, label) for label in run.measured()]
+    values = [_values(run, metric) for metric in metrics[: len(run.measured())]]
     for key in chosen.slices:
         if run.samples and not any(key in sample.metadata for sample in run.samples):
             fields = dict.fromkeys(name for one in run.samples for name in one.metadata)
@@ -125,20 +126,24 @@ def _range(run: Run, score: runs.Score) -> tuple[float | None, float | None]:
     low = -math.inf if score.low is None else score.low
     high = math.inf if score.high is None else score.high
     there = [one for sample in run.samples for one in sample.values.get(score.label, ())]
-    outside = sum(value < low or value > high for value in there)
+    slack = ROUNDING * max(abs(end) for end in (low, high, 0.0) if math.isfinite(end))
+    outside = sum(value < low - slack or value > high + slack for value in there)
     if outside or low > high:
         run.warnings.append(f"{score.label}: {outside} values are outside of [{low:g}, {high:g}]")
         return None, None
     return score.low, score.high
 
 
-def _values(run: Run, label: str) -> Floats:
-    """(n_items,) the values of all outputs, sample by sample; one value stands for all outputs."""
+def _values(run: Run, metric: BoundMetric) -> Floats:
+    """(n_items,) the values of all outputs, sample by sample, within the score's range; one value
+    stands for all outputs."""
+    (score,) = metric.scores
+    label = score.name
     found: list[float] = []
     for sample in run.samples:
         values = sample.values.get(label, [np.nan])
         found += values * len(sample.outputs) if len(values) == 1 else values
-    return np.array(found, np.float64)
+    return np.clip(np.array(found, np.float64), score.low, score.high)
 
 
 def store_all(

@@ -17,6 +17,8 @@ from assay import AssayError, Client, Import
 from service.cli import app
 from tests.known import known
 from tests.service.live import Live
+from tests.service.scored import scored
+from tests.service.texts import samples
 
 FILES = Path(__file__).parent / "files"
 LM_EVAL = [FILES / f"lm-eval-0.4.13-{run}.tar.gz" for run in (0, 1)]
@@ -126,6 +128,21 @@ def test_records_of_every_eval_ever_come_and_go(assay: Client, tmp_path: Path) -
     assert alone.score("acc").value == 0.625
     assert alone.score("acc").interval == pytest.approx(first.score("acc").interval)
     assert "not recomputed" in alone.score("acc").warnings[0]
+
+
+def test_our_own_records_are_within_their_ranges(assay: Client, tmp_path: Path) -> None:
+    given = [one | {"output": one["references"][0]} for one in samples(24)]
+    done = scored(assay, system="perfect", dataset="exact", samples=given, metrics=["bleu"])
+    assert max(known(one.scores["bleu"]) for one in assay.all_samples(done.id)) > 100.0
+    folder = assay.export_records(done.id, tmp_path / "out")
+    file = tmp_path / "records.zip"
+    with zipfile.ZipFile(file, "w") as packed:
+        for path in folder.iterdir():
+            packed.write(path, path.name)
+    found = assay.import_results(file)
+    assert [one.warnings for one in found.evaluations] == [[]]
+    again = assay.evaluation(ended_one(assay, found)).score("bleu")
+    assert again.value == 100.0
 
 
 def ended_one(assay: Client, found: Import) -> str:
