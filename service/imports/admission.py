@@ -64,9 +64,11 @@ class Prepared:
     values: list[Floats]  # of outputs, for the former
 
 
-def prepared(found: Sequence[Run], chosen: Chosen) -> list[Prepared]:
-    """The runs as the request has them. Raises 422 where one lacks a name, or has not what was
-    chosen."""
+def prepared(
+    found: Sequence[Run], chosen: Chosen, mapping: Mapping[str, str] | None = None
+) -> list[Prepared]:
+    """The runs as the request has them; `mapping`: what a table's columns are taken for. Raises 422
+    where one lacks a name, or has not what was chosen."""
     known = {label for run in found for label in run.scores}
     for field in ("scores", "lower"):
         for at, label in enumerate(getattr(chosen, field)):
@@ -79,13 +81,16 @@ def prepared(found: Sequence[Run], chosen: Chosen) -> list[Prepared]:
             run.scores = {one: run.scores[one] for one in run.scores if one in chosen.scores}
             for sample in run.samples:
                 sample.values = {k: v for k, v in sample.values.items() if k in run.scores}
-    return [_prepared(run, chosen) for run in runs.checked(found)]
+    return [_prepared(run, chosen, mapping) for run in runs.checked(found)]
 
 
-def _prepared(run: Run, chosen: Chosen) -> Prepared:
+def _prepared(run: Run, chosen: Chosen, mapping: Mapping[str, str] | None) -> Prepared:
     system = chosen.system or run.system
     if system is None:
         message = f"the file does not say which system {run.task} was run with: give `system`"
+        if mapping is not None:
+            pairs = ",".join(f"{column}:{field}" for column, field in mapping.items())
+            message += f", or say which column it is. They are taken for mapping={pairs[:500]}"
         raise invalid("missing_system", message, "system")
     dataset = chosen.dataset or f"{run.harness}/{run.task}"
     fault = name_fault(dataset) or ("is too long" if len(dataset) > LONGEST_NAME else None)

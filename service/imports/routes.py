@@ -140,7 +140,7 @@ def _read(
         if getattr(chosen, field) is not None and len(several) > 1:
             message = f"the file has {len(several)}, and one name cannot stand for all: leave "
             raise invalid("several_runs", f"{message}`{field}` out", field)
-    return kind, shown, admission.prepared(found, chosen)
+    return kind, shown, admission.prepared(found, chosen, shown)
 
 
 def _digest(file: IO[bytes]) -> str:

@@ -22,13 +22,18 @@ FIELDS: tuple[Field, ...] = get_args(Field)
 ONCE = FIELDS[:5]  # a column of each
 LOOKED_AT = 200  # rows, by which a column is guessed
 NAMES: Mapping[Field, str] = {
-    "id": "id sample_id doc_id question_id idx index uid key",
-    "system": "system model model_name model_id run",
-    "prompt": "prompt question input instruction query source",
-    "output": "output outputs prediction response completion hypothesis candidate generation",
-    "references": "references reference target label answer gold ground_truth expected answer",
+    "id": "id sample_id doc_id question_id idx index uid key номер ид",
+    "system": "system model model_name model_id run модель система",
+    "prompt": "prompt question input instruction query source вопрос промпт запрос",
+    "output": "output outputs prediction response completion hypothesis candidate generation "
+    "ответ вывод",
+    "references": "references reference target label answer gold ground_truth expected answer "
+    "эталон эталоны",
 }
-SCORES = "score acc correct is_correct rating reward accuracy exact_match em f1 bleu chrf rougel"
+SCORES = (
+    "score acc correct is_correct rating reward accuracy exact_match em f1 bleu chrf rougel "
+    "оценка балл баллы"
+)
 
 Mapped = dict[str, Field]
 Rows = Iterator[tuple[str, dict[str, Any]]]

@@ -198,6 +198,25 @@ def test_a_table_s_columns_are_guessed_shown_and_said(assay: Client, tmp_path: P
     assert (done.system, done.dataset, done.score("acc").missing) == ("mine", "said", 1)
 
 
+def test_russian_columns_are_guessed_and_shown_where_the_system_is_missing(
+    assay: Client, tmp_path: Path
+) -> None:
+    file = write(
+        tmp_path / "голоса.csv",
+        "Номер;Модель;Вопрос;Ответ;Эталон;Оценка;Язык\n1;а;Кто?;Я;Ты;4;ру\n2;а;Где?;Тут;Там;5;ру\n",
+    )
+    seen = assay.import_results(file, dry_run=True)
+    assert seen.mapping == {
+        **{"Номер": "id", "Модель": "system", "Вопрос": "prompt", "Ответ": "output"},
+        **{"Эталон": "references", "Оценка": "score", "Язык": "metadata"},
+    }
+    assert seen.evaluations[0].scores[0].value == 4.5
+    nameless = write(tmp_path / "балл.csv", "id;промпт;вывод;балл\n1;Кто?;Я;4\n2;Где?;Тут;5\n")
+    with pytest.raises(AssayError, match="give `system`") as refused:
+        assay.import_results(nameless, dry_run=True)
+    assert "mapping=id:id,промпт:prompt,вывод:output,балл:score" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("name", "cells", "method"),
     [
