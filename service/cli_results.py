@@ -26,6 +26,9 @@ Form = Annotated[
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="A file for it; default: standard output.")
 ]
+Cluster = Annotated[
+    str | None, typer.Option(help="Metadata field, or prompt: samples that belong together.")
+]
 
 
 @commands.command()
@@ -50,9 +53,7 @@ def score(
     compare: Annotated[
         Path | None, typer.Option(help="Another file: test both over the samples they share.")
     ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(help="Metadata field, or prompt: samples that belong together.")
-    ] = None,
+    cluster: Cluster = None,
     per_sample: Annotated[
         Path | None, typer.Option(help="A file for every sample's values: .csv, .jsonl, .parquet")
     ] = None,
@@ -99,6 +100,10 @@ def board(
     dataset: Annotated[str, typer.Argument(help="A name, name@version or ds_…")],
     metric: Annotated[str, typer.Argument(help="A score's name, as rougeL")],
     slice_: Annotated[str | None, typer.Option("--slice", help="As lang=ru")] = None,
+    cluster: Cluster = None,
+    at: Annotated[
+        str | None, typer.Option(help="As it stood at the end of 2026-11-24, or at a time.")
+    ] = None,
     url: Url = HERE,
     form: Form = "table",
     output: Output = None,
@@ -114,7 +119,8 @@ def board(
     from service.remote import RemoteError
 
     try:
-        show.board(url, dataset, metric, slice_, form, output)
+        query = {"metric": metric, "slice": slice_, "cluster": cluster, "at": at}
+        show.board(url, dataset, query, form, output)
     except RemoteError as error:
         fail(str(error))
 
@@ -129,6 +135,11 @@ def compare(
     baseline: Annotated[
         str | None, typer.Option(help="Of several, the one that each is compared with.")
     ] = None,
+    correction: Annotated[
+        str | None, typer.Option(help="Over all results: holm (the default), bh or none.")
+    ] = None,
+    cluster: Cluster = None,
+    slice_: Annotated[str | None, typer.Option("--slice", help="As lang=ru")] = None,
     url: Url = HERE,
     form: Form = "table",
     output: Output = None,
@@ -138,13 +149,18 @@ def compare(
     \b
     assay compare eval_… eval_…
     assay compare eval_… eval_… -m chrf,bleu --format md
+    assay compare eval_… eval_… --cluster document --slice lang=ru
     """
     from service import show
     from service.remote import RemoteError
 
-    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    asked = {
+        **{"metrics": [name.strip() for name in metrics.split(",") if name.strip()] or None},
+        **{"test": test, "baseline": baseline, "correction": correction},
+        **{"cluster": cluster, "slice": slice_},
+    }
     try:
-        show.compare(url, evaluations, names, test, baseline, form, output)
+        show.compare(url, evaluations, asked, form, output)
     except RemoteError as error:
         fail(str(error))
 

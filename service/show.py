@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -14,35 +14,32 @@ from service.figures.table import Table
 from service.figures.terminal import screen, show
 from service.leaderboards.schemas import ComparisonOut, Leaderboard
 from service.leaderboards.tables import board_table, comparison_table
-from service.remote import RemoteError, ask
+from service.remote import Query, RemoteError, ask
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def board(
-    url: str, dataset: str, metric: str, slice_: str | None, form: str, output: Path | None
-) -> None:
-    """Print a board, or write it in another form. Raises RemoteError."""
+def board(url: str, dataset: str, query: Query, form: str, output: Path | None) -> None:
+    """Print a board, or write it in another form; `query` as the service takes it. Raises
+    RemoteError."""
     _need_form(form, output)
-    query = {"metric": metric, "slice": slice_, "format": _wire(form)}
-    content = ask(url, "GET", f"/v1/leaderboards/{quote(dataset)}", query)
+    asked = {**query, "format": _wire(form)}
+    content = ask(url, "GET", f"/v1/leaderboards/{quote(dataset)}", asked)
     _put(content, form, output, Leaderboard, board_table)
 
 
 def compare(
     url: str,
     evaluations: Sequence[str],
-    metrics: Sequence[str],
-    test: str | None,
-    baseline: str | None,
+    asked: Mapping[str, object],
     form: str,
     output: Path | None,
 ) -> None:
-    """Print a comparison, or write it in another form. Raises RemoteError."""
+    """Print a comparison, or write it in another form. What is None of `asked`, the request's
+    fields, is left out. Raises RemoteError."""
     _need_form(form, output)
-    given = {"metrics": list(metrics) or None, "test": test, "baseline": baseline}
     body: dict[str, object] = {"evaluations": list(evaluations)}
-    body |= {name: value for name, value in given.items() if value is not None}
+    body |= {name: value for name, value in asked.items() if value is not None}
     content = ask(url, "POST", "/v1/comparisons", {"format": _wire(form)}, body=body)
     _put(content, form, output, ComparisonOut, comparison_table)
 

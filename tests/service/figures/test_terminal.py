@@ -82,6 +82,27 @@ def test_a_board_and_a_comparison_are_printed(live: Live, pair: list[str], tmp_p
     assert json.loads(file.read_bytes())["results"][0]["name"] == "chrf"
 
 
+def test_clusters_slices_corrections_and_dates_are_options(live: Live, pair: list[str]) -> None:
+    def rows(*words: str) -> list[dict[str, str]]:
+        done = command(*words, "--url", live.base, "--format", "csv")
+        assert done.returncode == 0, done.stderr
+        return list(csv.DictReader(io.StringIO(done.stdout)))
+
+    (whole,) = rows("compare", *pair)
+    (part,) = rows("compare", *pair, "--slice", "lang=ru", "--correction", "bh")
+    (grouped,) = rows("compare", *pair, "--cluster", "prompt")
+    assert (whole["n"], part["n"], whole["clusters"], grouped["clusters"]) == ("48", "24", "", "8")
+    assert (whole["correction"], part["correction"]) == ("holm", "bh")
+    plain, clustered = (
+        rows("board", "shown", "chrf"),
+        rows("board", "shown", "chrf", "--cluster", "prompt", "--at", "2999-01-01"),
+    )
+    assert [row["system"] for row in clustered] == [row["system"] for row in plain]
+    assert [row["interval_low"] for row in clustered] != [row["interval_low"] for row in plain]
+    early = command("board", "shown", "chrf", "--at", "2020-01-01", "--url", live.base)
+    assert (early.returncode, "nothing had landed by" in early.stderr) == (1, True)
+
+
 def test_what_goes_wrong_is_said_in_a_line(live: Live) -> None:
     wrong = command("board", "no-such-set", "chrf", "--url", live.base)
     assert wrong.returncode == 1
