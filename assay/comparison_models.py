@@ -11,7 +11,8 @@ class ComparisonResult(Answer):
     """One score of two evaluations: `difference` is a - b; `p_corrected` is over all results.
 
     `only_a`, `only_b`: samples on which only that one has a value. Who is ahead and lacks some has
-    no verdict: `significant` is None, and `note` says so. `wins`: samples on which a is better.
+    no verdict: `significant` is None, and `note` says so; `bounds`: of a - b, were what one lacks
+    the worst and the best. `wins`: samples on which a is better.
     `minimum_detectable_difference`: what n samples find with a power of 80%; `samples_to_separate`:
     how many find this difference.
     """
@@ -39,6 +40,7 @@ class ComparisonResult(Answer):
     wins: int | None = None
     ties: int | None = None
     losses: int | None = None
+    bounds: tuple[float, float] | None = None
     minimum_detectable_difference: float | None = None
     samples_to_separate: int | None = None
     test: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from metrics.core import absent
 from metrics.core.alignment import (
     NO_SHARED_VALUE,
     Aligned,
@@ -41,6 +42,7 @@ class Comparison:
     n               samples that both have; `only_a`, `only_b`: on which one alone has a value
     clusters        that were resampled; None: samples
     wins … losses   samples on which a is better, neither is, b is; None for set-level metrics
+    bounds          of a - b, whatever the values would be that one of the two lacks: see `absent`
     """
 
     name: str
@@ -56,6 +58,7 @@ class Comparison:
     ties: int | None = None
     losses: int | None = None
     warnings: tuple[str, ...] = ()
+    bounds: tuple[float, float] | None = None
 
 
 def compare(
@@ -93,10 +96,7 @@ def compare_many(
     set_bound = metric.interval == "jackknife"
     refused = [_refusals(metric, sides, aligned, pair, grouping) for pair in pairs]
     found: list[tuple[Comparison, ...]] = [
-        tuple(
-            _none(name, why, aligned, pair)
-            for name, why in zip(metric.score_names, whys, strict=True)
-        )
+        tuple(_none(metric, sides, aligned, pair, score, why) for score, why in enumerate(whys))
         for whys, pair in zip(refused, pairs, strict=True)
     ]
     live = [at for at, whys in enumerate(refused) if not all(whys)]
@@ -108,7 +108,9 @@ def compare_many(
         ):
             at = live[index]
             found[at] = tuple(
-                before if why else replace(now, only_a=before.only_a, only_b=before.only_b)
+                before
+                if why
+                else replace(now, only_a=before.only_a, only_b=before.only_b, bounds=before.bounds)
                 for before, now, why in zip(found[at], told, refused[at], strict=True)
             )
     return found
@@ -205,10 +207,25 @@ def _refusals(
     return [refused_score(x, y) or why for x, y in zip(a, b, strict=True)]
 
 
-def _none(name: str, why: str | None, aligned: Aligned, pair: tuple[int, int]) -> Comparison:
+def _none(
+    metric: BoundMetric,
+    sides: Sequence[Side],
+    aligned: Aligned,
+    pair: tuple[int, int],
+    score: int,
+    why: str | None,
+) -> Comparison:
+    """What is known of a score before any test: what either of the two lacks."""
     a, b = pair
     return Comparison(
-        name, None, None, None, why, only_a=aligned.only(a, b), only_b=aligned.only(b, a)
+        metric.score_names[score],
+        None,
+        None,
+        None,
+        why,
+        only_a=aligned.only(a, b),
+        only_b=aligned.only(b, a),
+        bounds=None if why else absent.bounds(metric, sides, aligned, pair, score),
     )
 
 

@@ -234,7 +234,9 @@ class ResultOut(BaseModel):
     """`difference` is a - b with its interval; `p_corrected` is over all results shown here.
 
     `only_a`, `only_b`: samples on which only that one has a value. Who is ahead and lacks some has
-    no verdict: `significant` is null, and `note` says so.
+    no verdict: `significant` is null, and `note` says so. `bounds`: between these a - b lies over
+    the samples of either, were what one lacks the worst and the best that the score allows; null
+    where none lacks any, for scores without a range, and for those of a whole corpus.
 
     `p_method`: `counted` among draws; `t`, `normal`: the tail of that distribution, because draws
     enough for the correction are too many; `exact`. `minimum_detectable_difference`: what n samples
@@ -264,6 +266,7 @@ class ResultOut(BaseModel):
     wins: int | None = None  # samples on which a is better; null: there are no values of samples
     ties: int | None = None
     losses: int | None = None
+    bounds: tuple[float, float] | None = None
     minimum_detectable_difference: float | None = None
     samples_to_separate: int | None = None
     test: str

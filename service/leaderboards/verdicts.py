@@ -24,6 +24,9 @@ POWER = 0.8  # of `minimum_detectable_difference` and `samples_to_separate`
 WITHHELD = (
     "{} has no value on {} samples on which {} has one, and may be better only for that: no verdict"
 )
+UNLIKE = "{} samples have a value of a alone and {} of b alone: {}"
+SHARED = "the two are compared over the {} that have both"
+BOUNDS = "; with the worst and the best for what is missing, a - b is between {:.4g} and {:.4g}"
 ALIKE = (
     "a and b differ by the same on all {} {}: that does not show how far others might differ, so "
     "there is no interval"
@@ -85,10 +88,21 @@ def _told(found: Comparison, told: Difference) -> dict[str, Any]:
         "wins": found.wins,
         "ties": found.ties,
         "losses": found.losses,
+        "bounds": found.bounds,
         "test": told.test,
         "note": None if testable else f"a single {units[:-1]} allows no test",
-        "warnings": [*found.warnings, *few, *same],
+        "warnings": [*found.warnings, *few, *same, *_unlike(found, told)],
     }
+
+
+def _unlike(found: Comparison, told: Difference) -> list[str]:
+    """Which samples one alone has a value on: whoever is ahead, that may set the two apart."""
+    if not found.only_a and not found.only_b:
+        return []
+    whole = told.test == "paired_jackknife"
+    shared = "their sets are not the same" if whole else SHARED.format(found.n)
+    bounds = "" if found.bounds is None else BOUNDS.format(*found.bounds)
+    return [UNLIKE.format(found.only_a, found.only_b, shared) + bounds]
 
 
 def correct(results: Sequence[ResultOut], correction: Correction) -> None:

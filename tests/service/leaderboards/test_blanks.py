@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +111,8 @@ def test_a_comparison_gives_no_verdict_for_blanks(
     worse = compared(assay, evaluations["honest"].id, evaluations["poor"].id)
     assert worse.significant
     assert worse.note is None
+    assert "3 samples have a value of a alone and 0 of b alone" in worse.warnings[0]
+    assert worse.bounds is None  # perplexity has no upper end
 
 
 def test_samples_that_were_never_sent_are_blanks_too(
@@ -121,3 +124,25 @@ def test_samples_that_were_never_sent_are_blanks_too(
     found = compared(assay, evaluations["honest"].id, fewer.id)
     assert found.significant is None
     assert found.only_a == SIZE - len(given)
+
+
+def test_a_comparison_says_what_blanks_could_do_to_it(assay: Client, tmp_path: Path) -> None:
+    """a: 40 of 44 right, and 6 blanks; b: 10 of 50 right, 2 of its first 6."""
+    values = {
+        "a": ["", *[""] * 5, *["1"] * 40, *["0"] * 4],
+        "b": ["1", "1", *["0"] * 4, *["1"] * 8, *["0"] * 36],
+    }
+    ids = []
+    for system, cells in values.items():
+        rows = "".join(f"{at},x,{cell}\n" for at, cell in enumerate(cells))
+        (tmp_path / "t.csv").write_text(f"id,output,acc\n{rows}")
+        found = assay.import_results(tmp_path / "t.csv", system=system, dataset="worst-case")
+        ids.append(assay.wait(known(found.evaluations[0].evaluation), timeout=60).id)
+    (one,) = assay.compare(*ids)
+    assert (one.n, one.only_a, one.only_b) == (44, 0, 6)
+    assert one.bounds == pytest.approx((40 / 50 - 10 / 50, 46 / 50 - 10 / 50))
+    assert "between 0.6 and 0.72" in one.warnings[0]
+    (turned,) = assay.compare(*reversed(ids))
+    assert turned.bounds == pytest.approx((-0.72, -0.6))
+    rows = {row.system: row for row in assay.leaderboard("worst-case", "acc").rows}
+    assert rows["a"].value_bounds == pytest.approx((0.8, 0.92))
