@@ -67,6 +67,7 @@ class BoardRow(Answer):
     n_common: int | None = None
     value_common: float | None = None
     value_bounds: tuple[float, float] | None = None
+    design_effect: float | None = None
     same_outputs: SameOutputs | None = None
     in_references: float | None = None
     model: str | None = None

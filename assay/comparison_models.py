@@ -37,6 +37,7 @@ class ComparisonResult(Answer):
     only_a: int = 0
     only_b: int = 0
     clusters: int | None = None
+    design_effect: float | None = None
     wins: int | None = None
     ties: int | None = None
     losses: int | None = None

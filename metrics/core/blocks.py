@@ -26,6 +26,7 @@ class Block:
 
     samples  (n, M, S) the samples' own values, never pooled; None for set-level metrics
     found    the clusters; None: units are independent
+    single   the rows before they are pooled
     """
 
     metric: BoundMetric
@@ -36,6 +37,7 @@ class Block:
     samples: Floats | None
     names: Sequence[str]
     found: Clusters | None
+    single: Sequence[Floats]
 
     @property
     def n(self) -> int:
@@ -71,7 +73,7 @@ def block(
     """What a cell's tests are made from."""
     names = aligned.drawn_by(cell.units, grouping)
     found = None if grouping is None else clusters(names)
-    rows = rows_of(sides, aligned, cell)
+    rows = single = rows_of(sides, aligned, cell)
     losses: list[Floats | None] = []
     for at in cell.systems.tolist():
         loss = sides[at].result.settled.loss
@@ -80,7 +82,7 @@ def block(
         rows = [found.pooled(one) for one in rows]
     taking_part = [sides[at] for at in cell.systems.tolist()]
     samples = samples_of(sides, aligned, cell)
-    return Block(metric, taking_part, cell, rows, losses, samples, names, found)
+    return Block(metric, taking_part, cell, rows, losses, samples, names, found, single)
 
 
 def flat(columns: Floats) -> Floats:

@@ -24,6 +24,7 @@ from metrics.core.metric import BoundMetric
 from metrics.core.pairs import Test, Testing, outcomes, resampled
 from metrics.core.result import Result
 from metrics.core.set_level import jackknifed
+from metrics.statistics.clusters import effects_of_differences
 from metrics.statistics.paired import Difference
 from metrics.statistics.per_sample import binary
 
@@ -41,6 +42,7 @@ class Comparison:
 
     n               samples that both have; `only_a`, `only_b`: on which one alone has a value
     clusters        that were resampled; None: samples
+    design_effect   by how much they multiply the difference's variance; None: not known
     wins … losses   samples on which a is better, neither is, b is; None for set-level metrics
     bounds          of a - b, whatever the values would be that one of the two lacks: see `absent`
     """
@@ -59,6 +61,7 @@ class Comparison:
     losses: int | None = None
     warnings: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
+    design_effect: float | None = None
 
 
 def compare(
@@ -128,6 +131,7 @@ def _told(
     counts = None if given.samples is None else outcomes(given)
     refused = _untestable(given, testing.test)
     warned = _warnings(given, testing.test)
+    effects = _design_effects(given)
     ends = zip(given.cell.left.tolist(), given.cell.right.tolist(), strict=True)
     return [
         tuple(
@@ -139,11 +143,23 @@ def _told(
                 None if counts is None else counts[at][s],
                 refused[s],
                 warned[s],
+                effects[at][s],
             )
             for s, one in enumerate(differences[at])
         )
         for at, (a, b) in enumerate(ends)
     ]
+
+
+def _design_effects(given: Block) -> list[list[float | None]]:
+    """A list a pair, a score each; None without clusters, or where there is no variance."""
+    cell = given.cell
+    if given.found is None:
+        return [[None] * len(given.metric.scores)] * len(cell.pairs)
+    found = effects_of_differences(
+        given.single, given.found, given.metric.reduce, cell.left, cell.right
+    )
+    return [[one if np.isfinite(one) else None for one in row] for row in found.tolist()]
 
 
 def _one(
@@ -154,6 +170,7 @@ def _one(
     counts: tuple[int, int, int] | None,
     refused: str | None,
     warnings: tuple[str, ...],
+    effect: float | None,
 ) -> Comparison:
     name = given.metric.score_names[score]
     if refused is not None:
@@ -163,7 +180,19 @@ def _one(
     a, b = (float(given.values[one, score]) for one in pair)
     wins, ties, losses = counts if counts is not None else (None, None, None)
     groups = None if given.found is None else len(given.found.names)
-    return Comparison(name, a, b, found, None, given.n, 0, 0, groups, wins, ties, losses, warnings)
+    return Comparison(
+        name,
+        a,
+        b,
+        found,
+        n=given.n,
+        clusters=groups,
+        wins=wins,
+        ties=ties,
+        losses=losses,
+        warnings=warnings,
+        design_effect=effect,
+    )
 
 
 def _untestable(given: Block, test: Test) -> list[str | None]:

@@ -108,6 +108,36 @@ def variances(
     return Variances(over[0], over[1], values)
 
 
+def effects_of_differences(
+    rows: Sequence[Floats],
+    found: Clusters,
+    reduce: Reduce,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+) -> Floats:
+    """(P, S) the design effects of P differences between systems' values; NaN where there is none.
+
+    rows         of each system (n, C), over the same units
+    left, right  (P,) the systems, by their places in `rows`
+    """
+    values = np.stack([evaluate(reduce, totals(one)) for one in rows])  # (M, S)
+    over = []
+    for parts, keys in (
+        ([found.pooled(one) for one in rows], found.keys),
+        (rows, np.arange(len(found.of), dtype=np.uint64)),
+    ):
+        grouped = any(dear(one, None) for one in parts)
+        without = [left_out(one, keys, reduce, None, grouped) for one in parts]
+        over.append(
+            [
+                delete_variance(values[a] - values[b], without[a][0] - without[b][0], without[a][1])
+                for a, b in zip(left.tolist(), right.tolist(), strict=True)
+            ]
+        )
+    largest = np.maximum(np.abs(values[left]), np.abs(values[right]))
+    return Variances(np.stack(over[0]), np.stack(over[1]), largest).effect
+
+
 def design_effect(rows: Floats, found: Clusters, reduce: Reduce) -> Floats:
     """(S,) by how much the clusters' variance of each value exceeds that of as many single units.
 

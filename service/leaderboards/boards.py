@@ -33,7 +33,7 @@ from service.leaderboards.board_results import BoardResults
 from service.leaderboards.boards_store import BoardKey, StoredBoard
 from service.leaderboards.flags import Flags
 from service.leaderboards.history import Run
-from service.leaderboards.paired import PairedResult, interval_over
+from service.leaderboards.paired import PairedResult, score_over
 from service.leaderboards.protocols import Protocol
 from service.leaderboards.schemas import BoardRow, Leaderboard, LeftOut, ProtocolOut
 from service.leaderboards.standings import MOST_TESTED, Standings, standings, standings_untested
@@ -205,13 +205,18 @@ def _entries(
 def _over(
     entries: Sequence[Entry], paired: Sequence[PairedResult | None], cluster: Cluster
 ) -> list[Entry]:
-    """The entries with the intervals that their scores have over the clusters; where a result is
-    gone, with their own."""
+    """The entries with the intervals and design effects that their scores have over the clusters;
+    where a result is gone, with their own."""
     found = []
     for entry, one in zip(entries, paired, strict=True):
-        score = entry.score
-        low, high = (score.low, score.high) if one is None else interval_over(one, cluster)
-        found.append(replace(entry, score=replace(score, low=low, high=high)))
+        if one is None:
+            found.append(entry)
+            continue
+        over = score_over(one, cluster)
+        low, high = (over and over.interval) or (None, None)
+        effect = over.design_effect if over is not None else None
+        score = replace(entry.score, low=low, high=high, design_effect=effect)
+        found.append(replace(entry, score=score))
     return found
 
 
@@ -257,6 +262,7 @@ def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow
         n_common=int(found.n_common[at]) or None,
         value_common=finite(found.value_common[at]) if lacks else None,
         value_bounds=found.bounds[at],
+        design_effect=score.design_effect,
         model=run.model,
         generation=dict(run.generation) if run.generation is not None else None,
         protocol=ProtocolOut(

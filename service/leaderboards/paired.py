@@ -14,7 +14,7 @@ from metrics.core.clustered import Cluster
 from metrics.core.compare import REPLICATES, Comparison, Testing, compare
 from metrics.core.metric import BoundMetric
 from metrics.core.packing import unpack
-from metrics.core.result import Result, recomputed
+from metrics.core.result import Result, ScoreValue, recomputed
 from service.datasets import store as datasets
 from service.evaluations.scores import Score, read_results
 from service.settings import Settings
@@ -84,9 +84,9 @@ def tested(a: PairedResult, b: PairedResult, testing: Testing) -> Comparison:
     return found[a.index]
 
 
-def interval_over(one: PairedResult, cluster: Cluster) -> tuple[float, float] | tuple[None, None]:
-    """The score's interval as an evaluation with this `cluster` has it; None where it has none, or
-    where that cannot be had from its rows."""
+def score_over(one: PairedResult, cluster: Cluster) -> ScoreValue | None:
+    """The score as an evaluation with this `cluster` has it; None where that cannot be had from its
+    rows."""
     result, metric = one.result, one.metric
     count = REPLICATES if result.replicates is None else len(result.replicates)
     level = result.scores[one.index].level
@@ -97,5 +97,5 @@ def interval_over(one: PairedResult, cluster: Cluster) -> tuple[float, float] | 
                 metric, result, one.ids, parts, cluster=cluster, replicates=count, level=level
             )
         except ReportedError:
-            return None, None
-    return result.scores[one.index].interval or (None, None)
+            return None
+    return result.scores[one.index]

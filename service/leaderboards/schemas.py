@@ -47,6 +47,9 @@ class BoardRow(BaseModel):
     over the samples that all systems have, `value_bounds` between what its value would be were the
     incomplete samples the worst and the best that the score allows.
 
+    `design_effect`: by how much clusters multiply the value's variance; null where the row's
+    interval is over independent samples.
+
     `same_outputs`: the row with which this one shares most outputs, word for word; `in_references`:
     the share of outputs that are one of their sample's references.
 
@@ -69,6 +72,7 @@ class BoardRow(BaseModel):
     n_common: int | None = None
     value_common: float | None = None
     value_bounds: tuple[float, float] | None = None
+    design_effect: float | None = None
     model: str | None = None  # that the service ran for the outputs
     generation: dict[str, Any] | None = None
     protocol: ProtocolOut | None = None
@@ -263,6 +267,7 @@ class ResultOut(BaseModel):
     only_a: int = 0
     only_b: int = 0
     clusters: int | None = None  # that were resampled; null: samples are independent
+    design_effect: float | None = None  # by which they multiply the difference's variance
     wins: int | None = None  # samples on which a is better; null: there are no values of samples
     ties: int | None = None
     losses: int | None = None

@@ -85,6 +85,7 @@ def _told(found: Comparison, told: Difference) -> dict[str, Any]:
         "p_method": told.p_method if testable else None,
         "n": found.n,
         "clusters": found.clusters,
+        "design_effect": found.design_effect,
         "wins": found.wins,
         "ties": found.ties,
         "losses": found.losses,

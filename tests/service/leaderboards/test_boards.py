@@ -182,7 +182,12 @@ def test_intervals_over_clusters_are_those_of_an_evaluation_that_names_them(assa
     plain = {"dataset": "halves", "samples": given, "metrics": ["chrf"]}
     scored(assay, system="plain", **plain)
     named = scored(assay, system="named", cluster="half", **plain)
+    assert {row.system: row.design_effect for row in assay.leaderboard("halves", "chrf").rows} == {
+        "plain": None,
+        "named": known(named.scores[0].design_effect),
+    }
     rows = assay.leaderboard("halves", "chrf", cluster="half").rows
+    assert [row.design_effect for row in rows] == [named.scores[0].design_effect] * 2
     assert [row.interval for row in rows] == [named.scores[0].interval] * 2
     alone = assay.leaderboard("halves", "chrf", cluster="all").rows
     assert [row.interval for row in alone] == [None, None]

@@ -123,6 +123,12 @@ def test_slices_and_clusters(assay: Client, evaluations: list[str]) -> None:
     (grouped,) = assay.compare(a, b, "exact_match", cluster="document")
     assert (grouped.n, grouped.clusters) == (SIZE, SIZE // 5)
     assert grouped.difference == pytest.approx(gaps.mean())
+    place = {one.id: one.metadata["document"] for one in assay.all_samples(a)}
+    documents = sorted(set(place.values()))
+    sums = [gaps[[place[id] == one for id in order]].sum() for one in documents]
+    single, whole_ones = np.var(gaps, ddof=1) * SIZE, np.var(sums, ddof=1) * len(sums)
+    assert grouped.design_effect == pytest.approx(whole_ones / single, rel=1e-9)
+    assert part.design_effect is None
     assert "only 12 clusters" in grouped.warnings[0]
     (whole,) = [one for one in assay.compare(a, b, slice="lang=ru") if one.name == "distinct_1"]
     assert "none of a slice" in known(whole.error)
