@@ -11,9 +11,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
+from metrics.core.archive import Archive
 from metrics.core.stored_zip import TooLarge
 from service.archives import store as archives
-from service.archives.admission import load, opened
+from service.archives.admission import Opened, load, opened
 from service.archives.schemas import AuditIn, AuditOut
 from service.datasets import store as datasets
 from service.db import worker_requests
@@ -63,7 +64,7 @@ async def get_archive(evaluation: str, gate: CurrentGate) -> StreamingResponse:
 @router.post(
     "/archives",
     status_code=201,
-    responses={200: {"model": EvaluationOut, "description": "It was imported before"}},
+    responses={200: {"model": EvaluationOut, "description": "It is here already"}},
     summary="Load an archive",
     openapi_extra=takes_a_file(ARCHIVE_TYPES),
 )
@@ -82,12 +83,13 @@ async def import_archive(
     Its numbers are computed again from its rows first: an archive whose numbers differ, or of which
     a byte was changed, is a 422 that says what. The evaluation shows its `origin`; the same archive
     again is the same evaluation, and a 409 where another dataset is named than the one it is on.
+    So is an archive of this very service; where its evaluation was measured again since, a 409.
     """
     async with received(request) as body:
         found = await to_thread.run_sync(opened, body.file, settings, limiter=ONE)
 
         def create(db: Connection) -> Created[EvaluationOut]:
-            known = archives.of_archive(db, found.archive.manifest.digest)
+            known = archives.of_archive(db, found.archive.manifest.digest) or _own(db, found)
             if known and dataset:
                 _require_dataset(db, known, dataset)
             id = known or load(db, found, settings, dataset)
@@ -125,12 +127,29 @@ async def audit_evaluation(
     return AuditOut.model_validate(answered)
 
 
+def _own(db: Connection, found: Opened) -> str | None:
+    """The id of the evaluation here that the archive was written of, if it was: a second one would
+    take its place on boards. Raises 409 where that has other content now."""
+    row = archives.own(db, found.archive)
+    if row is None:
+        return None
+    with tempfile.SpooledTemporaryFile(max_size=SPOOLED) as file:
+        _write(db, row.id, file)
+        if Archive(file).manifest.content == found.archive.manifest.content:
+            return row.id
+    message = (
+        f"the archive is of {row.id}, which is here and has other content now: it was measured "
+        "again, or the archive was changed"
+    )
+    raise ApiError(409, "archive_of_this_service", message, None, {"x-should-retry": "false"})
+
+
 def _require_dataset(db: Connection, evaluation: str, name: str) -> None:
     """Raises 409 where the evaluation is on a dataset of another name."""
     there = datasets.require(db, _succeeded(db, evaluation).dataset_id).name
     if there != name:
         message = (
-            f"the archive was loaded before, as {evaluation} on the dataset {there!r}, and an "
+            f"the archive is here already, as {evaluation} on the dataset {there!r}, and an "
             f"evaluation is on one dataset: leave `dataset` out, or name {there!r}, to get it"
         )
         again = {"x-should-retry": "false"}  # common clients retry 409

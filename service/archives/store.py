@@ -9,6 +9,7 @@ from typing import IO, Any
 from sqlalchemy import Connection, select, text
 
 from metrics.core import archive_writer
+from metrics.core.archive import Archive
 from metrics.core.archive_writer import Concluded
 from metrics.core.evidence import Evidence
 from service.datasets import store as datasets
@@ -18,6 +19,7 @@ from service.db.tables import scores as score_table
 from service.db.tables import service
 from service.evaluations import outputs, plans, shards
 from service.evaluations import scores as results
+from service.evaluations import store as evaluations
 from service.evaluations.provenance import provenances
 from service.evaluations.store import Evaluation
 
@@ -64,6 +66,17 @@ def of_archive(db: Connection, digest: str) -> str | None:
     db.execute(lock, {"digest": digest})
     mine = table.c.origin["digest"].astext == digest
     return db.scalar(select(table.c.id).where(mine, table.c.origin.has_key("service")))
+
+
+def own(db: Connection, archive: Archive) -> Evaluation | None:
+    """The evaluation of this very service that the archive is of; None where it is another's, or
+    the evaluation is gone."""
+    told = archive.provenance()
+    id = told.get("evaluation")
+    if told.get("service") != db.scalar(select(service.c.id)) or not isinstance(id, str):
+        return None
+    row = evaluations.get(db, id)
+    return row if row is not None and row.status == "succeeded" else None
 
 
 def keep_evidence(db: Connection, evaluation: str, evidence: Mapping[int, Evidence]) -> None:

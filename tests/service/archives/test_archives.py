@@ -22,6 +22,7 @@ from service.cli import app
 from service.db.engine import connect
 from tests.known import known
 from tests.metrics.core.test_archive import repacked
+from tests.service.archives.elsewhere import from_elsewhere
 from tests.service.live import Live
 from tests.service.scored import scored
 from tests.service.texts import samples
@@ -61,14 +62,15 @@ def test_an_archive_is_the_evaluation_and_can_be_checked(
 
 
 def test_an_archive_is_loaded_once_and_shows_where_it_comes_from(
-    assay: Client, done: Any, file: Path
+    assay: Client, done: Any, file: Path, tmp_path: Path
 ) -> None:
+    file = from_elsewhere(file, tmp_path)
     loaded = assay.import_archive(file)
     assert loaded.id != done.id
     assert loaded.status == "succeeded"
     origin = known(loaded.origin)
     assert origin["evaluation"] == done.id
-    assert origin["service"].startswith("svc_")
+    assert origin["service"] == "svc_elsewhere"
     assert len(origin["digest"]) == 64
     assert origin["when"]
     assert done.origin is None
@@ -90,6 +92,25 @@ def test_an_archive_is_loaded_once_and_shows_where_it_comes_from(
     assert other.value.param == "dataset"
     again = assay.retry(loaded.id)
     assert again.status == "succeeded"  # nothing of it has failed
+
+
+def test_an_archive_of_this_service_is_the_evaluation_that_it_was_written_of(
+    assay: Client, live: Live, tmp_path: Path
+) -> None:
+    done = scored(assay, system="own", dataset="own", samples=samples(24), metrics=["chrf"])
+    file = assay.archive(done.id, tmp_path / "own.zip")
+    assert assay.import_archive(file).id == done.id
+    assert [row.evaluation for row in assay.leaderboard("own", "chrf").rows] == [done.id]
+    with pytest.raises(AssayError, match="on the dataset 'own'"):
+        assay.import_archive(file, dataset="elsewhere")
+    engine = connect(live.env["ASSAY_DATABASE_URL"])
+    try:
+        forge(engine, done.id, 5)
+    finally:
+        engine.dispose()
+    with pytest.raises(AssayError, match=f"is of {done.id}.*other content") as other:
+        assay.import_archive(file)
+    assert (other.value.status, other.value.code) == (409, "archive_of_this_service")
 
 
 def test_a_model_is_asked_again_within_its_rounding(
@@ -118,7 +139,7 @@ def test_clusters_travel(assay: Client, tmp_path: Path) -> None:
     path = assay.archive(clustered.id, tmp_path / "clusters.zip")
     found = list(verify(Archive(io.BytesIO(path.read_bytes())), find, Options()))
     assert {check.status for check in found} == {"equal"}
-    loaded = assay.import_archive(path)
+    loaded = assay.import_archive(from_elsewhere(path, tmp_path))
     assert loaded.cluster == "lang"
     numbers = [(one.name, one.interval, one.clusters, one.design_effect) for one in loaded.scores]
     assert numbers == [

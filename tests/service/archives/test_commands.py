@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from assay import Client
 from service.cli import app
+from tests.service.archives.elsewhere import from_elsewhere
 from tests.service.live import Live
 from tests.service.scored import scored
 from tests.service.texts import samples
@@ -52,7 +53,10 @@ def test_a_changed_archive_exits_with_1_and_says_where(file: Path, tmp_path: Pat
     assert typed("verify", str(tmp_path / "none.zip")).exit_code == 1
 
 
-def test_an_archive_is_sent_to_a_service(live: Live, assay: Client, file: Path, done: Any) -> None:
+def test_an_archive_is_sent_to_a_service(
+    live: Live, assay: Client, file: Path, done: Any, tmp_path: Path
+) -> None:
+    file = from_elsewhere(file, tmp_path)
     sent = typed("import", str(file), "--url", live.base)
     assert sent.exit_code == 0, sent.output
     loaded = assay.evaluation(sent.output.strip())
