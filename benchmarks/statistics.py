@@ -103,8 +103,10 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[int], Iterator[Sequence[str]]]]
         kind: (("metric, data", "method", *(f"n = {n}" for n in SIZES)), coverages(kind))
         for kind in data.KINDS
     },
-    "clusters": (clusters.HEADINGS, clusters.coverages),
+    "clusters": (clusters.HEADINGS, clusters.coverages(clusters.SOME)),
+    "large_clusters": (clusters.HEADINGS, clusters.coverages(clusters.MANY)),
     "tests": (tests.HEADINGS, tests.rejections),
+    "tests_by_sample": (tests.HEADINGS, tests.rejections_by_sample),
     "ranks": (tests.RANK_HEADINGS, tests.rank_intervals),
 }
 

@@ -14,6 +14,7 @@ from metrics.statistics.paired import (
     paired_bootstrap,
 )
 from metrics.statistics.paired_jackknife import paired_jackknife
+from metrics.statistics.per_sample import Tested, mcnemar, paired_t, wilcoxon
 from metrics.statistics.quantiles import t_tail
 from metrics.statistics.ranking import ranks
 from metrics.statistics.weights import Keys, unit_keys
@@ -27,6 +28,12 @@ TESTS: dict[str, Callable[..., tuple[Difference, ...]]] = {
     "approximate randomization": approximate_randomization,
     "paired jackknife (t)": paired_jackknife,
 }
+BY_SAMPLE: dict[str, tuple[Callable[[Floats], Tested], Sequence[str]]] = {
+    "t": (paired_t, ("normal", "exponential", "0 or 1")),
+    "wilcoxon": (wilcoxon, ("normal", "exponential", "0 or 1")),
+    "mcnemar": (mcnemar, ("0 or 1",)),
+}
+EFFECTS = (("equal systems: rejected", 0.0), ("unequal: rejected", 2.8))  # in standard errors
 Pair = Callable[[Generator, int, float], tuple[Floats, Floats]]
 
 
@@ -61,7 +68,7 @@ def rejections(simulations: int) -> Iterator[Sequence[str]]:
     for test, run in TESTS.items():
         options = {"trials": 1000} if run is approximate_randomization else {}
         for name, pair in DATA.items():
-            for what, effect in (("equal systems: rejected", 0.0), ("unequal: rejected", 2.8)):
+            for what, effect in EFFECTS:
                 cells = []
                 for n in SIZES:
                     rng, keys, count = np.random.default_rng([n, 7]), _keys(n), 0
@@ -71,6 +78,21 @@ def rejections(simulations: int) -> Iterator[Sequence[str]]:
                         (one,) = run(*rows, keys, mean, **seed)
                         count += one.p_value <= ALPHA
                     cells.append(f"{100 * count / simulations:.1f}%")
+                yield (f"{test}, {name}", what, *cells)
+
+
+def rejections_by_sample(simulations: int) -> Iterator[Sequence[str]]:
+    """The same of the tests of the samples' own values."""
+    for test, (run, kinds) in BY_SAMPLE.items():
+        for name in kinds:
+            for what, effect in EFFECTS:
+                cells = []
+                for n in SIZES:
+                    rng = np.random.default_rng([n, 7])
+                    pairs = [DATA[name](rng, n, effect / np.sqrt(n)) for _ in range(simulations)]
+                    gaps = np.stack([(a - b)[:, 0] for a, b in pairs], 1)
+                    rejected = run(gaps).p_values <= ALPHA  # NaN, where nothing differs, is not
+                    cells.append(f"{100 * rejected.mean():.1f}%")
                 yield (f"{test}, {name}", what, *cells)
 
 

@@ -16,6 +16,7 @@ from benchmarks import bootstrap, training, training_paths
 from benchmarks.__main__ import table
 from benchmarks.comparing import Row, Timed, bound, furthest, ratio
 from benchmarks.gpu import measured
+from benchmarks.statistics_tests import rejections_by_sample as by_sample
 from benchmarks.texts import english, news, summaries
 from benchmarks.training_paths import Trained, Way, disagreements, tried, verdict, ways
 
@@ -33,6 +34,17 @@ def test_the_bootstraps_agree() -> None:
     speed, memory = bootstrap.rows(0.01)
     assert speed.agrees, speed.agreement
     assert memory.fast, memory.ours
+
+
+def test_tests_of_samples_reject_as_often_as_they_say() -> None:
+    found = [(*row[:2], [float(cell[:-1]) for cell in row[2:]]) for row in by_sample(400)]
+    assert {name.split(",")[0] for name, _, _ in found} == {"t", "wilcoxon", "mcnemar"}
+    error = 100 * (0.05 * 0.95 / 400) ** 0.5
+    for name, what, cells in found:
+        if what.startswith("equal"):
+            assert max(cells) < 5 + 4 * error, name
+        else:
+            assert cells[-1] > 70, name
 
 
 def test_a_wrong_interval_is_noticed() -> None:
