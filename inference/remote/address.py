@@ -47,18 +47,20 @@ def url_fault(url: str, private: bool) -> str | None:
         known = httpx.URL(url).host
     except (ValueError, httpx.InvalidURL):
         return "is no URL: write it like https://api.example.org/v1"
-    if parts.scheme not in {"http", "https"}:
-        return "must begin with http:// or https://"
-    if not host or not known:
-        return "names no host: write it like https://api.example.org/v1"
-    if parts.username is not None or parts.password is not None:
-        return "holds a name or password: give the key as `api_key`"
-    if parts.query or parts.fragment:
-        return "must end before `?` and `#`"
-    if parts.path.rstrip("/").endswith(("/chat/completions", "/completions")):
-        return "must be what comes before /chat/completions, like https://api.example.org/v1"
+    faults = {
+        "must begin with http:// or https://": parts.scheme not in {"http", "https"},
+        "names no host: write it like https://api.example.org/v1": not host or not known,
+        "holds a name or password: give the key as `api_key`": "@" in parts.netloc,
+        "must end before `?` and `#`": "?" in url or "#" in url,
+        "must be what comes before /chat/completions, like https://api.example.org/v1": (
+            parts.path.rstrip("/").endswith("/completions")
+        ),
+    }
+    fault = next((fault for fault, there in faults.items() if there), None)
     literal = _literal(known)
-    return address_fault(literal, private) if literal is not None else None
+    if fault is None and literal is not None:
+        fault = address_fault(literal, private)
+    return fault
 
 
 def address_fault(address: Address, private: bool) -> str | None:

@@ -228,9 +228,10 @@ class RemoteClient:
             )
         if 300 <= status < 400:
             raise EndpointError(f"{name!r} redirects elsewhere, which is not followed", "url")
-        if status == 429:
+        words = f"{code} {kind}"
+        if status == 429 or "rate_limit" in words:
             raise _Again("rate", f"asked too often: {shown}", _retry_after(headers))
-        if status in AGAIN:
+        if status in AGAIN or "overloaded" in words or "server_error" in words:
             raise _Again("server", f"the server failed: {shown}", _retry_after(headers))
         reason = replies.reason(code, kind, said)
         raise RequestFailed(f"the request was refused: {shown}", reason)
