@@ -98,7 +98,7 @@ class RemoteChat:
         if not draws:
             return np.empty((0, len(labels)))
         tried = self._answered(draws[:1], 1, self._top, None)[0][0]
-        if tried.error is None and not tried.text:
+        if not tried.text and (tried.error is None or "logprobs" in tried.error):
             return None
         found = self._answered(draws, len(draws), self._top, None)
         rows = [_label_logprobs(reply[0].text, labels) for reply in found]
