@@ -60,16 +60,12 @@ class RemoteChat:
         patience: Patience | None = None,
     ) -> None:
         self.model = model
+        self.identity: Identity = model.identity  # what can change an answer
         self.client = RemoteClient(model, slots or MemorySlots(), patience)
         self.loop = loop or LoopThread()
         self.replies: Replies = replies or MemoryReplies()
         self.scope = ""
         self.reuse = False
-
-    @property
-    def identity(self) -> Identity:
-        """What can change an answer."""
-        return self.model.identity
 
     def scoped(self, scope: str, reuse: bool = False, replies: Replies | None = None) -> RemoteChat:
         """The same model and connections, for another piece of work."""
