@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -146,12 +148,18 @@ class CheckedTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, private: bool, connections: int) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=True),  # a CA of the user's own
+            ssl_context=ssl_context(),
             max_connections=connections,
             max_keepalive_connections=connections,
             keepalive_expiry=CONNECTIONS_KEPT_S,
             network_backend=CheckedBackend(private),
         )
+
+
+@lru_cache
+def ssl_context() -> ssl.SSLContext:
+    """Takes a certificate authority of the user's own from the environment; slow to make."""
+    return httpx.create_ssl_context(trust_env=True)
 
 
 def checked_client(

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NoReturn
 
-import httpx
+import httpcore
 
 from inference.remote import replies
-from inference.remote.address import checked_client
+from inference.remote.connections import Connections
 from inference.remote.errors import (
     EndpointError,
     KeyRefused,
@@ -32,6 +32,13 @@ MOST_BYTES = 16 * 1024**2  # of one answer
 CONNECT_S = 10.0
 AGAIN = {408, 409, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
 SPENT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+
+BROKEN = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+    httpcore.ConnectionNotAvailable,
+)
 
 Fault = Literal["rate", "server", "timeout"]
 
@@ -83,15 +90,21 @@ class RemoteClient:
         self.requests = 0
         self._paused_until = 0.0
         self._failed_in_a_row = 0
-        headers = {"accept": "application/json", "accept-encoding": "identity"}
+        connect_s = min(CONNECT_S, model.timeout_s)
+        self._connections = Connections(model.url, model.private, connect_s)
+        self._headers = [
+            (b"accept", b"application/json"),
+            (b"accept-encoding", b"identity"),  # what is unpacked has no bound
+            (b"content-type", b"application/json"),
+            (b"user-agent", b"assay"),
+        ]
         if model.key is not None:
-            headers["authorization"] = f"Bearer {model.key.get_secret_value()}"
-        self._http = checked_client(model.private, model.concurrency, headers)
-        self._timeout = httpx.Timeout(None, connect=min(CONNECT_S, model.timeout_s))
+            key = model.key.get_secret_value()
+            self._headers.append((b"authorization", f"Bearer {key}".encode()))
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._http.aclose()
+        """Close all connections that are not in use."""
+        await self._connections.close()
 
     async def post(
         self,
@@ -152,41 +165,35 @@ class RemoteClient:
         await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311
 
     async def _attempt(self, path: str, data: bytes, key: str | None) -> Answer:
-        headers = {"content-type": "application/json"}
+        headers = list(self._headers)
         if key is not None:
-            headers["idempotency-key"] = key
+            headers.append((b"idempotency-key", key.encode()))
         self.requests += 1
         began = time.monotonic()
         read = bytearray()
-        status, received = 0, httpx.Headers()
+        status, received = 0, dict[str, str]()
         cut: _Again | None = None
         try:
             async with (
                 asyncio.timeout(self.model.timeout_s),
-                self._http.stream(
-                    "POST",
-                    self.model.url.rstrip("/") + path,
-                    content=data,
-                    headers=headers,
-                    timeout=self._timeout,
-                ) as response,
+                self._connections.post(path, headers, data) as response,
             ):
-                status, received = response.status_code, response.headers
-                async for part in response.aiter_raw():
+                status, received = response.status, _headers(response)
+                async for part in response.aiter_stream():
                     read += part
                     if len(read) > MOST_BYTES:
                         raise RequestFailed(f"the answer has over {MOST_BYTES >> 20} MiB")
         except TimeoutError:
             cut = _Again("timeout", f"no answer within {self.model.timeout_s:g} s")
-        except httpx.ConnectError as error:
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
             cut = _Again("server", f"it cannot be reached: {replies.plain(str(error))}")
-        except httpx.TransportError as error:
+        except BROKEN as error:
             cut = _Again("server", f"the connection broke: {type(error).__name__}")
         answer = self._read(status, received, bytes(read), cut)
         return Answer(answer, time.monotonic() - began)
 
     def _read(
-        self, status: int, headers: httpx.Headers, data: bytes, cut: _Again | None
+        self, status: int, headers: Mapping[str, str], data: bytes, cut: _Again | None
     ) -> Mapping[str, Any]:
         """What was answered. An answer that was cut off counts where all of it can be read: it
         was paid for."""
@@ -207,13 +214,15 @@ class RemoteClient:
             content = {}
         self._refuse(status, headers, content)
 
-    def _unreadable(self, data: bytes, headers: httpx.Headers) -> tuple[str, str]:
+    def _unreadable(self, data: bytes, headers: Mapping[str, str]) -> tuple[str, str]:
         encoding = headers.get("content-encoding")
         if encoding:
             return f"the answer is encoded ({encoding[:20]!r}), though that was not asked for", ""
         return replies.unreadable(data), "unreadable"
 
-    def _refuse(self, status: int, headers: httpx.Headers, content: Mapping[str, Any]) -> NoReturn:
+    def _refuse(
+        self, status: int, headers: Mapping[str, str], content: Mapping[str, Any]
+    ) -> NoReturn:
         """Raise what an error means: for all, for this request, or for now."""
         code, kind, said = replies.complaint(content)
         name = self.model.name
@@ -241,7 +250,14 @@ class RemoteClient:
         return text.replace(key, "…") if key else text
 
 
-def _retry_after(headers: httpx.Headers) -> float | None:
+def _headers(response: httpcore.Response) -> dict[str, str]:
+    """By name in lower case; the last of each."""
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+    }
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait, said as a number or a date; None where it does not."""
     said = headers.get("retry-after-ms")
     try:

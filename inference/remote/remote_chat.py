@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
-import queue
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 from inference.chat import Message, Reply, Request
 from inference.protocol import Generation, Identity
 from inference.remote import replies as answers
+from inference.remote.asking import Counting, Progress, asked
 from inference.remote.client import Patience, RemoteClient
 from inference.remote.errors import RequestFailed
 from inference.remote.hooks import MemoryReplies, MemorySlots, Replies, Slots, reply_key
@@ -25,12 +24,11 @@ from inference.remote.loop import LoopThread
 from inference.remote.registered import Registered
 
 CHAT = "/chat/completions"
-HEARTBEAT_S = 1.0
 TOP = 20  # alternatives of the first token: what most servers give at most
 KEYS_AT_ONCE = 1000
 CHARACTERS_PER_TOKEN = 3  # about; for limits by the minute
 
-Progress = Callable[[int], None]
+Read = Callable[[Mapping[str, Any], float], Reply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +156,7 @@ class RemoteChat:
         self,
         draws: Sequence[Draw],
         requests: int,
-        read: Callable[[Mapping[str, Any], float], Reply],
+        read: Read,
         progress: Progress | None,
     ) -> list[list[Reply]]:
         """Replies to each request: those that are kept, and the others asked for."""
@@ -177,7 +175,7 @@ class RemoteChat:
         if progress is not None and there:
             progress(there)
         if missing:
-            self._ask(missing, read, found, _Counting(left, wanting, progress))
+            self._ask(missing, read, found, Counting(left, wanting, progress))
         replies: list[list[Reply]] = [[] for _ in range(requests)]
         given: set[bytes] = set()
         for one in draws:
@@ -189,61 +187,33 @@ class RemoteChat:
     def _ask(
         self,
         draws: Sequence[Draw],
-        read: Callable[[Mapping[str, Any], float], Reply],
+        read: Read,
         found: dict[bytes, Reply],
-        counting: _Counting,
+        counting: Counting,
     ) -> None:
-        """Ask for the draws, and tell of progress in the thread that waits for them."""
-        arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        work: Future[None] = self.loop.start(self._all(draws, read, found, arrived))
-        work.add_done_callback(lambda _: arrived.put(b""))
-        try:
-            ended = False
-            while not ended:
-                try:
-                    key = arrived.get(timeout=HEARTBEAT_S)
-                except queue.Empty:
+        """Ask for the draws; keep what arrives, and tell of progress, in the thread that waits."""
+
+        async def one(draw: Draw, wanted: Callable[[], bool]) -> Reply:
+            return await self._one(draw, read, wanted)
+
+        def keep(draw: Draw, reply: Reply) -> None:
+            found[draw.key] = reply
+            if reply.error is None:
+                self.replies.keep(draw.key, reply)
+
+        arriving = asked(self.loop, draws, one, self.model.concurrency, keep)
+        with closing(arriving):
+            for draw, reply in arriving:
+                if draw is None or reply is None:
                     counting.alive()
                     continue
-                ended = key == b""
-                if not ended:
-                    counting.arrived(key)
-        except BaseException:
-            work.cancel()
-            raise
-        work.result()
-
-    async def _all(
-        self,
-        draws: Sequence[Draw],
-        read: Callable[[Mapping[str, Any], float], Reply],
-        found: dict[bytes, Reply],
-        arrived: queue.SimpleQueue[bytes],
-    ) -> None:
-        """As many at a time as may be. What ends all of it is raised when the requests that are
-        out have come back: they are paid for."""
-        waiting = iter(draws)
-        ends: list[Exception] = []
-
-        async def work() -> None:
-            for draw in waiting:
-                if ends:
-                    return
-                try:
-                    found[draw.key] = await self._one(draw, read, lambda: not ends)
-                except Exception as error:  # noqa: BLE001 - raised below
-                    ends.append(error)
-                    return
-                arrived.put(draw.key)
-
-        await asyncio.gather(*(work() for _ in range(min(self.model.concurrency, len(draws)))))
-        if ends:
-            raise ends[0]
+                keep(draw, reply)
+                counting.arrived(draw.key)
 
     async def _one(
         self,
         draw: Draw,
-        read: Callable[[Mapping[str, Any], float], Reply],
+        read: Read,
         wanted: Callable[[], bool],
     ) -> Reply:
         name = sha256(draw.key).hexdigest()  # keys are ours; their digest says nothing
@@ -254,7 +224,6 @@ class RemoteChat:
             if error.reason != answers.FILTERED:
                 return Reply("", error=error.message)
             reply = Reply("", finish_reason=answers.FILTERED, refusal=error.message)
-        await asyncio.to_thread(self.replies.keep, draw.key, reply)
         return reply
 
     def _chat(self, content: Mapping[str, Any], latency_s: float) -> Reply:
@@ -265,31 +234,6 @@ class RemoteChat:
         reply = answers.read(content, self.model, latency_s)
         found = answers.top_logprobs(content)
         return replace(reply, text=json.dumps(found) if found else "", refusal=None)
-
-
-class _Counting:
-    """Which requests have all of their replies; tells `progress`."""
-
-    def __init__(
-        self, left: list[int], wanting: Mapping[bytes, list[int]], progress: Progress | None
-    ) -> None:
-        self.left = left
-        self.wanting = wanting
-        self.progress = progress
-
-    def alive(self) -> None:
-        """Nothing has come for a while, and nothing is wrong."""
-        if self.progress is not None:
-            self.progress(0)
-
-    def arrived(self, key: bytes) -> None:
-        """One reply, which may answer several requests."""
-        whole = 0
-        for request in self.wanting[key]:
-            self.left[request] -= 1
-            whole += self.left[request] == 0
-        if self.progress is not None and whole:
-            self.progress(whole)
 
 
 def draw_seed(seed: int, number: int) -> int:
