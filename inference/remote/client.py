@@ -199,9 +199,9 @@ class RemoteClient:
         was paid for."""
         if status == 200:
             try:
-                content = replies.decoded(data, headers.get("content-type", ""))
-            except RequestFailed:
-                raise cut or RequestFailed(*self._unreadable(data, headers)) from None
+                content = replies.decoded(data)
+            except RequestFailed as error:
+                raise cut or _encoded(headers) or error from None
             if content.get("error") and not content.get("choices"):
                 code, _, _ = replies.complaint(content)
                 self._refuse(int(code) if code.isdigit() else 200, headers, content)
@@ -209,16 +209,10 @@ class RemoteClient:
         if cut is not None and not status:
             raise cut
         try:
-            content = replies.decoded(data, headers.get("content-type", ""))
+            content = replies.decoded(data)
         except RequestFailed:
             content = {}
         self._refuse(status, headers, content)
-
-    def _unreadable(self, data: bytes, headers: Mapping[str, str]) -> tuple[str, str]:
-        encoding = headers.get("content-encoding")
-        if encoding:
-            return f"the answer is encoded ({encoding[:20]!r}), though that was not asked for", ""
-        return replies.unreadable(data), "unreadable"
 
     def _refuse(
         self, status: int, headers: Mapping[str, str], content: Mapping[str, Any]
@@ -248,6 +242,15 @@ class RemoteClient:
     def _without_key(self, text: str) -> str:
         key = self.model.key.get_secret_value() if self.model.key else ""
         return text.replace(key, "…") if key else text
+
+
+def _encoded(headers: Mapping[str, str]) -> RequestFailed | None:
+    """What is wrong with an answer that is packed, though that was not asked for."""
+    encoding = headers.get("content-encoding", "identity")
+    if encoding == "identity":
+        return None
+    said = f"the answer is encoded ({replies.plain(encoding)[:20]!r}), which was not asked for"
+    return RequestFailed(said, "unreadable")
 
 
 def _headers(response: httpcore.Response) -> dict[str, str]:
