@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from inference.encoder import TransformerEncoder
     from inference.language import TransformerLanguageModel
     from inference.remote.hooks import Replies, Slots
+    from inference.remote.loop import LoopThread
     from inference.remote.registered import Registered, Registry
     from inference.remote.remote_chat import RemoteChat
 
@@ -77,6 +78,7 @@ class ModelPool(Models):
         self._warm: OrderedDict[tuple[object, ...], tuple[Loaded, int]] = OrderedDict()
         self._lock = threading.RLock()
         self._remote: dict[str, RemoteChat] = {}  # by name
+        self._loop: LoopThread | None = None  # of all of them
 
     def identity(self, name: str) -> Identity:
         """Digests of the files, or of what a registered model is asked. Raises UnknownModel."""
@@ -130,8 +132,8 @@ class ModelPool(Models):
                 known.close()
             self.slots = self.slots or MemorySlots()
             self.replies = self.replies or MemoryReplies()
-            loop = known.loop if known else LoopThread()
-            made = RemoteChat(registered, loop, self.slots, self.replies)
+            self._loop = self._loop or LoopThread()
+            made = RemoteChat(registered, self._loop, self.slots, self.replies)
             self._remote[registered.name] = made
             return made
 

@@ -227,6 +227,16 @@ def test_what_came_before_the_end_is_kept(server: FaultyServer) -> None:
     assert len(server.asked) == 6
 
 
+def test_nobody_waits_for_what_is_wanted_no_more(server: FaultyServer) -> None:
+    server.retry_after = "60"
+    server.plan = ["rate", "refused_key"]
+    requests = [Request((Message("user", str(number)),)) for number in range(2)]
+    began = time.monotonic()
+    with pytest.raises(KeyRefused):
+        chat_with(server, concurrency=2).reply(requests)
+    assert time.monotonic() - began < 10
+
+
 def test_a_server_that_has_died_is_not_asked_for_ever() -> None:
     with faulty_server() as server:
         patience = replace(QUICK, server=2, give_up=10)
