@@ -27,6 +27,7 @@ from inference.protocol import (
 if TYPE_CHECKING:
     from inference.classifier import TransformerClassifier
     from inference.encoder import TransformerEncoder
+    from inference.engine import Engine
     from inference.language import TransformerLanguageModel
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -100,6 +101,13 @@ class ModelPool(Models):
         from inference.local_chat import LocalChat
 
         return LocalChat(cast("TransformerLanguageModel", self.language(name, dtype)))
+
+    def engine(self, name: str, dtype: DType = "float32") -> Engine:
+        """What continues rows of tokens, with the model loaded unless it is warm. Raises
+        UnknownModel."""
+        from inference.engine import TransformersEngine
+
+        return TransformersEngine(cast("TransformerLanguageModel", self.language(name, dtype)))
 
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False

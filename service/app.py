@@ -33,6 +33,7 @@ from service.leaderboards import comparisons, controls, pareto, power
 from service.leaderboards import defined_routes as boards
 from service.leaderboards import routes as leaderboards
 from service.models import routes as models
+from service.openai import routes as openai
 from service.scoring import routes as score
 from service.settings import Settings, get_settings
 from service.training import checkpoint_routes as checkpoints
@@ -95,6 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         datasets,
         catalogue,
         models,
+        openai,
         health,
     ):
         app.include_router(
