@@ -85,11 +85,18 @@ class Engine(Protocol):
         ...
 
 
-class TransformersEngine:
-    """See `Engine`."""
+def _nothing() -> None:
+    pass
 
-    def __init__(self, language: TransformerLanguageModel) -> None:
+
+class TransformersEngine:
+    """See `Engine`. `activate` is called before each use of the network, which others may share."""
+
+    def __init__(
+        self, language: TransformerLanguageModel, activate: Callable[[], None] = _nothing
+    ) -> None:
         self.language = language
+        self.activate = activate
         self.identity = language.identity
         self.max_length = language.max_length
         self.vocabulary = int(language.model.get_input_embeddings().weight.shape[0])
@@ -99,12 +106,14 @@ class TransformersEngine:
         """What is written after each row, in padded batches of whatever options."""
         from inference.decoding import decode
 
+        self.activate()
         return decode(self.language, rows, tell)
 
     def logprobs(self, rows: Sequence[Sequence[int]], top: int) -> list[list[TokenLogprob]]:
         """Likelihoods of a row's tokens from the second on."""
         from inference.likelihoods import likelihoods
 
+        self.activate()
         return likelihoods(self.language, rows, top)
 
 

@@ -50,6 +50,7 @@ class Resources(context.Resources):
             memory_budget_bytes=self.settings.model_memory_bytes,
             checkpoints=self._checkpoint,
             offline=not self.settings.hub_allowed,
+            engine_kind=self.settings.engine,
         )
 
     def _free(self) -> None:
