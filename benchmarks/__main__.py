@@ -24,6 +24,7 @@ COMPARISONS = (
     "service",
     "comparisons",
     "boards",
+    "openai",
     "training",
 )
 

@@ -53,6 +53,14 @@ def those_wanted(db: Connection, ids: Sequence[str]) -> set[str]:
     return set(db.scalars(query))
 
 
+def alike(db: Connection, request_id: str) -> int:
+    """How many requests of its group wait, itself included."""
+    group = select(worker_requests.c.group).where(worker_requests.c.id == request_id)
+    waiting = worker_requests.c.response.is_(None)
+    query = select(func.count()).where(worker_requests.c.group == group.scalar_subquery(), waiting)
+    return int(db.scalar(query) or 0)
+
+
 def take(db: Connection, request_id: str, limit: int) -> list[Pending]:
     """The request and others of its group still unanswered, ours until the transaction ends.
 

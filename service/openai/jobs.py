@@ -3,6 +3,7 @@ together."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from service.openai.generating import Generating, checked
 
 MOST_REQUESTS = 64  # taken at a time
 BATCH_ROWS = 128  # of embeddings in one pass
+GATHER, GATHERINGS = 0.01, 5  # seconds between looks at who else has come, and the most of them
 
 
 def answer_batch(context: Context, request: str) -> None:
@@ -27,6 +29,7 @@ def answer_batch(context: Context, request: str) -> None:
     open meanwhile, so no other worker takes them; when this one dies, they are free again. Tried
     again, a request goes alone: one that breaks its batch breaks no other's twice."""
     usage = ModelCounters(context)
+    _gather(context, request)
     with context.engine.begin() as db:
         taken = worker_requests.take(db, request, MOST_REQUESTS if context.attempt == 1 else 1)
         if not taken:
@@ -56,6 +59,19 @@ def refuse(context: Context, request: str, error: ReportedError) -> None:
     told = {"status": status, "code": error.code, "message": error.message, "param": error.field}
     with context.engine.begin() as db:
         worker_requests.answer(db, request, {"error": told})
+
+
+def _gather(context: Context, request: str) -> None:
+    """Wait for those who come together, for as long as more come; one alone does not wait. Without
+    it the first of many would go alone, and all others wait for its end."""
+    before = 1
+    for _ in range(GATHERINGS):
+        with context.engine.connect() as db:
+            now = worker_requests.alike(db, request)
+        if now <= before:
+            return
+        before = now
+        time.sleep(GATHER)
 
 
 def _generate(context: Context, taken: Sequence[Pending]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -24,7 +25,11 @@ def service(new_database: Callable[[], str], data_dir: Path, models_root: Path) 
     """Its one worker may be killed; its model writes for seconds, and never ends by itself."""
     from tests.tiny_models import build_language_model
 
-    build_language_model(models_root / MODEL, max_position_embeddings=4096, eos_token_id=None)
+    folder = models_root / MODEL
+    build_language_model(folder, max_position_embeddings=4096, eos_token_id=None)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    del settings["eos_token"], settings["model_max_length"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     service = Live(new_database(), data_dir, model_roots=str(models_root))
     service.api()
     service.worker("now")
