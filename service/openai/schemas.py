@@ -177,7 +177,7 @@ class EmbeddingsIn(BaseModel):
             return [several]
         if several and isinstance(several[0], int):
             return [several]  # type: ignore[list-item]
-        return several  # type: ignore[return-value]
+        return several
 
 
 class TokenizeIn(BaseModel):

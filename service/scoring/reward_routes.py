@@ -46,7 +46,7 @@ class RewardsOut(BaseModel):
 
     rewards: list[float]
     scores: list[float]  # the same: OpenRLHF filters prompts by them
-    extra_logs: dict[str, list[float]]  # of the metric's other scores too, where all have values
+    extra_logs: dict[str, list[float]]  # all of the metric's scores; 0 or `missing` for no value
 
 
 @router.post("", summary="Rewards of outputs")
@@ -72,10 +72,13 @@ async def get_reward(
     if name not in found.scores:
         raise invalid("unknown_score", f"the metric has {', '.join(found.scores)}", "score")
     rewards = _rewards(found, name, missing)
-    others = {one: scored.per_sample or [] for one, scored in found.scores.items()}
-    logs = {one: [value for value in values if value is not None] for one, values in others.items()}
-    whole = {one: values for one, values in logs.items() if len(values) == len(rewards)}
-    return RewardsOut(rewards=rewards, scores=rewards, extra_logs=whole)
+    filled = missing or 0.0
+    logs = {
+        one: [filled if value is None else value for value in scored.per_sample]
+        for one, scored in found.scores.items()
+        if scored.per_sample is not None
+    }
+    return RewardsOut(rewards=rewards, scores=rewards, extra_logs=logs)
 
 
 def _metric(name: str, params: str | None) -> MetricIn:
