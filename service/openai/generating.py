@@ -128,7 +128,7 @@ class Generating:
         if request["echo"]:
             prompts = [one for one in request["prompts"] for _ in range(request["n"])]
             asked.prompts = [
-                prompt.get("text") or decoded(self.engine, row.ids)
+                prompt.get("text") or storable(decoded(self.engine, row.ids))
                 for prompt, row in zip(prompts, rows, strict=True)
             ]
         self.asked.append(asked)
@@ -210,7 +210,7 @@ class Generating:
                     {"index": at, "echo": True, "text": one.prompts[at]}
                     | {"tokens": tokens, "ids": [], "finish": None}
                 )
-            text = written.text[given.characters :]
+            text = storable(written.text[given.characters :])
             ids = written.ids[len(given.ids) :]
             ends = written.finish is not None and not given.finished
             if not (text or ends or (ids and one.rows[at].top is not None)):
@@ -252,7 +252,7 @@ class Generating:
             tokens = self._tokens(one, at, each, 0)
             if one.likelihoods and tokens is not None:
                 tokens = [*one.likelihoods[at], *tokens]
-            text = one.prompts[at] + each.text if one.prompts else each.text
+            text = (one.prompts[at] if one.prompts else "") + storable(each.text)
             choices.append({"text": text, "tokens": tokens, "finish": each.finish})
         return {"choices": choices, "usage": usage}
 
@@ -268,8 +268,13 @@ class Generating:
 
     def _text(self, id: int) -> str:
         if id not in self._texts:
-            self._texts[id] = decoded(self.engine, [id]).replace("\x00", "\ufffd")
+            self._texts[id] = storable(decoded(self.engine, [id]))
         return self._texts[id]
+
+
+def storable(text: str) -> str:
+    """Without NUL, which a model may write and PostgreSQL cannot store; as long as before."""
+    return text.replace("\x00", "\ufffd")
 
 
 def _of(one: Asked, found: Sequence[Written]) -> Sequence[Written]:

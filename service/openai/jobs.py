@@ -17,7 +17,7 @@ from service.db.worker_requests import Pending
 from service.jobs import counters
 from service.jobs.context import Context
 from service.jobs.model_counters import ModelCounters
-from service.openai.generating import Generating, checked
+from service.openai.generating import Generating, checked, storable
 
 MOST_REQUESTS = 64  # taken at a time
 BATCH_ROWS = 128  # of embeddings in one pass
@@ -141,7 +141,7 @@ def _detokenized(
 ) -> dict[str, Any]:
     engine = _engine(context, taken)
     text = decoded(engine, checked(engine, request["ids"], "tokens"))
-    return {"text": text.replace("\x00", "\ufffd")}
+    return {"text": storable(text)}
 
 
 def _described(

@@ -24,24 +24,26 @@ from service.http.gate import Gate
 from service.http.waiting import preferred_wait
 from service.models import store as models
 from service.openai import views
+from service.openai.answers import (
+    ChatOut,
+    CompletionOut,
+    Embedding,
+    EmbeddingsOut,
+    ModelCard,
+    ModelList,
+    TextOut,
+    TokenizerOut,
+    TokensOut,
+)
 from service.openai.errors import OpenAIRoute
 from service.openai.schemas import (
     MOST_CHOICES,
     ChatIn,
-    ChatOut,
     CompletionIn,
-    CompletionOut,
     DetokenizeIn,
-    Embedding,
     EmbeddingsIn,
-    EmbeddingsOut,
     GenerationIn,
-    ModelCard,
-    ModelList,
-    TextOut,
     TokenizeIn,
-    TokenizerOut,
-    TokensOut,
 )
 from service.openai.store import add, checkpoints_at_hand
 from service.openai.waiting import answer, streamed

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import orjson
 
-from service.openai.schemas import (
+from service.openai.answers import (
     ChatChoice,
     ChatLogprobs,
     ChatMessage,
