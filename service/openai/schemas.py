@@ -55,7 +55,7 @@ class GenerationIn(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     model: Name
-    max_tokens: Annotated[int, Field(ge=0)] | None = None
+    max_tokens: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     temperature: Annotated[float, Field(ge=0, le=100)] | None = Field(
         default=None, description="0: greedy; 1 where it is left out"
     )
@@ -114,7 +114,7 @@ class ChatIn(GenerationIn):
     """`POST /chat/completions`."""
 
     messages: Annotated[list[MessageIn], Field(min_length=1, max_length=10_000)]
-    max_completion_tokens: Annotated[int, Field(ge=0)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=MOST_TOP)] | None = None
     chat_template_kwargs: dict[Variable, Value] | None = None
