@@ -25,6 +25,7 @@ COMPARISONS = (
     "remote",
     "comparisons",
     "boards",
+    "openai",
     "training",
 )
 

@@ -53,6 +53,7 @@ class Resources(context.Resources):
             checkpoints=self._checkpoint,
             offline=not self.settings.hub_allowed,
             registered=self._registered,
+            engine_kind=self.settings.engine,
         )
 
     def _free(self) -> None:
