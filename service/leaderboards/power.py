@@ -97,7 +97,7 @@ def _rows(db: Connection, body: PowerIn) -> list[Evaluation]:
     if len({*given}) < len(given):
         message = f"both are {given[0]}: name two that differ"
         raise invalid("same_evaluation", message, "evaluations[1]")
-    rows = [scopes.finished(db, one, f"evaluations[{at}]") for at, one in enumerate(given)]
+    rows = scopes.all_finished(db, given, "evaluations")
     scopes.check_same_samples(db, rows[0], rows[1], "evaluations")
     return rows
 
