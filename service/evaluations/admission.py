@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +43,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     dataset_id, samples, texts = _content(db, body, requested)
     check_slices(body.slices, samples)
     if body.stop_when_settled is not None:
-        _check_gate(db, body.stop_when_settled)
+        _check_gate(db, body.stop_when_settled, requested)
     if body.cluster is not None:
         datasets.read_clusters(db, dataset_id, body.cluster)  # raises where there is none
     requests = [one.request for one in requested]
@@ -96,8 +96,9 @@ def admit_again(db: Connection, evaluation: str) -> bool:
     return True
 
 
-def _check_gate(db: Connection, name: str) -> None:
-    """Raises 422 where there is no such gate, or it must be looked at only once."""
+def _check_gate(db: Connection, name: str, requested: Sequence[RequestedMetric]) -> None:
+    """Raises 422 where there is no such gate, it must be looked at only once, or it asks for a
+    score that is not measured."""
     plain, at, version = name.rpartition("@")
     query = select(gates.c.content, gates.c.version).where(gates.c.name == (plain if at else name))
     rows = db.execute(query.order_by(gates.c.version.desc())).all()
@@ -107,6 +108,11 @@ def _check_gate(db: Connection, name: str) -> None:
     if not found.content.get("sequential"):
         message = f"the gate {name!r} is not sequential: looked at after each shard, it would err "
         raise invalid("not_sequential", message + "more often than it says", "stop_when_settled")
+    there = {name for one in requested for name in (one.metric.name, *one.metric.score_names)}
+    lacking = [rule["score"] for rule in found.content["rules"] if rule["score"] not in there]
+    if lacking:
+        message = f"the gate {name!r} asks for {lacking[0]!r}, which is none of the metrics here"
+        raise invalid("gate_without_score", message, "metrics")
 
 
 def _one_source(body: EvaluationIn) -> None:
