@@ -157,8 +157,11 @@ def _told(
             return of.refusal(name, NO_SHARED_VALUE, given.n)
         a, b = (values[end][s] for end in pair)
         own = (None, None, None) if counts is None else counts[at][s]
-        only = of.only_a, of.only_b
-        return Comparison(name, a, b, found, None, given.n, *only, groups, *own, warned[s])
+        wins, ties, losses = own
+        return Comparison(
+            *(name, a, b, found, None, given.n, of.only_a, of.only_b),
+            *(groups, wins, ties, losses, warned[s]),
+        )
 
     return [tuple([one(at, pair, s, name) for s, name in scores]) for at, pair in enumerate(ends)]
 
