@@ -40,9 +40,7 @@ def create_comparison(
     in which an id means the same sample. Scores whose signatures differ are not compared: `error`
     says how they differ."""
     _recipe_fits(body)
-    rows = [
-        scopes.finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)
-    ]
+    rows = scopes.all_finished(db, body.evaluations, "evaluations")
     pairs = _pairs(db, rows, body.baseline)
     _same_samples(db, rows, pairs)
     wanted = _wanted(db, rows, pairs, body.metrics)
