@@ -169,7 +169,8 @@ def longest(db: Connection, dataset_id: str, sequences: Sequence[Sequence[str]])
     of `sequences`; without any, it is the record as JSON, less its id and metadata."""
     content = records.c.content
     texts: list[ColumnElement[str]] = [
-        func.concat(*(content[name].astext for name in names)) for names in sequences
+        func.concat(*(_asked() if name == "prompt" else content[name].astext for name in names))
+        for names in sequences
     ]
     if not texts:
         texts.append(literal_column("(content - 'metadata' - 'id')::text"))
@@ -215,7 +216,7 @@ def read_clusters(
     """
     named = _named(db, dataset_id, records.c.content["metadata"][field].astext)
     if not named and field == "prompt":
-        named = _named(db, dataset_id, records.c.content["prompt"].astext)
+        named = _named(db, dataset_id, _asked())
     if not named:
         there = metadata_fields(db, dataset_id)
         message = f"no sample has the metadata field {field!r}: {hint(field, there)}"
@@ -225,6 +226,12 @@ def read_clusters(
         f"value {named[index]}" if index in named else f"sample {id}"
         for index, id in enumerate(ids)
     ]
+
+
+def _asked() -> ColumnElement[str]:
+    """What a record asks: its prompt, or its messages as JSON."""
+    content = records.c.content
+    return func.coalesce(content["prompt"].astext, content["messages"].astext)
 
 
 def _named(db: Connection, dataset_id: str, value: ColumnElement[str]) -> dict[int, str]:
@@ -254,7 +261,7 @@ def differing(db: Connection, a: str, b: str) -> str | None:
     left, right = records.alias(), records.alias()
     unlike = [
         left.c.content[name].is_distinct_from(right.c.content[name])
-        for name in ("prompt", "references", "tests")
+        for name in ("prompt", "messages", "references", "tests")
     ]
     query = (
         select(left.c.record_id)
