@@ -21,8 +21,8 @@ import orjson
 from fastapi import APIRouter
 from sqlalchemy import Connection, select, text
 
-from metrics.core.signature import difference
 from inference.protocols.conversation import prompt_of
+from metrics.core.signature import difference
 from service.datasets import store as datasets
 from service.datasets.store import Content, Dataset
 from service.db.tables import evaluation_metrics, evaluations, scores
