@@ -49,6 +49,7 @@ from assay.models import (
     Score,
     ScoreInfo,
     SetScore,
+    Trace,
     Trainer,
     Variance,
 )
@@ -115,6 +116,7 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "SetScore",
+    "Trace",
     "Trainer",
     "TrainingJob",
     "TrainingLogs",

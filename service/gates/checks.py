@@ -19,6 +19,7 @@ from service.gates import store as gates
 from service.gates.rules import question
 from service.gates.schemas import GateIn, RuleIn, RuleOut, Verdict
 from service.gates.store import Gate
+from service.leaderboards.history import protocol_warnings
 from service.leaderboards.paired import PairedResult, paired_results
 from service.leaderboards.pairing import (
     Pairing,
@@ -144,7 +145,10 @@ def check(
         n=max(counts, default=None),
         samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
         rules=rules,
-        notes=[SETTLED] if candidate.status == "cancelled" else [],
+        notes=[
+            *([SETTLED] if candidate.status == "cancelled" else []),
+            *protocol_warnings(baseline, candidate),
+        ],
     )
 
 
