@@ -34,7 +34,7 @@ def variables(record: Record) -> dict[str, Any]:
     message, `messages` all of them."""
     question = last_question(record)
     asked = {} if question is None else {"prompt": question}
-    blank = {"references": [], "metadata": {}}
+    blank: dict[str, Any] = {"references": [], "metadata": {}}
     return blank | dict(record) | asked
 
 

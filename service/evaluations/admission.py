@@ -64,8 +64,8 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         replicates=body.replicates or settings.replicates,
         level=body.level or settings.level,
         stop_when_settled=body.stop_when_settled,
-        protocol=protocol and protocol.content,
-        protocol_digest=protocol and protocol.digest,
+        protocol=protocol.content if protocol is not None else None,
+        protocol_digest=protocol.digest if protocol is not None else None,
     )
     if texts:
         stored_outputs.add(db, id, texts.items())
