@@ -258,3 +258,29 @@ def test_a_model_that_knows_answers_by_letter(assay: Client) -> None:
     assert sample.traces is not None
     assert "Paris" in sample.traces[0].raw
     assert sample.scores["exact_match"] == 1
+
+
+def test_protocols_travel_and_gates_tell_of_them(
+    assay: Client, tiny_language_model: Path, tmp_path: Path
+) -> None:
+    on = assay.create_dataset("protocol-gate", SUMS, kind="eval").name
+    base = assay.evaluate(
+        system="base", dataset=on, outputs={one["id"]: "1" for one in SUMS}, metrics=["chrf"]
+    )
+    asked = assay.evaluate(
+        system="candidate",
+        model=str(tiny_language_model),
+        dataset=on,
+        generation=SHORT,
+        protocol={"template": "Q: {{ prompt }}"},
+        metrics=["chrf"],
+    )
+    digest = done(assay, asked).protocol_digest
+    done(assay, base)
+    rules = [{"score": "chrf", "max_drop": 0.5}]
+    assay.create_gate("protocols", baseline="base", dataset=on, rules=rules)
+    checked = assay.check_gate("protocols", evaluation=asked.id)
+    assert any(f"different protocols (none / {digest})" in note for note in checked.notes)
+    path = assay.archive(asked.id, tmp_path / "asked.zip")
+    loaded = assay.import_archive(path, dataset="protocol-loaded")
+    assert (loaded.protocol_digest, loaded.protocol) == (digest, done(assay, asked).protocol)
