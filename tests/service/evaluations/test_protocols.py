@@ -280,6 +280,7 @@ def test_protocols_travel_and_gates_tell_of_them(
     rules = [{"score": "chrf", "max_drop": 0.5}]
     assay.create_gate("protocols", baseline="base", dataset=on, rules=rules)
     checked = assay.check_gate("protocols", evaluation=asked.id)
+    assert checked.verdict is not None
     assert any(f"different protocols (none / {digest})" in note for note in checked.notes)
     path = assay.archive(asked.id, tmp_path / "asked.zip")
     loaded = assay.import_archive(path, dataset="protocol-loaded")
