@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from benchmarks.statistics_data import mean
-from metrics.statistics import clustered, diagnostics, intervals
+from metrics.statistics import diagnostics, few_clusters, intervals
 from metrics.statistics.clusters import clusters
 from metrics.statistics.weights import Floats, Keys, unit_keys
 
@@ -62,7 +62,7 @@ def covered(values: Floats, truth: float) -> tuple[float, float]:
     else:
         alone = each(rows, keys)
         if len(pooled) < diagnostics.FEW:
-            together = clustered.student(pooled, found, mean, ends, replicates=1)
+            together = few_clusters.student(pooled, found, mean, ends, replicates=1)
         else:
             together = each(pooled, found.keys)
     shares = [float(((a.low <= truth) & (truth <= a.high)).mean()) for a in (alone, together)]

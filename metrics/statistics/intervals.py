@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from metrics.statistics import diagnostics, influence, studentized
 from metrics.statistics.influence import Reduce
 from metrics.statistics.proportions import Shares, between
-from metrics.statistics.quantiles import percentiles, t_quantile, t_tail
+from metrics.statistics.quantiles import percentiles, t_quantile
 from metrics.statistics.resampling import (
     dear,
     delete_variance,
@@ -37,24 +37,6 @@ from metrics.statistics.resampling import (
     replicate_with_errors,
 )
 from metrics.statistics.weights import Floats, Keys, totals
-
-__all__ = [
-    "Bounds",
-    "Intervals",
-    "Reduce",
-    "bootstrap",
-    "bootstrap_t",
-    "dear",
-    "delete_variance",
-    "evaluate",
-    "jackknife",
-    "left_out",
-    "percentiles",
-    "replicate",
-    "t_quantile",
-    "t_tail",
-    "wilson",
-]
 
 Bounds = tuple[Floats, Floats]
 

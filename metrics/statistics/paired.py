@@ -27,14 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.statistics.diagnostics import FEW
-from metrics.statistics.intervals import (
-    Reduce,
-    evaluate,
-    percentiles,
-    replicate,
-    t_quantile,
-)
+from metrics.statistics.influence import Reduce
 from metrics.statistics.many import differences_of, least, two_sided
+from metrics.statistics.quantiles import percentiles, t_quantile
+from metrics.statistics.resampling import evaluate, replicate
 from metrics.statistics.weights import Floats, Keys, swapped_sums, totals
 
 Recipe = Literal["centred", "sacrebleu"]

@@ -13,6 +13,7 @@ from service.gates.admission import admit_check, admit_gate
 from service.gates.schemas import CheckIn, CheckOut, GateIn, GateOut
 from service.gates.store import Check
 from service.gates.views import check_view, view
+from service.http.addresses import address
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.fields import Limit, Page, page
@@ -85,7 +86,7 @@ async def check_gate(
 
     created = await http.run(lambda db: key.once(db, CheckOut, create))
     shown = created.sent(response)
-    response.headers["Location"] = f"/v1/gates/{shown.gate}/checks/{shown.id}"
+    response.headers["Location"] = address("v1", "gates", shown.gate, "checks", shown.id)
     return await _waited(http, response, shown, preferred_wait(prefer))
 
 

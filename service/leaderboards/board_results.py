@@ -64,6 +64,11 @@ def commonest_field(paired: Sequence[PairedResult | None]) -> tuple[str | None, 
     if not fields:
         return None, []
     chosen = max(fields, key=lambda field: (fields[field], field is not None))
-    counts = ", ".join(f"{field or 'by none'} ({count})" for field, count in fields.items())
-    unlike = f"evaluations differ in the field that samples belong together by: {counts}"
-    return chosen, [unlike] if len(fields) > 1 else []
+    if len(fields) == 1:
+        return chosen, []
+    counts = ", ".join(
+        f"{count} without" if field is None else f"{count} by {field!r}"
+        for field, count in fields.items()
+    )
+    here = "samples are taken for independent" if chosen is None else f"here they are by {chosen!r}"
+    return chosen, [f"the evaluations have unlike clusters ({counts}): {here}"]

@@ -19,7 +19,6 @@ from service.leaderboards import scopes
 from service.leaderboards.history import differing, protocol_warnings
 from service.leaderboards.matching import Match, Results, compared, key, matches
 from service.leaderboards.paired import paired_results
-from service.leaderboards.pairing import check_same_samples, finished
 from service.leaderboards.schemas import ComparisonIn, ComparisonOut
 from service.leaderboards.tables import comparison_table
 from service.leaderboards.verdicts import correct, shown
@@ -40,7 +39,9 @@ def create_comparison(
     in which an id means the same sample. Scores whose signatures differ are not compared: `error`
     says how they differ."""
     _recipe_fits(body)
-    rows = [finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)]
+    rows = [
+        scopes.finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)
+    ]
     pairs = _pairs(db, rows, body.baseline)
     _same_samples(db, rows, pairs)
     wanted = _wanted(db, rows, pairs, body.metrics)
@@ -104,7 +105,7 @@ def _pairs(db: Connection, rows: list[Evaluation], baseline: str | None) -> list
         return list(combinations(range(len(rows)), 2))
     names = [row.id for row in rows]
     if baseline not in names:
-        rows.append(finished(db, baseline, "baseline"))
+        rows.append(scopes.finished(db, baseline, "baseline"))
         names.append(baseline)
     base = names.index(baseline)
     return [(at, base) for at in range(len(rows)) if at != base]
@@ -114,12 +115,11 @@ def _same_samples(
     db: Connection, rows: Sequence[Evaluation], pairs: Sequence[tuple[int, int]]
 ) -> None:
     """Raises 422 when an id names one sample in the one dataset and another in the other."""
-    seen = set()
-    for a, b in ((rows[a], rows[b]) for a, b in pairs):
-        sets = frozenset({a.dataset_id, b.dataset_id})
-        if sets not in seen:
-            seen.add(sets)
-            check_same_samples(db, a, b, "evaluations")
+    by_sets = {
+        frozenset({rows[at].dataset_id for at in pair}): pair for pair in reversed(pairs)
+    }  # one of a kind, the first
+    for a, b in by_sets.values():
+        scopes.check_same_samples(db, rows[a], rows[b], "evaluations")
 
 
 def _results(db: Connection, settings: Settings, wanted: Sequence[Match]) -> Results:
@@ -136,7 +136,7 @@ def _grouping(
     if cluster is None:
         own = {one.result.cluster for one in results.values() if one is not None}
         if len(own) > 1:
-            fields = ", ".join(sorted(one or "none" for one in own))
+            fields = ", ".join(sorted("without" if one is None else f"by {one!r}" for one in own))
             return None, [
                 f"the evaluations have unlike clusters ({fields}), so samples are taken for "
                 "independent here: name `cluster`"

@@ -78,7 +78,7 @@ def compute(db: Connection, settings: Settings, asked: DefinedBoardIn) -> Define
     }
     kept = np.array([system not in gone for system in systems], np.bool_)
     left_out = [*absent(parts), *(WithoutPart(system=one, reason=GONE) for one in sorted(gone))]
-    made = [part(one, own, systems, kept) for one, own in zip(parts, read, strict=True)]
+    made = [part(one, own, systems, kept, warnings) for one, own in zip(parts, read, strict=True)]
     systems = [system for system in systems if system not in gone]
     found = aggregate(asked, made, [one.label for one in parts], warnings) if systems else None
     return DefinedBoard(

@@ -64,11 +64,19 @@ def chosen(db: Connection, part: BoardPartIn) -> Chosen:
     return Chosen(part, dataset, score, standing.chosen, scores, several, others)
 
 
-def part(one: Chosen, own: BoardResults, systems: Sequence[str], kept: NDArray[np.bool_]) -> Part:
-    """What is put together, of the systems that are kept."""
+def part(
+    one: Chosen,
+    own: BoardResults,
+    systems: Sequence[str],
+    kept: NDArray[np.bool_],
+    warnings: list[str],
+) -> Part:
+    """What is put together, of the systems that are kept; adds to the warnings."""
     paired = [result for result, there in zip(own.paired, kept, strict=True) if there]
     rows = [one.scores[name] for name, there in zip(systems, kept, strict=True) if there]
     tests = pairs_between(paired, own.field, own.names)
+    if tests.refused is not None:
+        warnings.append(f"{one.label}: no pair is tested: {tests.refused}")
     return Part(
         values=np.array([row.value for row in rows], np.float64),
         pairs=tests.pairs,
@@ -85,7 +93,9 @@ def results(
 ) -> BoardResults:
     """What is stored of these systems in a part, of its slice alone where it is on one."""
     rows = [one.scores[system] for system in systems]
-    over = slices.Slice.read(db, one.dataset.id, one.asked.slice) if one.asked.slice else None
+    over = None
+    if one.asked.slice and rows:  # a new version of the dataset may lack the field
+        over = slices.Slice.read(db, one.dataset.id, one.asked.slice)
     return board_results.read(db, settings, one.dataset.id, rows, over)
 
 

@@ -179,7 +179,10 @@ def _shares(
             warnings.append(
                 f"some systems have no {axis.score} on some samples: values are over what each has"
             )
-        drawn.append(sign * pairs_between(own.paired, own.field, own.names).replicates)
+        tests = pairs_between(own.paired, own.field, own.names)
+        if tests.refused is not None:
+            warnings.append(f"no shares: {tests.refused}")
+        drawn.append(sign * tests.replicates)
     count = min(len(one) for one in drawn)
     return shares_on_front(np.stack([one[:count] for one in drawn])), list(dict.fromkeys(warnings))
 

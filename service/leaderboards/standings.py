@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.core.rows import Floats, Ints
-from metrics.statistics import gaps
+from metrics.statistics.incomplete import extremes
 from metrics.statistics.ranking import Ranks, chances_of_first, ranks, ranks_apart
 from metrics.statistics.stepdown import step_down
 from service.leaderboards.pair_tests import PairTests, in_common, lacking, pairs_between
@@ -32,6 +32,7 @@ class Standings:
     value_common  (N,) over the samples `in_common`; NaN where it is not known
     bounds        of each value, were what it lacks the worst or the best; None where unbounded
     tested        of how many systems tests were possible
+    refused       why there are none, though rows are there
     """
 
     ranks: Ranks
@@ -43,6 +44,7 @@ class Standings:
     value_common: Floats
     bounds: list[tuple[float, float] | None]
     tested: int
+    refused: str | None = None
 
 
 def standings(
@@ -88,7 +90,8 @@ def standings(
             _bounds(one, row, int(lost))
             for one, row, lost in zip(paired, scores, incomplete, strict=True)
         ],
-        tested=sum(one is not None for one in paired),
+        tested=0 if tests.refused else sum(one is not None for one in paired),
+        refused=tests.refused,
     )
 
 
@@ -140,4 +143,4 @@ def _bounds(one: PairedResult | None, row: BoardScore, lost: int) -> tuple[float
         return None
     if not np.isclose(own.mean(), row.value, rtol=1e-9, atol=1e-12):
         return None  # a corpus's value, as BLEU: what a sample more would do to it is not known
-    return gaps.extremes(row.value, row.n, lost, score.low, score.high)
+    return extremes(row.value, row.n, lost, score.low, score.high)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from metrics.statistics.intervals import percentiles, replicate
 from metrics.statistics.many import Pairwise, covariance_test
+from metrics.statistics.quantiles import percentiles
 from metrics.statistics.ranking import (
     bands,
     chances_of_first,
@@ -13,6 +13,7 @@ from metrics.statistics.ranking import (
     ranks,
     ranks_apart,
 )
+from metrics.statistics.resampling import replicate
 from metrics.statistics.stepdown import step_down
 from metrics.statistics.weights import Floats
 from tests.metrics.statistics.simulation import keys, ratio
