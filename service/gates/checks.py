@@ -21,6 +21,7 @@ from service.gates.rules import question
 from service.gates.schemas import GateIn, RuleIn, RuleOut, Verdict
 from service.gates.store import Gate
 from service.leaderboards import scopes
+from service.leaderboards.history import protocol_warnings
 from service.leaderboards.paired import PairedResult, paired_results
 from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
 from service.settings import Settings
@@ -149,7 +150,8 @@ def check(
 
 def _notes(candidate: Evaluation, baseline: Evaluation) -> list[str]:
     ended = [SETTLED] if candidate.status == "cancelled" else []
-    return [*ended, ITSELF] if candidate.id == baseline.id else ended
+    itself = [ITSELF] if candidate.id == baseline.id else []
+    return [*ended, *itself, *protocol_warnings(baseline, candidate)]
 
 
 def _check_dataset(db: Connection, gate: GateIn, candidate: Evaluation) -> None:
