@@ -21,7 +21,7 @@ from metrics.core.evidence import Evidence
 from metrics.core.registry import parsed
 from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
 
-Reads = Literal["output", "references", "prompt", "tests"]
+Reads = Literal["output", "references", "prompt", "tests", "opponent"]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
 # wilson       means of values within bounds that are often all alike (0/1, pass@k)
@@ -57,7 +57,10 @@ Given = (
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One unit of evaluation: what was asked, what came out, what it is compared with."""
+    """One unit of evaluation: what was asked, what came out, what it is compared with.
+
+    opponent  another system's output, of metrics that compare with one (`Metric.opponent`)
+    """
 
     id: str
     outputs: tuple[str, ...]
@@ -65,6 +68,7 @@ class Sample:
     prompt: str | None = None
     tests: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    opponent: str | None = None
 
     @classmethod
     def of(
@@ -95,6 +99,16 @@ class Item:
     references: tuple[str, ...] = ()
     prompt: str | None = None
     tests: str | None = None
+    opponent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opponent:
+    """Whose outputs are compared with: an evaluation's, or a system's newest on the dataset."""
+
+    evaluation: str | None
+    system: str | None
+    param: str  # the parameter that names it, as "against"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +173,12 @@ class Metric(Generic[P]):
     models: Given[str, P] = ()  # names of the models it runs
     model_kind: ModelKind | None = None  # what they have to be; None: any
     flags: Mapping[int, Flag] = field(default_factory=dict)
+    # fields of the samples' metadata that settling reads as numbers: `metrics.core.beside`
+    fields: Given[str, P] = ()
+    # values (M, S) of draws of which an item's evidence is the mean, and the item (M,) of each
+    draws: Callable[[Evidence, P], tuple[Floats, Ints]] | None = None
+    # another system, whose outputs the samples have to carry; None: no other's are looked at
+    opponent: Callable[[P], Opponent | None] | None = None
     # batches of item indices, fixed before the cache is looked up; None: all in one
     plan: Callable[[Sequence[Item], P, Models], list[list[int]]] | None = None
     # fills parameters that depend on the data ("auto"), before anything is measured
@@ -236,6 +256,16 @@ class BoundMetric:
     def models(self) -> tuple[str, ...]:
         """Names of the models it runs."""
         return given(self.metric.models, self.params)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the metadata that settling reads as numbers."""
+        return given(self.metric.fields, self.params)
+
+    @property
+    def opponent(self) -> Opponent | None:
+        """Another system, whose outputs the samples have to carry."""
+        return self.metric.opponent(self.params) if self.metric.opponent is not None else None
 
     @property
     def libraries(self) -> tuple[str, ...]:
