@@ -45,7 +45,7 @@ from metrics.judging.transcripts import call, encode
 from metrics.judging.values import calibrated, draws, fewer, of_items, reduce, rows, score_names
 
 BATCH = 32  # outputs between two looks at whether to go on, and what a killed worker may lose
-LEAST_RATED = 5  # samples with people's ratings
+LEAST_RATED = 20  # samples with people's ratings
 
 UNREADABLE, REFUSED, NO_ANSWER, PARTLY, PARTLY_GONE = 1, 2, 3, 4, 5  # flags
 FLAGS = {

@@ -15,7 +15,7 @@ from service.datasets.store import Content
 from service.db.gate_tables import gates
 from service.errors import ApiError, invalid, not_found
 from service.evaluations import outputs as stored_outputs
-from service.evaluations import plans
+from service.evaluations import opponents, plans
 from service.evaluations import store as evaluations
 from service.evaluations.checks import (
     RequestedMetric,
@@ -37,7 +37,7 @@ from service.settings import Settings
 def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     """Check everything, store everything, defer the plan; returns the evaluation's id."""
     _one_source(body)
-    requested = bound_metrics(db, settings, body.metrics)
+    requested = bound_metrics(db, settings, body.metrics, opponents=True)
     if body.model is not None:
         models.require(db, settings, body.model, "model", "language")
     dataset_id, samples, texts = _content(db, body, requested)
@@ -46,7 +46,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         _check_gate(db, body.stop_when_settled)
     if body.cluster is not None:
         datasets.read_clusters(db, dataset_id, body.cluster)  # raises where there is none
-    requests = [one.request for one in requested]
+    requests = opponents.resolve(db, requested, dataset_id)
     id = evaluations.create(
         db,
         system=body.system or body.model or "",
