@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from inference.chat import ChatModel, Message, Reply, Request
+from inference.errors import InputError
 from inference.protocol import Generation
 from metrics.judging.answers import Unreadable, read
 from metrics.judging.params import JudgeParams
@@ -43,7 +44,30 @@ class Heard:
 
 
 def ask(model: ChatModel, questions: Sequence[str], params: JudgeParams) -> list[Heard]:
-    """What the judge says to each question, in order."""
+    """What the judge says to each question, in order.
+
+    A question that the model cannot take, as one that is too long, has no answer; raises what the
+    model does where it can take none.
+    """
+    try:
+        return _asked(model, questions, params)
+    except InputError as error:
+        if len(questions) == 1:
+            raise
+        first = error
+    found: list[Heard] = []
+    for one in questions:
+        try:
+            found += _asked(model, [one], params)
+        except InputError as error:
+            draw = Draw("", kind="refused", reason=error.message[:500])
+            found.append(Heard((draw,) * params.repeats))
+    if all(heard.draws[0].kind == "refused" for heard in found):
+        raise first
+    return found
+
+
+def _asked(model: ChatModel, questions: Sequence[str], params: JudgeParams) -> list[Heard]:
     found: dict[int, Heard] = {}
     if params.reads_likelihoods:
         found = _expected(model, questions, params)

@@ -11,7 +11,7 @@ import pytest
 from assay import AssayError, Client
 from tests.service.live import Live
 
-JUDGE = "tiny-language"
+JUDGE = "tiny-judge"
 
 
 def sample(index: int) -> dict[str, Any]:
@@ -28,7 +28,7 @@ SAMPLES = [sample(index) for index in range(40)]
 
 
 @pytest.fixture(autouse=True)
-def judge(tiny_language_model: Path) -> None:
+def judge(tiny_judge: Path) -> None:
     """The folder is there."""
 
 
