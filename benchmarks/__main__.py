@@ -22,6 +22,7 @@ COMPARISONS = (
     "distinct_n",
     "bertscore",
     "service",
+    "remote",
     "comparisons",
     "boards",
     "training",
