@@ -63,6 +63,7 @@ class ModelPool(Models):
         registered: Registry | None = None,
         replies: Replies | None = None,
         slots: Slots | None = None,
+        private_urls: bool = False,
     ) -> None:
         self.roots = tuple(roots)
         self.cache_dir = cache_dir
@@ -73,6 +74,7 @@ class ModelPool(Models):
         self.registered = registered
         self.replies = replies
         self.slots = slots
+        self.private_urls = private_urls
         self.loads = 0
         self.calls = 0
         self._warm: OrderedDict[tuple[object, ...], tuple[Loaded, int]] = OrderedDict()

@@ -18,10 +18,9 @@ Example
     >>> bound = METRIC.bind({"model": "gpt", "criteria": ["fluency", "relevance"]})
     >>> bound.score_names, bound.models
     (('judge/fluency', 'judge/relevance'), ('gpt',))
-    >>> METRIC.bind({"model": "gpt", "rubric": "helpfullness"})
+    >>> METRIC.bind({"model": "gpt", "rubric": "fluent"})
     Traceback (most recent call last):
-    inference.errors.InputError: rubric: no ready rubric is called 'helpfullness'; did you mean \
-'helpfulness'?
+    inference.errors.InputError: rubric: no ready rubric is called 'fluent'; did you mean 'fluency'?
 """
 
 from __future__ import annotations

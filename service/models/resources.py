@@ -53,6 +53,7 @@ class Resources(context.Resources):
             checkpoints=self._checkpoint,
             offline=not self.settings.hub_allowed,
             registered=self._registered,
+            private_urls=self.settings.private_urls_allowed,
         )
 
     def _free(self) -> None:

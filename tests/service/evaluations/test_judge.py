@@ -143,7 +143,7 @@ def test_against_another_system(assay: Client) -> None:
         ({"rubric": "Is {{ output good?"}, "rubric", "line 1"),
         ({"rubric": "Is {{ answer }} good?"}, "rubric", "no variable 'answer'"),
         ({"rubric": "{{ output.__class__() }}"}, "rubric", "has no call"),
-        ({"rubric": "helpfullness"}, "rubric", "did you mean 'helpfulness'"),
+        ({"rubric": "fluent"}, "rubric", "did you mean 'fluency'"),
         ({"criteria": ["fluency", "coherense"]}, "criteria", "did you mean 'coherence'"),
         ({"repeats": 3}, "", "temperature above 0"),
         ({"mode": "label"}, "", "labels"),
@@ -163,7 +163,7 @@ def test_what_a_request_gets_wrong(
     }
     answer = httpx.post(f"{live.base}/v1/evaluations", json=body)
     assert answer.status_code == 422, answer.text
-    error = answer.json()
+    error = answer.json()["error"]
     assert error["param"] == ".".join(filter(None, ["metrics[0].params", param]))
     assert said in error["message"]
 
