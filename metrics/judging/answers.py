@@ -53,7 +53,7 @@ def _field(said: str) -> object:
 
 
 def _number(said: str, answers: Mapping[str, float]) -> float:
-    plain = said.strip(QUOTES).removesuffix(".")
+    plain = said.strip(QUOTES).rstrip(".").strip(QUOTES)
     if not NUMBER.match(plain):
         raise Unreadable("it is not a number alone")
     value = float(plain.replace(",", "."))
