@@ -78,9 +78,7 @@ def _asked(model: ChatModel, questions: Sequence[str], params: JudgeParams) -> l
     return [found[at] for at in range(len(questions))]
 
 
-def _expected(
-    model: ChatModel, questions: Sequence[str], params: JudgeParams
-) -> dict[int, Heard]:
+def _expected(model: ChatModel, questions: Sequence[str], params: JudgeParams) -> dict[int, Heard]:
     """The expected answers, of those questions of whose answers a likelihood is known."""
     answers = params.answers
     logs = model.choices([_request(one, params) for one in questions], list(answers))

@@ -87,7 +87,8 @@ class JudgeParams(Params):
         "and references (of pairwise: first and second)",
     )
     criteria: Annotated[
-        dict[Label, Text], BeforeValidator(_named, json_schema_input_type=list[str] | dict[str, str])
+        dict[Label, Text],
+        BeforeValidator(_named, json_schema_input_type=list[str] | dict[str, str]),
     ] = Field({}, max_length=30, description="several rubrics by name, or a checklist's questions")
     language: Language = Field("en", description="of the question to the judge")
     scale: tuple[int, int] = Field((1, 5), description="worst and best grade")
@@ -161,7 +162,9 @@ class JudgeParams(Params):
             return
         if isinstance(self.calibrate.ratings, str):
             if self.criteria and self.mode != "checklist":
-                raise _wrong('with criteria, give `calibrate.ratings` as {"<criterion>": "<field>"}')
+                raise _wrong(
+                    'with criteria, give `calibrate.ratings` as {"<criterion>": "<field>"}'
+                )
             return
         for name in self.calibrate.ratings:
             if name not in self.criteria or self.mode == "checklist":
@@ -201,9 +204,7 @@ class JudgeParams(Params):
         Where one answer begins another (1 and 10), what a likelihood is of would be unclear.
         """
         answers = list(self.answers)
-        begins = any(
-            one != other and other.startswith(one) for one in answers for other in answers
-        )
+        begins = any(one != other and other.startswith(one) for one in answers for other in answers)
         one_answer = self.repeats == 1 and not self.reasons
         return self.likelihoods and one_answer and not begins and len(answers) <= MOST_LABELS
 

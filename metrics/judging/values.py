@@ -55,9 +55,7 @@ def of_scores(criteria: Floats, params: JudgeParams) -> Floats:
     return np.concatenate([_mean(criteria, -1)[..., None], criteria[..., named]], -1)
 
 
-def rows(
-    values: Floats, unit: Ints, ratings: Mapping[str, Floats], params: JudgeParams
-) -> Floats:
+def rows(values: Floats, unit: Ints, ratings: Mapping[str, Floats], params: JudgeParams) -> Floats:
     """(n_units, C) as above; `ratings` (N,) by field, the same for all outputs of a unit."""
     own = of_scores(of_items(values), params)  # (N, S)
     there = np.isfinite(own)

@@ -70,6 +70,8 @@ def mean(y: Floats, f: Floats, f_other: Floats, level: float = 0.95) -> Estimate
     spread = float(np.var(np.concatenate([f, f_other]), ddof=1))
     weight = float(np.clip(centred / ((1 + n / N) * spread), 0, 1)) if N and spread > 0 else 0.0
     value = weight * float(f_other.mean() if N else 0.0) + float((y - weight * f).mean())
-    variance = weight**2 * float(f_other.var() / N if N else 0.0) + float((y - weight * f).var() / n)
+    variance = weight**2 * float(f_other.var() / N if N else 0.0) + float(
+        (y - weight * f).var() / n
+    )
     half = NormalDist().inv_cdf(0.5 + level / 2) * float(np.sqrt(variance))
     return Estimate(value, value - half, value + half, weight)

@@ -14,8 +14,8 @@ from service.datasets import store as datasets
 from service.datasets.store import Content
 from service.db.gate_tables import gates
 from service.errors import ApiError, invalid, not_found
-from service.evaluations import outputs as stored_outputs
 from service.evaluations import opponents, plans
+from service.evaluations import outputs as stored_outputs
 from service.evaluations import store as evaluations
 from service.evaluations.checks import (
     RequestedMetric,

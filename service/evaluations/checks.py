@@ -63,7 +63,9 @@ def bound_metrics(
 def check_opponent(metric: BoundMetric, where: str) -> None:
     """Raises 422 where a metric compares with another system's outputs: they are not at hand."""
     if metric.opponent is not None:
-        message = "outputs of another system are compared with in POST /v1/evaluations alone; leave "
+        message = (
+            "outputs of another system are compared with in POST /v1/evaluations alone; leave "
+        )
         message += "it out to compare with the references"
         raise invalid("no_opponent", message, f"{where}.params.{metric.opponent.param}")
 

@@ -40,7 +40,7 @@ MOST_OTHERS = 20  # evaluations on the same dataset that own outputs are held ag
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A judge's evidence in an evaluation; `unit` (n_items,) is the index of each output's record."""
+    """A judge's evidence in an evaluation; `unit` (n_items,): the index of each output's record."""
 
     position: int
     params: JudgeParams
@@ -120,9 +120,7 @@ def _calls(
     return found
 
 
-def _judged(
-    db: Connection, row: Evaluation, position: int, metric: BoundMetric
-) -> Judged | None:
+def _judged(db: Connection, row: Evaluation, position: int, metric: BoundMetric) -> Judged | None:
     measurements = shards.read(db, row.id, position)
     try:
         evidence = shards.joined(measurements)
@@ -231,7 +229,8 @@ def _agreement(row: Evaluation, one: Judged) -> Sequence[AgreementOut]:
     found = []
     for at, name in enumerate(names):
         each = np.stack(
-            [of_items(one.values[:, [j]][:, :, [at]])[:, 0] for j in range(len(one.params.judges))], 1
+            [of_items(one.values[:, [j]][:, :, [at]])[:, 0] for j in range(len(one.params.judges))],
+            1,
         )
         value = agreement.alpha(each)
         low, high = agreement.interval(each, seed=row.seed, level=row.level)

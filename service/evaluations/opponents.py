@@ -1,4 +1,4 @@
-"""Other systems' outputs, for metrics that compare with them: found, checked, put to the samples."""
+"""Other systems' outputs, for metrics that compare with them: found, checked, given to samples."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def resolve(
 
 
 def opposed(db: Connection, metric: BoundMetric, samples: Sequence[Sample]) -> list[Sample]:
-    """The samples with the other system's outputs, the first of each, where the metric wants them."""
+    """The samples with the other system's first outputs, where the metric wants them."""
     opponent = metric.opponent
     if opponent is None:
         return list(samples)

@@ -58,7 +58,9 @@ class Judges(NoModels):
         return self.judges[name]
 
 
-def judged(say: Callable[[str, int, int], Reply], outputs: Sequence[str], **params: object) -> Result:
+def judged(
+    say: Callable[[str, int, int], Reply], outputs: Sequence[str], **params: object
+) -> Result:
     samples = [
         Sample(str(at), (output,), ("reference",), "task") for at, output in enumerate(outputs)
     ]
@@ -102,10 +104,14 @@ def test_labels_are_read_whatever_their_case() -> None:
 
 def test_ready_rubrics_are_there_in_both_languages() -> None:
     ready = templates.ready()
-    assert set(ready["en"]) == set(ready["ru"]) == {
-        *("helpfulness", "faithfulness", "coherence", "fluency", "relevance", "harmlessness"),
-        "instruction-following",
-    }
+    assert (
+        set(ready["en"])
+        == set(ready["ru"])
+        == {
+            *("helpfulness", "faithfulness", "coherence", "fluency", "relevance", "harmlessness"),
+            "instruction-following",
+        }
+    )
     for text in [*ready["en"].values(), *ready["ru"].values()]:
         assert templates.check_text(text) == text
         assert not templates.is_whole(text)

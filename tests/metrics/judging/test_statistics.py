@@ -1,4 +1,4 @@
-"""Agreement against the package `krippendorff`; PPI++ against ppi-py's numbers and by simulation."""
+"""Agreement against the package `krippendorff`; PPI++ against ppi-py and by simulation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges over HTTP, by a small model: scores, transcripts, bias, and what a request can get wrong."""
+"""Judges over HTTP, by a small model: scores, transcripts, bias, and what requests get wrong."""
 
 from __future__ import annotations
 
@@ -114,9 +114,7 @@ def test_what_cannot_be_read_is_missing_with_its_reason(assay: Client) -> None:
 
 
 def test_against_another_system(assay: Client) -> None:
-    first = assay.evaluate(
-        system="older", dataset="duel", samples=SAMPLES[:6], metrics=["length"]
-    )
+    first = assay.evaluate(system="older", dataset="duel", samples=SAMPLES[:6], metrics=["length"])
     assay.wait(first.id, timeout=60)
     outputs = {one["id"]: one["output"] + "four" for one in SAMPLES[:6]}
     for against in ({"evaluation": first.id}, {"system": "older"}):
