@@ -87,7 +87,7 @@ def difference(own: Floats, others: Floats, level: float) -> Bias | None:
 
 
 def of_judge(values: Floats, unit: Ints, judge: int) -> Floats:
-    """(n_units,) a judge's mean value of each sample over its outputs and criteria, NaN for none."""
+    """(n_units,) a judge's mean value of each sample, over outputs and criteria; NaN is none."""
     return _by_unit(of_items(values[:, [judge]]).mean(1), unit)
 
 

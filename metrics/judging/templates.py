@@ -47,8 +47,8 @@ def text_of(rubric: str, language: str) -> str:
 
 
 def check(rubric: str) -> str:
-    """The rubric, as it is. Raises InvalidRubric for a name that no ready rubric has, and for an own
-    text as `check_text` does."""
+    """The rubric, as it is. Raises InvalidRubric for a name that no ready rubric has, and what
+    `check_text` does for an own text."""
     known = ready()["en"]
     if rubric in known:
         return rubric

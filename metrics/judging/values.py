@@ -20,7 +20,7 @@ from metrics.statistics import ppi
 
 
 def score_names(params: JudgeParams) -> tuple[str, ...]:
-    """Names of the judge's own scores: of a checklist the share of yes, then its named questions."""
+    """The judge's own scores: of a checklist the share of yes, then its named questions."""
     if params.mode == "checklist":
         named = [name for name, text in params.criteria.items() if name != text]
         return ("judge", *(f"judge/{name}" for name in named))

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 
-class AnswerOut(BaseModel):
+class JudgeAnswerOut(BaseModel):
     """One answer of a judge: the value read in it, or why there is none."""
 
     said: str
@@ -27,7 +27,7 @@ class JudgeCallOut(BaseModel):
     )
     asked: str
     likelihoods: dict[str, float] | None
-    answers: list[AnswerOut]
+    answers: list[JudgeAnswerOut]
 
 
 class JudgedOut(BaseModel):
