@@ -44,6 +44,7 @@ from metrics.judging.transcripts import call, encode
 from metrics.judging.values import calibrated, draws, fewer, of_items, reduce, rows, score_names
 
 BATCH = 32  # outputs between two looks at whether to go on, and what a killed worker may lose
+ACROSS = ("calibrate",)  # each system's outputs have ratings in a field of their own
 LEAST_RATED = 20  # samples with people's ratings
 
 UNREADABLE, REFUSED, NO_ANSWER, PARTLY, PARTLY_GONE = 1, 2, 3, 4, 5  # flags
@@ -70,14 +71,14 @@ def scores(params: JudgeParams) -> tuple[Score, ...]:
     about = {"score": "mean grade", "label": "mean value of the labels"}
     about |= {"checklist": "share of yes", "pairwise": "rate of wins, ties by half"}
     found = [
-        Score(name, True, low, high, about=f"{about[params.mode]}, by the judge")
+        Score(name, True, low, high, f"{about[params.mode]}, by the judge", ACROSS)
         for name in score_names(params)
     ]
     for name in calibrated(params):
         wide = (True, float("-inf"), float("inf"))
         both = "people's mean, by their ratings and the judge's values (PPI++)"
-        found.append(Score(f"{name}/calibrated", *wide, about=both))
-        found.append(Score(f"{name}/people", *wide, about="mean of people's ratings alone"))
+        found.append(Score(f"{name}/calibrated", *wide, both, ACROSS))
+        found.append(Score(f"{name}/people", *wide, "mean of people's ratings alone", ACROSS))
     return tuple(found)
 
 

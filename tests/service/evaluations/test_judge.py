@@ -80,6 +80,26 @@ def test_a_judge_over_http(assay: Client, live: Live) -> None:
     assert report.agreement == []
 
 
+def test_corrected_systems_are_compared(assay: Client) -> None:
+    records = [one | {"id": one["id"]} for one in SAMPLES]
+    for at, one in enumerate(records[:30]):
+        one["metadata"] = {"first": 1 + at % 5, "second": 1 + at % 3}
+    made = []
+    for system, field in (("one", "first"), ("two", "second")):
+        params = {"model": JUDGE, "calibrate": {"ratings": field}}
+        metric = {"name": "judge", "params": params}
+        one = assay.evaluate(system=system, dataset="rated", samples=records, metrics=[metric])
+        made.append(assay.wait(one.id, timeout=120))
+    results = assay.compare(made[0].id, made[1].id)
+    found = {one.name: one for one in results}
+    assert set(found) == {"judge", "judge/calibrated", "judge/people"}
+    people, both = found["judge/people"], found["judge/calibrated"]
+    assert people.difference == pytest.approx(1.0)
+    assert both.difference == pytest.approx(1.0, abs=0.3)
+    assert both.p_value is not None
+    assert both.interval is not None
+
+
 def test_what_cannot_be_read_is_missing_with_its_reason(assay: Client) -> None:
     params = {"model": JUDGE, "likelihoods": False, "max_new_tokens": 2}
     made = assay.evaluate(
