@@ -132,8 +132,10 @@ def _check_kinds(tree: Any) -> None:
         stack += [(child, depth) for child in node.iter_child_nodes()]
 
 
-FILTERS = ("trim", "upper", "lower", "length", "join", "first", "last", "default", "truncate")
-FILTERS += ("replace", "capitalize", "title", "wordcount", "list", "tojson", "int", "round", "sort")
+FILTERS = (
+    *("trim", "upper", "lower", "length", "join", "first", "last", "default", "truncate"),
+    *("replace", "capitalize", "title", "wordcount", "list", "tojson", "int", "round", "sort"),
+)
 
 
 @cache
