@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,27 @@ from inference.protocol import Models
 from metrics.core.evidence import Evidence
 from metrics.core.registry import parsed
 from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
+from metrics.core.samples import Item, Opponent, Sample
+
+__all__ = [
+    "AnyMetric",
+    "BoundMetric",
+    "Flag",
+    "Given",
+    "IntervalMethod",
+    "Item",
+    "Metric",
+    "Opponent",
+    "P",
+    "Params",
+    "Reads",
+    "Sample",
+    "Score",
+    "Source",
+    "given",
+    "settle_only",
+    "up_to",
+]
 
 Reads = Literal["output", "references", "prompt", "tests", "opponent"]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
@@ -53,62 +74,6 @@ T = TypeVar("T")
 Given = (
     tuple[T, ...] | Callable[[P], tuple[T, ...]]
 )  # always the same, or as the parameters have it
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One unit of evaluation: what was asked, what came out, what it is compared with.
-
-    opponent  another system's output, of metrics that compare with one (`Metric.opponent`)
-    """
-
-    id: str
-    outputs: tuple[str, ...]
-    references: tuple[str, ...] = ()
-    prompt: str | None = None
-    tests: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    opponent: str | None = None
-
-    @classmethod
-    def of(
-        cls, record: Mapping[str, object], outputs: Sequence[str], id: str | None = None
-    ) -> Sample:
-        """The sample of a dataset's record and the outputs for it.
-
-        record  `id`, and where it has them `references`, `prompt`, `tests`, `metadata`; of a pair,
-                `rejected` is what the output, the better answer, is compared with
-        id      the sample's id in place of the record's
-        """
-        worse = [record["rejected"]] if "rejected" in record else ()
-        return cls(
-            id=cast(str, record["id"]) if id is None else id,
-            outputs=tuple(outputs),
-            references=tuple(cast(Sequence[str], record.get("references") or worse)),
-            prompt=cast(str | None, record.get("prompt")),
-            tests=cast(str | None, record.get("tests")),
-            metadata=cast(Mapping[str, Any], record.get("metadata") or {}),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One output with what it is measured against. Equal items have equal evidence."""
-
-    output: str
-    references: tuple[str, ...] = ()
-    prompt: str | None = None
-    tests: str | None = None
-    opponent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Opponent:
-    """Whose outputs are compared with: an evaluation's, or a system's newest on the dataset."""
-
-    evaluation: str | None
-    system: str | None
-    param: str  # the parameter that names it, as "against"
 
 
 @dataclass(frozen=True, slots=True)
