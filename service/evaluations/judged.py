@@ -177,7 +177,8 @@ def _reference(one: Judged, rated: bool) -> str:
 def _self_preference(db: Connection, row: Evaluation, one: Judged, at: int) -> bias.Bias | None:
     """What the judge gives outputs of its own model beyond what it gives others', each less what
     people, or the rest of the panel, give them."""
-    own, others = [], []
+    own: list[Floats] = []
+    others: list[Floats] = []
     for other in _alike(db, row, one):
         into = own if other[0].model == one.params.judges[at] else others
         into.append(_excess(db, *other, at))
