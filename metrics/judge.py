@@ -159,9 +159,9 @@ def _own(question: Question, heard: Heard) -> list[float]:
 
 
 def _flags(values: Floats, kinds: Sequence[Sequence[str]]) -> list[int]:
-    missing: list[bool] = np.isnan(of_items(values)).all(1).tolist()
+    missing = np.asarray(np.isnan(of_items(values)).all(1), np.bool_)
     found = []
-    for none, own in zip(missing, kinds, strict=True):
+    for none, own in zip(missing.tolist(), kinds, strict=True):
         first = next((CODES[kind] for kind in CODES if kind in own), 0)
         partly = PARTLY_GONE if first == NO_ANSWER else PARTLY
         found.append(first if none else partly if first else 0)
