@@ -22,6 +22,7 @@ from service.gates.store import Gate
 from service.leaderboards import scopes
 from service.leaderboards.paired import PairedResult, paired_results
 from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
+from service.leaderboards.remarks import dependent
 from service.settings import Settings
 
 LACKING = (
@@ -139,13 +140,28 @@ def check(
         n=max(counts, default=None),
         samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
         rules=rules,
-        notes=_notes(candidate, baseline),
+        notes=[*_notes(candidate, baseline), *_dependent(db, asked, baseline, candidate, known)],
     )
 
 
 def _notes(candidate: Evaluation, baseline: Evaluation) -> list[str]:
     ended = [SETTLED] if candidate.status == "cancelled" else []
     return [*ended, ITSELF] if candidate.id == baseline.id else ended
+
+
+def _dependent(
+    db: Connection,
+    gate: GateIn,
+    baseline: Evaluation,
+    candidate: Evaluation,
+    known: Sequence[Asked],
+) -> list[str]:
+    """What is said where the samples are alike, and nobody named what they belong together by."""
+    if gate.cluster or baseline.cluster:
+        return []
+    there = read_scores(db, [candidate.id])[candidate.id]
+    theirs = [counterpart(there, one.score) for one in known]
+    return dependent([*(one.score for one in known), *(one for one in theirs if one is not None)])
 
 
 def _check_dataset(db: Connection, gate: GateIn, candidate: Evaluation) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from inference.errors import ReportedError
 from metrics.core.alignment import Grouping
+from metrics.core.alike import taken_for_independent
 from metrics.statistics.power import detectable, draws_gain, samples_needed
 from service.db.tables import evaluations as table
 from service.errors import invalid
@@ -37,6 +38,7 @@ UNVARIED = (
     "difference nor the samples for one are known"
 )
 SET_BOUND = "{} depends on the whole set: for other sizes, the numbers are rough"
+TOO_FEW = "these numbers take them for independent, so they are too small"
 
 router = APIRouter(prefix="/v1/power", tags=["comparisons"], route_class=BodyRoute)
 
@@ -83,6 +85,9 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
         pairs = _others_paired(db, settings, asked, results[0], first, others)
     shown = _answer(asked, own, pairs, alone=len(rows) == 1)
     shown.metric = first.metric
+    if field is None:
+        said = [warning for one in chosen for warning in one.warnings]
+        shown.notes += taken_for_independent(said, wrong=TOO_FEW)
     _add_draws(shown, db, rows, results)
     return shown
 

@@ -114,6 +114,26 @@ def test_slices_and_clusters(assay: Client, systems: dict[str, str]) -> None:
     assert (found.rules[0].clusters, found.verdict) == (40, "no_go")
 
 
+def test_samples_that_are_alike_are_pointed_out(assay: Client) -> None:
+    rng = np.random.default_rng(0)
+    for system in ("first", "second"):
+        right = np.repeat(rng.uniform(size=40) < 0.6, 5).tolist()
+        given = [one | {"output": f"answer {one['id']}"} for one in answers(200, 0.0)]
+        texts = [
+            one if good else one | {"output": "no"} for one, good in zip(given, right, strict=True)
+        ]
+        made = scored(assay, system=system, dataset="pages", samples=texts, metrics=["exact_match"])
+    rules = [{"score": "exact_match", "max_drop": 0.05}]
+    notes = {}
+    for cluster in (None, "page"):
+        assay.create_gate("alike", baseline="first", dataset="pages", rules=rules, cluster=cluster)
+        notes[cluster] = assay.check_gate("alike", evaluation=made.id).notes
+    (told,) = notes[None]
+    assert "samples of the same 'page' are alike" in told
+    assert "name `cluster=page`" in told
+    assert notes["page"] == []
+
+
 def test_a_gate_that_could_never_be_checked_is_refused(
     assay: Client, systems: dict[str, str]
 ) -> None:
