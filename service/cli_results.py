@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from service.terminal import fail, need_device, say, settings_of
+from service.terminal import NO_VERDICT, VerdictCommand, fail, need_device, say, settings_of
 
 commands = typer.Typer()
 
@@ -247,7 +247,7 @@ def import_(
         show(found, Console())
 
 
-@commands.command()
+@commands.command(cls=VerdictCommand)
 def gate(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The gate's, or name@version.")],
     evaluation: Annotated[str, typer.Option(help="The candidate, by its evaluation.")] = "",
@@ -275,11 +275,11 @@ def gate(
     named = {"evaluation": evaluation, "model": model, "checkpoint": checkpoint}
     candidate = {kind: value for kind, value in named.items() if value}
     if len(candidate) != 1:
-        fail("name the candidate: one of --evaluation, --model and --checkpoint", gates.FAILED)
+        fail("name the candidate: one of --evaluation, --model and --checkpoint", NO_VERDICT)
     try:
         found = gates.check(url, name, candidate, wait)
     except RemoteError as error:
-        fail(str(error), gates.FAILED)
+        fail(str(error), NO_VERDICT)
     if form == "json":
         typer.echo(gates.as_json(found))
     else:

@@ -216,6 +216,20 @@ def test_the_command_exits_by_the_verdict(
     assert run(app, ["gate", "ci", "--model", "x", "--url", "http://127.0.0.1:9"]).exit_code == 3
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ([], "Missing argument"),
+        (["ci", "--evaluatoin", "eval_x"], "No such option"),
+        (["ci", "--format", "nope"], "Invalid value"),
+        (["ci", "eval_x"], "unexpected extra argument"),
+    ],
+)
+def test_what_is_typed_wrong_is_no_verdict(typed: list[str], told: str) -> None:
+    found = CliRunner().invoke(app, ["gate", *typed])
+    assert (found.exit_code, told in found.output) == (3, True), found.output
+
+
 def test_gates_have_names_of_any_script(assay: Client, systems: dict[str, str], live: Live) -> None:
     rules = [{"score": "exact_match", "max_drop": 0.05}]
     for name in ("вход на прод", "50%? #1"):
