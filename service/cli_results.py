@@ -226,8 +226,7 @@ def import_(
     assay import results.tar.gz --dry-run
     assay import votes.csv --mapping id:id,answer:output,rating:score --system mine
     """
-    from rich.console import Console
-
+    from service.figures.terminal import screen
     from service.import_file import import_file, show
     from service.remote import RemoteError
 
@@ -244,7 +243,7 @@ def import_(
     elif found.get("object") == "evaluation":
         typer.echo(found["id"])
     else:
-        show(found, Console())
+        show(found, screen())
 
 
 @commands.command(cls=VerdictCommand)
