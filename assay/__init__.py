@@ -35,6 +35,14 @@ from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
 from assay.gate_models import Design, Draws, Gate, GateCheck, GateRule, Power
 from assay.import_models import Import, ImportedEvaluation, ImportedScore
+from assay.model_models import (
+    DeletedModel,
+    Model,
+    ModelLimits,
+    ModelOffers,
+    ModelPrice,
+    RegisteredModel,
+)
 from assay.models import (
     FINAL,
     Dataset,
@@ -42,7 +50,6 @@ from assay.models import (
     Event,
     Metric,
     MetricLike,
-    Model,
     Problem,
     Progress,
     Sample,
@@ -85,6 +92,7 @@ __all__ = [
     "DefinedBoard",
     "DefinedRow",
     "DeletedBoard",
+    "DeletedModel",
     "Design",
     "Draws",
     "Evaluation",
@@ -104,11 +112,15 @@ __all__ = [
     "MetricLike",
     "Mismatch",
     "Model",
+    "ModelLimits",
+    "ModelOffers",
+    "ModelPrice",
     "PartValue",
     "Power",
     "Problem",
     "Progress",
     "Protocol",
+    "RegisteredModel",
     "RequestTimedOut",
     "SameOutputs",
     "Sample",

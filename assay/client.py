@@ -99,7 +99,12 @@ class Client:
     metric = _answer(endpoints.catalogue.metric)
     trainers = _answer(endpoints.catalogue.trainers)
     trainer = _answer(endpoints.catalogue.trainer)
-    models = _answer(endpoints.catalogue.models)
+    models = _answer(endpoints.registered.models)
+    model = _answer(endpoints.registered.model)
+    create_model = _answer(endpoints.registered.create_model)
+    update_model = _answer(endpoints.registered.update_model)
+    delete_model = _answer(endpoints.registered.delete_model)
+    check_model = _answer(endpoints.registered.check_model)
 
     create_dataset = _answer(endpoints.datasets.create_dataset)
     upload_dataset = _answer(endpoints.datasets.upload_dataset)

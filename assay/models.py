@@ -98,13 +98,6 @@ class Trainer(Answer):
     conventions: str
 
 
-class Model(Answer):
-    """A model that can be named without a download; `origin`: `builtin`, or `root` for a folder."""
-
-    id: str
-    origin: str
-
-
 class Dataset(Answer):
     """A version of a dataset; `size` counts its records."""
 
