@@ -21,7 +21,8 @@ CELLS = 5_000_000_000  # digests to be compared, beyond which nobody waits for i
 NAMED = 5  # pairs that a warning names
 
 # of each sample the outputs together; of each evaluation the share of outputs that are, but for
-# spaces at their ends, one of their sample's references
+# spaces at their ends, one of their sample's references. Imports of files without outputs
+# have empty ones, which are nobody's
 HASHED = text("""
     INSERT INTO output_digests (evaluation_id, digests, in_references)
     SELECT e.id,
@@ -34,6 +35,9 @@ HASHED = text("""
     FROM evaluations e
     JOIN records r ON r.dataset_id = e.dataset_id
     LEFT JOIN outputs o ON o.evaluation_id = e.id AND o.index = r.index
+        AND (array_to_string(o.texts, '') <> '' OR NOT EXISTS (
+            SELECT FROM evaluation_metrics m
+            WHERE m.evaluation_id = e.id AND starts_with(m.name, 'imported/')))
     LEFT JOIN LATERAL (
         SELECT count(*) FILTER (
                    WHERE jsonb_exists(r.content -> 'references', btrim(each.output))) AS inside,

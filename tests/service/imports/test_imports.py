@@ -299,6 +299,16 @@ def test_the_command_says_what_it_imports(live: Live, tmp_path: Path) -> None:
     assert "no score 'bleu'" in wrong.output
 
 
+def test_a_file_without_outputs_has_none_that_are_equal(assay: Client, tmp_path: Path) -> None:
+    for system in ("x", "y"):
+        file = write(tmp_path / f"{system}.csv", "id,acc\n0,1\n1,0\n2,1\n")
+        asked: dict[str, Any] = {"dataset": "silent", "mapping": {"id": "id", "acc": "score"}}
+        ended(assay, assay.import_results(file, system=system, **asked))
+    board = assay.leaderboard("silent", "acc")
+    assert [(row.same_outputs, row.in_references) for row in board.rows] == [(None, None)] * 2
+    assert not any("same outputs" in one for one in board.warnings)
+
+
 @pytest.mark.parametrize("columns", ["80", None])
 def test_the_command_prints_ids_whole(
     assay: Client, live: Live, tmp_path: Path, columns: str | None
