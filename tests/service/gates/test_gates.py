@@ -156,6 +156,18 @@ def test_a_gate_that_could_never_be_checked_is_refused(
         assay.check_gate("never", evaluation=systems["same"])
 
 
+def test_a_rule_that_no_check_could_settle_is_refused(assay: Client) -> None:
+    """distinct-n has no part of a cluster, nor one of a slice."""
+    scored(assay, system="first", dataset="parts", samples=answers(40, 0.5), metrics=["distinct_n"])
+    asked: dict[str, Any] = {"baseline": "first", "dataset": "parts"}
+    rule = {"score": "distinct_2", "max_drop": 0.1}
+    assay.create_gate("parts", **asked, rules=[rule])
+    for change in ({"cluster": "page"}, {"rules": [rule | {"slice": "lang=ru"}]}):
+        with pytest.raises(AssayError, match="ever settle this rule") as refused:
+            assay.create_gate("parts", **(asked | {"rules": [rule]} | change))
+        assert (refused.value.code, refused.value.param) == ("never_settled", "rules[0].score")
+
+
 def test_other_content_is_another_version(assay: Client, systems: dict[str, str]) -> None:
     rules = [{"score": "exact_match", "max_drop": 0.1}]
     first = assay.create_gate("versions", baseline="old", dataset="gated", rules=rules)
