@@ -134,13 +134,14 @@ def check(
     open_ = [one for one in rules if one.tier == "critical" and one.verdict == "inconclusive"]
     more = [one.samples_to_settle for one in open_]
     counts = [one.n for one in rules if one.error is None]
+    alike = [] if asked.cluster or baseline.cluster else _dependent(db, candidate, known)
     return Found(
         verdict=verdict,
         baseline=baseline.id,
         n=max(counts, default=None),
         samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
         rules=rules,
-        notes=[*_notes(candidate, baseline), *_dependent(db, asked, baseline, candidate, known)],
+        notes=_notes(candidate, baseline) + alike,
     )
 
 
@@ -149,16 +150,8 @@ def _notes(candidate: Evaluation, baseline: Evaluation) -> list[str]:
     return [*ended, ITSELF] if candidate.id == baseline.id else ended
 
 
-def _dependent(
-    db: Connection,
-    gate: GateIn,
-    baseline: Evaluation,
-    candidate: Evaluation,
-    known: Sequence[Asked],
-) -> list[str]:
-    """What is said where the samples are alike, and nobody named what they belong together by."""
-    if gate.cluster or baseline.cluster:
-        return []
+def _dependent(db: Connection, candidate: Evaluation, known: Sequence[Asked]) -> list[str]:
+    """What is said of samples that are alike, where nobody named what they belong together by."""
     there = read_scores(db, [candidate.id])[candidate.id]
     theirs = [counterpart(there, one.score) for one in known]
     return dependent([*(one.score for one in known), *(one for one in theirs if one is not None)])
