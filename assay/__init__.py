@@ -35,6 +35,16 @@ from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
 from assay.gate_models import Design, Draws, Gate, GateCheck, GateRule, Power
 from assay.import_models import Import, ImportedEvaluation, ImportedScore
+from assay.judge_models import (
+    Agreement,
+    Bias,
+    Judge,
+    JudgeAnswer,
+    JudgeCall,
+    Judged,
+    JudgeReport,
+    Transcript,
+)
 from assay.model_models import (
     DeletedModel,
     Model,
@@ -56,6 +66,7 @@ from assay.models import (
     Score,
     ScoreInfo,
     SetScore,
+    Trace,
     Trainer,
     Variance,
 )
@@ -71,10 +82,12 @@ from assay.training_models import (
 
 __all__ = [
     "FINAL",
+    "Agreement",
     "AssayError",
     "AsyncClient",
     "Audit",
     "Audited",
+    "Bias",
     "BoardDefinition",
     "BoardEntry",
     "BoardPart",
@@ -106,6 +119,11 @@ __all__ = [
     "Import",
     "ImportedEvaluation",
     "ImportedScore",
+    "Judge",
+    "JudgeAnswer",
+    "JudgeCall",
+    "JudgeReport",
+    "Judged",
     "Leaderboard",
     "LeftOut",
     "Metric",
@@ -127,11 +145,13 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "SetScore",
+    "Trace",
     "Trainer",
     "TrainingJob",
     "TrainingLogs",
     "TrainingMetrics",
     "TrainingPreview",
+    "Transcript",
     "Variance",
     "WaitTimedOut",
     "WithoutPart",

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
+from inference.protocols.declaration import Protocol
 from metrics.core.alignment import Grouping, align, refusal
 from service.errors import ApiError, invalid, not_found
 from service.evaluations import plans
@@ -147,7 +148,7 @@ def _made_as(db: Connection, gate: Gate, row: Evaluation, baseline: Evaluation) 
 
 
 def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, model: str) -> str:
-    """A new evaluation of the model, by the baseline's metrics, generated as the baseline was."""
+    """A new evaluation of the model, by the baseline's metrics, asked as the baseline was."""
     asked = gate.asked
     baseline = baseline_of(db, asked)
     scores = read_scores(db, [baseline.id])[baseline.id]
@@ -157,6 +158,7 @@ def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, mo
         for one in plans.read(db, baseline.id)
         if one.position in positions
     ]
+    asked_by = baseline.protocol if baseline.model is not None else None
     given: Any = body.generation
     if given is None and baseline.generation is not None:
         given = GenerationIn.model_validate(dict(baseline.generation))
@@ -164,6 +166,7 @@ def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, mo
         dataset=asked.dataset,
         model=model,
         generation=given,
+        protocol=None if asked_by is None else Protocol.model_validate(dict(asked_by)),
         metrics=metrics,
         cluster=baseline.cluster,
         stop_when_settled=f"{gate.name}@{gate.version}" if asked.sequential else None,

@@ -118,7 +118,10 @@ class _Object:
         values: dict[str, Any] = {}
         unknown: list[Error] = []
         for key in self.reader.names():
-            if key not in self.model.model_fields and forbids:
+            if key in values:
+                self.reader.skip()
+                self.wrong.append(TWICE | {"loc": ("body", key)})
+            elif key not in self.model.model_fields and forbids:
                 self.reader.skip()
                 unknown.append(UNKNOWN | {"loc": ("body", key)})
             elif key in collections:

@@ -54,6 +54,7 @@ class Resources(context.Resources):
             offline=not self.settings.hub_allowed,
             registered=self._registered,
             engine_kind=self.settings.engine,
+            private_urls=self.settings.private_urls_allowed,
         )
 
     def _free(self) -> None:

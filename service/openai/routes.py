@@ -239,7 +239,9 @@ async def openai_tokenizer_of(
 
 def _cards(db: Connection, settings: Settings) -> list[ModelCard]:
     cards = [
-        ModelCard(id=name, created=0, owned_by=origin) for name, origin in models.at_hand(settings)
+        ModelCard(id=name, created=0, owned_by=origin)
+        for name, origin in models.at_hand(db, settings)
+        if origin in {"builtin", "root"}
     ]
     found = checkpoints_at_hand(db)
     return cards + [ModelCard(id=id, created=at, owned_by="checkpoint") for id, at in found]

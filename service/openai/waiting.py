@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -96,7 +96,7 @@ async def _chunks(
         await source.aclose()  # type: ignore[attr-defined]
 
 
-async def _looks(gate: Gate, asked: str, wait: float) -> AsyncIterator[Look | None]:
+async def _looks(gate: Gate, asked: str, wait: float) -> AsyncGenerator[Look | None, None]:
     """New pieces with the answer's end, once it is there; None for a sign of life. The request is
     gone afterwards, also when the client goes away."""
     after = 0

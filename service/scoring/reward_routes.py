@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import orjson
@@ -96,8 +97,9 @@ def _samples(body: RewardIn, ends: list[str]) -> list[SampleIn]:
         if several is not None and len(several) != len(body.query):
             message = f"{len(several)} {name} for {len(body.query)} queries"
             raise invalid("wrong_length", message, name)
-    prompts = body.prompts or [None] * len(body.query)
-    labels = body.labels or [None] * len(body.query)
+    nothing = [None] * len(body.query)
+    prompts: Sequence[str | None] = body.prompts or nothing
+    labels: Sequence[Label] = body.labels or nothing
     return [
         SampleIn(
             id=str(index),

@@ -166,7 +166,7 @@ def test_adapters_of_one_base_share_its_weights(
         base = AutoModelForCausalLM.from_pretrained(tiny_language_model)
         adapt(base, tmp_path / name, "tiny-language", "CAUSAL_LM", seed=seed)
     before = pool.loads
-    found = {}
+    found: dict[str, Any] = {}
     for name in ("first", "second", "tiny-language", "first", "second"):
         engine = pool.engine(name)
         (told,) = engine.logprobs([IDS], 0)

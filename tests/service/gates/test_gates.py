@@ -140,6 +140,7 @@ def test_a_gate_that_could_never_be_checked_is_refused(
     rule = {"score": "exact_match", "max_drop": 0.1}
     for change, param in (
         ({"baseline": "nobody"}, "baseline"),
+        ({"baseline": "eval_none"}, "baseline"),
         ({"dataset": "nothing"}, "dataset"),
         ({"rules": [rule | {"score": "exactmatch"}]}, "rules[0].score"),
         ({"rules": [rule | {"slice": "lang=de"}]}, "rules[0].slice"),

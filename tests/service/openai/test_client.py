@@ -6,17 +6,21 @@ import asyncio
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
+from openai.types.chat import ChatCompletionMessageParam
 
 from inference.pool import ModelPool
 from inference.protocol import Generation
+from tests.known import known
 from tests.service.live import Live
 
 MODEL = "tiny-language"
-HELLO = [{"role": "user", "content": "What is the capital of France?"}]
+ASKED = "What is the capital of France?"
+HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": ASKED}]
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +50,23 @@ def test_greedy_answers_are_those_of_the_model(client: OpenAI, model_pool: Model
     chat = client.chat.completions.create(
         model=MODEL, messages=HELLO, max_completion_tokens=12, temperature=0
     )
-    (asked,) = language.generate([HELLO[0]["content"]], Generation(max_new_tokens=12))
+    (asked,) = language.generate([ASKED], Generation(max_new_tokens=12))
     assert chat.choices[0].message.content == asked[0]
     assert chat.choices[0].finish_reason == "length"
 
 
 def test_streams_say_what_whole_answers_say(client: OpenAI) -> None:
-    options = {"model": MODEL, "messages": HELLO, "max_tokens": 16, "n": 2, "seed": 5}
-    more = {"logprobs": True, "top_logprobs": 2}
+    options: dict[str, Any] = {
+        "model": MODEL,
+        "messages": HELLO,
+        "max_tokens": 16,
+        "n": 2,
+        "seed": 5,
+    }
+    more: dict[str, Any] = {"logprobs": True, "top_logprobs": 2}
     whole = client.chat.completions.create(**options, **more)
-    texts, tokens, ends = {0: "", 1: ""}, {0: [], 1: []}, {}
+    texts, ends = {0: "", 1: ""}, {}
+    tokens: dict[int, list[Any]] = {0: [], 1: []}
     usage = None
     for chunk in client.chat.completions.create(
         **options, **more, stream=True, stream_options={"include_usage": True}
@@ -95,7 +106,7 @@ def test_draws_depend_on_their_seed_alone(client: OpenAI) -> None:
 
 
 def test_a_stop_string_ends_the_text_before_it(client: OpenAI) -> None:
-    options = {"model": MODEL, "prompt": "The", "max_tokens": 24, "temperature": 0}
+    options: dict[str, Any] = {"model": MODEL, "prompt": "The", "max_tokens": 24, "temperature": 0}
     text = client.completions.create(**options).choices[0].text
     stop = text[6:9]
     expected = text[: text.index(stop)]
@@ -114,12 +125,12 @@ def test_echo_says_how_likely_a_text_is(client: OpenAI, model_pool: ModelPool) -
     )
     for choice, row in zip(found.choices, [ids, other], strict=True):
         own = language.logprobs([(row[:1], row[1:])])[0]
-        assert choice.logprobs is not None
-        first, *rest = choice.logprobs.token_logprobs
+        told: Any = known(choice.logprobs)
+        first, *rest = told.token_logprobs
         assert first is None
         assert rest == pytest.approx(own, abs=1e-5)
-        assert "".join(choice.logprobs.tokens) == choice.text
-        assert choice.logprobs.text_offset[-1] == len(choice.text) - len(choice.logprobs.tokens[-1])
+        assert "".join(told.tokens) == choice.text
+        assert told.text_offset[-1] == len(choice.text) - len(told.tokens[-1])
 
 
 def test_embeddings_are_unit_vectors(client: OpenAI) -> None:
@@ -167,7 +178,7 @@ def test_the_asynchronous_client_streams(live: Live) -> None:
 def test_errors_are_those_that_the_client_knows(
     client: OpenAI, more: dict[str, object], status: int, code: str, param: str
 ) -> None:
-    options = {"model": MODEL, "messages": HELLO, "max_tokens": 4}
+    options: dict[str, Any] = {"model": MODEL, "messages": HELLO, "max_tokens": 4}
     with pytest.raises(openai.APIStatusError) as refused:
         client.chat.completions.create(**(options | more))
     error = refused.value

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -17,7 +18,12 @@ from tests.service.live import Live
 from tests.waiting import until
 
 MODEL = "tiny-slow"
-LONG = {"model": MODEL, "prompt": "Once upon a time", "max_tokens": 3000, "logprobs": 1}
+LONG: dict[str, Any] = {
+    "model": MODEL,
+    "prompt": "Once upon a time",
+    "max_tokens": 3000,
+    "logprobs": 1,
+}
 
 
 @pytest.fixture(scope="module")
