@@ -101,7 +101,12 @@ class AsyncClient:
     metric = _answer(endpoints.catalogue.metric)
     trainers = _answer(endpoints.catalogue.trainers)
     trainer = _answer(endpoints.catalogue.trainer)
-    models = _answer(endpoints.catalogue.models)
+    models = _answer(endpoints.registered.models)
+    model = _answer(endpoints.registered.model)
+    create_model = _answer(endpoints.registered.create_model)
+    update_model = _answer(endpoints.registered.update_model)
+    delete_model = _answer(endpoints.registered.delete_model)
+    check_model = _answer(endpoints.registered.check_model)
 
     create_dataset = _answer(endpoints.datasets.create_dataset)
     upload_dataset = _answer(endpoints.datasets.upload_dataset)
@@ -118,6 +123,8 @@ class AsyncClient:
     best_outputs = _answer(endpoints.evaluations.best_outputs)
     samples = _answer(endpoints.evaluations.samples)
     all_samples = _items(endpoints.evaluations.all_samples)
+    transcripts = _items(endpoints.evaluations.transcripts)
+    judge_report = _answer(endpoints.evaluations.judge_report)
     events = _stream(endpoints.evaluations.events)
 
     archive = _folder(endpoints.archives.archive)

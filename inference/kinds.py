@@ -8,9 +8,9 @@ from typing import Literal
 
 from inference.names import Location, origin
 
-ModelKind = Literal["language", "classifier"]
+ModelKind = Literal["language", "chat", "classifier"]  # chat: here, or behind a URL
 
-CALLED = {"language": "language model", "classifier": "reward model"}
+CALLED = {"language": "language model", "chat": "language model", "classifier": "reward model"}
 
 # ends of architectures' names that cannot be of the kind; other ones are for the loader to judge
 OTHER_HEADS = ("ForTokenClassification", "ForQuestionAnswering", "ForMaskedLM", "ForMultipleChoice")
@@ -26,6 +26,7 @@ ENCODERS = {  # without a head they generate nothing
 
 def fault(location: Location, kind: ModelKind) -> str | None:
     """Why the model cannot be of the kind, as a sentence; None where it may be."""
+    kind = "language" if kind == "chat" else kind
     if location.gguf is not None:
         what = None if kind == "language" else "a model in a GGUF file"
     elif location.base is not None and location.folder is not None:

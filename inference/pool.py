@@ -8,11 +8,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from inference.chat import ChatModel
 from inference.convert import converted
-from inference.errors import InputError, Unavailable
+from inference.errors import InputError, Unavailable, UnknownModel
 from inference.identity import identify
 from inference.names import Checkpoints, Location, locate
 from inference.protocol import (
@@ -27,7 +27,14 @@ from inference.protocol import (
 if TYPE_CHECKING:
     from inference.classifier import TransformerClassifier
     from inference.encoder import TransformerEncoder
+    from inference.engine import Engine
     from inference.language import TransformerLanguageModel
+    from inference.remote.hooks import Replies, Slots
+    from inference.remote.loop import LoopThread
+    from inference.remote.registered import Registered, Registry
+    from inference.remote.remote_chat import RemoteChat
+
+EngineKind = Literal["transformers", "vllm"]
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -56,6 +63,11 @@ class ModelPool(Models):
         memory_budget_bytes: int | None = None,
         checkpoints: Checkpoints | None = None,
         offline: bool = True,
+        registered: Registry | None = None,
+        replies: Replies | None = None,
+        slots: Slots | None = None,
+        engine_kind: EngineKind = "transformers",
+        private_urls: bool = False,
     ) -> None:
         self.roots = tuple(roots)
         self.cache_dir = cache_dir
@@ -63,14 +75,23 @@ class ModelPool(Models):
         self.memory_budget_bytes = memory_budget_bytes
         self.checkpoints = checkpoints
         self.offline = offline
+        self.registered = registered
+        self.replies = replies
+        self.slots = slots
+        self.engine_kind = engine_kind
+        self._served: Engine | None = None
+        self.private_urls = private_urls
         self.loads = 0
         self.calls = 0
         self._warm: OrderedDict[tuple[object, ...], tuple[Loaded, int]] = OrderedDict()
         self._lock = threading.RLock()
+        self._remote: dict[str, RemoteChat] = {}  # by name
+        self._loop: LoopThread | None = None  # of all of them
 
     def identity(self, name: str) -> Identity:
-        """Digests of the files. Raises UnknownModel."""
-        return self._identity(self._locate(name))
+        """Digests of the files, or of what a registered model is asked. Raises UnknownModel."""
+        registered = self.registered(name) if self.registered else None
+        return registered.identity if registered else self._identity(self._locate(name))
 
     def _identity(self, location: Location) -> Identity:
         base = self._identity(location.base) if location.base else None
@@ -96,10 +117,81 @@ class ModelPool(Models):
         return cast(LanguageModel, self._get("language", name, dtype, load))
 
     def chat(self, name: str, dtype: DType = "float32") -> ChatModel:
-        """A model that answers conversations, loaded unless it is warm. Raises UnknownModel."""
+        """A model that answers conversations: behind a URL, or loaded unless it is warm. Raises
+        UnknownModel."""
+        registered = self.registered(name) if self.registered else None
+        if registered is not None:
+            return self._behind_url(registered)
         from inference.local_chat import LocalChat
 
         return LocalChat(cast("TransformerLanguageModel", self.language(name, dtype)))
+
+    def _behind_url(self, registered: Registered) -> RemoteChat:
+        """The client of a registered model, with its open connections unless it was changed."""
+        from inference.remote.hooks import MemoryReplies, MemorySlots
+        from inference.remote.loop import LoopThread
+        from inference.remote.remote_chat import RemoteChat
+
+        with self._lock:
+            known = self._remote.get(registered.name)
+            if known is not None and known.model == registered:
+                return known
+            if known is not None:
+                known.close()
+            self.slots = self.slots or MemorySlots()
+            self.replies = self.replies or MemoryReplies()
+            self._loop = self._loop or LoopThread()
+            made = RemoteChat(registered, self._loop, self.slots, self.replies)
+            self._remote[registered.name] = made
+            return made
+
+    def engine(self, name: str, dtype: DType = "float32") -> Engine:
+        """What continues rows of tokens, with the model loaded unless it is warm; LoRA adapters of
+        one base share its weights. Raises UnknownModel."""
+        from inference.engine import TransformersEngine
+
+        if self.engine_kind == "vllm":
+            return self._vllm(name, dtype)
+        with self._lock:
+            shared = self._shared(name, dtype)
+            if shared is not None:
+                return shared
+        return TransformersEngine(cast("TransformerLanguageModel", self.language(name, dtype)))
+
+    def _shared(self, name: str, dtype: DType) -> Engine | None:
+        """An adapter upon a base that others share, or that base; None for all other models."""
+        from inference.adapters import SharedBase, load_shared, shares
+        from inference.engine import TransformersEngine
+
+        location, identity, folders = self._locate(name), self.identity(name), self.files(name)
+        key = ("shared", identity, dtype)
+        if key in self._warm:
+            base = cast(SharedBase, self._warm[key][0])
+            return TransformersEngine(base.base, lambda: base.activate(None))
+        if location.base is None or not shares(folders):
+            return None
+
+        def load(folders: Sequence[Path], identity: Identity) -> SharedBase:
+            return load_shared(folders, identity, dtype, self.device)
+
+        base = cast(SharedBase, self._get("shared", location.base.name, dtype, load))
+        language = base.language(identity, folders[1])
+        if language is None:
+            return None
+        of_base = ("shared", self._identity(location.base), dtype)
+        self._warm[of_base] = (base, _bytes(base.model))
+        return TransformersEngine(language, lambda: base.activate(identity))
+
+    def _vllm(self, name: str, dtype: DType) -> Engine:
+        """One at a time: vLLM takes the memory that there is."""
+        from inference.vllm_engine import load_vllm
+
+        identity = self.identity(name)
+        if self._served is None or self._served.identity != identity:
+            self._served = None
+            self._collect()
+            self._served = load_vllm(self.files(name), identity, dtype)
+        return self._served
 
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
@@ -127,6 +219,7 @@ class ModelPool(Models):
         """Drop all that is warm, and give its memory back."""
         with self._lock:
             self._warm.clear()
+            self._served = None
             self._collect()
 
     @property
@@ -141,7 +234,7 @@ class ModelPool(Models):
         dtype: DType,
         load: Callable[[Sequence[Path], Identity], Loaded],
     ) -> Loaded:
-        identity = self.identity(name)  # files that changed are another model
+        identity = self._identity(self._locate(name))  # files that changed are another model
         key = (kind, identity, dtype)
         with self._lock:
             if key in self._warm:
@@ -177,6 +270,8 @@ class ModelPool(Models):
             torch.cuda.empty_cache()
 
     def _locate(self, name: str) -> Location:
+        if self.registered is not None and self.registered(name) is not None:
+            raise UnknownModel(f"the model {name!r} is behind a URL: its weights are not here")
         return locate(name, self.roots, self.checkpoints, self.offline)
 
     def _folder(self, location: Location) -> Path:

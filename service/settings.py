@@ -5,6 +5,7 @@ Lists of folders are separated by commas or, as in PATH, by colons.
 
 from __future__ import annotations
 
+import ipaddress
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -56,6 +57,12 @@ class Settings(BaseSettings):
     )
     hub_allowed: bool = Field(default=False, description="may models be downloaded from a hub")
 
+    private_urls: bool | Literal["auto"] = Field(
+        default="auto",
+        description="may models be registered at private and loopback addresses; `auto`: where "
+        "the API itself listens on loopback",
+    )
+
     max_body_bytes: int = Field(
         default=32 * MIB,
         gt=0,
@@ -106,6 +113,11 @@ class Settings(BaseSettings):
         gt=0,
         description="bytes of models that a scoring process keeps warm; the queues `now` and "
         "`score` have a process each",
+    )
+    engine: Literal["transformers", "vllm"] = Field(
+        default="transformers",
+        description="what generates for /openai/v1: `vllm` where that package is installed, which "
+        "takes the device's memory for itself",
     )
     device_sharing: Literal["auto", "together", "budget", "turns"] = Field(
         default="auto",
@@ -224,6 +236,19 @@ class Settings(BaseSettings):
             else str(value)
             for name, value in values.items()
         }
+
+    @property
+    def only_here(self) -> bool:
+        """Whether the API can be reached from this machine alone."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def private_urls_allowed(self) -> bool:
+        """May models be registered at private and loopback addresses."""
+        return self.only_here if self.private_urls == "auto" else self.private_urls
 
     @property
     def embedded(self) -> bool:

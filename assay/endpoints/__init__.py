@@ -13,6 +13,7 @@ from assay.endpoints import (
     evaluations,
     gates,
     imports,
+    registered,
     scoring,
     training,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "evaluations",
     "gates",
     "imports",
+    "registered",
     "scoring",
     "training",
 ]

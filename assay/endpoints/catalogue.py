@@ -1,9 +1,9 @@
-"""Metrics, trainers and models that there are."""
+"""Metrics and trainers that there are."""
 
 from __future__ import annotations
 
 from assay.exchange import Script, ask, get
-from assay.models import Metric, Model, Page, Trainer
+from assay.models import Metric, Page, Trainer
 
 
 def metrics() -> Script[list[Metric]]:
@@ -24,8 +24,3 @@ def trainers() -> Script[list[Trainer]]:
 def trainer(name: str) -> Script[Trainer]:
     """One training method."""
     return ask(get("/v1/trainers", name), Trainer)
-
-
-def models() -> Script[list[Model]]:
-    """Models that can be named without a download."""
-    return (yield from ask(get("/v1/models"), Page[Model])).data

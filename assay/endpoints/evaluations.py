@@ -8,6 +8,7 @@ from dataclasses import replace
 from assay.endpoints.waiting import until
 from assay.exchange import Script, address, ask, create, get, keyed, post
 from assay.files import OnProgress
+from assay.judge_models import JudgeReport, Transcript
 from assay.models import Dataset, Evaluation, MetricLike, Page, Sample
 from assay.streams import EventStream, Listing
 
@@ -23,6 +24,7 @@ def evaluate(
     outputs: Mapping[str, str | Sequence[str]] | None = None,
     model: str | None = None,
     generation: Mapping[str, object] | None = None,
+    protocol: Mapping[str, object] | None = None,
     slices: Sequence[str] | None = None,
     cluster: str | None = None,
     seed: int | None = None,
@@ -40,6 +42,8 @@ def evaluate(
         dataset: a name, name@version or `ds_…`; inline samples make a version of it.
         outputs: one or several texts by record id.
         generation: how the model generates (`max_new_tokens`, `temperature`, …).
+        protocol: how the model is asked and what of its reply is the answer (`template`,
+            `few_shot`, `style`, `answer`).
         slices: keys of the metadata by which scores are computed for parts, too.
         cluster: the metadata's key, or `prompt`, whose equal values say that samples belong
             together: intervals are then over those clusters.
@@ -56,6 +60,7 @@ def evaluate(
         "outputs": outputs,
         "model": model,
         "generation": generation,
+        "protocol": protocol,
         "metrics": several(metrics),
         "slices": slices,
         "cluster": cluster,
@@ -182,3 +187,13 @@ def all_samples(
 def events(evaluation: str, after: int = 0) -> EventStream:
     """An evaluation's events after number `after`, as they happen, until it ends."""
     return EventStream(ROOT, evaluation, "events", after=after)
+
+
+def transcripts(evaluation: str) -> Listing[Transcript]:
+    """What the metric `judge` asked and was told about each sample, in the dataset's order."""
+    return Listing(Page[Transcript], ROOT, evaluation, "transcripts")
+
+
+def judge_report(evaluation: str) -> Script[JudgeReport]:
+    """What an evaluation's judges are biased by, and how far those of a panel agree."""
+    return ask(get(ROOT, evaluation, "judge_report"), JudgeReport)

@@ -31,7 +31,7 @@ class EvidenceCache(Protocol):
 def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
     """One item per output, and the unit (index of its sample) of each."""
     items = [
-        Item(output, sample.references, sample.prompt, sample.tests)
+        Item(output, sample.references, sample.prompt, sample.tests, sample.opponent)
         for sample in samples
         for output in sample.outputs
     ]

@@ -169,7 +169,8 @@ def longest(db: Connection, dataset_id: str, sequences: Sequence[Sequence[str]])
     of `sequences`; without any, it is the record as JSON, less its id and metadata."""
     content = records.c.content
     texts: list[ColumnElement[str]] = [
-        func.concat(*(content[name].astext for name in names)) for names in sequences
+        func.concat(*(asked_text() if name == "prompt" else content[name].astext for name in names))
+        for names in sequences
     ]
     if not texts:
         texts.append(literal_column("(content - 'metadata' - 'id')::text"))
@@ -211,7 +212,7 @@ def read_clusters(db: Connection, dataset_id: str, field: str) -> list[str]:
     """
     named = _named(db, dataset_id, records.c.content["metadata"][field].astext)
     if not named and field == "prompt":
-        named = _named(db, dataset_id, records.c.content["prompt"].astext)
+        named = _named(db, dataset_id, asked_text())
     if not named:
         message = without_value(field, metadata_fields(db, dataset_id))
         raise invalid("unknown_field", message, "cluster")
@@ -225,6 +226,12 @@ def cluster_names(values: Sequence[str | None], ids: Sequence[str]) -> list[str]
         f"sample {id}" if value is None else f"value {value}"
         for value, id in zip(values, ids, strict=True)
     ]
+
+
+def asked_text() -> ColumnElement[str]:
+    """What a record asks: its prompt, or its messages as JSON."""
+    content = records.c.content
+    return func.coalesce(content["prompt"].astext, content["messages"].astext)
 
 
 def shortened(value: ColumnElement[str]) -> ColumnElement[str]:
@@ -258,7 +265,7 @@ def differing(db: Connection, a: str, b: str) -> str | None:
     left, right = records.alias(), records.alias()
     unlike = [
         left.c.content[name].is_distinct_from(right.c.content[name])
-        for name in ("prompt", "references", "tests")
+        for name in ("prompt", "messages", "references", "tests")
     ]
     query = (
         select(left.c.record_id)

@@ -14,12 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from inference.errors import ReportedError
 from metrics.core.alike import pointed_out
+from metrics.core.beside import number, with_fields
 from metrics.core.clustered import Cluster
 from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric
 from metrics.core.packing import pack
 from metrics.core.result import Result, ScoreValue, conclude, failed
-from metrics.core.rows import Ints
+from metrics.core.rows import Floats, Ints
 from metrics.core.settling import restrict
 from metrics.statistics.clusters import Clusters, clusters
 from service import faults
@@ -36,6 +37,7 @@ from service.jobs.context import Context
 
 log = logging.getLogger(__name__)
 
+MOST_REASONS = 5  # that a warning tells
 MOST_SLICES = 100  # a slice key: the commonest values
 
 
@@ -47,6 +49,7 @@ def close(context: Context, evaluation: str) -> None:
             return
         ids = datasets.read_ids(db, row.dataset_id)
         counts = outputs.counts(db, evaluation)
+        warnings = _warnings(counts, outputs.failures(db, evaluation))
         slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
         cluster, alike = _clusters(db, row)
         planned = plans.read(db, evaluation)
@@ -62,6 +65,7 @@ def close(context: Context, evaluation: str) -> None:
         for position, packed in closing.packed.items():
             results.keep_result(db, evaluation, position, packed)
         results.replace_scores(db, evaluation, closing.rows, kept=concluded)
+        evaluations.warn(db, evaluation, warnings)
         for position in closing.bulky:
             shards.drop(db, evaluation, position)
         if closing.packed or concluded:
@@ -111,6 +115,8 @@ class Closing:
                 raise ReportedError(one.error["message"], one.error.get("param"))
             with self.context.engine.connect() as db:
                 found = shards.joined(shards.read(db, self.row.id, one.position))
+                numbers = _numbers(db, self.row, metric.fields)
+            found = with_fields(metric, found, self.unit, numbers)
             result = self._result_of(metric, one, found, self.unit, self.ids, self.cluster)
             result = pointed_out(metric, result, self.alike)
             if any(score.value is not None for score in result.scores):
@@ -205,6 +211,29 @@ def _clusters(db: Connection, row: Evaluation) -> tuple[Cluster | None, dict[str
         return Cluster(row.cluster, names), {}
     found = read_repeated(db, row.dataset_id, without=row.slices)
     return None, {field: clusters(names) for field, names in found.items()}
+
+
+def _warnings(counts: Mapping[int, int], failures: Mapping[str, int]) -> list[str]:
+    """That outputs have no answer of their protocol's kind, and why."""
+    if not failures:
+        return []
+    shown = [f"{why} ({count})" for why, count in list(failures.items())[:MOST_REASONS]]
+    more = ", …" if len(failures) > MOST_REASONS else ""
+    failed, made = sum(failures.values()), sum(counts.values())
+    return [
+        f"{failed} of {made} outputs have no answer, and are scored as empty texts: "
+        f"{', '.join(shown)}{more}"
+    ]
+
+
+def _numbers(db: Connection, row: Evaluation, fields: Sequence[str]) -> dict[str, Floats]:
+    """(n_samples,) the numbers in fields of the metadata, NaN where there is none."""
+    found = {}
+    for field in fields:
+        found[field] = np.full(row.size, np.nan)
+        for index, value in datasets.read_metadata(db, row.dataset_id, field).items():
+            found[field][index] = number(value)
+    return found
 
 
 def _summary(db: Connection, evaluation: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from inference.errors import ReportedError
 from metrics.statistics.verdicts import Answer, Question, answers, together
 from service.datasets import store as datasets
-from service.errors import ApiError
+from service.errors import ApiError, invalid
+from service.evaluations import store as evaluations
 from service.evaluations.partial import measured
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
@@ -20,8 +21,10 @@ from service.gates.rules import question
 from service.gates.schemas import GateIn, RuleIn, RuleOut, Verdict
 from service.gates.store import Gate
 from service.leaderboards import scopes
+from service.leaderboards.history import protocol_warnings
 from service.leaderboards.paired import PairedResult, paired_results, without_rows
 from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
+from service.leaderboards.remarks import dependent
 from service.settings import Settings
 
 LACKING = (
@@ -87,6 +90,9 @@ def baseline_of(
     name, version = dataset_of(db, gate)
     base = gate.base
     if base.evaluation is not None:
+        if evaluations.status(db, base.evaluation) is None:
+            message = f"there is no evaluation {base.evaluation!r}"
+            raise invalid("evaluation_not_found", message, param)
         row = scopes.finished(db, base.evaluation, param)
         if row.dataset_name != name:
             message = f"{row.id} is on the dataset {row.dataset_name!r}, the gate on {name!r}"
@@ -133,19 +139,28 @@ def check(
     open_ = [one for one in rules if one.tier == "critical" and one.verdict == "inconclusive"]
     more = [one.samples_to_settle for one in open_]
     counts = [one.n for one in rules if one.error is None]
+    alike = [] if asked.cluster or baseline.cluster else _dependent(db, candidate, known)
     return Found(
         verdict=verdict,
         baseline=baseline.id,
         n=max(counts, default=None),
         samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
         rules=rules,
-        notes=_notes(candidate, baseline),
+        notes=_notes(candidate, baseline) + alike,
     )
 
 
 def _notes(candidate: Evaluation, baseline: Evaluation) -> list[str]:
     ended = [SETTLED] if candidate.status == "cancelled" else []
-    return [*ended, ITSELF] if candidate.id == baseline.id else ended
+    itself = [ITSELF] if candidate.id == baseline.id else []
+    return [*ended, *itself, *protocol_warnings(baseline, candidate)]
+
+
+def _dependent(db: Connection, candidate: Evaluation, known: Sequence[Asked]) -> list[str]:
+    """What is said of samples that are alike, where nobody named what they belong together by."""
+    there = read_scores(db, [candidate.id])[candidate.id]
+    theirs = [counterpart(there, one.score) for one in known]
+    return dependent([*(one.score for one in known), *(one for one in theirs if one is not None)])
 
 
 def _check_dataset(db: Connection, gate: GateIn, candidate: Evaluation) -> None:

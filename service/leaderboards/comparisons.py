@@ -17,7 +17,7 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.formats import TABLES, in_forms
 from service.leaderboards import remarks, scopes
-from service.leaderboards.history import differing
+from service.leaderboards.history import differing, protocol_warnings
 from service.leaderboards.matching import Match, Results, compared, key, matches
 from service.leaderboards.paired import paired_results
 from service.leaderboards.schemas import ComparisonIn, ComparisonOut
@@ -40,9 +40,7 @@ def create_comparison(
     in which an id means the same sample. Scores whose signatures differ are not compared: `error`
     says how they differ."""
     _recipe_fits(body)
-    rows = [
-        scopes.finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)
-    ]
+    rows = scopes.all_finished(db, body.evaluations, "evaluations")
     pairs = _pairs(db, rows, body.baseline)
     _same_samples(db, rows, pairs)
     wanted = _wanted(db, rows, pairs, body.metrics)
@@ -72,7 +70,12 @@ def create_comparison(
         cluster=None if grouping is None else grouping.field,
         slice=body.slice,
         differs=_differing(rows, pairs),
-        notes=[*notes, *_taken_for_independent(wanted, grouping), *_without(rows, pairs, wanted)],
+        notes=[
+            *notes,
+            *_taken_for_independent(wanted, grouping),
+            *_unlike(rows, pairs),
+            *_without(rows, pairs, wanted),
+        ],
         results=answers,
     )
 
@@ -159,6 +162,12 @@ def _differing(rows: Sequence[Evaluation], pairs: Sequence[tuple[int, int]]) -> 
     if len(pairs) == 1:
         return differing(*(rows[at] for at in pairs[0]))
     return list(dict.fromkeys(one for row in rows[1:] for one in differing(rows[0], row)))
+
+
+def _unlike(rows: Sequence[Evaluation], pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """That evaluations were asked by different protocols; of many, once for each two of them."""
+    found = (one for a, b in pairs for one in protocol_warnings(rows[a], rows[b]))
+    return list(dict.fromkeys(found))[:MOST_TOLD]
 
 
 def _without(

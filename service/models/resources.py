@@ -12,11 +12,13 @@ from service.db.engine import connect
 from service.devices.policy import lock_paths
 from service.devices.turns import ScoringTurn
 from service.jobs import context
+from service.models import registered
 from service.models import store as models
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from inference.pool import ModelPool
+    from inference.remote.registered import Registered
 
 
 class Resources(context.Resources):
@@ -50,10 +52,20 @@ class Resources(context.Resources):
             memory_budget_bytes=self.settings.model_memory_bytes,
             checkpoints=self._checkpoint,
             offline=not self.settings.hub_allowed,
+            registered=self._registered,
+            engine_kind=self.settings.engine,
+            private_urls=self.settings.private_urls_allowed,
         )
 
     def _free(self) -> None:
         self.models.clear()
+
+    def _registered(self, name: str) -> Registered | None:
+        if not registered.nameable(name):
+            return None
+        with self.engine.connect() as db:
+            row = registered.find(db, name)
+        return registered.opened(self.settings, row) if row is not None else None
 
     def _checkpoint(self, name: str) -> Path | None:
         with self.engine.connect() as db:

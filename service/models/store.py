@@ -19,7 +19,13 @@ from inference.kinds import ModelKind
 from inference.names import BUILTIN, CHECKPOINT, Location
 from service.db.tables import checkpoints
 from service.errors import invalid
+from service.models import registered
 from service.settings import Settings
+
+BEHIND_URL = (
+    "{!r} is behind a URL, and can only be chatted with: name a model whose weights are here, as a "
+    "folder, a checkpoint or a builtin one"
+)
 
 
 def locate(db: Connection, settings: Settings, name: str) -> Location:
@@ -55,8 +61,13 @@ def require(
     """Raise 422 where a model cannot be found, may not be loaded from where it is, or is not of the
     `kind`.
 
-    A checkpoint is known when its row is, whether or not its files are on this machine.
+    A checkpoint is known when its row is, whether or not its files are on this machine. A
+    registered model is right where one is to be chatted with, and nowhere else.
     """
+    if registered.find(db, name) is not None:
+        if kind != "chat":
+            raise invalid("wrong_model_kind", BEHIND_URL.format(name), param)
+        return
     if name.startswith(CHECKPOINT):
         folder = checkpoint_folder(db, settings, name)
         if folder is not None and not folder.is_dir():
@@ -81,17 +92,35 @@ def weights(db: Connection, settings: Settings, name: str) -> Path | None:
     return location.folder or _converted(location, settings)
 
 
-def at_hand(settings: Settings) -> list[tuple[str, str]]:
+def at_hand(db: Connection, settings: Settings) -> list[tuple[str, str]]:
     """(name, origin) of the models that need no download: `builtin` ones whose package is
-    installed, and `root` ones, which are folders directly under an allowed root."""
+    installed, `root` ones, which are folders directly under an allowed root, `checkpoint` ones,
+    newest first, and `registered` ones."""
     candidates = [(name, "builtin") for name in BUILTIN]
     for root in settings.model_roots:
         configs = sorted(root.glob("*/config.json"))
         candidates += [(config.parent.name, "root") for config in configs]
-    return [(name, origin) for name, origin in candidates if _usable(name, settings)]
+    here = [(name, origin) for name, origin in candidates if lies_here(settings, name)]
+    there = select(checkpoints.c.id).where(checkpoints.c.deleted.is_(False))
+    stored = db.scalars(there.order_by(checkpoints.c.id.desc()))
+    behind_urls = [row.name for row in registered.every(db)]
+    return (
+        [(name, origin) for name, origin in here if name not in behind_urls]
+        + [(id, "checkpoint") for id in stored]
+        + [(name, "registered") for name in behind_urls]
+    )
 
 
-def _usable(name: str, settings: Settings) -> bool:
+def usable(db: Connection, settings: Settings, name: str) -> str | None:
+    """The origin of the model called `name`; None where no such model needs no download."""
+    for known, origin in at_hand(db, settings):
+        if known == name:
+            return origin
+    return None
+
+
+def lies_here(settings: Settings, name: str) -> bool:
+    """Whether it is a builtin model, a folder or one in the hub's cache, and can be loaded."""
     try:
         names.locate(name, settings.model_roots)
     except ReportedError:

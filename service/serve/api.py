@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 
 import uvicorn
@@ -26,7 +25,7 @@ def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT."""
     logs.configure(settings)
     conceal()
-    if not _only_here(settings.host):
+    if not settings.only_here:
         log.warning(OPEN, settings.host)
     uvicorn.run(
         "service.app:create_app",
@@ -39,14 +38,6 @@ def run(settings: Settings) -> None:
         timeout_graceful_shutdown=GRACE,
         server_header=False,
     )
-
-
-def _only_here(host: str) -> bool:
-    """Whether nobody but this machine reaches the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost"
 
 
 if __name__ == "__main__":

@@ -37,10 +37,11 @@ def test_the_bootstraps_agree() -> None:
 
 
 def test_tests_of_samples_reject_as_often_as_they_say() -> None:
-    found = [(*row[:2], [float(cell[:-1]) for cell in row[2:]]) for row in by_sample(400)]
-    assert {name.split(",")[0] for name, _, _ in found} == {"t", "wilcoxon", "mcnemar"}
+    rows = list(by_sample(400))
+    assert {row[0].split(",")[0] for row in rows} == {"t", "wilcoxon", "mcnemar"}
     error = 100 * (0.05 * 0.95 / 400) ** 0.5
-    for name, what, cells in found:
+    for name, what, *shown in rows:
+        cells = [float(cell[:-1]) for cell in shown]
         if what.startswith("equal"):
             assert max(cells) < 5 + 4 * error, name
         else:
@@ -160,3 +161,11 @@ def test_all_ways_are_tried() -> None:
     assert len(set(one)) == len(one) == 5 * 2 * 2 * 2
     assert {way.method for way in two if way.fsdp} == {"sft", "reward", "dpo", "grpo"}
     assert {way.method for way in two if way.processes == 2} == set(training_paths.METHODS)
+
+
+@pytest.mark.parametrize("name", ["aggregates", "gates", "ranks", "statistics"])
+def test_simulations_say_what_they_take(name: str) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"usage: python -m benchmarks.{name}" in done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -15,6 +16,8 @@ from typer.testing import CliRunner
 
 from assay import AssayError, Client, Import
 from service.cli import app
+from service.errors import ApiError
+from service.imports.tables import parsed
 from tests.known import known
 from tests.service.live import Live
 from tests.service.scored import scored
@@ -217,6 +220,14 @@ def test_russian_columns_are_guessed_and_shown_where_the_system_is_missing(
     assert "mapping=id:id,промпт:prompt,вывод:output,балл:score" in str(refused.value)
 
 
+def test_a_column_or_a_field_is_mapped_once() -> None:
+    with pytest.raises(ApiError, match="'x' is mapped to score and to id: keep one"):
+        parsed("x:score,x:id")
+    with pytest.raises(ApiError, match=r"'x' and 'y' are both mapped to id.* score, ignore may be"):
+        parsed("x:id,y:id")
+    assert parsed("x:score,y:score") == {"x": "score", "y": "score"}
+
+
 @pytest.mark.parametrize(
     ("name", "cells", "method"),
     [
@@ -276,7 +287,7 @@ WRONG: dict[str, tuple[Callable[[], str | bytes], str, str]] = {
     "a list for an id": (lambda: line(doc_id=[1]), "invalid_rows", "line 1"),
     "deep": (lambda: "[" * 100_000, "unreadable_file", "parsed"),
     "cut off": (lambda: line() + '{"doc_id": 1, "resps"', "unreadable_file", "line 2"),
-    "no text": (lambda: line().encode() + b'{"doc_id": "\xff"}', "unreadable_file", "UTF-8"),
+    "no text": (lambda: line().encode() + b'{"doc_id": "\xff"}', "unreadable_file", "as UTF-8"),
     "outside": (lambda: zipped("../../samples_x.jsonl", b"{}"), "unreadable_file", "leads out"),
     "no log": (lambda: zipped("a.txt", b"x"), "unknown_columns", "score"),
     "only a header": (lambda: "вопрос,балл\n", "unknown_columns", "has no rows"),
@@ -336,6 +347,30 @@ def test_the_command_says_what_it_imports(live: Live, tmp_path: Path) -> None:
     wrong = CliRunner().invoke(app, ["import", str(file), "--url", live.base, "--score", "bleu"])
     assert wrong.exit_code == 1
     assert "no score 'bleu'" in wrong.output
+
+
+def test_a_file_without_outputs_has_none_that_are_equal(assay: Client, tmp_path: Path) -> None:
+    for system in ("x", "y"):
+        file = write(tmp_path / f"{system}.csv", "id,acc\n0,1\n1,0\n2,1\n")
+        asked: dict[str, Any] = {"dataset": "silent", "mapping": {"id": "id", "acc": "score"}}
+        ended(assay, assay.import_results(file, system=system, **asked))
+    board = assay.leaderboard("silent", "acc")
+    assert [(row.same_outputs, row.in_references) for row in board.rows] == [(None, None)] * 2
+    assert not any("same outputs" in one for one in board.warnings)
+
+
+@pytest.mark.parametrize("columns", ["80", None])
+def test_the_command_prints_ids_whole(
+    assay: Client, live: Live, tmp_path: Path, columns: str | None
+) -> None:
+    """To be copied: in a terminal of 80 columns, and in a pipe."""
+    file = write(tmp_path / "samples_x.jsonl", line() + line(doc_id=1))
+    system = f"a-system-with-a-name-that-is-long-[{columns}]"
+    asked = ["--url", live.base, "--system", system, "--dataset", "a-dataset-of-a-long-name"]
+    told = CliRunner(env={"COLUMNS": columns}).invoke(app, ["import", str(file), *asked])
+    assert told.exit_code == 0, told.output
+    (id,) = re.findall(r"eval_\w+(?=\s)", told.output)
+    assert assay.evaluation(id).system == system
 
 
 def test_values_without_rows_stand_on_no_samples(assay: Client, tmp_path: Path) -> None:

@@ -92,12 +92,15 @@ def test_a_model_to_be_converted_has_no_weights_yet(engine: Engine, settings: Se
 
 
 def test_models_at_hand_can_be_loaded(
-    settings: Settings, models_root: Path, tiny_language_model: Path
+    engine: Engine, settings: Settings, models_root: Path, tiny_language_model: Path
 ) -> None:
     broken = models_root / "broken"  # no weights
     broken.mkdir(exist_ok=True)
     (broken / "config.json").write_text("{}")
-    at_hand = models.at_hand(settings)
+    with engine.begin() as db:
+        add_checkpoint(db, models_root)
+        at_hand = models.at_hand(db, settings)
+    assert (CHECKPOINT, "checkpoint") in at_hand
     assert ("tiny-language", "root") in at_hand
     assert (SMOLLM2, "builtin") in at_hand
     assert "broken" not in dict(at_hand)

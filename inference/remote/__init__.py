@@ -1,0 +1,1 @@
+"""Models behind a URL: whom we may call, how, and what they answer."""

@@ -1,0 +1,107 @@
+"""What whoever runs a remote model may bring: where replies are kept, and who may call when.
+
+A reply's key names what was asked: url, body, number of the draw, scope. The scope is "" for what
+gives the same answer again (temperature 0, a seed) or where reuse is asked for; else it names the
+work that the draws belong to, so that only a second attempt at that work finds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+from inference.chat import Reply
+from inference.remote.registered import Registered
+
+MINUTE = 60.0
+
+
+class Replies(Protocol):
+    """Replies that were paid for. Called from any thread; may block."""
+
+    def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Reply]:
+        """Those of the keys that have one."""
+        ...
+
+    def keep(self, key: bytes, reply: Reply) -> None:
+        """Store a reply, as soon as it is there; never one with an `error`."""
+        ...
+
+
+class Slots(Protocol):
+    """Bounds the calls of a registered model, over all who share these slots."""
+
+    def slot(self, model: Registered, tokens: int) -> AbstractAsyncContextManager[None]:
+        """Held while one request is out; entering waits until concurrency and rates allow it.
+
+        tokens  what the request is expected to take, input and output together
+        """
+        ...
+
+
+def reply_key(url: str, body: Mapping[str, Any], draw: int, scope: str) -> bytes:
+    """32 bytes that name one draw of an answer to one request."""
+    said = json.dumps([url, body, draw, scope], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(said.encode(errors="surrogatepass")).digest()
+
+
+class MemoryReplies:
+    """The last replies of one process."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self.most = most
+        self._kept: OrderedDict[bytes, Reply] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Reply]:
+        """Those of the keys that have one."""
+        with self._lock:
+            return {key: self._kept[key] for key in keys if key in self._kept}
+
+    def keep(self, key: bytes, reply: Reply) -> None:
+        """Store a reply; the oldest goes when there are too many."""
+        with self._lock:
+            self._kept[key] = reply
+            while len(self._kept) > self.most:
+                self._kept.popitem(last=False)
+
+
+class MemorySlots:
+    """Slots of one process, all taken on one event loop."""
+
+    def __init__(self) -> None:
+        self._semaphores: dict[tuple[str, int], asyncio.Semaphore] = {}
+        self._sent: dict[str, deque[tuple[float, int]]] = {}  # (when, tokens) of the last minute
+
+    @asynccontextmanager
+    async def slot(self, model: Registered, tokens: int) -> AsyncIterator[None]:
+        """Held while one request is out."""
+        key = (model.name, model.concurrency)
+        async with self._semaphores.setdefault(key, asyncio.Semaphore(model.concurrency)):
+            while (wait := self._wait(model, tokens)) > 0:
+                await asyncio.sleep(wait)
+            yield
+
+    def _wait(self, model: Registered, tokens: int) -> float:
+        """Seconds until the rates allow another request; with 0 it counts as sent."""
+        if model.requests_per_minute is None and model.tokens_per_minute is None:
+            return 0.0
+        now = time.monotonic()
+        sent = self._sent.setdefault(model.name, deque())
+        while sent and sent[0][0] <= now - MINUTE:
+            sent.popleft()
+        taken = sum(count for _, count in sent)
+        over = (
+            model.requests_per_minute is not None and len(sent) >= model.requests_per_minute
+        ) or (model.tokens_per_minute is not None and taken + tokens > model.tokens_per_minute)
+        if over and sent:  # a single request over the rate goes alone
+            return sent[0][0] + MINUTE - now
+        sent.append((now, tokens))
+        return 0.0

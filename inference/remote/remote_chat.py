@@ -1,0 +1,266 @@
+"""Chat with a model behind a URL."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.chat import Message, Reply, Request
+from inference.protocol import Generation, Identity
+from inference.remote import replies as answers
+from inference.remote.asking import Counting, Progress, asked
+from inference.remote.client import Patience, RemoteClient
+from inference.remote.errors import RequestFailed
+from inference.remote.hooks import MemoryReplies, MemorySlots, Replies, Slots, reply_key
+from inference.remote.loop import LoopThread
+from inference.remote.registered import Registered
+
+CHAT = "/chat/completions"
+TOP = 20  # alternatives of the first token: what most servers give at most
+KEYS_AT_ONCE = 1000
+CHARACTERS_PER_TOKEN = 3  # about; for limits by the minute
+
+Read = Callable[[Mapping[str, Any], float], Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One answer that is wanted: where it goes, what is sent for it, and what names it."""
+
+    request: int
+    number: int
+    body: Mapping[str, Any]
+    key: bytes
+
+
+class RemoteChat:
+    """See `inference.chat.ChatModel`. Every draw is a request of its own, with a seed of its own.
+
+    replies  those that were paid for already; each new one is kept there as it arrives
+    scope    of replies that are not the same each time, see `inference.remote.hooks`; None: each
+             call has new ones
+    reuse    take such replies wherever they came from
+    """
+
+    def __init__(
+        self,
+        model: Registered,
+        loop: LoopThread | None = None,
+        slots: Slots | None = None,
+        replies: Replies | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.model = model
+        self.identity: Identity = model.identity  # what can change an answer
+        self.client = RemoteClient(model, slots or MemorySlots(), patience)
+        self.loop = loop or LoopThread()
+        self.replies: Replies = replies or MemoryReplies()
+        self.scope: str | None = None
+        self.reuse = False
+
+    def scoped(self, scope: str, reuse: bool = False, replies: Replies | None = None) -> RemoteChat:
+        """The same model and connections, for another piece of work."""
+        other = object.__new__(RemoteChat)
+        other.__dict__.update(self.__dict__)
+        other.scope, other.reuse = scope, reuse
+        other.replies = replies or self.replies
+        return other
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.loop.start(self.client.close())
+
+    def reply(
+        self, requests: Sequence[Request], progress: Progress | None = None
+    ) -> list[list[Reply]]:
+        """Replies in order. Raises EndpointError where no request can be answered."""
+        return self._answered(self._draws(requests), len(requests), self._chat, progress)
+
+    def choices(
+        self, requests: Sequence[Request], labels: Sequence[str]
+    ) -> NDArray[np.float64] | None:
+        """(n_requests, n_labels) log-probabilities of those labels that the first token can be,
+        alone or with a mark after it; NaN for others. None: this server tells none."""
+        draws = self._label_draws(requests)
+        if not draws:
+            return np.empty((0, len(labels)))
+        tried = self._answered(draws[:1], 1, self._top, None)[0][0]
+        if not tried.text and (tried.error is None or "logprobs" in tried.error):
+            return None
+        found = self._answered(draws, len(draws), self._top, None)
+        rows = [_label_logprobs(reply[0].text, labels) for reply in found]
+        return np.array(rows, dtype=np.float64).reshape(len(requests), len(labels))
+
+    def body(self, request: Request, number: int = 0) -> dict[str, Any]:
+        """What is sent for one draw; a part that `extra_body` or `extra` says is null is not."""
+        options = request.options
+        turns = list(request.messages)
+        if options.system is not None:
+            turns.insert(0, Message("system", options.system))
+        body: dict[str, Any] = {
+            "model": self.model.model,
+            "messages": [{"role": one.role, "content": one.content} for one in turns],
+            "max_tokens": options.max_new_tokens,
+            "temperature": options.temperature,
+        }
+        if options.top_p != 1.0:
+            body["top_p"] = options.top_p
+        if options.top_k:
+            body["top_k"] = options.top_k
+        if options.stop:
+            body["stop"] = list(options.stop)
+        if options.temperature > 0 or options.seed:
+            body["seed"] = draw_seed(options.seed, number)
+        if options.chat_template_kwargs:
+            body["chat_template_kwargs"] = dict(options.chat_template_kwargs)
+        body.update(request.extra)
+        body.update(self.model.extra_body)
+        return {name: value for name, value in body.items() if value is not None}
+
+    def _draws(self, requests: Sequence[Request]) -> list[Draw]:
+        """Equal requests of one call that are drawn at random have draws of their own."""
+        draws, seen = [], dict[bytes, int]()
+        mine = self.scope if self.scope is not None else secrets.token_hex(16)
+        for index, request in enumerate(requests):
+            base, first, scope = self.body(request), 0, ""
+            if not self._repeatable(base, request.options):
+                scope = mine
+                plain = reply_key(self.model.url, base, 0, scope)
+                first = seen.get(plain, 0)
+                seen[plain] = first + request.options.num_outputs
+            for number in range(first, first + request.options.num_outputs):
+                body = self.body(request, number)
+                key = reply_key(self.model.url, body, number, scope)
+                draws.append(Draw(index, number, body, key))
+        return draws
+
+    def _repeatable(self, body: Mapping[str, Any], options: Generation) -> bool:
+        return self.reuse or body.get("temperature", 1) == 0 or options.seed != 0
+
+    def _label_draws(self, requests: Sequence[Request]) -> list[Draw]:
+        draws = []
+        for index, request in enumerate(requests):
+            options = replace(request.options, max_new_tokens=1, temperature=0.0, stop=())
+            body = self.body(replace(request, options=options))
+            body |= {"logprobs": True, "top_logprobs": TOP}
+            draws.append(Draw(index, 0, body, reply_key(self.model.url, body, 0, "")))
+        return draws
+
+    def _answered(
+        self,
+        draws: Sequence[Draw],
+        requests: int,
+        read: Read,
+        progress: Progress | None,
+    ) -> list[list[Reply]]:
+        """Replies to each request: those that are kept, and the others asked for."""
+        found: dict[bytes, Reply] = {}
+        for at in range(0, len(draws), KEYS_AT_ONCE):
+            found |= self.replies.find([one.key for one in draws[at : at + KEYS_AT_ONCE]])
+        found = {key: replace(reply, cached=True) for key, reply in found.items()}
+        missing = list({one.key: one for one in draws if one.key not in found}.values())
+        left = [0] * requests
+        wanting: dict[bytes, list[int]] = {}
+        for one in draws:
+            if one.key not in found:
+                left[one.request] += 1
+                wanting.setdefault(one.key, []).append(one.request)
+        there = left.count(0)
+        if progress is not None and there:
+            progress(there)
+        if missing:
+            self._ask(missing, read, found, Counting(left, wanting, progress))
+        replies: list[list[Reply]] = [[] for _ in range(requests)]
+        given: set[bytes] = set()
+        for one in draws:
+            reply = found[one.key]
+            replies[one.request].append(replace(reply, cached=True) if one.key in given else reply)
+            given.add(one.key)
+        return replies
+
+    def _ask(
+        self,
+        draws: Sequence[Draw],
+        read: Read,
+        found: dict[bytes, Reply],
+        counting: Counting,
+    ) -> None:
+        """Ask for the draws; keep what arrives, and tell of progress, in the thread that waits."""
+
+        async def one(draw: Draw, wanted: Callable[[], bool]) -> Reply:
+            return await self._one(draw, read, wanted)
+
+        def keep(draw: Draw, reply: Reply) -> None:
+            found[draw.key] = reply
+            if reply.error is None:
+                self.replies.keep(draw.key, reply)
+
+        arriving = asked(self.loop, draws, one, self.model.concurrency, keep)
+        with closing(arriving):
+            for draw, reply in arriving:
+                if draw is None or reply is None:
+                    counting.alive()
+                    continue
+                keep(draw, reply)
+                counting.arrived(draw.key)
+
+    async def _one(
+        self,
+        draw: Draw,
+        read: Read,
+        wanted: Callable[[], bool],
+    ) -> Reply:
+        name = sha256(draw.key).hexdigest()  # keys are ours; their digest says nothing
+        try:
+            answer = await self.client.post(CHAT, draw.body, _tokens(draw.body), name, wanted)
+            reply = read(answer.content, answer.latency_s)
+        except RequestFailed as error:
+            if error.reason != answers.FILTERED:
+                return Reply("", error=error.message)
+            reply = Reply("", finish_reason=answers.FILTERED, refusal=error.message)
+        return reply
+
+    def _chat(self, content: Mapping[str, Any], latency_s: float) -> Reply:
+        return answers.read(content, self.model, latency_s)
+
+    def _top(self, content: Mapping[str, Any], latency_s: float) -> Reply:
+        """The likeliest first tokens as JSON in place of a text; "" where none are told."""
+        reply = answers.read(content, self.model, latency_s)
+        found = answers.top_logprobs(content)
+        return replace(reply, text=json.dumps(found) if found else "", refusal=None)
+
+
+def draw_seed(seed: int, number: int) -> int:
+    """The seed of a draw: the first has the user's own, no two seeds share the others."""
+    if number == 0:
+        return seed
+    return int.from_bytes(sha256(f"{seed}/{number}".encode()).digest()[:4]) >> 1
+
+
+def _tokens(body: Mapping[str, Any]) -> int:
+    """About what a request takes at most."""
+    characters = sum(len(turn["content"]) for turn in body["messages"])
+    written = body.get("max_tokens", body.get("max_completion_tokens", 0))
+    return characters // CHARACTERS_PER_TOKEN + (written if isinstance(written, int) else 0)
+
+
+def _label_logprobs(told: str, labels: Sequence[str]) -> list[float]:
+    """Log-probability of each label among the first token's alternatives; NaN: not among them."""
+    sums = dict.fromkeys(labels, 0.0)
+    for token, logprob in (json.loads(told) if told else {}).items():
+        said = token.strip()
+        mine = [one for one in labels if one and said.startswith(one)]
+        label = max(mine, key=len, default=None)
+        if label is None or any(one.isalnum() for one in said[len(label) :]):
+            continue
+        sums[label] += math.exp(min(logprob, 0.0))
+    return [math.log(sums[one]) if sums[one] > 0 else math.nan for one in labels]
