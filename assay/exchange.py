@@ -108,7 +108,7 @@ def get(
     patience: float = 0.0,
 ) -> Request:
     """A GET of what lies at `root/name/…`."""
-    path = _path(root, names)
+    path = address(root, *names)
     return Request("GET", path, query or {}, headers or {}, repeatable=True, patience=patience)
 
 
@@ -121,14 +121,14 @@ def post(
 ) -> Request:
     """A POST that creates nothing: it may be repeated, unless that is said not to be so."""
     content, headers = encoded(body)
-    path = _path(root, names)
+    path = address(root, *names)
     return Request("POST", path, {}, headers, content, repeatable=repeatable, patience=patience)
 
 
 def delete(root: str, *names: str) -> Request:
     """A DELETE of what lies at `root/name/…`. Once it is gone, a second one is answered with 404:
     it is not repeated."""
-    return Request("DELETE", _path(root, names))
+    return Request("DELETE", address(root, *names))
 
 
 def create(root: str, body: Mapping[str, object], key: str | None) -> Request:
@@ -176,8 +176,9 @@ def ask_json(request: Request) -> Script[Any]:
         raise unreadable(reply, str(error)) from error
 
 
-def _path(root: str, names: Sequence[str]) -> str:
-    """Names may hold slashes, as those of models do. Raises ValueError for an empty one."""
+def address(root: str, *names: str) -> str:
+    """`root/name/…`. Names may hold slashes, as those of models do. Raises ValueError for an empty
+    one."""
     if not all(names):
         raise ValueError(f"an id or a name for {root} is empty")
     return "/".join([root, *(quote(name, safe="/@:,") for name in names)])

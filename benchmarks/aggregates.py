@@ -17,8 +17,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from metrics.statistics.aggregates import Aggregate, Part, by_ranks, linear, midranks
-from metrics.statistics.intervals import replicate
 from metrics.statistics.many import covariance_test
+from metrics.statistics.resampling import replicate
 from metrics.statistics.weights import Floats, unit_keys
 
 BOARDS = 400

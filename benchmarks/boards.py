@@ -24,8 +24,8 @@ from metrics.core.compare import Testing, compare
 from metrics.core.metric import Sample
 from metrics.core.packing import pack, unpack
 from metrics.core.result import Result
-from metrics.statistics.intervals import evaluate, replicate
 from metrics.statistics.many import two_sided
+from metrics.statistics.resampling import evaluate, replicate
 from metrics.statistics.weights import totals, unit_keys
 from service.datasets import store as datasets
 from service.db.engine import connect

@@ -1,6 +1,6 @@
 """How often 95% intervals contain the truth when ten samples share a document.
 
-    python -m benchmarks.clusters           the table of docs/clusters.md, a minute
+`make statistics ARGS="--only clusters --simulations 1000"` prints the table of docs/clusters.md.
 
 Intra-class correlation 0.3: of two samples of one document the values correlate by that. The rows
 are shared by all simulations of a cell: a score each.
@@ -8,28 +8,24 @@ are shared by all simulations of a cell: a score each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from metrics.statistics import clustered, diagnostics, intervals
+from benchmarks.statistics_data import mean
+from metrics.statistics import diagnostics, few_clusters, intervals
 from metrics.statistics.clusters import clusters
 from metrics.statistics.weights import Floats, Keys, unit_keys
 
-EACH, LIKE, SIMULATIONS = 10, 0.3, 1000
+EACH, LIKE = 10, 0.3
 DOCUMENTS = (5, 10, 20, 50, 100)
 
-Draw = Callable[[np.random.Generator, int], Floats]  # documents -> (n, SIMULATIONS) values
+Draw = Callable[[np.random.Generator, tuple[int, int]], Floats]  # documents, sets -> (n, sets)
 
 
-def mean(sums: Floats) -> Floats:
-    """The means of rows (value, …, value, 1)."""
-    return np.asarray(sums[..., :-1] / sums[..., -1:], np.float64)
-
-
-def normal(rng: np.random.Generator, documents: int) -> Floats:
+def normal(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
     """Values of mean 0."""
-    common = np.repeat(rng.normal(0, LIKE**0.5, (documents, SIMULATIONS)), EACH, 0)
+    common = np.repeat(rng.normal(0, LIKE**0.5, shape), EACH, 0)
     return np.asarray(common + rng.normal(0, (1 - LIKE) ** 0.5, common.shape), np.float64)
 
 
@@ -37,9 +33,8 @@ def passing(p: float) -> Draw:
     """Values 0 or 1 of mean p."""
     odds = (1 - LIKE) / LIKE
 
-    def draw(rng: np.random.Generator, documents: int) -> Floats:
-        chance = rng.beta(p * odds, (1 - p) * odds, (documents, SIMULATIONS))
-        chance = np.repeat(chance, EACH, 0)
+    def draw(rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
+        chance = np.repeat(rng.beta(p * odds, (1 - p) * odds, shape), EACH, 0)
         return (rng.random(chance.shape) < chance).astype(np.float64)
 
     return draw
@@ -67,26 +62,26 @@ def covered(values: Floats, truth: float) -> tuple[float, float]:
     else:
         alone = each(rows, keys)
         if len(pooled) < diagnostics.FEW:
-            together = clustered.student(pooled, found, mean, ends, replicates=1)
+            together = few_clusters.student(pooled, found, mean, ends, replicates=1)
         else:
             together = each(pooled, found.keys)
     shares = [float(((a.low <= truth) & (truth <= a.high)).mean()) for a in (alone, together)]
     return shares[0], shares[1]
 
 
-def main() -> None:
-    """Print the table."""
-    kinds: dict[str, tuple[Draw, float]] = {"a mean": (normal, 0.0)}
-    kinds |= {f"share {p:.0%}": (passing(p), p) for p in (0.02, 0.1, 0.5, 0.9)}
-    print("| documents · samples | " + " | ".join(kinds) + " |\n|---|" + "---|" * len(kinds))
+KINDS: dict[str, tuple[Draw, float]] = {
+    "a mean": (normal, 0.0),
+    **{f"share {p:.0%}": (passing(p), p) for p in (0.02, 0.1, 0.5, 0.9)},
+}
+HEADINGS = ("documents · samples", *KINDS)
+
+
+def coverages(simulations: int) -> Iterator[Sequence[str]]:
+    """A row for each number of documents: coverage over samples → over documents, in per cent."""
     for documents in DOCUMENTS:
         rng = np.random.default_rng(documents)
         cells = []
-        for draw, truth in kinds.values():
-            alone, together = covered(draw(rng, documents), truth)
+        for draw, truth in KINDS.values():
+            alone, together = covered(draw(rng, (documents, simulations)), truth)
             cells.append(f"{100 * alone:.1f} → {100 * together:.1f}")
-        print(f"| {documents} · {documents * EACH} | " + " | ".join(cells) + " |", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        yield (f"{documents} · {documents * EACH}", *cells)

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from metrics.statistics import gaps
-from metrics.statistics.intervals import replicate
+from metrics.statistics import incomplete
 from metrics.statistics.many import Pairwise, covariance_test
 from metrics.statistics.ranking import ranks, ranks_apart
+from metrics.statistics.resampling import replicate
 from metrics.statistics.stepdown import step_down
 from metrics.statistics.weights import Floats, unit_keys
 
@@ -54,9 +54,14 @@ def with_gaps(chance: np.random.Generator, given: Floats) -> Pairwise:
     counted = chance.random(given.shape) >= 0.1
     rows = [np.stack([one * mask, mask * 1.0], 1) for one, mask in zip(given, counted, strict=True)]
     moved = np.stack(
-        [gaps.influences(one, mask, mean)[:, 0] for one, mask in zip(rows, counted, strict=True)]
+        [
+            incomplete.influences(one, mask, mean)[:, 0]
+            for one, mask in zip(rows, counted, strict=True)
+        ]
     )
-    return gaps.common_test(gaps.shared_values(rows, counted, mean)[:, :, 0], moved, counted)
+    return incomplete.common_test(
+        incomplete.shared_values(rows, counted, mean)[:, :, 0], moved, counted
+    )
 
 
 def right(shape: str, systems: int, n: int, boards: int) -> dict[str, float]:

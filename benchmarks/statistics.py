@@ -1,8 +1,8 @@
 """`python -m benchmarks.statistics`: do intervals cover, and do tests reject as often as they say?
 
-Prints the tables of docs/statistics.md, from data sets with fixed seeds. Coverage is that of
-intervals that were given; how many were refused stands in brackets. The truth is known, or the mean
-value of the simulated sets of that size (distinct-n and MAUVE depend on the size).
+Prints the tables of docs/statistics.md and docs/clusters.md, from data sets with fixed seeds.
+Coverage is that of intervals that were given; how many were refused stands in brackets. The truth
+is known, or the mean value of the simulated sets of that size (distinct-n and MAUVE depend on it).
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks import clusters
 from benchmarks import statistics_data as data
 from benchmarks import statistics_tests as tests
 from benchmarks.statistics_data import Family
 from metrics.core.rows import Floats
 from metrics.statistics import intervals
-from metrics.statistics.clusters import clusters
 from metrics.statistics.intervals import Intervals
 from metrics.statistics.weights import totals, unit_keys
 
 SIZES = (20, 50, 200, 1000)
-CLUSTER = 10
 LEVEL = 0.95
 ROUNDING = 1e-9  # of the truth: sets in which no n-gram repeats differ by less
 
@@ -48,12 +47,8 @@ class Coverage:
 
 
 def interval(family: Family, rows: Floats, given: data.Drawn, seed: int) -> Intervals:
-    """By the metric's own method, from rows that may be clusters'."""
-    names = given.clusters
+    """By the metric's own method."""
     keys = unit_keys([str(at) for at in range(len(rows))])
-    if names is not None:
-        found = clusters([str(name) for name in names])
-        rows, keys = found.pooled(rows), found.keys
     if family.method == "jackknife":
         return intervals.jackknife(
             rows,
@@ -103,24 +98,12 @@ def coverages(kind: str) -> Callable[[int], Iterator[Sequence[str]]]:
     return rows
 
 
-def clustered(simulations: int) -> Iterator[Sequence[str]]:
-    """A row a family: coverage with clusters of ten, forgotten and named."""
-    for family in data.clustered_families(CLUSTER):
-        for named in (False, True):
-            told = family if named else data.forgetting(family)
-            cells = [coverage(told, n, simulations).shown() for n in SIZES]
-            yield (family.name, "named" if named else "forgotten", *cells)
-
-
 TABLES: dict[str, tuple[Sequence[str], Callable[[int], Iterator[Sequence[str]]]]] = {
     **{
         kind: (("metric, data", "method", *(f"n = {n}" for n in SIZES)), coverages(kind))
         for kind in data.KINDS
     },
-    "clusters": (
-        (f"data, {CLUSTER} a cluster", "clusters", *(f"n = {n}" for n in SIZES)),
-        clustered,
-    ),
+    "clusters": (clusters.HEADINGS, clusters.coverages),
     "tests": (tests.HEADINGS, tests.rejections),
     "ranks": (tests.RANK_HEADINGS, tests.rank_intervals),
 }

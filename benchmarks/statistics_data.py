@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,16 @@ from metrics.core.rows import Floats
 from metrics.pass_at_k import estimate
 
 Generator = np.random.Generator
-ALIKE = 0.3  # correlation of the samples of a cluster
 POPULATION = 20_000  # segments that data sets of texts are drawn from
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """rows (n, C) of one data set; loss and variance as a metric settles them; clusters (n,)."""
+    """rows (n, C) of one data set; loss and variance as a metric settles them."""
 
     rows: Floats
     loss: Floats | None = None
     variance: Floats | None = None
-    clusters: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ class Family:
 
 
 def mean(sums: Floats) -> Floats:
+    """The means of rows (value, …, value, 1)."""
     return np.asarray(sums[..., :-1] / sums[..., -1:], np.float64)
 
 
@@ -223,31 +222,6 @@ def _mauve(apart: float, name: str) -> Family:
 
     slow = {20: 2, 50: 2, 200: 5, 1000: 12}
     return Family(name, "jackknife", draw, metric.reduce, None, metric.bounds, slow)
-
-
-def clustered_families(size: int) -> list[Family]:
-    """Samples of which `size` share a cluster, with a correlation of 0.3 within it."""
-
-    def normal(rng: Generator, n: int) -> Drawn:
-        of = np.arange(n) // size
-        shared = rng.normal(size=of[-1] + 1)[of]
-        values = np.sqrt(ALIKE) * shared + np.sqrt(1 - ALIKE) * rng.normal(size=n)
-        return Drawn(np.stack([values, np.ones(n)], 1), clusters=of)
-
-    def right(rng: Generator, n: int) -> Drawn:
-        of, total = np.arange(n) // size, 1 / ALIKE - 1
-        chance = rng.beta(0.8 * total, 0.2 * total, of[-1] + 1)[of]
-        return Drawn(np.stack([rng.random(n) < chance, np.ones(n)], 1).astype(float), clusters=of)
-
-    return [
-        Family("reward, normal", "bootstrap_t", normal, mean, np.zeros(1), unbounded),
-        Family("exact match, 80% right", "wilson", right, mean, np.array([0.8]), between),
-    ]
-
-
-def forgetting(family: Family) -> Family:
-    """The family without the clusters' names."""
-    return replace(family, draw=lambda rng, n: replace(family.draw(rng, n), clusters=None))
 
 
 KINDS: dict[str, Callable[[], list[Family]]] = {

@@ -8,13 +8,13 @@ import numpy as np
 
 from benchmarks.statistics_data import Generator, mean
 from metrics.core.rows import Floats
-from metrics.statistics.intervals import t_tail
 from metrics.statistics.paired import (
     Difference,
     approximate_randomization,
     paired_bootstrap,
 )
 from metrics.statistics.paired_jackknife import paired_jackknife
+from metrics.statistics.quantiles import t_tail
 from metrics.statistics.ranking import ranks
 from metrics.statistics.weights import Keys, unit_keys
 

@@ -175,6 +175,20 @@ def _types(request: Request) -> Mapping[str, object]:
     return get_type_hints(endpoint, include_extras=True) if endpoint else {}
 
 
+def _meant(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without complaints that a value is not of the type of one member of a union where it is of
+    another's, whose own complaints say what is wrong."""
+    said = [field(one["loc"]) or "" for one in errors if not one["type"].endswith("_type")]
+
+    def fits_another(one: Mapping[str, Any]) -> bool:
+        place = field(one["loc"])
+        if place is None or not one["type"].endswith("_type"):
+            return False
+        return any(other == place or other.startswith((f"{place}.", f"{place}[")) for other in said)
+
+    return [one for one in errors if not fits_another(one)]
+
+
 def detail(location: Sequence[int | str], said: str, code: str) -> ErrorDetail:
     """One of several errors, its field named in front."""
     param = field(location)
@@ -217,7 +231,7 @@ def install(app: FastAPI) -> None:
                 body(400, "invalid_json", f"the body is not valid JSON: {reason}"), 400
             )
         types = _types(request)
-        errors = [_detail(one, types) for one in error.errors()[:MOST_ERRORS]]
+        errors = [_detail(one, types) for one in _meant(error.errors()[:MOST_ERRORS])]
         shown = errors[0]
         return JSONResponse(body(422, shown.code, shown.message, shown.param, errors), 422)
 

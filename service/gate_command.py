@@ -68,7 +68,7 @@ def show(found: Check, console: Console) -> None:
     line += f"against {found['baseline']}"
     console.print(line, markup=False, soft_wrap=True)
     console.print(f"[bold {COLOURS[verdict]}]{_words(verdict).upper()}")
-    if found["samples_to_settle"]:
+    if verdict == "inconclusive" and found["samples_to_settle"]:
         console.print(f"about {found['samples_to_settle']:,} more samples would settle it")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from assay.endpoints.waiting import until
-from assay.exchange import Script, ask, create, get, keyed, post
+from assay.exchange import Script, address, ask, create, get, keyed, post
 from assay.files import OnProgress
 from assay.models import Dataset, Evaluation, MetricLike, Page, Sample
 from assay.streams import EventStream, Listing
@@ -145,7 +145,7 @@ def best_outputs(
         at_least: leaves samples out whose best output is worse.
     """
     body = {"name": name, "score": score, "at_least": at_least}
-    return ask(create(f"{ROOT}/{evaluation}/best", body, idempotency_key), Dataset)
+    return ask(create(address(ROOT, evaluation, "best"), body, idempotency_key), Dataset)
 
 
 def samples(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from assay.exchange import Script, ask, create, get, post
+from assay.exchange import Script, address, ask, create, get, post
 from assay.gate_models import Gate, GateCheck, Power
 from assay.models import Page
 from assay.streams import Listing
@@ -120,7 +120,7 @@ def check_gate(
         "generation": generation,
     }
     body = {name: value for name, value in fields.items() if value is not None}
-    request = create(f"{ROOT}/{gate}/check", body, idempotency_key)
+    request = create(address(ROOT, gate, "check"), body, idempotency_key)
     if wait >= 1:
         headers = {**request.headers, "Prefer": f"wait={int(wait)}"}
         request = replace(request, headers=headers, patience=wait)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from metrics.core.result import Result
+from metrics.core.clustered import untestable
+from metrics.core.metric import BoundMetric
+from metrics.core.result import Result, ScoreValue
 from metrics.core.rows import Floats, Ints
 from metrics.core.settling import Mask
+from metrics.core.signature import unlike
+
+NO_SHARED_VALUE = "no value over the units that both have"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +27,38 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Grouping:
+    """Samples that belong together: the field they do by, and each id's cluster."""
+
+    field: str
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Aligned:
     """N systems over the units that any of them has, in the order in which they come first.
 
     ids     (n,)
     places  (N, n) where a unit stands in the system's own rows; -1: nowhere
     valued  (N, n) whether the system has a value on it
-    chosen  (n,) whether it is in the slice that is compared
+    chosen  (n,) whether it is in the slice that is compared; `sliced`: there is one
     """
 
     ids: Sequence[str]
     places: Ints
     valued: Mask
     chosen: Mask
+    sliced: bool
+
+    @cached_property
+    def both(self) -> Ints:
+        """(N, N) on how many units either of two systems has a value."""
+        there = (self.valued & self.chosen).astype(np.float32)  # exact up to 16 million units
+        return (there @ there.T).astype(np.int64)
 
     def only(self, a: int, b: int) -> int:
         """On how many units a has a value and b has none."""
-        return int((self.valued[a] & ~self.valued[b] & self.chosen).sum())
+        return int(self.both[a, a] - self.both[a, b])
 
     def shared(self, a: int, b: int, set_bound: bool) -> Mask:
         """(n,) the units to compare two systems over. Where values depend on the whole set, units
@@ -45,6 +66,12 @@ class Aligned:
         if set_bound:
             return np.asarray((self.places[a] >= 0) & (self.places[b] >= 0) & self.chosen)
         return np.asarray(self.valued[a] & self.valued[b] & self.chosen)
+
+    def drawn_by(self, units: Ints, grouping: Grouping | None) -> list[str]:
+        """(n,) what the units, by their places, are drawn by: their clusters' names, or their
+        ids."""
+        ids = [self.ids[at] for at in units.tolist()]
+        return ids if grouping is None else [grouping.names[one] for one in ids]
 
 
 def align(sides: Sequence[Side], chosen: Collection[str] | None = None) -> Aligned:
@@ -62,14 +89,40 @@ def align(sides: Sequence[Side], chosen: Collection[str] | None = None) -> Align
             row[[index[one] for one in side.ids]] = np.arange(len(side.ids))
     valued = np.stack(
         [
-            (where >= 0) & ~side.result.missing[where]
+            ~np.append(side.result.missing, True)[where]  # of a place of -1: True
             for where, side in zip(places, sides, strict=True)
         ]
     )
     kept = np.ones(len(ids), np.bool_)
     if chosen is not None:
-        kept = np.array([one in chosen for one in ids], np.bool_)
-    return Aligned(ids, places, valued, kept)
+        inside = frozenset(chosen)
+        kept = np.array([one in inside for one in ids], np.bool_)
+    return Aligned(ids, places, valued, kept, chosen is not None)
+
+
+def refusal(
+    metric: BoundMetric,
+    sides: Sequence[Side],
+    aligned: Aligned,
+    pair: tuple[int, int],
+    grouping: Grouping | None,
+) -> str | None:
+    """Why two of the systems must not be compared, over the units that they share, if so."""
+    a, b = pair
+    if metric.interval != "jackknife":
+        return None if aligned.both[a, b] else "no unit counts in both"
+    if aligned.sliced:
+        return f"{metric.name} depends on the whole set: there is none of a slice of it"
+    if not np.array_equal(aligned.places[a] >= 0, aligned.places[b] >= 0):
+        return f"{metric.name} depends on the whole set, and the sets differ"
+    if grouping is None:
+        return None
+    return untestable(metric, [sides[at].result.settled for at in pair])
+
+
+def refused_score(a: ScoreValue, b: ScoreValue) -> str | None:
+    """Why two systems' values of a score must not be compared, over any units, if so."""
+    return a.error or b.error or unlike(a.signature, b.signature)
 
 
 def _all(sides: Sequence[Side]) -> list[str]:
@@ -154,9 +207,3 @@ def samples_of(sides: Sequence[Side], aligned: Aligned, cell: Cell) -> Floats | 
             return None
         found.append(own[aligned.places[at, cell.units]])
     return np.stack(found, 1)
-
-
-def names_of(aligned: Aligned, cell: Cell, cluster: Mapping[str, str] | None) -> list[str]:
-    """(n,) what the cell's units are drawn by: their clusters' names, or their ids."""
-    ids = [aligned.ids[at] for at in cell.units.tolist()]
-    return ids if cluster is None else [cluster[one] for one in ids]

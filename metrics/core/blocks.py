@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from metrics.core.alignment import Aligned, Cell, Side, names_of, rows_of, samples_of
+from metrics.core.alignment import Aligned, Cell, Grouping, Side, rows_of, samples_of
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
 from metrics.core.settling import Mask
 from metrics.statistics.clusters import Clusters, clusters
-from metrics.statistics.intervals import evaluate
 from metrics.statistics.paired import Difference
+from metrics.statistics.resampling import evaluate
 from metrics.statistics.weights import Keys, totals, unit_keys
 
 CELLS = 4_000_000  # numbers of draws or samples that are looked at at a time
-
-
-@dataclass(frozen=True, slots=True)
-class Grouping:
-    """Samples that belong together: the field they do by, and each id's cluster."""
-
-    field: str
-    names: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,7 @@ def block(
     grouping: Grouping | None,
 ) -> Block:
     """What a cell's tests are made from."""
-    names = names_of(aligned, cell, None if grouping is None else grouping.names)
+    names = aligned.drawn_by(cell.units, grouping)
     found = None if grouping is None else clusters(names)
     rows = rows_of(sides, aligned, cell)
     losses: list[Floats | None] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
@@ -14,13 +14,14 @@ import numpy as np
 from inference.errors import InputError
 from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric, Sample
-from metrics.core.names import hint
+from metrics.core.names import without_value
 from metrics.core.rows import Floats, Ints, Settled
 from metrics.core.settling import settle
-from metrics.statistics import clustered
+from metrics.statistics import few_clusters
 from metrics.statistics.clusters import Clusters, clusters, variances
 from metrics.statistics.diagnostics import FEW
-from metrics.statistics.intervals import Intervals, evaluate
+from metrics.statistics.intervals import Intervals
+from metrics.statistics.resampling import evaluate
 from metrics.statistics.weights import totals
 
 RESAMPLED = ("bootstrap", "bootstrap_t")
@@ -49,9 +50,8 @@ class Cluster:
         if field == PROMPT and not any(value is not None for value in values):
             values = [sample.prompt for sample in samples]
         if not any(value is not None for value in values):
-            there = dict.fromkeys(key for sample in samples for key in sample.metadata)
-            message = f"no sample has the metadata field {field!r}; {hint(field, there)}"
-            raise InputError(message, "cluster")
+            there = {key for sample in samples for key in sample.metadata}
+            raise InputError(without_value(field, there), "cluster")
         named = zip(samples, values, strict=True)
         return cls(field, [_name(value, sample.id) for sample, value in named])
 
@@ -110,7 +110,7 @@ def over_clusters(
     )
     if metric.interval in RESAMPLED and len(found.names) < FEW:
         bounds = metric.bounds(totals(pooled.rows))
-        made = clustered.student(pooled.rows, found, reduce, bounds, **drawing)
+        made = few_clusters.student(pooled.rows, found, reduce, bounds, **drawing)
     else:
         made = by_method(pooled, found.names)
     return Spread(_reworded(made, len(found.names)), found, over.effect)
@@ -120,7 +120,7 @@ def _reworded(made: Intervals, groups: int) -> Intervals:
     """What was said of units is of clusters."""
     told = [one for one in made.warnings if not one.startswith(("only", "a single unit"))]
     notes = tuple(tuple(map(_of_clusters, own)) for own in made.notes)
-    warnings = (*clustered.few(groups), *map(_of_clusters, told))
+    warnings = (*few_clusters.few(groups), *map(_of_clusters, told))
     return replace(made, warnings=warnings, notes=notes)
 
 
@@ -137,6 +137,14 @@ def _refused(metric: BoundMetric, found: Clusters) -> Spread:
     methods, notes = (metric.interval,) * len(nothing), ((),) * len(nothing)
     none = Intervals(nothing, nothing, methods, None, (why,), notes)
     return Spread(none, found, nothing)
+
+
+def untestable(metric: BoundMetric, settled: Iterable[Settled]) -> str | None:
+    """Why systems are not tested over clusters by this metric, if so. What a cluster takes along is
+    not what its units do, each alone: of near copies, none has anything of its own."""
+    if all(one.loss is None for one in settled):
+        return None
+    return f"{metric.name} is no sum over samples: clusters cannot be left out of it"
 
 
 def metadata_text(value: object) -> str | None:

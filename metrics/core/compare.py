@@ -7,13 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from metrics.core.alignment import Aligned, Draws, Side, align, cells
-from metrics.core.blocks import Block, Grouping, block
+from metrics.core.alignment import (
+    NO_SHARED_VALUE,
+    Aligned,
+    Draws,
+    Grouping,
+    Side,
+    align,
+    cells,
+    refusal,
+    refused_score,
+)
+from metrics.core.blocks import Block, block
 from metrics.core.metric import BoundMetric
 from metrics.core.pairs import Test, Testing, outcomes, resampled
-from metrics.core.result import Result, ScoreValue
+from metrics.core.result import Result
 from metrics.core.set_level import jackknifed
-from metrics.core.signature import difference
 from metrics.statistics.paired import Difference
 from metrics.statistics.per_sample import binary
 
@@ -82,7 +91,7 @@ def compare_many(
     """
     aligned = align(sides, chosen)
     set_bound = metric.interval == "jackknife"
-    refused = [_refusals(metric, sides, aligned, pair, grouping, chosen) for pair in pairs]
+    refused = [_refusals(metric, sides, aligned, pair, grouping) for pair in pairs]
     found: list[tuple[Comparison, ...]] = [
         tuple(
             _none(name, why, aligned, pair)
@@ -148,8 +157,7 @@ def _one(
     if refused is not None:
         return Comparison(name, None, None, None, refused, given.n)
     if not np.isfinite(found.value):
-        why = "no value over the units that both have"
-        return Comparison(name, None, None, None, why, given.n)
+        return Comparison(name, None, None, None, NO_SHARED_VALUE, given.n)
     a, b = (float(given.values[one, score]) for one in pair)
     wins, ties, losses = counts if counts is not None else (None, None, None)
     groups = None if given.found is None else len(given.found.names)
@@ -190,32 +198,11 @@ def _refusals(
     aligned: Aligned,
     pair: tuple[int, int],
     grouping: Grouping | None,
-    chosen: Collection[str] | None,
 ) -> list[str | None]:
     """A sentence a score that must not be compared."""
-    a, b = (sides[at] for at in pair)
-    unlike = None
-    if metric.interval == "jackknife":
-        here = [aligned.places[at] >= 0 for at in pair]
-        if chosen is not None:
-            unlike = f"{metric.name} depends on the whole set: there is none of a slice of it"
-        elif not bool((here[0] == here[1]).all()):
-            unlike = f"{metric.name} depends on the whole set, and the sets differ"
-        elif grouping is not None and a.result.settled.loss is not None:
-            unlike = f"{metric.name} is no sum over samples: clusters cannot be left out of it"
-    elif not aligned.shared(*pair, set_bound=False).any():
-        unlike = "no unit counts in both"
-    scores = zip(a.result.scores, b.result.scores, strict=True)
-    return [_refusal(x, y) or unlike for x, y in scores]
-
-
-def _refusal(a: ScoreValue, b: ScoreValue) -> str | None:
-    """Why two values of one score must not be compared, if so."""
-    if a.error or b.error:
-        return a.error or b.error
-    if a.signature != b.signature:
-        return f"signatures differ: {'; '.join(difference(a.signature, b.signature))}"
-    return None
+    why = refusal(metric, sides, aligned, pair, grouping)
+    a, b = (sides[at].result.scores for at in pair)
+    return [refused_score(x, y) or why for x, y in zip(a, b, strict=True)]
 
 
 def _none(name: str, why: str | None, aligned: Aligned, pair: tuple[int, int]) -> Comparison:

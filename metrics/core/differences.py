@@ -7,37 +7,35 @@ other, whatever the score is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from inference.errors import ReportedError
+from metrics.core.alignment import NO_SHARED_VALUE, Grouping, Side, align, refusal
 from metrics.core.metric import BoundMetric
-from metrics.core.result import Result
 from metrics.core.rows import Floats, Ints
 from metrics.statistics.clusters import clusters
-from metrics.statistics.intervals import dear, delete_variance, evaluate, left_out
+from metrics.statistics.resampling import dear, delete_variance, evaluate, left_out
 from metrics.statistics.weights import totals, unit_keys
 
 ROUNDING = 1e-12  # of the values: an error below that is none
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """One metric's stored result, with the ids of its units in order."""
-
-    result: Result
-    ids: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Matched:
-    """Where the units to compare stand in two results, and the cluster of each if they have one."""
+    """Where the units to compare stand in two results.
+
+    drawn_by  (n,) the cluster of each, or its id; `grouped`: which of the two
+    only_b    on how many units, of the slice if there is one, the second alone has a value
+    """
 
     at_a: Ints
     at_b: Ints
-    names: Sequence[str] | None = None
+    drawn_by: Sequence[str]
+    grouped: bool
+    only_b: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,52 +78,47 @@ class Values:
 
 def match(
     metric: BoundMetric,
-    a: Stored,
-    b: Stored,
+    a: Side,
+    b: Side,
     *,
-    within: Collection[str] | None = None,
-    cluster: Mapping[str, str] | None = None,
+    chosen: Collection[str] | None = None,
+    grouping: Grouping | None = None,
 ) -> Matched:
     """The units that count in both, in a's order.
 
-    within   ids of a slice; None: all
-    cluster  each id's cluster; None: units are independent
+    chosen    ids of a slice; None: all
+    grouping  None: units are independent
 
-    Raises ReportedError where there are none, or the metric depends on the whole set and the sets
-    are not the same.
+    Raises ReportedError where the two cannot be compared: see `alignment.refusal`.
     """
-    at_a, at_b = _shared(a.ids, b.ids)
-    if metric.interval == "jackknife":
-        if within is not None:
-            raise ReportedError(f"{metric.name} depends on the whole set: it has no rows of slices")
-        if not len(at_a) == len(a.ids) == len(b.ids):
-            raise ReportedError(f"{metric.name} depends on the whole set, and the sets differ")
-    else:
-        counted = ~(a.result.missing[at_a] | b.result.missing[at_b])
-        if within is not None:
-            chosen = frozenset(within)
-            counted &= np.array([a.ids[at] in chosen for at in at_a], np.bool_)
-        at_a, at_b = at_a[counted], at_b[counted]
-    if not len(at_a):
-        raise ReportedError("no sample counts in both")
-    names = None if cluster is None else [cluster[a.ids[at]] for at in at_a]
-    return Matched(at_a, at_b, names)
+    sides = (a, b)
+    aligned = align(sides, chosen)
+    why = refusal(metric, sides, aligned, (0, 1), grouping)
+    if why is not None:
+        raise ReportedError(why)
+    units = np.flatnonzero(aligned.shared(0, 1, metric.interval == "jackknife"))
+    at_a, at_b = aligned.places[:, units]
+    drawn_by = aligned.drawn_by(units, grouping)
+    return Matched(at_a, at_b, drawn_by, grouping is not None, aligned.only(1, 0))
 
 
-def values(metric: BoundMetric, a: Stored, b: Stored, units: Matched, score: int) -> Values:
-    """The values of the metric's `score`, by its index, over the units."""
-    found = clusters(units.names) if units.names is not None else None
-    keys = unit_keys([a.ids[at] for at in units.at_a]) if found is None else found.keys
+def values(metric: BoundMetric, a: Side, b: Side, units: Matched, score: int) -> Values:
+    """The values of the metric's `score`, by its index, over the units. Raises ReportedError where
+    one of the two has none over them."""
+    found = clusters(units.drawn_by) if units.grouped else None
+    keys = unit_keys(units.drawn_by) if found is None else found.keys
     parts = []
     for one, at in ((a.result.settled, units.at_a), (b.result.settled, units.at_b)):
         rows, loss = one.rows[at], None if one.loss is None else one.loss[at]
         if found is not None:
-            rows, loss = found.pooled(rows), None if loss is None else found.pooled(loss)
+            rows = found.pooled(rows)
         parts.append((rows, loss, 0.0 if one.variance is None else float(one.variance[score])))
     grouped = any(dear(rows, loss) for rows, loss, _ in parts)
     grouped = grouped and all(loss is None for _, loss, _ in parts)
     left = [left_out(rows, keys, metric.reduce, loss, grouped) for rows, loss, _ in parts]
     whole = [float(evaluate(metric.reduce, totals(rows))[score]) for rows, _, _ in parts]
+    if not np.isfinite(whole).all():
+        raise ReportedError(NO_SHARED_VALUE)
     return Values(
         a=whole[0],
         b=whole[1],
@@ -139,7 +132,7 @@ def values(metric: BoundMetric, a: Stored, b: Stored, units: Matched, score: int
     )
 
 
-def own_values(metric: BoundMetric, one: Stored, at: Ints, score: int) -> Floats | None:
+def own_values(metric: BoundMetric, one: Side, at: Ints, score: int) -> Floats | None:
     """(n,) what each unit says, where the score is their plain mean, each counting for one; None
     where it is not. The value of a corpus may equal the mean by chance: its rows tell."""
     table, rows = one.result.per_sample, one.result.settled.rows[at]
@@ -150,11 +143,3 @@ def own_values(metric: BoundMetric, one: Stored, at: Ints, score: int) -> Floats
     column = np.asarray(table[at, score], np.float64)
     whole = float(evaluate(metric.reduce, totals(rows))[score])
     return column if np.isclose(column.mean(), whole, rtol=1e-9, atol=1e-12) else None
-
-
-def _shared(ids_a: Sequence[str], ids_b: Sequence[str]) -> tuple[Ints, Ints]:
-    """Where the units that both have stand in either, in a's order."""
-    places = {one: index for index, one in enumerate(ids_b)}
-    pairs = [(index, places[one]) for index, one in enumerate(ids_a) if one in places]
-    both = np.array(pairs, np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]

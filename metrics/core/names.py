@@ -93,3 +93,12 @@ def hint(
         return f"did you mean {' or '.join(map(repr, near))}?"
     shown = ", ".join([*there[:MOST_SHOWN], *(["…"] if len(there) > MOST_SHOWN else [])])
     return f"known: {shown or 'none'}"
+
+
+def without_value(field: str, there: Iterable[str]) -> str:
+    """That no sample has a value in a metadata field; `there`: the fields that samples have, the
+    null ones, too."""
+    fields = sorted(there)
+    if field not in fields:
+        return f"no sample has the metadata field {field!r}; {hint(field, fields)}"
+    return f"no sample has a value in the metadata field {field!r}"

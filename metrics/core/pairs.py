@@ -12,10 +12,11 @@ from metrics.core.blocks import CELLS, Block, flat, in_chunks
 from metrics.core.rows import Floats, Ints
 from metrics.statistics import paired, per_sample
 from metrics.statistics.clusters import Clusters
-from metrics.statistics.intervals import evaluate, replicate, t_quantile
 from metrics.statistics.many import TIE
 from metrics.statistics.paired import Difference, Recipe
 from metrics.statistics.per_sample import Tested
+from metrics.statistics.quantiles import t_quantile
+from metrics.statistics.resampling import evaluate, replicate
 from metrics.statistics.weights import swapped_sums, totals
 
 Test = Literal["paired_bootstrap", "approximate_randomization", "mcnemar", "wilcoxon", "t"]
@@ -68,15 +69,15 @@ def resampled(
 def outcomes(given: Block) -> list[list[tuple[int, int, int]]]:
     """A list a pair, a score each: samples on which a is better, neither is, and b is."""
     found: list[list[tuple[int, int, int]]] = []
-    cell = given.cell
-    signs = np.array([1.0 if one.higher_is_better else -1.0 for one in given.metric.scores])
-    step = max(1, CELLS // max(1, given.n * len(signs)))
-    for start in range(0, len(cell.pairs), step):
-        gaps = _gaps(given, cell.left[start : start + step], cell.right[start : start + step])
-        gaps = gaps * signs
-        wins, losses = (gaps > 0).sum(0), (gaps < 0).sum(0)  # (P, S)
-        counts = np.stack([wins, given.n - wins - losses, losses], -1).tolist()
-        found += [[(a, b, c) for a, b, c in one] for one in counts]
+    better = [one.higher_is_better for one in given.metric.scores]
+    own = np.ascontiguousarray(np.moveaxis(_samples(given), 0, -1))  # (M, S, n)
+    slack = TIE * np.abs(own)
+    for a, b in zip(given.cell.left.tolist(), given.cell.right.tolist(), strict=True):
+        gaps, tie = own[a] - own[b], np.maximum(slack[a], slack[b])
+        more = np.count_nonzero(gaps > tie, axis=-1).tolist()
+        less = np.count_nonzero(gaps < -tie, axis=-1).tolist()
+        ends = [(x, y) if up else (y, x) for up, x, y in zip(better, more, less, strict=True)]
+        found.append([(wins, given.n - wins - losses, losses) for wins, losses in ends])
     return found
 
 
@@ -191,8 +192,14 @@ def _around(one: Difference, error: float) -> Difference:
 
 def _gaps(given: Block, left: Ints, right: Ints) -> Floats:
     """(n, P, S) a's values less b's, zero where only rounding tells them apart."""
-    if given.samples is None:
-        raise ValueError(f"{given.metric.name} has no values of single samples")
-    a, b = given.samples[:, left], given.samples[:, right]
+    samples = _samples(given)
+    a, b = samples[:, left], samples[:, right]
     gaps = a - b
     return np.where(np.abs(gaps) <= TIE * np.maximum(np.abs(a), np.abs(b)), 0.0, gaps)
+
+
+def _samples(given: Block) -> Floats:
+    """(n, M, S) the samples' own values."""
+    if given.samples is None:
+        raise ValueError(f"{given.metric.name} has no values of single samples")
+    return given.samples

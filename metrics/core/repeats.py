@@ -13,8 +13,8 @@ from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
 from metrics.statistics.clusters import Clusters
-from metrics.statistics.intervals import evaluate
 from metrics.statistics.repeats import Split, split
+from metrics.statistics.resampling import evaluate
 from metrics.statistics.weights import totals
 
 

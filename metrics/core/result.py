@@ -21,7 +21,7 @@ from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints, Settled
 from metrics.core.settling import Mask, measured, restrict, settle
 from metrics.core.signature import text
-from metrics.statistics import intervals, weights
+from metrics.statistics import intervals, resampling, weights
 from metrics.statistics.intervals import Intervals
 from metrics.statistics.repeats import Split
 
@@ -269,7 +269,7 @@ def _scores(
     over: Spread | None,
     own: Split | None,
 ) -> tuple[ScoreValue, ...]:
-    values = intervals.evaluate(metric.reduce, weights.totals(settled.rows))
+    values = resampling.evaluate(metric.reduce, weights.totals(settled.rows))
     absent = int(missing.sum())
     made = []
     for at, (score, value) in enumerate(zip(metric.scores, values.tolist(), strict=True)):

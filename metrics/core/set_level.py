@@ -10,8 +10,8 @@ from metrics.core.alignment import Side
 from metrics.core.blocks import Block, flat, in_chunks
 from metrics.core.rows import Floats, Ints
 from metrics.statistics import paired_jackknife
-from metrics.statistics.intervals import dear
 from metrics.statistics.paired import Difference
+from metrics.statistics.resampling import dear
 
 
 def jackknifed(given: Block) -> list[tuple[Difference, ...]]:

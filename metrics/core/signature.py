@@ -74,6 +74,13 @@ def difference(a: str, b: str) -> list[str]:
     ]
 
 
+def unlike(a: str, b: str) -> str | None:
+    """Why values of two signatures must not be compared, if so."""
+    if a == b:
+        return None
+    return f"the signatures differ, so the values cannot be compared: {'; '.join(difference(a, b))}"
+
+
 def _parse(signature: str) -> dict[str, str]:
     name, *rest = signature.split("|")
     found = {"name": name}

@@ -28,6 +28,7 @@ MOST_BYTES = 2**32 - 2  # of a zip without ZIP64
 MOST_MEMBERS = 20_000
 NAME = re.compile(r"[A-Za-z0-9_]+(?:[./-][A-Za-z0-9_]+)*", re.ASCII)
 LONGEST_NAME = 100
+PACKED = "is compressed, encrypted or packed by another program: no archive is, as it was written"
 
 
 class UnreadableArchive(InputError):
@@ -190,7 +191,7 @@ def _listed(entries: bytes, count: int) -> list[Member]:
         if name in members:
             raise UnreadableArchive(f"{name} is there twice", name)
         if method != 0 or packed != size or flags != UTF8:
-            raise UnreadableArchive(f"{name} is compressed or encrypted: no archive has that", name)
+            raise UnreadableArchive(f"{name} {PACKED}", name)
         place = fields[16]
         members[name] = Member(name, crc, size, place + LOCAL.size + length)
     return list(members.values())

@@ -105,7 +105,9 @@ def linear(
         inside = [(part, by) for part, by, _ in terms if part.group == group]
         units = np.min([part.pairs.units for part, _ in inside], axis=0)
         between.add(_errors(inside, own) ** 2, units)
-        deviations = np.nanstd(own, axis=0, ddof=1)
+        drawn_twice = np.isfinite(own).sum(0) > 1
+        deviations = np.full(n, np.nan)
+        deviations[drawn_twice] = np.nanstd(own[:, drawn_twice], axis=0, ddof=1)
         spread.add(deviations**2, np.diagonal(units))
     p_values = two_sided(differences, np.sqrt(between.variance), between.freedom + 1)
     np.fill_diagonal(p_values, np.nan)
@@ -159,7 +161,7 @@ def by_ranks(parts: Sequence[Part], *, wins: bool = False, level: float = 0.95) 
         rank=rank,
         best=1 + better.sum(1),
         worst=n - better.sum(0),
-        band=bands(rank, better),
+        band=bands(rank, lambda at, first: bool(better[at, first])),
         p_values=np.full((n, n), np.nan),
     )
     first = _first(drawn, incomplete, higher_is_better=False)

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.statistics.intervals import Reduce, dear, delete_variance, evaluate, left_out
+from metrics.statistics.influence import Reduce
+from metrics.statistics.resampling import dear, delete_variance, evaluate, left_out
 from metrics.statistics.weights import Floats, Keys, totals, unit_keys
 
 ROUNDING = 1e-12  # of a value: a deviation below that is none

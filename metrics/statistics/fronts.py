@@ -19,11 +19,6 @@ def dominates(worth: Floats) -> NDArray[np.bool_]:
     return np.asarray((ahead >= 0).all(0) & (ahead > 0).any(0), np.bool_)
 
 
-def on_front(worth: Floats) -> NDArray[np.bool_]:
-    """(N,) of (S, N): which systems nobody dominates."""
-    return np.asarray(~dominates(worth).any(0), np.bool_)
-
-
 def shares_on_front(worth: Floats) -> Floats:
     """(N,) of (S, R, N) replicates: the share in which each is on the front. Replicates that lack a
     value are left out; NaN where none is left."""

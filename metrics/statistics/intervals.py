@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from metrics.statistics import diagnostics, influence, studentized
 from metrics.statistics.influence import Reduce
 from metrics.statistics.proportions import Shares, between
-from metrics.statistics.quantiles import percentiles, t_quantile, t_tail
+from metrics.statistics.quantiles import percentiles, t_quantile
 from metrics.statistics.resampling import (
     dear,
     delete_variance,
@@ -37,24 +37,6 @@ from metrics.statistics.resampling import (
     replicate_with_errors,
 )
 from metrics.statistics.weights import Floats, Keys, totals
-
-__all__ = [
-    "Bounds",
-    "Intervals",
-    "Reduce",
-    "bootstrap",
-    "bootstrap_t",
-    "dear",
-    "delete_variance",
-    "evaluate",
-    "jackknife",
-    "left_out",
-    "percentiles",
-    "replicate",
-    "t_quantile",
-    "t_tail",
-    "wilson",
-]
 
 Bounds = tuple[Floats, Floats]
 
@@ -187,20 +169,26 @@ def jackknife(
     extra = np.zeros(len(values)) if variance is None else variance
     half = t * np.sqrt(own + extra)
     low, high = values - half, values + half
-    methods = ["jackknife"] * len(values)
+    methods = ("jackknife",) * len(values)
     if bounds is not None:
-        low, high = np.maximum(low, bounds[0]), np.minimum(high, bounds[1])
+        largest = ((left - left.mean(0)) ** 2).max(0, initial=0.0) if len(left) else own
+        total = np.where(equal, 0.0, own + largest / 2 + _unseen(len(rows), bounds)) + extra
+        ends = between(values, total, bounds, len(rows), t, equal)
         span = bounds[1] - bounds[0]
         inside = np.isfinite(span) & (span > 0) & np.isfinite(own)
-        part = ((left - left.mean(0)) ** 2).max(0, initial=0.0) / 2 if len(left) else own
-        unseen = UNSEEN * (np.where(inside, span, 0.0) / max(len(rows), 1)) ** 2
-        total = np.where(equal, 0.0, own + part + unseen) + extra
-        ends = between(values, total, bounds, len(rows), t, equal)
-        low, high = np.where(inside, ends[0], low), np.where(inside, ends[1], high)
+        low = np.where(inside, ends[0], np.maximum(low, bounds[0]))
+        high = np.where(inside, ends[1], np.minimum(high, bounds[1]))
         equal = equal & ~inside
-        methods = ["jackknife_wilson" if yes else "jackknife" for yes in inside]
-    found = Intervals(low, high, tuple(methods), None, diagnostics.few(len(rows)))
+        methods = tuple("jackknife_wilson" if yes else "jackknife" for yes in inside)
+    found = Intervals(low, high, methods, None, diagnostics.few(len(rows)))
     return _sure(found, values, len(rows), equal, np.zeros(len(values)))
+
+
+def _unseen(n: int, bounds: Bounds) -> Floats:
+    """(S,) the variance from a twentieth of a unit more, from one bound to the other; 0 where there
+    are none."""
+    span = bounds[1] - bounds[0]
+    return np.asarray(UNSEEN * (np.where(np.isfinite(span), span, 0.0) / max(n, 1)) ** 2)
 
 
 def _of_means(

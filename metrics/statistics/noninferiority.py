@@ -42,6 +42,11 @@ class Margin:
     p_no_go: float
 
 
+def decided(p_go: float, p_no_go: float, alpha: float) -> Verdict:
+    """The verdict that these p-values allow; NaN allows none."""
+    return "go" if p_go < alpha else "no_go" if p_no_go < alpha else "inconclusive"
+
+
 def non_inferior(
     difference: float, error: float, freedom: float, margin: float, alpha: float
 ) -> Margin:
@@ -62,8 +67,7 @@ def non_inferior(
     bound = difference - float(stdtrit(degrees, 1.0 - alpha)) * error
     p_go = float(stdtr(degrees, -gap / error))
     p_no_go = float(stdtr(degrees, gap / error))
-    verdict: Verdict = "go" if p_go < alpha else "no_go" if p_no_go < alpha else "inconclusive"
-    return Margin(bound, verdict, p_go, p_no_go)
+    return Margin(bound, decided(p_go, p_no_go, alpha), p_go, p_no_go)
 
 
 def non_inferior_share(better: int, worse: int, n: int, margin: float, alpha: float) -> Margin:
@@ -82,8 +86,7 @@ def non_inferior_share(better: int, worse: int, n: int, margin: float, alpha: fl
         middle = (low + high) / 2.0
         below = _share_tail(better, worse, n, middle) < alpha
         low, high = (middle, high) if below else (low, middle)
-    verdict: Verdict = "go" if p_go < alpha else "no_go" if p_no_go < alpha else "inconclusive"
-    return Margin(low, verdict, p_go, p_no_go)
+    return Margin(low, decided(p_go, p_no_go, alpha), p_go, p_no_go)
 
 
 def _share_tail(better: int, worse: int, n: int, true: float) -> float:
@@ -118,8 +121,7 @@ def unvaried(
     bound = difference - (1.0 - alpha ** (1.0 / units)) * (difference - low)
     p_go = _unseen(gap, difference - low, units)
     p_no_go = _unseen(-gap, high - difference, units)
-    verdict: Verdict = "go" if p_go < alpha else "no_go" if p_no_go < alpha else "inconclusive"
-    return Margin(bound, verdict, p_go, p_no_go)
+    return Margin(bound, decided(p_go, p_no_go, alpha), p_go, p_no_go)
 
 
 def _unseen(gap: float, reach: float, units: int) -> float:

@@ -27,14 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.statistics.diagnostics import FEW
-from metrics.statistics.intervals import (
-    Reduce,
-    evaluate,
-    percentiles,
-    replicate,
-    t_quantile,
-)
+from metrics.statistics.influence import Reduce
 from metrics.statistics.many import differences_of, least, two_sided
+from metrics.statistics.quantiles import percentiles, t_quantile
+from metrics.statistics.resampling import evaluate, replicate
 from metrics.statistics.weights import Floats, Keys, swapped_sums, totals
 
 Recipe = Literal["centred", "sacrebleu"]
@@ -121,12 +117,10 @@ def from_replicates(
         raise ValueError(f"replicates do not match: {drawn_a.shape} and {drawn_b.shape}")
     drawn = drawn_a - drawn_b  # (R, S)
     values, slack = differences_of(values_a, values_b)
-    there = np.isfinite(drawn)
-    count = there.sum(0)
+    centred, count = _centred(drawn)
     enough = (count >= 2) & (units >= 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        centred = drawn - np.where(there, drawn, 0.0).sum(0) / count
-        squares = (np.where(there, centred, 0.0) ** 2).sum(0)
+        squares = (np.nan_to_num(centred, nan=0.0) ** 2).sum(0)
         errors = np.where(enough, np.sqrt(squares / (count - 1)), NAN)
     few = units < FEW and recipe == "centred"
     by_count = recipe == "sacrebleu" or (countable(len(drawn), tests) and not few)
@@ -141,17 +135,23 @@ def from_replicates(
     if few:
         half = t_quantile(0.5 + level / 2, max(units - 1, 1)) * errors * student(units)
         low, high = values - half, values + half
+    ends = around(values, np.where(enough, low, NAN), high)
+    method = "counted" if by_count else "t"
     return tuple(
         Difference(value, bounds, level, error, p, units, "paired_bootstrap", method)
-        for value, bounds, error, p, method in zip(
-            values.tolist(),
-            around(values, np.where(enough, low, NAN), high),
-            errors.tolist(),
-            p_values.tolist(),
-            ["counted" if by_count else "t"] * len(values),
-            strict=True,
+        for value, bounds, error, p in zip(
+            values.tolist(), ends, errors.tolist(), p_values.tolist(), strict=True
         )
     )
+
+
+def _centred(drawn: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """(R, S) the replicates less their mean, and (S,) how many have a value; NaN has none."""
+    there = np.isfinite(drawn)
+    count = there.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(there, drawn, 0.0).sum(0) / count
+        return np.where(there, drawn - mean, NAN), count
 
 
 def approximate_randomization(

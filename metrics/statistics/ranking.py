@@ -94,14 +94,12 @@ def ranks(
     withheld = ahead & last[None, :]
     corrected[withheld | withheld.T] = np.nan
     significant = ahead & (np.nan_to_num(corrected, nan=1.0) <= alpha)
-    worth = sign * values
-    before = np.where(last[:, None] == last, worth[None, :] > worth[:, None], last[:, None])
-    rank = 1 + before.sum(1)
+    rank = _places(sign * values, last)
     return Ranks(
         rank=rank,
         best=1 + significant.sum(1),
         worst=n - significant.sum(0),
-        band=bands(rank, significant),
+        band=bands(rank, lambda at, first: bool(significant[at, first])),
         p_values=corrected,
     )
 
@@ -131,42 +129,43 @@ def ranks_apart(
     ends = [values + wider * (end - values) for end in (low, high)]
     floor, ceiling = (sign * end for end in (ends if higher_is_better else ends[::-1]))
     said = np.isfinite(floor) & np.isfinite(ceiling)
+    floor, ceiling = np.where(said & ~last, floor, np.nan), np.where(said, ceiling, np.nan)
     floors, ceilings = np.sort(floor[said & ~last]), np.sort(ceiling[said])
     better = len(floors) - np.searchsorted(floors, ceiling, side="right")
     worse = np.searchsorted(ceilings, floor, side="left")
-    order = np.lexsort((-sign * values, last))
-    keys = list(zip(last[order].tolist(), values[order].tolist(), strict=True))
-    rank = np.empty(n, np.int64)
-    band = np.empty(n, np.int64)
-    first, number = 0, 1
-    for place, at in enumerate(order.tolist()):
-        same = place > 0 and keys[place] == keys[place - 1]
-        rank[at] = rank[order[place - 1]] if same else place + 1
-        head = order[first]
-        if said[head] and said[at] and not last[head] and ceiling[at] < floor[head]:
-            first, number = place, number + 1
-        band[at] = number
+    rank = _places(sign * values, last)
     return Ranks(
         rank=rank,
         best=1 + np.where(said, better, 0),
         worst=n - np.where(said & ~last, worse, 0),
-        band=band,
+        band=bands(rank, lambda at, first: bool(ceiling[at] < floor[first])),
         p_values=np.full((0, 0), np.nan),
     )
 
 
-def bands(rank: NDArray[np.int64], worse: NDArray[np.bool_]) -> NDArray[np.int64]:
+def bands(rank: NDArray[np.int64], worse: Callable[[int, int], bool]) -> NDArray[np.int64]:
     """(N,) which tie band each system is in, from 1; see `Ranks`.
 
-    worse  (N, N) [i, j]: i is significantly worse than j
+    worse  whether the first of two systems is significantly worse than the second
     """
     found = np.empty(len(rank), np.int64)
     first, number = -1, 0
     for at in np.argsort(rank, kind="stable").tolist():
-        if first < 0 or worse[at, first]:
+        if first < 0 or worse(at, first):
             first, number = at, number + 1
         found[at] = number
     return found
+
+
+def _places(worth: Floats, last: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(N,) ranks from 1: the highest first, those in `last` behind the others; equal ones share the
+    better place."""
+    order = np.lexsort((-worth, last))
+    worth, last = worth[order], last[order]
+    new = np.r_[True, (worth[1:] != worth[:-1]) | (last[1:] != last[:-1])][: len(order)]
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.maximum.accumulate(np.where(new, np.arange(1, len(order) + 1), 0))
+    return rank
 
 
 def chances_of_first(replicates: Floats, higher_is_better: bool = True) -> Floats:

@@ -16,6 +16,7 @@ import numpy as np
 from metrics.statistics.noninferiority import (
     Margin,
     Verdict,
+    decided,
     non_inferior,
     non_inferior_share,
     unvaried,
@@ -108,11 +109,7 @@ def answers(questions: Sequence[Question], alpha: float) -> list[Answer]:
     for at, one in enumerate(questions):
         low = one.answer(level_go[at]).bound
         high = -one.mirrored().answer(level_no_go[at]).bound
-        verdict: Verdict = "inconclusive"
-        if go[at] < alpha:
-            verdict = "go"
-        elif no_go[at] < alpha:
-            verdict = "no_go"
+        verdict = decided(go[at], no_go[at], alpha)
         known = math.isfinite(low) and math.isfinite(high)
         level = level_go[at] if one.difference > -one.margin else level_no_go[at]
         found.append(

@@ -135,8 +135,8 @@ def _pad(texts: Column, order: int) -> Column:
     """Numbers from 1, each text followed by `order` zeros: no window runs into the next text."""
     lengths = np.diff(texts.offsets)
     values = np.zeros(len(texts.values) + order * texts.count, np.uint64)
-    gaps = np.repeat(np.arange(texts.count) * order, lengths)
-    values[np.arange(len(gaps)) + gaps] = texts.values.astype(np.uint64) + ONE
+    shifts = np.repeat(np.arange(texts.count) * order, lengths)
+    values[np.arange(len(shifts)) + shifts] = texts.values.astype(np.uint64) + ONE
     return Column(values, lengths + order)
 
 

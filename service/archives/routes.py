@@ -95,9 +95,9 @@ async def import_archive(
 
         bound = key.bound(body.bound)
         created = await gate.run(lambda db: bound.once(db, EvaluationOut, create))
-    response.status_code = created.status
-    response.headers["Location"] = f"/v1/evaluations/{created.content.id}"
-    return created.content
+    shown = created.sent(response)
+    response.headers["Location"] = f"/v1/evaluations/{shown.id}"
+    return shown
 
 
 @router.post("/evaluations/{evaluation}/audit", summary="Measure a part again")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
-from service.datasets.store import read_clusters, read_ids
+from metrics.core.clustered import PROMPT
+from service.datasets.store import cluster_names, shortened
+from service.db.tables import records
 
 MOST_FIELDS = 8
 
@@ -36,5 +38,17 @@ def read_repeated(
     """
     given = {"dataset": dataset_id, "without": list(without), "most": MOST_FIELDS}
     fields = db.scalars(FIELDS, given).all()
-    ids = read_ids(db, dataset_id) if fields else []
-    return {field: read_clusters(db, dataset_id, field, ids) for field in fields}
+    return _clusters(db, dataset_id, fields) if fields else {}
+
+
+def _clusters(db: Connection, dataset_id: str, fields: Sequence[str]) -> dict[str, list[str]]:
+    """`read_clusters` of every field, from one look at the records."""
+    metadata, prompt = records.c.content["metadata"], records.c.content["prompt"].astext
+    values = [shortened(metadata[field].astext) for field in fields]
+    values += [shortened(prompt)] if PROMPT in fields else []
+    query = select(records.c.record_id, *values).where(records.c.dataset_id == dataset_id)
+    ids, *columns = zip(*db.execute(query.order_by(records.c.index)).tuples(), strict=True)
+    found = dict(zip(fields, columns, strict=False))
+    if PROMPT in found and not any(value is not None for value in found[PROMPT]):
+        found[PROMPT] = columns[-1]  # no metadata calls itself so
+    return {field: cluster_names(values, ids) for field, values in found.items()}

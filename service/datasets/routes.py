@@ -35,9 +35,7 @@ def create_dataset(
         dataset, new = datasets.put(db, body.name, body.kind, content)
         return Created(view(dataset), 201 if new else 200)
 
-    created = key.once(db, DatasetOut, create)
-    response.status_code = created.status
-    return created.content
+    return key.once(db, DatasetOut, create).sent(response)
 
 
 @router.get("", summary="List datasets")

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, literal_column, or
 from sqlalchemy.dialects.postgresql import insert
 
 from metrics.core.clustered import LONGEST_VALUE
-from metrics.core.names import hint
+from metrics.core.names import without_value
 from service.db.bulk import copy
 from service.db.identifiers import new
 from service.db.pages import paged
@@ -203,12 +203,8 @@ def read_metadata(db: Connection, dataset_id: str, key: str) -> dict[int, str]:
     return {row[0]: row[1] for row in db.execute(query.order_by(records.c.index))}
 
 
-def read_clusters(
-    db: Connection, dataset_id: str, field: str, ids: Sequence[str] | None = None
-) -> list[str]:
+def read_clusters(db: Connection, dataset_id: str, field: str) -> list[str]:
     """The cluster of each record, by index: its value of a metadata field, or of `prompt`.
-
-    ids  the records' own, where they have been read
 
     A record without a value is a cluster of its own. Raises ApiError, naming the fields that there
     are, where no record has one.
@@ -217,20 +213,28 @@ def read_clusters(
     if not named and field == "prompt":
         named = _named(db, dataset_id, records.c.content["prompt"].astext)
     if not named:
-        there = metadata_fields(db, dataset_id)
-        message = f"no sample has the metadata field {field!r}: {hint(field, there)}"
+        message = without_value(field, metadata_fields(db, dataset_id))
         raise invalid("unknown_field", message, "cluster")
-    ids = read_ids(db, dataset_id) if ids is None else ids
+    ids = read_ids(db, dataset_id)
+    return cluster_names([named.get(index) for index in range(len(ids))], ids)
+
+
+def cluster_names(values: Sequence[str | None], ids: Sequence[str]) -> list[str]:
+    """The cluster of each record by its value; one without is a cluster of its own."""
     return [
-        f"value {named[index]}" if index in named else f"sample {id}"
-        for index, id in enumerate(ids)
+        f"sample {id}" if value is None else f"value {value}"
+        for value, id in zip(values, ids, strict=True)
     ]
 
 
+def shortened(value: ColumnElement[str]) -> ColumnElement[str]:
+    """A text as clusters are named by it: a long one by its digest."""
+    return case((func.length(value) <= LONGEST_VALUE, value), else_=func.md5(value))
+
+
 def _named(db: Connection, dataset_id: str, value: ColumnElement[str]) -> dict[int, str]:
-    """The value of the records that have it, by index; a long one by its digest."""
-    short = case((func.length(value) <= LONGEST_VALUE, value), else_=func.md5(value))
-    query = select(records.c.index, short).where(
+    """The value of the records that have it, by index."""
+    query = select(records.c.index, shortened(value)).where(
         records.c.dataset_id == dataset_id, value.is_not(None)
     )
     return {row[0]: row[1] for row in db.execute(query)}

@@ -71,5 +71,4 @@ async def upload_dataset(
 
         bound = key.bound(body.bound)
         created = await gate.run(lambda db: bound.once(db, DatasetOut, create))
-    response.status_code = created.status
-    return created.content
+    return created.sent(response)

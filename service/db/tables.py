@@ -99,6 +99,11 @@ evaluations = Table(
         unique=True,
         postgresql_where=text("origin ? 'service'"),
     ),
+    Index(  # by which a file that is imported again is found
+        "ix_evaluations_import",
+        text("(origin ->> 'import_digest')"),
+        postgresql_where=text("origin ? 'import_digest'"),
+    ),
 )
 
 # One row: what archives call the service that they come from.

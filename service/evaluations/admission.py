@@ -180,7 +180,7 @@ def _inline(
 def _inline_name(system: str) -> str:
     """What samples are called that come without a dataset's name: after their system, within what
     a name may be, so that it can be asked for."""
-    name = f"inline-{system}".replace("@", "-")
+    name = f"inline-{system}".replace("@", "-").replace("\n", "-")
     if name_fault(name) is not None:
         name = name.replace("/", "-")
     if len(name) <= LONGEST_NAME:

@@ -56,8 +56,9 @@ async def create_evaluation(
         return Created(view(db, _existing(db, admit(db, body, settings))), 202)
 
     created = await gate.run(lambda db: key.once(db, EvaluationOut, create))
-    response.headers["Location"] = f"/v1/evaluations/{created.content.id}"
-    return await _waited(gate, response, created.content, preferred_wait(prefer))
+    shown = created.sent(response)
+    response.headers["Location"] = f"/v1/evaluations/{shown.id}"
+    return await _waited(gate, response, shown, preferred_wait(prefer))
 
 
 @router.get("", summary="List evaluations")
@@ -129,9 +130,7 @@ def retry_evaluation(
         status = 202 if admit_again(db, evaluation) else 200
         return Created(view(db, _existing(db, evaluation)), status)
 
-    created = key.once(db, EvaluationOut, again)
-    response.status_code = created.status
-    return created.content
+    return key.once(db, EvaluationOut, again).sent(response)
 
 
 @router.post(
@@ -155,9 +154,7 @@ def create_best(
         made, new = put_best(db, settings, _existing(db, evaluation), body)
         return Created(dataset_view(made), 201 if new else 200)
 
-    created = key.once(db, DatasetOut, create)
-    response.status_code = created.status
-    return created.content
+    return key.once(db, DatasetOut, create).sent(response)
 
 
 @router.get("/{evaluation}/samples", summary="Samples with their scores, worst first")

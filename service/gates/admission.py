@@ -18,7 +18,8 @@ from service.gates import store as gates
 from service.gates.checks import baseline_of, check, dataset_of
 from service.gates.schemas import CheckIn, GateIn
 from service.gates.store import Gate
-from service.leaderboards.pairing import cluster_names, score_named, slice_ids
+from service.leaderboards import scopes
+from service.leaderboards.pairing import counterpart, score_named
 from service.settings import Settings
 
 
@@ -31,9 +32,9 @@ def admit_gate(db: Connection, body: GateIn) -> tuple[Gate, bool]:
     for at, rule in enumerate(body.rules):
         score_named(scores, rule.score, f"rules[{at}].score")
         if rule.slice is not None:
-            slice_ids(db, baseline.dataset_id, rule.slice, f"rules[{at}].slice")
+            scopes.sliced(db, [baseline.dataset_id], rule.slice, f"rules[{at}].slice")
     if body.cluster is not None:
-        cluster_names(db, baseline.dataset_id, body.cluster)
+        scopes.clustered(db, [baseline.dataset_id], body.cluster)
     if all(rule.tier != "critical" for rule in body.rules):
         message = "no rule is critical, so no verdict would ever be go or no_go"
         raise invalid("no_critical_rule", message, "rules")
@@ -86,10 +87,21 @@ def _candidate(db: Connection, settings: Settings, gate: Gate, body: CheckIn) ->
             if row.dataset_name == name and row.status == "succeeded":
                 return row
     if body.generation is None:
-        found = gates.newest_of_model(db, name, model, version)
-        if found is not None:
-            return _existing(db, found)
+        baseline = baseline_of(db, gate.asked)
+        for found in gates.of_model(db, name, model, version):
+            row = _existing(db, found)
+            if _made_as(db, gate, row, baseline):
+                return row
     return _existing(db, _evaluated(db, settings, gate, body, model))
+
+
+def _made_as(db: Connection, gate: Gate, row: Evaluation, baseline: Evaluation) -> bool:
+    """Whether it has every score that the gate asks for, and was generated as the baseline was."""
+    if baseline.generation is not None and row.generation != baseline.generation:
+        return False
+    found = read_scores(db, [row.id, baseline.id])
+    wanted = [score_named(found[baseline.id], rule.score, "rules") for rule in gate.asked.rules]
+    return all(counterpart(found[row.id], one) is not None for one in wanted)
 
 
 def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, model: str) -> str:

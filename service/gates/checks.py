@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -19,23 +19,17 @@ from service.gates import store as gates
 from service.gates.rules import question
 from service.gates.schemas import GateIn, RuleIn, RuleOut, Verdict
 from service.gates.store import Gate
+from service.leaderboards import scopes
 from service.leaderboards.paired import PairedResult, paired_results
-from service.leaderboards.pairing import (
-    Pairing,
-    check_same_samples,
-    cluster_names,
-    counterpart,
-    finished,
-    pairing,
-    score_named,
-    slice_ids,
-)
+from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
 from service.settings import Settings
 
 LACKING = (
     "the candidate has no value on {} samples on which the baseline has one, and may be good "
     "enough only for that: no verdict"
 )
+ALONE = "one {} alone tells nothing of others"
+ITSELF = "the candidate is the baseline's own evaluation: it was compared with itself"
 SETTLED = "the evaluation ended early: the gate was settled"
 
 
@@ -72,6 +66,20 @@ class Asked:
     error: str | None = None
 
 
+def conclude(
+    db: Connection, settings: Settings, gate: Gate, candidate: Evaluation, id: str
+) -> Verdict | dict[str, str]:
+    """Store what the check with this id found: the verdict, or why there can be none."""
+    try:
+        found = check(db, settings, gate, candidate)
+    except ApiError as error:
+        refused = {"code": error.code, "message": error.message}
+        gates.settle_check(db, id, error=refused)
+        return refused
+    gates.settle_check(db, id, verdict=found.verdict, result=found.as_json())
+    return found.verdict
+
+
 def baseline_of(
     db: Connection, gate: GateIn, param: str = "baseline", but: str | None = None
 ) -> Evaluation:
@@ -79,7 +87,7 @@ def baseline_of(
     name, version = dataset_of(db, gate)
     base = gate.base
     if base.evaluation is not None:
-        row = finished(db, base.evaluation, param)
+        row = scopes.finished(db, base.evaluation, param)
         if row.dataset_name != name:
             message = f"{row.id} is on the dataset {row.dataset_name!r}, the gate on {name!r}"
             raise ApiError(422, "other_dataset", message, param)
@@ -87,9 +95,10 @@ def baseline_of(
     system = base.system or ""
     found = gates.newest_of_system(db, name, system, but=but, version=version)
     if found is None:
-        message = f"the system {system!r} has no succeeded evaluation on {name!r}"
+        other = f" other than the candidate, {but}" if but is not None else ""
+        message = f"the system {system!r} has no succeeded evaluation on {name!r}{other}"
         raise ApiError(422, "no_baseline", message, param)
-    return finished(db, found, param)
+    return scopes.finished(db, found, param)
 
 
 def dataset_of(db: Connection, gate: GateIn) -> tuple[str, int]:
@@ -112,7 +121,7 @@ def check(
     asked = gate.asked
     baseline = baseline_of(db, asked, but=candidate.id)
     _check_dataset(db, asked, candidate)
-    check_same_samples(db, candidate, baseline, "evaluation")
+    scopes.check_same_samples(db, candidate, baseline, "evaluation")
     known = _asked(db, settings, asked, baseline, candidate)
     level = asked.alpha if alpha is None else alpha
     found = _answered(known, level)
@@ -130,8 +139,13 @@ def check(
         n=max(counts, default=None),
         samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
         rules=rules,
-        notes=[SETTLED] if candidate.status == "cancelled" else [],
+        notes=_notes(candidate, baseline),
     )
+
+
+def _notes(candidate: Evaluation, baseline: Evaluation) -> list[str]:
+    ended = [SETTLED] if candidate.status == "cancelled" else []
+    return [*ended, ITSELF] if candidate.id == baseline.id else ended
 
 
 def _check_dataset(db: Connection, gate: GateIn, candidate: Evaluation) -> None:
@@ -152,17 +166,20 @@ def _asked(
     ]
     left = _candidate_results(db, settings, candidate, wanted)
     right = paired_results(db, settings, wanted)
-    ids = None if candidate.status == "succeeded" else _measured_ids(left)
-    cluster = cluster_names(db, baseline.dataset_id, gate.cluster or baseline.cluster)
+    reached = None if candidate.status == "succeeded" else _measured_ids(left)
+    field = gate.cluster or baseline.cluster
+    grouping = None if field is None else scopes.clustered(db, [baseline.dataset_id], field)
     known = []
     for at, (rule, score) in enumerate(zip(gate.rules, wanted, strict=True)):
-        within = _within(db, baseline, rule, at, ids)
-        sizes = _restricted(cluster, within if rule.slice is not None else None)
+        whole = _slice(db, baseline, rule, f"rules[{at}].slice")
+        parts = [part for part in (whole, reached) if part is not None]
+        chosen = frozenset.intersection(*parts) if parts else None
+        cluster = None if grouping is None else _restricted(grouping.names, whole)
         try:
             if left[at] is None:
                 raise ReportedError(f"{candidate.id} has no value of {score.name}")
-            pair = pairing(left[at], right[at], within=within, cluster=cluster)
-            asked = question(rule, pair, sizes, gate.sequential)
+            pair = pairing(left[at], right[at], chosen=chosen, grouping=grouping)
+            asked = question(rule, pair, cluster, gate.sequential)
             known.append(Asked(rule, score, pair, asked))
         except ReportedError as error:
             known.append(Asked(rule, score, error=error.message))
@@ -191,29 +208,24 @@ def _candidate_results(
     return found
 
 
-def _measured_ids(results: Sequence[PairedResult | None]) -> set[str]:
+def _measured_ids(results: Sequence[PairedResult | None]) -> frozenset[str]:
     """Ids that all results reach."""
-    reached = [set(one.ids) for one in results if one is not None]
-    return set.intersection(*reached) if reached else set()
+    reached = [frozenset(one.ids) for one in results if one is not None]
+    return frozenset.intersection(*reached) if reached else frozenset()
 
 
-def _within(
-    db: Connection, baseline: Evaluation, rule: RuleIn, at: int, measured: Collection[str] | None
-) -> Collection[str] | None:
-    """The samples that the rule is about; None: all."""
+def _slice(db: Connection, baseline: Evaluation, rule: RuleIn, param: str) -> frozenset[str] | None:
+    """The samples that the rule is about, measured or not; None: all."""
     if rule.slice is None:
-        return measured
-    chosen = slice_ids(db, baseline.dataset_id, rule.slice, f"rules[{at}].slice")
-    return chosen if measured is None else [id for id in chosen if id in measured]
+        return None
+    return scopes.sliced(db, [baseline.dataset_id], rule.slice, param)
 
 
-def _restricted(
-    cluster: Mapping[str, str] | None, within: Collection[str] | None
-) -> Mapping[str, str] | None:
-    if cluster is None or within is None:
-        return cluster
-    chosen = frozenset(within)
-    return {id: name for id, name in cluster.items() if id in chosen}
+def _restricted(names: Mapping[str, str], whole: frozenset[str] | None) -> Mapping[str, str]:
+    """The clusters of a slice's samples: one is complete once all of these are measured."""
+    if whole is None:
+        return names
+    return {id: name for id, name in names.items() if id in whole}
 
 
 def _answered(known: Sequence[Asked], alpha: float) -> dict[int, Answer]:
@@ -266,6 +278,8 @@ def _shown(one: Asked, answer: Answer | None) -> RuleOut:
     if answer.more is not None:
         size = values.samples / max(one.question.units, 1)
         shown.samples_to_settle = math.ceil(answer.more * size)
+    if one.question.units < 2:
+        shown.note = ALONE.format("cluster" if one.pair.names is not None else "sample")
     if one.pair.only_b and shown.verdict == "go":
         shown.verdict, shown.samples_to_settle = "inconclusive", None
         shown.note = LACKING.format(one.pair.only_b)

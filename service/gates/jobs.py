@@ -35,12 +35,7 @@ def _conclude(context: Context, db: Connection, row: Check) -> None:
         error = {"code": "not_measured", "message": f"its evaluation has {candidate.status}"}
         gates.settle_check(db, row.id, error=error | {"evaluation": candidate.error})
         return
-    try:
-        found = checks.check(db, context.settings, gate, candidate)
-    except ApiError as error:
-        gates.settle_check(db, row.id, error={"code": error.code, "message": error.message})
-        return
-    gates.settle_check(db, row.id, verdict=found.verdict, result=found.as_json())
+    checks.conclude(db, context.settings, gate, candidate, row.id)
 
 
 def look(context: Context, measured: str) -> None:

@@ -13,6 +13,7 @@ from service.gates.admission import admit_check, admit_gate
 from service.gates.schemas import CheckIn, CheckOut, GateIn, GateOut
 from service.gates.store import Check
 from service.gates.views import check_view, view
+from service.http.addresses import address
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.fields import Limit, Page, page
@@ -39,9 +40,7 @@ def create_gate(body: GateIn, db: Transaction, response: Response, key: Idempote
         gate, new = admit_gate(db, body)
         return Created(view(gate), 201 if new else 200)
 
-    created = key.once(db, GateOut, create)
-    response.status_code = created.status
-    return created.content
+    return key.once(db, GateOut, create).sent(response)
 
 
 @router.get("", summary="List gates")
@@ -86,9 +85,9 @@ async def check_gate(
         return Created(shown, 200 if shown.verdict is not None else 202)
 
     created = await http.run(lambda db: key.once(db, CheckOut, create))
-    response.status_code = created.status
-    response.headers["Location"] = f"/v1/gates/{created.content.gate}/checks/{created.content.id}"
-    return await _waited(http, response, created.content, preferred_wait(prefer))
+    shown = created.sent(response)
+    response.headers["Location"] = address("v1", "gates", shown.gate, "checks", shown.id)
+    return await _waited(http, response, shown, preferred_wait(prefer))
 
 
 @router.get("/{gate}/checks", summary="What a gate said before")

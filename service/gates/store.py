@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -163,12 +163,16 @@ def newest_of_system(
 ) -> str | None:
     """The system's newest succeeded evaluation on the dataset of this name, another than `but`;
     one on the `version` before others."""
-    return _newest(db, dataset, evaluations.c.system == system, but, version)
+    query = _succeeded(dataset, version).where(evaluations.c.system == system).limit(1)
+    if but is not None:
+        query = query.where(evaluations.c.id != but)
+    found: str | None = db.scalar(query)
+    return found
 
 
-def newest_of_model(db: Connection, dataset: str, model: str, version: int | None) -> str | None:
-    """The newest succeeded evaluation on the dataset for which the service ran the model."""
-    return _newest(db, dataset, evaluations.c.model == model, None, version)
+def of_model(db: Connection, dataset: str, model: str, version: int | None) -> Sequence[str]:
+    """Succeeded evaluations on the dataset for which the service ran the model, newest first."""
+    return db.scalars(_succeeded(dataset, version).where(evaluations.c.model == model)).all()
 
 
 def evaluation_of_checkpoint(db: Connection, checkpoint: str) -> tuple[bool, str | None]:
@@ -178,20 +182,13 @@ def evaluation_of_checkpoint(db: Connection, checkpoint: str) -> tuple[bool, str
     return row is not None, row.evaluation_id if row is not None else None
 
 
-def _newest(
-    db: Connection, dataset: str, who: Any, but: str | None, version: int | None
-) -> str | None:
-    query = (
+def _succeeded(dataset: str, version: int | None) -> Select[Any]:
+    return (
         select(evaluations.c.id)
         .join(datasets, datasets.c.id == evaluations.c.dataset_id)
-        .where(datasets.c.name == dataset, evaluations.c.status == "succeeded", who)
+        .where(datasets.c.name == dataset, evaluations.c.status == "succeeded")
         .order_by((datasets.c.version == (version or 0)).desc(), evaluations.c.id.desc())
-        .limit(1)
     )
-    if but is not None:
-        query = query.where(evaluations.c.id != but)
-    found: str | None = db.scalar(query)
-    return found
 
 
 def _listing() -> Select[Any]:

@@ -131,7 +131,10 @@ class _Object:
         try:
             made = self.model.model_validate(values)
         except ValidationError as found:
-            self.wrong += [one for one in _errors(found) if not refused & {*one["loc"][1:2]}]
+            wrong = [one for one in _errors(found) if not refused & {*one["loc"][1:2]}]
+            if unknown:  # "give one of a and b" is no news where a was misspelt
+                wrong = [one for one in wrong if len(one["loc"]) > 1]
+            self.wrong += wrong
         if self.wrong or unknown:
             raise RequestValidationError([*self.wrong, *unknown])
         return made

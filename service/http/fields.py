@@ -84,6 +84,8 @@ def name_fault(value: str) -> str | None:
         return "is not free to choose: `ds_…` is an id, and `name@2` a version"
     if value.endswith("/records"):
         return "is not free to choose: `…/records` is the address of a dataset's records"
+    if "\n" in value:
+        return "is not free to choose: no address holds a line break"
     if {".", ".."} & set(value.split("/")):
         return "is not free to choose: in an address, `.` and `..` between slashes lead elsewhere"
     return None

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from service.errors import ApiError
 from service.figures.formats import FORMATS, Format
 from service.figures.table import Table
+from service.http.addresses import own_url
 from service.http.answers import Answers
 
 ONE = CapacityLimiter(1)  # rendered at a time: several would only wait for each other
@@ -106,13 +107,13 @@ def _form(
 ) -> Form:
     response.headers.append("Vary", "Accept")
     if format is not None:
-        return Form(FORMATS.get(format), request.url)
+        return Form(FORMATS.get(format), own_url(request))
     given = ",".join(request.headers.getlist("accept"))
     name = preferred(given)
     if name is None:
         message = f"nothing here has the type {given!r}; there are {', '.join(MEDIA)}"
         raise ApiError(406, "not_acceptable", message, "Accept", VARY)
-    return Form(FORMATS.get(name), request.url)
+    return Form(FORMATS.get(name), own_url(request))
 
 
 JSON_FORM = Form()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from fastapi import Response
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -26,6 +27,11 @@ class Created(Generic[M]):
 
     content: M
     status: int
+
+    def sent(self, response: Response) -> M:
+        """The content, for an endpoint to return; the response gets the status."""
+        response.status_code = self.status
+        return self.content
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@ closes it as one that was measured here."""
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 from sqlalchemy import Connection
 
 from inference.protocol import NoModels
@@ -26,6 +28,7 @@ from service.evaluations import store as evaluations
 from service.evaluations.plans import MetricRequest
 from service.http.fields import LONGEST_NAME, name_fault
 from service.imports import runs
+from service.imports import store as imports
 from service.imports.runs import Reported, Run
 from service.jobs import queue
 from service.settings import Settings
@@ -138,13 +141,48 @@ def _values(run: Run, label: str) -> Floats:
     return np.array(found, np.float64)
 
 
-def store(
+def store_all(
+    db: Connection,
+    ready: Sequence[Prepared],
+    settings: Settings,
+    chosen: Chosen,
+    about: dict[str, Any],
+    mapping: Mapping[str, str] | None,
+) -> tuple[list[str], bool]:
+    """Store the runs of a file and defer their closing; returns their evaluations' ids, and whether
+    one was made now. What was imported before in the same way is not made again.
+
+    about    of the file: its name, digest and format
+    mapping  what a table's columns are taken for
+    """
+    imports.lock(db, about["digest"])
+    ids, made = [], False
+    for place, one in enumerate(ready):
+        asked = about | {"mapping": mapping, "place": place, "slices": list(chosen.slices)}
+        digest = _digest(one, settings, asked)
+        known = imports.find(db, digest)
+        made = made or known is None
+        ids.append(known or _store(db, one, settings, chosen, about | {imports.DIGEST: digest}))
+    return ids, made
+
+
+def _digest(one: Prepared, settings: Settings, asked: Mapping[str, Any]) -> str:
+    """Of all that decides what is stored of a run; the file's name does not."""
+    told = {name: asked[name] for name in ("digest", "format", "mapping", "place", "slices")}
+    told |= {
+        "system": one.system,
+        "dataset": one.dataset,
+        "metrics": [[metric.name, metric.dump()] for metric in one.metrics],
+        "replicates": settings.replicates,
+        "level": settings.level,
+    }
+    content = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _store(
     db: Connection, one: Prepared, settings: Settings, chosen: Chosen, about: dict[str, Any]
 ) -> str:
-    """Store a run and defer its closing; returns the evaluation's id.
-
-    about  of the file: its name, digest and format
-    """
     run = one.run
     dataset, size = _dataset(db, one)
     origin = about | {

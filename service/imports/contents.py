@@ -119,7 +119,7 @@ def opened(upload: IO[bytes], name: str, most_bytes: int) -> Contents:
     try:
         if head[:2] == b"\x1f\x8b":
             return opened(_inflated(upload, most_bytes), name.removesuffix(".gz"), most_bytes)
-        if head[:4] == b"PK\x03\x04":
+        if head[:4] in {b"PK\x03\x04", b"PK\x05\x06"}:  # of an empty one, its end
             return Contents(upload, _zipped(upload, most_bytes))
         if head[257:262] == b"ustar":
             return Contents(upload, _tarred(upload, most_bytes))

@@ -191,7 +191,7 @@ def _alone(contents: Contents, name: str) -> Iterator[Run]:
 def _value(run: Run, line: Mapping[str, Any], where: str, label: str) -> None:
     id = runs.name(line["sample_id"], where, "sample_id")
     evaluation = _dict(line["evaluation"], f"{where}.evaluation")
-    value = runs.number(evaluation.get("score"), where, "evaluation.score")
+    value = run.value(label, evaluation.get("score"), where, "evaluation.score")
     outputs = _outputs(line)
     sample = run.by_id.get(id)
     if sample is None:

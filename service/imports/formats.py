@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from service.errors import ApiError, invalid
-from service.imports import every_eval_ever, helm, inspect_logs, lm_eval, tables
+from service.imports import every_eval_ever, helm, inspect_logs, lm_eval, lm_eval_samples, tables
 from service.imports.contents import Contents, parsed, unreadable
 from service.imports.runs import Run
 from service.imports.tables import Mapped
@@ -44,7 +44,7 @@ def _of_member(contents: Contents, name: str) -> Format | None:
 
 
 def _of_line(line: dict[str, object]) -> Format | None:
-    if lm_eval.is_sample(line):
+    if lm_eval_samples.is_sample(line):
         return "lm_eval"
     return "every_eval_ever" if every_eval_ever.is_instance(line) else None
 

@@ -113,7 +113,8 @@ def _add(run: Run, samples: dict[str, Sample], sample: Any, where: str) -> None:
             run.scores.setdefault(label, Score(label))
             values = found.values.setdefault(label, [])
             values.extend([math.nan] * (len(found.outputs) - 1 - len(values)))
-            values.append(runs.number(_value(value, where, label), where, label))
+            letter = isinstance(value, str) and value in VALUES
+            values.append(run.value(label, _value(value, where, label), where, label, letter))
 
 
 def _complete(samples: Any) -> None:
@@ -137,7 +138,7 @@ def _value(value: object, where: str, name: str) -> object:
         return value
     if value in VALUES:
         return VALUES[value]
-    words = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+    words = {"yes": True, "true": True, "no": False, "false": False}
     try:
         return words[value.casefold()] if value.casefold() in words else float(value)
     except ValueError:

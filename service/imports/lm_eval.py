@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from service.errors import invalid
+from service.imports import lm_eval_samples as logged
 from service.imports import runs
 from service.imports.contents import Contents
 from service.imports.runs import Run, Sample, Score
@@ -21,8 +22,6 @@ from service.imports.runs import Run, Sample, Score
 HARNESS = "lm-eval"
 SAMPLES = re.compile(r"samples_(?P<task>.+?)(?:_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+))?\.jsonl$")
 RESULTS = re.compile(r"results(?:_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+))?\.json$")
-PROMPTS = ("prompt", "question", "query", "instruction", "input", "text", "sentence", "problem")
-BETWEEN_0_AND_1 = {"acc", "acc_norm", "acc_mutual_info", "exact_match", "em", "f1"}
 KEPT = (
     *("model", "model_args", "model_sha", "model_dtype", "gen_kwargs", "limit"),
     *("random_seed", "numpy_seed", "torch_seed", "fewshot_seed"),
@@ -35,11 +34,6 @@ def is_results(value: object) -> bool:
     if not isinstance(value, dict) or "results" not in value:
         return False
     return bool({"configs", "n-shot"} & value.keys())
-
-
-def is_sample(line: Mapping[str, object]) -> bool:
-    """Whether a JSON line is a sample's."""
-    return {"doc_id", "resps"} <= line.keys()
 
 
 def read(contents: Contents, system: str | None) -> Iterator[Run]:
@@ -70,7 +64,7 @@ def read(contents: Contents, system: str | None) -> Iterator[Run]:
             raise invalid("missing_system", message, "system")
         run = Run(HARNESS, runs.name(found["task"], name, "task"), system)
         run.warnings.append("there is no results file: version and settings are not known")
-        _fill(run, contents, [name], {})
+        _fill(run, contents, [name])
         yield run
 
 
@@ -98,7 +92,7 @@ def _run(
         origin=about,
     )
     _report(run, results, _dict(values, name, f"results.{task}"), own, name)
-    _fill(run, contents, samples, own)
+    _fill(run, contents, samples)
     return run
 
 
@@ -142,7 +136,7 @@ def _report(
 
 def _score(metric: str, filter_: str, aggregation: object, upward: object) -> Score:
     higher = upward.get(metric, True) if isinstance(upward, dict) else True
-    unit = metric in BETWEEN_0_AND_1
+    unit = runs.is_share(metric)
     return Score(
         name=runs.text(metric),
         filter=None if filter_ in {"", "none"} else runs.short(filter_),
@@ -153,13 +147,13 @@ def _score(metric: str, filter_: str, aggregation: object, upward: object) -> Sc
     )
 
 
-def _fill(run: Run, contents: Contents, files: list[str], own: Mapping[str, Any]) -> None:
+def _fill(run: Run, contents: Contents, files: list[str]) -> None:
     """The samples of a task, from the lines of all filters."""
     samples: dict[object, Sample] = {}
     seen: dict[tuple[object, object], str] = {}
     for name in files:
         for where, line in contents.lines(name):
-            if not is_sample(line):
+            if not logged.is_sample(line):
                 raise runs.wrong(where, "is no sample of lm-evaluation-harness: it has no doc_id")
             id, filter_ = line["doc_id"], line.get("filter") or "none"
             if not isinstance(id, str | int) or not isinstance(filter_, str):
@@ -169,84 +163,21 @@ def _fill(run: Run, contents: Contents, files: list[str], own: Mapping[str, Any]
                 message = f"doc_id {id!r} is there at {first} already, under the same filter"
                 raise invalid("duplicate_id", f"{where}: {message}", f"{where}.doc_id")
             if id not in samples:
-                samples[id] = _sample(line, where, own)
+                samples[id] = _sample(line, where)
             _values(run, samples[id], line, filter_, where)
     run.samples = list(samples.values())
 
 
-def _sample(line: Mapping[str, Any], where: str, own: Mapping[str, Any]) -> Sample:
-    """What is asked is the document's: the prompt that a model saw differs with its template."""
-    doc = line.get("doc")
-    fields = doc if isinstance(doc, dict) else {}
-    asked = next((key for key in PROMPTS if isinstance(fields.get(key), str)), None)
-    shown = fields[asked] if asked else _first_argument(line)
+def _sample(line: Mapping[str, Any], where: str) -> Sample:
+    asked = logged.asked(line)
     return Sample(
         id=runs.name(line["doc_id"], where, "doc_id"),
         where=where,
-        prompt=None if shown is None else runs.text(shown),
-        references=_references(line),
-        metadata=runs.metadata(fields, (asked,) if asked else ()),
-        outputs=_outputs(line),
+        prompt=None if asked.prompt is None else runs.text(asked.prompt),
+        references=[runs.text(one) for one in logged.references(line)],
+        metadata=runs.metadata(asked.rest),
+        outputs=[runs.text(one) for one in logged.said(line)],
     )
-
-
-def _arguments(line: Mapping[str, Any]) -> list[list[Any]]:
-    given = line.get("arguments")
-    calls = list(given.values()) if isinstance(given, dict) else given
-    found = []
-    for call in calls if isinstance(calls, list) else []:
-        parts = list(call.values()) if isinstance(call, dict) else call
-        found.append(parts if isinstance(parts, list) else [parts])
-    return found
-
-
-def _first_argument(line: Mapping[str, Any]) -> object:
-    calls = _arguments(line)
-    return calls[0][0] if calls and calls[0] and isinstance(calls[0][0], str) else None
-
-
-def _choices(line: Mapping[str, Any]) -> list[str]:
-    """The answers of a multiple choice; empty where the model wrote its answer itself."""
-    second = [parts[1] if len(parts) > 1 else None for parts in _arguments(line)]
-    texts = [part.strip() for part in second if isinstance(part, str)]
-    return texts if len(texts) == len(second) else []
-
-
-def _references(line: Mapping[str, Any]) -> list[str]:
-    target, choices = line.get("target"), _choices(line)
-    whole = str(target).isascii() and str(target).isdigit() and len(str(target)) < 10
-    place = int(str(target)) if whole else -1
-    if len(choices) > 1 and 0 <= place < len(choices):
-        return [runs.text(choices[place])]
-    if isinstance(target, list):
-        return [runs.text(one) for one in target if isinstance(one, str | int | float)]
-    return [] if target is None else [runs.text(target)]
-
-
-def _outputs(line: Mapping[str, Any]) -> list[str]:
-    """The texts that came out; of a multiple choice, the likeliest."""
-    answers = line.get("resps")
-    if not isinstance(answers, list) or not answers:
-        return []
-    first = answers[0]
-    if len(answers) == 1 and isinstance(first, list) and all(isinstance(x, str) for x in first):
-        return [runs.text(one) for one in first]
-    choices, likely = _choices(line), [_likelihood(one) for one in answers]
-    if len(choices) == len(likely) > 1 and None not in likely:
-        best = max(range(len(likely)), key=lambda at: likely[at] or 0.0)
-        return [runs.text(choices[best])]
-    return []
-
-
-def _likelihood(answer: object) -> float | None:
-    while isinstance(answer, list) and answer:
-        answer = answer[0]
-    if not isinstance(answer, str | int | float):
-        return None
-    try:
-        return float(answer)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _values(run: Run, sample: Sample, line: Mapping[str, Any], filter_: str, where: str) -> None:
@@ -264,7 +195,7 @@ def _values(run: Run, sample: Sample, line: Mapping[str, Any], filter_: str, whe
         if value is not None and run.parts.setdefault(score.label, is_part) != is_part:
             raise runs.wrong(where, f"{metric} is a number in some lines, and none in others")
         if not is_part:
-            sample.values[score.label] = [runs.number(value, where, metric)]
+            sample.values[score.label] = [run.value(score.label, value, where, metric)]
 
 
 def _dict(value: object, name: str, field: str) -> dict[str, Any]:

@@ -52,7 +52,12 @@ def _chosen(
 @router.post(
     "/imports",
     status_code=201,
-    responses={200: {"model": ImportOut, "description": "What would be imported (dry_run)"}},
+    responses={
+        200: {
+            "model": ImportOut,
+            "description": "It was imported before, or what would be imported (dry_run)",
+        }
+    },
     summary="Import results of another harness",
     openapi_extra=takes_a_file(FILE_TYPES),
 )
@@ -79,7 +84,8 @@ async def import_results(
     Each task of each system becomes an evaluation. Where the file has a value for each sample,
     intervals, comparisons, boards and slices are computed from these rows. A value without rows is
     kept as reported, with a warning, and never tested. The signature names harness, version, task,
-    score and filter, so boards do not mix these scores with others.
+    score and filter, so boards do not mix these scores with others. The same file with the same
+    parameters again gives the same evaluations.
 
     A table's columns are guessed by their names and contents: `dry_run=true` shows what they are
     taken for, `mapping` says it.
@@ -94,14 +100,15 @@ async def import_results(
     about = {"format": kind, "file": named, "digest": digest}
 
     def create(db: Connection) -> Created[ImportOut]:
-        ids = [admission.store(db, one, settings, chosen, about) for one in ready]
-        return Created(_answer(kind, shown, ready, ids), 201)
+        ids, made = admission.store_all(db, ready, settings, chosen, about, shown)
+        return Created(_answer(kind, shown, ready, ids), 201 if made else 200)
 
     if dry_run:
         response.status_code = 200
         return _answer(kind, shown, ready, None)
     bound = key.bound(body.bound)
     created = await gate.run(lambda db: bound.once(db, ImportOut, create))
+    response.status_code = created.status
     return created.content
 
 

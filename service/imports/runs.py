@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from metrics.core.clustered import LONGEST_VALUE
+from metrics.core.names import plain as spelled
 from service.errors import ApiError, invalid
 
 MOST_BYTES = 1024**3  # of an upload's files, unpacked: what is read of them is held in memory
@@ -16,6 +17,19 @@ LONGEST_NAME = 200
 DEEPEST = 16  # levels of what an origin tells
 LARGEST = 1e300  # of the values that are reckoned with: those above cannot be added up
 Z = 1.959963984540054  # of 95%
+SHARES = frozenset(  # scores between 0 and 1, by whatever harness
+    (
+        "acc",
+        "accnorm",
+        "accmutualinfo",
+        "accuracy",
+        "correct",
+        "iscorrect",
+        "exactmatch",
+        "em",
+        "f1",
+    )
+)
 BY_ERROR = "its interval is 1.96 of the file's standard errors to either side"
 
 
@@ -91,6 +105,7 @@ class Run:
 
     system  None: the file does not name it
     parts   by score: whether samples have parts of its value, and no value
+    shares  by score: whether all of its values are true, false, or letters for 0 to 1
     origin  what else is worth keeping: seeds, shots, arguments of the model
     """
 
@@ -105,7 +120,20 @@ class Run:
     reported: dict[str, Reported] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     parts: dict[str, bool] = field(default_factory=dict)
+    shares: dict[str, bool] = field(default_factory=dict)
     by_id: dict[str, Sample] = field(default_factory=dict)  # while they are read
+
+    def value(
+        self, label: str, given: object, where: str, field: str, share: bool = False
+    ) -> float:
+        """A sample's value of a score, from `field` of the file: see `number`.
+
+        share  whether it is known to be of a score between 0 and 1, as a truth value is
+        """
+        if given is not None:
+            known = share or isinstance(given, bool)
+            self.shares[label] = known and self.shares.get(label, True)
+        return number(given, where, field)
 
     def measured(self) -> list[str]:
         """Labels of the scores that a sample has a value of, in order."""
@@ -132,6 +160,7 @@ def checked(runs: Iterable[Run]) -> list[Run]:
         run.samples.sort(key=_place)  # the same samples are the same dataset, whatever their order
         for sample in run.samples:
             _fitting(sample)
+        run.scores = {label: _bounded(run, score) for label, score in run.scores.items()}
         labels = [*run.measured(), *run.only_reported()]
         if len(labels) > MOST_SCORES:
             message = f"{run.task} has {len(labels)} scores, and {MOST_SCORES} is the most: choose"
@@ -141,6 +170,18 @@ def checked(runs: Iterable[Run]) -> list[Run]:
     if not found:
         raise invalid("nothing_to_import", "the file has no score of any sample, and no value")
     return found
+
+
+def _bounded(run: Run, score: Score) -> Score:
+    """The score with the range that it is known to have, where the file declares none."""
+    if score.low is not None or score.high is not None:
+        return score
+    known = run.shares.get(score.label, False)
+    if not known and is_share(score.name):  # or percent
+        there = [one for sample in run.samples for one in sample.values.get(score.label, ())]
+        there += [run.reported[score.label].value] if score.label in run.reported else []
+        known = not any(one < 0.0 or one > 1.0 for one in there)
+    return replace(score, low=0.0, high=1.0) if known else score
 
 
 def _unique(run: Run) -> None:
@@ -197,6 +238,11 @@ def count(value: object) -> int:
 def is_number(value: object) -> bool:
     """Whether a file's value may be a score: a number, or a truth value."""
     return isinstance(value, bool | int | float)
+
+
+def is_share(name: str) -> bool:
+    """Whether a score of that name is known to lie between 0 and 1."""
+    return spelled(name) in SHARES
 
 
 def text(value: object) -> str:

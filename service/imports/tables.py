@@ -82,6 +82,8 @@ def rows(contents: Contents, name: str, format_: str) -> Rows:
 def read(table: Rows, mapping: Mapped, name: str, task: str) -> tuple[list[Run], Mapped]:
     """The runs, one for each system, and which column was taken for what."""
     first = list(islice(table, LOOKED_AT))
+    if not first:
+        raise invalid("unknown_columns", f"{name} has no rows: no column is taken for a score")
     columns = dict.fromkeys(column for _, row in first for column in row)
     for column in mapping:
         if column not in columns:
@@ -188,7 +190,10 @@ def _add(
         if field == "score":
             label = runs.name(column, where, "column")
             run.scores.setdefault(label, Score(label))
-            sample.values[label] = _values(row.get(column), where, column, len(sample.outputs))
+            given = _listed(row.get(column), where, column, len(sample.outputs))
+            sample.values[label] = [
+                run.value(label, _read(one, where, column), where, column) for one in given
+            ]
     run.samples.append(sample)
 
 
@@ -203,12 +208,12 @@ def _texts(value: Any) -> list[str]:
     return [runs.text(one) for one in (value if isinstance(value, list) else [value])]
 
 
-def _values(value: Any, where: str, column: str, outputs: int) -> list[float]:
-    if isinstance(value, list):
-        if len(value) != outputs:
-            raise runs.wrong(where, f"{column} has {len(value)} values for {outputs} outputs")
-        return [runs.number(_read(one, where, column), where, column) for one in value]
-    return [runs.number(_read(value, where, column), where, column)]
+def _listed(value: Any, where: str, column: str, outputs: int) -> list[Any]:
+    if not isinstance(value, list):
+        return [value]
+    if len(value) != outputs:
+        raise runs.wrong(where, f"{column} has {len(value)} values for {outputs} outputs")
+    return value
 
 
 def _read(value: Any, where: str, column: str) -> Any:

@@ -18,14 +18,22 @@ from sqlalchemy import Connection
 from metrics.core.clustered import Cluster
 from metrics.core.rows import Floats
 from metrics.statistics.ranking import Ranks
-from service.datasets import store as datasets
 from service.datasets.store import Dataset
-from service.leaderboards import boards_store, flags, history, protocols, remarks, slices
+from service.leaderboards import (
+    board_results,
+    boards_store,
+    flags,
+    history,
+    protocols,
+    remarks,
+    slices,
+)
 from service.leaderboards import store as leaderboards
+from service.leaderboards.board_results import BoardResults
 from service.leaderboards.boards_store import BoardKey, StoredBoard
 from service.leaderboards.flags import Flags
 from service.leaderboards.history import Run
-from service.leaderboards.paired import PairedResult, interval_over, paired_results
+from service.leaderboards.paired import PairedResult, interval_over
 from service.leaderboards.protocols import Protocol
 from service.leaderboards.schemas import BoardRow, Leaderboard, LeftOut, ProtocolOut
 from service.leaderboards.standings import MOST_TESTED, Standings, standings, standings_untested
@@ -120,23 +128,18 @@ def compute(
 ) -> Leaderboard:
     """The whole board, as it stood `at` a time or now. Raises NothingHere."""
     standing = stand(db, dataset, key, at)
-    entries, shown = standing.entries, standing.shown
-    field, names, unlike = None, None, list[str]()
-    tested, over = len(shown) <= MOST_TESTED, None
-    if tested:
-        paired = paired_results(db, settings, shown)
-        field, unlike = (key.cluster, []) if key.cluster else commonest_field(paired)
-        names = datasets.read_clusters(db, dataset.id, field) if field is not None else None
-        if key.slice:
-            over = slices.Slice.read(db, dataset.id, key.slice)
-            paired, names = over.restricted(shown, paired, names)
-        found = standings(shown, paired, field, names)
-        if key.cluster and names is not None:
-            shown = _over(shown, paired, Cluster(key.cluster, names))
-            entries = [replace(of, score=row) for of, row in zip(entries, shown, strict=True)]
+    if tested := len(standing.entries) <= MOST_TESTED:
+        over = slices.Slice.read(db, dataset.id, key.slice) if key.slice else None
+        own = board_results.read(db, settings, dataset.id, standing.shown, over, key.cluster)
+        found = standings(standing.shown, own.paired, own.field, own.names)
+        if key.cluster and own.names is not None:
+            cluster = Cluster(key.cluster, own.names)
+            standing = replace(standing, entries=_over(standing.entries, own.paired, cluster))
     else:
-        found = standings_untested(shown)
-    flagged = flags.read(db, shown) if len(shown) <= MOST_TESTED else None
+        own = BoardResults([None] * len(standing.entries))
+        found = standings_untested(standing.shown)
+    shown = standing.shown
+    flagged = flags.read(db, shown) if tested else None
     return Leaderboard(
         dataset=dataset.name,
         version=dataset.version,
@@ -146,19 +149,19 @@ def compute(
         higher_is_better=shown[0].higher_is_better,
         signature=standing.chosen,
         signatures=sorted({row.signature for row in standing.scores}),
-        tests=remarks.tests(shown, found, field),
-        cluster=field,
-        clusters=len(set(names)) if names is not None else None,
+        tests=remarks.tests(shown, found, own.field),
+        cluster=own.field,
+        clusters=len(set(own.names)) if own.names is not None else None,
         n_common=found.in_common,
         warnings=[
-            *remarks.warnings(shown, found, names, tested=tested, over=over),
-            *unlike,
-            *([] if over is not None else slices.reversals(db, shown)),
+            *remarks.warnings(shown, found, own.names, tested=tested, over=own.over),
+            *own.unlike,
+            *([] if own.over is not None else slices.reversals(db, shown)),
             *([] if flagged is None else flagged.warnings),
         ],
         at=at,
-        size=len(entries),
-        rows=_rows(entries, found, flagged),
+        size=len(shown),
+        rows=_rows(standing.entries, found, flagged),
         left_out=[
             *remarks.left_out(standing.scores, {row.system for row in shown}, standing.chosen),
             *remarks.unvalued(standing.scores, standing.made, dataset.version),
@@ -199,27 +202,16 @@ def _entries(
     return found
 
 
-def commonest_field(paired: Sequence[PairedResult | None]) -> tuple[str | None, list[str]]:
-    """What samples belong together by, as most of the evaluations have it, and what to say of
-    it where they differ."""
-    fields = Counter(one.result.cluster for one in paired if one is not None)
-    if not fields:
-        return None, []
-    chosen = max(fields, key=lambda field: (fields[field], field is not None))
-    counts = ", ".join(f"{field or 'by none'} ({count})" for field, count in fields.items())
-    unlike = f"evaluations differ in the field that samples belong together by: {counts}"
-    return chosen, [unlike] if len(fields) > 1 else []
-
-
 def _over(
-    shown: Sequence[BoardScore], paired: Sequence[PairedResult | None], cluster: Cluster
-) -> list[BoardScore]:
-    """The scores with the intervals that they have over the clusters; where a result is gone, with
-    their own."""
+    entries: Sequence[Entry], paired: Sequence[PairedResult | None], cluster: Cluster
+) -> list[Entry]:
+    """The entries with the intervals that their scores have over the clusters; where a result is
+    gone, with their own."""
     found = []
-    for row, one in zip(shown, paired, strict=True):
-        low, high = (row.low, row.high) if one is None else interval_over(one, cluster)
-        found.append(replace(row, low=low, high=high))
+    for entry, one in zip(entries, paired, strict=True):
+        score = entry.score
+        low, high = (score.low, score.high) if one is None else interval_over(one, cluster)
+        found.append(replace(entry, score=replace(score, low=low, high=high)))
     return found
 
 
@@ -235,10 +227,12 @@ def _rows(entries: Sequence[Entry], found: Standings, flagged: Flags | None) -> 
         ),
     )
     below = [*order[1:], None]
-    rows = [_row(entries[at], found, at, next_) for at, next_ in zip(order, below, strict=True)]
-    for at, row in zip(order, rows, strict=True):
+    rows = []
+    for at, next_ in zip(order, below, strict=True):
+        row = _row(entries[at], found, at, next_)
         if flagged is not None:
             row.same_outputs, row.in_references = flagged.same[at], flagged.in_references[at]
+        rows.append(row)
     return rows
 
 
@@ -259,9 +253,9 @@ def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow
         rank_interval_step_down=_interval(stepped, at) if stepped is not None else None,
         p_vs_next_step_down=_p_value(stepped.p_values, at, below) if stepped is not None else None,
         tie_band=int(ranks.band[at]),
-        p_first=_known(found.p_first[at]),
+        p_first=finite(found.p_first[at]),
         n_common=int(found.n_common[at]) or None,
-        value_common=_known(found.value_common[at]) if lacks else None,
+        value_common=finite(found.value_common[at]) if lacks else None,
         value_bounds=found.bounds[at],
         model=run.model,
         generation=dict(run.generation) if run.generation is not None else None,
@@ -278,8 +272,9 @@ def _interval(ranks: Ranks, at: int) -> tuple[int, int]:
 
 
 def _p_value(p_values: Floats, at: int, below: int | None) -> float | None:
-    return _known(p_values[at, below]) if below is not None and len(p_values) else None
+    return finite(p_values[at, below]) if below is not None and len(p_values) else None
 
 
-def _known(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """None for NaN, as answers have it."""
     return float(value) if np.isfinite(value) else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import orjson
@@ -130,15 +130,7 @@ def put(
     }
     db.execute(
         insert(boards)
-        .values(
-            id=key.id,
-            dataset_id=key.dataset_id,
-            score=key.score,
-            slice=key.slice,
-            signature=key.signature,
-            cluster=key.cluster,
-            **values,
-        )
+        .values(id=key.id, **asdict(key), **values)
         .on_conflict_do_update(index_elements=[boards.c.id], set_=values)
     )
     copy(

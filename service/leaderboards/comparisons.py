@@ -9,9 +9,7 @@ from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from metrics.core.compare import Grouping, Testing
-from service.datasets import store as datasets
-from service.errors import ApiError, invalid
-from service.evaluations import store as evaluations
+from service.errors import invalid
 from service.evaluations.scores import read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
@@ -41,17 +39,12 @@ def create_comparison(
     in which an id means the same sample. Scores whose signatures differ are not compared: `error`
     says how they differ."""
     _recipe_fits(body)
-    rows = [_finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)]
+    rows = [
+        scopes.finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)
+    ]
     pairs = _pairs(db, rows, body.baseline)
     _same_samples(db, rows, pairs)
-    scores = read_scores(db, [row.id for row in rows])
-    wanted = matches([scores[row.id] for row in rows], pairs, body.metrics)
-    if len(wanted) > MOST_RESULTS:
-        message = (
-            f"that makes {len(wanted)} results, and {MOST_RESULTS} are the most: name fewer "
-            "`metrics`, or a `baseline` to compare with instead of every pair"
-        )
-        raise invalid("too_many_results", message, "evaluations")
+    wanted = _wanted(db, rows, pairs, body.metrics)
     results = _results(db, settings, wanted)
     sets = list(dict.fromkeys(row.dataset_id for row in rows))
     grouping, notes = _grouping(db, body.cluster, sets, results)
@@ -88,14 +81,22 @@ def _recipe_fits(body: ComparisonIn) -> None:
         raise invalid("recipe_without_effect", message, "recipe")
 
 
-def _finished(db: Connection, evaluation: str, param: str) -> Evaluation:
-    row = evaluations.get(db, evaluation)
-    if row is None:
-        raise ApiError(404, "evaluation_not_found", f"there is no evaluation {evaluation!r}", param)
-    if row.status != "succeeded":
-        message = f"{evaluation} is {row.status}: only succeeded evaluations can be compared"
-        raise ApiError(409, "not_finished", message, param)
-    return row
+def _wanted(
+    db: Connection,
+    rows: Sequence[Evaluation],
+    pairs: Sequence[tuple[int, int]],
+    metrics: Sequence[str] | None,
+) -> list[Match]:
+    """The scores that are compared. Raises 422 where they are too many for one answer."""
+    scores = read_scores(db, [row.id for row in rows])
+    wanted = matches([scores[row.id] for row in rows], pairs, metrics)
+    if len(wanted) > MOST_RESULTS:
+        message = (
+            f"that makes {len(wanted)} results, and {MOST_RESULTS} are the most: name fewer "
+            "`metrics`, or a `baseline` to compare with instead of every pair"
+        )
+        raise invalid("too_many_results", message, "evaluations")
+    return wanted
 
 
 def _pairs(db: Connection, rows: list[Evaluation], baseline: str | None) -> list[tuple[int, int]]:
@@ -104,7 +105,7 @@ def _pairs(db: Connection, rows: list[Evaluation], baseline: str | None) -> list
         return list(combinations(range(len(rows)), 2))
     names = [row.id for row in rows]
     if baseline not in names:
-        rows.append(_finished(db, baseline, "baseline"))
+        rows.append(scopes.finished(db, baseline, "baseline"))
         names.append(baseline)
     base = names.index(baseline)
     return [(at, base) for at in range(len(rows)) if at != base]
@@ -114,24 +115,11 @@ def _same_samples(
     db: Connection, rows: Sequence[Evaluation], pairs: Sequence[tuple[int, int]]
 ) -> None:
     """Raises 422 when an id names one sample in the one dataset and another in the other."""
-    seen = set()
-    for a, b in ((rows[a], rows[b]) for a, b in pairs):
-        sets = frozenset({a.dataset_id, b.dataset_id})
-        if len(sets) == 1 or sets in seen:
-            continue
-        seen.add(sets)
-        record = datasets.differing(db, a.dataset_id, b.dataset_id)
-        if record is not None:
-            message = (
-                f"the evaluations are on {_named(a)} and {_named(b)}, in which the sample "
-                f"{record!r} is not the same: a difference between the systems could not be told "
-                "from one between the datasets"
-            )
-            raise invalid("different_samples", message, "evaluations")
-
-
-def _named(row: Evaluation) -> str:
-    return f"{row.dataset_name}@{row.dataset_version}"
+    by_sets = {
+        frozenset({rows[at].dataset_id for at in pair}): pair for pair in reversed(pairs)
+    }  # one of a kind, the first
+    for a, b in by_sets.values():
+        scopes.check_same_samples(db, rows[a], rows[b], "evaluations")
 
 
 def _results(db: Connection, settings: Settings, wanted: Sequence[Match]) -> Results:
@@ -148,7 +136,7 @@ def _grouping(
     if cluster is None:
         own = {one.result.cluster for one in results.values() if one is not None}
         if len(own) > 1:
-            fields = ", ".join(sorted(one or "none" for one in own))
+            fields = ", ".join(sorted("without" if one is None else f"by {one!r}" for one in own))
             return None, [
                 f"the evaluations have unlike clusters ({fields}), so samples are taken for "
                 "independent here: name `cluster`"

@@ -234,18 +234,7 @@ def _measured(
     if control.records is not None:
         other, _ = datasets.put(db, f"{LEFT_OUT}/{version.id}", "eval", control.records)
         dataset_id = other.id
-    table = evaluation_metrics.c
-    query = (
-        select(evaluations.c.id, evaluations.c.status, table.name, table.params)
-        .join(evaluations, evaluations.c.id == table.evaluation_id)
-        .where(
-            evaluations.c.dataset_id == dataset_id,
-            evaluations.c.system == system,
-            evaluations.c.status.not_in(["failed", "cancelled"]),
-        )
-        .order_by(evaluations.c.id)
-    )
-    there = list(db.execute(query))
+    there = _earlier(db, dataset_id, system)
     have = {_key(name, params) for _, _, name, params in there}
     lacking = [one for one in wanted if _key(one.name, one.params) not in have]
     if not lacking:
@@ -267,6 +256,24 @@ def _measured(
     outputs.add(db, id, ((at, [own]) for at, own in enumerate(control.texts)))
     queue.defer(db, "evaluate.plan", evaluation=id)
     return ControlOut(control=control.name, evaluation=id, status="queued")
+
+
+def _earlier(
+    db: Connection, dataset_id: str, system: str
+) -> list[tuple[str, str, str, Mapping[str, Any]]]:
+    """The control's evaluations, oldest first: id, status, and each metric with its parameters."""
+    table = evaluation_metrics.c
+    query = (
+        select(evaluations.c.id, evaluations.c.status, table.name, table.params)
+        .join(evaluations, evaluations.c.id == table.evaluation_id)
+        .where(
+            evaluations.c.dataset_id == dataset_id,
+            evaluations.c.system == system,
+            evaluations.c.status.not_in(["failed", "cancelled"]),
+        )
+        .order_by(evaluations.c.id)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in db.execute(query)]
 
 
 def _sliced(db: Connection, version: Dataset) -> set[str]:

@@ -14,9 +14,10 @@ from service.datasets.store import Dataset
 from service.errors import ApiError
 from service.leaderboards import defined_store
 from service.leaderboards.boards import NothingHere
-from service.leaderboards.defined_parts import Chosen, chosen, results
+from service.leaderboards.defined_parts import Chosen, chosen, part, results
 from service.leaderboards.defined_rows import absent, rows, shown
 from service.leaderboards.defined_schemas import (
+    BoardPartIn,
     DefinedBoard,
     DefinedBoardIn,
     WithoutPart,
@@ -59,21 +60,16 @@ def is_over(db: Connection, stored: Defined, dataset: Dataset) -> bool:
 
 def compute(db: Connection, settings: Settings, asked: DefinedBoardIn) -> DefinedBoard:
     """The whole board. Raises 409 where it has more systems than can be tested."""
-    warnings: list[str] = []
-    parts = []
-    for one in asked.parts:
-        try:
-            parts.append(chosen(db, one))
-        except NothingHere:
-            dataset = datasets.require(db, one.dataset)
-            empty = Chosen(one, dataset, one.score, "", {}, {}, set())
-            warnings.append(f"no system has {empty.label}")
-            parts.append(empty)
+    parts = [_part(db, one) for one in asked.parts]
+    warnings = [f"no system has {one.label}" for one in parts if not one.scores]
     systems = sorted(set.intersection(*(set(one.scores) for one in parts)))
     if len(systems) > MOST_TESTED:
         message = f"{len(systems)} systems stand in every part, and {MOST_TESTED} are the most"
         raise ApiError(409, "too_many_systems", message)
     read = [results(db, settings, one, systems) for one in parts]
+    for one, own in zip(parts, read, strict=True):
+        rows_of = [one.scores[system] for system in systems]
+        warnings += [f"{one.label}: {said}" for said in own.warnings(rows_of)]
     gone = {
         system
         for own in read
@@ -82,27 +78,41 @@ def compute(db: Connection, settings: Settings, asked: DefinedBoardIn) -> Define
     }
     kept = np.array([system not in gone for system in systems], np.bool_)
     left_out = [*absent(parts), *(WithoutPart(system=one, reason=GONE) for one in sorted(gone))]
-    made = [own.part(one, systems, kept) for one, own in zip(parts, read, strict=True)]
+    made = [part(one, own, systems, kept, warnings) for one, own in zip(parts, read, strict=True)]
     systems = [system for system in systems if system not in gone]
     found = aggregate(asked, made, [one.label for one in parts], warnings) if systems else None
-    pairs = len(made) * len(systems) * (len(systems) - 1) // 2
-    told = BY_SUM if asked.aggregate in {"mean", "z"} else BY_RANK
-    counted = pairs // len(made) if told is BY_SUM else pairs
     return DefinedBoard(
         name=asked.name,
         aggregate=asked.aggregate,
         higher_is_better=upwards(asked, [one.higher_is_better for one in made]),
         parts=[
-            shown(one, own, weight)
+            shown(one, own.field, weight)
             for one, own, weight in zip(parts, read, shares(made).tolist(), strict=True)
         ],
-        tests=told.format(f"{counted} pair{'s' if counted > 1 else ''}") if pairs else None,
-        warnings=[*warnings, *(said for own in read for said in own.warnings)],
+        tests=_tests(asked, len(systems)),
+        warnings=warnings,
         computed_at=datetime.now(UTC),
         size=len(systems),
         rows=rows(systems, parts, made, found) if found is not None else [],
         left_out=left_out,
     )
+
+
+def _part(db: Connection, asked: BoardPartIn) -> Chosen:
+    """The part, without a system where nobody has a value."""
+    try:
+        return chosen(db, asked)
+    except NothingHere:
+        dataset = datasets.require(db, asked.dataset)
+        return Chosen(asked, dataset, asked.score, "", {}, {}, set())
+
+
+def _tests(asked: DefinedBoardIn, systems: int) -> str | None:
+    """How the pairs were tested, in words."""
+    by_sum = asked.aggregate in {"mean", "z"}
+    pairs = systems * (systems - 1) // 2 * (1 if by_sum else len(asked.parts))
+    told = BY_SUM if by_sum else BY_RANK
+    return told.format(f"{pairs} pair{'s' if pairs > 1 else ''}") if pairs else None
 
 
 def upwards(asked: DefinedBoardIn, directions: Sequence[bool]) -> bool:

@@ -12,14 +12,13 @@ from sqlalchemy import Connection
 from metrics.statistics.aggregates import Part
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
-from service.leaderboards import slices
-from service.leaderboards.boards import commonest_field, stand
+from service.leaderboards import board_results, slices
+from service.leaderboards.board_results import BoardResults
+from service.leaderboards.boards import stand
 from service.leaderboards.boards_store import BoardKey
-from service.leaderboards.defined_schemas import (
-    BoardPartIn,
-)
+from service.leaderboards.defined_schemas import BoardPartIn
 from service.leaderboards.pair_tests import lacking, pairs_between
-from service.leaderboards.paired import PairedResult, paired_results
+from service.leaderboards.paired import paired_results
 from service.leaderboards.store import BoardScore, named
 from service.settings import Settings
 
@@ -65,42 +64,39 @@ def chosen(db: Connection, part: BoardPartIn) -> Chosen:
     return Chosen(part, dataset, score, standing.chosen, scores, several, others)
 
 
-@dataclass(slots=True)
-class Read:
-    """The results of a part, and what its samples belong together by."""
+def part(
+    one: Chosen,
+    own: BoardResults,
+    systems: Sequence[str],
+    kept: NDArray[np.bool_],
+    warnings: list[str],
+) -> Part:
+    """What is put together, of the systems that are kept; adds to the warnings."""
+    paired = [result for result, there in zip(own.paired, kept, strict=True) if there]
+    rows = [one.scores[name] for name, there in zip(systems, kept, strict=True) if there]
+    tests = pairs_between(paired, own.field, own.names)
+    if tests.refused is not None:
+        warnings.append(f"{one.label}: no pair is tested: {tests.refused}")
+    return Part(
+        values=np.array([row.value for row in rows], np.float64),
+        pairs=tests.pairs,
+        replicates=tests.replicates,
+        incomplete=lacking(paired, [row.missing for row in rows]) > 0,
+        group=one.dataset.name,
+        weight=one.asked.weight,
+        higher_is_better=rows[0].higher_is_better if rows else True,
+    )
 
-    paired: list[PairedResult | None]
-    field: str | None
-    names: list[str] | None
-    warnings: list[str]
 
-    def part(self, one: Chosen, systems: Sequence[str], kept: NDArray[np.bool_]) -> Part:
-        """What is put together, of the systems that are kept."""
-        paired = [result for result, there in zip(self.paired, kept, strict=True) if there]
-        rows = [one.scores[name] for name, there in zip(systems, kept, strict=True) if there]
-        tests = pairs_between(paired, self.field, self.names)
-        return Part(
-            values=np.array([row.value for row in rows], np.float64),
-            pairs=tests.pairs,
-            replicates=tests.replicates,
-            incomplete=lacking(paired, [row.missing for row in rows]) > 0,
-            group=one.dataset.name,
-            weight=one.asked.weight,
-            higher_is_better=rows[0].higher_is_better if rows else True,
-        )
-
-
-def results(db: Connection, settings: Settings, one: Chosen, systems: Sequence[str]) -> Read:
+def results(
+    db: Connection, settings: Settings, one: Chosen, systems: Sequence[str]
+) -> BoardResults:
     """What is stored of these systems in a part, of its slice alone where it is on one."""
     rows = [one.scores[system] for system in systems]
-    paired = paired_results(db, settings, rows)
-    field, told = commonest_field(paired)
-    names = datasets.read_clusters(db, one.dataset.id, field) if field is not None else None
-    if one.asked.slice:
+    over = None
+    if one.asked.slice and rows:  # a new version of the dataset may lack the field
         over = slices.Slice.read(db, one.dataset.id, one.asked.slice)
-        paired, names = over.restricted(rows, paired, names)
-        told = [*told, *over.warnings(rows)]
-    return Read(paired, field, names, [f"{one.label}: {said}" for said in told])
+    return board_results.read(db, settings, one.dataset.id, rows, over)
 
 
 def ranges(

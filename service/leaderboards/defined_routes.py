@@ -60,9 +60,7 @@ def create_board(
             raise ApiError(409, "board_exists", message, "name")
         return Created(shown, 201 if new else 200)
 
-    created = key.once(db, BoardDefinition, create)
-    response.status_code = created.status
-    return created.content
+    return key.once(db, BoardDefinition, create).sent(response)
 
 
 @router.get("", summary="Which boards have been defined")

@@ -7,13 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from metrics.statistics.aggregates import Aggregate, Part
-from service.leaderboards.defined_parts import Chosen, Read
-from service.leaderboards.defined_schemas import (
-    BoardPart,
-    DefinedRow,
-    PartValue,
-    WithoutPart,
-)
+from service.leaderboards.boards import finite
+from service.leaderboards.defined_parts import Chosen
+from service.leaderboards.defined_schemas import BoardPart, DefinedRow, PartValue, WithoutPart
 
 
 def absent(parts: Sequence[Chosen]) -> list[WithoutPart]:
@@ -31,7 +27,7 @@ def absent(parts: Sequence[Chosen]) -> list[WithoutPart]:
     return found
 
 
-def shown(one: Chosen, read: Read, weight: float) -> BoardPart:
+def shown(one: Chosen, cluster: str | None, weight: float) -> BoardPart:
     """A part as it is now; `weight` is its share of all."""
     directions = [row.higher_is_better for row in one.scores.values()]
     return BoardPart(
@@ -43,7 +39,7 @@ def shown(one: Chosen, read: Read, weight: float) -> BoardPart:
         weight=weight,
         higher_is_better=directions[0] if directions else True,
         signature=one.signature,
-        cluster=read.field,
+        cluster=cluster,
         systems=len(one.scores),
     )
 
@@ -69,9 +65,9 @@ def rows(
                 system=systems[at],
                 value=float(found.values[at]),
                 interval=ends if np.isfinite(ends).all() else None,
-                p_vs_next=_known(ranks.p_values[at, below]) if below is not None else None,
+                p_vs_next=finite(ranks.p_values[at, below]) if below is not None else None,
                 tie_band=int(ranks.band[at]),
-                p_first=_known(found.p_first[at]),
+                p_first=finite(found.p_first[at]),
                 incomplete=sum(one.incomplete for one in values),
                 parts=values,
                 notes=[one.several[systems[at]] for one in parts if systems[at] in one.several],
@@ -94,7 +90,3 @@ def _part_value(one: Chosen, system: str, rank: int, incomplete: bool) -> PartVa
         n=row.n,
         incomplete=max(1, row.missing - fewest) if incomplete else 0,
     )
-
-
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from service.figures.table import Bar, Cell, Column, Kind, Panel, Table, tabulate
 from service.figures.words import arrow, legend, precision, stars
 from service.leaderboards.defined_schemas import DefinedBoard, DefinedRow, Front, FrontRow
@@ -60,27 +62,8 @@ def defined_board_table(board: DefinedBoard) -> Table:
 
 def front_table(front: Front) -> Table:
     """A row for each system, those on the front first and bold, a panel for each score."""
-    hidden = {"values", "intervals", "evaluations"}
-    given: dict[str, Cell] = {
-        "dataset": front.dataset,
-        "version": front.version,
-        "slice": front.slice,
-    }
-    columns, rows = tabulate(FrontRow, front.rows, given)
-    shown = [at for at, column in enumerate(columns) if column.name not in hidden]
     names = [one.score for one in front.scores]
-    added = [
-        Column(name, kind) if kind == "number" else Column(f"{name}_{kind}", kind)
-        for name in names
-        for kind in KINDS
-    ]
-    values = [
-        [
-            *(cells[at] for at in shown),
-            *(of[name] for name in names for of in (row.values, row.intervals, row.evaluations)),
-        ]
-        for cells, row in zip(rows, front.rows, strict=True)
-    ]
+    columns, rows = _front_cells(front, names)
     titled = {one.score: f"{one.score} {arrow(one.higher_is_better)}" for one in front.scores}
     best = {at for at, row in enumerate(front.rows) if row.on_front}
     pairs = [[(row.values[name], row.intervals[name]) for name in names] for row in front.rows]
@@ -89,8 +72,8 @@ def front_table(front: Front) -> Table:
     return Table(
         name=f"pareto-{front.dataset}-{front.version}",
         title=f"{front.dataset}@{front.version}: front of {' and '.join(names)}",
-        columns=[*(columns[at] for at in shown), *added],
-        rows=values,
+        columns=columns,
+        rows=rows,
         titles={"system": "system", "share": "share on front"} | titled,
         digits=[precision(of) for of in pairs],
         best=frozenset((at, "system") for at in best),
@@ -103,3 +86,28 @@ def front_table(front: Front) -> Table:
         ],
         panels=[Panel(titled[first], bars)] if bars else [],
     )
+
+
+def _front_cells(front: Front, names: Sequence[str]) -> tuple[list[Column], list[list[Cell]]]:
+    """What rows have of themselves, and behind it columns of each KIND for each score."""
+    given: dict[str, Cell] = {
+        "dataset": front.dataset,
+        "version": front.version,
+        "slice": front.slice,
+    }
+    columns, rows = tabulate(FrontRow, front.rows, given)
+    hidden = {"values", "intervals", "evaluations"}
+    shown = [at for at, column in enumerate(columns) if column.name not in hidden]
+    added = [
+        Column(name, kind) if kind == "number" else Column(f"{name}_{kind}", kind)
+        for name in names
+        for kind in KINDS
+    ]
+    values = [
+        [
+            *(cells[at] for at in shown),
+            *(of[name] for name in names for of in (row.values, row.intervals, row.evaluations)),
+        ]
+        for cells, row in zip(rows, front.rows, strict=True)
+    ]
+    return [*(columns[at] for at in shown), *added], values

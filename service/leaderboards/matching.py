@@ -6,12 +6,12 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from metrics.core.compare import Comparison, Grouping, Side, Testing, compare_many
+from metrics.core.compare import Comparison, Grouping, Testing, compare_many
 from metrics.core.names import hint
-from metrics.core.signature import difference
+from metrics.core.signature import unlike
 from service.errors import invalid
 from service.evaluations.scores import Score
-from service.leaderboards.paired import PairedResult
+from service.leaderboards.paired import GONE, PairedResult
 
 Place = tuple[str, int]  # an evaluation, and the metric's place in it
 Results = Mapping[tuple[str, int, str], PairedResult | None]  # by `key`
@@ -35,10 +35,7 @@ class Match:
         """Why the two must not be compared, as far as can be told without reading results."""
         if self.left.value is None or self.right.value is None:
             return "one of the two has no value"
-        if self.left.signature != self.right.signature:
-            parts = "; ".join(difference(self.left.signature or "", self.right.signature or ""))
-            return f"the signatures differ, so the values cannot be compared: {parts}"
-        return None
+        return unlike(self.left.signature or "", self.right.signature or "")
 
 
 def matches(
@@ -86,10 +83,13 @@ def compared(
 ) -> list[Comparison]:
     """The tests of the matches, all pairs of a metric at once; `together`: they are corrected."""
     found = [_refused(one, results) for one in wanted]
+    live = [at for at, why in enumerate(found) if why is None]
+    ends = {_place(end): end for at in live for end in (wanted[at].left, wanted[at].right)}
+    kinds = {place: _kind(end, results) for place, end in ends.items()}
     families: dict[tuple[str, ...], list[int]] = {}
-    for at, one in enumerate(wanted):
-        if found[at] is None:
-            families.setdefault(_family(one, results), []).append(at)
+    for at in live:
+        left, right = kinds[_place(wanted[at].left)], kinds[_place(wanted[at].right)]
+        families.setdefault((*left, right[-1]), []).append(at)
     if together:
         testing = replace(testing, tests=sum(map(len, families.values())))
     for members in families.values():
@@ -116,7 +116,7 @@ def _tests(
     pairs = list(dict.fromkeys(ends))
     tests = compare_many(
         _result(family[0].left, results).metric,
-        [Side(one.result, one.ids) for one in sides.values()],
+        [one.side for one in sides.values()],
         pairs,
         testing,
         grouping=grouping,
@@ -131,17 +131,17 @@ def _tests(
 def _refused(one: Match, results: Results) -> Comparison | None:
     why = one.refused
     if why is None and None in (results.get(key(one.left)), results.get(key(one.right))):
-        why = "the rows behind the values are gone"
+        why = GONE
     if why is None:
         return None
     return Comparison(one.left.name, one.left.value, one.right.value, None, why)
 
 
-def _family(one: Match, results: Results) -> tuple[str, ...]:
-    """What is tested together: results of one metric with the same parameters on the left side."""
-    resolved = json.dumps(dict(one.left.resolved or {}), sort_keys=True, default=str)
-    names = (_result(end, results).metric.score_names for end in (one.left, one.right))
-    return (one.left.metric, resolved, *("/".join(each) for each in names))
+def _kind(end: Score, results: Results) -> tuple[str, str, str]:
+    """The metric, its parameters and its scores: pairs of which the left ends share all of it, and
+    the right ends the scores, are tested together."""
+    resolved = json.dumps(dict(end.resolved or {}), sort_keys=True, default=str)
+    return end.metric, resolved, "/".join(_result(end, results).metric.score_names)
 
 
 def _place(score: Score) -> Place:

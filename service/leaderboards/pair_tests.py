@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.core.clustered import untestable
 from metrics.core.compare import REPLICATES
 from metrics.core.rows import Floats, Ints
-from metrics.statistics import gaps
+from metrics.statistics import incomplete
 from metrics.statistics.clusters import Clusters, clusters
 from metrics.statistics.deletions import (
     deletion_test,
@@ -26,9 +27,9 @@ from metrics.statistics.deletions import (
     excess_by_pairs,
     linear_replicates,
 )
-from metrics.statistics.intervals import dear, replicate
 from metrics.statistics.many import Pairwise, covariance_test
 from metrics.statistics.paired_jackknife import leaving_out, second_differences
+from metrics.statistics.resampling import dear, replicate
 from metrics.statistics.weights import unit_keys
 from service.leaderboards.paired import PairedResult
 
@@ -42,15 +43,17 @@ class PairTests:
     pairs       (N, N) each; NaN where there is none
     replicates  (R, N) of one seed, each over the samples that its system has; NaN without any
     counted     (N, n) which samples each has a value on; None where rows are gone
+    refused     why nothing is tested, though rows are there
     """
 
     pairs: Pairwise
     replicates: Floats
     counted: Mask | None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Testable:
     """The systems that can be tested, and what is resampled.
 
     field  that the samples belong together by; None: they are independent
@@ -87,11 +90,14 @@ def pairs_between(
     n = len(paired)
     at = [place for place, one in enumerate(paired) if one is not None and one.value is not None]
     there = [one for one in paired if one is not None and one.value is not None]
-    if not there:
+    refused = None
+    if there and names is not None:
+        refused = untestable(there[0].metric, [one.result.settled for one in there])
+    if not there or refused is not None:
         nothing = np.full((n, n), np.nan)
-        return PairTests(Pairwise(*[nothing] * 4), np.full((1, n), np.nan), None)
+        return PairTests(Pairwise(*[nothing] * 4), np.full((1, n), np.nan), None, refused)
     counted = np.stack([~one.result.missing for one in there])
-    given = Tested(there, counted, field, names)
+    given = Testable(there, counted, field, names)
     by_deletion = there[0].metric.interval == "jackknife"
     pairs, drawn = (_by_deletion if by_deletion else _by_resampling)(given)
     if len(there) == n:
@@ -114,7 +120,7 @@ def complete(counted: Mask) -> Mask:
     return np.asarray(counted.sum(1) == counted.any(0).sum(), np.bool_)
 
 
-def _by_resampling(given: Tested) -> tuple[Pairwise, Floats]:
+def _by_resampling(given: Testable) -> tuple[Pairwise, Floats]:
     groups: dict[bytes, list[int]] = {}
     for place, mask in enumerate(np.packbits(given.counted, axis=1)):
         groups.setdefault(mask.tobytes(), []).append(place)
@@ -136,21 +142,21 @@ def _by_resampling(given: Tested) -> tuple[Pairwise, Floats]:
     return found, drawn
 
 
-def _over_common(given: Tested) -> Pairwise:
+def _over_common(given: Testable) -> Pairwise:
     first = given.systems[0]
     rows = [one.result.settled.rows for one in given.systems]
-    values = gaps.shared_values(rows, given.counted, first.metric.reduce)[:, :, first.index]
+    values = incomplete.shared_values(rows, given.counted, first.metric.reduce)[:, :, first.index]
     moved = np.stack(
         [
-            gaps.influences(own, mask, one.metric.reduce)[:, one.index]
+            incomplete.influences(own, mask, one.metric.reduce)[:, one.index]
             for own, mask, one in zip(rows, given.counted, given.systems, strict=True)
         ]
     )
     every = given.clusters(np.ones(given.counted.shape[1], np.bool_))
-    return gaps.common_test(values, moved, given.counted, every)
+    return incomplete.common_test(values, moved, given.counted, every)
 
 
-def _replicates(given: Tested) -> Floats:
+def _replicates(given: Testable) -> Floats:
     """(R, N) of one seed and number, over the clusters in question: those that were stored
     otherwise are drawn again."""
     stored = Counter(
@@ -173,7 +179,7 @@ def _replicates(given: Tested) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def _redrawn(given: Tested, one: PairedResult, seed: int, count: int) -> Floats:
+def _redrawn(given: Testable, one: PairedResult, seed: int, count: int) -> Floats:
     kept = ~one.result.missing
     rows, found = one.result.settled.rows[kept], given.clusters(kept)
     if found is not None:
@@ -182,30 +188,28 @@ def _redrawn(given: Tested, one: PairedResult, seed: int, count: int) -> Floats:
     return replicate(rows, keys, one.metric.reduce, seed, count)
 
 
-def _by_deletion(given: Tested) -> tuple[Pairwise, Floats]:
-    """Rows of such metrics depend on the set: all are taken, missing ones are zero. What a cluster
-    moves is taken for the sum of what its samples do."""
+def _by_deletion(given: Testable) -> tuple[Pairwise, Floats]:
+    """Rows of such metrics depend on the set: all are taken, missing ones are zero."""
     settled = [one.result.settled for one in given.systems]
     every = given.clusters(np.ones(given.counted.shape[1], np.bool_))
     of_rows = all(own.loss is None for own in settled)
-    grouped = of_rows and every is None and any(dear(own.rows, None) for own in settled)
-    keys = unit_keys(given.systems[0].ids)
+    rows = [own.rows if every is None else every.pooled(own.rows) for own in settled]
+    grouped = of_rows and any(dear(mine, None) for mine in rows)
+    keys = unit_keys(given.systems[0].ids) if every is None else every.keys
+    size = len(keys)
     found = [
-        leaving_out(own.rows, keys, one.metric.reduce, own.loss, grouped)
-        for one, own in zip(given.systems, settled, strict=True)
+        leaving_out(mine, keys, one.metric.reduce, own.loss, grouped)
+        for one, own, mine in zip(given.systems, settled, rows, strict=True)
     ]
     at = [one.index for one in given.systems]
     values = np.array([own[index] for (own, _), index in zip(found, at, strict=True)])
     moved = np.stack([own[:, index] for (_, own), index in zip(found, at, strict=True)], axis=1)
     added = np.array([_of(own.variance, index) for own, index in zip(settled, at, strict=True)])
     excess = None
-    if every is not None:
-        moved, keys = every.pooled(moved), every.keys
-        moved = moved * np.sqrt(len(keys) / max(1, len(keys) - 1))
-    elif of_rows and not grouped:
+    if of_rows and not grouped:
         pairs = [
-            second_differences(own.rows, keys, one.metric.reduce)[:, one.index]
-            for one, own in zip(given.systems, settled, strict=True)
+            second_differences(mine, keys, one.metric.reduce)[:, one.index]
+            for one, mine in zip(given.systems, rows, strict=True)
         ]
         excess = excess_by_pairs(np.stack(pairs, axis=1), moved)
     elif all(own.shared is not None for own in settled):
@@ -215,8 +219,7 @@ def _by_deletion(given: Tested) -> tuple[Pairwise, Floats]:
         keys = unit_keys([str(number) for number in range(len(moved))])
     drawn = linear_replicates(values, moved, added, keys, seed=0, replicates=REPLICATES)
     tests = deletion_test(values, moved, added, excess)
-    # a p-value knows the groups that were left out; what it rests on is all samples
-    size = len(given.systems[0].ids) if grouped else len(moved)
+    # a p-value knows the groups that were left out; what it rests on is all units
     return replace(tests, units=np.full_like(tests.units, size)), drawn
 
 
@@ -239,7 +242,7 @@ def in_common(
             values[place] = one.value
         elif one.metric.interval != "jackknife":
             rows = one.result.settled.rows
-            values[place] = gaps.value_in_common(rows, common, one.metric.reduce)[one.index]
+            values[place] = incomplete.value_in_common(rows, common, one.metric.reduce)[one.index]
     return int(common.sum()), values
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from inference.errors import ReportedError
 from metrics import find
+from metrics.core.alignment import Side
 from metrics.core.clustered import Cluster
 from metrics.core.compare import REPLICATES, Comparison, Testing, compare
 from metrics.core.metric import BoundMetric
@@ -18,6 +19,7 @@ from service.datasets import store as datasets
 from service.evaluations.scores import Score, read_results
 from service.settings import Settings
 
+GONE = "the rows behind the values are gone"
 ALPHA = 0.05  # of the tests that boards and comparisons show, after correction
 
 
@@ -29,6 +31,11 @@ class PairedResult:
     result: Result
     ids: list[str]
     index: int  # of the score in question, among the metric's
+
+    @property
+    def side(self) -> Side:
+        """As one of the systems that are compared."""
+        return Side(self.result, self.ids)
 
     @property
     def value(self) -> float | None:

@@ -11,26 +11,25 @@ from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from metrics.core.names import hint, plain
-from metrics.core.rows import Floats
+from metrics.core.rows import Floats, Ints
 from metrics.statistics.fronts import dominates, shares_on_front
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import ApiError, invalid
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.formats import TABLES, in_forms
-from service.leaderboards import slices
+from service.leaderboards import board_results, slices
 from service.leaderboards import store as leaderboards
-from service.leaderboards.boards import NothingHere, Standing, commonest_field, stand
+from service.leaderboards.boards import Entry, NothingHere, Standing, stand
 from service.leaderboards.boards_store import BoardKey
 from service.leaderboards.defined_schemas import Front, FrontRow, FrontScore, WithoutPart
 from service.leaderboards.defined_tables import front_table
 from service.leaderboards.pair_tests import pairs_between
-from service.leaderboards.paired import paired_results
-from service.leaderboards.store import BoardScore
 from service.settings import Settings
 
 MOST_SYSTEMS = 300  # whose pairs are looked at in every replicate
 MOST_SCORES = 6
+MOST_NAMED = 10  # systems that beat one
 
 router = APIRouter(prefix="/v1/pareto", tags=["leaderboards"])
 
@@ -44,7 +43,7 @@ class Axis:
     score: str
     higher_is_better: bool
     standing: Standing
-    rows: dict[Way, BoardScore]
+    entries: dict[Way, Entry]
 
 
 @router.get("/{dataset:path}", summary="Pareto's front of two or more scores", responses=TABLES)
@@ -78,7 +77,7 @@ def get_pareto(
         if plain(name) not in names:
             message = f"{name!r} is none of the scores: {hint(name, [one.score for one in axes])}"
             raise invalid("unknown_score", message, "lower")
-    ways = [way for way in axes[0].rows if all(way in axis.rows for axis in axes)]
+    ways = [way for way in axes[0].entries if all(way in axis.entries for axis in axes)]
     if len(ways) > MOST_SYSTEMS:
         message = f"{len(ways)} systems have all scores, and {MOST_SYSTEMS} are the most"
         raise ApiError(409, "too_many_systems", message, "metric")
@@ -102,8 +101,8 @@ def _axis(db: Connection, dataset: Dataset, name: str, slice_: str | None) -> Ax
         what = hint(score, names) if names else "nothing has been evaluated on it yet"
         message = f"no system has {name!r} on {dataset.name!r}: {what}"
         raise invalid("unknown_score", message, "metric") from None
-    rows = {(one.score.system, one.protocol.digest): one.score for one in standing.entries}
-    return Axis(score, standing.shown[0].higher_is_better, standing, rows)
+    entries = {(one.score.system, one.protocol.digest): one for one in standing.entries}
+    return Axis(score, standing.shown[0].higher_is_better, standing, entries)
 
 
 def _front(
@@ -115,30 +114,16 @@ def _front(
     ways: Sequence[Way],
     signs: Sequence[float],
 ) -> Front:
-    values = np.array([[axis.rows[way].value for way in ways] for axis in axes], np.float64)
+    values = np.array(
+        [[axis.entries[way].score.value for way in ways] for axis in axes], np.float64
+    )
     worth = values * np.array(signs)[:, None]
     beaten = dominates(worth) if ways else np.zeros((0, 0), np.bool_)
     shares, warnings = _shares(db, settings, dataset, slice_, axes, ways, signs)
-    texts = {
-        (one.score.system, one.protocol.digest): one.protocol.text
-        for one in axes[0].standing.entries
-    }
     order = sorted(
         range(len(ways)), key=lambda at: (bool(beaten[:, at].any()), -worth[0, at], ways[at])
     )
-    rows = [
-        FrontRow(
-            system=ways[at][0],
-            protocol=texts[ways[at]],
-            on_front=not beaten[:, at].any(),
-            share=float(shares[at]) if np.isfinite(shares[at]) else None,
-            beaten_by=[ways[other][0] for other in np.flatnonzero(beaten[:, at]).tolist()][:10],
-            values={axis.score: axis.rows[ways[at]].value for axis in axes},
-            intervals={axis.score: axis.rows[ways[at]].interval for axis in axes},
-            evaluations={axis.score: axis.rows[ways[at]].evaluation_id for axis in axes},
-        )
-        for at in order
-    ]
+    rows = [_row(axes, ways, at, np.flatnonzero(beaten[:, at]), float(shares[at])) for at in order]
     return Front(
         dataset=dataset.name,
         version=dataset.version,
@@ -158,6 +143,22 @@ def _front(
     )
 
 
+def _row(
+    axes: Sequence[Axis], ways: Sequence[Way], at: int, beaten_by: Ints, share: float
+) -> FrontRow:
+    own = {axis.score: axis.entries[ways[at]] for axis in axes}
+    return FrontRow(
+        system=ways[at][0],
+        protocol=own[axes[0].score].protocol.text,
+        on_front=not len(beaten_by),
+        share=share if np.isfinite(share) else None,
+        beaten_by=[ways[other][0] for other in beaten_by.tolist()][:MOST_NAMED],
+        values={name: one.score.value for name, one in own.items()},
+        intervals={name: one.score.interval for name, one in own.items()},
+        evaluations={name: one.score.evaluation_id for name, one in own.items()},
+    )
+
+
 def _shares(
     db: Connection,
     settings: Settings,
@@ -171,21 +172,17 @@ def _shares(
     drawn, warnings = [], list[str]()
     over = slices.Slice.read(db, dataset.id, slice_) if slice_ else None
     for axis, sign in zip(axes, signs, strict=True):
-        rows = [axis.rows[way] for way in ways]
-        paired = paired_results(db, settings, rows)
-        field, told = commonest_field(paired)
-        names = datasets.read_clusters(db, dataset.id, field) if field is not None else None
-        if over is not None:
-            paired, names = over.restricted(rows, paired, names)
-        warnings += told
-        if any(one is not None and one.result.missing.any() for one in paired):
+        rows = [axis.entries[way].score for way in ways]
+        own = board_results.read(db, settings, dataset.id, rows, over)
+        warnings += own.warnings(rows)
+        if any(one is not None and one.result.missing.any() for one in own.paired):
             warnings.append(
                 f"some systems have no {axis.score} on some samples: values are over what each has"
             )
-        tests = pairs_between(paired, field, names)
+        tests = pairs_between(own.paired, own.field, own.names)
+        if tests.refused is not None:
+            warnings.append(f"no shares: {tests.refused}")
         drawn.append(sign * tests.replicates)
-    if over is not None:
-        warnings += over.warnings([axes[0].rows[way] for way in ways])
     count = min(len(one) for one in drawn)
     return shares_on_front(np.stack([one[:count] for one in drawn])), list(dict.fromkeys(warnings))
 
@@ -201,7 +198,7 @@ def _left_out(axes: Sequence[Axis], ways: Sequence[Way]) -> list[WithoutPart]:
             if system not in {row.system for row in axis.standing.scores}
             else f"another signature of {axis.score}"
             for axis in axes
-            if system not in {name for name, _ in axis.rows}
+            if system not in {name for name, _ in axis.entries}
         ]
         reason = "; ".join(lacking) or "its scores are of outputs that were made in unlike ways"
         found.append(WithoutPart(system=system, reason=reason))

@@ -10,26 +10,19 @@ from fastapi import APIRouter
 from sqlalchemy import Connection, select
 
 from inference.errors import ReportedError
+from metrics.core.alignment import Grouping
 from metrics.statistics.power import detectable, draws_gain, samples_needed
 from service.db.tables import evaluations as table
 from service.errors import invalid
 from service.evaluations import outputs
 from service.evaluations.schemas import VarianceOut
-from service.evaluations.scores import read_scores
+from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
+from service.leaderboards import scopes
 from service.leaderboards.paired import PairedResult, paired_results
-from service.leaderboards.pairing import (
-    Pairing,
-    check_same_samples,
-    cluster_names,
-    counterpart,
-    finished,
-    pairing,
-    score_named,
-    slice_ids,
-)
+from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
 from service.leaderboards.power_schemas import DesignOut, DrawsOut, PowerIn, PowerOut
 from service.settings import Settings
 
@@ -39,6 +32,10 @@ ALONE = (
     "answers are: `unpaired` is what is known, and pairing needs fewer samples"
 )
 WORST = "paired with {} other evaluation(s) on the dataset: the least alike of them counts"
+UNVARIED = (
+    "what the samples say does not vary, which tells nothing of others: neither a detectable "
+    "difference nor the samples for one are known"
+)
 SET_BOUND = "{} depends on the whole set: for other sizes, the numbers are rough"
 
 router = APIRouter(prefix="/v1/power", tags=["comparisons"], route_class=BodyRoute)
@@ -49,9 +46,13 @@ class Asked:
     """What is asked of which samples."""
 
     body: PowerIn
-    within: Collection[str] | None
-    cluster: Mapping[str, str] | None
-    field: str | None  # that the clusters are named by
+    chosen: Collection[str] | None
+    grouping: Grouping | None
+
+    @property
+    def field(self) -> str | None:
+        """That the samples belong together by."""
+        return None if self.grouping is None else self.grouping.field
 
 
 @router.post("", summary="How many samples a difference needs")
@@ -63,11 +64,11 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
     scores = read_scores(db, [row.id for row in rows])
     first = score_named(scores[rows[0].id], body.metric, "metric")
     field = body.cluster or rows[0].cluster
+    sets = [rows[0].dataset_id]
     asked = Asked(
         body,
-        slice_ids(db, rows[0].dataset_id, body.slice, "slice") if body.slice else None,
-        cluster_names(db, rows[0].dataset_id, field),
-        field,
+        scopes.sliced(db, sets, body.slice) if body.slice else None,
+        scopes.clustered(db, sets, field) if field is not None else None,
     )
     chosen = [first]
     for row in rows[1:]:
@@ -75,11 +76,11 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
         chosen.append(counterpart(scores[row.id], first) or there)
     results = paired_results(db, settings, chosen)
     own = _paired(asked, results[0], results[-1])
-    others = [row.id for row in rows[1:]] or _others(db, rows[0], first.name)
+    others = [row.id for row in rows[1:]] or _others(db, rows[0])
     if len(rows) == 2:
         pairs = {rows[1].id: own}
     else:
-        pairs = _others_paired(db, settings, asked, results[0], first.name, others)
+        pairs = _others_paired(db, settings, asked, results[0], first, others)
     shown = _answer(asked, own, pairs, alone=len(rows) == 1)
     shown.metric = first.metric
     _add_draws(shown, db, rows, results)
@@ -88,21 +89,24 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
 
 def _rows(db: Connection, body: PowerIn) -> list[Evaluation]:
     if body.evaluation is not None:
-        return [finished(db, body.evaluation, "evaluation")]
+        return [scopes.finished(db, body.evaluation, "evaluation")]
     given = body.evaluations or []
-    rows = [finished(db, one, f"evaluations[{at}]") for at, one in enumerate(given)]
-    check_same_samples(db, rows[0], rows[1], "evaluations")
+    if len({*given}) < len(given):
+        message = f"both are {given[0]}: name two that differ"
+        raise invalid("same_evaluation", message, "evaluations[1]")
+    rows = [scopes.finished(db, one, f"evaluations[{at}]") for at, one in enumerate(given)]
+    scopes.check_same_samples(db, rows[0], rows[1], "evaluations")
     return rows
 
 
 def _paired(asked: Asked, a: PairedResult | None, b: PairedResult | None) -> Pairing:
     try:
-        return pairing(a, b, within=asked.within, cluster=asked.cluster)
+        return pairing(a, b, chosen=asked.chosen, grouping=asked.grouping)
     except ReportedError as error:
         raise invalid("not_comparable", error.message, "metric") from None
 
 
-def _others(db: Connection, row: Evaluation, score: str) -> list[str]:
+def _others(db: Connection, row: Evaluation) -> list[str]:
     """The newest succeeded evaluations of other systems on the dataset, one each."""
     query = (
         select(table.c.id, table.c.system)
@@ -125,20 +129,16 @@ def _others_paired(
     settings: Settings,
     asked: Asked,
     own: PairedResult | None,
-    name: str,
+    score: Score,
     others: Sequence[str],
 ) -> dict[str, Pairing]:
     """The evaluation paired with each of the others that has the score."""
-    scores = read_scores(db, others)
-    found = {
-        id: next((one for one in listed if not one.slice and one.name == name), None)
-        for id, listed in scores.items()
-    }
-    there = {id: one for id, one in found.items() if one is not None and one.value is not None}
+    found = {id: counterpart(listed, score) for id, listed in read_scores(db, others).items()}
+    there = {id: one for id, one in found.items() if one is not None}
     pairs = {}
     for id, result in zip(there, paired_results(db, settings, list(there.values())), strict=True):
         try:
-            pairs[id] = pairing(own, result, within=asked.within, cluster=asked.cluster)
+            pairs[id] = pairing(own, result, chosen=asked.chosen, grouping=asked.grouping)
         except ReportedError:  # another signature, say: it tells nothing of this score
             continue
     return pairs
@@ -158,6 +158,8 @@ def _answer(asked: Asked, own: Pairing, pairs: Mapping[str, Pairing], alone: boo
     notes = []
     if alone:
         notes.append(WORST.format(len(known)) if known else ALONE)
+    if both == 0.0 or (worst is not None and known[worst] == 0.0):
+        notes.append(UNVARIED)
     if own.metric.interval == "jackknife":
         notes.append(SET_BOUND.format(own.metric.name))
     return PowerOut(
@@ -192,7 +194,7 @@ def _design(asked: Asked, own: Pairing, deviation: float, paired: bool) -> Desig
     samples = _samples(asked, own, deviation, paired)
     return DesignOut(
         deviation=deviation,
-        detectable=least if math.isfinite(least) else None,
+        detectable=least if deviation > 0.0 and math.isfinite(least) else None,
         samples=samples,
         more=max(samples - values.samples, 0) if samples is not None else None,
     )
@@ -201,7 +203,7 @@ def _design(asked: Asked, own: Pairing, deviation: float, paired: bool) -> Desig
 def _samples(asked: Asked, own: Pairing, deviation: float, paired: bool) -> int | None:
     """Samples that the effect needs, in clusters of the size they have now."""
     body, values = asked.body, own.values
-    if body.effect is None:
+    if body.effect is None or deviation == 0.0:
         return None
     units = samples_needed(
         deviation, body.effect, body.power, body.alpha, paired=paired, one_sided=body.one_sided
@@ -249,7 +251,7 @@ def _add_draws(
 def _samples_with(shown: PowerOut, ratio: float) -> int | None:
     """Samples that the effect needs where the standard error is `ratio` of what it is."""
     design = shown.paired or shown.unpaired
-    if shown.effect is None:
+    if shown.effect is None or design.deviation == 0.0:
         return None
     units = samples_needed(
         design.deviation * ratio,

@@ -48,6 +48,7 @@ class DesignOut(BaseModel):
 
     `detectable`: the least true difference that this many samples find with the power asked for.
     `samples`: how many the effect needs (unpaired: of each system), `more` than there are now.
+    All null where nothing varies.
     """
 
     deviation: float  # of what a sample, or a cluster of mean size, says

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from service.db.board_tables import protocols
 from service.db.tables import TEXTS, evaluations, outputs
+from service.figures.words import short
 
 LUCK = frozenset({"seed", "num_outputs"})  # the second is `draws`
 SAMPLING = frozenset({"top_p", "top_k"})
@@ -121,11 +122,7 @@ def _text(content: Mapping[str, Any]) -> str:
     ]
     parts.append(chat[template["chat"]])
     if template["system"]:
-        parts.append(f"system prompt {_shortened(template['system'])!r}")
+        parts.append(f"system prompt {short(template['system'], 60)!r}")
     for name, value in (template["chat_template_kwargs"] or {}).items():
         parts.append(f"{name} {value}")
     return ", ".join([*parts, draws])
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"

@@ -71,7 +71,9 @@ def warnings(
             f"and are tested over the samples that both of a pair have.{in_common}"
         )
     gone = len(shown) - found.tested
-    if tested and gone and (over is None or not over.untestable):
+    if found.refused is not None:
+        told.append(f"no pair is tested: {found.refused}")
+    elif tested and gone and (over is None or not over.untestable):
         told.append(f"{gone} of {len(shown)} systems have no stored rows any more: not tested")
     groups = len(set(names)) if names is not None else FEW
     if groups < FEW:

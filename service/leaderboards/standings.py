@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.core.rows import Floats, Ints
-from metrics.statistics import gaps
+from metrics.statistics.incomplete import extremes
 from metrics.statistics.ranking import Ranks, chances_of_first, ranks, ranks_apart
 from metrics.statistics.stepdown import step_down
-from service.leaderboards.pair_tests import in_common, lacking, pairs_between
+from service.leaderboards.pair_tests import PairTests, in_common, lacking, pairs_between
 from service.leaderboards.paired import ALPHA, PairedResult
 from service.leaderboards.store import BoardScore
 
@@ -32,6 +32,7 @@ class Standings:
     value_common  (N,) over the samples `in_common`; NaN where it is not known
     bounds        of each value, were what it lacks the worst or the best; None where unbounded
     tested        of how many systems tests were possible
+    refused       why there are none, though rows are there
     """
 
     ranks: Ranks
@@ -43,6 +44,7 @@ class Standings:
     value_common: Floats
     bounds: list[tuple[float, float] | None]
     tested: int
+    refused: str | None = None
 
 
 def standings(
@@ -76,21 +78,20 @@ def standings(
     if not last.any() and 1 < len(values) <= MOST_STEPPED:
         adjusted = step_down(tests.pairs, tests.replicates)
         stepped = ranks(values, adjusted, higher_is_better=better, alpha=alpha, correct=np.copy)
-    known = np.isfinite(tests.pairs.p_values)
-    smallest = np.where(known, tests.pairs.units, np.inf).min(1, initial=np.inf)
     return Standings(
         ranks=found,
         stepped=stepped,
         p_first=p_first,
         incomplete=incomplete,
         in_common=shared,
-        n_common=np.where(np.isfinite(smallest), smallest, 0).astype(np.int64),
+        n_common=_smallest(tests),
         value_common=value_common,
         bounds=[
             _bounds(one, row, int(lost))
             for one, row, lost in zip(paired, scores, incomplete, strict=True)
         ],
-        tested=sum(one is not None for one in paired),
+        tested=0 if tests.refused else sum(one is not None for one in paired),
+        refused=tests.refused,
     )
 
 
@@ -125,6 +126,13 @@ def standings_untested(scores: Sequence[BoardScore], alpha: float = ALPHA) -> St
     )
 
 
+def _smallest(tests: PairTests) -> Ints:
+    """(N,) units of the smallest test of each system; 0 where it has none."""
+    known = np.isfinite(tests.pairs.p_values)
+    units = np.where(known, tests.pairs.units, np.inf).min(1, initial=np.inf)
+    return np.where(np.isfinite(units), units, 0).astype(np.int64)
+
+
 def _bounds(one: PairedResult | None, row: BoardScore, lost: int) -> tuple[float, float] | None:
     """See `Standings`: of means of the samples' own values alone, within the score's range."""
     if one is None or not lost or one.result.per_sample is None:
@@ -135,4 +143,4 @@ def _bounds(one: PairedResult | None, row: BoardScore, lost: int) -> tuple[float
         return None
     if not np.isclose(own.mean(), row.value, rtol=1e-9, atol=1e-12):
         return None  # a corpus's value, as BLEU: what a sample more would do to it is not known
-    return gaps.extremes(row.value, row.n, lost, score.low, score.high)
+    return extremes(row.value, row.n, lost, score.low, score.high)

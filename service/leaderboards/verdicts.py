@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
 from metrics.core.compare import Comparison
 from metrics.statistics.diagnostics import FEW
 from metrics.statistics.many import TIE, benjamini_hochberg
+from metrics.statistics.paired import Difference
 from metrics.statistics.ranking import holm
 from metrics.statistics.weights import Floats
 from service.evaluations.store import Evaluation
@@ -37,47 +39,56 @@ CORRECTED: Mapping[Correction, Callable[[Floats], Floats]] = {
 def shown(rows: Sequence[Evaluation], one: Match, test: str, found: Comparison) -> ResultOut:
     """One test, before it is corrected."""
     a, b = (rows[at] for at in one.pair)
-    result = ResultOut(
+    told = found.difference
+    return ResultOut(
         metric=one.left.metric,
         name=one.left.name,
         evaluation_a=a.id,
         evaluation_b=b.id,
         system_a=a.system,
         system_b=b.system,
-        a=one.left.value,
-        b=one.right.value,
-        difference=None,
-        interval=None,
-        p_value=None,
         p_corrected=None,
         significant=None,
-        n=0,
         only_a=found.only_a,
         only_b=found.only_b,
-        test=test,
         higher_is_better=one.left.higher_is_better,
         signature=one.left.signature or "",
         error=found.error,
+        **(_untold(one, test) if told is None else _told(found, told)),
     )
-    told = found.difference
-    if told is not None:
-        result.a, result.b = found.a, found.b  # over the units that both have
-        result.difference, result.interval, result.level = told.value, told.interval, told.level
-        result.standard_error = told.error if math.isfinite(told.error) else None
-        result.p_value = told.p_value if math.isfinite(told.p_value) else None
-        result.n, result.test, result.p_method = found.n, told.test, told.p_method
-        result.clusters = found.clusters
-        result.wins, result.ties, result.losses = found.wins, found.ties, found.losses
-        result.warnings = list(found.warnings)
-        if told.units < 2:
-            result.p_value = result.p_method = None
-            result.note = f"a single {_units(found.clusters)[:-1]} allows no test"
-        else:
-            result.warnings += _few(told.units, found.clusters)
-        if told.units >= 2 and told.error <= TIE * max(abs(result.a or 0.0), abs(result.b or 0.0)):
-            result.interval = None
-            result.warnings.append(ALIKE.format(told.units, _units(found.clusters)))
-    return result
+
+
+def _untold(one: Match, test: str) -> dict[str, Any]:
+    """The fields of a result without a test."""
+    none = dict.fromkeys(("difference", "interval", "p_value"))
+    return {"a": one.left.value, "b": one.right.value, "n": 0, "test": test, **none}
+
+
+def _told(found: Comparison, told: Difference) -> dict[str, Any]:
+    """The fields of a result that tell of its test; a and b are over the units that both have."""
+    testable = told.units >= 2
+    alike = told.error <= TIE * max(abs(found.a or 0.0), abs(found.b or 0.0))
+    units = _units(found.clusters)
+    few = _few(told.units, found.clusters) if testable else []
+    same = [ALIKE.format(told.units, units)] if testable and alike else []
+    return {
+        "a": found.a,
+        "b": found.b,
+        "difference": told.value,
+        "interval": None if same else told.interval,
+        "level": told.level,
+        "standard_error": told.error if math.isfinite(told.error) else None,
+        "p_value": told.p_value if testable and math.isfinite(told.p_value) else None,
+        "p_method": told.p_method if testable else None,
+        "n": found.n,
+        "clusters": found.clusters,
+        "wins": found.wins,
+        "ties": found.ties,
+        "losses": found.losses,
+        "test": told.test,
+        "note": None if testable else f"a single {units[:-1]} allows no test",
+        "warnings": [*found.warnings, *few, *same],
+    }
 
 
 def correct(results: Sequence[ResultOut], correction: Correction) -> None:
@@ -85,22 +96,24 @@ def correct(results: Sequence[ResultOut], correction: Correction) -> None:
     with_p = [one for one in results if one.p_value is not None]
     p_values = np.array([one.p_value for one in with_p], np.float64)
     level = ALPHA / max(1, len(with_p)) if correction == "holm" else ALPHA
+    tail, power = -NormalDist().inv_cdf(level / 2), -NormalDist().inv_cdf(1 - POWER)
     for one, p_value in zip(with_p, CORRECTED[correction](p_values).tolist(), strict=True):
         one.p_corrected = p_value
         one.significant = p_value <= ALPHA
         one.note = _withheld(one)
         if one.note is not None:
             one.significant = None
-        _separable(one, level)
+        _separable(one, tail, tail + power)
 
 
-def _separable(one: ResultOut, alpha: float) -> None:
-    """What difference n samples find, and how many find this one; of sums over samples alone."""
+def _separable(one: ResultOut, tail: float, reach: float) -> None:
+    """What difference n samples find, and how many find this one; of sums over samples alone.
+
+    tail   the normal's, of the level at which a difference is significant; `reach` with the power's
+    """
     error, n = one.standard_error, one.n
     if one.test == "paired_jackknife" or not error or one.difference is None:
         return
-    tail = -NormalDist().inv_cdf(alpha / 2)
-    reach = tail - NormalDist().inv_cdf(1 - POWER)
     few = tail**2 / 2  # what Student's t asks for beyond the normal
     if n > few:
         one.minimum_detectable_difference = reach * error * math.sqrt(n / (n - few))

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from inference.errors import InputError
-from metrics.core.clustered import Cluster
+from metrics.core.clustered import Cluster, untestable
 from metrics.core.compare import Comparison, Testing, compare
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result
@@ -22,7 +22,6 @@ from metrics.statistics.ranking import holm
 Verdict = Literal["a", "b", "open", "withheld"]
 REPLICATES = 1000  # of results that have none
 FEW = 20  # samples or clusters below which a test says that it is rough
-LOSING = "{} cannot be compared over clusters: it is no sum over samples"
 WITHHELD = "{} has no value on {} of the samples, and may be better only for that: no verdict"
 
 
@@ -117,9 +116,8 @@ def _tested(
     pair, names, found, refused = (a, b), ids, None, None
     if together is not None and len(counted):
         found = clusters([together[at] for at in counted.tolist()])
-        if any(one.settled.loss is not None for one in pair):
-            refused = LOSING.format(metric.name)
-        else:
+        refused = untestable(metric, [one.settled for one in pair])
+        if refused is None:
             names = list(found.names)
             pair = (_pooled(a, counted, found), _pooled(b, counted, found))
     drawn = [len(one.replicates) for one in (a, b) if one.replicates is not None]

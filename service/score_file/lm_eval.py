@@ -11,16 +11,11 @@ from typing import Any
 
 from inference.errors import InputError
 from metrics.core.names import hint
+from service.imports import lm_eval_samples as logged
 
-PROMPTS = ("prompt", "question", "query", "instruction", "input", "text", "sentence", "problem")
 OPTION = "--filter"
 
 Row = Mapping[str, Any]
-
-
-def is_sample(row: object) -> bool:
-    """Whether a JSON line is a sample's."""
-    return isinstance(row, dict) and {"doc_id", "resps"} <= row.keys()
 
 
 def records(
@@ -35,14 +30,14 @@ def records(
     filters: dict[str, None] = {}
     taken: dict[object, str] = {}  # the filter that a document is taken under
     for place, row in rows:
-        if not is_sample(row):
+        if not logged.is_sample(row):
             raise InputError(f"{where}:{place}: is no sample of lm-evaluation-harness: no doc_id")
         name = str(row.get("filter") or "none")
         filters[name] = None
         id = str(row["doc_id"])
         if name != (filter_ or taken.setdefault(id, name)):
             continue
-        outputs = _filtered(row) if filter_ else _said(row)
+        outputs = _filtered(row) if filter_ else logged.said(row)
         if not outputs:
             raise InputError(
                 f"{where}:{place}: {'filtered_resps' if filter_ else 'resps'}: no text"
@@ -53,56 +48,10 @@ def records(
 
 
 def _asked(row: Row) -> dict[str, Any]:
-    """What is asked is the document's: the prompt that a model saw differs with its template."""
-    doc = row.get("doc")
-    fields = doc if isinstance(doc, dict) else {}
-    field = next((name for name in PROMPTS if isinstance(fields.get(name), str)), None)
-    prompt = fields[field] if field else _first(row)
-    found = {"references": _references(row)} if row.get("target") is not None else {}
-    kept = {name: one for name, one in fields.items() if name != field}
-    return found | {"metadata": kept} | ({"prompt": prompt} if prompt is not None else {})
-
-
-def _calls(row: Row) -> list[list[Any]]:
-    given = row.get("arguments")
-    calls = list(given.values()) if isinstance(given, dict) else given
-    found = []
-    for call in calls if isinstance(calls, list) else []:
-        parts = list(call.values()) if isinstance(call, dict) else call
-        found.append(parts if isinstance(parts, list) else [parts])
-    return found
-
-
-def _first(row: Row) -> str | None:
-    calls = _calls(row)
-    return calls[0][0] if calls and calls[0] and isinstance(calls[0][0], str) else None
-
-
-def _choices(row: Row) -> list[str]:
-    """The answers of a multiple choice; none where the model wrote its own."""
-    second = [parts[1] if len(parts) > 1 else None for parts in _calls(row)]
-    texts = [part.strip() for part in second if isinstance(part, str)]
-    return texts if len(texts) == len(second) > 1 else []
-
-
-def _references(row: Row) -> list[str]:
-    target, choices = row["target"], _choices(row)
-    digits = str(target)
-    if digits.isascii() and digits.isdigit() and len(digits) < 10 and int(digits) < len(choices):
-        return [choices[int(digits)]]
-    listed = target if isinstance(target, list) else [target]
-    return [str(one) for one in listed if isinstance(one, str | int | float)]
-
-
-def _said(row: Row) -> list[str]:
-    answers, choices = row["resps"], _choices(row)
-    if not isinstance(answers, list) or not answers:
-        return []
-    if len(answers) == 1 and not choices:
-        return _texts(answers[0])
-    likely = [_likelihood(one) for one in answers]
-    known = [one for one in likely if one is not None]
-    return [choices[likely.index(max(known))]] if len(known) == len(choices) else []
+    asked = logged.asked(row)
+    found = {"references": logged.references(row)} if row.get("target") is not None else {}
+    prompt = {} if asked.prompt is None else {"prompt": asked.prompt}
+    return found | {"metadata": dict(asked.rest)} | prompt
 
 
 def _filtered(row: Row) -> list[str]:
@@ -111,19 +60,4 @@ def _filtered(row: Row) -> list[str]:
         return []
     if len(answers) == 1 and isinstance(answers[0], list):
         answers = answers[0]
-    return _texts(answers) or _said(row)  # of likelihoods, a filter leaves all
-
-
-def _texts(answers: object) -> list[str]:
-    listed = answers if isinstance(answers, list) else [answers]
-    texts = [one for one in listed if isinstance(one, str)]
-    return texts if len(texts) == len(listed) else []
-
-
-def _likelihood(answer: object) -> float | None:
-    while isinstance(answer, list) and answer:
-        answer = answer[0]
-    try:
-        return float(answer) if isinstance(answer, str | int | float) else None
-    except ValueError:
-        return None
+    return logged.texts(answers) or logged.said(row)  # of likelihoods, a filter leaves all

@@ -18,6 +18,7 @@ from inference.errors import InputError
 from metrics.core.metric import Sample
 from metrics.core.names import hint
 from metrics.core.run import validate
+from service.imports import lm_eval_samples
 from service.score_file import columns, lm_eval, rows
 
 HEAD = 4096  # bytes of a file by which its kind is told
@@ -122,7 +123,7 @@ def _samples(
     if first is None:
         return
     found = chain([first], found)
-    if lm_eval.is_sample(first[1]):
+    if lm_eval_samples.is_sample(first[1]):
         if mapping:
             raise InputError(f"{columns.OPTION}: {name} is of lm-evaluation-harness: it needs none")
         found, mapping = lm_eval.records(found, name, reading.filter), {}

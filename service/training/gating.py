@@ -13,10 +13,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from service.db import events
-from service.errors import ApiError
 from service.evaluations import store as evaluations
 from service.gates import store as gates
-from service.gates.checks import check
+from service.gates.checks import check, conclude
 from service.gates.store import Gate
 from service.settings import Settings
 from service.training import significance
@@ -68,18 +67,14 @@ def _checked(
     candidate = evaluations.get(db, one.evaluation_id or "")
     if candidate is None:
         return None
-    about: dict[str, Any] = {"gate": gate.name, "checkpoint": one.id, "step": one.step}
-    try:
-        found = check(db, settings, gate, candidate)
-    except ApiError as error:
-        refused = {"code": error.code, "message": error.message}
-        gates.settle_check(db, gates.add_check(db, gate.id, candidate.id), error=refused)
-        events.append(db, row.id, "gate", about | {"error": refused})
-        return None
+    about = {"gate": gate.name, "checkpoint": one.id, "step": one.step}
     id = gates.add_check(db, gate.id, candidate.id)
-    gates.settle_check(db, id, verdict=found.verdict, result=found.as_json())
-    events.append(db, row.id, "gate", about | {"check": id, "verdict": found.verdict})
-    return found.verdict
+    found = conclude(db, settings, gate, candidate, id)
+    if isinstance(found, dict):
+        events.append(db, row.id, "gate", about | {"error": found})
+        return None
+    events.append(db, row.id, "gate", about | {"check": id, "verdict": found})
+    return found
 
 
 def _end(

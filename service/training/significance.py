@@ -16,8 +16,8 @@ from math import isfinite, pi, sqrt
 from statistics import mean, variance
 from typing import Any
 
-from metrics.statistics.intervals import t_tail
 from metrics.statistics.paired import Difference
+from metrics.statistics.quantiles import t_tail
 
 ALPHA = 0.05  # of a job
 WINDOW = 20  # logged steps at either end of the objective's series that are compared

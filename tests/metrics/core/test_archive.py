@@ -296,6 +296,11 @@ def test_hostile_files_are_refused(name: str) -> None:
     assert len(refused.value.message) < 300
 
 
+def test_a_zip_of_another_program_is_told() -> None:
+    with pytest.raises(UnreadableArchive, match="packed by another program"):
+        opened(HOSTILE["foreign"])
+
+
 def repacked(data: bytes, name: str, content: bytes, **asked: object) -> bytes:
     """The archive with another member, or asked for otherwise, all its digests made anew."""
     found = zipfile.ZipFile(io.BytesIO(data))

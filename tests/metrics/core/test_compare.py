@@ -104,11 +104,13 @@ def test_refusals() -> None:
     a, b = result(texts(0)), result(texts(1))
     other = result(texts(1), params={"lower": True})
     (found,) = compare(WORDS.bind(), a, IDS, other, IDS)
-    assert found.error == "signatures differ: lower: false / true"
+    assert known(found.error).endswith("cannot be compared: lower: false / true")
     assert (found.a, found.b, found.difference) == (None, None, None)
     strangers = [f"other {i}" for i in range(60)]
     (found,) = compare(WORDS.bind(), a, IDS, b, strangers)
     assert found.error == "no unit counts in both"
+    (found,) = compare(WORDS.bind(), a, IDS, result([], []), [])
+    assert (found.error, found.only_a) == ("no value: there is nothing to measure", 60)
     nothing = result([""] * 60)
     (found,) = compare(WORDS.bind(), a, IDS, nothing, IDS)
     assert found.error == "no value: 60 of 60 outputs: empty output"

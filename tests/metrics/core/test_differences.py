@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,7 +13,8 @@ from scipy import stats
 from inference.errors import ReportedError
 from inference.protocol import Models
 from metrics import find
-from metrics.core.differences import Stored, Values, match, own_values, values
+from metrics.core.alignment import Grouping, Side
+from metrics.core.differences import Values, match, own_values, values
 from metrics.core.measure import items_of
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import conclude
@@ -21,7 +23,7 @@ WORDS = ["ab", "ac", "ad", "bc", "bd", "cd"]
 N = 40
 
 
-def stored(metric: BoundMetric, seed: int, without: Sequence[int] = ()) -> Stored:
+def stored(metric: BoundMetric, seed: int, without: Sequence[int] = ()) -> Side:
     """A system's result on samples of random words; some may be left out."""
     rng = np.random.default_rng(seed)
     truth = np.random.default_rng(0)
@@ -35,10 +37,10 @@ def stored(metric: BoundMetric, seed: int, without: Sequence[int] = ()) -> Store
     ids = [one.id for one in samples]
     evidence = metric.measure(items, cast("Models", None))
     found = conclude(metric, evidence, unit, ids, {"name": metric.name}, replicates=100)
-    return Stored(found, ids)
+    return Side(found, ids)
 
 
-def compared(name: str, **more: Any) -> tuple[BoundMetric, Stored, Stored, Values]:
+def compared(name: str, **more: Any) -> tuple[BoundMetric, Side, Side, Values]:
     metric = find(name).bind({})
     a, b = stored(metric, 1), stored(metric, 2)
     return metric, a, b, values(metric, a, b, match(metric, a, b, **more), 0)
@@ -58,8 +60,8 @@ def test_of_a_mean_the_error_is_that_of_the_paired_t_test() -> None:
 
 
 def test_of_clusters_it_is_that_of_their_sums() -> None:
-    cluster = {str(at): str(at // 4) for at in range(N)}
-    metric, a, b, found = compared("token_f1", cluster=cluster)
+    grouping = Grouping("page", {str(at): str(at // 4) for at in range(N)})
+    metric, a, b, found = compared("token_f1", grouping=grouping)
     at = np.arange(N)
     left, right = own_values(metric, a, at, 0), own_values(metric, b, at, 0)
     assert left is not None
@@ -85,16 +87,36 @@ def test_a_result_does_not_differ_from_itself() -> None:
 def test_units_are_those_of_both_and_of_the_slice() -> None:
     metric = find("token_f1").bind({})
     a, b = stored(metric, 1), stored(metric, 2, without=(3, 4))
-    found = match(metric, a, b, within=[str(at) for at in range(10)])
+    found = match(metric, a, b, chosen=[str(at) for at in range(10)])
     assert [a.ids[at] for at in found.at_a] == [b.ids[at] for at in found.at_b]
     assert len(found.at_a) == 8
-    with pytest.raises(ReportedError, match="no sample counts in both"):
-        match(metric, a, b, within=["3"])
+    with pytest.raises(ReportedError, match="no unit counts in both"):
+        match(metric, a, b, chosen=["3"])
+
+
+def test_where_one_has_no_value_over_what_both_have_there_is_no_difference() -> None:
+    """A ratio of sums may have one over the whole set alone."""
+    metric = find("token_f1").bind({})
+    a, b = stored(metric, 1), stored(metric, 2)
+    rows = b.result.settled.rows.copy()
+    rows[:4] = 0.0
+    b = replace(b, result=replace(b.result, settled=replace(b.result.settled, rows=rows)))
+    units = match(metric, a, b, chosen=["0", "1", "2", "3"])
+    with pytest.raises(ReportedError, match="no value over the units that both have"):
+        values(metric, a, b, units, 0)
+    assert values(metric, a, b, match(metric, a, b, chosen=["3", "4"]), 0).samples == 2
+
+
+def test_what_is_no_sum_over_samples_is_not_tested_over_clusters() -> None:
+    metric = find("distinct_n").bind({})
+    a, b = stored(metric, 1), stored(metric, 2)
+    with pytest.raises(ReportedError, match="clusters cannot be left out of it"):
+        match(metric, a, b, grouping=Grouping("page", dict.fromkeys(a.ids, "x")))
 
 
 def test_what_depends_on_the_whole_set_has_no_slices() -> None:
     metric = find("distinct_n").bind({})
     a, b = stored(metric, 1), stored(metric, 2)
-    with pytest.raises(ReportedError, match="no rows of slices"):
-        match(metric, a, b, within=["1"])
+    with pytest.raises(ReportedError, match="none of a slice of it"):
+        match(metric, a, b, chosen=["1"])
     assert values(metric, a, b, match(metric, a, b), 2).error() > 0.0

@@ -20,7 +20,7 @@ from metrics.core.result import Result, conclude, failed
 from metrics.core.rows import Floats, Ints, Settled
 from metrics.core.settling import restrict
 from metrics.core.signature import parts
-from metrics.statistics.intervals import t_quantile
+from metrics.statistics.quantiles import t_quantile
 from tests.known import known
 from tests.metrics.core.toy import KINDS, MODELS, WORDS, WordsParams
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.aggregates import holds, part
 from metrics.statistics.aggregates import Part, by_ranks, linear, midranks
-from metrics.statistics.many import Pairwise
+from metrics.statistics.many import Pairwise, covariance_test
 from metrics.statistics.weights import Floats
 
 
@@ -106,3 +106,15 @@ def test_rank_intervals_of_aggregates_hold(equal: bool) -> None:
             holds(by_ranks(parts), rank, higher=False),
         ]
     assert (right >= 89).all(), right
+
+
+def test_of_a_part_without_tests_the_sum_has_a_value_and_no_interval() -> None:
+    drawn = np.random.default_rng(0).normal(size=(50, 3))
+    values, complete = np.arange(3.0), np.zeros(3, np.bool_)
+    nothing = np.full((3, 3), np.nan)
+    tested = Part(values, covariance_test(values, drawn, 50), drawn, complete, "a")
+    untested = Part(values, Pairwise(*[nothing] * 4), nothing[:1], complete, "b")
+    found = linear([tested, untested], [0.5, 0.5], [0.0, 0.0])
+    assert found.values.tolist() == [0.0, 1.0, 2.0]
+    assert np.isnan([found.low, found.high, found.p_first]).all()
+    assert found.ranks.worst.tolist() == [3, 3, 3]

@@ -10,18 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from metrics.statistics import intervals, resampling
-from metrics.statistics.influence import influence
-from metrics.statistics.intervals import (
-    Intervals,
-    Reduce,
-    bootstrap,
-    bootstrap_t,
-    jackknife,
-    t_quantile,
-    t_tail,
-    wilson,
-)
+from metrics.statistics import resampling
+from metrics.statistics.influence import Reduce, influence
+from metrics.statistics.intervals import Intervals, bootstrap, bootstrap_t, jackknife, wilson
+from metrics.statistics.quantiles import t_quantile, t_tail
 from metrics.statistics.weights import Floats, totals
 from tests.known import known
 from tests.metrics.statistics.simulation import (
@@ -60,7 +52,7 @@ def with_ones(values: list[float] | Floats) -> Floats:
 def test_an_interval_contains_its_value(values: Floats, level: float) -> None:
     """Or there is none, and a sentence says why."""
     rows = with_ones(values)
-    exact = intervals.evaluate(mean, totals(rows))
+    exact = resampling.evaluate(mean, totals(rows))
     for method in METHODS:
         found = method(rows, keys(len(rows)), mean, level=level)
         none = np.isnan(found.low) & np.isnan(found.high)
@@ -219,7 +211,7 @@ def test_influence_is_the_jackknifes_to_first_order() -> None:
     rng = np.random.default_rng(0)
     rows = bleu_rows(rng, (1, 400), rng.normal(0, 0.08, (1, 400)))[0]
     found = influence(rows, totals(rows), lambda sums: bleu(sums)[..., None])
-    left, _ = intervals.left_out(rows, keys(400), lambda sums: bleu(sums)[..., None], None, False)
+    left, _ = resampling.left_out(rows, keys(400), lambda sums: bleu(sums)[..., None], None, False)
     assert np.corrcoef(found[:, 0], left.mean() - left[:, 0])[0, 1] > 0.999
     assert found.sum() == pytest.approx(0, abs=1e-6)
 
@@ -262,7 +254,7 @@ def test_jackknife_leaves_out_the_loss_where_that_is_not_the_row() -> None:
     texts = ["a b", "b c d", "a", "e e", "b"]
     kinds = np.array([[2, 2], [2, 3], [0, 1], [1, 2], [0, 1]], float)  # where a word first occurs
     alone = np.array([[0, 2], [2, 3], [0, 1], [1, 2], [0, 1]], float)  # words no other unit has
-    left, sizes = intervals.left_out(kinds, keys(5), lambda s: ratio(s)[..., None], alone, False)
+    left, sizes = resampling.left_out(kinds, keys(5), lambda s: ratio(s)[..., None], alone, False)
     for i in range(5):
         rest = " ".join(texts[:i] + texts[i + 1 :]).split()
         assert left[i, 0] == len(set(rest)) / len(rest)

@@ -20,10 +20,10 @@ def drawn(seed: int, systems: int = 6) -> tuple[Floats, Floats]:
     return values, replicates
 
 
-@pytest.mark.parametrize("gaps", [False, True])
-def test_as_pair_by_pair(gaps: bool) -> None:
+@pytest.mark.parametrize("incomplete", [False, True])
+def test_as_pair_by_pair(incomplete: bool) -> None:
     values, replicates = drawn(0)
-    if gaps:
+    if incomplete:
         replicates[0, 0] = replicates[3, 1] = np.nan
     found = covariance_test(values, replicates, 300, tail="normal")
     for i in range(6):
@@ -79,8 +79,8 @@ def test_a_system_without_a_value_has_no_verdict() -> None:
 def test_benjamini_hochberg_is_statsmodels() -> None:
     p_values = np.random.default_rng(0).random(40) ** 3
     assert benjamini_hochberg(p_values) == pytest.approx(multipletests(p_values, 0.05, "fdr_bh")[1])
-    gaps = np.insert(p_values, 3, np.nan)
-    found = benjamini_hochberg(gaps)
+    with_none = np.insert(p_values, 3, np.nan)
+    found = benjamini_hochberg(with_none)
     assert np.isnan(found[3])
     assert np.delete(found, 3).tolist() == benjamini_hochberg(p_values).tolist()
     assert len(benjamini_hochberg(np.zeros(0))) == 0

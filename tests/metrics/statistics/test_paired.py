@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sacrebleu.metrics import BLEU
 from sacrebleu.significance import PairedTest, Result
 
-from metrics.statistics.intervals import Reduce, evaluate, replicate
+from metrics.statistics.influence import Reduce
 from metrics.statistics.paired import (
     Difference,
     approximate_randomization,
@@ -18,6 +18,7 @@ from metrics.statistics.paired import (
     paired_bootstrap,
 )
 from metrics.statistics.paired_jackknife import paired_jackknife
+from metrics.statistics.resampling import evaluate, replicate
 from metrics.statistics.weights import Floats
 from tests.known import known
 from tests.metrics.statistics.simulation import (

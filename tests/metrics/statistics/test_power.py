@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
-from metrics.statistics.intervals import t_tail
 from metrics.statistics.power import detectable, draws_gain, power_of, samples_needed
+from metrics.statistics.quantiles import t_tail
 
 
 @pytest.mark.parametrize("one_sided", [False, True])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from metrics.statistics.intervals import t_quantile
+from metrics.statistics.quantiles import t_quantile
 from metrics.statistics.sequential import confidence_sequence
 from metrics.statistics.weights import Floats
 

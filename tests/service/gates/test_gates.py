@@ -196,6 +196,47 @@ def test_the_command_exits_by_the_verdict(
     assert run(app, ["gate", "ci", "--model", "x", "--url", "http://127.0.0.1:9"]).exit_code == 3
 
 
+def test_gates_have_names_of_any_script(assay: Client, systems: dict[str, str], live: Live) -> None:
+    rules = [{"score": "exact_match", "max_drop": 0.05}]
+    for name in ("вход на прод", "50%? #1"):
+        assay.create_gate(name, baseline="old", dataset="gated", rules=rules)
+        found = assay.check_gate(name, evaluation=systems["same"])
+        assert (found.gate, found.verdict) == (name, "go")
+        where = ["--evaluation", systems["same"], "--url", assay.url]
+        done = CliRunner().invoke(app, ["gate", name, *where])
+        assert done.exit_code == 0, done.output
+
+
+def test_a_candidate_that_is_the_baseline_is_told(assay: Client) -> None:
+    done = scored(
+        assay, system="lone", dataset="lone", samples=answers(40, 0.8), metrics=["exact_match"]
+    )
+    rules = [{"score": "exact_match", "max_drop": 0.05}]
+    assay.create_gate("lone", baseline="lone", dataset="lone", rules=rules)
+    with pytest.raises(AssayError, match=f"on 'lone' other than the candidate, {done.id}"):
+        assay.check_gate("lone", evaluation=done.id)
+    assay.create_gate("lone", baseline=done.id, dataset="lone", rules=rules)
+    (note,) = assay.check_gate("lone", evaluation=done.id).notes
+    assert "compared with itself" in note
+
+
+def test_what_is_settled_asks_for_no_more_samples(
+    assay: Client, systems: dict[str, str], live: Live
+) -> None:
+    rules = [
+        {"score": "exact_match", "max_drop": 0.05},
+        {"score": "chrf", "max_drop": 0.5, "slice": "page=1"},
+    ]
+    assay.create_gate("settled", baseline="old", dataset="gated", rules=rules)
+    found = assay.check_gate("settled", evaluation=systems["worse"])
+    assert [one.verdict for one in found.rules] == ["no_go", "inconclusive"]
+    assert found.samples_to_settle
+    where = ["--evaluation", systems["worse"], "--url", assay.url]
+    shown = CliRunner().invoke(app, ["gate", "settled", *where])
+    assert "NO GO" in shown.output
+    assert "more samples" not in shown.output
+
+
 def test_power_from_stored_rows(assay: Client, systems: dict[str, str]) -> None:
     both = assay.power(systems["old"], "exact_match", systems["worse"], effect=0.05)
     assert both.n == 200
@@ -212,6 +253,16 @@ def test_power_from_stored_rows(assay: Client, systems: dict[str, str]) -> None:
     with pytest.raises(AssayError) as refused:
         assay.power(systems["old"], "exact", effect=0.05)
     assert refused.value.param == "metric"
+
+
+def test_power_pairs_with_the_score_of_the_same_parameters(assay: Client) -> None:
+    given = answers(40, 0.7)
+    asked: dict[str, Any] = {"dataset": "twice", "samples": given}
+    alone = scored(assay, system="one", metrics=["exact_match"], **asked)
+    other = [{"name": "exact_match", "params": {"normalization": "none"}}, "exact_match"]
+    both = scored(assay, system="two", metrics=other, **asked)
+    found = assay.power(alone.id, "exact_match", effect=0.1)
+    assert found.paired_with == [both.id]
 
 
 def test_an_evaluation_stops_once_its_gate_is_settled(assay: Client) -> None:
@@ -256,6 +307,13 @@ def test_a_model_is_evaluated_as_the_baseline_was(assay: Client) -> None:
     assert (made.model, [one["name"] for one in made.metrics]) == ("tiny-language", ["exact_match"])
     again = assay.check_gate("models", model="tiny-language")
     assert (again.evaluation, again.verdict) == (found.evaluation, "no_go")
+    # one that was measured otherwise is no answer to what this gate asks
+    assay.create_gate(
+        "models-chrf", baseline="first", dataset="short", rules=[{"score": "chrf", "max_drop": 1}]
+    )
+    other = assay.check_gate("models-chrf", model="tiny-language", generation=None)
+    assert other.evaluation != found.evaluation
+    assay.cancel(other.evaluation)
     with pytest.raises(AssayError) as refused:
         assay.check_gate("models", model="no-such-model")
     assert refused.value.param == "model"
@@ -285,3 +343,11 @@ def test_power_tells_questions_from_draws(assay: Client) -> None:
     assert known(limit.samples) < known(half.samples) < known(found.unpaired.samples)
     assert found.paired is None
     assert "no other system" in found.notes[0]
+
+
+def test_one_cluster_alone_is_told(assay: Client, systems: dict[str, str]) -> None:
+    rules = [{"score": "chrf", "max_drop": 5, "slice": "page=1"}]
+    assay.create_gate("one", baseline="old", dataset="gated", rules=rules, cluster="page")
+    (rule,) = assay.check_gate("one", evaluation=systems["same"]).rules
+    assert (rule.verdict, rule.clusters) == ("inconclusive", 1)
+    assert "one cluster alone" in known(rule.note)

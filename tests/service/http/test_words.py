@@ -52,7 +52,7 @@ def test_ids_lose_their_blanks_everywhere(live: Live, assay: Client, dataset: st
     assert (error["code"], error["param"]) == ("duplicate_key", "outputs. a")
 
 
-@pytest.mark.parametrize("name", ["a/records", "x/../y", "..", "./a"])
+@pytest.mark.parametrize("name", ["a/records", "x/../y", "..", "./a", "a\nb"])
 def test_a_name_that_an_address_would_hide(live: Live, name: str) -> None:
     body: dict[str, Any] = {"name": name, "records": [{"id": "1"}]}
     error = refused(post(live, "datasets", body))
@@ -61,7 +61,9 @@ def test_a_name_that_an_address_would_hide(live: Live, name: str) -> None:
     assert refused(post(live, "evaluations", body))["param"] == "dataset"
 
 
-@pytest.mark.parametrize("system", ["s" * 200, "a/records", "me@home", "org/name", "x/../y"])
+@pytest.mark.parametrize(
+    "system", ["s" * 200, "a/records", "me@home", "org/name", "x/../y", "a\nb"]
+)
 def test_samples_without_a_dataset_can_be_asked_for(live: Live, system: str) -> None:
     body = {"system": system, "samples": samples(1), "metrics": ["length"]}
     answer = post(live, "evaluations", body)
@@ -196,3 +198,22 @@ def test_an_unknown_method(live: Live) -> None:
     body = {"method": "dpoo", "model": SMOLLM2, "dataset": "words"}
     error = refused(post(live, "training_jobs", body))
     assert (error["code"], error["param"]) == ("unknown_trainer", "method")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param", "said"),
+    [
+        ("gates/any/check", {"evaluaton": "eval_x"}, "evaluaton", "did you mean 'evaluation'?"),
+        ("gates", {"baseline": {"sistem": "x"}}, "baseline.sistem", "did you mean 'system'?"),
+        ("gates", {"baseline": {}}, "baseline", "give `system` or `evaluation`"),
+        ("gates", {"baseline": 1}, "baseline", "a valid string"),
+    ],
+)
+def test_the_error_that_helps_is_told_first(
+    live: Live, path: str, body: dict[str, Any], param: str, said: str
+) -> None:
+    rules = [{"score": "chrf", "max_drop": 1}]
+    whole = {"name": "x", "dataset": "words", "rules": rules} if path == "gates" else {}
+    error = refused(post(live, path, whole | body))
+    assert error["param"] == param
+    assert said in error["message"]

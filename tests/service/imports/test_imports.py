@@ -177,6 +177,28 @@ def test_a_table_s_columns_are_guessed_shown_and_said(assay: Client, tmp_path: P
     assert (done.system, done.dataset, done.score("acc").missing) == ("mine", "said", 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "cells", "method"),
+    [
+        ("solved", ("true", "false", "true"), "wilson"),
+        ("acc", ("1", "0", "1"), "wilson"),
+        ("acc", ("100", "0", "100"), "t"),  # percent
+        ("rating", ("1", "0", "1"), "t"),  # of any number of stars
+    ],
+)
+def test_truth_values_lie_between_0_and_1(
+    assay: Client, tmp_path: Path, name: str, cells: tuple[str, ...], method: str
+) -> None:
+    rows = "".join(f"{at},x,{cell}\n" for at, cell in enumerate(cells))
+    file = write(tmp_path / "truths.csv", f"id,output,{name}\n{rows}")
+    found = assay.import_results(file, system="s", dataset=f"truths-{name}")
+    score = assay.evaluation(ended_one(assay, found)).score(name)
+    assert score.interval_method == method
+    if method == "wilson":
+        low, high = known(score.interval)
+        assert 0.0 < low < 2 / 3 < high < 1.0
+
+
 def write(file: Path, content: str | bytes) -> Path:
     """The file with that content."""
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -217,6 +239,9 @@ WRONG: dict[str, tuple[Callable[[], str | bytes], str, str]] = {
     "no text": (lambda: line().encode() + b'{"doc_id": "\xff"}', "unreadable_file", "UTF-8"),
     "outside": (lambda: zipped("../../samples_x.jsonl", b"{}"), "unreadable_file", "leads out"),
     "no log": (lambda: zipped("a.txt", b"x"), "unknown_columns", "score"),
+    "only a header": (lambda: "вопрос,балл\n", "unknown_columns", "has no rows"),
+    "an empty list": (lambda: "[]", "unknown_columns", "has no rows"),
+    "an empty zip": (lambda: b"PK\5\6" + bytes(18), "unknown_format", "holds nothing"),
     "a bad zip": (lambda: zipped("samples_x.jsonl", b"{}")[:30], "unreadable_file", "archive"),
     "no score": (lambda: "id,text\n1,a\n", "unknown_columns", "mapping="),
     "words": (lambda: "id,acc\n1,0.5\n2,much\n", "unknown_columns", "mapping="),

@@ -98,6 +98,21 @@ def test_unlike_scales_are_put_together_by_other_means(
     assay.delete_board(name)
 
 
+def test_a_slice_that_a_new_version_lacks_leaves_the_board_empty(assay: Client) -> None:
+    given = samples(20, tag="grows")
+    for system in ("one", "other"):
+        request: dict[str, Any] = {"system": system, "dataset": "grows", "metrics": ["chrf"]}
+        scored(assay, samples=given, slices=["lang"], **request)
+    part = {"dataset": "grows", "score": "chrf", "slice": "lang=ru"}
+    assay.create_board("growing", [part], aggregate="z")
+    assert assay.board("growing").size == 2
+    bare = [{name: text for name, text in one.items() if name != "metadata"} for one in given]
+    scored(assay, system="third", dataset="grows", samples=bare, metrics=["chrf"])
+    board = assay.board("growing")
+    assert (board.size, board.parts[0].version) == (0, 2)
+    assert board.warnings == ["no system has chrf for lang=ru on grows@2"]
+
+
 def test_a_front_of_quality_and_length(assay: Client, parts: list[dict[str, object]]) -> None:
     front = assay.pareto("first-part", ["chrf", "length"], lower=["length"])
     rows = {row.system: row for row in front.rows}

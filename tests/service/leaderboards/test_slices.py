@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Engine, insert, select
 from service.datasets import store as datasets
 from service.db.tables import scores
 from service.jobs.context import Context
-from service.leaderboards import defined_store, jobs
+from service.leaderboards import board_results, defined_store, jobs
+from service.leaderboards import store as leaderboards
 from service.leaderboards.boards import compute
 from service.leaderboards.boards_store import BoardKey
-from service.leaderboards.slices import reversed_pairs
+from service.leaderboards.slices import Slice, reversed_pairs
 from service.models.resources import Resources
 from service.settings import Settings
 from tests.known import known
@@ -56,6 +57,20 @@ def test_simpsons_paradox_is_pointed_out(engine: Engine, settings: Settings) -> 
     (told,) = [one for one in board.warnings if "Simpson" in one]
     assert "above is above below: on the whole, but below on every slice of hard" in told
     assert "apart" not in told
+
+
+def test_values_that_a_slice_contradicts_are_counted_anew(
+    engine: Engine, settings: Settings
+) -> None:
+    with engine.begin() as db:
+        landed(db, "one", 3, true=10.0)  # which its rows do not give
+        dataset = datasets.require(db, "votes").id
+        over = Slice.read(db, dataset, "hard=true")
+        rows = leaderboards.board(db, dataset, "chrf", "hard=true", None)
+        for _ in range(2):  # as the scores of a front do
+            own = board_results.read(db, settings, dataset, rows, over)
+            assert (own.paired, known(own.over).unlike) == ([None], 1)
+            assert any(one.startswith("1 of 1 systems") for one in own.warnings(rows))
 
 
 def test_a_reversal_is_one_on_every_slice() -> None:

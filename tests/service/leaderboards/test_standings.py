@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -15,6 +16,8 @@ from metrics.core.measure import items_of, measure
 from metrics.core.metric import Sample
 from metrics.core.result import conclude
 from metrics.statistics.many import two_sided
+from service.leaderboards import remarks
+from service.leaderboards.board_results import commonest_field
 from service.leaderboards.pair_tests import pairs_between
 from service.leaderboards.paired import PairedResult
 from service.leaderboards.standings import Standings, standings
@@ -175,6 +178,47 @@ def test_a_result_that_is_gone_leaves_the_others_tested() -> None:
     assert standings(scores, [None, None, None]).ranks.worst.tolist() == [3, 3, 3]
 
 
+def test_of_a_metric_of_the_whole_set_clusters_are_those_of_comparisons() -> None:
+    """What is a sum over samples is tested as pair by pair; nothing else is, and it is told."""
+    names = [str(at // 3) for at in range(N)]
+    paired = [result("distinct_n", outputs(at), name="distinct_1") for at in range(3)]
+    scores = [board_score(at, one) for at, one in enumerate(paired)]
+    found = standings(scores, paired, "passage", names)
+    assert np.isnan(found.ranks.p_values).all()
+    assert found.tested == 0
+    assert (remarks.tests(scores, found, "passage")) is None
+    told = remarks.warnings(scores, found, names, tested=True)
+    assert "no pair is tested: distinct_n is no sum over samples: clusters cannot" in told[0]
+    grouping = comparing.Grouping("passage", dict(zip(paired[0].ids, names, strict=True)))
+    sums = [
+        replace(one, result=replace(one.result, settled=replace(one.result.settled, loss=None)))
+        for one in paired
+    ]
+    pairs = pairs_between(sums, "passage", names).pairs
+    for given in (paired, sums):
+        sides = [comparing.Side(one.result, one.ids) for one in given[:2]]
+        (one, *_) = comparing.compare_many(given[0].metric, sides, [(0, 1)], grouping=grouping)[0]
+        if given is paired:
+            assert one.error is not None
+            assert one.error in told[0]
+        else:
+            assert one.difference is not None
+            assert pairs.errors[0, 1] == pytest.approx(one.difference.error, rel=1e-9)
+            assert pairs.units[0, 1] == N // 3
+
+
+def test_unlike_clusters_are_told() -> None:
+    one = result("chrf", outputs(0))
+    page = replace(one, result=replace(one.result, cluster="page"))
+    said = "the evaluations have unlike clusters (1 by 'page', {} without): {}"
+    assert commonest_field([page, one, one]) == (
+        None,
+        [said.format(2, "samples are taken for independent")],
+    )
+    assert commonest_field([page, one]) == ("page", [said.format(1, "here they are by 'page'")])
+    assert commonest_field([one, one]) == (None, [])
+
+
 def test_samples_that_belong_together_are_drawn_together() -> None:
     """Each sample three times over: as many clusters say as much as the samples did once."""
     once = [result("chrf", outputs(system)) for system in range(3)]
@@ -190,8 +234,8 @@ def test_samples_that_belong_together_are_drawn_together() -> None:
     apart = pairs_between(thrice).pairs
     assert apart.errors[0, 2] == pytest.approx(single.errors[0, 2] / 3**0.5, rel=0.15)
     blank = [None if at % 5 == 0 else text for at, text in enumerate(outputs(1)) for _ in range(3)]
-    gaps = pairs_between([thrice[0], result("chrf", blank)], "passage", tripled).pairs
-    assert gaps.units[0, 1] == N - N // 5
+    lacking = pairs_between([thrice[0], result("chrf", blank)], "passage", tripled).pairs
+    assert lacking.units[0, 1] == N - N // 5
     one_blank = [None if at % 5 == 0 else text for at, text in enumerate(outputs(1))]
     expected = pairs_between([once[0], result("chrf", one_blank)]).pairs
-    assert gaps.errors[0, 1] == pytest.approx(expected.errors[0, 1], rel=0.02)
+    assert lacking.errors[0, 1] == pytest.approx(expected.errors[0, 1], rel=0.02)

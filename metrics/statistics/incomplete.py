@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.statistics.clusters import Clusters
-from metrics.statistics.intervals import Reduce, evaluate, left_out
+from metrics.statistics.influence import Reduce
 from metrics.statistics.many import Pairwise, differences_of, two_sided
+from metrics.statistics.resampling import evaluate, left_out
 from metrics.statistics.weights import Floats, totals
 
 Mask = NDArray[np.bool_]
@@ -34,7 +35,7 @@ def shared_values(rows: Sequence[Floats], counted: Mask, reduce: Reduce) -> Floa
     columns = rows[0].shape[1]
     sums = np.empty((len(rows), len(rows), columns))
     for column in range(columns):
-        # zero where a system has no value, so that only the other's gaps are left to take out
+        # zero where a system has no value: only what the other lacks is left to take out
         sums[:, :, column] = np.stack([one[:, column] for one in rows]) @ there.T
     return evaluate(reduce, sums)
 

@@ -12,7 +12,9 @@ from dataclasses import replace
 
 from metrics.statistics.clusters import Clusters
 from metrics.statistics.diagnostics import FEW
-from metrics.statistics.intervals import Bounds, Intervals, Reduce, jackknife, replicate
+from metrics.statistics.influence import Reduce
+from metrics.statistics.intervals import Bounds, Intervals, jackknife
+from metrics.statistics.resampling import replicate
 from metrics.statistics.weights import Floats
 
 

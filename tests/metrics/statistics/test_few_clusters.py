@@ -5,10 +5,11 @@ import warnings
 import numpy as np
 import pytest
 
-from metrics.statistics.clustered import few, student
 from metrics.statistics.clusters import clusters, tried, variances
-from metrics.statistics.intervals import bootstrap_t, delete_variance, wilson
+from metrics.statistics.few_clusters import few, student
+from metrics.statistics.intervals import bootstrap_t, wilson
 from metrics.statistics.repeats import split
+from metrics.statistics.resampling import delete_variance
 from metrics.statistics.weights import Floats
 from tests.metrics.statistics.simulation import keys
 
