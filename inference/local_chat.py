@@ -14,16 +14,23 @@ from inference.chat import Reply, Request
 from inference.errors import InputError
 from inference.generation import Continuation
 from inference.language import TransformerLanguageModel
+from inference.protocols.conversation import as_completion
 
 BATCH_ROWS = 128  # of label likelihoods in one pass
 
 
 class LocalChat:
-    """See `inference.chat.ChatModel`. Replies are greedy or drawn as `Generation` says."""
+    """See `inference.chat.ChatModel`. Replies are greedy or drawn as `Generation` says; with
+    `chat` False, a conversation is one text to go on writing (`conversation.as_completion`)."""
 
     def __init__(self, language: TransformerLanguageModel) -> None:
         self.language = language
         self.identity = language.identity
+
+    @property
+    def has_template(self) -> bool:
+        """Whether the tokenizer has a chat template."""
+        return bool(self.language.tokenizer.chat_template)
 
     def reply(
         self, requests: Sequence[Request], progress: Callable[[int], None] | None = None
@@ -65,6 +72,10 @@ class LocalChat:
     def _rows(self, requests: Sequence[Request]) -> list[list[int]]:
         rows: list[list[int]] = []
         for request in requests:
+            if request.options.chat is False:
+                text = as_completion(request.messages)
+                rows += self.language.encode([text], special=True)
+                continue
             turns = [{"role": one.role, "content": one.content} for one in request.messages]
             variables = request.options.chat_template_kwargs
             rows += self.language.encode(self.language.render_turns([turns], variables))

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from inference.kinds import ModelKind
 from inference.protocol import Models
+from inference.protocols.conversation import prompt_of
 from metrics.core.evidence import Evidence
 from metrics.core.registry import parsed
 from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
@@ -73,7 +74,8 @@ class Sample:
         """The sample of a dataset's record and the outputs for it.
 
         record  `id`, and where it has them `references`, `prompt`, `tests`, `metadata`; of a pair,
-                `rejected` is what the output, the better answer, is compared with
+                `rejected` is what the output, the better answer, is compared with; `messages` are
+                a prompt as `inference.protocols.conversation.as_text` writes them
         id      the sample's id in place of the record's
         """
         worse = [record["rejected"]] if "rejected" in record else ()
@@ -81,7 +83,7 @@ class Sample:
             id=cast(str, record["id"]) if id is None else id,
             outputs=tuple(outputs),
             references=tuple(cast(Sequence[str], record.get("references") or worse)),
-            prompt=cast(str | None, record.get("prompt")),
+            prompt=prompt_of(record),
             tests=cast(str | None, record.get("tests")),
             metadata=cast(Mapping[str, Any], record.get("metadata") or {}),
         )

@@ -4,7 +4,8 @@
                                                     output is a reference
     ShareGPT        conversations [{from, value}]   messages
     conversational  prompt, completion, chosen, rejected as lists of messages; chosen and rejected
-                    may have the question in them
+                    may have the question in them; a prompt of several, of eval and prompts, is
+                    their messages
 
 A row that has a record's own fields stays as it is. What is left over goes into the metadata.
 """
@@ -30,6 +31,7 @@ LAYOUTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # columns that other l
     "prompts": {"Alpaca": ALPACA},
 }
 ANSWERS = ("completion", "chosen", "rejected")
+WITH_MESSAGES = ("sft", "eval", "prompts")
 
 Row = dict[str, Any]
 
@@ -53,7 +55,7 @@ def record(row: Row, kind: str, index: int) -> Row:
     if kind == "sft" and "conversations" in row and not row.keys() & {"messages", "prompt", "text"}:
         talk = _turns(row["conversations"], f"rows[{index}].conversations")
         return _apart(row, ("conversations",)) | {"messages": talk}
-    if kind == "sft" and "messages" in row:
+    if kind in WITH_MESSAGES and "messages" in row:
         return row | {"messages": _messages(row["messages"], f"rows[{index}].messages")}
     if any(isinstance(row.get(name), list) for name in ("prompt", *ANSWERS)):
         return _conversational(row, kind, index)
@@ -129,6 +131,9 @@ def _conversational(row: Row, kind: str, index: int) -> Row:
         if len(talk) > 1:
             asked = talk[:-1]
     question = row["prompt"] if isinstance(row.get("prompt"), str) else None
+    if kind in ("eval", "prompts") and not answers and len(asked) > 1:
+        rest = {name: value for name, value in row.items() if name != "prompt"}
+        return rest | {"messages": asked}
     if asked:
         if [turn["role"] for turn in asked] != ["user"]:
             roles = ", ".join(turn["role"] for turn in asked)

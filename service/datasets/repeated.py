@@ -19,7 +19,8 @@ FIELDS = text("""
             SELECT key, value FROM records, jsonb_each_text(content -> 'metadata')
             WHERE dataset_id = :dataset AND jsonb_typeof(content -> 'metadata') = 'object'
             UNION ALL
-            SELECT 'prompt', content ->> 'prompt' FROM records WHERE dataset_id = :dataset
+            SELECT 'prompt', coalesce(content ->> 'prompt', content ->> 'messages')
+            FROM records WHERE dataset_id = :dataset
         ) AS fields
         WHERE value IS NOT NULL AND NOT key = ANY(:without)
         GROUP BY 1, 2

@@ -16,20 +16,51 @@ from service.http.fields import DatasetName, Json, Name, Schema, Text, Texts
 Kind = Literal["eval", "code", "sft", "preference", "labelled", "prompts"]
 
 
+class Message(Schema):
+    """A turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: Text
+
+
+Messages = Annotated[list[Message], Field(fail_fast=True, min_length=1)]
+
+
 class Record(Schema):
-    """What a sample is apart from outputs: what is asked, and what outputs are compared with."""
+    """What a sample is apart from outputs: what is asked, as text or as the `messages` of a
+    conversation, and what outputs are compared with."""
 
     id: Name | None = None  # default: its place in the list, from 1
     prompt: Text | None = None
+    messages: Messages | None = None  # the last is the user's; metrics read them as one text
     references: Texts = Field(default_factory=list)
     tests: Text | None = None  # source run after the candidate, for pass_at_k
     metadata: Json = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if self.messages is None:
+            return self
+        if self.prompt is not None:
+            raise PydanticCustomError("two_prompts", "give `prompt` or `messages`, not both")
+        if self.messages[-1].role != "user":
+            message = (
+                "the last of the messages has to be the user's: an answer to compare with goes "
+                "into `references`"
+            )
+            raise PydanticCustomError("no_question", message)
+        if any(turn.role == "system" for turn in self.messages[1:]):
+            message = "a system message stands first or nowhere"
+            raise PydanticCustomError("late_system", message)
+        return self
 
     def record(self, index: int) -> dict[str, Any]:
         """What a dataset stores of it."""
         stored: dict[str, Any] = {"id": self.id or str(index + 1)}
         if self.prompt is not None:
             stored["prompt"] = self.prompt
+        if self.messages is not None:
+            stored["messages"] = [turn.model_dump() for turn in self.messages]
         if self.references:
             stored["references"] = self.references
         if self.tests is not None:
@@ -50,20 +81,18 @@ class CodeRecord(EvalRecord):
     """A problem: a prompt, and the source that is run after a candidate."""
 
     prompt: Text
+    messages: None = None
     tests: Text
 
 
 class PromptRecord(EvalRecord):
     """A prompt to generate from; references, tests and metadata are for rewards alone."""
 
-    prompt: Text
-
-
-class Message(Schema):
-    """A turn of a conversation."""
-
-    role: Literal["system", "user", "assistant"]
-    content: Text
+    @model_validator(mode="after")
+    def _a_prompt(self) -> Self:
+        if self.prompt is None and self.messages is None:
+            raise PydanticCustomError("missing_prompt", "give a `prompt`, or `messages`")
+        return self
 
 
 class TrainingRecord(Schema):
@@ -83,7 +112,7 @@ class TrainingRecord(Schema):
 class SftRecord(TrainingRecord):
     """A conversation, a prompt with its completion, or plain text."""
 
-    messages: Annotated[list[Message], Field(fail_fast=True, min_length=1)] | None = None
+    messages: Messages | None = None
     prompt: Text | None = None
     completion: Text | None = None
     rationale: Text | None = None  # rendered into <think>…</think> before the answer
@@ -148,7 +177,8 @@ KINDS: Mapping[str, type[Record | TrainingRecord]] = {
 
 
 class DatasetIn(Schema):
-    """Records of a kind: eval and code (prompt, references, tests), prompts (to train by rewards),
+    """Records of a kind: eval (prompt or messages, references), code (prompt, tests), prompts (to
+    train by rewards),
     sft (messages, or prompt and completion, or text), preference (prompt, chosen, rejected),
     labelled (prompt, completion, label)."""
 

@@ -36,6 +36,7 @@ boards = Table(
     Column("slice", Text, nullable=False),
     Column("signature", Text, nullable=False),  # as asked for; '': the one most systems have
     Column("cluster", Text, nullable=False),  # '': as the evaluations have it
+    Column("protocol", Text, nullable=False, server_default=""),  # as asked for; '': the commonest
     Column("landed", Integer, nullable=False),  # evaluations of the dataset's name that it knows
     Column("landed_at", DateTime(timezone=True)),  # when the last of them did
     Column("size", Integer, nullable=False),  # rows

@@ -77,6 +77,9 @@ evaluations = Table(
     Column("model", Text),  # the model whose outputs these are, when the service generates them
     Column("models", TEXTS, nullable=False, server_default="{}"),  # all that it runs
     Column("generation", JSONB),
+    Column("budget", JSONB),  # the most that generation may take: {"requests", "tokens", "cost"}
+    Column("protocol", JSONB),  # resolved: inference.protocols.declaration; null: asked as it is
+    Column("protocol_digest", Text),
     Column("slices", TEXTS, nullable=False, server_default="{}"),  # metadata keys
     Column("cluster", Text),  # the metadata key by which samples belong together, or `prompt`
     Column("status", Text, nullable=False, server_default="queued"),
@@ -89,6 +92,7 @@ evaluations = Table(
     Column("on_end", JSONB),  # the task to defer when it has ended: {"task", "ids"}
     Column("stop_when_settled", Text),  # a gate, looked at after each shard
     Column("origin", JSONB),  # where it was imported from; null: it was made here
+    Column("warnings", JSONB, nullable=False, server_default="[]"),  # of its outputs, once closed
     _created(),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
@@ -114,7 +118,9 @@ outputs = Table(
     metadata,
     Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True),
     Column("index", Integer, primary_key=True),
-    Column("texts", TEXTS, nullable=False),
+    Column("texts", TEXTS, nullable=False),  # what metrics score: of a protocol, the answers
+    Column("traces", JSONB),  # of a protocol, how each text came about: styles.Outcome.trace
+    Column("details", JSONB),  # what each text took: outputs.Details; null: they were given
 )
 
 evaluation_metrics = Table(

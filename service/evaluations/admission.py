@@ -15,7 +15,7 @@ from service.datasets.store import Content
 from service.db.gate_tables import gates
 from service.errors import ApiError, invalid, not_found
 from service.evaluations import outputs as stored_outputs
-from service.evaluations import plans
+from service.evaluations import plans, protocols
 from service.evaluations import store as evaluations
 from service.evaluations.checks import (
     RequestedMetric,
@@ -44,6 +44,8 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     check_slices(body.slices, samples)
     if body.stop_when_settled is not None:
         _check_gate(db, body.stop_when_settled)
+    records = datasets.read_records(db, dataset_id) if body.protocol is not None else []
+    protocol = protocols.admit(db, body, records)
     if body.cluster is not None:
         datasets.read_clusters(db, dataset_id, body.cluster)  # raises where there is none
     requests = [one.request for one in requested]
@@ -62,6 +64,8 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         replicates=body.replicates or settings.replicates,
         level=body.level or settings.level,
         stop_when_settled=body.stop_when_settled,
+        protocol=protocol and protocol.content,
+        protocol_digest=protocol and protocol.digest,
     )
     if texts:
         stored_outputs.add(db, id, texts.items())
@@ -118,6 +122,9 @@ def _one_source(body: EvaluationIn) -> None:
         raise invalid("reserved_name", f"{message}which boards measure themselves", "system")
     if body.model is None and body.generation is not None:
         raise invalid("no_model", "generation is for a model that the service runs", "generation")
+    if body.model is None and body.protocol is not None:
+        message = "a protocol is for a model that the service runs: outputs that are given were "
+        raise invalid("no_model", message + "made by another", "protocol")
     if body.outputs is not None and body.samples is not None:
         raise invalid("two_sources", "give samples or outputs, not both", "outputs")
     if body.outputs is not None and body.model is not None:
@@ -141,7 +148,7 @@ def _content(
     samples = [
         Sample.of(record, outputs.get(index, pending)) for index, record in enumerate(records)
     ]
-    if body.model is not None:
+    if _asks_prompts(body):
         check_prompts(samples, "records", "dataset")
     check_samples(requested, samples, "records", "dataset")
     return dataset.id, samples, outputs
@@ -168,7 +175,7 @@ def _inline(
     unique_ids(samples)
     if pending:
         samples = [replace(sample, outputs=pending) for sample in samples]
-    if body.model is not None:
+    if _asks_prompts(body):
         check_prompts(samples)
     check_samples(requested, samples)
     content = [sample.record(index) for index, sample in enumerate(given)]
@@ -206,6 +213,12 @@ def _by_record(body: EvaluationIn, records: list[Content], dataset: str) -> dict
         place[record_id]: [texts] if isinstance(texts, str) else list(texts)
         for record_id, texts in given.items()
     }
+
+
+def _asks_prompts(body: EvaluationIn) -> bool:
+    """Whether the model is given prompts; a template may do without."""
+    template = body.protocol is not None and body.protocol.template is not None
+    return body.model is not None and not template
 
 
 def _pending(body: EvaluationIn) -> tuple[str, ...]:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from inference.chat import Message
 from inference.errors import ReportedError
+from inference.protocols.conversation import turns_of, with_system
 from metrics import find
 from metrics.core.metric import BoundMetric
 from metrics.core.names import hint
@@ -103,12 +105,13 @@ def _records(
         first += len(drawn)
         fit = np.isfinite(own) & np.array([bool(text.strip()) for text in drawn], bool)
         fit &= own >= least
-        if not fit.any() or not content.get("prompt"):
+        if not fit.any() or not (content.get("prompt") or content.get("messages")):
             continue
         best = drawn[int(np.argmax(np.where(fit, own, -np.inf)))]
         record = {"id": content["id"], "metadata": content.get("metadata", {})}
-        if system is None:
+        if system is None and content.get("prompt"):
             yield record | {"prompt": content["prompt"], "completion": best}
             continue
-        said = [("system", system), ("user", content["prompt"]), ("assistant", best)]
-        yield record | {"messages": [{"role": role, "content": text} for role, text in said]}
+        turns = [*with_system(turns_of(content), system), Message("assistant", best)]
+        said = [{"role": turn.role, "content": turn.content} for turn in turns]
+        yield record | {"messages": said}

@@ -36,6 +36,7 @@ from service.jobs.context import Context
 
 log = logging.getLogger(__name__)
 
+MOST_REASONS = 5  # that a warning tells
 MOST_SLICES = 100  # a slice key: the commonest values
 
 
@@ -47,6 +48,7 @@ def close(context: Context, evaluation: str) -> None:
             return
         ids = datasets.read_ids(db, row.dataset_id)
         counts = outputs.counts(db, evaluation)
+        warnings = _warnings(counts, outputs.failures(db, evaluation))
         slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
         cluster, alike = _clusters(db, row)
         planned = plans.read(db, evaluation)
@@ -62,6 +64,7 @@ def close(context: Context, evaluation: str) -> None:
         for position, packed in closing.packed.items():
             results.keep_result(db, evaluation, position, packed)
         results.replace_scores(db, evaluation, closing.rows, kept=concluded)
+        evaluations.warn(db, evaluation, warnings)
         for position in closing.bulky:
             shards.drop(db, evaluation, position)
         if closing.packed or concluded:
@@ -205,6 +208,19 @@ def _clusters(db: Connection, row: Evaluation) -> tuple[Cluster | None, dict[str
         return Cluster(row.cluster, names), {}
     found = read_repeated(db, row.dataset_id, without=row.slices)
     return None, {field: clusters(names) for field, names in found.items()}
+
+
+def _warnings(counts: Mapping[int, int], failures: Mapping[str, int]) -> list[str]:
+    """That outputs have no answer of their protocol's kind, and why."""
+    if not failures:
+        return []
+    shown = [f"{why} ({count})" for why, count in list(failures.items())[:MOST_REASONS]]
+    more = ", …" if len(failures) > MOST_REASONS else ""
+    failed, made = sum(failures.values()), sum(counts.values())
+    return [
+        f"{failed} of {made} outputs have no answer, and are scored as empty texts: "
+        f"{', '.join(shown)}{more}"
+    ]
 
 
 def _summary(db: Connection, evaluation: str) -> dict[str, Any]:

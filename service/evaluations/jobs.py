@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from inference.errors import Cancelled, ReportedError
-from inference.protocol import Generation
 from metrics import find
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
@@ -29,9 +27,9 @@ from service.datasets.store import Content
 from service.evaluations import outputs, plans, shards
 from service.evaluations import store as evaluations
 from service.evaluations.cache import StoredEvidence
+from service.evaluations.generating import generate
 from service.evaluations.plans import Plan
 from service.evaluations.progress import Progress
-from service.evaluations.store import Evaluation
 from service.jobs import counters, queue
 from service.jobs.context import Context
 from service.jobs.machine import machine
@@ -90,7 +88,7 @@ def measure_shard(context: Context, evaluation: str, shard: int) -> None:
     try:
         if row.model:
             progress.enter(None)
-            _generate(context, row, row.model, records, part.start, progress)
+            generate(context, row, records, part.start, progress.items)
             progress.leave()
         samples = _read_samples(context, evaluation, records, part.start)
         for one in measurable:
@@ -146,31 +144,6 @@ def _plan_metric(
             raise
         return {"error": described(error)}
     return {"resolved": metric.dump(), "signature": signature}
-
-
-def _generate(
-    context: Context,
-    row: Evaluation,
-    model_name: str,
-    records: list[Content],
-    start: int,
-    progress: Progress,
-) -> None:
-    """Generate and store the outputs that are not stored; all at once, for one batch plan."""
-    with context.engine.begin() as db:
-        have = outputs.read(db, row.id, start, start + len(records))
-    if len(have) < len(records):
-        options = dict(row.generation or {})
-        model = context.models.language(model_name, options.pop("dtype", "float32"))
-        settings = replace(Generation(), **options | {"stop": tuple(options.get("stop") or ())})
-        texts = model.generate([record["prompt"] for record in records], settings, progress.items)
-        with context.engine.begin() as db:
-            # a model may well generate NUL, which PostgreSQL's text cannot hold
-            indexed = {
-                start + at: [out.replace("\x00", "\ufffd") for out in outs]
-                for at, outs in enumerate(texts)
-            }
-            outputs.keep(db, row.id, indexed)
 
 
 def _read_samples(

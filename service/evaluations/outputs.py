@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, cast, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.bulk import copy
 from service.db.stored import Stored
-from service.db.tables import evaluations, outputs, records
+from service.db.tables import JSONB, evaluations, outputs, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Output(Stored):
     index: int
     content: Mapping[str, Any]
     texts: list[str] | None
+    traces: list[Mapping[str, Any]] | None  # of a protocol, how each text came about
 
 
 def add(db: Connection, evaluation_id: str, texts: Iterable[tuple[int, list[str]]]) -> None:
@@ -29,10 +30,16 @@ def add(db: Connection, evaluation_id: str, texts: Iterable[tuple[int, list[str]
     copy(db, outputs, ("evaluation_id", "index", "texts"), rows)
 
 
-def keep(db: Connection, evaluation_id: str, texts: Mapping[int, list[str]]) -> None:
-    """Store generated texts; what is there already stays."""
+def keep(
+    db: Connection,
+    evaluation_id: str,
+    texts: Mapping[int, list[str]],
+    traces: Mapping[int, list[dict[str, Any]]] | None = None,
+) -> None:
+    """Store generated texts, and how they came about; what is there already stays."""
     rows = [
         {"evaluation_id": evaluation_id, "index": index, "texts": outs}
+        | {"traces": (traces or {}).get(index)}
         for index, outs in texts.items()
     ]
     if rows:
@@ -59,10 +66,28 @@ def counts(db: Connection, evaluation_id: str) -> dict[int, int]:
     return {row[0]: row[1] for row in db.execute(query)}
 
 
+def failures(db: Connection, evaluation_id: str) -> dict[str, int]:
+    """Why outputs have no answer, and how many of them, the commonest first."""
+    each = func.jsonb_array_elements(outputs.c.traces).table_valued("value").lateral()
+    why = cast(each.c.value, JSONB)["failed"].astext
+    query = (
+        select(why, func.count())
+        .select_from(outputs.join(each, true()))
+        .where(
+            outputs.c.evaluation_id == evaluation_id,
+            outputs.c.traces.is_not(None),
+            why.is_not(None),
+        )
+        .group_by(why)
+        .order_by(func.count().desc(), why)
+    )
+    return {row[0]: row[1] for row in db.execute(query)}
+
+
 def read_at(db: Connection, evaluation_id: str, indices: Sequence[int]) -> dict[int, Output]:
     """The records at `indices` with their texts."""
     query = (
-        select(records.c.index, records.c.content, outputs.c.texts)
+        select(records.c.index, records.c.content, outputs.c.texts, outputs.c.traces)
         .select_from(evaluations)
         .join(records, records.c.dataset_id == evaluations.c.dataset_id)
         .outerjoin(

@@ -74,6 +74,7 @@ def _provenance(
             for one in planned
         ],
         "dtype": (row.generation or {}).get("dtype"),
+        "protocol": row.protocol_digest,
         "seed": row.seed,
         "generation_seed": (row.generation or {}).get("seed"),
         "batch_plan": {

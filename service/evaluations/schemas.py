@@ -8,10 +8,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from inference.protocols.declaration import Protocol
 from inference.templates import Variable
 from metrics.core.metric import Sample
 from service.datasets.schemas import Record
-from service.http.fields import DatasetName, Json, Name, Scalar, Schema, Text, Texts
+from service.http.fields import (
+    DatasetName,
+    Json,
+    Name,
+    Scalar,
+    Schema,
+    Text,
+    Texts,
+    storable_object,
+)
 
 
 class MetricIn(Schema):
@@ -116,6 +126,11 @@ class EvaluationIn(Schema):
     outputs: dict[Name, OneOrMore] | None = None  # by the ids of records
     model: Name | None = None
     generation: GenerationIn | None = None
+    protocol: Annotated[Protocol, BeforeValidator(storable_object)] | None = Field(
+        default=None,
+        description="how the model is asked, and what of its replies is the answer that metrics "
+        "score; default: records as they are, replies as they are",
+    )
     metrics: Metrics
     slices: Annotated[list[Name], Field(max_length=10)] = Field(default_factory=list)
     cluster: Name | None = Field(
@@ -210,12 +225,15 @@ class EvaluationOut(BaseModel):
     dataset_id: str
     model: str | None
     generation: dict[str, Any] | None
+    protocol: dict[str, Any] | None = None  # with its defaults and ids; null: asked as it is
+    protocol_digest: str | None = None  # names it; equal where all of it is
     metrics: list[dict[str, Any]]
     progress: Progress
     scores: list[ScoreOut]
     slices: list[ScoreOut] = Field(default_factory=list)
     cluster: str | None = None  # the field by which samples belong together
     error: dict[str, Any] | None
+    warnings: list[str] = Field(default_factory=list)  # of the outputs: those without an answer
     seed: int
     replicates: int
     # the harness, task and file that it was imported from; null: it was made here
@@ -227,12 +245,43 @@ class EvaluationOut(BaseModel):
     finished_at: datetime | None
 
 
+class StepOut(BaseModel):
+    """One step of react; the last has no action."""
+
+    thought: str
+    action: str | None = None
+    input: str | None = None
+    observation: str | None = None
+
+
+class DrawOut(BaseModel):
+    """One draw of self_consistency, and its answer."""
+
+    raw: str
+    answer: str | None = None
+    failed: str | None = None
+
+
+class TraceOut(BaseModel):
+    """How a protocol came to an output: `raw` is what the model wrote, `failed` why nothing of it
+    is an answer, `reasoning` what it thought apart."""
+
+    raw: str
+    failed: str | None = None
+    reasoning: str | None = None
+    steps: list[StepOut] = Field(default_factory=list)
+    draws: list[DrawOut] = Field(default_factory=list)
+
+
 class SampleOut(BaseModel):
-    """A sample with its value under each score; null where it has none."""
+    """A sample with its value under each score; null where it has none. With a protocol, `outputs`
+    are the answers, and `traces` say how each came about."""
 
     id: str
     prompt: str | None
+    messages: list[dict[str, str]] | None = None  # where the record has them for a prompt
     outputs: list[str]
+    traces: list[TraceOut] | None = None
     references: list[str]
     metadata: dict[str, Any]
     scores: dict[str, float | None]

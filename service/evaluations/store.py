@@ -48,6 +48,8 @@ class Evaluation(Stored):
     dataset_version: int
     model: str | None  # generates the outputs; None: they were given
     generation: Mapping[str, Any] | None
+    protocol: Mapping[str, Any] | None  # resolved; None: records were asked as they are
+    protocol_digest: str | None
     slices: list[str]  # metadata keys
     cluster: str | None  # the metadata key by which samples belong together, or `prompt`
     status: str
@@ -57,6 +59,7 @@ class Evaluation(Stored):
     stop_when_settled: str | None  # a gate
     size: int  # samples
     error: Mapping[str, Any] | None
+    warnings: list[str]
     origin: Mapping[str, Any] | None  # where it was imported from
     created_at: datetime
     started_at: datetime | None
@@ -109,6 +112,8 @@ def create(
     on_end: Task | None = None,
     stop_when_settled: str | None = None,
     origin: Mapping[str, Any] | None = None,
+    protocol: Mapping[str, Any] | None = None,
+    protocol_digest: str | None = None,
 ) -> str:
     """Store a queued evaluation and return its id.
 
@@ -127,6 +132,8 @@ def create(
             model=model,
             models=sorted({*models, *([model] if model is not None else [])}),
             generation=generation,
+            protocol=protocol,
+            protocol_digest=protocol_digest,
             slices=list(slices),
             cluster=cluster,
             seed=seed,
@@ -199,6 +206,11 @@ def reopen(db: Connection, evaluation_id: str) -> None:
     values = {"status": "queued", "closing": False, "error": None, "finished_at": None}
     _set(db, evaluation_id, **values)
     events.append(db, evaluation_id, "retried", {})
+
+
+def warn(db: Connection, evaluation_id: str, warnings: Sequence[str]) -> None:
+    """What there is to say of the outputs, in place of what was said. The caller holds the lock."""
+    _set(db, evaluation_id, warnings=list(warnings))
 
 
 def begin_closing(db: Connection, evaluation_id: str) -> None:

@@ -7,11 +7,19 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from inference.protocols.conversation import prompt_of
 from service.evaluations import plans
 from service.evaluations.outputs import Output
 from service.evaluations.plans import Plan
 from service.evaluations.provenance import provenances
-from service.evaluations.schemas import EvaluationOut, Progress, SampleOut, ScoreOut, VarianceOut
+from service.evaluations.schemas import (
+    EvaluationOut,
+    Progress,
+    SampleOut,
+    ScoreOut,
+    TraceOut,
+    VarianceOut,
+)
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 
@@ -50,6 +58,8 @@ def _view(
         dataset_id=row.dataset_id,
         model=row.model,
         generation=dict(row.generation) if row.generation is not None else None,
+        protocol=dict(row.protocol) if row.protocol is not None else None,
+        protocol_digest=row.protocol_digest,
         metrics=[
             {"name": one.name, "params": one.resolved if one.resolved is not None else one.params}
             for one in planned
@@ -59,6 +69,7 @@ def _view(
         slices=[score for score in shown if score.slice is not None],
         cluster=row.cluster,
         error=dict(row.error) if row.error is not None else None,
+        warnings=row.warnings,
         seed=row.seed,
         replicates=row.replicates,
         origin=_shown(row.origin),
@@ -102,8 +113,12 @@ def sample_view(output: Output, scores: Mapping[str, float | None]) -> SampleOut
     """A sample with its values by score."""
     return SampleOut(
         id=output.content["id"],
-        prompt=output.content.get("prompt"),
+        prompt=prompt_of(output.content),
+        messages=output.content.get("messages"),
         outputs=output.texts or [],
+        traces=None
+        if output.traces is None
+        else [TraceOut.model_validate(one) for one in output.traces],
         references=output.content.get("references") or [],
         metadata=output.content.get("metadata") or {},
         scores=dict(scores),

@@ -67,6 +67,11 @@ def _checked_json(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def storable_object(value: Any) -> Any:
+    """For types that are not ours: what an object holds can be stored."""
+    return _checked_json(value) if isinstance(value, dict) else value
+
+
 # any text that can be stored; surrogates are looked for by us, so that the message says so
 Text = Annotated[str, AfterValidator(_storable)]
 Texts = Annotated[list[Text], Field(fail_fast=True)]

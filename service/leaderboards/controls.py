@@ -21,6 +21,7 @@ import orjson
 from fastapi import APIRouter
 from sqlalchemy import Connection, select, text
 
+from inference.protocols.conversation import prompt_of
 from metrics.core.signature import difference
 from service.datasets import store as datasets
 from service.datasets.store import Content, Dataset
@@ -93,8 +94,9 @@ def controls(records: Sequence[Content], seed: int = 0) -> tuple[list[Control], 
     """The controls that the records allow, and why there are no others."""
     chance = np.random.default_rng(seed)
     found, lacking = [Control("empty", [""] * len(records))], list[str]()
-    if all(record.get("prompt") for record in records):
-        found.append(Control("prompt", [str(record["prompt"]) for record in records]))
+    prompts = [prompt_of(record) or "" for record in records]
+    if all(prompts):
+        found.append(Control("prompt", prompts))
     else:
         lacking.append("prompt: some samples have none")
     references = [list(record.get("references") or []) for record in records]

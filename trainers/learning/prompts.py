@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from inference.protocols.conversation import as_completion, turns_of
 from trainers.job.errors import TrainingError
 from trainers.job.options import RewardedOptions
 from trainers.job.run import Run
@@ -30,7 +31,7 @@ def encoded(
         )
         raise TrainingError("too_long", message, "options.max_completion_length")
     chat = templated(tokenizer, options.chat)
-    rows = [_ids(record["prompt"], tokenizer, chat) for record in run.records]
+    rows = [_ids(record, tokenizer, chat) for record in run.records]
     sizes = [len(ids) for ids in rows]
     report_lengths(sizes, room, run, options, context, "prompts")
     long = [at for at, size in enumerate(sizes) if size > room]
@@ -46,14 +47,17 @@ def encoded(
     return [(record, ids[-room:]) for record, ids in zip(run.records, rows, strict=True)]
 
 
-def _ids(prompt: str, tokenizer: Any, chat: bool) -> list[int]:
+def _ids(record: Mapping[str, Any], tokenizer: Any, chat: bool) -> list[int]:
     """At least one token: something has to predict the first of the completion."""
+    turns = turns_of(record)
     if chat:
         text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+            [{"role": turn.role, "content": turn.content} for turn in turns],
+            tokenize=False,
+            add_generation_prompt=True,
         )
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     else:
-        ids = tokenizer(prompt)["input_ids"]
+        ids = tokenizer(as_completion(turns))["input_ids"]
     first = tokenizer.pad_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
     return [int(token) for token in ids] or [first]
