@@ -19,7 +19,16 @@ from inference.remote import replies as answers
 from inference.remote.asking import Counting, Progress, asked
 from inference.remote.client import Patience, RemoteClient
 from inference.remote.errors import RequestFailed
-from inference.remote.hooks import MemoryReplies, MemorySlots, Replies, Slots, reply_key
+from inference.remote.hooks import (
+    OVER_BUDGET,
+    Budget,
+    MemoryReplies,
+    MemorySlots,
+    Need,
+    Replies,
+    Slots,
+    reply_key,
+)
 from inference.remote.loop import LoopThread
 from inference.remote.registered import Registered
 
@@ -27,6 +36,7 @@ CHAT = "/chat/completions"
 TOP = 20  # alternatives of the first token: what most servers give at most
 KEYS_AT_ONCE = 1000
 CHARACTERS_PER_TOKEN = 3  # about; for limits by the minute
+TURN_TOKENS = 16  # at most, around each turn; for budgets
 
 Read = Callable[[Mapping[str, Any], float], Reply]
 
@@ -39,6 +49,7 @@ class Draw:
     number: int
     body: Mapping[str, Any]
     key: bytes
+    scope: str = ""
 
 
 class RemoteChat:
@@ -47,6 +58,7 @@ class RemoteChat:
     replies  those that were paid for already; each new one is kept there as it arrives
     scope    of replies that are not the same each time, see `inference.remote.hooks`
     reuse    take such replies wherever they came from
+    budget   what may still be asked for; None: everything
     """
 
     def __init__(
@@ -64,13 +76,21 @@ class RemoteChat:
         self.replies: Replies = replies or MemoryReplies()
         self.scope = ""
         self.reuse = False
+        self.budget: Budget | None = None
 
-    def scoped(self, scope: str, reuse: bool = False, replies: Replies | None = None) -> RemoteChat:
+    def scoped(
+        self,
+        scope: str,
+        reuse: bool = False,
+        replies: Replies | None = None,
+        budget: Budget | None = None,
+    ) -> RemoteChat:
         """The same model and connections, for another piece of work."""
         other = object.__new__(RemoteChat)
         other.__dict__.update(self.__dict__)
         other.scope, other.reuse = scope, reuse
         other.replies = replies or self.replies
+        other.budget = budget
         return other
 
     def close(self) -> None:
@@ -137,7 +157,7 @@ class RemoteChat:
             for number in range(first, first + request.options.num_outputs):
                 body = self.body(request, number)
                 key = reply_key(self.model.url, body, number, scope)
-                draws.append(Draw(index, number, body, key))
+                draws.append(Draw(index, number, body, key, scope))
         return draws
 
     def _repeatable(self, body: Mapping[str, Any], options: Generation) -> bool:
@@ -175,7 +195,7 @@ class RemoteChat:
         if progress is not None and there:
             progress(there)
         if missing:
-            self._ask(missing, read, found, Counting(left, wanting, progress))
+            self._ask_within(missing, read, found, Counting(left, wanting, progress))
         replies: list[list[Reply]] = [[] for _ in range(requests)]
         given: set[bytes] = set()
         for one in draws:
@@ -183,6 +203,28 @@ class RemoteChat:
             replies[one.request].append(replace(reply, cached=True) if one.key in given else reply)
             given.add(one.key)
         return replies
+
+    def _ask_within(
+        self,
+        draws: Sequence[Draw],
+        read: Read,
+        found: dict[bytes, Reply],
+        counting: Counting,
+    ) -> None:
+        """Ask for as many of the draws as the budget has room for; the others get an error."""
+        if self.budget is None:
+            return self._ask(draws, read, found, counting)
+        needs = [self._need(draw.body) for draw in draws]
+        at = 0
+        while at < len(draws) and (count := self.budget.hold(needs[at:], counting.alive)):
+            try:
+                self._ask(draws[at : at + count], read, found, counting)
+            finally:
+                self.budget.release()
+            at += count
+        for draw in draws[at:]:
+            found[draw.key] = Reply("", error=OVER_BUDGET)
+            counting.arrived(draw.key)
 
     def _ask(
         self,
@@ -199,7 +241,7 @@ class RemoteChat:
         def keep(draw: Draw, reply: Reply) -> None:
             found[draw.key] = reply
             if reply.error is None:
-                self.replies.keep(draw.key, reply)
+                self.replies.keep(draw.key, reply, draw.scope)
 
         arriving = asked(self.loop, draws, one, self.model.concurrency, keep)
         with closing(arriving):
@@ -226,6 +268,14 @@ class RemoteChat:
             reply = Reply("", finish_reason=answers.FILTERED, refusal=error.message)
         return reply
 
+    def _need(self, body: Mapping[str, Any]) -> Need:
+        """No text has more tokens than bytes, templates of turns apart; no answer more than it
+        may have."""
+        turns = body["messages"]
+        sent = sum(len(str(turn["content"]).encode()) + TURN_TOKENS for turn in turns)
+        written = _written(body) * (body.get("n") or 1)
+        return Need(sent + written, self.model.cost(sent, written) or 0.0)
+
     def _chat(self, content: Mapping[str, Any], latency_s: float) -> Reply:
         return answers.read(content, self.model, latency_s)
 
@@ -246,8 +296,13 @@ def draw_seed(seed: int, number: int) -> int:
 def _tokens(body: Mapping[str, Any]) -> int:
     """About what a request takes at most."""
     characters = sum(len(turn["content"]) for turn in body["messages"])
+    return characters // CHARACTERS_PER_TOKEN + _written(body)
+
+
+def _written(body: Mapping[str, Any]) -> int:
+    """The most tokens that an answer has."""
     written = body.get("max_tokens", body.get("max_completion_tokens", 0))
-    return characters // CHARACTERS_PER_TOKEN + (written if isinstance(written, int) else 0)
+    return written if isinstance(written, int) else 0
 
 
 def _label_logprobs(told: str, labels: Sequence[str]) -> list[float]:

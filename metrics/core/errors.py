@@ -25,7 +25,7 @@ class MissingInput(InputError):
     """A sample lacks what a metric needs; `code` says what, as `missing_references`.
 
     metric     the metric's name
-    need       the field that the sample lacks: output, references, prompt or tests
+    need       the field that the sample lacks: output, references, prompt, tests or details
     index      the sample's place, from 0
     sample_id  the sample's id
     """
@@ -33,6 +33,8 @@ class MissingInput(InputError):
     def __init__(self, metric: str, need: str, index: int, sample_id: str, where: str) -> None:
         place = f"{where}[{index}]"
         message = f"{metric} needs {need}, and {place} (id {sample_id!r}) has none"
+        if need == "details":
+            message = f"{metric} is of outputs that the service generates: name a `model` to do so"
         super().__init__(message, f"{place}.{need}")
         self.code = f"missing_{need}"
         self.metric = metric

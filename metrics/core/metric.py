@@ -18,11 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from inference.kinds import ModelKind
 from inference.protocol import Models
 from inference.protocols.conversation import prompt_of
+from metrics.core.details import Details
 from metrics.core.evidence import Evidence
 from metrics.core.registry import parsed
 from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
 
-Reads = Literal["output", "references", "prompt", "tests"]
+# details: what making an output took, of outputs that were generated
+Reads = Literal["output", "references", "prompt", "tests", "details"]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
 # wilson       means of values within bounds that are often all alike (0/1, pass@k)
@@ -66,10 +68,15 @@ class Sample:
     prompt: str | None = None
     tests: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    details: tuple[Details, ...] = ()  # of each output; none where outputs were given
 
     @classmethod
     def of(
-        cls, record: Mapping[str, object], outputs: Sequence[str], id: str | None = None
+        cls,
+        record: Mapping[str, object],
+        outputs: Sequence[str],
+        id: str | None = None,
+        details: Sequence[Details] = (),
     ) -> Sample:
         """The sample of a dataset's record and the outputs for it.
 
@@ -86,6 +93,7 @@ class Sample:
             prompt=prompt_of(record),
             tests=cast(str | None, record.get("tests")),
             metadata=cast(Mapping[str, Any], record.get("metadata") or {}),
+            details=tuple(details),
         )
 
 
@@ -97,6 +105,7 @@ class Item:
     references: tuple[str, ...] = ()
     prompt: str | None = None
     tests: str | None = None
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,8 @@ def _texts(sample: Sample) -> dict[str, tuple[str, ...]]:
 def _carries(sample: Sample, need: Reads) -> bool:
     if need == "output":
         return bool(sample.outputs)
+    if need == "details":
+        return bool(sample.details)
     if need == "references":
         return bool(sample.references)
     if need == "tests":

@@ -50,6 +50,7 @@ def item_digest(metric: BoundMetric, item: Item) -> bytes:
         "references": item.references,
         "prompt": (item.prompt,),
         "tests": (item.tests,),
+        "details": (repr(item.details),),
     }
     for name in metric.reads:
         values = fields[name]
