@@ -56,6 +56,7 @@ from assay.models import (
     Score,
     ScoreInfo,
     SetScore,
+    Trace,
     Trainer,
     Variance,
 )
@@ -127,6 +128,7 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "SetScore",
+    "Trace",
     "Trainer",
     "TrainingJob",
     "TrainingLogs",

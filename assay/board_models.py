@@ -27,6 +27,7 @@ class Protocol(Answer):
     draws: str
     template: Json | None = None
     generation: Json | None = None
+    prompts: Json | None = None
 
 
 class SameOutputs(Answer):
@@ -71,6 +72,7 @@ class BoardRow(Answer):
     in_references: float | None = None
     model: str | None = None
     generation: Json | None = None
+    protocol_digest: str | None = None
     protocol: Protocol | None = None
     notes: list[str] = Field(default_factory=list)
     finished_at: datetime | None = None
@@ -131,6 +133,8 @@ class Leaderboard(Answer):
     higher_is_better: bool
     signature: str
     signatures: list[str] = Field(default_factory=list)
+    protocol: str = "none"
+    protocols: list[str] = Field(default_factory=list)
     tests: str | None = None
     cluster: str | None = None
     clusters: int | None = None

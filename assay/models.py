@@ -148,7 +148,8 @@ class Score(Answer):
 
 
 class Evaluation(Answer):
-    """An evaluation; `scores` are of the whole set, `slices` of its parts."""
+    """An evaluation; `scores` are of the whole set, `slices` of its parts. `protocol_digest` is
+    equal where all of the `protocol` is; `warnings`: outputs of which nothing is an answer."""
 
     id: str
     status: str
@@ -158,12 +159,15 @@ class Evaluation(Answer):
     dataset_id: str
     model: str | None = None
     generation: Json | None = None
+    protocol: Json | None = None
+    protocol_digest: str | None = None
     metrics: list[Json] = Field(default_factory=list)
     progress: Progress
     scores: list[Score]
     slices: list[Score] = Field(default_factory=list)
     cluster: str | None = None
     error: Problem | None = None
+    warnings: list[str] = Field(default_factory=list)
     seed: int | None = None
     replicates: int | None = None
     origin: Json | None = None
@@ -185,12 +189,26 @@ class Evaluation(Answer):
         raise KeyError(name)
 
 
+class Trace(Answer):
+    """How a protocol came to an output: `raw` is what the model wrote, `failed` why nothing of it
+    is an answer, `reasoning` what it thought apart, `steps` react's, `draws` self_consistency's."""
+
+    raw: str
+    failed: str | None = None
+    reasoning: str | None = None
+    steps: list[Json] = Field(default_factory=list)
+    draws: list[Json] = Field(default_factory=list)
+
+
 class Sample(Answer):
-    """A sample of an evaluation with its value under each score that has one per sample."""
+    """A sample of an evaluation with its value under each score that has one per sample. With a
+    protocol, `outputs` are the answers, and `traces` say how each came about."""
 
     id: str
     prompt: str | None
+    messages: list[Json] | None = None
     outputs: list[str]
+    traces: list[Trace] | None = None
     references: list[str]
     metadata: Json
     scores: dict[str, float | None]

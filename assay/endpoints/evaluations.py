@@ -23,6 +23,7 @@ def evaluate(
     outputs: Mapping[str, str | Sequence[str]] | None = None,
     model: str | None = None,
     generation: Mapping[str, object] | None = None,
+    protocol: Mapping[str, object] | None = None,
     slices: Sequence[str] | None = None,
     cluster: str | None = None,
     seed: int | None = None,
@@ -40,6 +41,8 @@ def evaluate(
         dataset: a name, name@version or `ds_…`; inline samples make a version of it.
         outputs: one or several texts by record id.
         generation: how the model generates (`max_new_tokens`, `temperature`, …).
+        protocol: how the model is asked and what of its reply is the answer (`template`,
+            `few_shot`, `style`, `answer`).
         slices: keys of the metadata by which scores are computed for parts, too.
         cluster: the metadata's key, or `prompt`, whose equal values say that samples belong
             together: intervals are then over those clusters.
@@ -56,6 +59,7 @@ def evaluate(
         "outputs": outputs,
         "model": model,
         "generation": generation,
+        "protocol": protocol,
         "metrics": several(metrics),
         "slices": slices,
         "cluster": cluster,

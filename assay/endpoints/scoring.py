@@ -39,6 +39,7 @@ def leaderboard(
     slice: str | None = None,
     signature: str | None = None,
     cluster: str | None = None,
+    protocol: str | None = None,
     at: str | None = None,
     limit: int | None = None,
     controls: bool = False,
@@ -50,13 +51,16 @@ def leaderboard(
         slice: as lang=ru; default: the whole set.
         signature: default: the one that most systems have.
         cluster: a field of the metadata, or `prompt`, by which samples are resampled together.
+        protocol: how records were asked: a digest, `none`, or `any`; default: the one that most
+            systems have.
         at: a day, as 2026-11-24, at whose end it stood so, or a time.
         limit: only so many of the first rows.
         controls: show what the score gives to nonsense and to references, too; see
             `create_controls`.
     """
     query: dict[str, str | int | None] = {"metric": metric, "slice": slice, "signature": signature}
-    query |= {"cluster": cluster, "at": at, "limit": MOST if limit is None else min(limit, MOST)}
+    query |= {"cluster": cluster, "protocol": protocol, "at": at}
+    query |= {"limit": MOST if limit is None else min(limit, MOST)}
     query |= {"controls": "true"} if controls else {}
     board = yield from ask(get("/v1/leaderboards", dataset, query=query), Leaderboard)
     while board.has_more and (limit is None or len(board.rows) < limit):

@@ -34,6 +34,8 @@ class Asked(_Base):
     replicates: int = Field(ge=1, le=10_000)
     level: float = Field(gt=0, lt=1)
     cluster: str | None = None
+    protocol: dict[str, Any] | None = None
+    protocol_digest: str | None = Field(default=None, pattern="^[0-9a-f]{12}$")
 
 
 class DatasetFacts(_Base):

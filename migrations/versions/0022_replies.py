@@ -37,7 +37,7 @@ def upgrade() -> None:
             sa.ForeignKey("evaluations.id", ondelete="CASCADE"),
             primary_key=True,
         ),
-        sa.Column("shard", sa.Integer, primary_key=True),
+        sa.Column("start", sa.Integer, primary_key=True),
         *(
             sa.Column(name, kind, nullable=False, server_default="0")
             for name, kind in (

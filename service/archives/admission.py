@@ -91,6 +91,8 @@ def load(db: Connection, found: Opened, settings: Settings, dataset: str | None)
             replicates=manifest.evaluation.replicates,
             level=manifest.evaluation.level,
             cluster=asked.cluster,
+            protocol=asked.protocol,
+            protocol_digest=asked.protocol_digest,
             origin=origin,
         )
         _content(db, archive, id)

@@ -72,6 +72,8 @@ class AskedIn(BaseModel):
     generation: Json | None
     slices: list[Name]
     cluster: Name | None
+    protocol: Json | None
+    protocol_digest: Name | None
     dataset: DatasetName
 
 

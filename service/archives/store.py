@@ -41,6 +41,8 @@ def write(db: Connection, row: Evaluation, file: IO[bytes]) -> str:
             "replicates": row.replicates,
             "level": row.level,
             "cluster": row.cluster,
+            "protocol": dict(row.protocol) if row.protocol is not None else None,
+            "protocol_digest": row.protocol_digest,
         },
         dataset={"name": dataset.name, "kind": dataset.kind},
         records=_records(db, row),

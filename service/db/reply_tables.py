@@ -40,12 +40,13 @@ model_minutes = Table(
     Column("tokens", BigInteger, nullable=False),
 )
 
-# What a shard of an evaluation has paid for, and what of the budget it holds for what is out.
+# What the shard of an evaluation that begins at `start` has paid for, and what of the budget it holds
+# for requests that are out.
 usages = Table(
     "usages",
     metadata,
     Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True),
-    Column("shard", Integer, primary_key=True),
+    Column("start", Integer, primary_key=True),
     Column("requests", BigInteger, nullable=False, server_default="0"),
     Column("input_tokens", BigInteger, nullable=False, server_default="0"),
     Column("output_tokens", BigInteger, nullable=False, server_default="0"),

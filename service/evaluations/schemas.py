@@ -86,6 +86,13 @@ class GenerationIn(Schema):
         description='Values of the chat template\'s own variables, as {"enable_thinking": false}.',
     )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    reuse: bool = Field(
+        default=False,
+        exclude_if=lambda given: not given,  # generation without it is what it has been
+        description="of a registered model: take replies that were drawn at random for earlier "
+        "evaluations, where the same was asked. Replies at temperature 0 or with a seed are taken "
+        "anyway",
+    )
 
     @model_validator(mode="after")
     def _variables_need_a_template(self) -> Self:
@@ -117,6 +124,25 @@ class BestIn(Schema):
     )
 
 
+class BudgetIn(Schema):
+    """The most that generation may take of a registered model. It stops before it would take more:
+    what was not asked for is missing."""
+
+    requests: Annotated[int, Field(ge=1)] | None = None
+    tokens: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="input and output together, as the server counts them"
+    )
+    cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="in the currency of the model's prices"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.requests is None and self.tokens is None and self.cost is None:
+            raise PydanticCustomError("no_limit", "give requests, tokens or cost")
+        return self
+
+
 class EvaluationIn(Schema):
     """Outputs to score: inline `samples`, `outputs` over a stored dataset, or a `model` to run."""
 
@@ -130,6 +156,9 @@ class EvaluationIn(Schema):
         default=None,
         description="how the model is asked, and what of its replies is the answer that metrics "
         "score; default: records as they are, replies as they are",
+    )
+    budget: BudgetIn | None = Field(
+        default=None, description="the most that a registered model may take"
     )
     metrics: Metrics
     slices: Annotated[list[Name], Field(max_length=10)] = Field(default_factory=list)
@@ -213,6 +242,17 @@ class ScoreOut(BaseModel):
     variance: VarianceOut | None = None
 
 
+class UsageOut(BaseModel):
+    """What was paid for; `cached` replies had been paid for by earlier evaluations."""
+
+    requests: int
+    tokens: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None  # null: the model has no prices
+    cached: int
+
+
 class EvaluationOut(BaseModel):
     """An evaluation; `scores` are over the whole set."""
 
@@ -226,6 +266,8 @@ class EvaluationOut(BaseModel):
     model: str | None
     generation: dict[str, Any] | None
     protocol: dict[str, Any] | None = None  # with its defaults and ids; null: asked as it is
+    budget: dict[str, Any] | None = None
+    usage: UsageOut | None = None  # of a registered model, so far
     protocol_digest: str | None = None  # names it; equal where all of it is
     metrics: list[dict[str, Any]]
     progress: Progress
@@ -273,6 +315,24 @@ class TraceOut(BaseModel):
     draws: list[DrawOut] = Field(default_factory=list)
 
 
+class DetailsOut(BaseModel):
+    """What making an output took; what is not known is null. `refusal` or `error` say why there is
+    none."""
+
+    finish_reason: str | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    latency_s: float | None = None
+    cost: float | None = None
+    model: str | None = None  # the server's own name of it
+    fingerprint: str | None = None
+    error: str | None = None
+    cached: bool = False  # kept from an earlier request
+    requests: int = 1
+
+
 class SampleOut(BaseModel):
     """A sample with its value under each score; null where it has none. With a protocol, `outputs`
     are the answers, and `traces` say how each came about."""
@@ -282,6 +342,7 @@ class SampleOut(BaseModel):
     messages: list[dict[str, str]] | None = None  # where the record has them for a prompt
     outputs: list[str]
     traces: list[TraceOut] | None = None
+    details: list[DetailsOut] | None = None  # of each output; null where outputs were given
     references: list[str]
     metadata: dict[str, Any]
     scores: dict[str, float | None]

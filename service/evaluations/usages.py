@@ -38,13 +38,14 @@ class Usage(Stored):
 
 def begin(db: Connection, payer: Payer) -> None:
     """A shard's attempt begins: nothing is out, whatever an earlier one held."""
-    row = {"evaluation_id": payer.evaluation, "shard": payer.shard}
+    row = {"evaluation_id": payer.evaluation, "start": payer.start}
     change = insert(usages).values(row)
-    db.execute(change.on_conflict_do_update(index_elements=list(row), set_=HELD | {"cached": 0}))
+    db.execute(change.on_conflict_do_update(index_elements=list(row), set_=HELD))
 
 
-def end(db: Connection, payer: Payer, cached: int) -> None:
-    """A shard's outputs are there, so many replies of which had been paid for."""
+def end(db: Connection, payer: Payer, answered: int) -> None:
+    """A shard's outputs are there, of so many replies: those that it has not paid for were."""
+    cached = func.greatest(answered - usages.c.requests, 0)
     db.execute(update(usages).where(_of(payer)).values(HELD | {"cached": cached}))
 
 
@@ -132,4 +133,4 @@ class StoredBudget:
 
 
 def _of(payer: Payer) -> Any:
-    return (usages.c.evaluation_id == payer.evaluation) & (usages.c.shard == payer.shard)
+    return (usages.c.evaluation_id == payer.evaluation) & (usages.c.start == payer.start)

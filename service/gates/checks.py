@@ -20,6 +20,7 @@ from service.gates.rules import question
 from service.gates.schemas import GateIn, RuleIn, RuleOut, Verdict
 from service.gates.store import Gate
 from service.leaderboards import scopes
+from service.leaderboards.history import protocol_warnings
 from service.leaderboards.paired import PairedResult, paired_results
 from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
 from service.settings import Settings
@@ -139,7 +140,7 @@ def check(
         n=max(counts, default=None),
         samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
         rules=rules,
-        notes=_notes(candidate, baseline),
+        notes=[*_notes(candidate, baseline), *protocol_warnings(baseline, candidate)],
     )
 
 

@@ -41,16 +41,21 @@ from service.leaderboards.store import BoardScore
 from service.settings import Settings
 
 LEFT_OUT = TypeAdapter(list[LeftOut])
+ANY = "any"  # as a protocol: evaluations of all of them on one board
 
 
 class NothingHere(LookupError):
-    """The board has no row: no value of this score `at` the time, or, with `signature`, none of
-    the signature that was asked for."""
+    """The board has no row: no value of this score `at` the time, or, with `signature` or
+    `protocols`, none of the signature or the protocol that was asked for.
 
-    def __init__(self, signature: bool, at: datetime | None) -> None:
+    protocols  those there are
+    """
+
+    def __init__(self, signature: bool, at: datetime | None, protocols: Sequence[str] = ()) -> None:
         super().__init__()
         self.signature = signature
         self.at = at
+        self.protocols = protocols
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +72,15 @@ class Entry:
 class Standing:
     """Which evaluations stand on a board, before anything is computed.
 
-    scores  every value of the board's score, of any signature, newest evaluation first
-    chosen  the signature that is ranked
-    made    what has been evaluated on the dataset, newest first
+    scores    every value of the board's score, of any signature, newest evaluation first
+    chosen    the signature that is ranked
+    protocol  the protocol that is: a digest, `none` or `any`
+    made      what has been evaluated on the dataset, newest first
     """
 
     scores: list[BoardScore]
     chosen: str
+    protocol: str
     made: list[Run]
     entries: list[Entry]
 
@@ -115,8 +122,14 @@ def stand(db: Connection, dataset: Dataset, key: BoardKey, at: datetime | None =
     ranked = [row for row in scores if row.signature == chosen]
     if not ranked:
         raise NothingHere(signature=True, at=at)
+    protocol = key.protocol or commonest_protocol(ranked)
+    there = sorted({row.prompted for row in ranked})
+    if protocol != ANY:
+        ranked = [row for row in ranked if row.prompted == protocol]
+    if not ranked:
+        raise NothingHere(signature=False, at=at, protocols=there)
     made = history.runs(db, dataset.name, at)
-    return Standing(scores, chosen, made, _entries(db, scores, ranked, made))
+    return Standing(scores, chosen, protocol, made, _entries(db, scores, ranked, made))
 
 
 def compute(
@@ -149,6 +162,10 @@ def compute(
         higher_is_better=shown[0].higher_is_better,
         signature=standing.chosen,
         signatures=sorted({row.signature for row in standing.scores}),
+        protocol=standing.protocol,
+        protocols=sorted(
+            {row.prompted for row in standing.scores if row.signature == standing.chosen}
+        ),
         tests=remarks.tests(shown, found, own.field),
         cluster=own.field,
         clusters=len(set(own.names)) if own.names is not None else None,
@@ -174,6 +191,13 @@ def commonest(rows: Sequence[BoardScore]) -> str:
     systems = Counter(signature for signature, _ in {(row.signature, row.system) for row in rows})
     most = max(systems.values())
     return next(row.signature for row in rows if systems[row.signature] == most)
+
+
+def commonest_protocol(rows: Sequence[BoardScore]) -> str:
+    """The same of protocols."""
+    systems = Counter(prompted for prompted, _ in {(row.prompted, row.system) for row in rows})
+    most = max(systems.values())
+    return next(row.prompted for row in rows if systems[row.prompted] == most)
 
 
 def _entries(
@@ -259,6 +283,7 @@ def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow
         value_bounds=found.bounds[at],
         model=run.model,
         generation=dict(run.generation) if run.generation is not None else None,
+        protocol_digest=score.protocol_digest,
         protocol=ProtocolOut(
             digest=entry.protocol.digest, text=entry.protocol.text, **entry.protocol.content
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 
 import orjson
@@ -21,7 +21,7 @@ from service.db.stored import Stored
 from service.db.tables import datasets, evaluations
 from service.errors import invalid
 
-FORM = 2  # raised when what is computed, or its schema, changes: older ones are computed anew
+FORM = 3  # raised when what is computed, or its schema, changes: older ones are computed anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class BoardKey:
     slice      "": the whole set
     signature  "": the one most systems have
     cluster    the field that samples belong together by; "": as the evaluations have it
+    protocol   the digest of the protocol by which records were asked; `none`: outputs were given,
+               or records asked as they are; `any`: all of them; "": the one most systems have
     """
 
     dataset_id: str
@@ -38,11 +40,12 @@ class BoardKey:
     slice: str = ""
     signature: str = ""
     cluster: str = ""
+    protocol: str = ""
 
     @property
     def id(self) -> str:
         """Of the board, the same for the same key."""
-        parts = [self.dataset_id, self.score, self.slice, self.signature, self.cluster, FORM]
+        parts = [*astuple(self), FORM]
         return "board_" + hashlib.sha256(orjson.dumps(parts)).hexdigest()[:32]
 
 
@@ -64,6 +67,7 @@ class StoredBoard(Stored):
     slice: str
     signature: str
     cluster: str
+    protocol: str
     landed: int
     landed_at: datetime | None
     size: int
@@ -101,8 +105,8 @@ def find(db: Connection, key: BoardKey) -> StoredBoard | None:
 
 def keys(db: Connection, dataset_id: str) -> list[BoardKey]:
     """Boards of this dataset version that have been computed."""
-    parts = (boards.c.score, boards.c.slice, boards.c.signature, boards.c.cluster)
-    query = select(*parts).where(boards.c.dataset_id == dataset_id)
+    parts = ("score", "slice", "signature", "cluster", "protocol")
+    query = select(*(boards.c[name] for name in parts)).where(boards.c.dataset_id == dataset_id)
     return [BoardKey(dataset_id, *row) for row in db.execute(query.order_by(boards.c.id))]
 
 

@@ -16,7 +16,7 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.formats import TABLES, in_forms
 from service.leaderboards import scopes
-from service.leaderboards.history import differing
+from service.leaderboards.history import differing, protocol_warnings
 from service.leaderboards.matching import Match, Results, compared, key, matches
 from service.leaderboards.paired import paired_results
 from service.leaderboards.schemas import ComparisonIn, ComparisonOut
@@ -70,7 +70,7 @@ def create_comparison(
         cluster=None if grouping is None else grouping.field,
         slice=body.slice,
         differs=_differing(rows, pairs),
-        notes=[*notes, *_without(rows, pairs, wanted)],
+        notes=[*notes, *_unlike(rows, pairs), *_without(rows, pairs, wanted)],
         results=answers,
     )
 
@@ -150,6 +150,12 @@ def _differing(rows: Sequence[Evaluation], pairs: Sequence[tuple[int, int]]) -> 
     if len(pairs) == 1:
         return differing(*(rows[at] for at in pairs[0]))
     return list(dict.fromkeys(one for row in rows[1:] for one in differing(rows[0], row)))
+
+
+def _unlike(rows: Sequence[Evaluation], pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """That evaluations were asked by different protocols; of many, once for each two of them."""
+    found = (one for a, b in pairs for one in protocol_warnings(rows[a], rows[b]))
+    return list(dict.fromkeys(found))[:MOST_TOLD]
 
 
 def _without(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from metrics.core.signature import difference
 from service.db.stored import Stored
 from service.db.tables import datasets, evaluations
-from service.leaderboards.store import BoardScore, ranked
+from service.leaderboards.store import UNPROMPTED, BoardScore, ranked
 
 GIVEN = "none, the outputs were given"
 
@@ -36,6 +36,10 @@ class Made(Protocol):
     def generation(self) -> Mapping[str, Any] | None:
         """How the model generated."""
 
+    @property
+    def protocol_digest(self) -> str | None:
+        """Of the protocol by which records were asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run(Stored):
@@ -47,6 +51,7 @@ class Run(Stored):
     dataset_version: int
     model: str | None
     generation: Mapping[str, Any] | None
+    protocol_digest: str | None
 
 
 def runs(db: Connection, dataset: str, at: datetime | None = None) -> list[Run]:
@@ -62,6 +67,7 @@ def runs(db: Connection, dataset: str, at: datetime | None = None) -> list[Run]:
             datasets.c.version.label("dataset_version"),
             evaluations.c.model,
             evaluations.c.generation,
+            evaluations.c.protocol_digest,
         )
         .join(datasets, datasets.c.id == evaluations.c.dataset_id)
         .where(datasets.c.name == dataset, evaluations.c.status == "succeeded", ranked())
@@ -119,7 +125,24 @@ def _settings(a: Made, b: Made) -> list[str]:
             left, right = a.generation.get(name), b.generation.get(name)
             if left != right:
                 found.append(f"{name}: {left} / {right}")
-    return found
+    return found + unlike_protocols(a, b)
+
+
+def unlike_protocols(a: Made, b: Made) -> list[str]:
+    """That records were asked by different protocols, as `protocol: none / 0a1b2c3d4e5f`."""
+    if a.protocol_digest == b.protocol_digest:
+        return []
+    names = [one.protocol_digest or UNPROMPTED for one in (a, b)]
+    return [f"protocol: {names[0]} / {names[1]}"]
+
+
+def protocol_warnings(a: Made, b: Made) -> list[str]:
+    """What to say where values of both are compared."""
+    return [
+        f"records were asked by different protocols ({one.removeprefix('protocol: ')}): a "
+        "difference may come of that alone"
+        for one in unlike_protocols(a, b)
+    ]
 
 
 def _dataset(one: Made) -> str:

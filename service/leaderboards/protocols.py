@@ -1,7 +1,9 @@
-"""How a system's outputs were made: model, settings of generation, prompt template, draws.
+"""How a system's outputs were made: model, settings of generation, prompt template, draws, and
+the evaluation's own `protocol`, by which records were asked.
 
 Values of one system made in two ways are of two things: a board shows a row for each. What is luck
-alone, the seed, is no part of it; of temperature 0 neither is what only sampling reads.
+alone, the seed, is no part of it; of temperature 0 neither is what only sampling reads. Evaluations
+of different `protocol` do not even stand on one board, unless that is asked for.
 """
 
 from __future__ import annotations
@@ -34,10 +36,17 @@ class Protocol:
     content: Mapping[str, Any]
 
     @classmethod
-    def of(cls, model: str | None, generation: Mapping[str, Any] | None, draws: str) -> Protocol:
+    def of(
+        cls,
+        model: str | None,
+        generation: Mapping[str, Any] | None,
+        draws: str,
+        prompts: Mapping[str, Any] | None = None,
+    ) -> Protocol:
         """The protocol of outputs that `model` generated, or that were given where it is None.
 
-        draws  outputs of a sample: "1", or "1-4" where samples have unlike numbers
+        draws    outputs of a sample: "1", or "1-4" where samples have unlike numbers
+        prompts  the evaluation's `protocol`, resolved, with its digest
         """
         content: dict[str, Any] = {"model": model, "draws": draws}
         if model is not None:
@@ -49,6 +58,8 @@ class Protocol:
                 for name, value in options.items()
                 if name not in unread and name not in TEMPLATE
             }
+        if prompts is not None:
+            content["prompts"] = dict(prompts)
         digest = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
         return cls(digest.hexdigest()[:16], _text(content), content)
 
@@ -81,11 +92,17 @@ def _stored(db: Connection, evaluation_ids: list[str]) -> dict[str, Protocol]:
             .group_by(outputs.c.evaluation_id)
         )
     }
-    query = select(evaluations.c.id, evaluations.c.model, evaluations.c.generation).where(
+    columns = ("id", "model", "generation", "protocol", "protocol_digest")
+    query = select(*(evaluations.c[name] for name in columns)).where(
         evaluations.c.id == _any(evaluation_ids)
     )
     found = {
-        row.id: Protocol.of(row.model, row.generation, drawn.get(row.id, "0"))
+        row.id: Protocol.of(
+            row.model,
+            row.generation,
+            drawn.get(row.id, "0"),
+            None if row.protocol is None else {**row.protocol, "digest": row.protocol_digest},
+        )
         for row in db.execute(query)
     }
     rows = [
@@ -125,4 +142,14 @@ def _text(content: Mapping[str, Any]) -> str:
         parts.append(f"system prompt {short(template['system'], 60)!r}")
     for name, value in (template["chat_template_kwargs"] or {}).items():
         parts.append(f"{name} {value}")
+    if content.get("prompts"):
+        parts.append(_prompted(content["prompts"]))
     return ", ".join([*parts, draws])
+
+
+def _prompted(prompts: Mapping[str, Any]) -> str:
+    """As `protocol 0a1b2c3d4e5f (template, 5 examples, chain_of_thought)`."""
+    few_shot = prompts["few_shot"]
+    said = ["template"] if prompts["template"] else []
+    said += [f"{few_shot['k']} example{'s' if few_shot['k'] > 1 else ''}"] if few_shot else []
+    return f"protocol {prompts['digest']} ({', '.join([*said, prompts['style']['name']])})"

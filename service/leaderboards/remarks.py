@@ -85,7 +85,7 @@ def warnings(
 
 
 def left_out(rows: Sequence[BoardScore], there: set[str], chosen: str) -> list[LeftOut]:
-    """Systems whose values have other signatures alone."""
+    """Systems whose values have other signatures alone, or were asked by another protocol."""
     absent: dict[str, BoardScore] = {}
     for row in rows:
         if row.system not in there:
@@ -95,7 +95,9 @@ def left_out(rows: Sequence[BoardScore], there: set[str], chosen: str) -> list[L
             system=row.system,
             evaluation=row.evaluation_id,
             signature=row.signature,
-            reason="another signature: " + "; ".join(difference(chosen, row.signature)),
+            reason="another signature: " + "; ".join(difference(chosen, row.signature))
+            if row.signature != chosen
+            else f"another protocol: {row.prompted}",
         )
         for row in absent.values()
     ]

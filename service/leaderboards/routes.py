@@ -67,6 +67,13 @@ def get_leaderboard(
             "resampled together; default: as most of the evaluations have it"
         ),
     ] = None,
+    protocol: Annotated[
+        str | None,
+        Query(
+            description="how records were asked: a protocol's digest, `none` (as they are, or "
+            "outputs were given), or `any`; default: the one most systems have"
+        ),
+    ] = None,
     at: Annotated[
         str | None,
         Query(description="as it stood at the end of a day (2026-11-24, UTC) or at a time"),
@@ -78,14 +85,15 @@ def get_leaderboard(
     ] = False,
 ) -> Leaderboard | Written[Leaderboard]:
     """Each system's newest evaluation that has a value, a row for each way in which its outputs
-    were made. Values of different signatures are never ranked together: those left out are listed
-    with the parts in which they differ, and so are systems without a value here. `notes` of a row
-    tell of the system's other evaluations.
+    were made. Values of different signatures are never ranked together, and those of different
+    protocols only with `protocol=any`: those left out are listed with the parts in which they
+    differ, and so are systems without a value here. `notes` of a row tell of the system's other
+    evaluations.
 
     What has landed is in it, but for boards of more than 100 systems, which are computed by a
     worker: `pending` evaluations are not in it yet."""
     version = datasets.require(db, dataset)
-    key = BoardKey(version.id, metric, slice or "", signature or "", cluster or "")
+    key = BoardKey(version.id, metric, slice or "", signature or "", cluster or "", protocol or "")
     board: Leaderboard | Written[Leaderboard]
     try:
         if at is not None:
@@ -187,12 +195,21 @@ def _named(db: Connection, key: BoardKey) -> BoardKey:
     return replace(key, score=leaderboards.named(db, key.dataset_id, key.score))
 
 
-def _no_board(db: Connection, dataset: Dataset, key: BoardKey, nothing: NothingHere) -> ApiError:
-    """404 that names what is wrong: the dataset without any score, the metric, the slice, or the
-    signature."""
+def _none_such(dataset: Dataset, key: BoardKey, nothing: NothingHere) -> ApiError:
+    """404 for values that are there, and none of the signature or protocol that was asked for."""
     if nothing.signature:
         message = f"no evaluation on {dataset.name!r} has this signature of {key.score}"
         return ApiError(404, "signature_not_found", message, "signature")
+    message = f"no evaluation on {dataset.name!r} has the protocol {key.protocol!r}: there "
+    message += f"are {', '.join(nothing.protocols)}; `any` shows all"
+    return ApiError(404, "protocol_not_found", message, "protocol")
+
+
+def _no_board(db: Connection, dataset: Dataset, key: BoardKey, nothing: NothingHere) -> ApiError:
+    """404 that names what is wrong: the signature, the protocol, the dataset without any score, the
+    metric, or the slice."""
+    if nothing.signature or nothing.protocols:
+        return _none_such(dataset, key, nothing)
     names = leaderboards.names(db, dataset.id)
     board = f"{dataset.name} by {key.score}"
     if not names:

@@ -22,6 +22,7 @@ class ProtocolOut(BaseModel):
     draws: str
     template: dict[str, Any] | None = None
     generation: dict[str, Any] | None = None
+    prompts: dict[str, Any] | None = None  # the evaluation's `protocol`, with its digest
 
 
 class SameOutputs(BaseModel):
@@ -34,6 +35,8 @@ class SameOutputs(BaseModel):
 
 class BoardRow(BaseModel):
     """A system, made in one way (`protocol`): its newest evaluation that has a value.
+    `protocol_digest` names the part of it that was the evaluation's `protocol`: null where records
+    were asked as they are, or outputs given.
 
     `rank_interval`: the ranks left open by the pairwise differences that are significant at 5%
     (paired by sample, Holm-corrected over all pairs of the board); `…_step_down` the same by Romano
@@ -71,6 +74,7 @@ class BoardRow(BaseModel):
     value_bounds: tuple[float, float] | None = None
     model: str | None = None  # that the service ran for the outputs
     generation: dict[str, Any] | None = None
+    protocol_digest: str | None = None
     protocol: ProtocolOut | None = None
     same_outputs: SameOutputs | None = None
     in_references: float | None = None
@@ -102,7 +106,8 @@ class LeftOut(BaseModel):
 
 
 class Leaderboard(BaseModel):
-    """Systems on one dataset version by one score; only values of one signature are ranked.
+    """Systems on one dataset version by one score; only values of one signature are ranked, and
+    unless `protocol` is `any`, of one protocol of evaluations: its digest, or `none`.
 
     A board is computed when an evaluation lands on its dataset, and stored. `pending` evaluations
     have landed since, and are not in it yet: above zero on large boards alone, for some seconds.
@@ -122,6 +127,8 @@ class Leaderboard(BaseModel):
     higher_is_better: bool
     signature: str
     signatures: list[str]
+    protocol: str = "none"
+    protocols: list[str] = Field(default_factory=list)  # that a board could be of
     tests: str | None = None  # how pairs were tested
     cluster: str | None = None  # the field by whose groups samples were resampled
     clusters: int | None = None
@@ -278,7 +285,8 @@ class ComparisonOut(BaseModel):
     """Evaluations compared: a result for each pair, or each against the baseline (b), and each
     score of both. `a`, `b` and their systems are those of a single pair. `differs`: what else the
     two do not share, as the dataset's version or the settings of generation; of many, what any has
-    otherwise than the first. `notes`: pairs that share no score, clusters that do not fit."""
+    otherwise than the first. `notes`: pairs that share no score, clusters that do not fit,
+    evaluations that were asked by different protocols."""
 
     object: str = "comparison"
     a: str | None

@@ -13,6 +13,8 @@ from service.db.tables import datasets, evaluations, scores
 from service.evaluations.scores import Score, listing
 from service.evaluations.store import CONTROL
 
+UNPROMPTED = "none"  # names the protocol of records that are asked as they are, or were not here
+
 
 @dataclass(frozen=True, slots=True)
 class BoardScore(Score):
@@ -22,6 +24,12 @@ class BoardScore(Score):
     signature: str
     system: str
     finished_at: datetime
+    protocol_digest: str | None
+
+    @property
+    def prompted(self) -> str:
+        """What names the protocol by which records were asked: its digest, or `none`."""
+        return self.protocol_digest or UNPROMPTED
 
     @property
     def label(self) -> str:
@@ -53,7 +61,7 @@ def board(
     """
     query = (
         listing()
-        .add_columns(evaluations.c.system, evaluations.c.finished_at)
+        .add_columns(evaluations.c.system, evaluations.c.finished_at, evaluations.c.protocol_digest)
         .where(
             evaluations.c.dataset_id == dataset_id,
             evaluations.c.status == "succeeded",

@@ -36,7 +36,7 @@ PAY = """
 UPDATE usages SET requests = requests + %(requests)s,
     input_tokens = input_tokens + %(input_tokens)s,
     output_tokens = output_tokens + %(output_tokens)s, cost = cost + %(cost)s
-WHERE evaluation_id = %(evaluation)s AND shard = %(shard)s
+WHERE evaluation_id = %(evaluation)s AND start = %(start)s
 """
 
 
@@ -45,12 +45,12 @@ class Payer:
     """The shard of an evaluation that a reply is asked for by."""
 
     evaluation: str
-    shard: int
+    start: int  # index of its first sample
 
     @property
     def scope(self) -> str:
         """Of its replies that are for nobody else. Equal prompts of two shards are two draws."""
-        return f"{self.evaluation}/{self.shard}"
+        return f"{self.evaluation}/{self.start}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def _insert(db: Connection, batch: Sequence[Arrived]) -> None:
         }
         cursor.execute(INSERT, values)
         for payer, total in sorted(spent.items(), key=lambda pair: pair[0].scope):
-            named = {"evaluation": payer.evaluation, "shard": payer.shard}
+            named = {"evaluation": payer.evaluation, "start": payer.start}
             cursor.execute(PAY, total | named)
 
 
