@@ -46,6 +46,7 @@ from assay.model_models import (
 from assay.models import (
     FINAL,
     Dataset,
+    Details,
     Evaluation,
     Event,
     Metric,
@@ -58,6 +59,7 @@ from assay.models import (
     SetScore,
     Trace,
     Trainer,
+    Usage,
     Variance,
 )
 from assay.training_models import (
@@ -95,6 +97,7 @@ __all__ = [
     "DeletedBoard",
     "DeletedModel",
     "Design",
+    "Details",
     "Draws",
     "Evaluation",
     "Event",
@@ -134,6 +137,7 @@ __all__ = [
     "TrainingLogs",
     "TrainingMetrics",
     "TrainingPreview",
+    "Usage",
     "Variance",
     "WaitTimedOut",
     "WithoutPart",

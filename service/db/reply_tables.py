@@ -40,8 +40,8 @@ model_minutes = Table(
     Column("tokens", BigInteger, nullable=False),
 )
 
-# What the shard of an evaluation that begins at `start` has paid for, and what of the budget it holds
-# for requests that are out.
+# What the shard of an evaluation that begins at `start` has paid for, and what of the budget it
+# holds for requests that are out.
 usages = Table(
     "usages",
     metadata,

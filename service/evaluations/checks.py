@@ -94,10 +94,10 @@ def check_remote(db: Connection, body: EvaluationIn) -> None:
         raise invalid("no_budget", message, "budget")
     if row is None:
         return
-    if body.budget is not None and body.budget.cost is not None:
-        if row.input_price is None and row.output_price is None:
-            message = f"no cost is known: give {body.model!r} its `price` first"
-            raise invalid("no_price", message, "budget.cost")
+    free = row.input_price is None and row.output_price is None
+    if free and body.budget is not None and body.budget.cost is not None:
+        message = f"no cost is known: give {body.model!r} its `price` first"
+        raise invalid("no_price", message, "budget.cost")
     if body.generation is not None and body.generation.chat is False:
         message = f"{body.model!r} is behind a URL, and asked by chat completions: leave `chat` out"
         raise invalid("chat_only", message, "generation.chat")

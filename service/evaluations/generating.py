@@ -72,7 +72,10 @@ def generate(
             {at: storable([one.trace() for one in each]) for at, each in _at(places, found)}
             if traces
             else None,
-            {at: storable([_details(chat, one) for one in each]) for at, each in _at(places, found)},
+            {
+                at: storable([_details(chat, one) for one in each])
+                for at, each in _at(places, found)
+            },
         )
         if payer is not None:
             usages.end(db, payer, _answered(found))
@@ -125,9 +128,7 @@ def _plain(
         ]
         got = dict(replies(chat, requests, progress))
         found = [got[at] for at in range(len(records))]
-    return [
-        [Outcome(reply.text, reply.text, replies=(reply,)) for reply in each] for each in found
-    ]
+    return [[Outcome(reply.text, reply.text, replies=(reply,)) for reply in each] for each in found]
 
 
 def _paying(

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, cast, func, select, text, true
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from metrics.core.details import Details
 from service.db.bulk import copy
 from service.db.stored import Stored
-from service.db.tables import JSONB, evaluations, outputs, records
+from service.db.tables import evaluations, outputs, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +95,15 @@ def counts(db: Connection, evaluation_id: str) -> dict[int, int]:
 
 
 def failures(db: Connection, evaluation_id: str) -> dict[str, int]:
-    """Why outputs have no answer, and how many of them, the commonest first."""
-    each = func.jsonb_array_elements(outputs.c.traces).table_valued("value").lateral()
-    why = cast(each.c.value, JSONB)["failed"].astext
-    query = (
-        select(why, func.count())
-        .select_from(outputs.join(each, true()))
-        .where(
-            outputs.c.evaluation_id == evaluation_id,
-            outputs.c.traces.is_not(None),
-            why.is_not(None),
-        )
-        .group_by(why)
-        .order_by(func.count().desc(), why)
+    """Why replies have no answer of the protocol's kind, and how many, the commonest first."""
+    query = text(
+        "SELECT trace ->> 'failed', count(*) FROM outputs, "
+        "jsonb_array_elements(traces) WITH ORDINALITY AS each (trace, number) "
+        "WHERE evaluation_id = :id AND traces IS NOT NULL AND trace ? 'failed' AND NOT "
+        "coalesce(details -> (number - 1)::int ?| ARRAY['error', 'refusal'], false) "
+        "GROUP BY 1 ORDER BY 2 DESC, 1"
     )
-    return {row[0]: row[1] for row in db.execute(query)}
+    return {row[0]: row[1] for row in db.execute(query, {"id": evaluation_id})}
 
 
 def unanswered(db: Connection, evaluation_id: str) -> Unanswered:

@@ -95,7 +95,7 @@ def _usage(usage: Usage) -> UsageOut:
         tokens=usage.tokens,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        cost=usage.cost,
+        cost=usage.cost if usage.cost or not usage.requests else None,
         cached=usage.cached,
     )
 

@@ -136,9 +136,7 @@ class PostgresSlots:
         given = [slot for slot in part.free if slot > limit] or part.free[:over]
         for slot in given:
             part.free.remove(slot)
-        taken, others = await asyncio.to_thread(
-            self._swap, part.model.name, open_, wanted, given
-        )
+        taken, others = await asyncio.to_thread(self._swap, part.model.name, open_, wanted, given)
         part.free += taken
         fair = limit // (others + 1)
         part.most = fair or int(part.most == 0)  # more processes than slots: by turns
