@@ -63,6 +63,8 @@ def generate(
         found = outcomes(chat, talks, progress)
     else:
         found = _plain(chat, wanted, options, progress)
+    if isinstance(context.models.replies, StoredReplies):
+        context.models.replies.flush()  # what was paid for is counted
     traces = row.protocol is not None
     with context.engine.begin() as db:
         outputs.keep(

@@ -57,7 +57,7 @@ def test_a_registered_model_is_evaluated_and_its_outputs_say_what_they_took(
     assay: Client, model: str, server: FaultyServer
 ) -> None:
     metrics = ["exact_match", "latency", "output_tokens", "cost"]
-    done = evaluated(assay, prompts("one", 12), metrics=metrics)
+    done = evaluated(assay, prompts("one", 60), metrics=metrics)
     assert done.status == "succeeded", done.error
     assert done.score("exact_match").value == 1.0
     assert done.score("output_tokens").value == 4.0
@@ -65,12 +65,11 @@ def test_a_registered_model_is_evaluated_and_its_outputs_say_what_they_took(
     latency = done.score("latency_s")
     assert latency.value is not None
     assert latency.value > 0
-    assert latency.interval is not None
     assert latency.higher_is_better is False
     assert done.usage is not None
-    assert (done.usage.requests, done.usage.cached) == (12, 0)
-    assert (done.usage.input_tokens, done.usage.output_tokens) == (24, 48)
-    assert done.usage.cost == pytest.approx(12 * 10e-3)
+    assert (done.usage.requests, done.usage.cached) == (60, 0)
+    assert (done.usage.input_tokens, done.usage.output_tokens) == (120, 240)
+    assert done.usage.cost == pytest.approx(60 * 10e-3)
     (sample, *_) = assay.samples(done.id)
     assert sample.details is not None
     (details,) = sample.details
@@ -80,7 +79,7 @@ def test_a_registered_model_is_evaluated_and_its_outputs_say_what_they_took(
         "fp_1",
     )
     assert (details.input_tokens, details.output_tokens, details.error) == (2, 4, None)
-    assert len(server.asked) == 12
+    assert len(server.asked) == 60
 
 
 def test_what_is_the_same_each_time_is_paid_for_once(
@@ -105,9 +104,7 @@ def test_what_is_the_same_each_time_is_paid_for_once(
         assert (done.usage.requests, done.usage.cached) == (asked, 5 - asked)
 
 
-def test_refusals_are_missing_and_no_text(
-    assay: Client, model: str, server: FaultyServer
-) -> None:
+def test_refusals_are_missing_and_no_text(assay: Client, model: str, server: FaultyServer) -> None:
     assay.update_model(model, limits={"concurrency": 1})
     server.plan += ["refusal", "filtered", "too_long", "good", "good", "good"]
     done = evaluated(assay, prompts("refused", 6), metrics=["exact_match", "output_tokens"])
@@ -197,9 +194,7 @@ def test_local_models_tell_their_tokens(assay: Client) -> None:
     assert sample.details[0].finish_reason in {"stop", "length"}
 
 
-def test_a_server_that_dies_loses_nothing(
-    assay: Client, model: str, server: FaultyServer
-) -> None:
+def test_a_server_that_dies_loses_nothing(assay: Client, model: str, server: FaultyServer) -> None:
     assay.update_model(model, limits={"concurrency": 2})
     server.plan += ["good"] * 20 + ["refused_key"] * 4
     samples = prompts("dies", 60)
