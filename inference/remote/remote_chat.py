@@ -33,6 +33,7 @@ from inference.remote.loop import LoopThread
 from inference.remote.registered import Registered
 
 CHAT = "/chat/completions"
+COMPLETIONS = "/completions"
 TOP = 20  # alternatives of the first token: what most servers give at most
 KEYS_AT_ONCE = 1000
 CHARACTERS_PER_TOKEN = 3  # about; for limits by the minute
@@ -50,6 +51,7 @@ class Draw:
     body: Mapping[str, Any]
     key: bytes
     scope: str = ""
+    path: str = CHAT
 
 
 class RemoteChat:
@@ -101,7 +103,7 @@ class RemoteChat:
         self, requests: Sequence[Request], progress: Progress | None = None
     ) -> list[list[Reply]]:
         """Replies in order. Raises EndpointError where no request can be answered."""
-        return self._answered(self._draws(requests), len(requests), self._chat, progress)
+        return self.answered(self._draws(requests), len(requests), self._chat, progress)
 
     def choices(
         self, requests: Sequence[Request], labels: Sequence[str]
@@ -111,10 +113,10 @@ class RemoteChat:
         draws = self._label_draws(requests)
         if not draws:
             return np.empty((0, len(labels)))
-        tried = self._answered(draws[:1], 1, self._top, None)[0][0]
+        tried = self.answered(draws[:1], 1, self._top, None)[0][0]
         if not tried.text and (tried.error is None or "logprobs" in tried.error):
             return None
-        found = self._answered(draws, len(draws), self._top, None)
+        found = self.answered(draws, len(draws), self._top, None)
         rows = [_label_logprobs(reply[0].text, labels) for reply in found]
         return np.array(rows, dtype=np.float64).reshape(len(requests), len(labels))
 
@@ -172,7 +174,7 @@ class RemoteChat:
             draws.append(Draw(index, 0, body, reply_key(self.model.url, body, 0, "")))
         return draws
 
-    def _answered(
+    def answered(
         self,
         draws: Sequence[Draw],
         requests: int,
@@ -260,7 +262,7 @@ class RemoteChat:
     ) -> Reply:
         name = sha256(draw.key).hexdigest()  # keys are ours; their digest says nothing
         try:
-            answer = await self.client.post(CHAT, draw.body, _tokens(draw.body), name, wanted)
+            answer = await self.client.post(draw.path, draw.body, _tokens(draw.body), name, wanted)
             reply = read(answer.content, answer.latency_s)
         except RequestFailed as error:
             if error.reason != answers.FILTERED:
@@ -271,8 +273,7 @@ class RemoteChat:
     def _need(self, body: Mapping[str, Any]) -> Need:
         """No text has more tokens than bytes, templates of turns apart; no answer more than it
         may have."""
-        turns = body["messages"]
-        sent = sum(len(str(turn["content"]).encode()) + TURN_TOKENS for turn in turns)
+        sent = sum(len(text.encode()) + TURN_TOKENS for text in _sent(body))
         written = _written(body) * (body.get("n") or 1)
         return Need(sent + written, self.model.cost(sent, written) or 0.0)
 
@@ -295,8 +296,14 @@ def draw_seed(seed: int, number: int) -> int:
 
 def _tokens(body: Mapping[str, Any]) -> int:
     """About what a request takes at most."""
-    characters = sum(len(turn["content"]) for turn in body["messages"])
+    characters = sum(len(text) for text in _sent(body))
     return characters // CHARACTERS_PER_TOKEN + _written(body)
+
+
+def _sent(body: Mapping[str, Any]) -> list[str]:
+    """The texts of a request."""
+    turns = body.get("messages")
+    return [str(body.get("prompt"))] if turns is None else [one["content"] for one in turns]
 
 
 def _written(body: Mapping[str, Any]) -> int:
