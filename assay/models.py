@@ -227,6 +227,7 @@ class Details(Answer):
     model: str | None = None
     fingerprint: str | None = None
     error: str | None = None
+    over_budget: bool = False
     cached: bool = False
     requests: int = 1
 

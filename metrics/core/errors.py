@@ -25,7 +25,7 @@ class MissingInput(InputError):
     """A sample lacks what a metric needs; `code` says what, as `missing_references`.
 
     metric     the metric's name
-    need       the field that the sample lacks: output, references, prompt, tests or details
+    need       what the sample lacks, one of `metrics.core.metric.Reads`
     index      the sample's place, from 0
     sample_id  the sample's id
     """
@@ -35,7 +35,13 @@ class MissingInput(InputError):
         message = f"{metric} needs {need}, and {place} (id {sample_id!r}) has none"
         if need == "details":
             message = f"{metric} is of outputs that the service generates: name a `model` to do so"
-        super().__init__(message, f"{place}.{need}")
+        if need == "choices":
+            message = (
+                f"{metric} needs metadata `choices`, a list of texts, and `answer`, the place "
+            )
+            message += f"of the right one from 0 or its text; {place} (id {sample_id!r}) lacks them"
+        fields = {"choices": "metadata"}
+        super().__init__(message, f"{place}.{fields.get(need, need)}")
         self.code = f"missing_{need}"
         self.metric = metric
         self.need = need

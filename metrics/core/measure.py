@@ -33,8 +33,9 @@ class EvidenceCache(Protocol):
 def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
     """One item per output, and the unit (index of its sample) of each."""
     items = [
-        Item(output, sample.references, sample.prompt, sample.tests, details)
+        Item(output, sample.references, sample.prompt, sample.tests, details, choices)
         for sample in samples
+        for choices in (sample.choices,)
         for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])
     ]
     counts = np.array([len(sample.outputs) for sample in samples], np.int64)

@@ -18,13 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from inference.kinds import ModelKind
 from inference.protocol import Models
 from inference.protocols.conversation import prompt_of
+from metrics.core.choices import Choices
 from metrics.core.details import Details
 from metrics.core.evidence import Evidence
 from metrics.core.registry import parsed
 from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
 
 # details: what making an output took, of outputs that were generated
-Reads = Literal["output", "references", "prompt", "tests", "details"]
+# choices: of a multiple choice, from the metadata
+Reads = Literal["output", "references", "prompt", "tests", "details", "choices"]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
 # wilson       means of values within bounds that are often all alike (0/1, pass@k)
@@ -70,6 +72,11 @@ class Sample:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     details: tuple[Details, ...] = ()  # of each output; none where outputs were given
 
+    @property
+    def choices(self) -> Choices | None:
+        """The answers that it offers, where it is a multiple choice."""
+        return Choices.of(self.metadata) if "choices" in self.metadata else None
+
     @classmethod
     def of(
         cls,
@@ -106,6 +113,7 @@ class Item:
     prompt: str | None = None
     tests: str | None = None
     details: Details | None = None
+    choices: Choices | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ def item_digest(metric: BoundMetric, item: Item) -> bytes:
         "prompt": (item.prompt,),
         "tests": (item.tests,),
         "details": (repr(item.details),),
+        "choices": (repr(item.choices),),
     }
     for name in metric.reads:
         values = fields[name]

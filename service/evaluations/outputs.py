@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
@@ -37,10 +39,20 @@ class Unanswered(Stored):
     error: str | None
 
 
-def add(db: Connection, evaluation_id: str, texts: Iterable[tuple[int, list[str]]]) -> None:
-    """Store (record index, texts) of a new evaluation."""
-    rows = ((evaluation_id, index, outs) for index, outs in texts)
-    copy(db, outputs, ("evaluation_id", "index", "texts"), rows)
+def add(
+    db: Connection,
+    evaluation_id: str,
+    texts: Iterable[tuple[int, list[str]]],
+    details: Mapping[int, list[dict[str, Any]]] | None = None,
+) -> None:
+    """Store (record index, texts) of a new evaluation, and where they were generated what they
+    took."""
+    told = details or {}
+    rows = (
+        (evaluation_id, index, outs, Jsonb(told[index], orjson.dumps) if index in told else None)
+        for index, outs in texts
+    )
+    copy(db, outputs, ("evaluation_id", "index", "texts", "details"), rows)
 
 
 def keep(
@@ -76,6 +88,14 @@ def read_details(
     db: Connection, evaluation_id: str, start: int = 0, stop: int | None = None
 ) -> dict[int, tuple[Details, ...]]:
     """What the texts took by record index, of those that were generated."""
+    found = stored_details(db, evaluation_id, start, stop)
+    return {index: tuple(map(Details.of, each)) for index, each in found.items()}
+
+
+def stored_details(
+    db: Connection, evaluation_id: str, start: int = 0, stop: int | None = None
+) -> dict[int, list[dict[str, Any]]]:
+    """The same as it is stored, which is more than metrics read."""
     query = select(outputs.c.index, outputs.c.details).where(
         outputs.c.evaluation_id == evaluation_id,
         outputs.c.index >= start,
@@ -83,7 +103,7 @@ def read_details(
     )
     if stop is not None:
         query = query.where(outputs.c.index < stop)
-    return {row[0]: tuple(map(Details.of, row[1])) for row in db.execute(query)}
+    return {row[0]: row[1] for row in db.execute(query)}
 
 
 def counts(db: Connection, evaluation_id: str) -> dict[int, int]:

@@ -329,6 +329,7 @@ class DetailsOut(BaseModel):
     model: str | None = None  # the server's own name of it
     fingerprint: str | None = None
     error: str | None = None
+    over_budget: bool = False  # it was not asked for
     cached: bool = False  # kept from an earlier request
     requests: int = 1
 

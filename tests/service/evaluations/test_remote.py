@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections import Counter
@@ -15,6 +16,9 @@ import pytest
 
 from assay import AssayError, Client
 from assay.models import Evaluation
+from metrics import find
+from metrics.core.archive import Archive
+from metrics.core.verification import verify
 from tests.faulty_server import FaultyServer, faulty_server
 from tests.service.live import Live
 from tests.waiting import until
@@ -222,6 +226,34 @@ def test_cancel_drops_what_is_out(assay: Client, model: str, server: FaultyServe
     until(lambda: server.out == 0, 10)
     count = len(server.asked)
     assert count < 100
+
+
+def test_details_go_with_the_archive(
+    assay: Client, model: str, server: FaultyServer, tmp_path: Path
+) -> None:
+    """Else a refusal would be scored as an empty text where the archive is verified."""
+    server.plan += ["refusal"]
+    done = evaluated(assay, prompts("kept", 5), metrics=["exact_match", "cost"])
+    assay.download_archive(done.id, tmp_path / "one.zip")
+    with (tmp_path / "one.zip").open("rb") as file:
+        checks = list(verify(Archive(file), find))
+    assert {check.status for check in checks} == {"equal"}
+    report = assay.audit(done.id, fraction=1.0)
+    assert report.alike
+
+
+def test_likelihoods_of_a_registered_model(assay: Client, model: str) -> None:
+    sample = {"prompt": "one two", "metadata": {"choices": ["three", "seventeen"], "answer": 0}}
+    metrics = [
+        {"name": "perplexity", "params": {"model": model, "add_bos": False}},
+        {"name": "choice_accuracy", "params": {"model": model}},
+        {"name": "perplexity", "params": {"model": model}},
+    ]
+    made = assay.evaluate(system="s", samples=[sample | {"output": "a b"}], metrics=metrics)
+    done = assay.wait(made.id, timeout=60)
+    assert done.score("perplexity").value == pytest.approx(math.exp(2 / 8))
+    assert done.score("acc").value == 1.0
+    assert "add_bos" in str(done.scores[-1].error)
 
 
 def test_a_killed_process_pays_for_nothing_twice(
