@@ -22,8 +22,10 @@ COMPARISONS = (
     "distinct_n",
     "bertscore",
     "service",
+    "remote",
     "comparisons",
     "boards",
+    "openai",
     "training",
 )
 

@@ -6,7 +6,8 @@ SmolLM2-135M-Instruct, 4 steps on the same two records, so that what changes is 
 Shown is what the method itself wants to change, at its first and at its last step: the loss (sft,
 reward), the margin (dpo), the reward of completions (grpo, ppo: chrF against the preferred answer),
 and the seconds that it took. PPO, which must learn values first, takes more steps, and the first
-and the last quarter of its rollouts are averaged. The lines are rows for the table in
+and the last quarter of its rollouts are averaged: 7 GB of memory, and long on a machine with other
+work, so name the other methods there. The lines are rows for the table in
 docs/decisions/0008.
 """
 

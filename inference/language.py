@@ -87,28 +87,10 @@ class TransformerLanguageModel:
         Raises InputError for a model without a template, for `variables` that it does not read, and
         for a conversation that it refuses.
         """
-        template = self.tokenizer.chat_template
-        if variables:
-            try:
-                template = with_values(template, variables)
-            except InputError as error:
-                raise InputError(error.message, f"generation.{error.field}") from None
-        if not template:
+        if not self.tokenizer.chat_template and not variables:
             raise InputError(f"{self.identity.name!r} has no chat template", "messages")
-        own = template if variables else None  # several templates have their rules
-        return [self._rendered(turns, own) for turns in conversations]
-
-    def _rendered(self, turns: Sequence[Mapping[str, str]], template: Any) -> str:
-        from jinja2 import TemplateError
-
-        try:
-            text = self.tokenizer.apply_chat_template(
-                list(turns), chat_template=template, tokenize=False, add_generation_prompt=True
-            )
-        except TemplateError as error:  # as some do at a system message, or at two users in a row
-            why = f"the chat template of {self.identity.name!r} refuses it: {error}"
-            raise InputError(why, "messages") from None
-        return str(text)
+        name, given = self.identity.name, variables or {}
+        return [rendered_turns(self.tokenizer, name, turns, given) for turns in conversations]
 
     def logprobs(self, batch: Sequence[tuple[list[int], list[int]]]) -> list[NDArray[np.float64]]:
         """Natural-log probabilities of the continuation's tokens, for each (context, continuation).
@@ -151,7 +133,7 @@ class TransformerLanguageModel:
         import torch
 
         found, at = [], 0
-        for logits in self._pieces(ids, mask, places):  # (n, V), in order
+        for logits in self.pieces(ids, mask, places):  # (n, V), in order
             wanted = targets[at : at + len(logits)]
             scores = logits.float()
             chosen = scores.gather(-1, wanted[:, None])[:, 0]
@@ -159,7 +141,7 @@ class TransformerLanguageModel:
             at += len(wanted)
         return torch.cat(found) if found else targets.new_zeros(0)
 
-    def _pieces(self, ids: Any, mask: Any, places: tuple[Any, Any]) -> Iterator[Any]:
+    def pieces(self, ids: Any, mask: Any, places: tuple[Any, Any]) -> Iterator[Any]:
         """Logits at `places`, no more than CHUNK_LOGITS at once where the head can be split off."""
         vocabulary = int(self.model.config.get_text_config().vocab_size)
         if self.splits:
@@ -237,3 +219,34 @@ class TransformerLanguageModel:
     ) -> list[list[Continuation]]:
         """`options.num_outputs` continuations of each row of token ids; see `generate`."""
         return generation.generate(self, rows, options, progress)
+
+
+def rendered_turns(
+    tokenizer: Any,
+    name: str,
+    turns: Sequence[Mapping[str, str]],
+    variables: Mapping[str, Value],
+) -> str:
+    """A conversation through the tokenizer's chat template, up to where the answer begins.
+
+    name  of the model, for messages
+
+    Raises InputError for `variables` that the template does not read, and for turns that it
+    refuses.
+    """
+    from jinja2 import TemplateError
+
+    own = None  # several templates have their rules
+    if variables:
+        try:
+            own = with_values(tokenizer.chat_template, variables)
+        except InputError as error:
+            raise InputError(error.message, f"generation.{error.field}") from None
+    try:
+        text = tokenizer.apply_chat_template(
+            list(turns), chat_template=own, tokenize=False, add_generation_prompt=True
+        )
+    except TemplateError as error:  # as some do at a system message, or at two users in a row
+        why = f"the chat template of {name!r} refuses it: {error}"
+        raise InputError(why, "messages") from None
+    return str(text)

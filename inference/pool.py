@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from inference.chat import ChatModel
 from inference.convert import converted
@@ -27,11 +27,15 @@ from inference.protocol import (
 if TYPE_CHECKING:
     from inference.classifier import TransformerClassifier
     from inference.encoder import TransformerEncoder
+    from inference.engine import Engine
     from inference.language import TransformerLanguageModel
     from inference.remote.hooks import Replies, Slots
     from inference.remote.likelihood import RemoteLikelihood
+    from inference.remote.loop import LoopThread
     from inference.remote.registered import Registered, Registry
     from inference.remote.remote_chat import RemoteChat
+
+EngineKind = Literal["transformers", "vllm"]
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -63,6 +67,7 @@ class ModelPool(Models):
         registered: Registry | None = None,
         replies: Replies | None = None,
         slots: Slots | None = None,
+        engine_kind: EngineKind = "transformers",
     ) -> None:
         self.roots = tuple(roots)
         self.cache_dir = cache_dir
@@ -73,12 +78,15 @@ class ModelPool(Models):
         self.registered = registered
         self.replies = replies
         self.slots = slots
+        self.engine_kind = engine_kind
+        self._served: Engine | None = None
         self.loads = 0
         self.calls = 0
         self._warm: OrderedDict[tuple[object, ...], tuple[Loaded, int]] = OrderedDict()
         self._lock = threading.RLock()
         self._remote: dict[str, RemoteChat] = {}  # by name
         self._read_by: dict[str, RemoteLikelihood] = {}
+        self._loop: LoopThread | None = None  # of all of them
 
     def identity(self, name: str) -> Identity:
         """Digests of the files, or of what a registered model is asked. Raises UnknownModel."""
@@ -146,10 +154,58 @@ class ModelPool(Models):
                 known.close()
             self.slots = self.slots or MemorySlots()
             self.replies = self.replies or MemoryReplies()
-            loop = known.loop if known else LoopThread()
-            made = RemoteChat(registered, loop, self.slots, self.replies)
+            self._loop = self._loop or LoopThread()
+            made = RemoteChat(registered, self._loop, self.slots, self.replies)
             self._remote[registered.name] = made
             return made
+
+    def engine(self, name: str, dtype: DType = "float32") -> Engine:
+        """What continues rows of tokens, with the model loaded unless it is warm; LoRA adapters of
+        one base share its weights. Raises UnknownModel."""
+        from inference.engine import TransformersEngine
+
+        if self.engine_kind == "vllm":
+            return self._vllm(name, dtype)
+        with self._lock:
+            shared = self._shared(name, dtype)
+            if shared is not None:
+                return shared
+        return TransformersEngine(cast("TransformerLanguageModel", self.language(name, dtype)))
+
+    def _shared(self, name: str, dtype: DType) -> Engine | None:
+        """An adapter upon a base that others share, or that base; None for all other models."""
+        from inference.adapters import SharedBase, load_shared, shares
+        from inference.engine import TransformersEngine
+
+        location, identity, folders = self._locate(name), self.identity(name), self.files(name)
+        key = ("shared", identity, dtype)
+        if key in self._warm:
+            base = cast(SharedBase, self._warm[key][0])
+            return TransformersEngine(base.base, lambda: base.activate(None))
+        if location.base is None or not shares(folders):
+            return None
+
+        def load(folders: Sequence[Path], identity: Identity) -> SharedBase:
+            return load_shared(folders, identity, dtype, self.device)
+
+        base = cast(SharedBase, self._get("shared", location.base.name, dtype, load))
+        language = base.language(identity, folders[1])
+        if language is None:
+            return None
+        of_base = ("shared", self._identity(location.base), dtype)
+        self._warm[of_base] = (base, _bytes(base.model))
+        return TransformersEngine(language, lambda: base.activate(identity))
+
+    def _vllm(self, name: str, dtype: DType) -> Engine:
+        """One at a time: vLLM takes the memory that there is."""
+        from inference.vllm_engine import load_vllm
+
+        identity = self.identity(name)
+        if self._served is None or self._served.identity != identity:
+            self._served = None
+            self._collect()
+            self._served = load_vllm(self.files(name), identity, dtype)
+        return self._served
 
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
@@ -177,6 +233,7 @@ class ModelPool(Models):
         """Drop all that is warm, and give its memory back."""
         with self._lock:
             self._warm.clear()
+            self._served = None
             self._collect()
 
     @property

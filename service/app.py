@@ -33,6 +33,8 @@ from service.leaderboards import comparisons, controls, pareto, power
 from service.leaderboards import defined_routes as boards
 from service.leaderboards import routes as leaderboards
 from service.models import routes as models
+from service.openai import routes as openai
+from service.scoring import reward_routes as rewards
 from service.scoring import routes as score
 from service.settings import Settings, get_settings
 from service.training import checkpoint_routes as checkpoints
@@ -79,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for resource in (
         evaluations,
         score,
+        rewards,
         leaderboards,
         comparisons,
         power,
@@ -95,6 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         datasets,
         catalogue,
         models,
+        openai,
         health,
     ):
         app.include_router(

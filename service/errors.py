@@ -214,6 +214,18 @@ def _values(form: object) -> tuple[object, ...]:
     return get_args(inner) if get_origin(inner) is Literal else ()
 
 
+def of_validation(request: Request, error: RequestValidationError) -> ApiError:
+    """400 for a body that is no JSON; else 422 with all that is wrong."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        reason = first.get("ctx", {}).get("error", "it cannot be parsed")
+        return ApiError(400, "invalid_json", f"the body is not valid JSON: {reason}")
+    types = _types(request)
+    errors = [_detail(one, types) for one in _meant(error.errors()[:MOST_ERRORS])]
+    shown = errors[0]
+    return ApiError(422, shown.code, shown.message, shown.param, errors=errors)
+
+
 def install(app: FastAPI) -> None:
     """Every error raised on purpose goes through here; the others, through the middleware."""
 
@@ -224,16 +236,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        if first["type"] == "json_invalid":
-            reason = first.get("ctx", {}).get("error", "it cannot be parsed")
-            return JSONResponse(
-                body(400, "invalid_json", f"the body is not valid JSON: {reason}"), 400
-            )
-        types = _types(request)
-        errors = [_detail(one, types) for one in _meant(error.errors()[:MOST_ERRORS])]
-        shown = errors[0]
-        return JSONResponse(body(422, shown.code, shown.message, shown.param, errors), 422)
+        found = of_validation(request, error)
+        content = body(found.status, found.code, found.message, found.param, found.errors)
+        return JSONResponse(content, found.status)
 
     @app.exception_handler(DBAPIError)
     async def database_error(_: Request, error: DBAPIError) -> JSONResponse:

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         description="bytes of models that a scoring process keeps warm; the queues `now` and "
         "`score` have a process each",
     )
+    engine: Literal["transformers", "vllm"] = Field(
+        default="transformers",
+        description="what generates for /openai/v1: `vllm` where that package is installed, which "
+        "takes the device's memory for itself",
+    )
     device_sharing: Literal["auto", "together", "budget", "turns"] = Field(
         default="auto",
         description="scoring and training on one device: `together`; `budget`: training is "

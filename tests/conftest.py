@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,11 @@ os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # two test processes and what they start share the cores: threads that wait for each other spin
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# processes that tests start read our modules compiled; who starts tests may have said not to
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# collecting tests imports everything: the collector would search it again and again, and it stays
+gc.disable()
 
 pytest_plugins = ["tests.running"]
 
@@ -59,6 +65,12 @@ def model_pool(models_root: Path, model_cache: Path) -> ModelPool:
     from inference.pool import ModelPool
 
     return ModelPool([models_root], model_cache)
+
+
+def pytest_collection_finish() -> None:
+    """From now on garbage is collected: what tests leave, beside what they imported."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -62,7 +62,10 @@ def taken(answer: Answer, text: str) -> Extracted:
         if at < 0:
             return Extracted(None, f"nothing stands behind {answer.marker!r}")
         text = text[at + len(answer.marker) :]
-    found = TAKERS[answer.take](answer, text)
+    try:
+        found = TAKERS[answer.take](answer, text)
+    except TimeoutError:
+        return Extracted(None, "the pattern takes too long")
     if found is None:
         return Extracted(None, f"no {WANTED[answer.take]} in it")
     return Extracted(found)
@@ -100,11 +103,8 @@ def _whole(answer: Answer, text: str) -> str | None:
 
 def _pattern(answer: Answer, text: str) -> str | None:
     last = None
-    try:
-        for last in regex.finditer(answer.pattern or "", text, timeout=PATTERN_SECONDS):  # noqa: B007
-            pass
-    except TimeoutError:
-        return None
+    for last in regex.finditer(answer.pattern or "", text, timeout=PATTERN_SECONDS):  # noqa: B007
+        pass
     if last is None:
         return None
     groups = [group for group in last.groups() if group is not None]

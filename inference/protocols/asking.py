@@ -56,7 +56,10 @@ def _questions(protocol: Protocol, records: Sequence[Record]) -> list[str | None
     try:
         return [*render(protocol.template, [variables(record) for record in records])]
     except TemplateFault as fault:
-        of = "" if fault.row is None else f" at the record {records[fault.row].get('id')!r}"
+        of = ""
+        if fault.row is not None:
+            record = records[fault.row]
+            of = f" at the record {record.get('id')!r}, which has {', '.join(variables(record))}"
         raise InputError(f"{fault.message}{of}", "template") from None
 
 

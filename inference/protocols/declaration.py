@@ -164,7 +164,7 @@ class Protocol(_Base):
     )
     few_shot: FewShot | None = None
     style: Annotated[Style, BeforeValidator(_named, json_schema_input_type=StyleName | Style)] = (
-        Style(name="direct")
+        Field(default_factory=lambda: Style(name="direct"), description="default: direct")
     )
     answer: (
         Annotated[

@@ -90,26 +90,29 @@ def _react(
 ) -> Conversation:
     """Thoughts, actions and observations in turns, until there is an answer."""
     stop = (*options.stop, react.OBSERVATION)
-    turns, steps, replies = list(messages), [], []
+    turns = list(messages)
+    steps: list[Mapping[str, str]] = []
+    replies: list[Reply] = []
+
+    def ended(answer: str | None, failed: str | None) -> list[Outcome]:
+        raw, reasoning = replies[-1].text, replies[-1].reasoning
+        shown = tuple(steps)
+        return [Outcome(answer or "", raw, failed, reasoning, shown, (), tuple(replies))]
+
     for _ in range(protocol.style.max_steps or 1):
         got = (yield Request(tuple(turns), replace(options, stop=stop)))[0]
         replies.append(got)
         if got.error is not None or got.refusal is not None:
-            failed = extract(protocol.taken, got).failed
-            return [Outcome("", got.text, failed, None, tuple(steps), (), tuple(replies))]
+            return ended(None, extract(protocol.taken, got).failed)
         step = react.parsed(got.text)
         if step.final is not None:
             steps.append({"thought": step.thought})
             found = taken(protocol.taken, step.final)
-            raw = got.text
-            return [
-                Outcome(found.text or "", raw, found.failed, None, tuple(steps), (), tuple(replies))
-            ]
+            return ended(found.text, found.failed)
         observed = react.observed(step, tools)
         steps.append(react.told(step, observed))
         turns += [Message("assistant", step.text or "…"), Message("user", observed)]
-    failed = f"no final answer after {protocol.style.max_steps} steps"
-    return [Outcome("", replies[-1].text, failed, None, tuple(steps), (), tuple(replies))]
+    return ended(None, f"no final answer after {protocol.style.max_steps} steps")
 
 
 def _outcome(protocol: Protocol, reply: Reply) -> Outcome:

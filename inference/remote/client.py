@@ -125,17 +125,16 @@ class RemoteClient:
         failed = {"rate": 0, "server": 0, "timeout": 0}
         data = json.dumps(body).encode()
         while True:
-            await self._pause()
-            if not wanted():
-                raise Stopped("given up: another request ended the work")
+            await self._pause(wanted)
             try:
                 async with self.slots.slot(self.model, tokens):
+                    _go_on(wanted)
                     answer = await self._attempt(path, data, key)
             except _Again as again:
                 failed[again.fault] += 1
                 if failed[again.fault] >= getattr(self.patience, again.fault):
                     self._give_up(again, sum(failed.values()))
-                await self._wait(again, sum(failed.values()))
+                await self._wait(again, sum(failed.values()), wanted)
             else:
                 self._failed_in_a_row = 0
                 return answer
@@ -150,19 +149,19 @@ class RemoteClient:
             )
         raise RequestFailed(said, again.fault)
 
-    async def _pause(self) -> None:
+    async def _pause(self, wanted: Callable[[], bool]) -> None:
         """Until the server wants to be asked again, by whichever request it said so."""
         while (left := self._paused_until - time.monotonic()) > 0:
-            await asyncio.sleep(left * random.uniform(1.0, 1.1))  # noqa: S311
+            await _sleep(left * random.uniform(1.0, 1.1), wanted)  # noqa: S311
 
-    async def _wait(self, again: _Again, times: int) -> None:
+    async def _wait(self, again: _Again, times: int, wanted: Callable[[], bool]) -> None:
         if again.after is not None:
             if again.after > self.patience.longest_asked_s:
                 raise RequestFailed(f"{again.why}; it asks to wait {again.after:.0f} s", "rate")
             self._paused_until = max(self._paused_until, time.monotonic() + again.after)
             return
         longest = min(self.patience.first_s * 2 ** (times - 1), self.patience.longest_s)
-        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311
+        await _sleep(longest * random.uniform(0.5, 1.0), wanted)  # noqa: S311
 
     async def _attempt(self, path: str, data: bytes, key: str | None) -> Answer:
         headers = list(self._headers)
@@ -199,9 +198,9 @@ class RemoteClient:
         was paid for."""
         if status == 200:
             try:
-                content = replies.decoded(data, headers.get("content-type", ""))
-            except RequestFailed:
-                raise cut or RequestFailed(*self._unreadable(data, headers)) from None
+                content = replies.decoded(data)
+            except RequestFailed as error:
+                raise cut or _encoded(headers) or error from None
             if content.get("error") and not content.get("choices"):
                 code, _, _ = replies.complaint(content)
                 self._refuse(int(code) if code.isdigit() else 200, headers, content)
@@ -209,16 +208,10 @@ class RemoteClient:
         if cut is not None and not status:
             raise cut
         try:
-            content = replies.decoded(data, headers.get("content-type", ""))
+            content = replies.decoded(data)
         except RequestFailed:
             content = {}
         self._refuse(status, headers, content)
-
-    def _unreadable(self, data: bytes, headers: Mapping[str, str]) -> tuple[str, str]:
-        encoding = headers.get("content-encoding")
-        if encoding:
-            return f"the answer is encoded ({encoding[:20]!r}), though that was not asked for", ""
-        return replies.unreadable(data), "unreadable"
 
     def _refuse(
         self, status: int, headers: Mapping[str, str], content: Mapping[str, Any]
@@ -248,6 +241,28 @@ class RemoteClient:
     def _without_key(self, text: str) -> str:
         key = self.model.key.get_secret_value() if self.model.key else ""
         return text.replace(key, "…") if key else text
+
+
+def _go_on(wanted: Callable[[], bool]) -> None:
+    if not wanted():
+        raise Stopped("given up: another request ended the work")
+
+
+async def _sleep(seconds: float, wanted: Callable[[], bool]) -> None:
+    """Raises Stopped within a second where nobody wants the answer any more."""
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:
+        await asyncio.sleep(min(left, 1.0))
+        _go_on(wanted)
+
+
+def _encoded(headers: Mapping[str, str]) -> RequestFailed | None:
+    """What is wrong with an answer that is packed, though that was not asked for."""
+    encoding = headers.get("content-encoding", "identity")
+    if encoding == "identity":
+        return None
+    said = f"the answer is encoded ({replies.plain(encoding)[:20]!r}), which was not asked for"
+    return RequestFailed(said, "unreadable")
 
 
 def _headers(response: httpcore.Response) -> dict[str, str]:

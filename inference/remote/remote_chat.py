@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -58,7 +59,8 @@ class RemoteChat:
     """See `inference.chat.ChatModel`. Every draw is a request of its own, with a seed of its own.
 
     replies  those that were paid for already; each new one is kept there as it arrives
-    scope    of replies that are not the same each time, see `inference.remote.hooks`
+    scope    of replies that are not the same each time, see `inference.remote.hooks`; None: each
+             call has new ones
     reuse    take such replies wherever they came from
     budget   what may still be asked for; None: everything
     """
@@ -76,7 +78,7 @@ class RemoteChat:
         self.client = RemoteClient(model, slots or MemorySlots(), patience)
         self.loop = loop or LoopThread()
         self.replies: Replies = replies or MemoryReplies()
-        self.scope = ""
+        self.scope: str | None = None
         self.reuse = False
         self.budget: Budget | None = None
 
@@ -149,10 +151,11 @@ class RemoteChat:
     def _draws(self, requests: Sequence[Request]) -> list[Draw]:
         """Equal requests of one call that are drawn at random have draws of their own."""
         draws, seen = [], dict[bytes, int]()
+        mine = self.scope if self.scope is not None else secrets.token_hex(16)
         for index, request in enumerate(requests):
-            base, first = self.body(request), 0
-            scope = "" if self._repeatable(base, request.options) else self.scope
-            if scope or not self._repeatable(base, request.options):
+            base, first, scope = self.body(request), 0, ""
+            if not self._repeatable(base, request.options):
+                scope = mine
                 plain = reply_key(self.model.url, base, 0, scope)
                 first = seen.get(plain, 0)
                 seen[plain] = first + request.options.num_outputs

@@ -19,7 +19,7 @@ TOO_LONG = re.compile(r"context.{0,20}(length|window|size)|maximum.{0,30}(tokens
 SURROGATES = re.compile("[\ud800-\udfff\x00]")
 
 
-def decoded(data: bytes, content_type: str = "") -> Mapping[str, Any]:
+def decoded(data: bytes) -> Mapping[str, Any]:
     """The JSON object that the bytes are. Raises RequestFailed."""
     try:
         content = json.loads(data)

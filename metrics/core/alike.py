@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,15 @@ from metrics.core.metric import BoundMetric
 from metrics.core.result import Result
 from metrics.statistics.clusters import Clusters, tried
 from metrics.statistics.resampling import CELLS
+
+ALIKE = "samples of the same {!r} are alike"
+FIELD = re.compile("^" + ALIKE.replace("{!r}", "(?P<quote>['\"])(?P<field>.*)(?P=quote)") + " ")
+
+
+def alike_fields(warnings: Iterable[str]) -> list[str]:
+    """The fields that warnings of `pointed_out` name, each once."""
+    found = [FIELD.match(one) for one in warnings]
+    return list(dict.fromkeys(one["field"] for one in found if one is not None))
 
 
 def pointed_out(
@@ -36,7 +46,7 @@ def pointed_out(
         best = int(np.nanargmax(effects[:, at]))
         field, effect = fields[best], float(effects[best, at])
         warning = (
-            f"samples of the same {field!r} are alike (design effect {effect:.1f} over "
+            f"{ALIKE.format(field)} (design effect {effect:.1f} over "
             f"{len(found[best].names)} of them): the interval is {effect**0.5:.1f} times too "
             f"narrow for a set that has others; {mended.format(field)} mends it"
         )

@@ -17,7 +17,7 @@ from metrics.statistics.paired import Difference
 from metrics.statistics.resampling import evaluate
 from metrics.statistics.weights import Keys, totals, unit_keys
 
-CELLS = 4_000_000  # numbers of draws or samples that are looked at at a time
+CELLS = 1_000_000  # numbers of draws or samples that are looked at at a time: 8 MB
 
 
 @dataclass(frozen=True)

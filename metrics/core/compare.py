@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from metrics.core.alignment import (
     NO_SHARED_VALUE,
@@ -91,31 +90,48 @@ def compare_many(
     """
     aligned = align(sides, chosen)
     set_bound = metric.interval == "jackknife"
-    refused = [_refusals(metric, sides, aligned, pair, grouping) for pair in pairs]
-    found: list[tuple[Comparison, ...]] = [
-        tuple(
-            _none(name, why, aligned, pair)
-            for name, why in zip(metric.score_names, whys, strict=True)
+    asked = [
+        _Asked(
+            _refusals(metric, sides, aligned, (a, b), grouping),
+            aligned.only(a, b),
+            aligned.only(b, a),
         )
-        for whys, pair in zip(refused, pairs, strict=True)
+        for a, b in pairs
     ]
-    live = [at for at, whys in enumerate(refused) if not all(whys)]
-    draws = [_draws(sides, pairs[at], testing) for at in live]
+    names = metric.score_names
+    found: list[tuple[Comparison, ...]] = [
+        tuple(map(one.refusal, names, one.whys)) if all(one.whys) else () for one in asked
+    ]
+    live = [at for at, told in enumerate(found) if not told]
+    draws = _draws(sides, [pairs[at] for at in live], testing)
     for cell in cells(aligned, [pairs[at] for at in live], draws, set_bound):
         given = block(metric, sides, aligned, cell, grouping)
-        for index, told in zip(
-            cell.pairs.tolist(), _told(given, testing, grouping, chosen), strict=True
-        ):
-            at = live[index]
-            found[at] = tuple(
-                before if why else replace(now, only_a=before.only_a, only_b=before.only_b)
-                for before, now, why in zip(found[at], told, refused[at], strict=True)
-            )
+        places = [live[index] for index in cell.pairs.tolist()]
+        tests = _told(given, [asked[at] for at in places], testing, grouping, chosen)
+        for at, told in zip(places, tests, strict=True):
+            found[at] = told
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is known of a pair before it is tested: why not, by score, and who lacks how many."""
+
+    whys: Sequence[str | None]
+    only_a: int
+    only_b: int
+
+    def refusal(self, name: str, why: str | None, n: int = 0) -> Comparison:
+        """A score that is not compared; `n` samples are shared."""
+        return Comparison(name, None, None, None, why, n, self.only_a, self.only_b)
+
+
 def _told(
-    given: Block, testing: Testing, grouping: Grouping | None, chosen: Collection[str] | None
+    given: Block,
+    asked: Sequence[_Asked],
+    testing: Testing,
+    grouping: Grouping | None,
+    chosen: Collection[str] | None,
 ) -> list[tuple[Comparison, ...]]:
     """A tuple a pair of the cell."""
     if given.metric.interval == "jackknife":
@@ -127,41 +143,27 @@ def _told(
     refused = _untestable(given, testing.test)
     warned = _warnings(given, testing.test)
     ends = zip(given.cell.left.tolist(), given.cell.right.tolist(), strict=True)
-    return [
-        tuple(
-            _one(
-                given,
-                s,
-                (a, b),
-                one,
-                None if counts is None else counts[at][s],
-                refused[s],
-                warned[s],
-            )
-            for s, one in enumerate(differences[at])
-        )
-        for at, (a, b) in enumerate(ends)
-    ]
-
-
-def _one(
-    given: Block,
-    score: int,
-    pair: tuple[int, int],
-    found: Difference,
-    counts: tuple[int, int, int] | None,
-    refused: str | None,
-    warnings: tuple[str, ...],
-) -> Comparison:
-    name = given.metric.score_names[score]
-    if refused is not None:
-        return Comparison(name, None, None, None, refused, given.n)
-    if not np.isfinite(found.value):
-        return Comparison(name, None, None, None, NO_SHARED_VALUE, given.n)
-    a, b = (float(given.values[one, score]) for one in pair)
-    wins, ties, losses = counts if counts is not None else (None, None, None)
+    scores = list(enumerate(given.metric.score_names))
+    values = given.values.tolist()
     groups = None if given.found is None else len(given.found.names)
-    return Comparison(name, a, b, found, None, given.n, 0, 0, groups, wins, ties, losses, warnings)
+
+    def one(at: int, pair: tuple[int, int], s: int, name: str) -> Comparison:
+        of, found = asked[at], differences[at][s]
+        if of.whys[s]:
+            return of.refusal(name, of.whys[s])
+        if refused[s] is not None:
+            return of.refusal(name, refused[s], given.n)
+        if not math.isfinite(found.value):
+            return of.refusal(name, NO_SHARED_VALUE, given.n)
+        a, b = (values[end][s] for end in pair)
+        own = (None, None, None) if counts is None else counts[at][s]
+        wins, ties, losses = own
+        return Comparison(
+            *(name, a, b, found, None, given.n, of.only_a, of.only_b),
+            *(groups, wins, ties, losses, warned[s]),
+        )
+
+    return [tuple([one(at, pair, s, name) for s, name in scores]) for at, pair in enumerate(ends)]
 
 
 def _untestable(given: Block, test: Test) -> list[str | None]:
@@ -205,21 +207,22 @@ def _refusals(
     return [refused_score(x, y) or why for x, y in zip(a, b, strict=True)]
 
 
-def _none(name: str, why: str | None, aligned: Aligned, pair: tuple[int, int]) -> Comparison:
-    a, b = pair
-    return Comparison(
-        name, None, None, None, why, only_a=aligned.only(a, b), only_b=aligned.only(b, a)
-    )
-
-
-def _draws(sides: Sequence[Side], pair: tuple[int, int], testing: Testing) -> Draws:
+def _draws(
+    sides: Sequence[Side], pairs: Sequence[tuple[int, int]], testing: Testing
+) -> list[Draws]:
     """What the evaluations themselves were drawn by. Of two unlike ones the lesser seed, the more
     replicates and the higher level, so that their order does not matter."""
-    results = [sides[at].result for at in pair]
-    stored = [len(one.replicates) for one in results if one.replicates is not None]
-    levels = [score.level for one in results for score in one.scores]
-    return Draws(
-        seed=min(one.seed for one in results),
-        replicates=testing.replicates or max(stored, default=REPLICATES),
-        level=testing.level or max(levels),
-    )
+    results = [side.result for side in sides]
+    seeds = [one.seed for one in results]
+    stored = [0 if one.replicates is None else len(one.replicates) for one in results]
+    levels = [max(score.level for score in one.scores) for one in results]
+    made: dict[Draws, Draws] = {}  # few that are unlike: one of each
+    found = []
+    for a, b in pairs:
+        one = Draws(
+            seed=min(seeds[a], seeds[b]),
+            replicates=testing.replicates or max(stored[a], stored[b]) or REPLICATES,
+            level=testing.level or max(levels[a], levels[b]),
+        )
+        found.append(made.setdefault(one, one))
+    return found

@@ -88,8 +88,7 @@ class Sample:
         """The sample of a dataset's record and the outputs for it.
 
         record  `id`, and where it has them `references`, `prompt`, `tests`, `metadata`; of a pair,
-                `rejected` is what the output, the better answer, is compared with; `messages` are
-                a prompt as `inference.protocols.conversation.as_text` writes them
+                `rejected` is what the output is compared with; `messages` are a prompt as text
         id      the sample's id in place of the record's
         """
         worse = [record["rejected"]] if "rejected" in record else ()

@@ -21,7 +21,7 @@ import math
 import numpy as np
 
 LEAST = 2  # units below which there is no variance to test with
-MOST = 10**12
+MOST = 10**12  # units that are looked for
 SURE = 40.0  # standard errors beyond which there is no doubt left, and no noncentral t
 
 
@@ -63,7 +63,8 @@ def samples_needed(
 ) -> int:
     """The least n that finds the effect with this power; unpaired, in either group.
 
-    2 where nothing varies. Raises ValueError for an effect of zero, which no n can show.
+    2 where nothing varies; MOST where so many or more are needed. Raises ValueError for an effect
+    of zero, which no n can show.
     """
     if effect == 0.0:
         raise ValueError("an effect of zero cannot be found with any number of samples")
@@ -75,9 +76,9 @@ def samples_needed(
 
     high = LEAST
     while not enough(high):
-        high *= 2
-        if high > MOST:
+        if high == MOST:
             return MOST
+        high = min(2 * high, MOST)
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2

@@ -34,10 +34,26 @@ def parsed(mapping: str | None, kind: str) -> dict[str, str]:
             nearest = hint(name, known, MEANINGS)
             message = f"a record of kind {kind} has no field {name!r}; {nearest}"
             raise invalid("invalid_mapping", message, "mapping")
-        if column in found or name in found.values():
-            raise invalid("invalid_mapping", f"{pair!r}: one column a field", "mapping")
+        check_once(column, name, found)
         found[column] = name
     return found
+
+
+def check_once(
+    column: str, field: str, found: Mapping[str, str], many: Collection[str] = ()
+) -> None:
+    """Raises 422 where the mapping so far has the column, or the field, already.
+
+    many  fields that several columns may be
+    """
+    if column in found:
+        message = f"{column!r} is mapped to {found[column]} and to {field}: keep one of the two"
+        raise invalid("invalid_mapping", message, "mapping")
+    other = next((one for one, known in found.items() if known == field), None)
+    if other is not None and field not in many:
+        message = f"{other!r} and {column!r} are both mapped to {field}: take one column a field"
+        some = f"; only {', '.join(many)} may be several columns" if many else ""
+        raise invalid("invalid_mapping", message + some, "mapping")
 
 
 def check(columns: Sequence[str], mapping: Mapping[str, str], kind: str) -> None:

@@ -110,7 +110,7 @@ def _texts(source: IO[bytes]) -> Iterator[str]:
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
-            raise unreadable(f"line {number} is not UTF-8") from None
+            raise unreadable(f"line {number} is not UTF-8: save the file as UTF-8") from None
 
 
 def _lines(source: IO[bytes]) -> Iterator[bytes]:

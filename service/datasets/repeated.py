@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, select, text
 
 from metrics.core.clustered import PROMPT
-from service.datasets.store import cluster_names, shortened
+from service.datasets.store import asked_text, cluster_names, shortened
 from service.db.tables import records
 
 MOST_FIELDS = 8
@@ -44,7 +44,7 @@ def read_repeated(
 
 def _clusters(db: Connection, dataset_id: str, fields: Sequence[str]) -> dict[str, list[str]]:
     """`read_clusters` of every field, from one look at the records."""
-    metadata, prompt = records.c.content["metadata"], records.c.content["prompt"].astext
+    metadata, prompt = records.c.content["metadata"], asked_text()
     values = [shortened(metadata[field].astext) for field in fields]
     values += [shortened(prompt)] if PROMPT in fields else []
     query = select(records.c.record_id, *values).where(records.c.dataset_id == dataset_id)

@@ -169,7 +169,7 @@ def longest(db: Connection, dataset_id: str, sequences: Sequence[Sequence[str]])
     of `sequences`; without any, it is the record as JSON, less its id and metadata."""
     content = records.c.content
     texts: list[ColumnElement[str]] = [
-        func.concat(*(_asked() if name == "prompt" else content[name].astext for name in names))
+        func.concat(*(asked_text() if name == "prompt" else content[name].astext for name in names))
         for names in sequences
     ]
     if not texts:
@@ -212,7 +212,7 @@ def read_clusters(db: Connection, dataset_id: str, field: str) -> list[str]:
     """
     named = _named(db, dataset_id, records.c.content["metadata"][field].astext)
     if not named and field == "prompt":
-        named = _named(db, dataset_id, _asked())
+        named = _named(db, dataset_id, asked_text())
     if not named:
         message = without_value(field, metadata_fields(db, dataset_id))
         raise invalid("unknown_field", message, "cluster")
@@ -228,15 +228,15 @@ def cluster_names(values: Sequence[str | None], ids: Sequence[str]) -> list[str]
     ]
 
 
-def shortened(value: ColumnElement[str]) -> ColumnElement[str]:
-    """A text as clusters are named by it: a long one by its digest."""
-    return case((func.length(value) <= LONGEST_VALUE, value), else_=func.md5(value))
-
-
-def _asked() -> ColumnElement[str]:
+def asked_text() -> ColumnElement[str]:
     """What a record asks: its prompt, or its messages as JSON."""
     content = records.c.content
     return func.coalesce(content["prompt"].astext, content["messages"].astext)
+
+
+def shortened(value: ColumnElement[str]) -> ColumnElement[str]:
+    """A text as clusters are named by it: a long one by its digest."""
+    return case((func.length(value) <= LONGEST_VALUE, value), else_=func.md5(value))
 
 
 def _named(db: Connection, dataset_id: str, value: ColumnElement[str]) -> dict[int, str]:

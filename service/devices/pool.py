@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from inference.engine import Engine
 from inference.pool import ModelPool
 from inference.protocol import Classifier, DType, Encoder, LanguageModel
 
@@ -20,6 +21,11 @@ class DevicePool(ModelPool):
         """As the pool's own, once the device is ours."""
         self.enter()
         return super().language(name, dtype)
+
+    def engine(self, name: str, dtype: DType = "float32") -> Engine:
+        """As the pool's own, once the device is ours."""
+        self.enter()
+        return super().engine(name, dtype)
 
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,7 +46,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     dataset_id, samples, texts = _content(db, body, requested)
     check_slices(body.slices, samples)
     if body.stop_when_settled is not None:
-        _check_gate(db, body.stop_when_settled)
+        _check_gate(db, body.stop_when_settled, requested)
     records = datasets.read_records(db, dataset_id) if body.protocol is not None else []
     protocol = protocols.admit(db, body, records)
     if body.cluster is not None:
@@ -68,8 +68,8 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         level=body.level or settings.level,
         stop_when_settled=body.stop_when_settled,
         budget=body.budget.model_dump(exclude_none=True) if body.budget else None,
-        protocol=protocol and protocol.content,
-        protocol_digest=protocol and protocol.digest,
+        protocol=protocol.content if protocol is not None else None,
+        protocol_digest=protocol.digest if protocol is not None else None,
     )
     if texts:
         stored_outputs.add(db, id, texts.items())
@@ -110,8 +110,9 @@ def admit_again(db: Connection, evaluation: str) -> bool:
     return True
 
 
-def _check_gate(db: Connection, name: str) -> None:
-    """Raises 422 where there is no such gate, or it must be looked at only once."""
+def _check_gate(db: Connection, name: str, requested: Sequence[RequestedMetric]) -> None:
+    """Raises 422 where there is no such gate, it must be looked at only once, or it asks for a
+    score that is not measured."""
     plain, at, version = name.rpartition("@")
     query = select(gates.c.content, gates.c.version).where(gates.c.name == (plain if at else name))
     rows = db.execute(query.order_by(gates.c.version.desc())).all()
@@ -121,6 +122,11 @@ def _check_gate(db: Connection, name: str) -> None:
     if not found.content.get("sequential"):
         message = f"the gate {name!r} is not sequential: looked at after each shard, it would err "
         raise invalid("not_sequential", message + "more often than it says", "stop_when_settled")
+    there = {name for one in requested for name in (one.metric.name, *one.metric.score_names)}
+    lacking = [rule["score"] for rule in found.content["rules"] if rule["score"] not in there]
+    if lacking:
+        message = f"the gate {name!r} asks for {lacking[0]!r}, which is none of the metrics here"
+        raise invalid("gate_without_score", message, "metrics")
 
 
 def _one_source(body: EvaluationIn) -> None:

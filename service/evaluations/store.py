@@ -13,7 +13,7 @@ end, and, where the evaluation has succeeded, the update of its dataset's boards
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -168,6 +168,12 @@ def get(db: Connection, evaluation_id: str) -> Evaluation | None:
     """The evaluation; None where there is none."""
     row = db.execute(_listing().where(evaluations.c.id == evaluation_id)).one_or_none()
     return Evaluation.from_row(row) if row is not None else None
+
+
+def get_many(db: Connection, ids: Collection[str]) -> dict[str, Evaluation]:
+    """The evaluations that there are, by id."""
+    rows = db.execute(_listing().where(evaluations.c.id.in_(list(ids))))
+    return {row.id: Evaluation.from_row(row) for row in rows}
 
 
 def status(db: Connection, evaluation_id: str) -> str | None:

@@ -6,31 +6,38 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from inference.errors import ReportedError
+from inference.protocols.declaration import Protocol
 from service.errors import ApiError, invalid, not_found
 from service.evaluations import plans
 from service.evaluations import store as evaluations
 from service.evaluations.admission import admit
 from service.evaluations.checks import evaluable
 from service.evaluations.schemas import EvaluationIn, GenerationIn, MetricIn
-from service.evaluations.scores import read_scores
+from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation, Task
 from service.gates import store as gates
 from service.gates.checks import baseline_of, check, dataset_of
-from service.gates.schemas import CheckIn, GateIn
+from service.gates.rules import NOT_SEQUENTIAL, sequential_score
+from service.gates.schemas import CheckIn, GateIn, RuleIn
 from service.gates.store import Gate
 from service.leaderboards import scopes
-from service.leaderboards.pairing import counterpart, score_named
+from service.leaderboards.paired import paired_results
+from service.leaderboards.pairing import counterpart, pairing, score_named
 from service.settings import Settings
 
 
-def admit_gate(db: Connection, body: GateIn) -> tuple[Gate, bool]:
+def admit_gate(db: Connection, settings: Settings, body: GateIn) -> tuple[Gate, bool]:
     """The gate, and whether this version is new. Raises 422 for what no check could be made of: an
-    unknown dataset, score, slice or field, a baseline without an evaluation."""
+    unknown dataset, score, slice or field, a baseline without an evaluation, a sequential gate
+    over a score that is no mean of bounded values."""
     evaluable(db, body.dataset, "dataset")
     baseline = baseline_of(db, body)
     scores = read_scores(db, [baseline.id])[baseline.id]
     for at, rule in enumerate(body.rules):
-        score_named(scores, rule.score, f"rules[{at}].score")
+        score = score_named(scores, rule.score, f"rules[{at}].score")
+        if body.sequential:
+            _check_sequential(db, settings, rule, score, f"rules[{at}].score")
         if rule.slice is not None:
             scopes.sliced(db, [baseline.dataset_id], rule.slice, f"rules[{at}].slice")
     if body.cluster is not None:
@@ -39,6 +46,18 @@ def admit_gate(db: Connection, body: GateIn) -> tuple[Gate, bool]:
         message = "no rule is critical, so no verdict would ever be go or no_go"
         raise invalid("no_critical_rule", message, "rules")
     return gates.put(db, body)
+
+
+def _check_sequential(
+    db: Connection, settings: Settings, rule: RuleIn, score: Score, param: str
+) -> None:
+    (baseline,) = paired_results(db, settings, [score])
+    try:
+        itself = pairing(baseline, baseline)
+    except ReportedError:  # rows that are gone: another evaluation may have some
+        return
+    if not sequential_score(itself):
+        raise invalid("not_sequential", NOT_SEQUENTIAL.format(rule.score), param)
 
 
 def admit_check(db: Connection, settings: Settings, gate: Gate, body: CheckIn) -> str:
@@ -105,7 +124,7 @@ def _made_as(db: Connection, gate: Gate, row: Evaluation, baseline: Evaluation) 
 
 
 def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, model: str) -> str:
-    """A new evaluation of the model, by the baseline's metrics, generated as the baseline was."""
+    """A new evaluation of the model, by the baseline's metrics, asked as the baseline was."""
     asked = gate.asked
     baseline = baseline_of(db, asked)
     scores = read_scores(db, [baseline.id])[baseline.id]
@@ -115,6 +134,7 @@ def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, mo
         for one in plans.read(db, baseline.id)
         if one.position in positions
     ]
+    asked_by = baseline.protocol if baseline.model is not None else None
     given: Any = body.generation
     if given is None and baseline.generation is not None:
         given = GenerationIn.model_validate(dict(baseline.generation))
@@ -122,6 +142,7 @@ def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, mo
         dataset=asked.dataset,
         model=model,
         generation=given,
+        protocol=None if asked_by is None else Protocol.model_validate(dict(asked_by)),
         metrics=metrics,
         cluster=baseline.cluster,
         stop_when_settled=f"{gate.name}@{gate.version}" if asked.sequential else None,

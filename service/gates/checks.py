@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from inference.errors import ReportedError
 from metrics.statistics.verdicts import Answer, Question, answers, together
 from service.datasets import store as datasets
-from service.errors import ApiError
+from service.errors import ApiError, invalid
+from service.evaluations import store as evaluations
 from service.evaluations.partial import measured
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
@@ -88,6 +89,9 @@ def baseline_of(
     name, version = dataset_of(db, gate)
     base = gate.base
     if base.evaluation is not None:
+        if evaluations.status(db, base.evaluation) is None:
+            message = f"there is no evaluation {base.evaluation!r}"
+            raise invalid("evaluation_not_found", message, param)
         row = scopes.finished(db, base.evaluation, param)
         if row.dataset_name != name:
             message = f"{row.id} is on the dataset {row.dataset_name!r}, the gate on {name!r}"
@@ -140,13 +144,14 @@ def check(
         n=max(counts, default=None),
         samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
         rules=rules,
-        notes=[*_notes(candidate, baseline), *protocol_warnings(baseline, candidate)],
+        notes=_notes(candidate, baseline),
     )
 
 
 def _notes(candidate: Evaluation, baseline: Evaluation) -> list[str]:
     ended = [SETTLED] if candidate.status == "cancelled" else []
-    return [*ended, ITSELF] if candidate.id == baseline.id else ended
+    itself = [ITSELF] if candidate.id == baseline.id else []
+    return [*ended, *itself, *protocol_warnings(baseline, candidate)]
 
 
 def _check_dataset(db: Connection, gate: GateIn, candidate: Evaluation) -> None:

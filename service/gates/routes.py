@@ -32,12 +32,18 @@ Order = Literal["asc", "desc"]
     responses={200: {"model": GateOut, "description": "There is such a version already"}},
     summary="Create a gate, or a new version of one",
 )
-def create_gate(body: GateIn, db: Transaction, response: Response, key: Idempotent) -> GateOut:
+def create_gate(
+    body: GateIn,
+    db: Transaction,
+    settings: CurrentSettings,
+    response: Response,
+    key: Idempotent,
+) -> GateOut:
     """Rules on when a system may replace the baseline. Every score, slice and field that it names
     is looked up in the baseline's evaluation first."""
 
     def create(db: Connection) -> Created[GateOut]:
-        gate, new = admit_gate(db, body)
+        gate, new = admit_gate(db, settings, body)
         return Created(view(gate), 201 if new else 200)
 
     return key.once(db, GateOut, create).sent(response)

@@ -41,7 +41,7 @@ def question(
     values = pair.values
     difference = weighed.sign * (values.a - values.b)
     low, high = pair.score.low, pair.score.high
-    bounded = pair.own is not None and np.isfinite(low) and np.isfinite(high)
+    bounded = sequential_score(pair)
     running = None
     if sequential:
         if not bounded:
@@ -57,6 +57,12 @@ def question(
         changed=_changed(pair, weighed),
         running=running,
     )
+
+
+def sequential_score(pair: Pairing) -> bool:
+    """Whether bounds that hold at every look are known: of means of bounded values alone."""
+    ends = (pair.score.low, pair.score.high)
+    return pair.own is not None and bool(np.isfinite(ends).all())
 
 
 def _weighed(rule: RuleIn, pair: Pairing) -> Weighed:

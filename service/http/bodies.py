@@ -114,10 +114,14 @@ class _Object:
     def read(self) -> BaseModel:
         """The model. Raises RequestValidationError with the first errors."""
         collections = _collections(self.model)
+        forbids = self.model.model_config.get("extra") == "forbid"
         values: dict[str, Any] = {}
         unknown: list[Error] = []
         for key in self.reader.names():
-            if key not in self.model.model_fields:
+            if key in values:
+                self.reader.skip()
+                self.wrong.append(TWICE | {"loc": ("body", key)})
+            elif key not in self.model.model_fields and forbids:
                 self.reader.skip()
                 unknown.append(UNKNOWN | {"loc": ("body", key)})
             elif key in collections:

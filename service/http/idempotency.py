@@ -80,11 +80,20 @@ class IdempotencyKey:
             raise ApiError(
                 409,
                 "idempotency_key_reused",
-                f"the Idempotency-Key {self.key!r} was used with another body; use a new key",
+                f"the Idempotency-Key {_typed(self.key)!r} was used with another body: use a new "
+                "one",
                 "Idempotency-Key",
                 {"x-should-retry": "false"},  # common clients retry 409
             )
         return Created(model.model_validate(earlier.response), earlier.status)
+
+
+def _typed(key: str) -> str:
+    """The key as it was typed: headers are read as Latin-1, and most clients write UTF-8."""
+    try:
+        return key.encode("latin-1").decode()
+    except UnicodeError:
+        return key
 
 
 def digest(body: bytes) -> bytes:

@@ -98,7 +98,7 @@ def parsed(content: bytes, where: str) -> Any:
     try:
         return Reader(content.decode()).whole()
     except UnicodeDecodeError:
-        raise unreadable(f"{where} is not UTF-8", where) from None
+        raise unreadable(f"{where} is not UTF-8: save the file as UTF-8", where) from None
     except json.JSONDecodeError as error:
         raise unreadable(f"{where} is not valid JSON: {error.msg}", where) from None
     except (ValueError, RecursionError):  # a number of 5,000 digits, a thousand brackets

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from metrics.core.names import MEANINGS, hint, plain
 from service.datasets import arrow, files
+from service.datasets.columns import check_once
 from service.errors import ApiError, invalid
 from service.imports import runs
 from service.imports.contents import Contents
@@ -19,7 +20,7 @@ from service.imports.runs import Run, Sample, Score
 HARNESS = "table"
 Field = Literal["id", "system", "prompt", "output", "references", "metadata", "score", "ignore"]
 FIELDS: tuple[Field, ...] = get_args(Field)
-ONCE = FIELDS[:5]  # a column of each
+ONCE, SEVERAL = FIELDS[:5], FIELDS[5:]  # one column of each, or any number
 LOOKED_AT = 200  # rows, by which a column is guessed
 NAMES: Mapping[Field, str] = {
     "id": "id sample_id doc_id question_id idx index uid key",
@@ -48,8 +49,7 @@ def parsed(mapping: str | None) -> Mapped:
         if field is None:
             message = f"there is no field {name!r}; {hint(name, FIELDS, MEANINGS)}"
             raise invalid("invalid_mapping", message, "mapping")
-        if column in found or (field in ONCE and field in found.values()):
-            raise invalid("invalid_mapping", f"{pair!r}: one column a field", "mapping")
+        check_once(column, field, found, SEVERAL)
         found[column] = field
     return found
 

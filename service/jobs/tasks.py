@@ -44,6 +44,8 @@ HANDLERS: Mapping[str, str] = {
     "checkpoint.merge.failed": "service.training.merge_lora:merge_failed",
     "score.batch": "service.scoring.jobs:score_batch",
     "score.batch.failed": "service.scoring.jobs:score_failed",
+    "openai.batch": "service.openai.jobs:answer_batch",
+    "openai.batch.failed": "service.openai.jobs:answer_failed",
     "archive.audit": "service.archives.jobs:audit",
     "archive.audit.failed": "service.archives.jobs:audit_failed",
 }
@@ -51,9 +53,9 @@ HANDLERS: Mapping[str, str] = {
 # Tasks with a state worth saving: a worker that is told to end asks these to save it, and waits
 SAVING = frozenset({"train.run"})
 
-# Tasks that are tried again when they have stalled: one goes on from its last checkpoint, the other
-# goes alone, see `service.scoring.jobs`. For all others it is over: they would stall again
-TRIED_AGAIN = frozenset({"train.run", "score.batch"})
+# Tasks that are tried again when they have stalled: one goes on from its last checkpoint, two go
+# alone, see `service.scoring.jobs`. For all others it is over: they would stall again
+TRIED_AGAIN = frozenset({"train.run", "score.batch", "openai.batch"})
 
 # What a compute process keeps warm: a class, called as `(settings, device)`
 RESOURCES = "service.models.resources:Resources"
@@ -68,6 +70,7 @@ HOUSEKEEPING = (
     "service.evaluations.cache:forget_old",
     "service.models.replies:forget_old",
     "service.db.worker_requests:forget_old",
+    "service.openai.store:forget_old",
     "service.http.idempotency:forget_old",
 )
 

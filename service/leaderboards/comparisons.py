@@ -9,13 +9,14 @@ from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from metrics.core.compare import Grouping, Testing
+from metrics.statistics.paired import enough_trials
 from service.errors import invalid
 from service.evaluations.scores import read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.formats import TABLES, in_forms
-from service.leaderboards import scopes
+from service.leaderboards import remarks, scopes
 from service.leaderboards.history import differing, protocol_warnings
 from service.leaderboards.matching import Match, Results, compared, key, matches
 from service.leaderboards.paired import paired_results
@@ -39,9 +40,7 @@ def create_comparison(
     in which an id means the same sample. Scores whose signatures differ are not compared: `error`
     says how they differ."""
     _recipe_fits(body)
-    rows = [
-        scopes.finished(db, one, f"evaluations[{at}]") for at, one in enumerate(body.evaluations)
-    ]
+    rows = scopes.all_finished(db, body.evaluations, "evaluations")
     pairs = _pairs(db, rows, body.baseline)
     _same_samples(db, rows, pairs)
     wanted = _wanted(db, rows, pairs, body.metrics)
@@ -52,6 +51,7 @@ def create_comparison(
     testing = Testing(body.test, body.recipe, trials=body.trials)
     together = body.correction != "none"
     tests = compared(wanted, results, testing, grouping, chosen, together=together)
+    live = sum(one.difference is not None for one in tests)
     answers = [shown(rows, one, body.test, found) for one, found in zip(wanted, tests, strict=True)]
     correct(answers, body.correction)
     a, b = (rows[at] for at in pairs[0]) if len(pairs) == 1 else (None, None)
@@ -66,11 +66,16 @@ def create_comparison(
         test=body.test,
         recipe=body.recipe,
         correction=body.correction,
-        trials=body.trials,
+        trials=enough_trials(body.trials, live if together else 1),
         cluster=None if grouping is None else grouping.field,
         slice=body.slice,
         differs=_differing(rows, pairs),
-        notes=[*notes, *_unlike(rows, pairs), *_without(rows, pairs, wanted)],
+        notes=[
+            *notes,
+            *_taken_for_independent(wanted, grouping),
+            *_unlike(rows, pairs),
+            *_without(rows, pairs, wanted),
+        ],
         results=answers,
     )
 
@@ -143,6 +148,13 @@ def _grouping(
             ]
         cluster = next(iter(own), None)
     return (None, []) if cluster is None else (scopes.clustered(db, sets, cluster), [])
+
+
+def _taken_for_independent(wanted: Sequence[Match], grouping: Grouping | None) -> list[str]:
+    """Which samples are alike that these tests take for independent."""
+    if grouping is not None:
+        return []
+    return remarks.dependent(end for one in wanted for end in (one.left, one.right))
 
 
 def _differing(rows: Sequence[Evaluation], pairs: Sequence[tuple[int, int]]) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from inference.errors import ReportedError
 from metrics.core.alignment import Grouping
-from metrics.statistics.power import detectable, draws_gain, samples_needed
+from metrics.statistics.power import MOST, detectable, draws_gain, samples_needed
 from service.db.tables import evaluations as table
 from service.errors import invalid
 from service.evaluations import outputs
@@ -35,6 +35,9 @@ WORST = "paired with {} other evaluation(s) on the dataset: the least alike of t
 UNVARIED = (
     "what the samples say does not vary, which tells nothing of others: neither a detectable "
     "difference nor the samples for one are known"
+)
+ENDLESS = (
+    "`samples` stops at 10^12: the effect needs as many or more, so it is too small to be shown"
 )
 SET_BOUND = "{} depends on the whole set: for other sizes, the numbers are rough"
 
@@ -94,7 +97,7 @@ def _rows(db: Connection, body: PowerIn) -> list[Evaluation]:
     if len({*given}) < len(given):
         message = f"both are {given[0]}: name two that differ"
         raise invalid("same_evaluation", message, "evaluations[1]")
-    rows = [scopes.finished(db, one, f"evaluations[{at}]") for at, one in enumerate(given)]
+    rows = scopes.all_finished(db, given, "evaluations")
     scopes.check_same_samples(db, rows[0], rows[1], "evaluations")
     return rows
 
@@ -162,6 +165,10 @@ def _answer(asked: Asked, own: Pairing, pairs: Mapping[str, Pairing], alone: boo
         notes.append(UNVARIED)
     if own.metric.interval == "jackknife":
         notes.append(SET_BOUND.format(own.metric.name))
+    paired = _design(asked, own, known[worst], True) if worst is not None else None
+    unpaired = _design(asked, own, both, False)
+    if MOST in (unpaired.samples, paired and paired.samples):
+        notes.append(ENDLESS)
     return PowerOut(
         metric="",
         name=own.score.name,
@@ -177,8 +184,8 @@ def _answer(asked: Asked, own: Pairing, pairs: Mapping[str, Pairing], alone: boo
         alpha=body.alpha,
         one_sided=body.one_sided,
         correlation=_correlation(pairs[worst]) if worst is not None else None,
-        paired=_design(asked, own, known[worst], True) if worst is not None else None,
-        unpaired=_design(asked, own, both, False),
+        paired=paired,
+        unpaired=unpaired,
         paired_with=list(known) if alone else [],
         variance=None,
         draws=[],
@@ -208,7 +215,7 @@ def _samples(asked: Asked, own: Pairing, deviation: float, paired: bool) -> int 
     units = samples_needed(
         deviation, body.effect, body.power, body.alpha, paired=paired, one_sided=body.one_sided
     )
-    return math.ceil(units * values.samples / values.units)
+    return min(math.ceil(units * values.samples / values.units), MOST)
 
 
 def _correlation(one: Pairing) -> float | None:
@@ -261,7 +268,7 @@ def _samples_with(shown: PowerOut, ratio: float) -> int | None:
         paired=shown.paired is not None,
         one_sided=shown.one_sided,
     )
-    return math.ceil(units * shown.n / (shown.clusters or shown.n))
+    return min(math.ceil(units * shown.n / (shown.clusters or shown.n)), MOST)
 
 
 def _draws_of(result: PairedResult | None) -> VarianceOut | None:

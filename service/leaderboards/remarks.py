@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from metrics.core.alike import alike_fields
 from metrics.core.signature import difference
 from metrics.statistics.diagnostics import FEW
+from service.evaluations.scores import Score
 from service.leaderboards.history import Run
 from service.leaderboards.schemas import LeftOut
 from service.leaderboards.slices import Slice
@@ -81,7 +83,17 @@ def warnings(
     fewest = min((row.n for row in shown), default=FEW)
     if names is None and over is None and fewest < FEW:
         told.append(f"only {fewest} samples: ranks and p-values are rough")
-    return told
+    return told if names is not None else [*told, *dependent(shown)]
+
+
+def dependent(scores: Iterable[Score]) -> list[str]:
+    """What is said where tests take samples for independent that evaluations found alike."""
+    fields = alike_fields(warning for one in scores for warning in one.warnings)
+    return [
+        f"samples of the same {field!r} are alike, and these tests take them for independent, so "
+        f"they find differences that are none: name `cluster={field}`"
+        for field in fields
+    ]
 
 
 def left_out(rows: Sequence[BoardScore], there: set[str], chosen: str) -> list[LeftOut]:

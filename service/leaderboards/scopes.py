@@ -17,7 +17,16 @@ from service.evaluations.store import Evaluation
 
 def finished(db: Connection, evaluation: str, param: str) -> Evaluation:
     """The evaluation. Raises 404 where there is none, 409 where it has not succeeded."""
-    row = evaluations.get(db, evaluation)
+    return _finished(evaluations.get(db, evaluation), evaluation, param)
+
+
+def all_finished(db: Connection, named: Sequence[str], param: str) -> list[Evaluation]:
+    """The evaluations, read at once. Raises of the first that is wrong, as `finished` does."""
+    rows = evaluations.get_many(db, named)
+    return [_finished(rows.get(one), one, f"{param}[{at}]") for at, one in enumerate(named)]
+
+
+def _finished(row: Evaluation | None, evaluation: str, param: str) -> Evaluation:
     if row is None:
         raise ApiError(404, "evaluation_not_found", f"there is no evaluation {evaluation!r}", param)
     if row.status != "succeeded":

@@ -57,6 +57,7 @@ class Resources(context.Resources):
             registered=self._registered,
             replies=StoredReplies(self.engine),
             slots=PostgresSlots(self.settings.url),
+            engine_kind=self.settings.engine,
         )
 
     def _free(self) -> None:

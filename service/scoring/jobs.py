@@ -26,7 +26,6 @@ from service.evaluations.progress import EVERY_SECONDS
 from service.jobs import counters
 from service.jobs.context import Context
 from service.jobs.model_counters import ModelCounters
-from service.scoring.store import take
 
 MOST_REQUESTS = 256  # merged at a time
 # one replicate: this answer carries no intervals, and a reward loop should not wait for them
@@ -48,7 +47,7 @@ def score_batch(context: Context, request: str) -> None:
     more. Tried again, a request goes alone: one that breaks its batch breaks no other's twice."""
     usage = ModelCounters(context)
     with context.engine.begin() as db:
-        taken = take(db, request, MOST_REQUESTS if context.attempt == 1 else 1)
+        taken = worker_requests.take(db, request, MOST_REQUESTS if context.attempt == 1 else 1)
         if not taken:
             return
         watch = _watch(context, [one.id for one in taken])

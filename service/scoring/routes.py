@@ -20,6 +20,7 @@ from service.evaluations.checks import (
 )
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings
+from service.http.gate import Gate
 from service.http.waiting import answer_to, preferred_wait
 from service.jobs import queue
 from service.scoring.schemas import ScoreIn, ScoresOut
@@ -39,8 +40,12 @@ async def score(
 ) -> ScoresOut:
     """Nothing is kept but the evidence cache. Requests of the same metrics that arrive together
     share the model's batches."""
+    return await scores_of(gate, settings, body, preferred_wait(prefer) or DEFAULT_WAIT)
+
+
+async def scores_of(gate: Gate, settings: Settings, body: ScoreIn, wait: float) -> ScoresOut:
+    """What a worker finds, within `wait` seconds. Raises 422, 500, 503."""
     request = await gate.run(lambda db: _queue(db, settings, body))
-    wait = preferred_wait(prefer) or DEFAULT_WAIT
     advice = ", or POST an evaluation and wait for it"
     answered = await answer_to(gate, request, wait, advice)
     if answered.get("error"):

@@ -83,6 +83,7 @@ def _handler(plan: Sequence[Planned], asked: list[Asked]) -> type[BaseHTTPReques
             self._give(plan[min(len(asked), len(plan)) - 1])
 
         do_DELETE = do_GET  # noqa: N815
+        do_PATCH = do_GET  # noqa: N815
         do_POST = do_GET  # noqa: N815 - the base class says how it is called
 
         def _give(self, answer: Planned) -> None:

@@ -19,8 +19,24 @@ from tests.service.live import Live
 
 ANYTHING = {"request", "events_of"}  # for what has no method of its own
 
-# Routes without a method: they are for those who run the service
-NO_METHOD = {("GET", "/healthz"), ("GET", "/readyz")}
+# Routes without a method: they are for those who run the service, and for clients of others, which
+# know them by OpenAI's and OpenRLHF's protocols
+NO_METHOD = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", "/get_reward"),
+    ("GET", "/openai/v1/models"),
+    ("GET", "/openai/v1/models/{model}"),
+    ("POST", "/openai/v1/chat/completions"),
+    ("POST", "/openai/v1/completions"),
+    ("POST", "/openai/v1/embeddings"),
+    ("POST", "/openai/tokenize"),
+    ("POST", "/openai/detokenize"),
+    ("POST", "/openai/of/{model}/v1/completions"),
+    ("POST", "/openai/of/{model}/tokenize"),
+    ("POST", "/openai/of/{model}/detokenize"),
+    ("GET", "/openai/of/{model}/tokenizer_info"),
+}
 
 # Fields without a parameter
 NO_PARAMETER = {

@@ -22,6 +22,8 @@ from tests.service import stored
 from tests.service.texts import samples
 
 JOBS = 40  # more than are cancelled at random
+REGISTERED = 12  # models, more than are deleted at random
+SERVED = "tiny-language"  # which the service itself serves
 METRICS = ("bleu", "chrf")
 PAIRS = [{"id": "1", "prompt": "Hi!", "chosen": "Hello!", "rejected": "What."}]
 
@@ -60,7 +62,8 @@ def fill(base: str, url: str, folder: Path) -> Known:
         checkpoint = checkpoints.add(db, jobs[0], 2, 1, str(_weights(folder)), "0" * 64)
     engine.dispose()
     gate, check = _gate(base, done)
-    bodies = _bodies(httpx.get(f"{base}/openapi.json", timeout=100).json(), done)
+    registered = [_registered(base, number) for number in range(REGISTERED)]
+    bodies = _bodies(base, httpx.get(f"{base}/openapi.json", timeout=100).json(), done)
     return Known(
         paths={
             "evaluation": [*done, failed, cancelled],
@@ -69,6 +72,7 @@ def fill(base: str, url: str, folder: Path) -> Known:
             "gate": [gate],
             "check": [check],
             "job": jobs,
+            "model": registered,
             "checkpoint": [str(checkpoint)],
             "name": [*catalogue(), *trainers.catalogue(), "evaluate/none"],
         },
@@ -100,6 +104,15 @@ def _gate(base: str, done: list[str]) -> tuple[str, str]:
     return "fuzzed", str(said.json()["id"])
 
 
+def _registered(base: str, number: int) -> str:
+    """A model behind the service's own URL."""
+    name = f"fuzzed-{number}"
+    body = {"name": name, "url": f"{base}/openai/v1", "model": SERVED}
+    made = httpx.post(f"{base}/v1/models", json=body, timeout=100)
+    assert made.status_code in {201, 409}, made.text
+    return name
+
+
 def _paused(db: Connection, dataset: str) -> str:
     job = training.create(
         db,
@@ -123,7 +136,21 @@ def _weights(folder: Path) -> Path:
     return folder
 
 
-def _bodies(document: dict[str, Any], done: list[str]) -> dict[str, list[dict[str, Any]]]:
+def _of_openai() -> dict[str, list[dict[str, Any]]]:
+    asked = {"model": SERVED, "max_tokens": 2, "temperature": 0}
+    turns = {"messages": [{"role": "user", "content": "Hi?"}]}
+    return {
+        "ChatIn": [asked | turns],
+        "CompletionIn": [asked | {"prompt": "Hi"}, asked | {"prompt": "Hi", "stream": True}],
+        "EmbeddingsIn": [{"model": "builtin/minilm-l6", "input": "Hi"}],
+        "TokenizeIn": [{"model": SERVED, "prompt": "Hi"}],
+        "DetokenizeIn": [{"model": SERVED, "tokens": [5]}],
+    }
+
+
+def _bodies(
+    base: str, document: dict[str, Any], done: list[str]
+) -> dict[str, list[dict[str, Any]]]:
     """The document's own examples, and some that are accepted here."""
     schemas = document["components"]["schemas"]
     found = {name: list(schema.get("examples", [])) for name, schema in schemas.items()}
@@ -148,6 +175,10 @@ def _bodies(document: dict[str, Any], done: list[str]) -> dict[str, list[dict[st
     found["GateIn"] = [_asked_of_a_gate(done)]
     found["CheckIn"] = [{"evaluation": done[1]}]
     found["PowerIn"] = [{"evaluations": done, "metric": "chrf", "effect": 1.0}]
+    found["RegisteredModelIn"] = [{"name": "again", "url": f"{base}/openai/v1", "model": SERVED}]
+    found["RegisteredModelPatch"] = [{"timeout_s": 30}]
+    found |= _of_openai()
+    found["RewardIn"] = [{"query": ["Hi? Hello!"], "prompts": ["Hi?"], "labels": ["Hello!"]}]
     found["BestIn"] = [{"name": "best-of-two", "score": "chrf"}]
     found["TrainingIn"] += [
         {

@@ -154,3 +154,29 @@ def test_a_base_is_located_by_the_rules_of_any_model(tmp_path: Path) -> None:
         (adapter / "assay.json").write_text(broken)
         with pytest.raises(UnknownModel, match="merge it first"):
             locate("adapter", roots)
+
+
+def test_adapters_of_one_base_share_its_weights(
+    pool: ModelPool, tiny_language_model: Path, tmp_path: Path
+) -> None:
+    """In any order, and the base beside them; numbers are those of merged weights."""
+    from transformers import AutoModelForCausalLM
+
+    for seed, name in enumerate(("first", "second")):
+        base = AutoModelForCausalLM.from_pretrained(tiny_language_model)
+        adapt(base, tmp_path / name, "tiny-language", "CAUSAL_LM", seed=seed)
+    before = pool.loads
+    found: dict[str, Any] = {}
+    for name in ("first", "second", "tiny-language", "first", "second"):
+        engine = pool.engine(name)
+        (told,) = engine.logprobs([IDS], 0)
+        values = np.array([one.logprob for one in told])
+        if name in found:
+            assert_same(values, found[name])
+        found[name] = values
+    assert pool.loads - before == 1
+    for name, values in found.items():
+        (merged,) = pool.language(name).logprobs([(IDS[:1], IDS[1:])])
+        assert np.abs(values - merged).max() < 1e-4  # added up in another order
+    assert np.abs(found["first"] - found["second"]).max() > 0.01
+    assert np.abs(found["first"] - found["tiny-language"]).max() > 0.01

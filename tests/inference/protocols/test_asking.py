@@ -51,7 +51,9 @@ def run(protocol: Protocol, *replies: list[str], **tools: Any) -> tuple[list[Req
 
 def test_a_template_is_rendered_over_the_record_and_its_examples() -> None:
     few = {"dataset": "sums", "k": 2}
-    template = "Question: {{ prompt }}{% if metadata.unit is defined %} ({{ metadata.unit }}){% endif %}"
+    template = (
+        "Question: {{ prompt }}{% if metadata.unit is defined %} ({{ metadata.unit }}){% endif %}"
+    )
     first, second = contents(resolved(template=template, few_shot=few))
     assert first == [
         "user: Question: What is 0 + 0?",

@@ -90,7 +90,7 @@ def test_three_formats_one_version(live: Live, assay: Client) -> None:
         (b'{"id": "a"}\n{"id": "a"}\n', "jsonl", "rows[1].id", "rows[0]"),
         (b'{"id": "a", "output": "x"}\n', "jsonl", "rows[0].output", ""),
         (b'{"id": "a"}\n{"id"\n', "jsonl", None, "line 2"),
-        (b"id,prompt\na,\xff\n", "csv", None, "UTF-8"),
+        (b"id,prompt\na,\xff\n", "csv", None, "line 2 is not UTF-8: save the file as UTF-8"),
         (b"id,prompt\n1,Hello, world\n", "csv", None, "line 2 has 3 fields, the header has 2"),
         (b'id,prompt\n1,"a\nb"\n\n2\n', "csv", None, "line 5 has 1 field, the header has 2"),
         (b"nonsense", "parquet", None, "Parquet"),
@@ -190,6 +190,7 @@ def test_parquet_and_jsonl_with_columns_of_other_names(
         ("foo,bar\n1,2\n", "fo:prompt", "did you mean 'foo'"),
         ("foo,bar\n1,2\n", "foo", "write question:prompt"),
         ("foo,bar\n1,2\n", "foo:prompt,bar:prompt", "one column a field"),
+        ("foo,bar\n1,2\n", "foo:prompt,foo:id", "'foo' is mapped to prompt and to id"),
         ("foo,prompt\n1,2\n", "foo:prompt", "has a column 'prompt', too"),
     ],
 )

@@ -90,3 +90,27 @@ def test_repeats_split_the_variance(assay: Client) -> None:
     once = [{**one, "outputs": one["outputs"][:1]} for one in given]
     alone = scored(assay, samples=once, metrics=["exact_match"])
     assert alone.score("exact_match").variance is None
+
+
+def test_boards_and_comparisons_say_which_samples_are_alike(assay: Client) -> None:
+    given = questions()
+    asked: dict[str, Any] = {"dataset": "alike-passages", "slices": ["half"]}
+    metrics = ["exact_match"]
+    first = scored(assay, system="first", samples=given, metrics=metrics, **asked)
+    texts = {one["id"]: one["output"] if one["id"] > "q2" else "yes" for one in given}
+    other = scored(
+        assay, system="other", outputs=texts, metrics=metrics, **asked, cluster="passage"
+    )
+    third = scored(assay, system="third", outputs=texts, metrics=metrics, **asked)
+    named = "name `cluster=passage`"
+    body: dict[str, Any] = {"evaluations": [first.id, third.id]}
+    told = assay.request("POST", "/v1/comparisons", body)["notes"]
+    assert [named in note for note in told] == [True]
+    assert assay.request("POST", "/v1/comparisons", body | {"cluster": "passage"})["notes"] == []
+    board = assay.leaderboard("alike-passages", "exact_match")
+    assert [named in one for one in board.warnings].count(True) == 1
+    part = assay.leaderboard("alike-passages", "exact_match", slice="half=a", cluster="passage")
+    assert not any(named in one for one in part.warnings)
+    assert {row.evaluation for row in part.rows} == {first.id, other.id, third.id}
+    for row in part.rows:  # whether it was measured with clusters or not
+        assert known(row.interval)

@@ -159,6 +159,17 @@ def test_an_idempotency_key_is_bound_to_its_body(live: Live) -> None:
     assert other.json()["error"]["code"] == "idempotency_key_reused"
 
 
+def test_an_idempotency_key_of_any_script_is_quoted_as_it_was_typed(live: Live) -> None:
+    body = {"system": "x", "dataset": "ключи", "samples": samples(), "metrics": ["chrf"]}
+    url = f"{live.base}/v1/evaluations"
+    for key, shown in (("ключ".encode(), "'ключ'"), (b"cl\xe9", "'clé'")):
+        headers = {b"Idempotency-Key": key}
+        assert httpx.post(url, json=body, headers=headers).status_code == 202
+        other = httpx.post(url, json=body | {"system": "y"}, headers=headers)
+        assert other.status_code == 409
+        assert shown in other.json()["error"]["message"]
+
+
 def test_cancel_stops_the_worker_between_batches(
     assay: Client, live: Live, tiny_language_model: Any
 ) -> None:

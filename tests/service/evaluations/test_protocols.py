@@ -12,7 +12,7 @@ from inference.chat import Message, Request
 from inference.pool import ModelPool
 from inference.protocol import Generation
 
-SUMS = [
+SUMS: list[dict[str, Any]] = [
     {"id": str(n), "prompt": f"{n} + {n}", "references": [str(2 * n)], "metadata": {"why": "x"}}
     for n in range(4)
 ]
@@ -231,3 +231,57 @@ def test_boards_do_not_mix_protocols_unless_asked(
         assay.leaderboard(on, "chrf", protocol="0123456789ab")
     compared = assay.request("POST", "/v1/comparisons", body={"evaluations": [given.id, asked.id]})
     assert any(f"different protocols (none / {digest})" in note for note in compared["notes"])
+
+
+def test_a_model_that_knows_answers_by_letter(assay: Client) -> None:
+    """The template wraps the question, and of what comes back the letter alone is scored."""
+    question = {
+        "id": "capital",
+        "prompt": "What is the capital of France?",
+        "references": ["B"],
+        "metadata": {"choices": ["Rome", "Paris"]},
+    }
+    template = (
+        "{{ prompt }}\n{% for one in metadata.choices %}{{ 'AB'[loop.index0] }}. {{ one }}\n"
+        "{% endfor %}Answer with the letter of the right choice, as (A)."
+    )
+    started = assay.evaluate(
+        model="builtin/smollm2-135m-instruct",
+        samples=[question],
+        dataset="protocol-letters",
+        generation={"max_new_tokens": 24},
+        protocol={"template": template, "answer": {"take": "choice", "choices": "AB"}},
+        metrics=["exact_match"],
+    )
+    (sample,) = assay.samples(done(assay, started).id)
+    assert sample.outputs == ["B"]
+    assert sample.traces is not None
+    assert "Paris" in sample.traces[0].raw
+    assert sample.scores["exact_match"] == 1
+
+
+def test_protocols_travel_and_gates_tell_of_them(
+    assay: Client, tiny_language_model: Path, tmp_path: Path
+) -> None:
+    on = assay.create_dataset("protocol-gate", SUMS, kind="eval").name
+    base = assay.evaluate(
+        system="base", dataset=on, outputs={one["id"]: "1" for one in SUMS}, metrics=["chrf"]
+    )
+    asked = assay.evaluate(
+        system="candidate",
+        model=str(tiny_language_model),
+        dataset=on,
+        generation=SHORT,
+        protocol={"template": "Q: {{ prompt }}"},
+        metrics=["chrf"],
+    )
+    digest = done(assay, asked).protocol_digest
+    done(assay, base)
+    rules = [{"score": "chrf", "max_drop": 0.5}]
+    assay.create_gate("protocols", baseline="base", dataset=on, rules=rules)
+    checked = assay.check_gate("protocols", evaluation=asked.id)
+    assert checked.verdict is not None
+    assert any(f"different protocols (none / {digest})" in note for note in checked.notes)
+    path = assay.archive(asked.id, tmp_path / "asked.zip")
+    loaded = assay.import_archive(path, dataset="protocol-loaded")
+    assert (loaded.protocol_digest, loaded.protocol) == (digest, done(assay, asked).protocol)

@@ -120,6 +120,7 @@ def test_a_gate_that_could_never_be_checked_is_refused(
     rule = {"score": "exact_match", "max_drop": 0.1}
     for change, param in (
         ({"baseline": "nobody"}, "baseline"),
+        ({"baseline": "eval_none"}, "baseline"),
         ({"dataset": "nothing"}, "dataset"),
         ({"rules": [rule | {"score": "exactmatch"}]}, "rules[0].score"),
         ({"rules": [rule | {"slice": "lang=de"}]}, "rules[0].slice"),
@@ -161,9 +162,9 @@ def test_sequential_gates_take_bounded_means_and_cost_width(
     always = known(found.rules[0].interval)
     assert always[1] - always[0] > plain[1] - plain[0]
     rules = [{"score": "chrf", "max_drop": 0.5}]
-    assay.create_gate("corpus", baseline="old", dataset="gated", rules=rules, sequential=True)
-    refused = assay.check_gate("corpus", evaluation=systems["same"])
-    assert "mean of its samples' own values" in known(refused.rules[0].error)
+    with pytest.raises(AssayError, match="mean of its samples' own values") as refused:
+        assay.create_gate("corpus", baseline="old", dataset="gated", rules=rules, sequential=True)
+    assert refused.value.param == "rules[0].score"
 
 
 def test_samples_left_out_are_no_way_through(assay: Client) -> None:
@@ -284,6 +285,9 @@ def test_an_evaluation_stops_once_its_gate_is_settled(assay: Client) -> None:
         assay.evaluate(**again, stop_when_settled="plain-stop")
     assert refused.value.param == "stop_when_settled"
     assay.create_gate("stop", **asked, sequential=True)
+    with pytest.raises(AssayError, match="asks for 'exact_match'") as lacking:
+        assay.evaluate(**again | {"metrics": ["chrf"]}, stop_when_settled="stop")
+    assert lacking.value.param == "metrics"
     queued = assay.evaluate(**again, stop_when_settled="stop")
     ended = assay.wait(queued.id, timeout=120)
     assert ended.status == "cancelled"

@@ -176,6 +176,13 @@ def test_reading_ends_with_the_twentieth_error() -> None:
     assert [place for _, place in errors] == [("samples", at, "output") for at in range(20)]
 
 
+def test_a_field_that_is_there_twice() -> None:
+    content = b'{"system":"x","samples":[],"system":"y","metrics":["chrf"],"samples":[{"id":1}]}'
+    errors = _errors(lambda: parse(content, EvaluationIn))
+    twice = [place for kind, place in errors if kind == "duplicate_key"]
+    assert twice == [("system",), ("samples",)]
+
+
 def test_a_body_becomes_the_model_that_pydantic_makes() -> None:
     content = {"system": "x", "samples": samples(500), "metrics": ["chrf"], "slices": ["a"]}
     made: BaseModel = parse(json.dumps(content).encode("utf-16"), EvaluationIn)

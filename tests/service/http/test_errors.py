@@ -34,7 +34,6 @@ SAMPLE = {
     "label": "'references'",
     "target": "'references'",
     "answer": "'output' or 'references'",
-    "messages": "'prompt'",
     "question": "'prompt'",
     "Output": "'output'",
     "promt": "'prompt'",

@@ -37,6 +37,7 @@ QUERIES: dict[str, dict[str, Any]] = {  # without which nothing is reached
     "/v1/datasets/upload": {"name": "fuzzed", "format": "csv"},
     "/v1/imports": {"system": "fuzzed", "format": "csv", "scores": ["acc"]},
     "/v1/pareto/{dataset}": {"metric": ["chrf", "length"]},
+    "/get_reward": {"metric": "chrf", "score": "chrf", "end": ["<end>"], "params": "{}"},
 }
 FILES = {"/v1/datasets/upload": b"prompt\nHi?\n", "/v1/imports": b"id,acc\n1,0.5\n"}
 
@@ -70,6 +71,8 @@ def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
     for name in case.path_parameters or {}:
         measured = case.operation.path.endswith(("/best", "/archive", "/audit", "/every_eval_ever"))
         case.path_parameters[name] = random.choice(known.paths["measured" if measured else name])
+    if case.operation.path.startswith("/openai/"):
+        case.path_parameters = dict.fromkeys(case.path_parameters or {}, "tiny-language")
     if case.operation.path.startswith("/v1/pareto/"):
         case.path_parameters["dataset"] = "measured"
     for name in set(case.query or {}) & set(known.queries):

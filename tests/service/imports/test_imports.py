@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 
 from assay import AssayError, Client, Import
 from service.cli import app
+from service.errors import ApiError
+from service.imports.tables import parsed
 from tests.known import known
 from tests.service.live import Live
 
@@ -177,6 +179,14 @@ def test_a_table_s_columns_are_guessed_shown_and_said(assay: Client, tmp_path: P
     assert (done.system, done.dataset, done.score("acc").missing) == ("mine", "said", 1)
 
 
+def test_a_column_or_a_field_is_mapped_once() -> None:
+    with pytest.raises(ApiError, match="'x' is mapped to score and to id: keep one"):
+        parsed("x:score,x:id")
+    with pytest.raises(ApiError, match=r"'x' and 'y' are both mapped to id.* score, ignore may be"):
+        parsed("x:id,y:id")
+    assert parsed("x:score,y:score") == {"x": "score", "y": "score"}
+
+
 @pytest.mark.parametrize(
     ("name", "cells", "method"),
     [
@@ -236,7 +246,7 @@ WRONG: dict[str, tuple[Callable[[], str | bytes], str, str]] = {
     "a list for an id": (lambda: line(doc_id=[1]), "invalid_rows", "line 1"),
     "deep": (lambda: "[" * 100_000, "unreadable_file", "parsed"),
     "cut off": (lambda: line() + '{"doc_id": 1, "resps"', "unreadable_file", "line 2"),
-    "no text": (lambda: line().encode() + b'{"doc_id": "\xff"}', "unreadable_file", "UTF-8"),
+    "no text": (lambda: line().encode() + b'{"doc_id": "\xff"}', "unreadable_file", "as UTF-8"),
     "outside": (lambda: zipped("../../samples_x.jsonl", b"{}"), "unreadable_file", "leads out"),
     "no log": (lambda: zipped("a.txt", b"x"), "unknown_columns", "score"),
     "only a header": (lambda: "вопрос,балл\n", "unknown_columns", "has no rows"),

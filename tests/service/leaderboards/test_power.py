@@ -29,6 +29,19 @@ def test_without_variance_nothing_is_known(assay: Client, alike: list[str]) -> N
     assert "does not vary" in found.notes[0]
 
 
+def test_samples_without_end_are_told(assay: Client) -> None:
+    samples: list[dict[str, Any]] = [
+        {"id": str(at), "output": "да" if at % 2 else "нет", "references": ["да"]}
+        for at in range(6)
+    ]
+    asked: dict[str, Any] = {"dataset": "половина", "samples": samples, "metrics": ["exact_match"]}
+    made = scored(assay, system="а", **asked).id
+    found = assay.power(made, "exact_match", effect=1e-9)
+    assert found.unpaired.samples == 10**12
+    assert "stops at 10^12" in found.notes[-1]
+    assert "stops" not in assay.power(made, "exact_match", effect=1e-3).notes[-1]
+
+
 def test_an_evaluation_is_not_paired_with_itself(assay: Client, alike: list[str]) -> None:
     with pytest.raises(AssayError, match="name two that differ") as refused:
         assay.power(alike[0], "exact_match", alike[0])

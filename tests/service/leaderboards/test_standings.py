@@ -85,6 +85,7 @@ def board_score(at: int, one: PairedResult) -> BoardScore:
         variance=None,
         system=f"system {at}",
         finished_at=datetime(2026, 11, 24, tzinfo=UTC),
+        protocol_digest=None,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from assay import AssayError, Client
@@ -127,7 +128,7 @@ def test_check_says_that_nothing_listens(assay: Client, gpt: str) -> None:
 def test_bad_input_is_refused(assay: Client, field: str, value: object) -> None:
     body = {"name": "bad", "url": "https://example.org/v1", "model": "m", field: value}
     with pytest.raises(AssayError) as raised:
-        assay.request("POST", "/v1/models", json=body)
+        assay.request("POST", "/v1/models", body)
     assert raised.value.status == 422
     assert (raised.value.param or "").startswith(field)
     assert "two words" not in str(raised.value)
@@ -209,7 +210,7 @@ def test_weights_cannot_be_behind_a_url(assay: Client, gpt: str) -> None:
 
 
 def values(settings: Settings, **more: object) -> dict[str, object]:
-    key = keys.sealed(settings, keys.SecretStr(KEY))
+    key = keys.sealed(settings, SecretStr(KEY))
     given = {"name": "m", "url": "http://127.0.0.1:1/v1", "model": "x", "key": key}
     limits = {"concurrency": 2, "timeout_s": 1.0, "extra_body": {}, "private": True}
     return given | limits | more
@@ -257,8 +258,8 @@ def test_a_key_of_the_environment_is_read_when_it_is_needed(
     [
         ("127.0.0.1", "auto", True),
         ("::1", "auto", True),
-        ("0.0.0.0", "auto", False),
-        ("0.0.0.0", "true", True),
+        ("192.0.2.1", "auto", False),
+        ("192.0.2.1", "true", True),
         ("127.0.0.1", "false", False),
     ],
 )

@@ -19,7 +19,6 @@ from service.db.engine import normalize
 from service.jobs.context import Context
 from service.models.resources import Resources
 from service.scoring import jobs as work
-from service.scoring.store import take
 from service.settings import Settings
 from tests.rounding import assert_same
 from tests.service.live import Live
@@ -108,10 +107,10 @@ def test_who_gives_up_does_not_wait_for_the_worker(engine: Engine) -> None:
     """A request in the middle of being measured can be given up at once, and is then missed."""
     first, second = _added(engine, 2)
     with engine.begin() as worker:
-        taken = [one.id for one in take(worker, first, 10)]
+        taken = [one.id for one in worker_requests.take(worker, first, 10)]
         assert taken == [first, second]
         with engine.begin() as other:
-            assert take(other, second, 10) == []  # one worker has it
+            assert worker_requests.take(other, second, 10) == []  # one worker has it
         with engine.begin() as api:
             api.execute(text("SET LOCAL lock_timeout = '500ms'"))
             worker_requests.abandon(api, first)
@@ -120,7 +119,7 @@ def test_who_gives_up_does_not_wait_for_the_worker(engine: Engine) -> None:
             worker_requests.abandon(api, second)
         assert not worker_requests.wanted(worker, taken)
     with engine.begin() as worker:
-        assert take(worker, first, 10) == []
+        assert worker_requests.take(worker, first, 10) == []
 
 
 def test_scoring_stops_when_nobody_waits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,12 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
+HELD_PAIRS = {
+    "dataset": "held-pairs",
+    "metrics": ["pair_accuracy"],
+    "select_by": "pair_accuracy",
+}
+
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "grpo", "ppo"])
 def test_a_method_trains_and_its_checkpoints_are_scored(assay: Client, method: str) -> None:
@@ -60,10 +66,18 @@ def test_a_method_trains_and_its_checkpoints_are_scored(assay: Client, method: s
     assert assay.wait(again.id, timeout=60).status == "succeeded"
 
 
-def test_a_reward_model_is_a_metric_and_a_reward(assay: Client) -> None:
-    job = start(assay, "reward")
-    assert finished(assay, job)["status"] == "succeeded"
-    curve = assay.request("GET", f"/v1/training_jobs/{job}/checkpoints")["data"]
+@pytest.fixture(scope="module")
+def reward_job(assay: Client) -> str:
+    """One of a reward model, which has been trained."""
+    assay.create_dataset("held-pairs", PREFERENCES[::3], kind="preference")
+    job = start(assay, "reward", evaluation=HELD_PAIRS, options=QUICK | {"max_steps": 2})
+    done = finished(assay, job)
+    assert done["status"] == "succeeded", done["error"]
+    return job
+
+
+def test_a_reward_model_is_a_metric_and_a_reward(assay: Client, reward_job: str) -> None:
+    curve = assay.request("GET", f"/v1/training_jobs/{reward_job}/checkpoints")["data"]
     reward = {"metric": "reward", "params": {"model": curve[-1]["id"]}}
     scores = assay.score(
         [{"name": "reward", "params": reward["params"]}],
@@ -75,15 +89,9 @@ def test_a_reward_model_is_a_metric_and_a_reward(assay: Client) -> None:
     assert finished(assay, trained)["status"] == "succeeded"
 
 
-def test_a_reward_model_is_evaluated_on_held_out_pairs(assay: Client) -> None:
+def test_a_reward_model_is_evaluated_on_held_out_pairs(assay: Client, reward_job: str) -> None:
     """Another job that begins with a checkpoint of this one has a start to be compared with."""
-    assay.create_dataset("held-pairs", PREFERENCES[::3], kind="preference")
-    held = {"dataset": "held-pairs", "metrics": ["pair_accuracy"], "select_by": "pair_accuracy"}
-    options = QUICK | {"max_steps": 2}
-    job = start(assay, "reward", evaluation=held, options=options)
-    done = finished(assay, job)
-    assert done["status"] == "succeeded", done["error"]
-    curve = scored(assay, job)
+    curve = scored(assay, reward_job)
     assert [one["step"] for one in curve] == [2]
     names = {"pair_accuracy", "pair_margin", "pair_loss", "pair_calibration_error"}
     for one in curve:
@@ -91,9 +99,9 @@ def test_a_reward_model_is_evaluated_on_held_out_pairs(assay: Client) -> None:
         accuracy = next(score for score in one["scores"] if score["name"] == "pair_accuracy")
         assert 0 <= accuracy["interval"][0] <= accuracy["value"] <= accuracy["interval"][1] <= 1
     assert "in the training data" in curve[0]["warnings"][0]
-    until(lambda: assay.request("GET", f"/v1/training_jobs/{job}")["best"], 10)
+    until(lambda: assay.request("GET", f"/v1/training_jobs/{reward_job}")["best"], 10)
     options = QUICK | {"max_steps": 1}
-    again = start(assay, "reward", model=curve[-1]["id"], evaluation=held, options=options)
+    again = start(assay, "reward", model=curve[-1]["id"], evaluation=HELD_PAIRS, options=options)
     assert finished(assay, again)["status"] == "succeeded"
     first, last = scored(assay, again)
     assert (first["step"], last["step"]) == (0, 1)

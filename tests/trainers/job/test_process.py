@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import pkgutil
 import resource
@@ -33,7 +34,7 @@ from tests.trainers.job.attempts import (
 from tests.waiting import until
 from trainers.job.checkpoints import is_complete
 from trainers.job.errors import TrainingError
-from trainers.job.process import environment, explained, launch, train
+from trainers.job.process import environment, explained, launch, load_libraries, train
 from trainers.job.run import Run
 from trainers.job.spec import CONTROL, LOG, Spec
 
@@ -225,6 +226,13 @@ def test_typed_errors_keep_their_code_and_field() -> None:
     assert (error.code, error.field) == ("unknown_model", "model")
     same = TrainingError("diverged", "at step 3")
     assert explained(same) is same
+
+
+def test_the_collector_rests_only_while_libraries_are_read() -> None:
+    before = gc.get_freeze_count()
+    load_libraries()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
 
 
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "safetensors")
