@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import IO, Any
 
@@ -101,8 +102,8 @@ class Archive:
         try:
             lines = zip(self.records(), self.outputs(), self.details(), strict=True)
             samples = [
-                Sample.of(record, texts or (), details=[Details.of(one) for one in details or ()])
-                for record, texts, details in lines
+                replace(Sample.of(record, texts or ()), details=tuple(map(Details.of, each or ())))
+                for record, texts, each in lines
             ]
         except (ValueError, TypeError):
             message = f"{RECORDS} and {OUTPUTS} are not records and their outputs, line by line"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.protocol import Models
+from metrics.core.choices import Choices
 from metrics.core.details import failures, with_failures
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.metric import BoundMetric, Item, Sample
@@ -35,7 +36,7 @@ def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
     items = [
         Item(output, sample.references, sample.prompt, sample.tests, details, choices)
         for sample in samples
-        for choices in (sample.choices,)
+        for choices in (Choices.of(sample.metadata),)
         for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])
     ]
     counts = np.array([len(sample.outputs) for sample in samples], np.int64)

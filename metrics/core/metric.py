@@ -24,8 +24,7 @@ from metrics.core.evidence import Evidence
 from metrics.core.registry import parsed
 from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
 
-# details: what making an output took, of outputs that were generated
-# choices: of a multiple choice, from the metadata
+# details: of making an output that was generated; choices: of a multiple choice
 Reads = Literal["output", "references", "prompt", "tests", "details", "choices"]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
@@ -43,14 +42,6 @@ class Params(BaseModel):
 def settle_only(default: Any, **constraints: Any) -> Any:
     """A parameter that `measure` never looks at: changing it re-uses the stored evidence."""
     return Field(default, json_schema_extra={"stage": "settle"}, **constraints)
-
-
-def up_to(setting: str, default: Any, **constraints: Any) -> Any:
-    """A parameter that whoever runs a service may hold lower than its schema does.
-
-    setting  the service's, which has the most that a request may ask for: "sandbox_timeout_s"
-    """
-    return Field(default, json_schema_extra={"ceiling": setting}, **constraints)
 
 
 P = TypeVar("P", bound=Params)
@@ -72,18 +63,9 @@ class Sample:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     details: tuple[Details, ...] = ()  # of each output; none where outputs were given
 
-    @property
-    def choices(self) -> Choices | None:
-        """The answers that it offers, where it is a multiple choice."""
-        return Choices.of(self.metadata) if "choices" in self.metadata else None
-
     @classmethod
     def of(
-        cls,
-        record: Mapping[str, object],
-        outputs: Sequence[str],
-        id: str | None = None,
-        details: Sequence[Details] = (),
+        cls, record: Mapping[str, object], outputs: Sequence[str], id: str | None = None
     ) -> Sample:
         """The sample of a dataset's record and the outputs for it.
 
@@ -99,7 +81,6 @@ class Sample:
             prompt=prompt_of(record),
             tests=cast(str | None, record.get("tests")),
             metadata=cast(Mapping[str, Any], record.get("metadata") or {}),
-            details=tuple(details),
         )
 
 

@@ -30,7 +30,7 @@ from service.evaluations import scores as results
 from service.evaluations import store as evaluations
 from service.evaluations.checks import EVALUABLE, check_ceilings
 from service.evaluations.plans import MetricRequest, models_of
-from service.evaluations.schemas import DetailsOut
+from service.evaluations.sample_schemas import DetailsOut
 from service.settings import Settings
 
 MOST_SHOWN = 5  # differences that a refusal tells

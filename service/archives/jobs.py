@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def audit(context: Context, request: str) -> None:
         texts = outputs.read(db, row.id)
         details = outputs.read_details(db, row.id)
     samples = [
-        Sample.of(record, texts.get(at, ()), details=details.get(at, ()))
+        replace(Sample.of(record, texts.get(at, ())), details=details.get(at, ()))
         for at, record in enumerate(records)
     ]
     chosen = draw(len(samples), asked["fraction"], asked["seed"])

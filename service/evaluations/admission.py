@@ -163,7 +163,7 @@ def _content(
     pending = _pending(body)
     details = (Details(),) * len(pending)  # will be known
     samples = [
-        Sample.of(record, outputs.get(index, pending), details=details)
+        replace(Sample.of(record, outputs.get(index, pending)), details=details)
         for index, record in enumerate(records)
     ]
     if _asks_prompts(body):

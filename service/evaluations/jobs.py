@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -153,7 +154,7 @@ def _read_samples(
         texts = outputs.read(db, evaluation, start, start + len(records))
         details = outputs.read_details(db, evaluation, start, start + len(records))
     return [
-        Sample.of(record, texts.get(at, ()), details=details.get(at, ()))
+        replace(Sample.of(record, texts.get(at, ())), details=details.get(at, ()))
         for at, record in enumerate(records, start)
     ]
 

@@ -12,13 +12,11 @@ from service.evaluations import plans, usages
 from service.evaluations.outputs import Output
 from service.evaluations.plans import Plan
 from service.evaluations.provenance import provenances
+from service.evaluations.sample_schemas import DetailsOut, SampleOut, TraceOut
 from service.evaluations.schemas import (
-    DetailsOut,
     EvaluationOut,
     Progress,
-    SampleOut,
     ScoreOut,
-    TraceOut,
     UsageOut,
     VarianceOut,
 )
