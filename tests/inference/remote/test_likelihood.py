@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def registered(server: FaultyServer, model: str) -> Registered:
 
 
 def perplexity(
-    server: FaultyServer, samples: list[Sample], model: str = "good", **params: object
+    server: FaultyServer, samples: list[Sample], model: str = "good", **params: Any
 ) -> Result:
     pool = ModelPool([], Path("/nowhere"), registered=lambda name: registered(server, model))
     (result,) = score(samples, [METRIC.bind({"model": "far", **params})], pool)
@@ -75,7 +76,7 @@ def test_a_prompt_is_read_and_not_counted(server: FaultyServer) -> None:
 
 
 @pytest.mark.parametrize("params", [{}, {"window": 5}, {"chat": True}])
-def test_what_a_server_cannot_do_is_said(server: FaultyServer, params: dict[str, object]) -> None:
+def test_what_a_server_cannot_do_is_said(server: FaultyServer, params: dict[str, Any]) -> None:
     (value, *_) = perplexity(server, [Sample("a", ("b c",))], **params).scores
     assert "add_bos false" in str(value.error) or "leave it out" in str(value.error)
 
