@@ -35,6 +35,16 @@ from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
 from assay.gate_models import Design, Draws, Gate, GateCheck, GateRule, Power
 from assay.import_models import Import, ImportedEvaluation, ImportedScore
+from assay.judge_models import (
+    Agreement,
+    Bias,
+    Judge,
+    JudgeAnswer,
+    JudgeCall,
+    Judged,
+    JudgeReport,
+    Transcript,
+)
 from assay.model_models import (
     DeletedModel,
     Model,
@@ -74,10 +84,12 @@ from assay.training_models import (
 
 __all__ = [
     "FINAL",
+    "Agreement",
     "AssayError",
     "AsyncClient",
     "Audit",
     "Audited",
+    "Bias",
     "BoardDefinition",
     "BoardEntry",
     "BoardPart",
@@ -110,6 +122,11 @@ __all__ = [
     "Import",
     "ImportedEvaluation",
     "ImportedScore",
+    "Judge",
+    "JudgeAnswer",
+    "JudgeCall",
+    "JudgeReport",
+    "Judged",
     "Leaderboard",
     "LeftOut",
     "Metric",
@@ -137,6 +154,7 @@ __all__ = [
     "TrainingLogs",
     "TrainingMetrics",
     "TrainingPreview",
+    "Transcript",
     "Usage",
     "Variance",
     "WaitTimedOut",

@@ -121,6 +121,8 @@ class Client:
     best_outputs = _answer(endpoints.evaluations.best_outputs)
     samples = _answer(endpoints.evaluations.samples)
     all_samples = _items(endpoints.evaluations.all_samples)
+    transcripts = _items(endpoints.evaluations.transcripts)
+    judge_report = _answer(endpoints.evaluations.judge_report)
     events = _stream(endpoints.evaluations.events)
 
     archive = _folder(endpoints.archives.archive)

@@ -114,11 +114,13 @@ class Variance(Answer):
     """What the variance of a mean, its standard error squared, is made of.
 
     `questions`: which samples were asked; `draws`: which outputs were drawn for them. Twice the
-    samples halve both, twice the outputs a sample the second.
+    samples halve both, twice the outputs a sample the second. `judge`: the part of `draws` that
+    twice a judge's repeats halve.
     """
 
     questions: float
     draws: float
+    judge: float | None = None
 
 
 class Score(Answer):

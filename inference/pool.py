@@ -68,6 +68,7 @@ class ModelPool(Models):
         replies: Replies | None = None,
         slots: Slots | None = None,
         engine_kind: EngineKind = "transformers",
+        private_urls: bool = False,
     ) -> None:
         self.roots = tuple(roots)
         self.cache_dir = cache_dir
@@ -80,6 +81,7 @@ class ModelPool(Models):
         self.slots = slots
         self.engine_kind = engine_kind
         self._served: Engine | None = None
+        self.private_urls = private_urls
         self.loads = 0
         self.calls = 0
         self._warm: OrderedDict[tuple[object, ...], tuple[Loaded, int]] = OrderedDict()

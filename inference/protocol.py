@@ -136,7 +136,12 @@ class Classifier(Protocol):
 
 
 class Models(Protocol):
-    """Where metrics get models from: loads once, keeps them warm, stays within a memory budget."""
+    """Where metrics get models from: loads once, keeps them warm, stays within a memory budget.
+
+    private_urls  may a URL that a metric calls lead to a private or loopback address
+    """
+
+    private_urls: bool
 
     def identity(self, name: str) -> Identity:
         """Digests, without loading the model. Raises UnknownModel."""
@@ -167,6 +172,8 @@ class Models(Protocol):
 
 class NoModels:
     """For metrics that run none: any request is a mistake of the metric's declaration."""
+
+    private_urls = False
 
     def identity(self, name: str) -> Identity:
         """Raises LookupError."""

@@ -36,6 +36,9 @@ SYNONYMS = {
     "distinctn": "distinct_n",
     "rewardmodel": "reward",
     "rm": "reward",
+    "llmjudge": "judge",
+    "llmasajudge": "judge",
+    "geval": "judge",
 }
 
 # names of a metric with parameters of its own: these have to be given

@@ -28,7 +28,6 @@ from pydantic import Field, field_validator
 from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
-from metrics.core.ceilings import up_to
 from metrics.core.evidence import FLAG, Column, Evidence
 from metrics.core.metric import (
     Flag,
@@ -40,6 +39,7 @@ from metrics.core.metric import (
     Score,
     Source,
     settle_only,
+    up_to,
 )
 from metrics.core.rows import Floats, Ints, Settled, mean
 from metrics.sandbox import MARKS, Limits, run_many

@@ -227,7 +227,7 @@ class Settings(BaseSettings):
 
     @property
     def ceilings(self) -> dict[str, int]:
-        """The most that requests may ask for, by setting (`metrics.core.ceilings.up_to`)."""
+        """The most that requests may ask for, by setting (`metrics.core.metric.up_to`)."""
         return {
             name: value for name, value in self.model_dump().items() if name.startswith("sandbox_")
         }

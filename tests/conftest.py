@@ -52,6 +52,14 @@ def tiny_language_model(models_root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_judge(models_root: Path) -> Path:
+    """The folder of a random llama that a judge's long questions fit."""
+    from tests.tiny_models import build_language_model
+
+    return build_language_model(models_root / "tiny-judge", max_position_embeddings=4096)
+
+
+@pytest.fixture(scope="session")
 def tiny_reward_model(models_root: Path) -> Path:
     """The folder of a random llama with one output a sequence, and a chat template."""
     from tests.tiny_models import build_reward_model

@@ -52,6 +52,7 @@ def build_language_model(folder: Path, seed: int = 0, **config: Any) -> Path:
     from transformers import LlamaForCausalLM
 
     tokenizer = build_tokenizer()
+    tokenizer.model_max_length = config.get("max_position_embeddings", POSITIONS)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LlamaForCausalLM(_config(tokenizer, **config))

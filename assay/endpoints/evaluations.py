@@ -8,6 +8,7 @@ from dataclasses import replace
 from assay.endpoints.waiting import until
 from assay.exchange import Script, address, ask, create, get, keyed, post
 from assay.files import OnProgress
+from assay.judge_models import JudgeReport, Transcript
 from assay.models import Dataset, Evaluation, MetricLike, Page, Sample
 from assay.streams import EventStream, Listing
 
@@ -189,3 +190,13 @@ def all_samples(
 def events(evaluation: str, after: int = 0) -> EventStream:
     """An evaluation's events after number `after`, as they happen, until it ends."""
     return EventStream(ROOT, evaluation, "events", after=after)
+
+
+def transcripts(evaluation: str) -> Listing[Transcript]:
+    """What the metric `judge` asked and was told about each sample, in the dataset's order."""
+    return Listing(Page[Transcript], ROOT, evaluation, "transcripts")
+
+
+def judge_report(evaluation: str) -> Script[JudgeReport]:
+    """What an evaluation's judges are biased by, and how far those of a panel agree."""
+    return ask(get(ROOT, evaluation, "judge_report"), JudgeReport)

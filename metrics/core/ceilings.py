@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import Field
-
 from metrics.core.metric import BoundMetric
-
-
-def up_to(setting: str, default: Any, **constraints: Any) -> Any:
-    """A parameter that whoever runs a service may hold lower than its schema does.
-
-    setting  the service's, which has the most that a request may ask for: "sandbox_timeout_s"
-    """
-    return Field(default, json_schema_extra={"ceiling": setting}, **constraints)
 
 
 def exceeded(metric: BoundMetric, ceilings: Mapping[str, int]) -> tuple[str, str] | None:

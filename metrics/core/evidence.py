@@ -23,6 +23,7 @@ import zstandard
 from numpy.typing import NDArray
 
 FLAG = "flag"  # optional column: 0, or a code declared in `Metric.flags`
+NOTES = "notes"  # optional column of bytes: for people to read, and no part of any number
 
 
 @dataclass(frozen=True, slots=True)

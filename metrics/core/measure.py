@@ -34,7 +34,15 @@ class EvidenceCache(Protocol):
 def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
     """One item per output, and the unit (index of its sample) of each."""
     items = [
-        Item(output, sample.references, sample.prompt, sample.tests, details, choices)
+        Item(
+            output,
+            sample.references,
+            sample.prompt,
+            sample.tests,
+            sample.opponent,
+            details,
+            choices,
+        )
         for sample in samples
         for choices in (Choices.of(sample.metadata),)
         for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])

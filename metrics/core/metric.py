@@ -10,22 +10,40 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from inference.kinds import ModelKind
 from inference.protocol import Models
-from inference.protocols.conversation import prompt_of
-from metrics.core.choices import Choices
-from metrics.core.details import Details
 from metrics.core.evidence import Evidence
 from metrics.core.registry import parsed
 from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
+from metrics.core.samples import Item, Opponent, Sample
+
+__all__ = [
+    "AnyMetric",
+    "BoundMetric",
+    "Flag",
+    "Given",
+    "IntervalMethod",
+    "Item",
+    "Metric",
+    "Opponent",
+    "P",
+    "Params",
+    "Reads",
+    "Sample",
+    "Score",
+    "Source",
+    "given",
+    "settle_only",
+    "up_to",
+]
 
 # details: of making an output that was generated; choices: of a multiple choice
-Reads = Literal["output", "references", "prompt", "tests", "details", "choices"]
+Reads = Literal["output", "references", "prompt", "tests", "opponent", "details", "choices"]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
 # wilson       means of values within bounds that are often all alike (0/1, pass@k)
@@ -44,56 +62,19 @@ def settle_only(default: Any, **constraints: Any) -> Any:
     return Field(default, json_schema_extra={"stage": "settle"}, **constraints)
 
 
+def up_to(setting: str, default: Any, **constraints: Any) -> Any:
+    """A parameter that whoever runs a service may hold lower than its schema does.
+
+    setting  the service's, which has the most that a request may ask for: "sandbox_timeout_s"
+    """
+    return Field(default, json_schema_extra={"ceiling": setting}, **constraints)
+
+
 P = TypeVar("P", bound=Params)
 T = TypeVar("T")
 Given = (
     tuple[T, ...] | Callable[[P], tuple[T, ...]]
 )  # always the same, or as the parameters have it
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One unit of evaluation: what was asked, what came out, what it is compared with."""
-
-    id: str
-    outputs: tuple[str, ...]
-    references: tuple[str, ...] = ()
-    prompt: str | None = None
-    tests: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    details: tuple[Details, ...] = ()  # of each output; none where outputs were given
-
-    @classmethod
-    def of(
-        cls, record: Mapping[str, object], outputs: Sequence[str], id: str | None = None
-    ) -> Sample:
-        """The sample of a dataset's record and the outputs for it.
-
-        record  `id`, and where it has them `references`, `prompt`, `tests`, `metadata`; of a pair,
-                `rejected` is what the output is compared with; `messages` are a prompt as text
-        id      the sample's id in place of the record's
-        """
-        worse = [record["rejected"]] if "rejected" in record else ()
-        return cls(
-            id=cast(str, record["id"]) if id is None else id,
-            outputs=tuple(outputs),
-            references=tuple(cast(Sequence[str], record.get("references") or worse)),
-            prompt=prompt_of(record),
-            tests=cast(str | None, record.get("tests")),
-            metadata=cast(Mapping[str, Any], record.get("metadata") or {}),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One output with what it is measured against. Equal items have equal evidence."""
-
-    output: str
-    references: tuple[str, ...] = ()
-    prompt: str | None = None
-    tests: str | None = None
-    details: Details | None = None
-    choices: Choices | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +139,12 @@ class Metric(Generic[P]):
     models: Given[str, P] = ()  # names of the models it runs
     model_kind: ModelKind | None = None  # what they have to be; None: any
     flags: Mapping[int, Flag] = field(default_factory=dict)
+    # fields of the samples' metadata that settling reads as numbers: `metrics.core.beside`
+    fields: Given[str, P] = ()
+    # values (M, S) of draws of which an item's evidence is the mean, and the item (M,) of each
+    draws: Callable[[Evidence, P], tuple[Floats, Ints]] | None = None
+    # another system, whose outputs the samples have to carry; None: no other's are looked at
+    opponent: Callable[[P], Opponent | None] | None = None
     # batches of item indices, fixed before the cache is looked up; None: all in one
     plan: Callable[[Sequence[Item], P, Models], list[list[int]]] | None = None
     # fills parameters that depend on the data ("auto"), before anything is measured
@@ -235,6 +222,16 @@ class BoundMetric:
     def models(self) -> tuple[str, ...]:
         """Names of the models it runs."""
         return given(self.metric.models, self.params)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the metadata that settling reads as numbers."""
+        return given(self.metric.fields, self.params)
+
+    @property
+    def opponent(self) -> Opponent | None:
+        """Another system, whose outputs the samples have to carry."""
+        return self.metric.opponent(self.params) if self.metric.opponent is not None else None
 
     @property
     def libraries(self) -> tuple[str, ...]:

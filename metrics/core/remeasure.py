@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from inference.errors import ReportedError
 from inference.protocol import Models
-from metrics.core.evidence import FLAG, Column, Evidence
+from metrics.core.evidence import FLAG, NOTES, Column, Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.rows import Floats, Ints
@@ -104,7 +104,7 @@ def compare(before: Evidence, after: Evidence, allowed: float) -> tuple[Mask, fl
     """(n_items,) which items' evidence differs, and the largest difference of two numbers."""
     unlike = np.zeros(len(before), np.bool_)
     largest = 0.0
-    for name in {*before.columns, *after.columns}:
+    for name in {*before.columns, *after.columns} - {NOTES}:
         one, other = (_column(part, name) for part in (before, after))
         if one is None or other is None:
             return np.ones(len(before), np.bool_), float("inf")

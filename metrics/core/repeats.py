@@ -13,7 +13,7 @@ from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
 from metrics.statistics.clusters import Clusters
-from metrics.statistics.repeats import Split, split
+from metrics.statistics.repeats import Split, of_judge, split
 from metrics.statistics.resampling import evaluate
 from metrics.statistics.weights import totals
 
@@ -31,10 +31,28 @@ def parts(
     unit      which of the units (n,) each is of; every unit has outputs
     rows      (n, C) of the units
     """
-    if metric.set_level or len(unit) == len(rows) or len(rows) < 2:
+    if metric.set_level or len(rows) < 2:
         return None
-    values = _alone(metric, evidence)
-    if values is None:
+    drawn = metric.metric.draws(evidence, metric.params) if metric.metric.draws else None
+    if len(unit) == len(rows):
+        if drawn is None or not len(drawn[1]):
+            return None
+        values, item = drawn
+        whole = _of_means(metric, values, unit[item], rows, found)
+        return Split(whole.questions, whole.draws, whole.draws) if whole is not None else None
+    alone = _alone(metric, evidence)
+    own = _of_means(metric, alone, unit, rows, found) if alone is not None else None
+    if own is None or drawn is None or len(np.unique(drawn[1])) < len(unit):
+        return own
+    judge = of_judge(*drawn, unit)
+    return Split(own.questions, own.draws, np.where(np.isnan(own.draws), np.nan, judge))
+
+
+def _of_means(
+    metric: BoundMetric, values: Floats, unit: Ints, rows: Floats, found: Clusters | None
+) -> Split | None:
+    """The parts of those scores that are means of the values (M, S), whose units are `unit`."""
+    if len(np.unique(unit)) < len(rows):
         return None
     sums = np.stack([np.bincount(unit, column) for column in values.T], 1)
     means = sums / np.bincount(unit)[:, None]

@@ -34,10 +34,12 @@ class Variance:
 
     questions  which samples were asked; halved by twice the samples
     draws      which outputs were drawn for them; halved by twice the outputs a sample
+    judge      of `draws`, what the metric's own draws add: halved by twice its repeats
     """
 
     questions: float
     draws: float
+    judge: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,4 +302,5 @@ def _scores(
 def _variance(own: Split | None, at: int) -> Variance | None:
     if own is None or not np.isfinite(own.draws[at]):
         return None
-    return Variance(float(own.questions[at]), float(own.draws[at]))
+    judge = None if own.judge is None else float(own.judge[at])
+    return Variance(float(own.questions[at]), float(own.draws[at]), judge)

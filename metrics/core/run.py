@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from inference.errors import Cancelled, InputError, ReportedError
 from inference.protocol import Models, NoModels
+from metrics.core.beside import numbers_of, with_fields
 from metrics.core.choices import Choices
 from metrics.core.clustered import Cluster
 from metrics.core.errors import MissingInput
@@ -57,6 +58,7 @@ def score(
             metric = prepare(request, samples)
             found = parts(metric, models)
             evidence = measure(metric, items, models, progress=advance)
+            evidence = with_fields(metric, evidence, unit, numbers_of(samples, metric.fields))
             result = conclude(
                 metric,
                 evidence,

@@ -28,11 +28,14 @@ from metrics.statistics.weights import Floats
 class Split:
     """(S,) the parts of the value's variance, its standard error squared: of questions, of draws.
 
+    judge  of `draws`, the part of who values the outputs; None where that is not known
+
     NaN where nothing can be said: no question has two outputs, or an output has no value.
     """
 
     questions: Floats
     draws: Floats
+    judge: Floats | None = None
 
 
 def split(values: Floats, unit: NDArray[np.int64], found: Clusters | None = None) -> Split:
@@ -53,3 +56,20 @@ def split(values: Floats, unit: NDArray[np.int64], found: Clusters | None = None
     parts = influence if found is None else found.pooled(influence)
     whole = (parts**2).sum(0) * groups / (groups - 1)
     return Split(np.maximum(whole - draws, 0.0), np.asarray(draws, np.float64))
+
+
+def of_judge(values: Floats, item: NDArray[np.int64], unit: NDArray[np.int64]) -> Floats:
+    """(S,) what draws of one output's value add to the variance of the mean over questions.
+
+    values  (M, S) of draws
+    item    (M,) the output that each is of, 0..K-1: every output has draws
+    unit    (K,) the question of each output
+    """
+    counts = np.bincount(item).astype(np.float64)  # (K,)
+    spare = float(len(item) - len(counts))
+    if spare < 1:
+        return np.full(values.shape[1], np.nan)
+    means = np.stack([np.bincount(item, column) for column in values.T], 1) / counts[:, None]
+    within = ((values - means[item]) ** 2).sum(0) / spare
+    shares = 1 / np.bincount(unit)[unit] / len(np.unique(unit))  # of an output in the mean
+    return np.asarray(within * (shares**2 / counts).sum(), np.float64)

@@ -24,7 +24,7 @@ from metrics.core.signature import difference, parts, text
 from service import faults
 from service.datasets import store as datasets
 from service.db import worker_requests
-from service.evaluations import outputs, plans, shards
+from service.evaluations import opponents, outputs, plans, shards
 from service.evaluations import scores as results
 from service.evaluations import store as evaluations
 from service.evaluations.jobs import declared
@@ -143,12 +143,13 @@ class _Audit:
         models = self.context.models
         with self.context.engine.connect() as db:
             measured = shards.read(db, self.row.id, one.position)
+            samples = opponents.opposed(db, metric, self.samples)
         if measured:
             evidence = shards.joined(measured)
-            return remeasure(metric, self.samples, evidence, self.chosen, models, self.watch)
+            return remeasure(metric, samples, evidence, self.chosen, models, self.watch)
         if metric.models:
             raise ReportedError(NOT_KEPT)
-        items, unit = items_of(self.samples)
+        items, unit = items_of(samples)
         return self._by_rows(metric, one, measure(metric, items, models, None, self.watch), unit)
 
     def _by_rows(

@@ -15,8 +15,8 @@ from service.datasets import store as datasets
 from service.datasets.store import Content
 from service.db.gate_tables import gates
 from service.errors import ApiError, invalid, not_found
+from service.evaluations import opponents, plans, protocols, shards
 from service.evaluations import outputs as stored_outputs
-from service.evaluations import plans, protocols, shards
 from service.evaluations import store as evaluations
 from service.evaluations.checks import (
     RequestedMetric,
@@ -39,7 +39,7 @@ from service.settings import Settings
 def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     """Check everything, store everything, defer the plan; returns the evaluation's id."""
     _one_source(body)
-    requested = bound_metrics(db, settings, body.metrics)
+    requested = bound_metrics(db, settings, body.metrics, opponents=True)
     if body.model is not None:
         models.require(db, settings, body.model, "model", "chat")
         check_remote(db, body)
@@ -51,7 +51,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     protocol = protocols.admit(db, body, records)
     if body.cluster is not None:
         datasets.read_clusters(db, dataset_id, body.cluster)  # raises where there is none
-    requests = [one.request for one in requested]
+    requests = opponents.resolve(db, requested, dataset_id)
     id = evaluations.create(
         db,
         system=body.system or body.model or "",

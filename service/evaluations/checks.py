@@ -35,9 +35,15 @@ class RequestedMetric:
 
 
 def bound_metrics(
-    db: Connection, settings: Settings, requested: Sequence[MetricIn]
+    db: Connection,
+    settings: Settings,
+    requested: Sequence[MetricIn],
+    opponents: bool = False,
 ) -> list[RequestedMetric]:
-    """Each metric with its parameters. Raises 422 naming the metric, parameter or model."""
+    """Each metric with its parameters. Raises 422 naming the metric, parameter or model.
+
+    opponents  may a metric compare with another system's outputs
+    """
     bound = []
     for index, one in enumerate(requested):
         try:
@@ -46,11 +52,23 @@ def bound_metrics(
         except ReportedError as error:
             raise of_metric(error, f"metrics[{index}]") from None
         check_ceilings(metric, settings, f"metrics[{index}]")
+        if not opponents:
+            check_opponent(metric, f"metrics[{index}]")
         for name in names:
             at = f"metrics[{index}].params.model"
             models.require(db, settings, name, at, metric.metric.model_kind)
         bound.append(RequestedMetric(metric, MetricRequest(metric.name, one.params)))
     return bound
+
+
+def check_opponent(metric: BoundMetric, where: str) -> None:
+    """Raises 422 where a metric compares with another system's outputs: they are not at hand."""
+    if metric.opponent is not None:
+        message = (
+            "outputs of another system are compared with in POST /v1/evaluations alone; leave "
+        )
+        message += "it out to compare with the references"
+        raise invalid("no_opponent", message, f"{where}.params.{metric.opponent.param}")
 
 
 def check_ceilings(metric: BoundMetric, settings: Settings, where: str) -> None:

@@ -14,12 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from inference.errors import ReportedError
 from metrics.core.alike import pointed_out
+from metrics.core.beside import number, with_fields
 from metrics.core.clustered import Cluster
 from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric
 from metrics.core.packing import pack
 from metrics.core.result import Result, ScoreValue, conclude, failed
-from metrics.core.rows import Ints
+from metrics.core.rows import Floats, Ints
 from metrics.core.settling import restrict
 from metrics.statistics.clusters import Clusters, clusters
 from service import faults
@@ -117,6 +118,8 @@ class Closing:
                 raise ReportedError(one.error["message"], one.error.get("param"))
             with self.context.engine.connect() as db:
                 found = shards.joined(shards.read(db, self.row.id, one.position))
+                numbers = _numbers(db, self.row, metric.fields)
+            found = with_fields(metric, found, self.unit, numbers)
             result = self._result_of(metric, one, found, self.unit, self.ids, self.cluster)
             result = pointed_out(metric, result, self.alike)
             if any(score.value is not None for score in result.scores):
@@ -238,6 +241,16 @@ def _without_answer(made: int, failures: Mapping[str, int]) -> list[str]:
         f"{failed} of {made} outputs have no answer, and are scored as empty texts: "
         f"{', '.join(shown)}{more}"
     ]
+
+
+def _numbers(db: Connection, row: Evaluation, fields: Sequence[str]) -> dict[str, Floats]:
+    """(n_samples,) the numbers in fields of the metadata, NaN where there is none."""
+    found = {}
+    for field in fields:
+        found[field] = np.full(row.size, np.nan)
+        for index, value in datasets.read_metadata(db, row.dataset_id, field).items():
+            found[field][index] = number(value)
+    return found
 
 
 def _summary(db: Connection, evaluation: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from metrics.core.signature import parts
 from service import faults
 from service.datasets import store as datasets
 from service.datasets.store import Content
-from service.evaluations import outputs, plans, shards
+from service.evaluations import opponents, outputs, plans, shards
 from service.evaluations import store as evaluations
 from service.evaluations.cache import StoredEvidence
 from service.evaluations.generating import generate
@@ -173,6 +173,9 @@ def _measure_metric(
     items, _ = items_of(samples)
     try:
         metric = declared(context, one)
+        if metric.opponent is not None:
+            with context.engine.connect() as db:
+                items, _ = items_of(opponents.opposed(db, metric, samples))
         progress.expect(len(items))
         evidence = measure(
             metric,

@@ -15,6 +15,8 @@ from service.errors import ApiError, not_found
 from service.evaluations import store as evaluations
 from service.evaluations.admission import admit, admit_again
 from service.evaluations.best import put_best
+from service.evaluations.judged import report, transcripts
+from service.evaluations.judged_schemas import JudgeReportOut, TranscriptOut
 from service.evaluations.sample_schemas import SampleOut
 from service.evaluations.samples import ordered_samples
 from service.evaluations.schemas import BestIn, EvaluationIn, EvaluationOut
@@ -186,6 +188,25 @@ def list_samples(
         limit=limit + 1,
     )
     return page(samples, limit)
+
+
+@router.get("/{evaluation}/transcripts", summary="What judges were asked and said")
+def list_transcripts(
+    evaluation: str,
+    db: Transaction,
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 20,
+) -> Page[TranscriptOut]:
+    """Samples in the dataset's order, each with the questions put to the metric `judge`, its
+    answers, what was read in them, and why an answer has no value. Also while it runs."""
+    return page(transcripts(db, _existing(db, evaluation), after=after, limit=limit + 1), limit)
+
+
+@router.get("/{evaluation}/judge_report", summary="What judges are biased by")
+def get_judge_report(evaluation: str, db: Transaction) -> JudgeReportOut:
+    """Position, order flips, length and self-preference of every judge, with intervals; of a panel,
+    how far it agrees. A 409 where no judge's answers are in."""
+    return report(db, _existing(db, evaluation))
 
 
 @router.get(

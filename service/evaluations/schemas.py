@@ -215,10 +215,14 @@ class Progress(BaseModel):
 
 class VarianceOut(BaseModel):
     """What the variance of a mean of several outputs a sample, its standard error squared, is made
-    of: more samples lower both parts, more outputs a sample the second alone."""
+    of: more samples lower both parts, more outputs a sample the second alone.
+
+    judge: of `draws`, what a judge's own draws add; more of its repeats lower that alone.
+    """
 
     questions: float
     draws: float
+    judge: float | None = None
 
 
 class ScoreOut(BaseModel):

@@ -174,6 +174,27 @@ def read(db: Connection, evaluation_id: str, position: int) -> list[Measurement]
     return [Measurement.from_row(row) for row in db.execute(query)]
 
 
+def overlapping(db: Connection, evaluation_id: str, start: int, stop: int) -> list[Shard]:
+    """The shards that hold samples from `start` to `stop`, in order."""
+    query = select(shards).where(
+        shards.c.evaluation_id == evaluation_id, shards.c.start < stop, shards.c.stop > start
+    )
+    return [Shard.from_row(row) for row in db.execute(query.order_by(shards.c.number))]
+
+
+def evidence_of(
+    db: Connection, evaluation_id: str, position: int, numbers: Sequence[int]
+) -> dict[int, Evidence]:
+    """One metric's evidence in those of the shards that have some, by their number."""
+    query = select(measurements.c.shard, measurements.c.evidence).where(
+        measurements.c.evaluation_id == evaluation_id,
+        measurements.c.position == position,
+        measurements.c.shard.in_(list(numbers)),
+        measurements.c.evidence.is_not(None),
+    )
+    return {row.shard: Evidence.decode(row.evidence) for row in db.execute(query)}
+
+
 def drop(db: Connection, evaluation_id: str, position: int) -> None:
     """Forget bulky evidence whose result is in."""
     db.execute(

@@ -58,6 +58,7 @@ class Resources(context.Resources):
             replies=StoredReplies(self.engine),
             slots=PostgresSlots(self.settings.url),
             engine_kind=self.settings.engine,
+            private_urls=self.settings.private_urls_allowed,
         )
 
     def _free(self) -> None:

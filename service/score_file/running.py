@@ -128,6 +128,7 @@ def runner(
                 device=device,
                 memory_budget_bytes=settings.model_memory_bytes,
                 offline=not settings.hub_allowed,
+                private_urls=True,  # who types the URL is on this machine
             ),
             settings,
         )

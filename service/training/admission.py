@@ -23,6 +23,7 @@ from service.evaluations.checks import (
     bound_metrics,
     check_ceilings,
     check_metric,
+    check_opponent,
     check_prompts,
     check_samples,
     evaluable,
@@ -175,6 +176,7 @@ def _known_rewards(
         except ReportedError as error:
             raise of_metric(error, at) from None
         check_ceilings(metric, settings, at)
+        check_opponent(metric, at)
         if metric.set_level:
             message = f"{metric.name} is of a set: no sample has a value that could be a reward"
             raise invalid("no_reward", message, f"{at}.metric")

@@ -237,6 +237,7 @@ def _spec(
         cache_dir=settings.data_dir / "models",
         checkpoints=models.checkpoint_folders(db, settings, row.models),
         offline=not settings.hub_allowed,
+        private_urls=settings.private_urls_allowed,
         tracking=settings.tracking,
     )
 

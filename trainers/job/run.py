@@ -47,6 +47,7 @@ class Run:
             device=self.spec.device,
             checkpoints=self.spec.checkpoints.get,
             offline=self.spec.offline,
+            private_urls=self.spec.private_urls,
         )
 
     @property

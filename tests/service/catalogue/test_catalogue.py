@@ -16,11 +16,13 @@ from metrics import catalogue
 from tests.checkout import ROOT
 from tests.service.live import Live
 from tests.service.texts import samples
+from tests.valuing_server import valuing
 
 pytestmark = pytest.mark.slow
 
 PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do here
     "mauve": {"num_clusters": 4},
+    "judge": {"model": "tiny-judge"},
     "reward": {"model": "tiny-reward"},
     "pair_accuracy": {"model": "tiny-reward"},
     "pass_at_k": {"k": [1, 2]},
@@ -32,12 +34,17 @@ CODE = {
 }
 
 
+GENERATED = {  # of outputs that the service generates: test_remote.py measures them
+    *("latency", "output_tokens", "cost"),
+}
+
+
 def asked(run: bool) -> list[dict[str, Any]]:
     """Every metric of the catalogue that runs programs, or that does not."""
     return [
         {"name": name, "params": PARAMS.get(name, {})}
         for name, metric in catalogue().items()
-        if run == ("tests" in metric.reads)
+        if run == ("tests" in metric.reads) and name not in GENERATED
     ]
 
 
@@ -67,18 +74,24 @@ def test_models_at_hand(live: Live, tiny_language_model: Path) -> None:
     assert {"builtin/smollm2-135m-instruct", "builtin/minilm-l6", "tiny-language"} <= found
 
 
-def test_every_metric_over_http(assay: Client, tiny_reward_model: Path) -> None:
-    made = assay.evaluate(
-        system="x", dataset="all", samples=samples(64, tag="a"), metrics=asked(run=False)
-    )
-    done = assay.wait(made.id, timeout=240)
+def test_every_metric_over_http(
+    assay: Client, tiny_reward_model: Path, tiny_judge: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with valuing() as server:
+        monkeypatch.setitem(PARAMS, "remote", {"url": server.url})
+        given = samples(64, tag="a")
+        for sample in given:
+            sample["metadata"] |= {"choices": ["yes", "no"], "answer": 0}
+        made = assay.evaluate(system="x", dataset="all", samples=given, metrics=asked(run=False))
+        done = assay.wait(made.id, timeout=240)
     assert done.status == "succeeded"
     named = {score.metric for score in done.scores}
     code = assay.evaluate(system="x", dataset="code", samples=[CODE], metrics=asked(run=True))
     ran = assay.wait(code.id, timeout=60)
     assert ran.score("pass@1").value == 0.5
     assert ran.score("pass@2").value == 1.0
-    assert named | {score.metric for score in ran.scores} == set(catalogue())
+    named |= {score.metric for score in ran.scores}
+    assert named | GENERATED == set(catalogue())
     for score in done.scores:
         assert score.error is None, (score.name, score.error)
         assert score.value is not None

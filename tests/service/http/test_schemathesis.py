@@ -31,6 +31,10 @@ CHECKS = [
     status_code_conformance,
 ]
 EXAMPLES = 6  # an operation
+OF_MEASURED = (
+    *("/best", "/archive", "/audit", "/every_eval_ever"),
+    *("/transcripts", "/judge_report"),
+)
 
 QUERIES: dict[str, dict[str, Any]] = {  # without which nothing is reached
     "/v1/checkpoints/{checkpoint}/download": {"form": "merged"},
@@ -44,12 +48,17 @@ FILES = {"/v1/datasets/upload": b"prompt\nHi?\n", "/v1/imports": b"id,acc\n1,0.5
 
 @pytest.fixture(scope="module")
 def known(
-    live: Live, database_url: str, data_dir: Path, tmp_path_factory: pytest.TempPathFactory
+    live: Live,
+    database_url: str,
+    data_dir: Path,
+    tiny_judge: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Known:
     found = fill(live.base, database_url, data_dir / "fuzzed-checkpoint")
     asked = [{"prompt": "Hi?", **one} for one in samples(4)]
     with live.client() as client:  # one whose outputs are stored with what was measured of them
-        metrics = ["chrf", "length"]
+        judge = {"name": "judge", "params": {"model": tiny_judge.name}}
+        metrics = ["chrf", "length", judge]
         made = client.evaluate(system="six", dataset="measured", samples=asked, metrics=metrics)
         client.wait(made.id, timeout=60)
         archive = client.archive(made.id, tmp_path_factory.mktemp("archives") / "measured.zip")
@@ -69,7 +78,7 @@ def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
     if random.random() < 0.25:
         return
     for name in case.path_parameters or {}:
-        measured = case.operation.path.endswith(("/best", "/archive", "/audit", "/every_eval_ever"))
+        measured = case.operation.path.endswith(OF_MEASURED)
         case.path_parameters[name] = random.choice(known.paths["measured" if measured else name])
     if case.operation.path.startswith("/openai/"):
         case.path_parameters = dict.fromkeys(case.path_parameters or {}, "tiny-language")

@@ -17,6 +17,7 @@ from metrics.core.run import score
 from tests.metrics.test_community import write
 from tests.rounding import assert_same
 from tests.trainers.job.attempts import attempt, finish
+from tests.valuing_server import valuing
 from trainers.job.errors import TrainingError
 from trainers.job.options import Reward
 from trainers.learning.rewards import CONSTANT, Rewards
@@ -308,3 +309,32 @@ def test_a_few_completions_are_told_with_their_rewards() -> None:
     told.clear()
     ready(short, tell=tell)(RECORDS, texts[:3])
     assert told == []
+
+
+def test_a_judge_and_a_server_are_rewards(
+    model_pool: ModelPool, tiny_judge: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = {"metric": "judge", "params": {"model": tiny_judge.name, "rubric": "fluency"}}
+    monkeypatch.setattr(model_pool, "private_urls", True)
+    with valuing() as server:
+        remote = {"metric": "remote", "params": {"url": server.url}, "weight": 0.1}
+        earned = ready(judge, remote, models=model_pool)(RECORDS, COMPLETIONS)
+        again = ready(judge, remote, models=model_pool)(RECORDS, COMPLETIONS)
+    assert earned.components["remote"].tolist() == [float(len(one)) for one in COMPLETIONS]
+    assert ((earned.components["judge"] >= 1) & (earned.components["judge"] <= 5)).all()
+    assert np.ptp(earned.components["judge"]) > 0
+    assert_same(earned.total, again.total)
+    expected = earned.components["judge"] + 0.1 * earned.components["remote"]
+    assert_same(earned.total, expected)
+
+
+def test_a_judge_that_cannot_be_read_earns_what_was_said(
+    model_pool: ModelPool, tiny_judge: Path
+) -> None:
+    params = {"model": tiny_judge.name, "reasons": True, "max_new_tokens": 2}
+    rewards = ready({"metric": "judge", "params": params, "unmeasured": 1.0}, models=model_pool)
+    assert rewards(RECORDS[:1], COMPLETIONS[:1]).components["judge"].tolist() == [1.0]
+    with pytest.raises(TrainingError, match="cannot be read"):
+        ready({"metric": "judge", "params": params}, models=model_pool)(
+            RECORDS[:1], COMPLETIONS[:1]
+        )

@@ -1,0 +1,1 @@
+"""Parts of the metric `judge`: what is asked, how answers are read, what judges are biased by."""
