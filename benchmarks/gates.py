@@ -6,7 +6,7 @@ errors there, and each may happen in 5% of the runs.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from metrics.statistics.weights import Floats
 
 ALPHA = 0.05
 LOOKS = 20
+RUNS = 2000
 Draw = Callable[[np.random.Generator, int], Floats]  # differences at the margin: of mean 0
 
 
@@ -123,8 +124,9 @@ def lines(runs: int) -> Iterator[str]:
 
 def main() -> None:
     """Print the table."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    for line in lines(runs):
+    asked = argparse.ArgumentParser(prog="python -m benchmarks.gates", description=__doc__)
+    asked.add_argument("runs", type=int, nargs="?", default=RUNS, help="of each cell: %(default)s")
+    for line in lines(asked.parse_args().runs):
         print(line, flush=True)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from service.terminal import fail, need_device, say, settings_of
+from service.terminal import NO_VERDICT, VerdictCommand, fail, need_device, say, settings_of
 
 commands = typer.Typer()
 
@@ -226,8 +226,7 @@ def import_(
     assay import results.tar.gz --dry-run
     assay import votes.csv --mapping id:id,answer:output,rating:score --system mine
     """
-    from rich.console import Console
-
+    from service.figures.terminal import screen
     from service.import_file import import_file, show
     from service.remote import RemoteError
 
@@ -244,10 +243,10 @@ def import_(
     elif found.get("object") == "evaluation":
         typer.echo(found["id"])
     else:
-        show(found, Console())
+        show(found, screen())
 
 
-@commands.command()
+@commands.command(cls=VerdictCommand)
 def gate(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The gate's, or name@version.")],
     evaluation: Annotated[str, typer.Option(help="The candidate, by its evaluation.")] = "",
@@ -275,11 +274,11 @@ def gate(
     named = {"evaluation": evaluation, "model": model, "checkpoint": checkpoint}
     candidate = {kind: value for kind, value in named.items() if value}
     if len(candidate) != 1:
-        fail("name the candidate: one of --evaluation, --model and --checkpoint", gates.FAILED)
+        fail("name the candidate: one of --evaluation, --model and --checkpoint", NO_VERDICT)
     try:
         found = gates.check(url, name, candidate, wait)
     except RemoteError as error:
-        fail(str(error), gates.FAILED)
+        fail(str(error), NO_VERDICT)
     if form == "json":
         typer.echo(gates.as_json(found))
     else:

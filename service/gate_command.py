@@ -12,7 +12,6 @@ from rich.table import Table
 from service.remote import RemoteError, ask, parsed
 
 CODES = {"go": 0, "no_go": 1, "inconclusive": 2}
-FAILED = 3  # no verdict: the service cannot be reached, or refuses
 COLOURS = {"go": "green", "no_go": "red", "inconclusive": "yellow"}
 HELD = 60.0  # seconds that the service holds one request back
 

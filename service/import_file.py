@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from service.remote import Query, RemoteError, ask, parsed
 
@@ -55,23 +55,27 @@ def _check(path: Path, archived: bool, given: Mapping[str, object]) -> None:
 
 
 def show(found: Mapping[str, Any], console: Console) -> None:
-    """Print what was imported, or would be: a line for each score."""
-    from rich.markup import escape
+    """Print what was imported, or would be: a line for each score. Ids are whole, to be copied.
+
+    console  as `screen` makes it, without markup
+    """
     from rich.table import Table
 
+    ids = [one["evaluation"] or "(dry run)" for one in found["evaluations"]]
     table = Table(box=None)
-    for head in ("system", "dataset", "score", "value", "n", "from", "evaluation"):
-        table.add_column(head, justify="right" if head in {"value", "n"} else "left")
-    for one in found["evaluations"]:
+    for head in ("system", "dataset", "score", "value", "n", "from"):
+        justify: Literal["left", "right"] = "right" if head in {"value", "n"} else "left"
+        table.add_column(head, justify=justify, overflow="fold")
+    table.add_column("evaluation", no_wrap=True, min_width=max(map(len, ids), default=0))
+    for one, id in zip(found["evaluations"], ids, strict=True):
         for score in one["scores"]:
             value = "-" if score["value"] is None else f"{score['value']:.4g}"
             cells = (one["system"], one["dataset"], score["name"], value, str(score["n"]))
-            id = one["evaluation"] or "(dry run)"
-            table.add_row(*map(escape, (*cells, score["kind"], id)))
+            table.add_row(*cells, score["kind"], id)
     console.print(table)
     if found["mapping"]:
         pairs = ",".join(f"{column}:{field}" for column, field in found["mapping"].items())
-        console.print(f"columns, as --mapping says it: {escape(pairs)}", soft_wrap=True)
+        console.print(f"columns, as --mapping says it: {pairs}", soft_wrap=True)
     for one in found["evaluations"]:
         for warning in one["warnings"]:
-            console.print(f"{escape(one['task'])}: {escape(warning)}", soft_wrap=True)
+            console.print(f"{one['task']}: {warning}", soft_wrap=True)

@@ -6,9 +6,25 @@ import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from service.settings import Settings
+
+NO_VERDICT = 3  # exit of a command whose 0, 1 and 2 are verdicts: it cannot be told one
+
+
+class VerdictCommand(TyperCommand):
+    """A command whose exits are verdicts: what was typed wrong ends it with `NO_VERDICT`, where
+    others have 2."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """The context, of arguments that are understood. Raises TyperException for others."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except typer.TyperException as error:
+            error.exit_code = NO_VERDICT
+            raise
 
 
 def settings_of(**given: Any) -> Settings:

@@ -14,6 +14,7 @@ from metrics.statistics.clusters import Clusters, tried
 from metrics.statistics.resampling import CELLS
 
 ALIKE = "samples of the same {!r} are alike"
+TESTED = "these tests take them for independent, so they find differences that are none"
 FIELD = re.compile("^" + ALIKE.replace("{!r}", "(?P<quote>['\"])(?P<field>.*)(?P=quote)") + " ")
 
 
@@ -21,6 +22,21 @@ def alike_fields(warnings: Iterable[str]) -> list[str]:
     """The fields that warnings of `pointed_out` name, each once."""
     found = [FIELD.match(one) for one in warnings]
     return list(dict.fromkeys(one["field"] for one in found if one is not None))
+
+
+def taken_for_independent(
+    warnings: Iterable[str], mended: str = "cluster={}", wrong: str = TESTED
+) -> list[str]:
+    """What is said, of each field that warnings of `pointed_out` name, where samples have been
+    taken for independent.
+
+    mended  how the field is named to whoever asked
+    wrong   what took them so, and what comes of it
+    """
+    return [
+        f"{ALIKE.format(field)}, and {wrong}: name `{mended.format(field)}`"
+        for field in alike_fields(warnings)
+    ]
 
 
 def pointed_out(

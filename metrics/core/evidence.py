@@ -39,10 +39,14 @@ class Column:
         return len(self.values) if self.lengths is None else len(self.lengths)
 
     @property
+    def sizes(self) -> NDArray[np.int64]:
+        """(n_items,) how many entries each item has."""
+        return np.ones(len(self.values), np.int64) if self.lengths is None else self.lengths
+
+    @property
     def offsets(self) -> NDArray[np.int64]:
         """(n_items + 1,) where each item begins and ends in `values`."""
-        lengths = np.ones(len(self.values), np.int64) if self.lengths is None else self.lengths
-        return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(self.sizes, dtype=np.int64)])
 
     def take(self, indices: NDArray[np.int64]) -> Column:
         """The items at `indices`, in that order, repeats allowed."""
@@ -79,8 +83,7 @@ class Evidence:
 
     def lengths(self, name: str) -> NDArray[np.int64]:
         """(n_items,) how many entries of the column each item has."""
-        column = self.columns[name]
-        return np.ones(column.count, np.int64) if column.lengths is None else column.lengths
+        return self.columns[name].sizes
 
     @classmethod
     def of_rows(cls, rows: NDArray[np.generic], flags: Sequence[int] | None = None) -> Evidence:

@@ -108,7 +108,7 @@ def compare(before: Evidence, after: Evidence, allowed: float) -> tuple[Mask, fl
         one, other = (_column(part, name) for part in (before, after))
         if one is None or other is None:
             return np.ones(len(before), np.bool_), float("inf")
-        lengths, others = before.lengths(name), after.lengths(name)
+        lengths, others = one.sizes, other.sizes
         alike = np.flatnonzero(lengths == others)
         unlike[lengths != others] = True
         left, right = (column.take(alike).values for column in (one, other))

@@ -71,12 +71,11 @@ def get_metric(name: str, settings: CurrentSettings) -> MetricInfo:
 
 
 def describe(metric: AnyMetric, ceilings: Mapping[str, int] | None = None) -> MetricInfo:
-    """Scores and needs are those of the default parameters, or of none where some are required.
+    """Scores and needs are those of the default parameters, with none where some are required.
 
     ceilings  the settings that hold parameters lower than their schema does
     """
-    required = any(field.is_required() for field in metric.params.model_fields.values())
-    bound = BoundMetric(metric, metric.params.model_construct() if required else metric.params())
+    bound = BoundMetric(metric, metric.params.model_construct())
     scores = [
         ScoreInfo(
             name=score.name,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
 from inference.protocols.declaration import Protocol
+from metrics.core.alignment import Grouping, align, refusal
 from service.errors import ApiError, invalid, not_found
 from service.evaluations import plans
 from service.evaluations import store as evaluations
@@ -30,18 +32,21 @@ from service.settings import Settings
 def admit_gate(db: Connection, settings: Settings, body: GateIn) -> tuple[Gate, bool]:
     """The gate, and whether this version is new. Raises 422 for what no check could be made of: an
     unknown dataset, score, slice or field, a baseline without an evaluation, a sequential gate
-    over a score that is no mean of bounded values."""
+    over a score that is no mean of bounded values, a slice or clusters of a score of whole sets.
+    """
     evaluable(db, body.dataset, "dataset")
     baseline = baseline_of(db, body)
     scores = read_scores(db, [baseline.id])[baseline.id]
+    sets, field = [baseline.dataset_id], body.cluster or baseline.cluster
+    grouping = scopes.clustered(db, sets, field) if field is not None else None
     for at, rule in enumerate(body.rules):
         score = score_named(scores, rule.score, f"rules[{at}].score")
         if body.sequential:
             _check_sequential(db, settings, rule, score, f"rules[{at}].score")
+        chosen = None
         if rule.slice is not None:
-            scopes.sliced(db, [baseline.dataset_id], rule.slice, f"rules[{at}].slice")
-    if body.cluster is not None:
-        scopes.clustered(db, [baseline.dataset_id], body.cluster)
+            chosen = scopes.sliced(db, sets, rule.slice, f"rules[{at}].slice")
+        _check_parts(db, settings, score, chosen, grouping, f"rules[{at}].score")
     if all(rule.tier != "critical" for rule in body.rules):
         message = "no rule is critical, so no verdict would ever be go or no_go"
         raise invalid("no_critical_rule", message, "rules")
@@ -58,6 +63,25 @@ def _check_sequential(
         return
     if not sequential_score(itself):
         raise invalid("not_sequential", NOT_SEQUENTIAL.format(rule.score), param)
+
+
+def _check_parts(
+    db: Connection,
+    settings: Settings,
+    score: Score,
+    chosen: Collection[str] | None,
+    grouping: Grouping | None,
+    param: str,
+) -> None:
+    """Raises 422 for a score of whole sets, where the rule is over a slice or clusters."""
+    (one,) = paired_results(db, settings, [score])
+    if one is None or one.metric.interval != "jackknife":
+        return
+    sides = (one.side, one.side)
+    why = refusal(one.metric, sides, align(sides, chosen), (0, 1), grouping)
+    if why is not None:
+        message = f"{why}; no check could ever settle this rule: put it into a gate without"
+        raise invalid("never_settled", message, param)
 
 
 def admit_check(db: Connection, settings: Settings, gate: Gate, body: CheckIn) -> str:

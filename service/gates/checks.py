@@ -24,6 +24,7 @@ from service.leaderboards import scopes
 from service.leaderboards.history import protocol_warnings
 from service.leaderboards.paired import PairedResult, paired_results
 from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
+from service.leaderboards.remarks import dependent
 from service.settings import Settings
 
 LACKING = (
@@ -138,13 +139,14 @@ def check(
     open_ = [one for one in rules if one.tier == "critical" and one.verdict == "inconclusive"]
     more = [one.samples_to_settle for one in open_]
     counts = [one.n for one in rules if one.error is None]
+    alike = [] if asked.cluster or baseline.cluster else _dependent(db, candidate, known)
     return Found(
         verdict=verdict,
         baseline=baseline.id,
         n=max(counts, default=None),
         samples_to_settle=None if None in more else max((one or 0 for one in more), default=0),
         rules=rules,
-        notes=_notes(candidate, baseline),
+        notes=_notes(candidate, baseline) + alike,
     )
 
 
@@ -152,6 +154,13 @@ def _notes(candidate: Evaluation, baseline: Evaluation) -> list[str]:
     ended = [SETTLED] if candidate.status == "cancelled" else []
     itself = [ITSELF] if candidate.id == baseline.id else []
     return [*ended, *itself, *protocol_warnings(baseline, candidate)]
+
+
+def _dependent(db: Connection, candidate: Evaluation, known: Sequence[Asked]) -> list[str]:
+    """What is said of samples that are alike, where nobody named what they belong together by."""
+    there = read_scores(db, [candidate.id])[candidate.id]
+    theirs = [counterpart(there, one.score) for one in known]
+    return dependent([*(one.score for one in known), *(one for one in theirs if one is not None)])
 
 
 def _check_dataset(db: Connection, gate: GateIn, candidate: Evaluation) -> None:

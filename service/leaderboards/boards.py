@@ -152,7 +152,7 @@ def compute(
         own = BoardResults([None] * len(standing.entries))
         found = standings_untested(standing.shown)
     shown = standing.shown
-    flagged = flags.read(db, shown) if tested else None
+    flagged = flags.read(db, shown, own.over) if tested else None
     return Leaderboard(
         dataset=dataset.name,
         version=dataset.version,

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from inference.errors import ReportedError
 from metrics.core.alignment import Grouping
+from metrics.core.alike import taken_for_independent
 from metrics.statistics.power import MOST, detectable, draws_gain, samples_needed
 from service.db.tables import evaluations as table
 from service.errors import invalid
@@ -40,6 +41,7 @@ ENDLESS = (
     "`samples` stops at 10^12: the effect needs as many or more, so it is too small to be shown"
 )
 SET_BOUND = "{} depends on the whole set: for other sizes, the numbers are rough"
+TOO_FEW = "these numbers take them for independent, so they are too small"
 
 router = APIRouter(prefix="/v1/power", tags=["comparisons"], route_class=BodyRoute)
 
@@ -86,6 +88,9 @@ def analyse_power(body: PowerIn, db: Transaction, settings: CurrentSettings) -> 
         pairs = _others_paired(db, settings, asked, results[0], first, others)
     shown = _answer(asked, own, pairs, alone=len(rows) == 1)
     shown.metric = first.metric
+    if field is None:
+        said = [warning for one in chosen for warning in one.warnings]
+        shown.notes += taken_for_independent(said, wrong=TOO_FEW)
     _add_draws(shown, db, rows, results)
     return shown
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from metrics.core.alike import alike_fields
+from metrics.core.alike import taken_for_independent
 from metrics.core.signature import difference
 from metrics.statistics.diagnostics import FEW
 from service.evaluations.scores import Score
@@ -88,12 +88,7 @@ def warnings(
 
 def dependent(scores: Iterable[Score]) -> list[str]:
     """What is said where tests take samples for independent that evaluations found alike."""
-    fields = alike_fields(warning for one in scores for warning in one.warnings)
-    return [
-        f"samples of the same {field!r} are alike, and these tests take them for independent, so "
-        f"they find differences that are none: name `cluster={field}`"
-        for field in fields
-    ]
+    return taken_for_independent(warning for one in scores for warning in one.warnings)
 
 
 def left_out(rows: Sequence[BoardScore], there: set[str], chosen: str) -> list[LeftOut]:

@@ -35,11 +35,8 @@ def _listed(value: Any) -> Any:
 
 Unsupported = Annotated[Any, AfterValidator(_neutral)]
 Off = Annotated[Any, AfterValidator(_zero)]
-Stop = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=1000)]] | None,
-    BeforeValidator(_listed),
-    Field(max_length=16),
-]
+Stops = Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=16)]
+Stop = Annotated[Stops | None, BeforeValidator(_listed)]
 Ids = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
 
 
@@ -146,7 +143,7 @@ class CompletionIn(GenerationIn):
     echo: bool | None = None
     logprobs: Annotated[int, Field(ge=0, le=MOST_TOP)] | None = None
     best_of: Unsupported = None
-    suffix: Annotated[str | None, Field(max_length=0)] = None
+    suffix: Annotated[str, Field(max_length=0)] | None = None
 
     @property
     def prompts(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference.errors import InputError
+from metrics.core.alike import taken_for_independent
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result
 from service.figures.table import Table
@@ -97,6 +98,8 @@ def _compared(
     first, second = (runner.results(one, metrics, asked.cluster) for one in (a, b))
     ids = [one.id for one in a]
     _keep(asked, metrics, [Values(names[0], ids, first), Values(names[1], ids, second)], say)
+    said = [warning for one in (*first, *second) for x in one.scores for warning in x.warnings]
+    notes += taken_for_independent(said, "--cluster {}")
     level = runner.settings.level
     found = comparing.paired_tests(metrics, first, second, a, asked.cluster, level)
     if asked.form == "json":

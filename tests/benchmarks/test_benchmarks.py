@@ -148,3 +148,11 @@ def test_all_ways_are_tried() -> None:
     assert len(set(one)) == len(one) == 5 * 2 * 2 * 2
     assert {way.method for way in two if way.fsdp} == {"sft", "reward", "dpo", "grpo"}
     assert {way.method for way in two if way.processes == 2} == set(training_paths.METHODS)
+
+
+@pytest.mark.parametrize("name", ["aggregates", "gates", "ranks", "statistics"])
+def test_simulations_say_what_they_take(name: str) -> None:
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"usage: python -m benchmarks.{name}" in done.stdout

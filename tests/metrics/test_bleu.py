@@ -16,10 +16,12 @@ from sacrebleu.metrics.bleu import _get_tokenizer
 
 from inference.errors import InputError
 from inference.protocol import NoModels
+from metrics import find
 from metrics.bleu import METRIC, BleuParams
 from metrics.core import signature
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Item, Sample
+from metrics.core.run import score
 from metrics.text.tokenizers import Name, tokenize
 from tests.metrics.lexical_texts import (
     CHINESE,
@@ -221,3 +223,22 @@ def test_a_perfect_score_is_sacrebleus() -> None:
     pairs = [(references[0], references) for _, references in RUSSIAN]
     assert value(pairs) == 100.00000000000004
     assert math.isclose(value(pairs, tokenize="intl"), 100)
+
+
+@pytest.mark.parametrize("cluster", [None, "page"])
+@pytest.mark.parametrize("name", ["bleu", "chrf"])
+def test_perfect_outputs_do_not_show_how_far_others_might_lie(
+    name: str, cluster: str | None
+) -> None:
+    """Percentiles that are all 100 are no interval, whatever rounding makes of the influence."""
+    draw = random.Random(0)
+    texts = [" ".join(draw.choices("abcdefgh", k=draw.randrange(5, 14))) for _ in range(60)]
+    samples = [
+        Sample(str(at), (text,), (text,), metadata={"page": at // 2})
+        for at, text in enumerate(texts)
+    ]
+    (found,) = score(samples, [find(name).bind()], cluster=cluster)
+    (told,) = found.scores
+    assert told.value == pytest.approx(100.0, rel=1e-12)
+    assert told.interval is None
+    assert told.warnings[-1].startswith(f"all {60 if cluster is None else 30} ")

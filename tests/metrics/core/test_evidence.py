@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from metrics.core.evidence import FLAG, Column, Evidence, pack, unpack
+from metrics.core.remeasure import compare
 
 ITEMS = [np.array([1, 2, 3], np.uint64), np.zeros(0, np.uint64), np.array([2**63], np.uint64)]
 
@@ -110,3 +111,11 @@ def test_arrays_come_back_to_the_bit(array: NDArray[np.generic]) -> None:
     assert back.shape == array.shape
     assert back.tobytes() == array.tobytes()
     assert meta == {"ключ": [1, "я", None]}
+
+
+def test_no_flag_is_a_flag_of_zero() -> None:
+    rows = np.arange(3.0)[:, None]
+    flagged, plain = Evidence.of_rows(rows, [0, 2, 0]), Evidence.of_rows(rows)
+    unlike, largest = compare(flagged, plain, 0.0)
+    assert unlike.tolist() == [False, True, False]
+    assert largest == 2.0

@@ -114,6 +114,26 @@ def test_slices_and_clusters(assay: Client, systems: dict[str, str]) -> None:
     assert (found.rules[0].clusters, found.verdict) == (40, "no_go")
 
 
+def test_samples_that_are_alike_are_pointed_out(assay: Client) -> None:
+    rng = np.random.default_rng(0)
+    for system in ("first", "second"):
+        right = np.repeat(rng.uniform(size=40) < 0.6, 5).tolist()
+        given = [one | {"output": f"answer {one['id']}"} for one in answers(200, 0.0)]
+        texts = [
+            one if good else one | {"output": "no"} for one, good in zip(given, right, strict=True)
+        ]
+        made = scored(assay, system=system, dataset="pages", samples=texts, metrics=["exact_match"])
+    rules = [{"score": "exact_match", "max_drop": 0.05}]
+    notes = {}
+    for cluster in (None, "page"):
+        assay.create_gate("alike", baseline="first", dataset="pages", rules=rules, cluster=cluster)
+        notes[cluster] = assay.check_gate("alike", evaluation=made.id).notes
+    (told,) = notes[None]
+    assert "samples of the same 'page' are alike" in told
+    assert "name `cluster=page`" in told
+    assert notes["page"] == []
+
+
 def test_a_gate_that_could_never_be_checked_is_refused(
     assay: Client, systems: dict[str, str]
 ) -> None:
@@ -135,6 +155,18 @@ def test_a_gate_that_could_never_be_checked_is_refused(
         assert (refused.value.status, refused.value.param) == (422, param), change
     with pytest.raises(AssayError, match="there is no gate"):
         assay.check_gate("never", evaluation=systems["same"])
+
+
+def test_a_rule_that_no_check_could_settle_is_refused(assay: Client) -> None:
+    """distinct-n has no part of a cluster, nor one of a slice."""
+    scored(assay, system="first", dataset="parts", samples=answers(40, 0.5), metrics=["distinct_n"])
+    asked: dict[str, Any] = {"baseline": "first", "dataset": "parts"}
+    rule = {"score": "distinct_2", "max_drop": 0.1}
+    assay.create_gate("parts", **asked, rules=[rule])
+    for change in ({"cluster": "page"}, {"rules": [rule | {"slice": "lang=ru"}]}):
+        with pytest.raises(AssayError, match="ever settle this rule") as refused:
+            assay.create_gate("parts", **(asked | {"rules": [rule]} | change))
+        assert (refused.value.code, refused.value.param) == ("never_settled", "rules[0].score")
 
 
 def test_other_content_is_another_version(assay: Client, systems: dict[str, str]) -> None:
@@ -195,6 +227,20 @@ def test_the_command_exits_by_the_verdict(
     assert run(app, ["gate", "nothing", "--evaluation", "eval_x", *where]).exit_code == 3
     assert run(app, ["gate", "ci", *where]).exit_code == 3
     assert run(app, ["gate", "ci", "--model", "x", "--url", "http://127.0.0.1:9"]).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ([], "Missing argument"),
+        (["ci", "--evaluatoin", "eval_x"], "No such option"),
+        (["ci", "--format", "nope"], "Invalid value"),
+        (["ci", "eval_x"], "unexpected extra argument"),
+    ],
+)
+def test_what_is_typed_wrong_is_no_verdict(typed: list[str], told: str) -> None:
+    found = CliRunner().invoke(app, ["gate", *typed])
+    assert (found.exit_code, told in found.output) == (3, True), found.output
 
 
 def test_gates_have_names_of_any_script(assay: Client, systems: dict[str, str], live: Live) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -306,6 +307,30 @@ def test_the_command_says_what_it_imports(live: Live, tmp_path: Path) -> None:
     wrong = CliRunner().invoke(app, ["import", str(file), "--url", live.base, "--score", "bleu"])
     assert wrong.exit_code == 1
     assert "no score 'bleu'" in wrong.output
+
+
+def test_a_file_without_outputs_has_none_that_are_equal(assay: Client, tmp_path: Path) -> None:
+    for system in ("x", "y"):
+        file = write(tmp_path / f"{system}.csv", "id,acc\n0,1\n1,0\n2,1\n")
+        asked: dict[str, Any] = {"dataset": "silent", "mapping": {"id": "id", "acc": "score"}}
+        ended(assay, assay.import_results(file, system=system, **asked))
+    board = assay.leaderboard("silent", "acc")
+    assert [(row.same_outputs, row.in_references) for row in board.rows] == [(None, None)] * 2
+    assert not any("same outputs" in one for one in board.warnings)
+
+
+@pytest.mark.parametrize("columns", ["80", None])
+def test_the_command_prints_ids_whole(
+    assay: Client, live: Live, tmp_path: Path, columns: str | None
+) -> None:
+    """To be copied: in a terminal of 80 columns, and in a pipe."""
+    file = write(tmp_path / "samples_x.jsonl", line() + line(doc_id=1))
+    system = f"a-system-with-a-name-that-is-long-[{columns}]"
+    asked = ["--url", live.base, "--system", system, "--dataset", "a-dataset-of-a-long-name"]
+    told = CliRunner(env={"COLUMNS": columns}).invoke(app, ["import", str(file), *asked])
+    assert told.exit_code == 0, told.output
+    (id,) = re.findall(r"eval_\w+(?=\s)", told.output)
+    assert assay.evaluation(id).system == system
 
 
 def test_values_without_rows_stand_on_no_samples(assay: Client, tmp_path: Path) -> None:

@@ -163,3 +163,22 @@ def test_equal_outputs_and_references_are_flagged(assay: Client, parts: list[Any
     told = [one | {"output": one["references"][0]} for one in given[:4]] + given[4:]
     scored(assay, system="teller", dataset="told", samples=told, metrics=["chrf"])
     assert assay.leaderboard("told", "chrf").rows[0].in_references == 0.5
+
+
+def test_flags_of_a_slice_are_of_its_samples(assay: Client) -> None:
+    given = samples(8)
+    for at, one in enumerate(given):
+        one["metadata"] = {"part": at // 4}
+    told = [one | {"output": one["references"][0]} for one in given[:4]] + given[4:]
+    for system, texts in (("honest", given), ("half", told)):
+        asked: dict[str, Any] = {"samples": texts, "metrics": ["chrf"], "slices": ["part"]}
+        scored(assay, system=system, dataset="halves", **asked)
+    found = {}
+    for part in (0, 1):
+        board = assay.leaderboard("halves", "chrf", slice=f"part={part}")
+        row = next(row for row in board.rows if row.system == "half")
+        found[part] = (row.in_references, row.same_outputs and row.same_outputs.share)
+        assert any("same outputs" in one for one in board.warnings) == (part == 1)
+    assert found == {0: (1.0, None), 1: (0.0, 1.0)}
+    (whole, _) = assay.leaderboard("halves", "chrf").rows
+    assert known(whole.same_outputs).share == 0.5

@@ -51,3 +51,17 @@ def test_an_evaluation_is_not_paired_with_itself(assay: Client, alike: list[str]
 def test_a_field_that_is_null_everywhere(assay: Client, alike: list[str]) -> None:
     with pytest.raises(AssayError, match="no sample has a value in the metadata field 'page'"):
         assay.power(alike[0], "exact_match", cluster="page")
+
+
+def test_samples_that_are_alike_are_pointed_out(assay: Client) -> None:
+    samples = [
+        {"id": str(at), "output": "да" if at // 10 % 2 else "нет", "references": ["да"],
+         "metadata": {"page": at // 10}}
+        for at in range(200)
+    ]  # fmt: skip
+    made = scored(assay, system="а", dataset="страницы", samples=samples, metrics=["exact_match"])
+    told = assay.power(made.id, "exact_match").notes
+    assert "samples of the same 'page' are alike" in told[-1]
+    assert told[-1].endswith("too small: name `cluster=page`")
+    grouped = assay.power(made.id, "exact_match", cluster="page")
+    assert not any("are alike" in one for one in grouped.notes)

@@ -176,6 +176,14 @@ def test_samples_that_are_alike_are_pointed_out(score: Score, tmp_path: Path) ->
     assert "--cluster document mends it" in score("alike.jsonl", "-m", "exact_match").stdout
     clustered = score("alike.jsonl", "-m", "exact_match", "--cluster", "document")
     assert "mends it" not in clustered.stdout
+    (tmp_path / "never.jsonl").write_text(
+        "\n".join(json.dumps(row | {"output": "нет"}) for row in rows)
+    )
+    asked = ("alike.jsonl", "-m", "exact_match", "--compare", "never.jsonl", "-f", "json")
+    (told,) = json.loads(score(*asked).stdout)["notes"]
+    assert told.startswith("samples of the same 'document' are alike")
+    assert told.endswith("name `--cluster document`")
+    assert json.loads(score(*asked, "--cluster", "document").stdout)["notes"] == []
 
 
 def test_nothing_is_made_without_a_model(score: Score, tmp_path: Path) -> None:
