@@ -56,6 +56,7 @@ from assay.model_models import (
 from assay.models import (
     FINAL,
     Dataset,
+    Details,
     Evaluation,
     Event,
     Metric,
@@ -68,6 +69,7 @@ from assay.models import (
     SetScore,
     Trace,
     Trainer,
+    Usage,
     Variance,
 )
 from assay.training_models import (
@@ -107,6 +109,7 @@ __all__ = [
     "DeletedBoard",
     "DeletedModel",
     "Design",
+    "Details",
     "Draws",
     "Evaluation",
     "Event",
@@ -152,6 +155,7 @@ __all__ = [
     "TrainingMetrics",
     "TrainingPreview",
     "Transcript",
+    "Usage",
     "Variance",
     "WaitTimedOut",
     "WithoutPart",

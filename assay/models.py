@@ -149,6 +149,17 @@ class Score(Answer):
     variance: Variance | None = None
 
 
+class Usage(Answer):
+    """What an evaluation has paid a registered model for; `cached` replies were paid for before."""
+
+    requests: int
+    tokens: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None = None
+    cached: int
+
+
 class Evaluation(Answer):
     """An evaluation; `scores` are of the whole set, `slices` of its parts. `protocol_digest` is
     equal where all of the `protocol` is; `warnings`: outputs of which nothing is an answer."""
@@ -161,6 +172,8 @@ class Evaluation(Answer):
     dataset_id: str
     model: str | None = None
     generation: Json | None = None
+    budget: Json | None = None
+    usage: Usage | None = None
     protocol: Json | None = None
     protocol_digest: str | None = None
     metrics: list[Json] = Field(default_factory=list)
@@ -202,6 +215,25 @@ class Trace(Answer):
     draws: list[Json] = Field(default_factory=list)
 
 
+class Details(Answer):
+    """What making an output took; what is not known is None. `refusal` or `error` say why there is
+    none."""
+
+    finish_reason: str | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    latency_s: float | None = None
+    cost: float | None = None
+    model: str | None = None
+    fingerprint: str | None = None
+    error: str | None = None
+    over_budget: bool = False
+    cached: bool = False
+    requests: int = 1
+
+
 class Sample(Answer):
     """A sample of an evaluation with its value under each score that has one per sample. With a
     protocol, `outputs` are the answers, and `traces` say how each came about."""
@@ -211,6 +243,7 @@ class Sample(Answer):
     messages: list[Json] | None = None
     outputs: list[str]
     traces: list[Trace] | None = None
+    details: list[Details] | None = None
     references: list[str]
     metadata: Json
     scores: dict[str, float | None]

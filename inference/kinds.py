@@ -8,7 +8,8 @@ from typing import Literal
 
 from inference.names import Location, origin
 
-ModelKind = Literal["language", "chat", "classifier"]  # chat: here, or behind a URL
+# chat, likelihood: a language model, here or behind a URL
+ModelKind = Literal["language", "chat", "likelihood", "classifier"]
 
 CALLED = {"language": "language model", "chat": "language model", "classifier": "reward model"}
 
@@ -26,7 +27,7 @@ ENCODERS = {  # without a head they generate nothing
 
 def fault(location: Location, kind: ModelKind) -> str | None:
     """Why the model cannot be of the kind, as a sentence; None where it may be."""
-    kind = "language" if kind == "chat" else kind
+    kind = "language" if kind in {"chat", "likelihood"} else kind
     if location.gguf is not None:
         what = None if kind == "language" else "a model in a GGUF file"
     elif location.base is not None and location.folder is not None:

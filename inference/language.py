@@ -195,6 +195,12 @@ class TransformerLanguageModel:
 
         Prompts that leave no room for `max_new_tokens` lose their beginning.
         """
+        rows = self.rows(prompts, options)
+        return [[one.text for one in each] for each in self.generate_rows(rows, options, progress)]
+
+    def rows(self, prompts: Sequence[str], options: Generation) -> list[list[int]]:
+        """Token ids of the prompts as they are given to the model, through its chat template where
+        there is one and `options` does not say otherwise."""
         if options.chat and not self.tokenizer.chat_template:
             raise InputError(f"{self.identity.name!r} has no chat template", "generation.chat")
         chat = options.chat is not False and bool(self.tokenizer.chat_template)
@@ -203,8 +209,7 @@ class TransformerLanguageModel:
             message = "no chat template is used that could read variables"
             raise InputError(message, f"generation.{FIELD}")
         texts = self.render(prompts, options.system, variables) if chat else list(prompts)
-        rows = self.encode(texts, special=not chat)
-        return [[one.text for one in each] for each in self.generate_rows(rows, options, progress)]
+        return self.encode(texts, special=not chat)
 
     def generate_rows(
         self,

@@ -14,6 +14,7 @@ from inference.chat import Reply, Request
 from inference.errors import InputError
 from inference.generation import Continuation
 from inference.language import TransformerLanguageModel
+from inference.protocol import Generation
 from inference.protocols.conversation import as_completion
 
 BATCH_ROWS = 128  # of label likelihoods in one pass
@@ -46,12 +47,18 @@ class LocalChat:
         for members in groups.values():
             rows = self._rows([requests[index] for index in members])
             options = replace(requests[members[0]].options, system=None, chat_template_kwargs={})
-            began = time.monotonic()
-            written = self.language.generate_rows(rows, options, progress)
-            took = time.monotonic() - began
-            for index, row, outputs in zip(members, rows, written, strict=True):
-                found[index] = [self._reply(row, output, took) for output in outputs]
+            for index, replies in zip(members, self._replies(rows, options, progress), strict=True):
+                found[index] = replies
         return found
+
+    def complete(
+        self,
+        prompts: Sequence[str],
+        options: Generation,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[list[Reply]]:
+        """Replies whose texts are those of `LanguageModel.generate`."""
+        return self._replies(self.language.rows(prompts, options), options, progress)
 
     def choices(self, requests: Sequence[Request], labels: Sequence[str]) -> NDArray[np.float64]:
         """(n_requests, n_labels) log-probabilities of each label as the beginning of the answer."""
@@ -80,6 +87,20 @@ class LocalChat:
             variables = request.options.chat_template_kwargs
             rows += self.language.encode(self.language.render_turns([turns], variables))
         return rows
+
+    def _replies(
+        self,
+        rows: Sequence[list[int]],
+        options: Generation,
+        progress: Callable[[int], None] | None,
+    ) -> list[list[Reply]]:
+        began = time.monotonic()
+        written = self.language.generate_rows(rows, options, progress)
+        took = time.monotonic() - began
+        return [
+            [self._reply(row, output, took) for output in outputs]
+            for row, outputs in zip(rows, written, strict=True)
+        ]
 
     def _reply(self, row: list[int], output: Continuation, took: float) -> Reply:
         return Reply(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from inference.engine import Engine
     from inference.language import TransformerLanguageModel
     from inference.remote.hooks import Replies, Slots
+    from inference.remote.likelihood import RemoteLikelihood
     from inference.remote.loop import LoopThread
     from inference.remote.registered import Registered, Registry
     from inference.remote.remote_chat import RemoteChat
@@ -86,6 +87,7 @@ class ModelPool(Models):
         self._warm: OrderedDict[tuple[object, ...], tuple[Loaded, int]] = OrderedDict()
         self._lock = threading.RLock()
         self._remote: dict[str, RemoteChat] = {}  # by name
+        self._read_by: dict[str, RemoteLikelihood] = {}
         self._loop: LoopThread | None = None  # of all of them
 
     def identity(self, name: str) -> Identity:
@@ -125,6 +127,20 @@ class ModelPool(Models):
         from inference.local_chat import LocalChat
 
         return LocalChat(cast("TransformerLanguageModel", self.language(name, dtype)))
+
+    def likelihood(self, name: str) -> RemoteLikelihood | None:
+        """What a model behind a URL says of texts; None for a model that runs here."""
+        registered = self.registered(name) if self.registered else None
+        if registered is None:
+            return None
+        from inference.remote.likelihood import RemoteLikelihood
+
+        with self._lock:
+            known = self._read_by.get(name)
+            chat = self._behind_url(registered)
+            if known is None or known.chat is not chat:
+                known = self._read_by[name] = RemoteLikelihood(chat)
+            return known
 
     def _behind_url(self, registered: Registered) -> RemoteChat:
         """The client of a registered model, with its open connections unless it was changed."""

@@ -13,6 +13,7 @@ from inference.templates import Value
 
 if TYPE_CHECKING:
     from inference.chat import ChatModel
+    from inference.remote.likelihood import RemoteLikelihood
 
 DType = Literal["float32", "bfloat16", "float16"]
 
@@ -154,6 +155,10 @@ class Models(Protocol):
         """A model that answers conversations, here or behind a URL. Raises UnknownModel."""
         ...
 
+    def likelihood(self, name: str) -> RemoteLikelihood | None:
+        """What a model behind a URL says of texts; None for a model that runs here."""
+        return None
+
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
     ) -> Encoder:
@@ -179,6 +184,10 @@ class NoModels:
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def chat(self, name: str, dtype: DType = "float32") -> ChatModel:
+        """Raises LookupError."""
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def likelihood(self, name: str) -> RemoteLikelihood | None:
         """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")
 

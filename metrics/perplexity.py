@@ -21,6 +21,10 @@ Conventions
 - `reference` scores the references instead of the output: then the model is the system under test,
   and its numbers per byte and word may be compared across models.
 - An empty text is missing, not perfect.
+- A model behind a URL reads texts whole, through `/completions` with `echo` and `logprobs`, or
+  vLLM's `prompt_logprobs`, after a trial of both: `window`, `stride` and `chat` are not for it, and
+  `add_bos` has to be what the server does. After a prompt, the tokens count that are not the
+  prompt's own.
 
 Example
     >>> sums = np.array([8 * np.log(2), 8, 16, 4])  # eight even chances, 16 bytes, 4 words
@@ -32,7 +36,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
@@ -44,9 +48,12 @@ from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
 from metrics.core.rows import Floats, Ints, Settled, settle_by_averaging, settle_by_pooling
 
+if TYPE_CHECKING:
+    from inference.remote.likelihood import RemoteLikelihood
+
 BATCH_ROWS = 128
 BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress
-EMPTY, UNPREDICTED = 1, 2
+EMPTY, UNPREDICTED, UNREAD = 1, 2, 3
 
 Window = tuple[list[int], list[int]]  # (context, continuation), neither empty
 
@@ -73,6 +80,9 @@ class PerplexityParams(Params):
 
 def measure(items: Sequence[Item], params: PerplexityParams, models: Models) -> Evidence:
     """Rows (nll in nats, tokens, bytes, words) of each item's text or texts."""
+    remote = models.likelihood(params.model)
+    if remote is not None:
+        return _read_remotely(items, params, remote)
     model = models.language(params.model, params.dtype)
     window = params.window or model.max_length
     if window > model.max_length:
@@ -99,6 +109,42 @@ def measure(items: Sequence[Item], params: PerplexityParams, models: Models) -> 
             rows[index] += (0.0, tokens, len(text.encode()), count_words(text))
     rows[:, 0] = _nll(model, windows, source, len(items))
     return Evidence.of_rows(rows, _flags(items, params, rows))
+
+
+def _read_remotely(
+    items: Sequence[Item], params: PerplexityParams, model: RemoteLikelihood
+) -> Evidence:
+    """The same rows, where a server reads the texts."""
+    for name, left_out in (("window", None), ("stride", None), ("chat", False)):
+        if getattr(params, name) != left_out:
+            message = f"{params.model!r} is behind a URL and reads texts as they are: leave it out"
+            raise InputError(message, f"params.{name}")
+    if params.add_bos != model.puts_first:
+        does = "puts a token" if model.puts_first else "puts nothing"
+        message = f"the server of {params.model!r} {does} before a text: give add_bos "
+        raise InputError(message + str(model.puts_first).lower(), "params.add_bos")
+    owner, texts = _texts(items, params)
+    given = params.text == "output_given_prompt"
+    prompts = [(items[at].prompt or "") if given else "" for at in owner]
+    whole = [prompt + text for prompt, text in zip(prompts, texts, strict=True)]
+    asked = list(dict.fromkeys(text for text in (*whole, *prompts) if text))
+    found = dict(zip(asked, model.read(asked), strict=True))
+    rows, unread = np.zeros((len(items), 4)), np.zeros(len(items), bool)
+    for index, text, prompt, both in zip(owner, texts, prompts, whole, strict=True):
+        tokens, before = found.get(both, []), found.get(prompt, [])
+        if isinstance(tokens, str) or isinstance(before, str):
+            unread[index] = True
+            continue
+        shared = [a == b for (a, _), (b, _) in zip(tokens, before, strict=False)]
+        first = shared.index(False) if False in shared else len(shared)
+        values = [value for _, value in tokens[first:] if value is not None]
+        if values and text:
+            rows[index] += (-sum(values), len(values), len(text.encode()), count_words(text))
+    flags = [
+        UNREAD if lost else flag
+        for lost, flag in zip(unread, _flags(items, params, rows), strict=True)
+    ]
+    return Evidence.of_rows(np.where(unread[:, None], 0.0, rows), flags)
 
 
 def cut(context: list[int], tokens: list[int], window: int, stride: int) -> list[Window]:
@@ -248,12 +294,13 @@ METRIC = Metric(
     reduce=reduce,
     libraries=("transformers",),
     models=lambda params: (params.model,),
-    model_kind="language",
+    model_kind="likelihood",
     flags={
         EMPTY: Flag("the text is empty", missing=True),
         UNPREDICTED: Flag(
             "the text is one token, and without add_bos nothing precedes it", missing=True
         ),
+        UNREAD: Flag("the server could not read the text", missing=True, lasting=False),
     },
     plan=plan,
     cached=True,

@@ -162,6 +162,11 @@ class Settings(BaseSettings):
     evidence_cache_bytes: int = Field(
         default=4 * GIB, ge=0, description="bytes of the evidence cache on disk; 0 keeps nothing"
     )
+    replies_bytes: int = Field(
+        default=4 * GIB,
+        ge=0,
+        description="bytes of the replies of models behind URLs that are kept to be used again",
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least level that is logged"

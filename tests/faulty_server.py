@@ -136,13 +136,19 @@ class FaultyServer:
 
 
 def completion(body: dict[str, Any]) -> dict[str, Any]:
-    """An answer of /completions, with the prompt's tokens where they are asked for."""
-    tokens = [f" {word}" for word in str(body.get("prompt")).split()] if body.get("echo") else []
-    tokens += [" Paris"]
-    values = [None if index == 0 and body.get("echo") else -0.5 for index in range(len(tokens))]
-    text = "".join(tokens).lstrip() if body.get("echo") else tokens[0]
-    logprobs = {"tokens": tokens, "token_logprobs": values} if "logprobs" in body else None
-    choice = {"index": 0, "text": text, "logprobs": logprobs, "finish_reason": "length"}
+    """An answer of /completions, with the prompt's tokens where they are asked for: each word is a
+    token, the less likely the longer it is. The model `wrong_echo` has others for prompts."""
+    words = str(body.get("prompt")).split(" ")
+    given = [word if at == 0 else f" {word}" for at, word in enumerate(words)]
+    echoed = given if body.get("echo") else []
+    tokens = [*echoed, " Paris"]
+    off = 1.0 if body.get("model") == "wrong_echo" else 0.0
+    values = [-len(token) / 8 - off * (at < len(echoed)) for at, token in enumerate(tokens)]
+    told: list[float | None] = [None, *values[1:]] if echoed else [*values]
+    logprobs = {"tokens": tokens, "token_logprobs": told} if "logprobs" in body else None
+    if body.get("model") == "no_echo":
+        logprobs = None
+    choice = {"index": 0, "text": "".join(tokens), "logprobs": logprobs, "finish_reason": "length"}
     return {"object": "text_completion", "model": "served-1", "choices": [choice]}
 
 

@@ -25,6 +25,7 @@ def evaluate(
     model: str | None = None,
     generation: Mapping[str, object] | None = None,
     protocol: Mapping[str, object] | None = None,
+    budget: Mapping[str, float] | None = None,
     slices: Sequence[str] | None = None,
     cluster: str | None = None,
     seed: int | None = None,
@@ -44,6 +45,7 @@ def evaluate(
         generation: how the model generates (`max_new_tokens`, `temperature`, …).
         protocol: how the model is asked and what of its reply is the answer (`template`,
             `few_shot`, `style`, `answer`).
+        budget: the most that a registered model may take: `requests`, `tokens`, `cost`.
         slices: keys of the metadata by which scores are computed for parts, too.
         cluster: the metadata's key, or `prompt`, whose equal values say that samples belong
             together: intervals are then over those clusters.
@@ -61,6 +63,7 @@ def evaluate(
         "model": model,
         "generation": generation,
         "protocol": protocol,
+        "budget": budget,
         "metrics": several(metrics),
         "slices": slices,
         "cluster": cluster,

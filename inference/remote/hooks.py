@@ -13,14 +13,16 @@ import json
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from inference.chat import Reply
 from inference.remote.registered import Registered
 
 MINUTE = 60.0
+OVER_BUDGET = "not asked: the budget is spent"  # the error of replies that were not paid for
 
 
 class Replies(Protocol):
@@ -30,7 +32,7 @@ class Replies(Protocol):
         """Those of the keys that have one."""
         ...
 
-    def keep(self, key: bytes, reply: Reply) -> None:
+    def keep(self, key: bytes, reply: Reply, scope: str = "") -> None:
         """Store a reply, as soon as it is there; never one with an `error`."""
         ...
 
@@ -43,6 +45,29 @@ class Slots(Protocol):
 
         tokens  what the request is expected to take, input and output together
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The most that one request may take."""
+
+    tokens: int
+    cost: float = 0.0
+
+
+class Budget(Protocol):
+    """What a piece of work may still take. Called from the thread that waits for the replies."""
+
+    def hold(self, needs: Sequence[Need], alive: Callable[[], None]) -> int:
+        """How many of the requests, in order, may be sent; what they need is held. 0: none, ever.
+
+        May wait for what others hold, calling `alive` now and then.
+        """
+        ...
+
+    def release(self) -> None:
+        """All that was sent is answered: hold nothing any more."""
         ...
 
 
@@ -65,7 +90,7 @@ class MemoryReplies:
         with self._lock:
             return {key: self._kept[key] for key in keys if key in self._kept}
 
-    def keep(self, key: bytes, reply: Reply) -> None:
+    def keep(self, key: bytes, reply: Reply, scope: str = "") -> None:
         """Store a reply; the oldest goes when there are too many."""
         with self._lock:
             self._kept[key] = reply

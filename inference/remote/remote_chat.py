@@ -20,14 +20,25 @@ from inference.remote import replies as answers
 from inference.remote.asking import Counting, Progress, asked
 from inference.remote.client import Patience, RemoteClient
 from inference.remote.errors import RequestFailed
-from inference.remote.hooks import MemoryReplies, MemorySlots, Replies, Slots, reply_key
+from inference.remote.hooks import (
+    OVER_BUDGET,
+    Budget,
+    MemoryReplies,
+    MemorySlots,
+    Need,
+    Replies,
+    Slots,
+    reply_key,
+)
 from inference.remote.loop import LoopThread
 from inference.remote.registered import Registered
 
 CHAT = "/chat/completions"
+COMPLETIONS = "/completions"
 TOP = 20  # alternatives of the first token: what most servers give at most
 KEYS_AT_ONCE = 1000
 CHARACTERS_PER_TOKEN = 3  # about; for limits by the minute
+TURN_TOKENS = 16  # at most, around each turn; for budgets
 
 Read = Callable[[Mapping[str, Any], float], Reply]
 
@@ -40,6 +51,8 @@ class Draw:
     number: int
     body: Mapping[str, Any]
     key: bytes
+    scope: str = ""
+    path: str = CHAT
 
 
 class RemoteChat:
@@ -49,6 +62,7 @@ class RemoteChat:
     scope    of replies that are not the same each time, see `inference.remote.hooks`; None: each
              call has new ones
     reuse    take such replies wherever they came from
+    budget   what may still be asked for; None: everything
     """
 
     def __init__(
@@ -66,13 +80,21 @@ class RemoteChat:
         self.replies: Replies = replies or MemoryReplies()
         self.scope: str | None = None
         self.reuse = False
+        self.budget: Budget | None = None
 
-    def scoped(self, scope: str, reuse: bool = False, replies: Replies | None = None) -> RemoteChat:
+    def scoped(
+        self,
+        scope: str,
+        reuse: bool = False,
+        replies: Replies | None = None,
+        budget: Budget | None = None,
+    ) -> RemoteChat:
         """The same model and connections, for another piece of work."""
         other = object.__new__(RemoteChat)
         other.__dict__.update(self.__dict__)
         other.scope, other.reuse = scope, reuse
         other.replies = replies or self.replies
+        other.budget = budget
         return other
 
     def close(self) -> None:
@@ -83,7 +105,7 @@ class RemoteChat:
         self, requests: Sequence[Request], progress: Progress | None = None
     ) -> list[list[Reply]]:
         """Replies in order. Raises EndpointError where no request can be answered."""
-        return self._answered(self._draws(requests), len(requests), self._chat, progress)
+        return self.answered(self._draws(requests), len(requests), self._chat, progress)
 
     def choices(
         self, requests: Sequence[Request], labels: Sequence[str]
@@ -93,10 +115,10 @@ class RemoteChat:
         draws = self._label_draws(requests)
         if not draws:
             return np.empty((0, len(labels)))
-        tried = self._answered(draws[:1], 1, self._top, None)[0][0]
+        tried = self.answered(draws[:1], 1, self._top, None)[0][0]
         if not tried.text and (tried.error is None or "logprobs" in tried.error):
             return None
-        found = self._answered(draws, len(draws), self._top, None)
+        found = self.answered(draws, len(draws), self._top, None)
         rows = [_label_logprobs(reply[0].text, labels) for reply in found]
         return np.array(rows, dtype=np.float64).reshape(len(requests), len(labels))
 
@@ -140,7 +162,7 @@ class RemoteChat:
             for number in range(first, first + request.options.num_outputs):
                 body = self.body(request, number)
                 key = reply_key(self.model.url, body, number, scope)
-                draws.append(Draw(index, number, body, key))
+                draws.append(Draw(index, number, body, key, scope))
         return draws
 
     def _repeatable(self, body: Mapping[str, Any], options: Generation) -> bool:
@@ -155,7 +177,7 @@ class RemoteChat:
             draws.append(Draw(index, 0, body, reply_key(self.model.url, body, 0, "")))
         return draws
 
-    def _answered(
+    def answered(
         self,
         draws: Sequence[Draw],
         requests: int,
@@ -178,7 +200,7 @@ class RemoteChat:
         if progress is not None and there:
             progress(there)
         if missing:
-            self._ask(missing, read, found, Counting(left, wanting, progress))
+            self._ask_within(missing, read, found, Counting(left, wanting, progress))
         replies: list[list[Reply]] = [[] for _ in range(requests)]
         given: set[bytes] = set()
         for one in draws:
@@ -186,6 +208,28 @@ class RemoteChat:
             replies[one.request].append(replace(reply, cached=True) if one.key in given else reply)
             given.add(one.key)
         return replies
+
+    def _ask_within(
+        self,
+        draws: Sequence[Draw],
+        read: Read,
+        found: dict[bytes, Reply],
+        counting: Counting,
+    ) -> None:
+        """Ask for as many of the draws as the budget has room for; the others get an error."""
+        if self.budget is None:
+            return self._ask(draws, read, found, counting)
+        needs = [self._need(draw.body) for draw in draws]
+        at = 0
+        while at < len(draws) and (count := self.budget.hold(needs[at:], counting.alive)):
+            try:
+                self._ask(draws[at : at + count], read, found, counting)
+            finally:
+                self.budget.release()
+            at += count
+        for draw in draws[at:]:
+            found[draw.key] = Reply("", error=OVER_BUDGET)
+            counting.arrived(draw.key)
 
     def _ask(
         self,
@@ -202,7 +246,7 @@ class RemoteChat:
         def keep(draw: Draw, reply: Reply) -> None:
             found[draw.key] = reply
             if reply.error is None:
-                self.replies.keep(draw.key, reply)
+                self.replies.keep(draw.key, reply, draw.scope)
 
         arriving = asked(self.loop, draws, one, self.model.concurrency, keep)
         with closing(arriving):
@@ -221,13 +265,20 @@ class RemoteChat:
     ) -> Reply:
         name = sha256(draw.key).hexdigest()  # keys are ours; their digest says nothing
         try:
-            answer = await self.client.post(CHAT, draw.body, _tokens(draw.body), name, wanted)
+            answer = await self.client.post(draw.path, draw.body, _tokens(draw.body), name, wanted)
             reply = read(answer.content, answer.latency_s)
         except RequestFailed as error:
             if error.reason != answers.FILTERED:
                 return Reply("", error=error.message)
             reply = Reply("", finish_reason=answers.FILTERED, refusal=error.message)
         return reply
+
+    def _need(self, body: Mapping[str, Any]) -> Need:
+        """No text has more tokens than bytes, templates of turns apart; no answer more than it
+        may have."""
+        sent = sum(len(text.encode()) + TURN_TOKENS for text in _sent(body))
+        written = _written(body) * (body.get("n") or 1)
+        return Need(sent + written, self.model.cost(sent, written) or 0.0)
 
     def _chat(self, content: Mapping[str, Any], latency_s: float) -> Reply:
         return answers.read(content, self.model, latency_s)
@@ -248,9 +299,20 @@ def draw_seed(seed: int, number: int) -> int:
 
 def _tokens(body: Mapping[str, Any]) -> int:
     """About what a request takes at most."""
-    characters = sum(len(turn["content"]) for turn in body["messages"])
+    characters = sum(len(text) for text in _sent(body))
+    return characters // CHARACTERS_PER_TOKEN + _written(body)
+
+
+def _sent(body: Mapping[str, Any]) -> list[str]:
+    """The texts of a request."""
+    turns = body.get("messages")
+    return [str(body.get("prompt"))] if turns is None else [one["content"] for one in turns]
+
+
+def _written(body: Mapping[str, Any]) -> int:
+    """The most tokens that an answer has."""
     written = body.get("max_tokens", body.get("max_completion_tokens", 0))
-    return characters // CHARACTERS_PER_TOKEN + (written if isinstance(written, int) else 0)
+    return written if isinstance(written, int) else 0
 
 
 def _label_logprobs(told: str, labels: Sequence[str]) -> list[float]:

@@ -2,6 +2,7 @@
 
     records.jsonl    a record of the dataset a line
     outputs.jsonl    its outputs, a line each: a list of texts, or null
+    details.jsonl    where a model made them, what each took: a list of objects, or null
     metrics/0/…      of the metric at position 0: `rows.npy`, `missing.npy`, `per_sample.npy` and so
                      on, and `evidence/<column>.npy` with `.lengths.npy` for a ragged column
     scores.json      values with their intervals, of the whole set and of slices
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import IO, Any
 
@@ -26,8 +28,10 @@ from pydantic import ValidationError
 from inference.errors import InputError
 from metrics.core import evidence as columns
 from metrics.core.clustered import Cluster, metadata_text
+from metrics.core.details import Details
 from metrics.core.evidence import Column, Evidence
 from metrics.core.manifest import (
+    DETAILS,
     MANIFEST,
     OUTPUTS,
     PROVENANCE,
@@ -81,11 +85,26 @@ class Archive:
                 raise UnreadableArchive(f"a line of {OUTPUTS} is no list of texts", OUTPUTS)
             yield texts
 
+    def details(self) -> Iterator[list[dict[str, Any]] | None]:
+        """What the outputs for each record took; None where they were given."""
+        if DETAILS not in self._reader.members:
+            yield from (None for _ in range(self.manifest.dataset.size))
+            return
+        for line in self._reader.lines(DETAILS):
+            found = parsed(line, DETAILS)
+            plain = isinstance(found, list) and all(isinstance(one, dict) for one in found)
+            if found is not None and not plain:
+                raise UnreadableArchive(f"a line of {DETAILS} is no list of objects", DETAILS)
+            yield found
+
     def samples(self) -> list[Sample]:
         """Records with their outputs, as metrics take them."""
         try:
-            pairs = zip(self.records(), self.outputs(), strict=True)
-            samples = [Sample.of(record, texts or ()) for record, texts in pairs]
+            lines = zip(self.records(), self.outputs(), self.details(), strict=True)
+            samples = [
+                replace(Sample.of(record, texts or ()), details=tuple(map(Details.of, each or ())))
+                for record, texts, each in lines
+            ]
         except (ValueError, TypeError):
             message = f"{RECORDS} and {OUTPUTS} are not records and their outputs, line by line"
             raise UnreadableArchive(message, OUTPUTS) from None
@@ -209,7 +228,7 @@ def _needed(manifest: Manifest, told: Mapping[str, MemberFacts]) -> set[str]:
         for name, ragged in (one.evidence.columns if one.evidence else {}).items():
             place = f"{folder}/evidence/{name}"
             names |= {f"{place}.npy", *([f"{place}.lengths.npy"] if ragged else [])}
-    return names ^ set(told)
+    return names ^ (set(told) - {DETAILS})
 
 
 def _is_date(value: Any) -> bool:

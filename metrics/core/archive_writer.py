@@ -13,6 +13,7 @@ from metrics.core import evidence as columns
 from metrics.core.evidence import Evidence
 from metrics.core.manifest import (
     CANONICAL,
+    DETAILS,
     FORMAT,
     MANIFEST,
     OUTPUTS,
@@ -56,17 +57,21 @@ def write(
     metrics: Iterable[Concluded],
     scores: Sequence[Mapping[str, object]],
     provenance: Mapping[str, object],
+    details: Iterable[Sequence[Mapping[str, Any]] | None] | None = None,
 ) -> str:
     """Write an archive and return its digest. Raises TooLarge.
 
     evaluation  the fields of `metrics.core.manifest.Asked`; more are kept, too
     dataset     name and kind
+    details     what each record's outputs took; None where they were given
     """
     writer = _Hashing(file)
     kind = hashlib.sha256(str(dataset["kind"]).encode())
     writer.add(RECORDS, (_line(record) for record in records), kind)
     size = writer.lines
     writer.add(OUTPUTS, (_line(texts) for texts in outputs))
+    if details is not None:
+        writer.add(DETAILS, (_line(each) for each in details))
     listed = [_write_metric(writer, one) for one in metrics]
     writer.add(SCORES, [orjson.dumps(list(scores), option=CANONICAL)])
     writer.add(PROVENANCE, [orjson.dumps(dict(provenance), option=CANONICAL)])

@@ -25,7 +25,7 @@ class MissingInput(InputError):
     """A sample lacks what a metric needs; `code` says what, as `missing_references`.
 
     metric     the metric's name
-    need       the field that the sample lacks: output, references, prompt or tests
+    need       what the sample lacks, one of `metrics.core.metric.Reads`
     index      the sample's place, from 0
     sample_id  the sample's id
     """
@@ -33,7 +33,15 @@ class MissingInput(InputError):
     def __init__(self, metric: str, need: str, index: int, sample_id: str, where: str) -> None:
         place = f"{where}[{index}]"
         message = f"{metric} needs {need}, and {place} (id {sample_id!r}) has none"
-        super().__init__(message, f"{place}.{need}")
+        if need == "details":
+            message = f"{metric} is of outputs that the service generates: name a `model` to do so"
+        if need == "choices":
+            message = (
+                f"{metric} needs metadata `choices`, a list of texts, and `answer`, the place "
+            )
+            message += f"of the right one from 0 or its text; {place} (id {sample_id!r}) lacks them"
+        fields = {"choices": "metadata"}
+        super().__init__(message, f"{place}.{fields.get(need, need)}")
         self.code = f"missing_{need}"
         self.metric = metric
         self.need = need

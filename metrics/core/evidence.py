@@ -111,12 +111,20 @@ class Evidence:
 
     @classmethod
     def concat(cls, parts: Sequence[Evidence]) -> Evidence:
-        """The parts' items, in order; a flag column missing from a part reads as zeros."""
+        """The parts' items, in order; a flag column missing from a part reads as zeros.
+
+        A part that has flags alone (`metrics.core.details`) has zeros in all other columns.
+        """
         parts = [part for part in parts if len(part)]
         if not parts:
             return cls({}, 0)
-        names = sorted({name for part in parts for name in part.columns})
-        return cls({name: _concat([_column(part, name) for part in parts]) for name in names})
+        like = {name: column for part in reversed(parts) for name, column in part.columns.items()}
+        return cls(
+            {
+                name: _concat([_column(part, name, like[name]) for part in parts])
+                for name in sorted(like)
+            }
+        )
 
     def take(self, indices: Iterable[int] | NDArray[np.int64]) -> Evidence:
         """The items at `indices`, in that order, repeats allowed."""
@@ -149,11 +157,17 @@ class Evidence:
         return cls(columns, int(str(meta["count"])))
 
 
-def _column(part: Evidence, name: str) -> Column:
+def _column(part: Evidence, name: str, like: Column) -> Column:
     if name in part.columns:
         return part.columns[name]
     if name == FLAG:
         return Column(np.zeros(len(part), np.uint8))
+    if part.columns.keys() == {FLAG} and part[FLAG].all():
+        shape, lengths = like.values.shape[1:], like.lengths
+        if lengths is None:
+            return Column(np.zeros((len(part), *shape), like.values.dtype))
+        none = np.zeros(len(part), np.int64)
+        return Column(np.zeros((0, *shape), like.values.dtype), none)
     raise ValueError(f"a part of the evidence lacks the column {name!r}")
 
 

@@ -13,6 +13,7 @@ from metrics.core.stored_zip import UnreadableArchive
 
 FORMAT, VERSION = "assay-archive", 1
 MANIFEST, RECORDS, OUTPUTS = "manifest.json", "records.jsonl", "outputs.jsonl"
+DETAILS = "details.jsonl"  # only where outputs were generated
 SCORES, PROVENANCE = "scores.json", "provenance.json"
 
 MOST_METRICS = 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from operator import attrgetter
 from typing import Protocol
 
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.protocol import Models
+from metrics.core.choices import Choices
+from metrics.core.details import failures, with_failures
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.metric import BoundMetric, Item, Sample
 from metrics.core.rows import Ints
@@ -31,9 +34,18 @@ class EvidenceCache(Protocol):
 def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
     """One item per output, and the unit (index of its sample) of each."""
     items = [
-        Item(output, sample.references, sample.prompt, sample.tests, sample.opponent)
+        Item(
+            output,
+            sample.references,
+            sample.prompt,
+            sample.tests,
+            sample.opponent,
+            details,
+            choices,
+        )
         for sample in samples
-        for output in sample.outputs
+        for choices in (Choices.of(sample.metadata),)
+        for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])
     ]
     counts = np.array([len(sample.outputs) for sample in samples], np.int64)
     return items, np.repeat(np.arange(len(samples), dtype=np.int64), counts)
@@ -48,6 +60,7 @@ def measure(
 ) -> Evidence:
     """Evidence of every item, in order.
 
+    Outputs that are none (`metrics.core.details`) are not measured by what reads outputs.
     Equal items are measured once. Batches are planned over all distinct items before the cache is
     looked up, so what a batch is made of, and with it the last digits of a model's numbers, does
     not depend on what happened to be cached; a batch whose items are all cached is not run, and of
@@ -56,6 +69,12 @@ def measure(
     """
     if not items:
         return Evidence({}, 0)
+    codes = failures([item.details for item in items])
+    if codes.any() and "output" in metric.reads:
+        answered = [item for item, code in zip(items, codes, strict=True) if not code]
+        if progress is not None:
+            progress(len(items) - len(answered))
+        return with_failures(measure(metric, answered, models, cache, progress), codes)
     distinct, inverse = _distinct(metric, items)
     repeats = np.bincount(inverse, minlength=len(distinct))
     keys: list[bytes] = []

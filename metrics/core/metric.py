@@ -42,7 +42,8 @@ __all__ = [
     "up_to",
 ]
 
-Reads = Literal["output", "references", "prompt", "tests", "opponent"]
+# details: of making an output that was generated; choices: of a multiple choice
+Reads = Literal["output", "references", "prompt", "tests", "opponent", "details", "choices"]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
 # wilson       means of values within bounds that are often all alike (0/1, pass@k)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from metrics.core.stored_zip import UnreadableArchive
 
 LARGEST_HEADER = 4096  # bytes
+MOST_AXES = 8
 KINDS = "biuf"  # truth values and numbers, never objects
 
 Array = NDArray[np.generic]
@@ -36,7 +37,7 @@ def loaded(data: bytes, name: str) -> Array:
         cells = 1
         for side in shape:
             cells *= int(side)
-        if cells * dtype.itemsize != left or len(shape) > 4:
+        if cells * dtype.itemsize != left or len(shape) > MOST_AXES:
             raise ValueError(f"{left} bytes are not of the shape {shape}")
         return np.frombuffer(data, dtype, cells, file.tell()).reshape(shape)
     except (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError) as error:

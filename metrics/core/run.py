@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from inference.errors import Cancelled, InputError, ReportedError
 from inference.protocol import Models, NoModels
 from metrics.core.beside import numbers_of, with_fields
+from metrics.core.choices import Choices
 from metrics.core.clustered import Cluster
 from metrics.core.errors import MissingInput
 from metrics.core.measure import items_of, measure
@@ -132,6 +133,10 @@ def _texts(sample: Sample) -> dict[str, tuple[str, ...]]:
 def _carries(sample: Sample, need: Reads) -> bool:
     if need == "output":
         return bool(sample.outputs)
+    if need == "details":
+        return bool(sample.details)
+    if need == "choices":
+        return Choices.of(sample.metadata) is not None
     if need == "references":
         return bool(sample.references)
     if need == "tests":

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from inference.protocols.conversation import prompt_of
+from metrics.core.choices import Choices
+from metrics.core.details import Details
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Sample:
     tests: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     opponent: str | None = None
+    details: tuple[Details, ...] = ()  # of each output; none where outputs were given
 
     @classmethod
     def of(
@@ -54,6 +57,8 @@ class Item:
     prompt: str | None = None
     tests: str | None = None
     opponent: str | None = None
+    details: Details | None = None
+    choices: Choices | None = None
 
 
 @dataclass(frozen=True, slots=True)

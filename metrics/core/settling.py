@@ -7,11 +7,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.core.details import MESSAGES
 from metrics.core.evidence import FLAG, Evidence
-from metrics.core.metric import BoundMetric
+from metrics.core.metric import BoundMetric, Flag
 from metrics.core.rows import Floats, Ints, Settled
 
 Mask = NDArray[np.bool_]
+
+FAILED = {code: Flag(message, missing=True) for code, message in MESSAGES.items()}
 
 
 def measured(
@@ -65,9 +68,9 @@ def _flagged(metric: BoundMetric, evidence: Evidence) -> tuple[Mask, tuple[str, 
     unmeasured = np.zeros(len(evidence), np.bool_)
     noted = []
     for code, count in zip(*np.unique(codes[codes != 0], return_counts=True), strict=True):
-        if int(code) not in metric.flags:
+        flag = FAILED.get(int(code)) or metric.flags.get(int(code))
+        if flag is None:
             raise ValueError(f"{metric.name}: flag {code} is not declared")
-        flag = metric.flags[int(code)]
         noted.append(f"{count} of {_many(len(codes), 'output')}: {flag.message}")
         if flag.missing:
             unmeasured |= codes == code

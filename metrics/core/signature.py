@@ -50,6 +50,8 @@ def item_digest(metric: BoundMetric, item: Item) -> bytes:
         "references": item.references,
         "prompt": (item.prompt,),
         "tests": (item.tests,),
+        "details": (repr(item.details),),
+        "choices": (repr(item.choices),),
         "opponent": (item.opponent,),
     }
     for name in metric.reads:

@@ -30,6 +30,7 @@ from service.evaluations import scores as results
 from service.evaluations import store as evaluations
 from service.evaluations.checks import EVALUABLE, check_ceilings
 from service.evaluations.plans import MetricRequest, models_of
+from service.evaluations.sample_schemas import DetailsOut
 from service.settings import Settings
 
 MOST_SHOWN = 5  # differences that a refusal tells
@@ -108,7 +109,7 @@ def load(db: Connection, found: Opened, settings: Settings, dataset: str | None)
 def _content(db: Connection, archive: Archive, id: str) -> None:
     """Outputs, rows, evidence and scores."""
     manifest = archive.manifest
-    stored_outputs.add(db, id, _texts(archive))
+    stored_outputs.add(db, id, _texts(archive), _details(archive))
     shards.create(db, id, manifest.dataset.size, manifest.dataset.size)
     shards.finish(db, id, 0, manifest.dataset.size)
     for one in manifest.metrics:
@@ -168,6 +169,15 @@ def _texts(archive: Archive) -> Iterator[tuple[int, list[str]]]:
     for index, texts in enumerate(archive.outputs()):
         if texts is not None:
             yield index, OutputsIn(texts=texts).texts
+
+
+def _details(archive: Archive) -> dict[int, list[dict[str, Any]]]:
+    """What `details` of samples can be, and no more of what a file says."""
+    return {
+        index: [DetailsOut.model_validate(one).model_dump(exclude_defaults=True) for one in each]
+        for index, each in enumerate(archive.details())
+        if each is not None
+    }
 
 
 @contextmanager

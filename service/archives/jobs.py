@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,11 @@ def audit(context: Context, request: str) -> None:
         planned = plans.read(db, row.id)
         records = datasets.read_records(db, row.dataset_id)
         texts = outputs.read(db, row.id)
-    samples = [Sample.of(record, texts.get(at, ())) for at, record in enumerate(records)]
+        details = outputs.read_details(db, row.id)
+    samples = [
+        replace(Sample.of(record, texts.get(at, ())), details=details.get(at, ()))
+        for at, record in enumerate(records)
+    ]
     chosen = draw(len(samples), asked["fraction"], asked["seed"])
     auditing = _Audit(context, row, samples, chosen, _watch(context, request))
     try:

@@ -49,6 +49,7 @@ def write(db: Connection, row: Evaluation, file: IO[bytes]) -> str:
         dataset={"name": dataset.name, "kind": dataset.kind},
         records=_records(db, row),
         outputs=_outputs(db, row),
+        details=_details(db, row) if row.model is not None else None,
         metrics=_metrics(db, row, planned),
         scores=[_without(asdict(score), NOT_ARCHIVED) for score in found],
         provenance={
@@ -105,6 +106,12 @@ def _records(db: Connection, row: Evaluation) -> Iterator[Content]:
 def _outputs(db: Connection, row: Evaluation) -> Iterator[list[str] | None]:
     for start in range(0, row.size, STEP):
         found = outputs.read(db, row.id, start, start + STEP)
+        yield from (found.get(index) for index in range(start, min(start + STEP, row.size)))
+
+
+def _details(db: Connection, row: Evaluation) -> Iterator[list[dict[str, Any]] | None]:
+    for start in range(0, row.size, STEP):
+        found = outputs.stored_details(db, row.id, start, start + STEP)
         yield from (found.get(index) for index in range(start, min(start + STEP, row.size)))
 
 

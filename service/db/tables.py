@@ -77,6 +77,7 @@ evaluations = Table(
     Column("model", Text),  # the model whose outputs these are, when the service generates them
     Column("models", TEXTS, nullable=False, server_default="{}"),  # all that it runs
     Column("generation", JSONB),
+    Column("budget", JSONB),  # the most that generation may take: {"requests", "tokens", "cost"}
     Column("protocol", JSONB),  # resolved: inference.protocols.declaration; null: asked as it is
     Column("protocol_digest", Text),
     Column("slices", TEXTS, nullable=False, server_default="{}"),  # metadata keys
@@ -119,6 +120,7 @@ outputs = Table(
     Column("index", Integer, primary_key=True),
     Column("texts", TEXTS, nullable=False),  # what metrics score: of a protocol, the answers
     Column("traces", JSONB),  # of a protocol, how each text came about: styles.Outcome.trace
+    Column("details", JSONB),  # what each text took: outputs.Details; null: they were given
 )
 
 evaluation_metrics = Table(

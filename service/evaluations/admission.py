@@ -9,18 +9,20 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from metrics.core.details import Details
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
 from service.datasets.store import Content
 from service.db.gate_tables import gates
 from service.errors import ApiError, invalid, not_found
-from service.evaluations import opponents, plans, protocols
+from service.evaluations import opponents, plans, protocols, shards
 from service.evaluations import outputs as stored_outputs
 from service.evaluations import store as evaluations
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
     check_prompts,
+    check_remote,
     check_samples,
     check_slices,
     evaluable,
@@ -39,7 +41,8 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     _one_source(body)
     requested = bound_metrics(db, settings, body.metrics, opponents=True)
     if body.model is not None:
-        models.require(db, settings, body.model, "model", "language")
+        models.require(db, settings, body.model, "model", "chat")
+        check_remote(db, body)
     dataset_id, samples, texts = _content(db, body, requested)
     check_slices(body.slices, samples)
     if body.stop_when_settled is not None:
@@ -64,6 +67,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         replicates=body.replicates or settings.replicates,
         level=body.level or settings.level,
         stop_when_settled=body.stop_when_settled,
+        budget=body.budget.model_dump(exclude_none=True) if body.budget else None,
         protocol=protocol.content if protocol is not None else None,
         protocol_digest=protocol.digest if protocol is not None else None,
     )
@@ -88,9 +92,15 @@ def admit_again(db: Connection, evaluation: str) -> bool:
     if locked.status == "cancelled":
         message = "the evaluation was cancelled: create another"
         raise ApiError(409, "cancelled", message, "evaluation")
-    if all(one.concluded for one in plans.read(db, evaluation)):
-        return False
     row = evaluations.get(db, evaluation)
+    again = not all(one.concluded for one in plans.read(db, evaluation))
+    if row is not None and row.model is not None and row.origin is None:
+        lost = stored_outputs.drop_failed(db, evaluation)
+        if lost:
+            shards.forget(db, evaluation, lost)
+        again = again or bool(lost)
+    if not again:
+        return False
     if row is not None and row.origin is not None:
         message = "the evaluation was imported, and cannot be measured here: import its file again"
         raise ApiError(409, "imported", message, "evaluation")
@@ -151,8 +161,10 @@ def _content(
     records = datasets.read_records(db, dataset.id)
     outputs = _by_record(body, records, dataset.name) if body.outputs is not None else {}
     pending = _pending(body)
+    details = (Details(),) * len(pending)  # will be known
     samples = [
-        Sample.of(record, outputs.get(index, pending)) for index, record in enumerate(records)
+        replace(Sample.of(record, outputs.get(index, pending)), details=details)
+        for index, record in enumerate(records)
     ]
     if _asks_prompts(body):
         check_prompts(samples, "records", "dataset")
@@ -180,7 +192,8 @@ def _inline(
     samples = [sample.sample(index) for index, sample in enumerate(given)]
     unique_ids(samples)
     if pending:
-        samples = [replace(sample, outputs=pending) for sample in samples]
+        details = (Details(),) * len(pending)
+        samples = [replace(sample, outputs=pending, details=details) for sample in samples]
     if _asks_prompts(body):
         check_prompts(samples)
     check_samples(requested, samples)

@@ -18,7 +18,8 @@ from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import invalid, of_metric
 from service.evaluations.plans import MetricRequest
-from service.evaluations.schemas import MetricIn
+from service.evaluations.schemas import EvaluationIn, MetricIn
+from service.models import registered
 from service.models import store as models
 from service.settings import Settings
 
@@ -101,6 +102,23 @@ def check_prompts(
         if sample.prompt is None:
             message = f"{where}[{index}] (id {sample.id!r}) has no prompt to give to the model"
             raise invalid("missing_prompt", message, param or f"{where}[{index}].prompt")
+
+
+def check_remote(db: Connection, body: EvaluationIn) -> None:
+    """Raises 422 for what only a model behind a URL has, and for what none has."""
+    row = registered.find(db, body.model or "")
+    if row is None and body.budget is not None:
+        message = f"{body.model!r} runs here and costs nothing: a budget is for a registered model"
+        raise invalid("no_budget", message, "budget")
+    if row is None:
+        return
+    free = row.input_price is None and row.output_price is None
+    if free and body.budget is not None and body.budget.cost is not None:
+        message = f"no cost is known: give {body.model!r} its `price` first"
+        raise invalid("no_price", message, "budget.cost")
+    if body.generation is not None and body.generation.chat is False:
+        message = f"{body.model!r} is behind a URL, and asked by chat completions: leave `chat` out"
+        raise invalid("chat_only", message, "generation.chat")
 
 
 def check_slices(keys: Sequence[str], samples: Sequence[Sample]) -> None:

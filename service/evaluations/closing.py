@@ -30,6 +30,7 @@ from service.evaluations import outputs, plans, shards
 from service.evaluations import scores as results
 from service.evaluations import store as evaluations
 from service.evaluations.jobs import FAILED_METRIC, declared
+from service.evaluations.outputs import Unanswered
 from service.evaluations.plans import Plan
 from service.evaluations.store import Evaluation
 from service.jobs import counters
@@ -49,7 +50,9 @@ def close(context: Context, evaluation: str) -> None:
             return
         ids = datasets.read_ids(db, row.dataset_id)
         counts = outputs.counts(db, evaluation)
-        warnings = _warnings(counts, outputs.failures(db, evaluation))
+        warnings = _warnings(
+            counts, outputs.failures(db, evaluation), outputs.unanswered(db, evaluation)
+        )
         slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
         cluster, alike = _clusters(db, row)
         planned = plans.read(db, evaluation)
@@ -213,13 +216,27 @@ def _clusters(db: Connection, row: Evaluation) -> tuple[Cluster | None, dict[str
     return None, {field: clusters(names) for field, names in found.items()}
 
 
-def _warnings(counts: Mapping[int, int], failures: Mapping[str, int]) -> list[str]:
-    """That outputs have no answer of their protocol's kind, and why."""
+def _warnings(
+    counts: Mapping[int, int], failures: Mapping[str, int], unanswered: Unanswered
+) -> list[str]:
+    """That outputs are none, or have no answer of their protocol's kind, and why."""
+    made = sum(counts.values())
+    kinds = (
+        (unanswered.refused, "were refused by the model"),
+        (unanswered.filtered, "were kept back by a content filter"),
+        (unanswered.failed, f"failed, and can be tried again: {unanswered.error}"),
+        (unanswered.over_budget, "were not asked for: the budget was spent"),
+    )
+    found = [f"{count} of {made} outputs {what}" for count, what in kinds if count]
+    return [*found, *_without_answer(made, failures)]
+
+
+def _without_answer(made: int, failures: Mapping[str, int]) -> list[str]:
     if not failures:
         return []
     shown = [f"{why} ({count})" for why, count in list(failures.items())[:MOST_REASONS]]
     more = ", …" if len(failures) > MOST_REASONS else ""
-    failed, made = sum(failures.values()), sum(counts.values())
+    failed = sum(failures.values())
     return [
         f"{failed} of {made} outputs have no answer, and are scored as empty texts: "
         f"{', '.join(shown)}{more}"

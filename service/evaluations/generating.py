@@ -19,12 +19,15 @@ from inference.protocols.declaration import Protocol
 from inference.protocols.react import calculator
 from inference.protocols.search import Corpus, text_of
 from inference.protocols.styles import Conversation, Outcome, Tools, converse
+from inference.remote.remote_chat import RemoteChat
 from service.datasets import store as datasets
 from service.datasets.store import Content
-from service.evaluations import outputs
+from service.evaluations import outputs, usages
+from service.evaluations.details import details
 from service.evaluations.protocols import examples_of
 from service.evaluations.store import Evaluation
 from service.jobs.context import Context
+from service.models.replies import Payer, StoredReplies
 
 Tell = Callable[[int], None]
 
@@ -32,7 +35,8 @@ Tell = Callable[[int], None]
 def generate(
     context: Context, row: Evaluation, records: Sequence[Content], start: int, progress: Tell
 ) -> None:
-    """Generate and store the outputs that are not stored; all at once, for one batch plan.
+    """Generate and store the outputs that are not stored. A model that runs here makes all at once,
+    for one batch plan; one behind a URL is asked for those that lack.
 
     start  index of the first record
     """
@@ -42,25 +46,41 @@ def generate(
         return
     given = dict(row.generation or {})
     dtype: DType = given.pop("dtype", "float32")
+    reuse = bool(given.pop("reuse", False))
     options = replace(Generation(), **given | {"stop": tuple(given.get("stop") or ())})
+    chat, options = _chat(context, row.model, dtype, options)
+    places = list(range(start, start + len(records)))
+    payer = None
+    if isinstance(chat, RemoteChat):
+        places = [at for at in places if at not in have]
+        payer = Payer(row.id, start)
+        chat = _paying(context, chat, row, payer, reuse)
+        progress(len(have))
+    wanted = [records[at - start] for at in places]
     if row.protocol is not None:
-        chat, options = _chat(context, row.model, dtype, options)
         protocol = Protocol.model_validate(row.protocol)
-        talks = _conversations(context, protocol, records, options)
+        talks = _conversations(context, protocol, wanted, options)
         found = outcomes(chat, talks, progress)
-        texts = [[one.answer for one in each] for each in found]
-        traces = [[one.trace() for one in each] for each in found]
     else:
-        texts, traces = _texts(context, row.model, dtype, records, options, progress), None
+        found = _plain(chat, wanted, options, progress)
+    if isinstance(context.models.replies, StoredReplies):
+        context.models.replies.flush()  # what was paid for is counted
+    traces = row.protocol is not None
     with context.engine.begin() as db:
         outputs.keep(
             db,
             row.id,
-            {start + at: storable(each) for at, each in enumerate(texts)},
-            None
-            if traces is None
-            else {start + at: storable(each) for at, each in enumerate(traces)},
+            {at: storable([one.answer for one in each]) for at, each in _at(places, found)},
+            {at: storable([one.trace() for one in each]) for at, each in _at(places, found)}
+            if traces
+            else None,
+            {
+                at: storable([_details(chat, one) for one in each])
+                for at, each in _at(places, found)
+            },
         )
+        if payer is not None:
+            usages.end(db, payer, _answered(found))
 
 
 def replies(
@@ -97,22 +117,52 @@ def storable(value: Any) -> Any:
     return [storable(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _texts(
-    context: Context,
-    model: str,
-    dtype: DType,
-    records: Sequence[Content],
-    options: Generation,
-    progress: Tell,
-) -> list[list[str]]:
+def _plain(
+    chat: ChatModel, records: Sequence[Content], options: Generation, progress: Tell
+) -> list[list[Outcome]]:
     """Without a protocol: replies as they are."""
-    if not any(record.get("messages") for record in records):
-        language = context.models.language(model, dtype)
-        return language.generate([record["prompt"] for record in records], options, progress)
-    chat, options = _chat(context, model, dtype, options)
-    asked_ = [Request(with_system(turns_of(record), options.system), options) for record in records]
-    found = dict(replies(chat, asked_, progress))
-    return [[reply.text for reply in found[at]] for at in range(len(records))]
+    if isinstance(chat, LocalChat) and not any(record.get("messages") for record in records):
+        found = chat.complete([record["prompt"] for record in records], options, progress)
+    else:
+        plain = replace(options, system=None)  # is among the turns
+        requests = [
+            Request(with_system(turns_of(record), options.system), plain) for record in records
+        ]
+        got = dict(replies(chat, requests, progress))
+        found = [got[at] for at in range(len(records))]
+    return [[Outcome(reply.text, reply.text, replies=(reply,)) for reply in each] for each in found]
+
+
+def _paying(
+    context: Context, chat: RemoteChat, row: Evaluation, payer: Payer, reuse: bool
+) -> RemoteChat:
+    """The model, asked at the evaluation's expense."""
+    kept, budget = context.models.replies, None
+    with context.engine.begin() as db:
+        usages.begin(db, payer)
+    if not isinstance(kept, StoredReplies):
+        return chat.scoped(payer.scope, reuse)
+    if row.budget is not None:
+        budget = usages.StoredBudget(context.engine, kept, payer, row.budget)
+    return chat.scoped(payer.scope, reuse, kept.paid_by(payer), budget)
+
+
+def _at(
+    places: Sequence[int], found: Sequence[list[Outcome]]
+) -> Iterator[tuple[int, list[Outcome]]]:
+    return zip(places, found, strict=True)
+
+
+def _details(chat: ChatModel, outcome: Outcome) -> dict[str, Any]:
+    taken = details(outcome.replies, together=bool(outcome.draws))
+    if isinstance(chat, LocalChat):
+        taken.pop("latency_s", None)  # a batch's, and nobody's own
+    return taken
+
+
+def _answered(found: Sequence[list[Outcome]]) -> int:
+    """Replies that were had, once each."""
+    return sum(reply.error is None for each in found for one in each for reply in one.replies)
 
 
 def _chat(
@@ -133,6 +183,7 @@ def _conversations(
         examples = examples_of(db, protocol)
     turns = asked(protocol, records, examples, options.system)
     tools = _tools(context, protocol)
+    options = replace(options, system=None)  # is among the turns
     return [converse(protocol, each, options, tools) for each in turns]
 
 

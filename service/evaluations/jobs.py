@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -151,7 +152,11 @@ def _read_samples(
 ) -> list[Sample]:
     with context.engine.begin() as db:
         texts = outputs.read(db, evaluation, start, start + len(records))
-    return [Sample.of(record, texts.get(start + at, ())) for at, record in enumerate(records)]
+        details = outputs.read_details(db, evaluation, start, start + len(records))
+    return [
+        replace(Sample.of(record, texts.get(at, ())), details=details.get(at, ()))
+        for at, record in enumerate(records, start)
+    ]
 
 
 def _measure_metric(

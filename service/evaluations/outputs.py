@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, cast, func, select, true
+import orjson
+from psycopg.types.json import Jsonb
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from metrics.core.details import Details
 from service.db.bulk import copy
 from service.db.stored import Stored
-from service.db.tables import JSONB, evaluations, outputs, records
+from service.db.tables import evaluations, outputs, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +25,34 @@ class Output(Stored):
     content: Mapping[str, Any]
     texts: list[str] | None
     traces: list[Mapping[str, Any]] | None  # of a protocol, how each text came about
+    details: list[Mapping[str, Any]] | None  # what each text took; None where they were given
 
 
-def add(db: Connection, evaluation_id: str, texts: Iterable[tuple[int, list[str]]]) -> None:
-    """Store (record index, texts) of a new evaluation."""
-    rows = ((evaluation_id, index, outs) for index, outs in texts)
-    copy(db, outputs, ("evaluation_id", "index", "texts"), rows)
+@dataclass(frozen=True, slots=True)
+class Unanswered(Stored):
+    """Outputs that are none; `error` is the commonest of those that failed."""
+
+    refused: int
+    filtered: int
+    failed: int
+    over_budget: int
+    error: str | None
+
+
+def add(
+    db: Connection,
+    evaluation_id: str,
+    texts: Iterable[tuple[int, list[str]]],
+    details: Mapping[int, list[dict[str, Any]]] | None = None,
+) -> None:
+    """Store (record index, texts) of a new evaluation, and where they were generated what they
+    took."""
+    told = details or {}
+    rows = (
+        (evaluation_id, index, outs, Jsonb(told[index], orjson.dumps) if index in told else None)
+        for index, outs in texts
+    )
+    copy(db, outputs, ("evaluation_id", "index", "texts", "details"), rows)
 
 
 def keep(
@@ -35,11 +60,12 @@ def keep(
     evaluation_id: str,
     texts: Mapping[int, list[str]],
     traces: Mapping[int, list[dict[str, Any]]] | None = None,
+    details: Mapping[int, list[dict[str, Any]]] | None = None,
 ) -> None:
-    """Store generated texts, and how they came about; what is there already stays."""
+    """Store generated texts, how they came about and what they took; what is there stays."""
     rows = [
         {"evaluation_id": evaluation_id, "index": index, "texts": outs}
-        | {"traces": (traces or {}).get(index)}
+        | {"traces": (traces or {}).get(index), "details": (details or {}).get(index)}
         for index, outs in texts.items()
     ]
     if rows:
@@ -58,6 +84,28 @@ def read(
     return {row[0]: row[1] for row in db.execute(query)}
 
 
+def read_details(
+    db: Connection, evaluation_id: str, start: int = 0, stop: int | None = None
+) -> dict[int, tuple[Details, ...]]:
+    """What the texts took by record index, of those that were generated."""
+    found = stored_details(db, evaluation_id, start, stop)
+    return {index: tuple(map(Details.of, each)) for index, each in found.items()}
+
+
+def stored_details(
+    db: Connection, evaluation_id: str, start: int = 0, stop: int | None = None
+) -> dict[int, list[dict[str, Any]]]:
+    """The same as it is stored, which is more than metrics read."""
+    query = select(outputs.c.index, outputs.c.details).where(
+        outputs.c.evaluation_id == evaluation_id,
+        outputs.c.index >= start,
+        outputs.c.details.is_not(None),
+    )
+    if stop is not None:
+        query = query.where(outputs.c.index < stop)
+    return {row[0]: row[1] for row in db.execute(query)}
+
+
 def counts(db: Connection, evaluation_id: str) -> dict[int, int]:
     """How many texts each record has, by index."""
     query = select(outputs.c.index, func.cardinality(outputs.c.texts)).where(
@@ -67,27 +115,52 @@ def counts(db: Connection, evaluation_id: str) -> dict[int, int]:
 
 
 def failures(db: Connection, evaluation_id: str) -> dict[str, int]:
-    """Why outputs have no answer, and how many of them, the commonest first."""
-    each = func.jsonb_array_elements(outputs.c.traces).table_valued("value").lateral()
-    why = cast(each.c.value, JSONB)["failed"].astext
-    query = (
-        select(why, func.count())
-        .select_from(outputs.join(each, true()))
-        .where(
-            outputs.c.evaluation_id == evaluation_id,
-            outputs.c.traces.is_not(None),
-            why.is_not(None),
-        )
-        .group_by(why)
-        .order_by(func.count().desc(), why)
+    """Why replies have no answer of the protocol's kind, and how many, the commonest first."""
+    query = text(
+        "SELECT trace ->> 'failed', count(*) FROM outputs, "
+        "jsonb_array_elements(traces) WITH ORDINALITY AS each (trace, number) "
+        "WHERE evaluation_id = :id AND traces IS NOT NULL AND trace ? 'failed' AND NOT "
+        "coalesce(details -> (number - 1)::int ?| ARRAY['error', 'refusal'], false) "
+        "GROUP BY 1 ORDER BY 2 DESC, 1"
     )
-    return {row[0]: row[1] for row in db.execute(query)}
+    return {row[0]: row[1] for row in db.execute(query, {"id": evaluation_id})}
+
+
+def unanswered(db: Connection, evaluation_id: str) -> Unanswered:
+    """How many of the generated outputs are none, by what is the reason."""
+    query = text(
+        "SELECT count(*) FILTER (WHERE d ? 'refusal' AND d ->> 'finish_reason' IS DISTINCT FROM "
+        "'content_filter' AND NOT d ? 'error') AS refused, count(*) FILTER (WHERE d ? 'refusal' "
+        "AND d ->> 'finish_reason' = 'content_filter' AND NOT d ? 'error') AS filtered, "
+        "count(*) FILTER (WHERE d ? 'error' AND NOT d ? 'over_budget') AS failed, "
+        "count(*) FILTER (WHERE d ? 'over_budget') AS over_budget, mode() WITHIN GROUP (ORDER BY "
+        "d ->> 'error') FILTER (WHERE d ? 'error' AND NOT d ? 'over_budget') AS error "
+        "FROM outputs, jsonb_array_elements(details) AS d "
+        "WHERE evaluation_id = :id AND details IS NOT NULL"
+    )
+    return Unanswered.from_row(db.execute(query, {"id": evaluation_id}).one())
+
+
+def drop_failed(db: Connection, evaluation_id: str) -> list[int]:
+    """Forget the outputs that failed, so that they are generated again; returns their indices."""
+    query = text(
+        "DELETE FROM outputs WHERE evaluation_id = :id AND EXISTS (SELECT FROM "
+        "jsonb_array_elements(details) AS d WHERE d ? 'error' AND NOT d ? 'over_budget') "
+        "RETURNING index"
+    )
+    return list(db.scalars(query, {"id": evaluation_id}))
 
 
 def read_at(db: Connection, evaluation_id: str, indices: Sequence[int]) -> dict[int, Output]:
     """The records at `indices` with their texts."""
     query = (
-        select(records.c.index, records.c.content, outputs.c.texts, outputs.c.traces)
+        select(
+            records.c.index,
+            records.c.content,
+            outputs.c.texts,
+            outputs.c.traces,
+            outputs.c.details,
+        )
         .select_from(evaluations)
         .join(records, records.c.dataset_id == evaluations.c.dataset_id)
         .outerjoin(

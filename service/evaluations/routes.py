@@ -17,8 +17,9 @@ from service.evaluations.admission import admit, admit_again
 from service.evaluations.best import put_best
 from service.evaluations.judged import report, transcripts
 from service.evaluations.judged_schemas import JudgeReportOut, TranscriptOut
+from service.evaluations.sample_schemas import SampleOut
 from service.evaluations.samples import ordered_samples
-from service.evaluations.schemas import BestIn, EvaluationIn, EvaluationOut, SampleOut
+from service.evaluations.schemas import BestIn, EvaluationIn, EvaluationOut
 from service.evaluations.store import Evaluation
 from service.evaluations.tables import evaluation_table
 from service.evaluations.views import progress, view, views

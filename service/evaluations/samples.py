@@ -16,7 +16,7 @@ from service.datasets import store as datasets
 from service.errors import invalid
 from service.evaluations import outputs
 from service.evaluations import scores as results
-from service.evaluations.schemas import SampleOut
+from service.evaluations.sample_schemas import SampleOut
 from service.evaluations.store import Evaluation
 from service.evaluations.views import sample_view
 

@@ -86,6 +86,13 @@ class GenerationIn(Schema):
         description='Values of the chat template\'s own variables, as {"enable_thinking": false}.',
     )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    reuse: bool = Field(
+        default=False,
+        exclude_if=lambda given: not given,  # generation without it is what it has been
+        description="of a registered model: take replies that were drawn at random for earlier "
+        "evaluations, where the same was asked. Replies at temperature 0 or with a seed are taken "
+        "anyway",
+    )
 
     @model_validator(mode="after")
     def _variables_need_a_template(self) -> Self:
@@ -117,6 +124,25 @@ class BestIn(Schema):
     )
 
 
+class BudgetIn(Schema):
+    """The most that generation may take of a registered model. It stops before it would take more:
+    what was not asked for is missing."""
+
+    requests: Annotated[int, Field(ge=1)] | None = None
+    tokens: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="input and output together, as the server counts them"
+    )
+    cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="in the currency of the model's prices"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.requests is None and self.tokens is None and self.cost is None:
+            raise PydanticCustomError("no_limit", "give requests, tokens or cost")
+        return self
+
+
 class EvaluationIn(Schema):
     """Outputs to score: inline `samples`, `outputs` over a stored dataset, or a `model` to run."""
 
@@ -130,6 +156,9 @@ class EvaluationIn(Schema):
         default=None,
         description="how the model is asked, and what of its replies is the answer that metrics "
         "score; default: records as they are, replies as they are",
+    )
+    budget: BudgetIn | None = Field(
+        default=None, description="the most that a registered model may take"
     )
     metrics: Metrics
     slices: Annotated[list[Name], Field(max_length=10)] = Field(default_factory=list)
@@ -217,6 +246,17 @@ class ScoreOut(BaseModel):
     variance: VarianceOut | None = None
 
 
+class UsageOut(BaseModel):
+    """What was paid for; `cached` replies had been paid for by earlier evaluations."""
+
+    requests: int
+    tokens: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None  # null: the model has no prices
+    cached: int
+
+
 class EvaluationOut(BaseModel):
     """An evaluation; `scores` are over the whole set."""
 
@@ -230,6 +270,8 @@ class EvaluationOut(BaseModel):
     model: str | None
     generation: dict[str, Any] | None
     protocol: dict[str, Any] | None = None  # with its defaults and ids; null: asked as it is
+    budget: dict[str, Any] | None = None
+    usage: UsageOut | None = None  # of a registered model, so far
     protocol_digest: str | None = None  # names it; equal where all of it is
     metrics: list[dict[str, Any]]
     progress: Progress
@@ -247,45 +289,3 @@ class EvaluationOut(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-
-
-class StepOut(BaseModel):
-    """One step of react; the last has no action."""
-
-    thought: str
-    action: str | None = None
-    input: str | None = None
-    observation: str | None = None
-
-
-class DrawOut(BaseModel):
-    """One draw of self_consistency, and its answer."""
-
-    raw: str
-    answer: str | None = None
-    failed: str | None = None
-
-
-class TraceOut(BaseModel):
-    """How a protocol came to an output: `raw` is what the model wrote, `failed` why nothing of it
-    is an answer, `reasoning` what it thought apart."""
-
-    raw: str
-    failed: str | None = None
-    reasoning: str | None = None
-    steps: list[StepOut] = Field(default_factory=list)
-    draws: list[DrawOut] = Field(default_factory=list)
-
-
-class SampleOut(BaseModel):
-    """A sample with its value under each score; null where it has none. With a protocol, `outputs`
-    are the answers, and `traces` say how each came about."""
-
-    id: str
-    prompt: str | None
-    messages: list[dict[str, str]] | None = None  # where the record has them for a prompt
-    outputs: list[str]
-    traces: list[TraceOut] | None = None
-    references: list[str]
-    metadata: dict[str, Any]
-    scores: dict[str, float | None]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -201,6 +202,26 @@ def drop(db: Connection, evaluation_id: str, position: int) -> None:
             measurements.c.evaluation_id == evaluation_id, measurements.c.position == position
         )
     )
+
+
+def forget(db: Connection, evaluation_id: str, indices: Sequence[int]) -> None:
+    """Have the shards of these samples measured again, by every metric that has rows."""
+    query = select(shards.c.number, shards.c.start, shards.c.stop)
+    parts = db.execute(query.where(shards.c.evaluation_id == evaluation_id)).all()
+    lost = np.sort(np.asarray(indices))
+    numbers = [
+        part.number
+        for part in parts
+        if np.searchsorted(lost, part.start) < np.searchsorted(lost, part.stop)
+    ]
+    db.execute(
+        delete(measurements).where(
+            measurements.c.evaluation_id == evaluation_id, measurements.c.shard.in_(numbers)
+        )
+    )
+    table = evaluation_metrics
+    measured = (table.c.evaluation_id == evaluation_id) & ~table.c.reported
+    db.execute(update(table).where(measured).values(result=None))
 
 
 def joined(measurements: Sequence[Measurement]) -> Evidence:

@@ -48,6 +48,7 @@ class Evaluation(Stored):
     dataset_version: int
     model: str | None  # generates the outputs; None: they were given
     generation: Mapping[str, Any] | None
+    budget: Mapping[str, Any] | None  # the most that generation may take
     protocol: Mapping[str, Any] | None  # resolved; None: records were asked as they are
     protocol_digest: str | None
     slices: list[str]  # metadata keys
@@ -114,6 +115,7 @@ def create(
     origin: Mapping[str, Any] | None = None,
     protocol: Mapping[str, Any] | None = None,
     protocol_digest: str | None = None,
+    budget: Mapping[str, Any] | None = None,
 ) -> str:
     """Store a queued evaluation and return its id.
 
@@ -132,6 +134,7 @@ def create(
             model=model,
             models=sorted({*models, *([model] if model is not None else [])}),
             generation=generation,
+            budget=budget,
             protocol=protocol,
             protocol_digest=protocol_digest,
             slices=list(slices),

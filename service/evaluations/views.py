@@ -8,20 +8,21 @@ from typing import Any
 from sqlalchemy import Connection
 
 from inference.protocols.conversation import prompt_of
-from service.evaluations import plans
+from service.evaluations import plans, usages
 from service.evaluations.outputs import Output
 from service.evaluations.plans import Plan
 from service.evaluations.provenance import provenances
+from service.evaluations.sample_schemas import DetailsOut, SampleOut, TraceOut
 from service.evaluations.schemas import (
     EvaluationOut,
     Progress,
-    SampleOut,
     ScoreOut,
-    TraceOut,
+    UsageOut,
     VarianceOut,
 )
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
+from service.evaluations.usages import Usage
 
 
 def view(db: Connection, row: Evaluation) -> EvaluationOut:
@@ -33,8 +34,11 @@ def views(db: Connection, rows: Sequence[Evaluation]) -> list[EvaluationOut]:
     """Evaluations with their metrics and scores, read for all of them at once."""
     ids = [row.id for row in rows]
     scores, planned = read_scores(db, ids), plans.read_all(db, ids)
-    whence = provenances(db, rows, planned)
-    return [_view(row, planned[row.id], scores[row.id], whence[row.id]) for row in rows]
+    whence, used = provenances(db, rows, planned), usages.read(db, ids)
+    return [
+        _view(row, planned[row.id], scores[row.id], whence[row.id], used.get(row.id))
+        for row in rows
+    ]
 
 
 def progress(row: Evaluation) -> dict[str, int]:
@@ -47,6 +51,7 @@ def _view(
     planned: Sequence[Plan],
     scores: Sequence[Score],
     provenance: Mapping[str, Any],
+    usage: Usage | None,
 ) -> EvaluationOut:
     shown = [score_view(score) for score in scores]
     return EvaluationOut(
@@ -58,6 +63,8 @@ def _view(
         dataset_id=row.dataset_id,
         model=row.model,
         generation=dict(row.generation) if row.generation is not None else None,
+        budget=dict(row.budget) if row.budget is not None else None,
+        usage=_usage(usage) if usage is not None else None,
         protocol=dict(row.protocol) if row.protocol is not None else None,
         protocol_digest=row.protocol_digest,
         metrics=[
@@ -77,6 +84,17 @@ def _view(
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+    )
+
+
+def _usage(usage: Usage) -> UsageOut:
+    return UsageOut(
+        requests=usage.requests,
+        tokens=usage.tokens,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost=usage.cost if usage.cost or not usage.requests else None,
+        cached=usage.cached,
     )
 
 
@@ -119,6 +137,9 @@ def sample_view(output: Output, scores: Mapping[str, float | None]) -> SampleOut
         traces=None
         if output.traces is None
         else [TraceOut.model_validate(one) for one in output.traces],
+        details=None
+        if output.details is None
+        else [DetailsOut.model_validate(one) for one in output.details],
         references=output.content.get("references") or [],
         metadata=output.content.get("metadata") or {},
         scores=dict(scores),

@@ -20,4 +20,6 @@ ERRORS: Answers = {
     },
 }
 
-STREAMED: Answers = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+# a schema of server-sent events is that of a single one
+EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
+STREAMED: Answers = {200: {"content": {"text/event-stream": {"schema": EVENT}}}}

@@ -68,6 +68,7 @@ REGISTER_DEVICE = "service.devices.policy:register"
 HOUSEKEEPING = (
     "service.jobs.queue:forget_old",
     "service.evaluations.cache:forget_old",
+    "service.models.replies:forget_old",
     "service.db.worker_requests:forget_old",
     "service.openai.store:forget_old",
     "service.http.idempotency:forget_old",

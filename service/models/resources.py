@@ -14,6 +14,8 @@ from service.devices.turns import ScoringTurn
 from service.jobs import context
 from service.models import registered
 from service.models import store as models
+from service.models.replies import StoredReplies
+from service.models.slots import PostgresSlots
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class Resources(context.Resources):
             checkpoints=self._checkpoint,
             offline=not self.settings.hub_allowed,
             registered=self._registered,
+            replies=StoredReplies(self.engine),
+            slots=PostgresSlots(self.settings.url),
             engine_kind=self.settings.engine,
             private_urls=self.settings.private_urls_allowed,
         )

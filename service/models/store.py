@@ -65,7 +65,7 @@ def require(
     registered model is right where one is to be chatted with, and nowhere else.
     """
     if registered.find(db, name) is not None:
-        if kind != "chat":
+        if kind not in {"chat", "likelihood"}:
             raise invalid("wrong_model_kind", BEHIND_URL.format(name), param)
         return
     if name.startswith(CHECKPOINT):

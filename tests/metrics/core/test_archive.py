@@ -21,6 +21,7 @@ from metrics.core.archive import Archive
 from metrics.core.archive_writer import Concluded
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Sample
+from metrics.core.npy import dumped, loaded
 from metrics.core.packing import pack
 from metrics.core.remeasure import draw, rate
 from metrics.core.result import conclude
@@ -347,3 +348,8 @@ def test_the_same_samples_are_drawn_by_everybody() -> None:
     assert rate(0, 10, 10) == (0.0, 0.0)
     low, high = rate(1, 50, 1000) or (1.0, 0.0)
     assert low < 0.02 < high < 0.11
+
+
+def test_a_judge_s_values_have_five_axes() -> None:
+    values = np.arange(24.0).reshape(2, 3, 1, 2, 2)
+    assert np.array_equal(loaded(dumped(values), "values.npy"), values)

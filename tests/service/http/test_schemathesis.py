@@ -57,8 +57,8 @@ def known(
     found = fill(live.base, database_url, data_dir / "fuzzed-checkpoint")
     asked = [{"prompt": "Hi?", **one} for one in samples(4)]
     with live.client() as client:  # one whose outputs are stored with what was measured of them
-        judge = {"name": "judge", "params": {"model": tiny_judge.name}}
-        metrics = ["chrf", "length", judge]
+        judge: dict[str, Any] = {"name": "judge", "params": {"model": tiny_judge.name}}
+        metrics: list[str | dict[str, Any]] = ["chrf", "length", judge]
         made = client.evaluate(system="six", dataset="measured", samples=asked, metrics=metrics)
         client.wait(made.id, timeout=60)
         archive = client.archive(made.id, tmp_path_factory.mktemp("archives") / "measured.zip")

@@ -1,0 +1,58 @@
+"""Tables of what models behind URLs answered, and of how often they are asked."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    func,
+)
+
+from service.db.tables import JSONB, metadata
+
+# Every reply, as soon as it is there: see service.models.replies.
+replies = Table(
+    "replies",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("content", JSONB, nullable=False),
+    Column("scope", Text, nullable=False, index=True),  # "": for anybody; eval_…/shard: for that
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column(
+        "used_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True
+    ),
+)
+
+# What was sent to a registered model in a minute (since 1970), by all workers.
+model_minutes = Table(
+    "model_minutes",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("minute", BigInteger, primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+)
+
+# What the shard of an evaluation that begins at `start` has paid for, and what of the budget it
+# holds for requests that are out.
+usages = Table(
+    "usages",
+    metadata,
+    Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True),
+    Column("start", Integer, primary_key=True),
+    Column("requests", BigInteger, nullable=False, server_default="0"),
+    Column("input_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("output_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cost", Float, nullable=False, server_default="0"),
+    Column("cached", BigInteger, nullable=False, server_default="0"),
+    Column("held_requests", BigInteger, nullable=False, server_default="0"),
+    Column("held_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("held_cost", Float, nullable=False, server_default="0"),
+)

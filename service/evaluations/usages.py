@@ -1,0 +1,136 @@
+"""What an evaluation's generation has taken of a model behind a URL, and may still take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from inference.remote.hooks import Need
+from service.db.reply_tables import usages
+from service.db.stored import Stored
+from service.evaluations import store as evaluations
+from service.models.replies import Payer, StoredReplies
+
+WAIT_S = 0.5  # between two looks at what others hold
+HELD = {"held_requests": 0, "held_tokens": 0, "held_cost": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage(Stored):
+    """Sums over the shards of an evaluation. `cached` replies were paid for earlier."""
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    cached: int
+
+    @property
+    def tokens(self) -> int:
+        """All of them."""
+        return self.input_tokens + self.output_tokens
+
+
+def begin(db: Connection, payer: Payer) -> None:
+    """A shard's attempt begins: nothing is out, whatever an earlier one held."""
+    row = {"evaluation_id": payer.evaluation, "start": payer.start}
+    change = insert(usages).values(row)
+    db.execute(change.on_conflict_do_update(index_elements=list(row), set_=HELD))
+
+
+def end(db: Connection, payer: Payer, answered: int) -> None:
+    """A shard's outputs are there, of so many replies: those that it has not paid for were."""
+    cached = func.greatest(answered - usages.c.requests, 0)
+    db.execute(update(usages).where(_of(payer)).values(HELD | {"cached": cached}))
+
+
+def read(db: Connection, evaluation_ids: Sequence[str]) -> dict[str, Usage]:
+    """What each of the evaluations has taken; those that asked no model behind a URL are absent."""
+    columns = [usages.c[name] for name in ("requests", "input_tokens", "output_tokens", "cached")]
+    query = (
+        select(
+            usages.c.evaluation_id,
+            *(func.sum(column).label(column.name) for column in columns),
+            func.sum(usages.c.cost).label("cost"),
+        )
+        .where(usages.c.evaluation_id.in_(list(evaluation_ids)))
+        .group_by(usages.c.evaluation_id)
+    )
+    return {
+        row.evaluation_id: Usage(
+            requests=int(row.requests),
+            input_tokens=int(row.input_tokens),
+            output_tokens=int(row.output_tokens),
+            cost=float(row.cost),
+            cached=int(row.cached),
+        )
+        for row in db.execute(query)
+    }
+
+
+class StoredBudget:
+    """See `inference.remote.hooks.Budget`; shared by the shards of an evaluation."""
+
+    def __init__(
+        self, engine: Engine, replies: StoredReplies, payer: Payer, most: Mapping[str, Any]
+    ) -> None:
+        self.engine = engine
+        self.replies = replies
+        self.payer = payer
+        self.most = most
+
+    def hold(self, needs: Sequence[Need], alive: Callable[[], None]) -> int:
+        """How many of the requests, in order, may be sent; waits while others hold what is left."""
+        self.replies.flush()
+        while True:
+            with self.engine.begin() as db:
+                count, others = self._held(db, needs)
+            if count or not others:
+                return count
+            alive()
+            time.sleep(WAIT_S)
+
+    def release(self) -> None:
+        """What was sent is answered, and counted."""
+        self.replies.flush()
+        with self.engine.begin() as db:
+            db.execute(update(usages).where(_of(self.payer)).values(HELD))
+
+    def _held(self, db: Connection, needs: Sequence[Need]) -> tuple[int, bool]:
+        """How many fit into what is left, which are held from now on; whether others hold some."""
+        evaluations.lock(db, self.payer.evaluation)
+        table = usages.c
+        query = select(
+            func.sum(table.requests + table.held_requests),
+            func.sum(table.input_tokens + table.output_tokens + table.held_tokens),
+            func.sum(table.cost + table.held_cost),
+            func.sum(table.held_requests),
+        ).where(table.evaluation_id == self.payer.evaluation)
+        requests, tokens, cost, held = db.execute(query).one()
+        left = {
+            "requests": self.most.get("requests", float("inf")) - int(requests or 0),
+            "tokens": self.most.get("tokens", float("inf")) - int(tokens or 0),
+            "cost": self.most.get("cost", float("inf")) - float(cost or 0.0),
+        }
+        count, taken_tokens, taken_cost = 0, 0, 0.0
+        for need in needs:
+            if (
+                count + 1 > left["requests"]
+                or taken_tokens + need.tokens > left["tokens"]
+                or taken_cost + need.cost > left["cost"]
+            ):
+                break
+            count += 1
+            taken_tokens, taken_cost = taken_tokens + need.tokens, taken_cost + need.cost
+        values = {"held_requests": count, "held_tokens": taken_tokens, "held_cost": taken_cost}
+        db.execute(update(usages).where(_of(self.payer)).values(values))
+        return count, bool(held)
+
+
+def _of(payer: Payer) -> Any:
+    return (usages.c.evaluation_id == payer.evaluation) & (usages.c.start == payer.start)

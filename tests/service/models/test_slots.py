@@ -1,0 +1,106 @@
+"""Limits of registered models, over processes that know nothing of each other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import psycopg
+
+from inference.remote.registered import Registered
+from service.models.slots import PostgresSlots
+from tests.waiting import until
+
+MODEL = Registered("m", "http://x.test/v1", "m", concurrency=4)
+
+
+class Out:
+    """How many are out, and the most there were."""
+
+    now = most = 0
+
+
+async def use(slots: PostgresSlots, model: Registered, count: int, out: Out) -> None:
+    async def one() -> None:
+        async with slots.slot(model, 10):
+            out.now += 1
+            out.most = max(out.most, out.now)
+            await asyncio.sleep(0.01)
+            out.now -= 1
+
+    async def some(number: int) -> None:
+        for _ in range(number):
+            await one()
+
+    await asyncio.gather(*(some(count // model.concurrency) for _ in range(model.concurrency)))
+
+
+def test_two_at_work_keep_to_the_limit_together(fresh_url: str) -> None:
+    out = Out()
+
+    async def both() -> None:
+        first, second = PostgresSlots(fresh_url), PostgresSlots(fresh_url)
+        await asyncio.gather(use(first, MODEL, 200, out), use(second, MODEL, 200, out))
+
+    asyncio.run(both())
+    assert out.most == 4
+
+
+def test_who_comes_later_gets_a_part(fresh_url: str) -> None:
+    async def race() -> tuple[float, float]:
+        first, second = PostgresSlots(fresh_url), PostgresSlots(fresh_url)
+        ends = {}
+
+        async def timed(name: str, slots: PostgresSlots, count: int) -> None:
+            await use(slots, MODEL, count, Out())
+            ends[name] = time.monotonic()
+
+        long = asyncio.create_task(timed("long", first, 800))
+        await asyncio.sleep(0.3)
+        await timed("short", second, 40)
+        await long
+        return ends["short"], ends["long"]
+
+    short, long = asyncio.run(race())
+    assert short < long
+
+
+def test_slots_of_a_lost_process_are_free(fresh_url: str) -> None:
+    """Its connection ends with it, whatever it held."""
+    first, second = PostgresSlots(fresh_url), PostgresSlots(fresh_url)
+    taken, _ = first._swap("m", [1, 2, 3, 4], 4, [])
+    assert taken == [1, 2, 3, 4]
+    assert second._swap("m", [1, 2, 3, 4], 2, [])[0] == []
+    assert first._swap("m", [], 0, [])[1] == 1  # the other one wants some
+    assert first._db is not None
+    first._db.close()
+    until(lambda: second._swap("m", [1, 2, 3, 4], 2, [])[0] == [1, 2], 10)  # once it is noticed
+    assert second._swap("m", [], 0, [1, 2])[1] == 0
+
+
+def test_rates_hold_over_processes(fresh_url: str) -> None:
+    model = Registered("r", "http://x.test/v1", "m", requests_per_minute=10)
+    first, second = PostgresSlots(fresh_url), PostgresSlots(fresh_url)
+    assert first._send(model, [5] * 7) == 7
+    assert second._send(model, [5] * 7) == 3
+    assert second._send(model, [5]) == 0
+    tokens = Registered("t", "http://x.test/v1", "m", tokens_per_minute=100)
+    assert first._send(tokens, [60, 30, 30]) == 2
+    assert first._send(Registered("u", "http://x.test/v1", "m", tokens_per_minute=100), [500]) == 1
+    with psycopg.connect(fresh_url) as db:
+        rows = db.execute("SELECT model, sum(requests) FROM model_minutes GROUP BY 1").fetchall()
+    assert dict(rows) == {"r": 10, "t": 2, "u": 1}
+
+
+def test_what_stands_still_costs_nothing(fresh_url: str) -> None:
+    """A process that is done gives all back, and its task ends."""
+
+    async def work() -> bool:
+        slots = PostgresSlots(fresh_url)
+        await use(slots, MODEL, 8, Out())
+        task = slots._parts["m"].tending
+        assert task is not None
+        await asyncio.wait_for(task, 5)
+        return not slots._parts["m"].free
+
+    assert asyncio.run(work())
