@@ -149,8 +149,8 @@ class Score(Answer):
     variance: Variance | None = None
 
 
-class Usage(Answer):
-    """What an evaluation has paid a registered model for; `cached` replies were paid for before."""
+class MetricsUsage(Answer):
+    """What was paid for; `cached` replies were paid for before."""
 
     requests: int
     tokens: int
@@ -158,6 +158,12 @@ class Usage(Answer):
     output_tokens: int
     cost: float | None = None
     cached: int
+
+
+class Usage(MetricsUsage):
+    """All that an evaluation has paid for, and what of it its metrics took: judges, `remote`."""
+
+    metrics: MetricsUsage | None = None
 
 
 class Evaluation(Answer):

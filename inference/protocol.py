@@ -13,6 +13,7 @@ from inference.templates import Value
 
 if TYPE_CHECKING:
     from inference.chat import ChatModel
+    from inference.remote.hooks import Account
     from inference.remote.likelihood import RemoteLikelihood
 
 DType = Literal["float32", "bfloat16", "float16"]
@@ -139,9 +140,11 @@ class Models(Protocol):
     """Where metrics get models from: loads once, keeps them warm, stays within a memory budget.
 
     private_urls  may a URL that a metric calls lead to a private or loopback address
+    account       at whose expense a metric calls one; None: nobody counts
     """
 
     private_urls: bool
+    account: Account | None = None
 
     def identity(self, name: str) -> Identity:
         """Digests, without loading the model. Raises UnknownModel."""
@@ -174,6 +177,7 @@ class NoModels:
     """For metrics that run none: any request is a mistake of the metric's declaration."""
 
     private_urls = False
+    account: Account | None = None
 
     def identity(self, name: str) -> Identity:
         """Raises LookupError."""

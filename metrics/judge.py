@@ -47,15 +47,22 @@ BATCH = 32  # outputs between two looks at whether to go on, and what a killed w
 ACROSS = ("calibrate",)  # each system's outputs have ratings in a field of their own
 LEAST_RATED = 20  # samples with people's ratings
 
-UNREADABLE, REFUSED, NO_ANSWER, PARTLY, PARTLY_GONE = 1, 2, 3, 4, 5  # flags
+UNREADABLE, REFUSED, NO_ANSWER, PARTLY, PARTLY_GONE, OVER_BUDGET = 1, 2, 3, 4, 5, 6  # flags
 FLAGS = {
     UNREADABLE: Flag("the judge's answer cannot be read, asked twice", missing=True),
     REFUSED: Flag("the judge refused, or a filter did", missing=True),
     NO_ANSWER: Flag("the judge did not answer", missing=True, lasting=False),
     PARTLY: Flag("some of the judge's answers are missing: the others count", missing=False),
     PARTLY_GONE: Flag("some answers did not come: the others count", missing=False, lasting=False),
+    OVER_BUDGET: Flag("not judged: the budget was spent", missing=True, lasting=False),
 }
-CODES = {"no answer": NO_ANSWER, "refused": REFUSED, "unreadable": UNREADABLE}
+CODES = {
+    "over budget": OVER_BUDGET,
+    "no answer": NO_ANSWER,
+    "refused": REFUSED,
+    "unreadable": UNREADABLE,
+}
+PASSING = (OVER_BUDGET, NO_ANSWER)
 
 
 def needs(params: JudgeParams) -> tuple[Reads, ...]:
@@ -163,7 +170,7 @@ def _flags(values: Floats, kinds: Sequence[Sequence[str]]) -> list[int]:
     found = []
     for none, own in zip(missing.tolist(), kinds, strict=True):
         first = next((CODES[kind] for kind in CODES if kind in own), 0)
-        partly = PARTLY_GONE if first == NO_ANSWER else PARTLY
+        partly = PARTLY_GONE if first in PASSING else PARTLY
         found.append(first if none else partly if first else 0)
     return found
 
@@ -192,6 +199,7 @@ METRIC = Metric(
     reduce=reduce,
     sentence=fewer,
     models=lambda params: params.judges,
+    model_kind="chat",
     fields=fields,
     draws=draws,
     opponent=opponent,

@@ -7,6 +7,7 @@ Conventions
 - The score is the mean over samples of the means over their outputs. Say by `low`, `high` and
   `higher_is_better` what the numbers mean, and by `revision` that the server's have changed: all of
   it is in the signature.
+- Within an evaluation or a training job an answer that is there is not asked for again.
 - Asked again, with growing pauses, are 429, 5xx and connections that break. Anything else fails the
   metric with the server's status, and so does what is no such answer. No redirect is followed.
 - Addresses follow the rules of models behind a URL (docs/models.md), checked at each connection.
@@ -33,8 +34,8 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from inference.batching import plan_in_order
-from inference.errors import ReportedError
 from inference.protocol import Models
+from inference.remote.errors import EndpointError
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
 from metrics.core.rows import mean
@@ -45,10 +46,10 @@ if TYPE_CHECKING:
 TRIES = 5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 MOST_BYTES = 16 << 20  # of an answer
-NONE = 1  # flag
+NONE, OVER_BUDGET = 1, 2  # flags
 
 
-class RemoteFailed(ReportedError):
+class RemoteFailed(EndpointError):
     """The server gave no values; the message says what it did instead."""
 
     code = "remote_failed"
@@ -102,10 +103,35 @@ def measure(items: Sequence[Item], params: RemoteParams, models: Models) -> Evid
             for item in items
         ]
     }
-    answer = asyncio.run(_asked(body, params, models.private_urls))
-    given = _values(answer, len(items), params)
+    given = _given(body, params, models)
+    if given is None:
+        return Evidence.of_rows(np.zeros((len(items), 2)), [OVER_BUDGET] * len(items))
     rows = np.array([(0.0 if value is None else value, 1.0) for value in given])  # (N, 2)
     return Evidence.of_rows(rows, [NONE if value is None else 0 for value in given])
+
+
+def _given(body: dict[str, Any], params: RemoteParams, models: Models) -> list[float | None] | None:
+    """The values, kept where somebody pays; None where the budget is spent."""
+    from inference.chat import Reply
+    from inference.remote.hooks import Need, reply_key
+
+    count, payer = len(body["samples"]), models.account
+    if payer is None:
+        return _values(asyncio.run(_asked(body, params, models.private_urls)), count, params)
+    key = reply_key(params.url, {**body, "revision": params.revision}, 0, payer.scope)
+    kept = payer.replies.find([key]).get(key)
+    if kept is not None:
+        return _values(kept.text.encode(), count, params)
+    if payer.budget is not None and not payer.budget.hold([Need(0)], lambda: None):
+        return None
+    try:
+        answer = asyncio.run(_asked(body, params, models.private_urls))
+        given = _values(answer, count, params)
+        payer.replies.keep(key, Reply(json.dumps({"values": given})), payer.scope)
+    finally:
+        if payer.budget is not None:
+            payer.budget.release()
+    return given
 
 
 async def _asked(body: dict[str, Any], params: RemoteParams, private: bool) -> bytes:
@@ -189,7 +215,11 @@ METRIC = Metric(
     source=Source("none: the server's own", "the server at `url`"),
     measure=measure,
     reduce=mean,
-    flags={NONE: Flag("the server gave no value", missing=True)},
+    flags={
+        NONE: Flag("the server gave no value", missing=True),
+        OVER_BUDGET: Flag("not asked: the budget was spent", missing=True, lasting=False),
+    },
+    calls_url=True,
     plan=plan,
     independent=True,
 )

@@ -15,7 +15,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
 from inference.chat import Reply
@@ -23,6 +23,7 @@ from inference.remote.registered import Registered
 
 MINUTE = 60.0
 OVER_BUDGET = "not asked: the budget is spent"  # the error of replies that were not paid for
+KEPT = frozenset(field.name for field in fields(Reply)) - {"cached"}  # of a reply
 
 
 class Replies(Protocol):
@@ -69,6 +70,31 @@ class Budget(Protocol):
     def release(self) -> None:
         """All that was sent is answered: hold nothing any more."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """At whose expense URLs are called.
+
+    scope   of replies that are not the same each time
+    budget  what may still be asked for; None: everything
+    """
+
+    scope: str
+    replies: Replies
+    budget: Budget | None = None
+
+
+def content_of(reply: Reply) -> dict[str, Any]:
+    """A reply as it is stored: what was said of it."""
+    return {
+        name: value for name, value in asdict(reply).items() if name in KEPT and value is not None
+    }
+
+
+def reply_of(content: Mapping[str, Any]) -> Reply:
+    """What `content_of` made of a reply."""
+    return Reply(**{name: content[name] for name in KEPT & content.keys()})
 
 
 def reply_key(url: str, body: Mapping[str, Any], draw: int, scope: str) -> bytes:

@@ -16,7 +16,7 @@ from inference.chat import Reply
 from inference.errors import InputError
 from inference.remote.asking import Progress
 from inference.remote.errors import RequestFailed
-from inference.remote.hooks import MemoryReplies, reply_key
+from inference.remote.hooks import Account, MemoryReplies, reply_key
 from inference.remote.remote_chat import COMPLETIONS, Draw, RemoteChat
 
 KNOWN = ("The capital of France is", "1 2 3 4")  # beginnings that models go on from
@@ -35,6 +35,14 @@ class RemoteLikelihood:
         self.identity = chat.identity
         self._way: Mapping[str, Any] | None = None
         self._first = False  # does the server put a token before each text
+        self._source: RemoteLikelihood | None = None  # that tries the server
+
+    def paid_by(self, account: Account) -> RemoteLikelihood:
+        """The same, with what texts take at the account's expense."""
+        chat = self.chat.scoped(account.scope, replies=account.replies, budget=account.budget)
+        other = RemoteLikelihood(chat)
+        other._source = self
+        return other
 
     @property
     def puts_first(self) -> bool:
@@ -62,6 +70,8 @@ class RemoteLikelihood:
         return tokens[1:] if self._first else tokens
 
     def _tried(self) -> Mapping[str, Any]:
+        if self._source is not None:
+            self._way, self._first = self._source._tried(), self._source._first
         if self._way is None:
             problems = []
             for way in (ECHO, PROMPT):

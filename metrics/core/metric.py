@@ -138,6 +138,7 @@ class Metric(Generic[P]):
     libraries: Given[str, P] = ()  # distributions whose version is in the signature
     models: Given[str, P] = ()  # names of the models it runs
     model_kind: ModelKind | None = None  # what they have to be; None: any
+    calls_url: bool = False  # it calls a URL that its parameters name
     flags: Mapping[int, Flag] = field(default_factory=dict)
     # fields of the samples' metadata that settling reads as numbers: `metrics.core.beside`
     fields: Given[str, P] = ()

@@ -16,11 +16,12 @@ import numpy as np
 from inference.chat import ChatModel, Message, Reply, Request
 from inference.errors import InputError
 from inference.protocol import Generation
+from inference.remote.hooks import OVER_BUDGET
 from metrics.judging.answers import Unreadable, read
 from metrics.judging.params import JudgeParams
 from metrics.judging.templates import frame
 
-Kind = Literal["unreadable", "refused", "no answer"]
+Kind = Literal["unreadable", "refused", "no answer", "over budget"]
 SHOWN = 4000  # characters of an answer that is told back to the judge
 
 
@@ -117,7 +118,8 @@ def _draw(model: ChatModel, questions: Sequence[str], params: JudgeParams) -> li
 
 def _read(reply: Reply, params: JudgeParams) -> Draw:
     if reply.error is not None:
-        return Draw(reply.text, kind="no answer", reason=reply.error[:500])
+        kind: Kind = "over budget" if reply.error == OVER_BUDGET else "no answer"
+        return Draw(reply.text, kind=kind, reason=reply.error[:500])
     if reply.refusal is not None or reply.finish_reason == "content_filter":
         return Draw(reply.text, kind="refused", reason=(reply.refusal or "content filter")[:500])
     try:

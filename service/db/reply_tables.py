@@ -40,13 +40,16 @@ model_minutes = Table(
     Column("tokens", BigInteger, nullable=False),
 )
 
-# What the shard of an evaluation that begins at `start` has paid for, and what of the budget it
-# holds for requests that are out.
+# What the shard of an evaluation that begins at `start` has paid for, by who paid, and what of the
+# budget that holds for requests that are out.
 usages = Table(
     "usages",
     metadata,
     Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True),
     Column("start", Integer, primary_key=True),
+    Column(
+        "metric", Integer, primary_key=True, server_default="-1"
+    ),  # its position; -1: generation
     Column("requests", BigInteger, nullable=False, server_default="0"),
     Column("input_tokens", BigInteger, nullable=False, server_default="0"),
     Column("output_tokens", BigInteger, nullable=False, server_default="0"),

@@ -42,7 +42,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     requested = bound_metrics(db, settings, body.metrics, opponents=True)
     if body.model is not None:
         models.require(db, settings, body.model, "model", "chat")
-        check_remote(db, body)
+    check_remote(db, body, requested)
     dataset_id, samples, texts = _content(db, body, requested)
     check_slices(body.slices, samples)
     if body.stop_when_settled is not None:

@@ -104,21 +104,37 @@ def check_prompts(
             raise invalid("missing_prompt", message, param or f"{where}[{index}].prompt")
 
 
-def check_remote(db: Connection, body: EvaluationIn) -> None:
+def check_remote(db: Connection, body: EvaluationIn, requested: Sequence[RequestedMetric]) -> None:
     """Raises 422 for what only a model behind a URL has, and for what none has."""
     row = registered.find(db, body.model or "")
-    if row is None and body.budget is not None:
-        message = f"{body.model!r} runs here and costs nothing: a budget is for a registered model"
-        raise invalid("no_budget", message, "budget")
+    if body.budget is not None:
+        measuring = [one.metric for one in requested]
+        names = [body.model or "", *(name for one in measuring for name in one.models)]
+        calls = any(one.metric.calls_url for one in measuring)
+        check_budget(db, body.budget.cost is not None, names, calls, "budget")
     if row is None:
         return
-    free = row.input_price is None and row.output_price is None
-    if free and body.budget is not None and body.budget.cost is not None:
-        message = f"no cost is known: give {body.model!r} its `price` first"
-        raise invalid("no_price", message, "budget.cost")
     if body.generation is not None and body.generation.chat is False:
         message = f"{body.model!r} is behind a URL, and asked by chat completions: leave `chat` out"
         raise invalid("chat_only", message, "generation.chat")
+
+
+def check_budget(
+    db: Connection, of_cost: bool, names: Sequence[str], calls_url: bool, param: str
+) -> None:
+    """Raises 422 for a budget that nothing could take from, or of costs that nobody knows.
+
+    names      models that are asked, those that run here among them
+    calls_url  whether a metric calls a URL of its own
+    """
+    found = [row for row in (registered.find(db, name) for name in dict.fromkeys(names)) if row]
+    if not found and not calls_url:
+        message = "all models run here and cost nothing: a budget is for models behind URLs"
+        raise invalid("no_budget", message, param)
+    free = [row.name for row in found if row.input_price is None and row.output_price is None]
+    if of_cost and (free or not found):
+        told = f"give {', '.join(map(repr, free))} a `price` first" if free else "limit `requests`"
+        raise invalid("no_price", f"no cost is known: {told}", f"{param}.cost")
 
 
 def check_slices(keys: Sequence[str], samples: Sequence[Sample]) -> None:

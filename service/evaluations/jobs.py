@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from inference.charged import Charged
 from inference.errors import Cancelled, ReportedError
 from metrics import find
 from metrics.core.measure import items_of, measure
@@ -25,7 +26,7 @@ from metrics.core.signature import parts
 from service import faults
 from service.datasets import store as datasets
 from service.datasets.store import Content
-from service.evaluations import opponents, outputs, plans, shards
+from service.evaluations import opponents, outputs, plans, shards, usages
 from service.evaluations import store as evaluations
 from service.evaluations.cache import StoredEvidence
 from service.evaluations.generating import generate
@@ -35,6 +36,7 @@ from service.jobs import counters, queue
 from service.jobs.context import Context
 from service.jobs.machine import machine
 from service.jobs.model_counters import ModelCounters
+from service.models.replies import Payer
 
 FAILED_METRIC = "metric_failed"
 CLOSING_PRIORITY = 1  # plans and shards have 0
@@ -80,6 +82,7 @@ def measure_shard(context: Context, evaluation: str, shard: int) -> None:
         if row is None or part is None or row.status != "running" or part.finished:
             return
         shards.begin(db, evaluation, shard)
+        usages.reset(db, evaluation, part.start)
         measurable = [one for one in plans.read(db, evaluation) if one.error is None]
         measured = shards.measured(db, evaluation, shard)
         measured |= {one.position for one in measurable if one.concluded}
@@ -95,7 +98,10 @@ def measure_shard(context: Context, evaluation: str, shard: int) -> None:
         for one in measurable:
             progress.enter(one.position)
             if one.position not in measured:
-                _measure_metric(context, evaluation, shard, one, samples, progress)
+                payer = Payer(evaluation, part.start, one.position)
+                models = usages.charged(context.engine, context.models, payer, row.budget)
+                _measure_metric(context, evaluation, shard, one, samples, progress, models)
+                usages.settle(context.engine, models)
             progress.leave()
     except Cancelled:
         return
@@ -166,6 +172,7 @@ def _measure_metric(
     one: Plan,
     samples: list[Sample],
     progress: Progress,
+    models: Charged,
 ) -> None:
     began = time.monotonic()
     cache = StoredEvidence(context.engine)
@@ -180,7 +187,7 @@ def _measure_metric(
         evidence = measure(
             metric,
             items,
-            context.models,
+            models,
             cache if context.settings.evidence_cache_bytes else None,
             progress.items,
         )

@@ -125,8 +125,8 @@ class BestIn(Schema):
 
 
 class BudgetIn(Schema):
-    """The most that generation may take of a registered model. It stops before it would take more:
-    what was not asked for is missing."""
+    """The most that may be taken of models behind URLs, to generate and to measure. It stops before
+    it would take more: what was not asked for is missing."""
 
     requests: Annotated[int, Field(ge=1)] | None = None
     tokens: Annotated[int, Field(ge=1)] | None = Field(
@@ -158,7 +158,8 @@ class EvaluationIn(Schema):
         "score; default: records as they are, replies as they are",
     )
     budget: BudgetIn | None = Field(
-        default=None, description="the most that a registered model may take"
+        default=None,
+        description="the most that models behind URLs may take, judges and `remote` among them",
     )
     metrics: Metrics
     slices: Annotated[list[Name], Field(max_length=10)] = Field(default_factory=list)
@@ -246,7 +247,7 @@ class ScoreOut(BaseModel):
     variance: VarianceOut | None = None
 
 
-class UsageOut(BaseModel):
+class MetricsUsageOut(BaseModel):
     """What was paid for; `cached` replies had been paid for by earlier evaluations."""
 
     requests: int
@@ -255,6 +256,12 @@ class UsageOut(BaseModel):
     output_tokens: int
     cost: float | None  # null: the model has no prices
     cached: int
+
+
+class UsageOut(MetricsUsageOut):
+    """All that was paid for, and what of it the metrics took: judges, `remote`, likelihoods."""
+
+    metrics: MetricsUsageOut | None = None
 
 
 class EvaluationOut(BaseModel):

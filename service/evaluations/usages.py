@@ -1,20 +1,24 @@
-"""What an evaluation's generation has taken of a model behind a URL, and may still take."""
+"""What an evaluation has taken of models behind URLs, and may still take."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from inference.remote.hooks import Need
+from inference.charged import Charged
+from inference.remote.hooks import Account, MemoryReplies, Need
 from service.db.reply_tables import usages
 from service.db.stored import Stored
 from service.evaluations import store as evaluations
-from service.models.replies import Payer, StoredReplies
+from service.models.replies import GENERATION, PaidReplies, Payer, StoredReplies
+
+if TYPE_CHECKING:
+    from inference.pool import ModelPool
 
 WAIT_S = 0.5  # between two looks at what others hold
 HELD = {"held_requests": 0, "held_tokens": 0, "held_cost": 0.0}
@@ -22,13 +26,17 @@ HELD = {"held_requests": 0, "held_tokens": 0, "held_cost": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class Usage(Stored):
-    """Sums over the shards of an evaluation. `cached` replies were paid for earlier."""
+    """Sums over the shards of an evaluation. `cached` replies were paid for earlier.
+
+    metrics  what of it its metrics took
+    """
 
     requests: int
     input_tokens: int
     output_tokens: int
     cost: float
     cached: int
+    metrics: Usage | None = None
 
     @property
     def tokens(self) -> int:
@@ -36,15 +44,21 @@ class Usage(Stored):
         return self.input_tokens + self.output_tokens
 
 
-def begin(db: Connection, payer: Payer) -> None:
+def reset(db: Connection, evaluation: str, start: int) -> None:
     """A shard's attempt begins: nothing is out, whatever an earlier one held."""
-    row = {"evaluation_id": payer.evaluation, "start": payer.start}
+    named = (usages.c.evaluation_id == evaluation) & (usages.c.start == start)
+    db.execute(update(usages).where(named).values(HELD))
+
+
+def begin(db: Connection, payer: Payer) -> None:
+    """The payer is about to ask."""
+    row = {"evaluation_id": payer.evaluation, "start": payer.start, "metric": payer.metric}
     change = insert(usages).values(row)
     db.execute(change.on_conflict_do_update(index_elements=list(row), set_=HELD))
 
 
 def end(db: Connection, payer: Payer, answered: int) -> None:
-    """A shard's outputs are there, of so many replies: those that it has not paid for were."""
+    """It has all it asked for, so many replies: those that it has not paid for were."""
     cached = func.greatest(answered - usages.c.requests, 0)
     db.execute(update(usages).where(_of(payer)).values(HELD | {"cached": cached}))
 
@@ -52,25 +66,67 @@ def end(db: Connection, payer: Payer, answered: int) -> None:
 def read(db: Connection, evaluation_ids: Sequence[str]) -> dict[str, Usage]:
     """What each of the evaluations has taken; those that asked no model behind a URL are absent."""
     columns = [usages.c[name] for name in ("requests", "input_tokens", "output_tokens", "cached")]
+    measuring = usages.c.metric != GENERATION
     query = (
         select(
             usages.c.evaluation_id,
+            measuring.label("measuring"),
             *(func.sum(column).label(column.name) for column in columns),
             func.sum(usages.c.cost).label("cost"),
         )
         .where(usages.c.evaluation_id.in_(list(evaluation_ids)))
-        .group_by(usages.c.evaluation_id)
+        .group_by(usages.c.evaluation_id, measuring)
     )
-    return {
-        row.evaluation_id: Usage(
+    parts: dict[str, dict[bool, Usage]] = {}
+    for row in db.execute(query):
+        parts.setdefault(row.evaluation_id, {})[row.measuring] = Usage(
             requests=int(row.requests),
             input_tokens=int(row.input_tokens),
             output_tokens=int(row.output_tokens),
             cost=float(row.cost),
             cached=int(row.cached),
         )
-        for row in db.execute(query)
-    }
+    return {id: _together(part.get(False), part.get(True)) for id, part in parts.items()}
+
+
+def charged(
+    engine: Engine, models: ModelPool, payer: Payer, budget: Mapping[str, Any] | None
+) -> Charged:
+    """The models for one metric of a shard, at the evaluation's expense."""
+
+    def opened() -> Account:
+        kept = models.replies
+        with engine.begin() as db:
+            begin(db, payer)
+        if not isinstance(kept, StoredReplies):
+            return Account(payer.scope, kept or MemoryReplies())
+        bound = StoredBudget(engine, kept, payer, budget) if budget is not None else None
+        return Account(payer.scope, kept.paid_by(payer), bound)
+
+    return Charged(models, opened)
+
+
+def settle(engine: Engine, models: Charged) -> None:
+    """Count what was had at the account's expense, if anything was."""
+    replies = models.opened.replies if models.opened is not None else None
+    if isinstance(replies, PaidReplies):
+        replies.stored.flush()
+        with engine.begin() as db:
+            end(db, replies.payer, len(replies.had))
+
+
+def _together(generated: Usage | None, measured: Usage | None) -> Usage:
+    if generated is None or measured is None:
+        only = generated or measured or Usage(0, 0, 0, 0.0, 0)
+        return replace(only, metrics=measured)
+    return Usage(
+        requests=generated.requests + measured.requests,
+        input_tokens=generated.input_tokens + measured.input_tokens,
+        output_tokens=generated.output_tokens + measured.output_tokens,
+        cost=generated.cost + measured.cost,
+        cached=generated.cached + measured.cached,
+        metrics=measured,
+    )
 
 
 class StoredBudget:
@@ -133,4 +189,9 @@ class StoredBudget:
 
 
 def _of(payer: Payer) -> Any:
-    return (usages.c.evaluation_id == payer.evaluation) & (usages.c.start == payer.start)
+    table = usages.c
+    return (
+        (table.evaluation_id == payer.evaluation)
+        & (table.start == payer.start)
+        & (table.metric == payer.metric)
+    )

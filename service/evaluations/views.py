@@ -15,6 +15,7 @@ from service.evaluations.provenance import provenances
 from service.evaluations.sample_schemas import DetailsOut, SampleOut, TraceOut
 from service.evaluations.schemas import (
     EvaluationOut,
+    MetricsUsageOut,
     Progress,
     ScoreOut,
     UsageOut,
@@ -88,14 +89,19 @@ def _view(
 
 
 def _usage(usage: Usage) -> UsageOut:
-    return UsageOut(
-        requests=usage.requests,
-        tokens=usage.tokens,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cost=usage.cost if usage.cost or not usage.requests else None,
-        cached=usage.cached,
-    )
+    taken = usage.metrics
+    return UsageOut(**_taken(usage), metrics=MetricsUsageOut(**_taken(taken)) if taken else None)
+
+
+def _taken(usage: Usage) -> dict[str, Any]:
+    return {
+        "requests": usage.requests,
+        "tokens": usage.tokens,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost": usage.cost if usage.cost or not usage.requests else None,
+        "cached": usage.cached,
+    }
 
 
 def _shown(origin: Mapping[str, Any] | None) -> dict[str, Any] | None:

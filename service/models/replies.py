@@ -10,12 +10,13 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 import orjson
 from sqlalchemy import Connection, Engine, delete, func, select, text, update
 
 from inference.chat import Reply
+from inference.remote.hooks import content_of, reply_of
 from service import faults
 from service.db.engine import driver
 from service.db.reply_tables import model_minutes, replies
@@ -25,7 +26,7 @@ MOST_AT_ONCE = 1000  # replies of one transaction
 TRIES = 5
 PAUSE_S = 1.0  # between two tries to store
 MINUTES_KEPT = 10
-NAMES = frozenset(field.name for field in fields(Reply)) - {"cached"}
+GENERATION = -1  # in the place of a metric's position
 
 INSERT = """
 INSERT INTO replies (key, content, scope)
@@ -36,21 +37,23 @@ PAY = """
 UPDATE usages SET requests = requests + %(requests)s,
     input_tokens = input_tokens + %(input_tokens)s,
     output_tokens = output_tokens + %(output_tokens)s, cost = cost + %(cost)s
-WHERE evaluation_id = %(evaluation)s AND start = %(start)s
+WHERE evaluation_id = %(evaluation)s AND start = %(start)s AND metric = %(metric)s
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """The shard of an evaluation that a reply is asked for by."""
+    """What of the shard of an evaluation a reply is asked for by."""
 
     evaluation: str
     start: int  # index of its first sample
+    metric: int = GENERATION  # position of the metric that asks
 
     @property
     def scope(self) -> str:
         """Of its replies that are for nobody else. Equal prompts of two shards are two draws."""
-        return f"{self.evaluation}/{self.start}"
+        own = f"{self.evaluation}/{self.start}"
+        return own if self.metric == GENERATION else f"{own}/{self.metric}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class StoredReplies:
         table = replies.c
         with self.engine.begin() as db:
             rows = db.execute(select(table.key, table.content).where(table.key.in_(list(keys))))
-            found = {bytes(row.key): _reply(row.content) for row in rows}
+            found = {bytes(row.key): reply_of(row.content) for row in rows}
             if found:  # at most once an hour: a read should not cost a write
                 old = table.used_at < func.now() - text("interval '1 hour'")
                 db.execute(
@@ -141,20 +144,24 @@ class StoredReplies:
         return None
 
 
-@dataclass(frozen=True, slots=True)
 class PaidReplies:
-    """Stored replies, as one payer has them."""
+    """Stored replies, as one payer has them; `had`: keys of those that it was given so far."""
 
-    stored: StoredReplies
-    payer: Payer
+    def __init__(self, stored: StoredReplies, payer: Payer) -> None:
+        self.stored = stored
+        self.payer = payer
+        self.had: set[bytes] = set()
 
     def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Reply]:
         """Those of the keys that have one."""
-        return self.stored.find(keys)
+        found = self.stored.find(keys)
+        self.had |= found.keys()
+        return found
 
     def keep(self, key: bytes, reply: Reply, scope: str = "") -> None:
         """Have it stored, at the payer's expense."""
         self.stored.keep(key, reply, scope, self.payer)
+        self.had.add(key)
 
 
 def forget_old(db: Connection, settings: Settings) -> None:
@@ -194,19 +201,10 @@ def _insert(db: Connection, batch: Sequence[Arrived]) -> None:
     with driver(db).cursor() as cursor:
         values = {
             "keys": [one.key for one in ordered],
-            "contents": [_content(one.reply) for one in ordered],
+            "contents": [orjson.dumps(content_of(one.reply)).decode() for one in ordered],
             "scopes": [one.scope for one in ordered],
         }
         cursor.execute(INSERT, values)
         for payer, total in sorted(spent.items(), key=lambda pair: pair[0].scope):
-            named = {"evaluation": payer.evaluation, "start": payer.start}
+            named = asdict(payer)
             cursor.execute(PAY, total | named)
-
-
-def _content(reply: Reply) -> str:
-    parts = asdict(reply)
-    return orjson.dumps({name: parts[name] for name in NAMES if parts[name] is not None}).decode()
-
-
-def _reply(content: Mapping[str, object]) -> Reply:
-    return Reply(**{name: content[name] for name in NAMES & content.keys()})  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from metrics.core.archive import Archive
 from metrics.core.verification import Options, verify
 from tests.faulty_server import FaultyServer, faulty_server
 from tests.service.live import Live
+from tests.valuing_server import valuing
 from tests.waiting import until
 
 PRICE = {"input": 1000.0, "output": 2000.0}  # a thousandth and two of a unit a token
@@ -296,3 +297,43 @@ def killed_compute(worker: int) -> bool:
             os.kill(child.pid, signal.SIGKILL)
             return True
     return False
+
+
+def test_judges_and_servers_of_values_pay_from_the_same_budget(
+    assay: Client, model: str, server: FaultyServer
+) -> None:
+    def said(body: dict[str, Any]) -> str:
+        asked = str(body["messages"][-1]["content"])
+        return "4" if "judge" in asked else "an answer" if "paid" in asked else asked
+
+    server.text = said
+    judge = {
+        "name": "judge",
+        "params": {"model": "far", "rubric": "{{ output }}: judge", "likelihoods": False},
+    }
+    with valuing() as values:
+        remote = {"name": "remote", "params": {"url": values.url}}
+        done = evaluated(assay, prompts("paid", 4), metrics=[judge, remote])
+        assert done.usage is not None
+        assert done.usage.metrics is not None
+        assert (done.usage.requests, done.usage.metrics.requests) == (6, 2)
+        assert done.usage.tokens > done.usage.metrics.tokens > 0
+        assert done.usage.cost is not None
+        assert (done.usage.cost > done.usage.metrics.cost) if done.usage.metrics.cost else False
+        assert (done.score("judge").value, done.score("remote").value) == (4.0, 9.0)
+
+        short = evaluated(
+            assay, prompts("short", 4), metrics=[judge, remote], budget={"requests": 6}
+        )
+        grade, valued = short.score("judge"), short.score("remote")
+        assert short.usage is not None
+        assert short.usage.requests == 6
+        assert (grade.n, grade.missing, valued.n, valued.missing) == (2, 2, 0, 4)
+        assert any("budget was spent" in warning for warning in grade.warnings)
+        assert len(values.requests) == 1
+
+    with pytest.raises(AssayError, match="cost nothing") as error:
+        assay.evaluate(
+            samples=[{"output": "a"}], metrics="length", system="x", budget={"requests": 1}
+        )
+    assert error.value.param == "budget"

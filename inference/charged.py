@@ -1,0 +1,68 @@
+"""Models at somebody's expense: what those behind URLs answer is kept, counted and bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from inference.chat import ChatModel
+from inference.protocol import Classifier, DType, Encoder, Identity, LanguageModel, Models
+
+if TYPE_CHECKING:
+    from inference.remote.hooks import Account
+    from inference.remote.likelihood import RemoteLikelihood
+
+
+class Charged(Models):
+    """The same models, asked at the expense of an account, which is opened at the first use.
+
+    opened  the account, once something was asked at its expense
+    """
+
+    def __init__(self, models: Models, open_account: Callable[[], Account]) -> None:
+        self.private_urls = models.private_urls
+        self.opened: Account | None = None
+        self._models = models
+        self._open = open_account
+
+    @cached_property
+    def account(self) -> Account:  # type: ignore[override]
+        """Who pays."""
+        self.opened = self._open()
+        return self.opened
+
+    def identity(self, name: str) -> Identity:
+        """As the models have it."""
+        return self._models.identity(name)
+
+    def language(self, name: str, dtype: DType = "float32") -> LanguageModel:
+        """As the models have it."""
+        return self._models.language(name, dtype)
+
+    def chat(self, name: str, dtype: DType = "float32") -> ChatModel:
+        """As the models have it; one behind a URL is paid by the account."""
+        from inference.remote.remote_chat import RemoteChat
+
+        found = self._models.chat(name, dtype)
+        if not isinstance(found, RemoteChat):
+            return found
+        payer = self.account
+        return found.scoped(payer.scope, replies=payer.replies, budget=payer.budget)
+
+    def likelihood(self, name: str) -> RemoteLikelihood | None:
+        """As the models have it, paid by the account; trying a server out is free."""
+        found = self._models.likelihood(name)
+        if found is None:
+            return None
+        return found.paid_by(self.account)
+
+    def encoder(
+        self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
+    ) -> Encoder:
+        """As the models have it."""
+        return self._models.encoder(name, dtype, add_prefix_space)
+
+    def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
+        """As the models have it."""
+        return self._models.classifier(name, dtype)
