@@ -157,15 +157,20 @@ def pause_training_job(job: str) -> Script[TrainingJob]:
 
 
 def resume_training_job(
-    job: str, max_steps: int | None = None, processes: int | None = None
+    job: str,
+    max_steps: int | None = None,
+    processes: int | None = None,
+    budget: Mapping[str, float] | None = None,
 ) -> Script[TrainingJob]:
     """Go on with a paused, failed or cancelled job, from its last checkpoint.
 
     Args:
         max_steps: of the whole job, those done included; also for a job that has succeeded.
         processes: from here on; as many as before by default.
+        budget: the most that rewards behind URLs may take in all of the job: requests, tokens,
+            cost.
     """
-    fields = {"max_steps": max_steps, "processes": processes}
+    fields = {"max_steps": max_steps, "processes": processes, "budget": budget}
     body = {name: value for name, value in fields.items() if value is not None} or None
     # the second is refused
     return ask(post(ROOT, job, "resume", body=body, repeatable=False), TrainingJob)

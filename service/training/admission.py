@@ -21,6 +21,7 @@ from service.errors import invalid, of_metric, within
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
+    check_budget,
     check_ceilings,
     check_metric,
     check_opponent,
@@ -33,7 +34,7 @@ from service.gates import store as gates
 from service.jobs import queue
 from service.models import store as models
 from service.settings import Settings
-from service.training import data_warnings, memory
+from service.training import data_warnings, memory, reward_models
 from service.training import store as training
 from service.training.schemas import HeldOutIn, TrainingIn, ValidationIn
 from trainers.job.declaration import AnyTrainer
@@ -109,11 +110,10 @@ def known_method(name: str) -> AnyTrainer:
 
 def _models(settings: Settings, body: TrainingIn, options: Options) -> list[str]:
     """Names of all models that the job and its evaluations load."""
-    rewards = options.rewards if isinstance(options, RewardedOptions) else ()
     measured = body.evaluation.metrics if body.evaluation is not None else []
-    requests = [MetricRequest(one.metric, one.params) for one in rewards]
-    requests += [MetricRequest(one.name, one.params) for one in measured]
-    return sorted({body.model, *models_of(requests, settings.metric_roots)})
+    requests = [MetricRequest(one.name, one.params) for one in measured]
+    scoring = models_of(requests, settings.metric_roots)
+    return sorted({body.model, *reward_models.names(settings, options), *scoring})
 
 
 def _admitted(
@@ -167,6 +167,7 @@ def _known_rewards(
 ) -> None:
     """Rewards have to be metrics with a per-sample value that the records can feed."""
     rewards = options.rewards if isinstance(options, RewardedOptions) else ()
+    calls_url = False
     for index, reward in enumerate(rewards):
         at = f"options.rewards[{index}]"
         try:
@@ -187,6 +188,10 @@ def _known_rewards(
         for name in metric.models:
             models.require(db, settings, name, f"{at}.params.model", metric.metric.model_kind)
         check_metric(metric, _with_outputs(db, dataset_id), at, "records", at)
+        calls_url |= metric.metric.calls_url
+    if isinstance(options, RewardedOptions) and options.budget is not None:
+        asked, of_cost = sorted(reward_models.names(settings, options)), options.budget.cost
+        check_budget(db, of_cost is not None, asked, calls_url, "options.budget")
 
 
 def _with_outputs(db: Connection, dataset_id: str) -> list[Sample]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,11 +13,14 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
+from inference.remote.registered import Registered
 from service.datasets import store as datasets
 from service.db import worker_requests
 from service.jobs.context import Context
 from service.models import store as models
 from service.processes import dies_with_parent
+from service.training import reward_models
+from service.training.process import standard_input
 from trainers.job.preview import FOUND
 from trainers.job.spec import DATA, HELD_OUT, Spec, Validation, write_records
 
@@ -31,24 +35,33 @@ def answer(context: Context, preview_id: str) -> None:
             request = worker_requests.read(db, preview_id)
             if request is None:
                 return
-            spec = _spec(context, db, request, Path(name))
-        found = _found(spec)
+            asked = _asked(context, db, request)
+            spec = _spec(context, db, request, Path(name), asked)
+        found = _found(spec, asked)
     with context.engine.begin() as db:
         worker_requests.answer(db, preview_id, found)
 
 
-def _found(spec: Spec) -> dict[str, Any]:
+def _asked(context: Context, db: Connection, request: Any) -> list[Registered]:
+    """What the rewards' models behind URLs are; nothing is asked of them, so no key is given."""
+    method, options = request["method"], request["options"]
+    found = reward_models.rows(db, context.settings, method, options)
+    return [Registered(name=one.name, url=one.url, model=one.model) for one in found]
+
+
+def _found(spec: Spec, asked: Sequence[Registered]) -> dict[str, Any]:
     """What a process of its own finds."""
     command = [sys.executable, "-m", "trainers.job.preview", str(spec.write())]
     try:
-        subprocess.run(
-            command,
-            check=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            timeout=PATIENCE,
-            preexec_fn=dies_with_parent(signal.SIGKILL),
-        )
+        with standard_input(asked) as given:
+            subprocess.run(
+                command,
+                check=True,
+                stdin=given,
+                stdout=subprocess.DEVNULL,
+                timeout=PATIENCE,
+                preexec_fn=dies_with_parent(signal.SIGKILL),
+            )
     except subprocess.TimeoutExpired:
         return _without(f"the records were not read within {PATIENCE:.0f} s")
     except subprocess.CalledProcessError as error:
@@ -68,7 +81,9 @@ def failed(context: Context, preview_id: str, reason: str) -> None:
         worker_requests.answer(db, preview_id, _without(reason))
 
 
-def _spec(context: Context, db: Connection, request: Any, folder: Path) -> Spec:
+def _spec(
+    context: Context, db: Connection, request: Any, folder: Path, asked: Sequence[Registered]
+) -> Spec:
     settings = context.settings
     validation = None
     if request["validation"] is not None:
@@ -90,6 +105,7 @@ def _spec(context: Context, db: Connection, request: Any, folder: Path) -> Spec:
         cache_dir=settings.data_dir / "models",
         checkpoints=models.checkpoint_folders(db, settings, request["models"]),
         offline=not settings.hub_allowed,
+        registered=tuple(one.name for one in asked),
     )
 
 

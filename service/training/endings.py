@@ -17,6 +17,7 @@ from trainers.job.process import OUT_OF_MEMORY
 from trainers.job.reports import Report
 
 KILLED = -9  # exit status
+FAILURES = {"budget_spent": "paused"}  # what a job is after failures that are none of its own
 
 
 def finish(context: Context, attempt: Attempt, ended: Report) -> None:
@@ -27,18 +28,21 @@ def finish(context: Context, attempt: Attempt, ended: Report) -> None:
             return
         if ended.type == "finished":
             training.finish(db, attempt.job, "succeeded", {"step": ended.step})
-        elif ended.type == "stopped":
+        elif ended.type == "stopped" and not ended.data:
             training.finish(db, attempt.job, _stopped(ended.name), {"step": ended.step})
         else:
             known = checkpoints.of_job(db, attempt.job)
+            by_itself = ended.type == "stopped"
             error = {
-                "code": ended.name or "crashed",
+                "code": (ended.data.get("code") if by_itself else ended.name) or "crashed",
                 "message": ended.data.get("message", "the training process failed"),
                 "param": ended.data.get("field"),
                 "step": ended.step,
                 "last_checkpoint": known[-1].id if known else None,
             }
-            training.finish(db, attempt.job, "failed", {"error": error}, error)
+            status = _stopped(ended.name) if by_itself else FAILURES.get(error["code"], "failed")
+            told = {"error": error} | ({"step": ended.step} if status == "paused" else {})
+            training.finish(db, attempt.job, status, told, error)
 
 
 def stop(db: Connection, row: TrainingJob, kept: int, died: str | None) -> None:

@@ -11,18 +11,22 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from inference.remote.registered import Registered
 from service.datasets import store as datasets
 from service.devices import policy
 from service.devices.turns import TrainingTurn
 from service.jobs import queue
 from service.jobs.context import Context, Released
 from service.models import store as models
+from service.models.keys import KeyMissing
 from service.training import checkpoints_store as checkpoints
+from service.training import reward_models
 from service.training import store as training
 from service.training.checkpoints_store import Checkpoint
 from service.training.endings import crashed, died, finish, give_up, hand_over, stop
@@ -59,6 +63,8 @@ def run(context: Context, job: str) -> None:
             _attempts(context, job, lease, turn)
     except TakenOverError:
         log.warning("%s is not ours any more", job)
+    except KeyMissing as error:
+        give_up(context, job, error.code, error.message)
     except TooFewDevices as error:
         give_up(context, job, "unsupported", str(error))
     except OSError as error:
@@ -163,7 +169,8 @@ def _begin(
         score_start(db, context.settings, row)
         training.forget_series_after(db, job, start)
         data = _write_data(context, db, row.id, row.dataset_id, DATA)
-        spec = _spec(context, db, row, number, data, resume)
+        asked = reward_models.opened(db, context.settings, row.method, row.options)
+        spec = _spec(context, db, row, number, data, resume, asked)
         if lease is not None:
             spec = spec.model_copy(update={"devices": lease.devices})
     kept = {one.path(context.settings.data_dir) for one in known} | (
@@ -172,7 +179,7 @@ def _begin(
     remove_strays(data.parent, kept)
     spec.folder.mkdir(parents=True, exist_ok=True)
     spec.write()
-    return Attempt(job, number, spec.folder, spec, start, lease=lease)
+    return Attempt(job, number, spec.folder, spec, start, lease=lease, registered=asked)
 
 
 def _left(context: Context, job: str) -> tuple[int, list[OrphanedCheckpoint]]:
@@ -215,7 +222,13 @@ def _write_data(context: Context, db: Connection, job: str, dataset: str, name: 
 
 
 def _spec(
-    context: Context, db: Connection, row: TrainingJob, number: int, data: Path, resume: Path | None
+    context: Context,
+    db: Connection,
+    row: TrainingJob,
+    number: int,
+    data: Path,
+    resume: Path | None,
+    asked: Sequence[Registered],
 ) -> Spec:
     settings = context.settings
     return Spec(
@@ -237,6 +250,7 @@ def _spec(
         cache_dir=settings.data_dir / "models",
         checkpoints=models.checkpoint_folders(db, settings, row.models),
         offline=not settings.hub_allowed,
+        registered=tuple(one.name for one in asked),
         private_urls=settings.private_urls_allowed,
         tracking=settings.tracking,
     )

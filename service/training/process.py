@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 
+from inference.remote.registered import Registered
 from service.devices.turns import TrainingTurn
 from service.jobs.context import Context
 from service.processes import dies_with_parent
@@ -21,6 +22,7 @@ from service.training.output import trim
 from service.training.progress import Progress
 from service.training.reports import Attempt, TakenOverError, store
 from trainers.job.process import allocator, launch
+from trainers.job.registrations import handed_over
 from trainers.job.reports import Reader, Report
 from trainers.job.spec import CONTROL, EVENTS, LOG
 
@@ -86,10 +88,10 @@ def release_wanted(context: Context, attempt: Attempt, turn: TrainingTurn) -> st
 
 
 def _start(attempt: Attempt, inherited: Collection[int]) -> subprocess.Popen[bytes]:
-    with (attempt.folder / LOG).open("ab") as output:
+    with (attempt.folder / LOG).open("ab") as output, standard_input(attempt.registered) as given:
         return subprocess.Popen(
             launch(attempt.spec),
-            stdin=subprocess.DEVNULL,
+            stdin=given,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=allocator() | os.environ,
@@ -97,6 +99,16 @@ def _start(attempt: Attempt, inherited: Collection[int]) -> subprocess.Popen[byt
             start_new_session=True,
             preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 (see there)
         )
+
+
+@contextmanager
+def standard_input(models: Collection[Registered]) -> Iterator[int]:
+    """The standard input of a training process; it holds the models that are handed over."""
+    given = handed_over(models)
+    try:
+        yield given
+    finally:
+        os.close(given)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

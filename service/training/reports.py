@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from inference.remote.registered import Registered
 from service.db import events
 from service.jobs import queue
 from service.jobs.context import Context
@@ -41,6 +42,7 @@ class Attempt:
     start: int = 0  # the step it goes on from
     status: int = 0  # of the process, once it has ended; negative: the signal
     lease: Lease | None = None  # of its devices
+    registered: Sequence[Registered] = ()  # models behind URLs that its rewards ask
     stalled: bool = False  # asked to stop it did nothing any more, and was killed
 
 

@@ -128,7 +128,7 @@ def resume_training_job(
 ) -> TrainingOut:
     """Paused, failed or cancelled; a failed one once its cause is gone: there is room on the disk
     again, or memory. `max_steps` makes the job longer, also one that has succeeded;
-    `processes` lets it go on with more GPUs, or fewer."""
+    `processes` lets it go on with more GPUs, or fewer, `budget` with more for its rewards."""
     row = _locked(db, job)
     max_steps = body.max_steps
     if row.status in {"queued", "running"}:
@@ -141,7 +141,11 @@ def resume_training_job(
         message = f"is {max_steps}, and {row.step} steps are done"
         raise invalid("invalid_value", message, "max_steps")
     resize(db, row, body.processes)
-    training.resume(db, _locked(db, job), max_steps)
+    budget = body.budget.model_dump() if body.budget is not None else None
+    if budget is not None and "rewards" not in row.options:
+        message = f"{row.method} has no rewards: a budget is for those behind URLs"
+        raise invalid("no_budget", message, "budget")
+    training.resume(db, _locked(db, job), max_steps, budget)
     if not queue.waits(db, "train.run", job=job):  # of a job that was stopped while it was queued
         queue.defer(db, "train.run", queue="train", job=job)
     return view(_existing(db, job))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from service.evaluations.schemas import GenerationIn, Metrics
+from service.evaluations.schemas import BudgetIn, GenerationIn, Metrics
 from service.http.fields import Json, Name, Schema
 from trainers.job.fsdp import Fsdp
 
@@ -129,6 +129,11 @@ class ResumeIn(Schema):
         default=None,
         description="Processes from here on; null: as many as before. An optimiser step learns "
         "from as many samples: gradient_accumulation_steps changes with it. Not for ppo.",
+    )
+    budget: BudgetIn | None = Field(
+        default=None,
+        description="The most that rewards behind URLs may take in all of the job; null: as it "
+        "was.",
     )
 
 

@@ -184,12 +184,18 @@ def finish(
     events.append(db, job, status, data)
 
 
-def resume(db: Connection, job: TrainingJob, max_steps: int | None = None) -> None:
-    """Back to the queue, with `max_steps` in all if it is given. The caller holds the lock, and
-    defers the task."""
-    more: dict[str, object] = {}
-    if max_steps is not None:
-        more = {"options": {**job.options, "max_steps": max_steps}, "total_steps": max_steps}
+def resume(
+    db: Connection,
+    job: TrainingJob,
+    max_steps: int | None = None,
+    budget: Mapping[str, Any] | None = None,
+) -> None:
+    """Back to the queue, with `max_steps` and the `budget` in all if they are given. The caller
+    holds the lock, and defers the task."""
+    changed: dict[str, object] = {} if budget is None else {"budget": dict(budget)}
+    changed |= {} if max_steps is None else {"max_steps": max_steps}
+    more: dict[str, object] = {"options": {**job.options, **changed}} if changed else {}
+    more |= {} if max_steps is None else {"total_steps": max_steps}
     change(db, job.id, status="queued", control=None, error=None, finished_at=None, **more)
     told = {"step": job.step} | ({"max_steps": max_steps} if max_steps is not None else {})
     events.append(db, job.id, "queued", told)

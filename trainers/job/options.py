@@ -189,11 +189,39 @@ class Reward(BaseModel):
     )
 
 
+class Budget(BaseModel):
+    """The most that rewards may take of models and servers behind URLs, in all of the job."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(
+        default=None, ge=1, description="Input and output together, as the server counts them."
+    )
+    cost: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="In the currency of the models' prices.",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.requests is None and self.tokens is None and self.cost is None:
+            raise PydanticCustomError("no_limit", "give requests, tokens or cost")
+        return self
+
+
 class RewardedOptions(Options):
     """What trainers share that write completions and learn from their rewards."""
 
     rewards: tuple[Reward, ...] = Field(
         min_length=1, description="What a completion earns: the weighted sum of these."
+    )
+    budget: Budget | None = Field(
+        default=None,
+        description="The most that rewards behind URLs may take; the job pauses before more is "
+        "taken. null: no limit.",
     )
     num_generations: int = Field(default=1, ge=1, le=1024, description="Completions of a prompt.")
     max_completion_length: int = Field(

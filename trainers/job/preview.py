@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from inference.remote.registered import Registered
 from trainers.job.process import die_with_parent, end, environment, explained
+from trainers.job.registrations import received
 from trainers.job.reports import Report
 from trainers.job.run import Run
 from trainers.job.spec import Spec
@@ -36,8 +39,8 @@ class Preview(Run):
 
     dry = True
 
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(spec)
+    def __init__(self, spec: Spec, registered: Mapping[str, Registered] | None = None) -> None:
+        super().__init__(spec, registered=registered)
         self.reports: list[Report] = []
 
     def prepared(self, tokenizer: Any, ids: list[int]) -> None:
@@ -61,12 +64,12 @@ class Previewed:
     problem: dict[str, str | None] | None = None
 
 
-def preview(spec: Spec) -> Previewed:
+def preview(spec: Spec, registered: Mapping[str, Registered] | None = None) -> Previewed:
     """Reads the records of an attempt; its folder must exist, and is written to."""
     import trainers
 
     trainer = trainers.find(spec.method)
-    run, found = Preview(spec), Previewed()
+    run, found = Preview(spec, registered), Previewed()
     try:
         trainer.train(trainers.parse(trainer, spec.options), run)
     except PreparedError as ready:
@@ -83,7 +86,7 @@ def main(path: Path) -> None:
     spec = Spec.read(path)
     die_with_parent()
     os.environ.update(environment(spec))
-    (spec.folder / FOUND).write_bytes(orjson.dumps(preview(spec)))
+    (spec.folder / FOUND).write_bytes(orjson.dumps(preview(spec, received(spec.registered))))
 
 
 if __name__ == "__main__":

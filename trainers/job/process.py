@@ -23,6 +23,7 @@ from inference.errors import ReportedError
 from trainers.job.checkpoints import remove_incomplete
 from trainers.job.errors import TrainingError
 from trainers.job.fsdp import refusal
+from trainers.job.registrations import received
 from trainers.job.run import Run
 from trainers.job.spec import SPEC, Spec
 
@@ -30,6 +31,7 @@ PR_SET_PDEATHSIG = 1
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_WORDS = (
     *("no space left", "os error 28", "os error 122", "os error 27"),  # safetensors
+    "disk is full",  # sqlite
     *("iostream error", "pytorchstreamwriter", "file write failed", "unexpected pos"),  # torch
 )
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory")
@@ -105,7 +107,7 @@ def main(path: Path) -> int:
     die_with_parent()
     os.environ.update(environment(spec))
     rank = int(os.environ.get("RANK", "0"))
-    run = Run(_placed(spec), rank)
+    run = Run(_placed(spec), rank, received(spec.registered, spec.processes))
     try:
         load_libraries()
         train(run)

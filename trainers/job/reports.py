@@ -23,7 +23,8 @@ class Report(BaseModel):
     event       something worth telling: `name` ("lengths", "warning", …) and `data`
     checkpoint  `data["folder"]` is complete: {"folder", "digest", "due"}
     finished    all steps are done
-    stopped     as `control` asked; a complete checkpoint of this step has been reported before
+    stopped     as `control` asked, or by itself for a reason in `data`: `code`, `message`; a
+                complete checkpoint of this step has been reported before
     failed      `name` is a code ("diverged", "out_of_memory", "invalid_data", …), `data["message"]`
                 says what to do, `data["last_checkpoint"]` the folder to resume from, or None. Of
               several processes each may report its own: the first counts

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from inference.pool import ModelPool
+from inference.remote.registered import Registered
 from trainers.job.checkpoints import lacking, processes_of
 from trainers.job.errors import TrainingError
+from trainers.job.ledger import Ledger
+from trainers.job.options import Budget
 from trainers.job.reports import Report, Reporter
 from trainers.job.spec import CONTROL, EVENTS, Spec, read_records
 
@@ -20,16 +23,21 @@ class Run:
     dry              whether nothing will be trained: models are made without weights
     step             optimiser steps done so far, those before a resumption included
     stopped_by       "cancel", "pause", "release" or "stop", once training stops for it
+    registered       models behind URLs that rewards may ask, by name
     last_checkpoint  the last complete one, of this attempt or the one it resumed from
     """
 
     dry = False
 
-    def __init__(self, spec: Spec, rank: int = 0) -> None:
+    def __init__(
+        self, spec: Spec, rank: int = 0, registered: Mapping[str, Registered] | None = None
+    ) -> None:
         self.spec = spec
         self.rank = rank
         self.step = 0
+        self.registered = registered or {}
         self.stopped_by: str | None = None
+        self._pausing: TrainingError | None = None
         self.last_checkpoint = spec.resume
         self._reporter = Reporter(spec.folder / EVENTS)
 
@@ -47,8 +55,14 @@ class Run:
             device=self.spec.device,
             checkpoints=self.spec.checkpoints.get,
             offline=self.spec.offline,
+            registered=self.registered.get,
             private_urls=self.spec.private_urls,
         )
+
+    def ledger(self, budget: Budget | None) -> Ledger:
+        """Of what the job's rewards are answered by URLs."""
+        spec = self.spec
+        return Ledger(spec.folder.parent, spec.job, budget, spec.attempt, self.rank)
 
     @property
     def folder(self) -> Path:
@@ -76,9 +90,14 @@ class Run:
     def stopping(self) -> str | None:
         """ "cancel", "pause", "release", "stop" once asked; looked up in the file, once a step."""
         try:
-            return (self.spec.folder / CONTROL).read_text().strip() or None
+            asked = (self.spec.folder / CONTROL).read_text().strip()
         except FileNotFoundError:
-            return None
+            asked = ""
+        return asked or (self._pausing and "pause")
+
+    def pause(self, why: TrainingError) -> None:
+        """Have it pause when the optimiser step is done."""
+        self._pausing = why
 
     def prepared(self, tokenizer: Any, ids: list[int]) -> None:
         """All records are read, the first as `ids`: what is checked is checked. Call it before
@@ -105,7 +124,9 @@ class Run:
 
     def stopped(self, step: int, how: str) -> None:
         """Stopped as asked: `how` is "cancel", "pause", "release" or "stop"."""
-        self._send(Report(type="stopped", step=step, name=how))
+        why = self._pausing if how == "pause" else None
+        data = {"code": why.code, "message": why.message, "field": why.field} if why else {}
+        self._send(Report(type="stopped", step=step, name=how, data=data))
 
     def failed(self, step: int, error: TrainingError) -> None:
         """It cannot go on. Any rank may say so."""
@@ -122,7 +143,7 @@ class HeldOut(Run):
     """A run as whoever reads its records sees it, with the held-out ones in their place."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__(run.spec, run.rank)
+        super().__init__(run.spec, run.rank, run.registered)
         self._run = run
 
     @cached_property

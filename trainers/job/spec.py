@@ -79,6 +79,7 @@ class Spec(BaseModel):
     cache_dir: Path  # where converted models are kept
     checkpoints: dict[str, Path] = Field(default_factory=dict)  # ckpt_… that the job names
     offline: bool = True
+    registered: tuple[str, ...] = ()  # models behind URLs, which are handed over with their keys
     private_urls: bool = False  # may a reward's URL lead to a private or loopback address
     tracking: tuple[str, ...] = ()  # "tensorboard", "mlflow", "wandb": where curves go as well
 

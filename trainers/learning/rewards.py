@@ -11,20 +11,26 @@ A completion that the metric cannot measure, or whose value is not a finite numb
 training with the sample shown: an abstention would silently move the baseline of all the others.
 With `unmeasured` it earns that number instead, and `reward/<name>/unmeasured` says how many do. A
 metric that raises ends the training in any case.
+
+What models and servers behind URLs answer is kept in the job's ledger, and a resumed job asks for
+none of it again. `usage/…` says what it took. Where the budget would not hold another batch, the
+job pauses after the step; where it does not hold this one, training ends at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import metrics
+from inference.charged import Charged
 from inference.errors import InputError
 from inference.protocol import Models
+from inference.remote.errors import AddressRefused, EndpointError
 from metrics.core.errors import MissingInput
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.measure import items_of, measure
@@ -32,6 +38,7 @@ from metrics.core.metric import BoundMetric, Sample
 from metrics.core.rows import Floats
 from metrics.core.run import prepare
 from trainers.job.errors import TrainingError
+from trainers.job.ledger import Ledger, Spent
 from trainers.job.options import Reward, RewardedOptions
 from trainers.job.run import Run
 
@@ -60,17 +67,20 @@ class Earned:
     """Rewards of a batch: `total` (N,) is the weighted sum of the components' values (N,).
 
     unmeasured  share of completions without a value, of the components where they earn a number
+    usage       what URLs took so far, in all of the job
     """
 
     total: Floats
     components: Mapping[str, Floats]
     unmeasured: Mapping[str, float]
+    usage: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def series(self) -> dict[str, float]:
         """Each component's mean, unweighted, as `reward/<name>`."""
         means = {f"reward/{name}": float(each.mean()) for name, each in self.components.items()}
-        return means | {f"reward/{name}/unmeasured": at for name, at in self.unmeasured.items()}
+        means |= {f"reward/{name}/unmeasured": at for name, at in self.unmeasured.items()}
+        return means | {f"usage/{name}": value for name, value in self.usage.items()}
 
 
 class Rewards:
@@ -87,6 +97,8 @@ class Rewards:
         tell: Tell | None = None,
         sampled: int = 0,
         sample_steps: int = 1,
+        ledger: Ledger | None = None,
+        pause: Callable[[TrainingError], None] | None = None,
     ) -> None:
         if not rewards:
             raise InputError("there are no rewards", "options.rewards")
@@ -94,7 +106,9 @@ class Rewards:
         for index, reward in enumerate(rewards):
             taken = [component.name for component in self._components]
             self._components.append(_component(reward, f"options.rewards[{index}]", roots, taken))
-        self._models = models
+        self._ledger = ledger
+        self._pause = pause
+        self._models = Charged(models, lambda: ledger.account) if ledger is not None else models
         self._tell = tell
         self._sampled, self._sample_steps = sampled, sample_steps
         self._shown: int | None = None  # the step of the last samples
@@ -105,7 +119,8 @@ class Rewards:
     def of(cls, options: RewardedOptions, run: Run) -> Rewards:
         """A job's rewards, prepared for its records."""
         told = (run.event, options.sampled, options.sample_steps)
-        rewards = cls(options.rewards, run.models, run.spec.metric_roots, *told)
+        paying = (run.ledger(options.budget), run.pause)
+        rewards = cls(options.rewards, run.models, run.spec.metric_roots, *told, *paying)
         rewards.prepare(run.records)
         return rewards
 
@@ -143,6 +158,7 @@ class Rewards:
             Sample.of(record, [completion], str(index))
             for index, (record, completion) in enumerate(zip(records, completions, strict=True))
         ]
+        before = self._spent()
         values = {
             component.name: self._values(component, samples) for component in self._components
         }
@@ -155,7 +171,7 @@ class Rewards:
                 own[np.isnan(own)] = component.unmeasured
             total += component.weight * own
         self._watch(records, total, step)
-        earned = Earned(total, values, unmeasured)
+        earned = Earned(total, values, unmeasured, self._usage(before))
         self._show(samples, earned, step)
         return earned
 
@@ -165,6 +181,10 @@ class Rewards:
             return self._measured(component, samples)
         except _Unmeasured as error:
             raise _failed(component, samples[error.index], error.why) from None
+        except TrainingError:
+            raise
+        except (EndpointError, AddressRefused) as error:  # whichever sample it is
+            raise TrainingError(error.code, error.message, component.option) from error
         except Exception as error:  # whatever a metric raises: a batch says nothing, a sample does
             sample = samples[0]
             for candidate in samples if len(samples) > 1 else ():
@@ -179,6 +199,8 @@ class Rewards:
         metric = component.metric
         items, unit = items_of(samples)
         evidence = measure(metric, items, self._models)
+        if self._ledger is not None and self._ledger.exhausted:
+            raise self._over(f"the budget does not hold the reward {component.name} of this step")
         missing = _missing(metric, evidence)
         if missing and component.unmeasured is None:
             raise _Unmeasured(*next(iter(missing.items())))
@@ -193,6 +215,23 @@ class Rewards:
                 raise _Unmeasured(index, f"the value is {values[index]}")
         values[[*missing, *np.flatnonzero(~np.isfinite(values))]] = np.nan
         return values
+
+    def _spent(self) -> Spent:
+        """What URLs took so far; nothing where none was called."""
+        return self._ledger.spent() if self._ledger is not None else Spent()
+
+    def _usage(self, before: Spent) -> dict[str, float]:
+        """As series; has the job pause where the budget would not hold as much again."""
+        spent = self._spent()
+        if self._ledger is None or spent == Spent():
+            return {}
+        if self._pause is not None and not self._ledger.lasts(spent.less(before)):
+            self._pause(self._over("what is left of the budget holds no other step's rewards"))
+        return {name: float(value) for name, value in asdict(spent).items()}
+
+    def _over(self, why: str) -> TrainingError:
+        told = self._ledger.told() if self._ledger is not None else ""
+        return TrainingError("budget_spent", f"{why}: {told}", "options.budget")
 
     def _warn_of_direction(self, component: Component) -> None:
         score = component.metric.scores[component.column]

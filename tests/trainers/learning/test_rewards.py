@@ -7,19 +7,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
 from inference.errors import InputError
 from inference.pool import ModelPool
 from inference.protocol import NoModels
+from inference.remote.registered import Registered
 from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.run import score
+from tests.faulty_server import KEY, faulty_server
 from tests.metrics.test_community import write
 from tests.rounding import assert_same
 from tests.trainers.job.attempts import attempt, finish
 from tests.valuing_server import valuing
 from trainers.job.errors import TrainingError
-from trainers.job.options import Reward
+from trainers.job.ledger import Ledger
+from trainers.job.options import Budget, Reward
 from trainers.learning.rewards import CONSTANT, Rewards
 
 RECORDS: list[dict[str, Any]] = [
@@ -338,3 +342,35 @@ def test_a_judge_that_cannot_be_read_earns_what_was_said(
         ready({"metric": "judge", "params": params}, models=model_pool)(
             RECORDS[:1], COMPLETIONS[:1]
         )
+
+
+def test_what_urls_answered_is_paid_for_once_and_within_a_budget(tmp_path: Path) -> None:
+    with faulty_server(text=lambda body: "4") as server, valuing() as values:
+        far = Registered("far", server.url, "good", SecretStr(KEY), private=True)
+        models = ModelPool((), tmp_path, registered={"far": far}.get, private_urls=True)
+        judge = {"metric": "judge", "params": {"model": "far", "repeats": 2, "temperature": 1.0}}
+        remote = {"metric": "remote", "params": {"url": values.url}, "unmeasured": 0.0}
+        pauses: list[TrainingError] = []
+
+        def paying(attempt: int, requests: int) -> Rewards:
+            ledger = Ledger(tmp_path, "job_1", Budget(requests=requests), attempt)
+            return ready(judge, remote, models=models, ledger=ledger, pause=pauses.append)
+
+        with pytest.raises(TrainingError, match="requests 4 of 4") as error:
+            paying(1, 4)(RECORDS, COMPLETIONS)
+        assert (error.value.code, error.value.field) == ("budget_spent", "options.budget")
+        assert (len(server.asked), len(values.requests)) == (4, 0)
+        earned = paying(2, 8)(RECORDS, COMPLETIONS)  # two more of the judge's six, one of the other
+        assert (len(server.asked), len(values.requests)) == (6, 1)
+        assert earned.series["usage/requests"] == 7
+        assert [one.code for one in pauses] == ["budget_spent"]  # 3 were taken, 1 is left
+        again = paying(3, 8)(RECORDS, COMPLETIONS)
+        assert (len(server.asked), len(values.requests), len(pauses)) == (6, 1, 1)
+        assert_same(earned.total, again.total)
+
+        server.plan += ["refused_key"] * 6
+        with pytest.raises(TrainingError, match="refuses the key") as error:
+            paying(4, 99)(RECORDS, ["other", "texts", "here"])
+        assert (error.value.code, error.value.field) == ("key_refused", "options.rewards[0]")
+        assert len(server.asked) <= 12
+    assert all(KEY.encode() not in path.read_bytes() for path in tmp_path.iterdir())

@@ -1,0 +1,76 @@
+"""GRPO whose rewards are a judge behind a URL and a server of values, within a budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from assay import AssayError, Client
+from tests.faulty_server import KEY, faulty_server
+from tests.service.live import Live
+from tests.service.training.requests import QUICK, finished, start
+from tests.valuing_server import valuing
+
+pytestmark = pytest.mark.slow
+
+PRICE = {"input": 1000.0, "output": 2000.0}
+
+
+def grade(body: dict[str, Any]) -> str:
+    """Of a completion, and whether anybody could see the key meanwhile."""
+    for process in psutil.process_iter():
+        try:
+            shown = [*process.cmdline(), *process.environ().values()]
+        except psutil.Error:
+            continue
+        if any(KEY in one for one in shown):
+            return "the key is in sight"
+    return str(1 + sum(body["messages"][-1]["content"].encode()) % 5)
+
+
+def test_a_judge_and_a_server_are_rewards_within_a_budget(assay: Client, live: Live) -> None:
+    with faulty_server(text=grade) as server, valuing() as values:
+        assay.create_model("paid-judge", server.url, "good", api_key=KEY, price=PRICE)
+        params = {"model": "paid-judge", "rubric": "fluency", "likelihoods": False}
+        rewards = [
+            {"metric": "judge", "params": params},
+            {"metric": "remote", "params": {"url": values.url}, "weight": 0.1, "unmeasured": 0.0},
+        ]
+        options = QUICK | {
+            **{"rewards": rewards, "num_generations": 2, "max_completion_length": 8},
+            **{"max_steps": 2, "budget": {"requests": 7}},
+        }
+        job = start(assay, "grpo", options=options, evaluation=None)
+        paused = finished(assay, job)
+        assert (paused["status"], paused["step"]) == ("paused", 1), paused["error"]
+        assert paused["error"]["code"] == "budget_spent"
+        assert "requests 5 of 7" in paused["error"]["message"]
+        assert (len(server.asked), len(values.requests)) == (4, 1)
+
+        assay.resume_training_job(job, budget={"requests": 100, "cost": 5.0})
+        done = finished(assay, job)
+        assert (done["status"], done["step"]) == ("succeeded", 2), done["error"]
+        asked = len(server.asked)
+        assert (4 < asked <= 8, len(values.requests)) == (True, 2)
+        assert all(one.headers["authorization"] == f"Bearer {KEY}" for one in server.asked)
+    series = assay.training_metrics(job).series
+    assert series["usage/requests"] == [(1, 5.0), (2, asked + 2.0)]
+    first, last = (value or 0.0 for _, value in series["usage/cost"])
+    assert 0 < first < last
+    assert 1 <= (series["reward/judge"][-1][1] or 0) <= 5
+    folder = Path(live.env["ASSAY_DATA_DIR"]) / "training" / job
+    kept = [path for path in folder.rglob("*") if path.is_file()]
+    assert {"spec.json", "log.txt", "replies.sqlite"} <= {path.name for path in kept}
+    assert [path.name for path in kept if KEY.encode() in path.read_bytes()] == []
+    assay.delete_model("paid-judge")
+
+
+def test_what_a_budget_cannot_be(assay: Client) -> None:
+    rewards = [{"metric": "chrf"}]
+    given = QUICK | {"rewards": rewards, "num_generations": 2, "budget": {"requests": 5}}
+    with pytest.raises(AssayError, match="cost nothing") as error:
+        start(assay, "grpo", options=given, evaluation=None)
+    assert error.value.param == "options.budget"
