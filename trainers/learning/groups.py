@@ -197,7 +197,7 @@ class GroupTrainer(Sharding, GRPOTrainer):
         if "completions/clipped_ratio" in values:
             values["completions/ended"] = [1 - cut for cut in values["completions/clipped_ratio"]]
         for name in list(values):
-            if name not in self._names and not name.startswith("reward/"):
+            if name not in self._names and not name.startswith(("reward/", "usage/")):
                 del values[name]
         self.state.epoch = self._epochs * self.state.global_step / self.state.max_steps
         super().log(logs, start_time)

@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 
-import metrics
 from inference.charged import Charged
 from inference.errors import InputError
 from inference.protocol import Models
@@ -41,6 +40,7 @@ from trainers.job.errors import TrainingError
 from trainers.job.ledger import Ledger, Spent
 from trainers.job.options import Reward, RewardedOptions
 from trainers.job.run import Run
+from trainers.learning.components import Component, component_of
 
 CONSTANT = 10  # batches in a row without a difference, after which there is a warning
 SHOWN = 500  # characters of a prompt or completion in an error
@@ -48,18 +48,6 @@ SAMPLED = 2000  # and of a completion in an event
 
 Record = Mapping[str, Any]
 Tell = Callable[..., None]  # name, step, **data: `Run.event`
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """One term of the sum: column `column` of what `metric` says of a sample."""
-
-    name: str  # of the series: the score's, made unique
-    weight: float
-    metric: BoundMetric
-    column: int
-    option: str  # "options.rewards[0]", for errors
-    unmeasured: float | None  # what a completion without a value earns; None: an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +93,7 @@ class Rewards:
         self._components: list[Component] = []
         for index, reward in enumerate(rewards):
             taken = [component.name for component in self._components]
-            self._components.append(_component(reward, f"options.rewards[{index}]", roots, taken))
+            self._components.append(component_of(reward, f"options.rewards[{index}]", roots, taken))
         self._ledger = ledger
         self._pause = pause
         self._models = Charged(models, lambda: ledger.account) if ledger is not None else models
@@ -289,35 +277,6 @@ def _missing(metric: BoundMetric, evidence: Evidence) -> dict[int, str]:
     codes = enumerate(evidence[FLAG].tolist() if FLAG in evidence else ())
     flags = {index: metric.flags[code] for index, code in codes if code}
     return {index: flag.message for index, flag in flags.items() if flag.missing}
-
-
-def _component(
-    reward: Reward, option: str, roots: Sequence[Path], taken: Sequence[str]
-) -> Component:
-    try:
-        metric = metrics.find(reward.metric, roots)
-    except InputError as error:
-        raise InputError(error.message, f"{option}.metric") from None
-    if metric.set_level:
-        message = f"{metric.name} has no per-sample value, so it cannot be a reward"
-        raise InputError(message, f"{option}.metric")
-    try:
-        bound = metric.bind(reward.params)
-    except InputError as error:
-        raise InputError(error.message, f"{option}.{error.field}") from None
-    names = bound.score_names
-    score = names[0] if reward.name is None else reward.name
-    if score not in names:
-        message = f"{metric.name} has no score {score!r}; there are {', '.join(names)}"
-        raise InputError(message, f"{option}.name")
-    if not np.isfinite(reward.weight):
-        raise InputError("a weight is a finite number", f"{option}.weight")
-    unmeasured = None if reward.unmeasured == "fail" else reward.unmeasured
-    if unmeasured is not None and not np.isfinite(unmeasured):
-        raise InputError("what an unmeasured completion earns is finite", f"{option}.unmeasured")
-    again = sum(1 for name in taken if name.partition("#")[0] == score)
-    unique = f"{score}#{again + 1}" if again else score
-    return Component(unique, reward.weight, bound, names.index(score), option, unmeasured)
 
 
 def _of_the_records(error: InputError, component: Component) -> InputError:
