@@ -93,7 +93,7 @@ class Run:
             asked = (self.spec.folder / CONTROL).read_text().strip()
         except FileNotFoundError:
             asked = ""
-        return asked or (self._pausing and "pause")
+        return asked or ("pause" if self._pausing else None)
 
     def pause(self, why: TrainingError) -> None:
         """Have it pause when the optimiser step is done."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from inference.remote.registered import Registered
 from tests.service.training.requests import CONVERSATIONS, OPTIONS, PREFERENCES, PROMPTS
 from tests.trainers.job.attempts import attempt, here
 from trainers import find, parse
@@ -47,6 +48,17 @@ def test_records_are_read_without_the_weights(large: Path, tmp_path: Path, metho
     assert PREFERENCES[0]["prompt"] in found.example
     assert "<|start|>user" in found.example
     assert set(found.told) == {"lengths"}
+
+
+def test_a_judge_behind_a_url_is_known_and_not_asked(
+    tiny_language_model: Path, tmp_path: Path
+) -> None:
+    judge = {"metric": "judge", "params": {"model": "far"}}
+    options = OPTIONS["grpo"] | {"rewards": [judge]}
+    spec = attempt(tmp_path / "job", "grpo", tiny_language_model, PROMPTS[:2], options)
+    far = Registered("far", "http://127.0.0.1:9/v1", "served", private=True)
+    assert preview(spec, {"far": far}).problem is None
+    assert (preview(spec).problem or {}).get("param") == "options.rewards[0].params.model"
 
 
 def test_what_would_be_cut_is_told_and_what_is_wrong(
