@@ -200,7 +200,6 @@ METRIC = Metric(
     reduce=reduce,
     sentence=fewer,
     models=lambda params: params.judges,
-    model_kind="chat",
     fields=fields,
     draws=draws,
     opponent=opponent,
