@@ -194,7 +194,7 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    requests: int | None = Field(default=None, ge=1)
+    requests: int | None = Field(default=None, ge=1, description="Answers that are paid for.")
     tokens: int | None = Field(
         default=None, ge=1, description="Input and output together, as the server counts them."
     )
