@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do here
     "mauve": {"num_clusters": 4},
     "judge": {"model": "tiny-judge"},
+    "choice_accuracy": {"model": "tiny-language"},  # perplexity asks the builtin model
     "reward": {"model": "tiny-reward"},
     "pair_accuracy": {"model": "tiny-reward"},
     "pass_at_k": {"k": [1, 2]},
@@ -77,7 +78,7 @@ def test_every_metric_over_http(
 ) -> None:
     with valuing() as server:
         monkeypatch.setitem(PARAMS, "remote", {"url": server.url})
-        given = samples(64, tag="a")
+        given = samples(40, tag="a")
         for sample in given:
             sample["metadata"] |= {"choices": ["yes", "no"], "answer": 0}
         made = assay.evaluate(system="x", dataset="all", samples=given, metrics=asked(run=False))

@@ -32,7 +32,7 @@ from tests.service.training.requests import (
 )
 from tests.waiting import until
 
-STEPS, SAVE, TURN = 60, 20, 0.5
+STEPS, SAVE, TURN = 60, 30, 0.5
 LONG = QUICK | {"max_steps": STEPS, "save_steps": SAVE, "batch_size": 16}
 PERPLEXITY = {"name": "perplexity", "params": {"model": "tiny-language"}}
 HELLO = [{"output": "Hello, number 3!", "references": ["Hello!"]}]
@@ -65,7 +65,7 @@ def by_turns(
     service.close()
 
 
-@pytest.mark.slow  # five starts of a training process
+@pytest.mark.slow  # four starts of a training process
 def test_by_turns_all_is_done_and_never_at_the_same_time(by_turns: Client, data: Path) -> None:
     assay = by_turns
     # a process that scores is up: starting one takes longer than all steps on a busy machine

@@ -11,6 +11,7 @@ from assay import AssayError, Client, Evaluation
 from inference.chat import Message, Request
 from inference.pool import ModelPool
 from inference.protocol import Generation
+from tests.service.archives.elsewhere import from_elsewhere
 
 SUMS: list[dict[str, Any]] = [
     {"id": str(n), "prompt": f"{n} + {n}", "references": [str(2 * n)], "metadata": {"why": "x"}}
@@ -283,5 +284,5 @@ def test_protocols_travel_and_gates_tell_of_them(
     assert checked.verdict is not None
     assert any(f"different protocols (none / {digest})" in note for note in checked.notes)
     path = assay.archive(asked.id, tmp_path / "asked.zip")
-    loaded = assay.import_archive(path, dataset="protocol-loaded")
+    loaded = assay.import_archive(from_elsewhere(path, tmp_path), dataset="protocol-loaded")
     assert (loaded.protocol_digest, loaded.protocol) == (digest, done(assay, asked).protocol)

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,8 @@ LONG: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def service(new_database: Callable[[], str], data_dir: Path, models_root: Path) -> Iterator[Live]:
-    """Its one worker may be killed; its model writes for seconds, and never ends by itself."""
+def slow(models_root: Path) -> None:
+    """The model is there: it writes for seconds, and never ends by itself."""
     from tests.tiny_models import build_language_model
 
     folder = models_root / MODEL
@@ -36,16 +36,11 @@ def service(new_database: Callable[[], str], data_dir: Path, models_root: Path) 
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     del settings["eos_token"], settings["model_max_length"]
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    service = Live(new_database(), data_dir, model_roots=str(models_root))
-    service.api()
-    service.worker("now")
-    yield service
-    service.close()
 
 
 @pytest.fixture
-def client(service: Live) -> Iterator[OpenAI]:
-    with OpenAI(base_url=f"{service.base}/openai/v1", api_key="none", max_retries=0) as client:
+def client(live: Live, slow: None) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{live.base}/openai/v1", api_key="none", max_retries=0) as client:
         client.completions.create(model=MODEL, prompt="warm", max_tokens=1)
         yield client
 
@@ -56,7 +51,7 @@ def free_within(client: OpenAI, seconds: float) -> None:
     assert time.monotonic() - began < seconds
 
 
-def test_who_goes_away_ends_the_work(client: OpenAI, tiny_language_model: Path) -> None:
+def test_who_goes_away_ends_the_work(client: OpenAI) -> None:
     client.completions.create(model="tiny-language", prompt="warm", max_tokens=1)
     began = time.monotonic()
     client.completions.create(**LONG | {"max_tokens": 300})
@@ -70,15 +65,15 @@ def test_who_goes_away_ends_the_work(client: OpenAI, tiny_language_model: Path) 
     free_within(client, whole / 2)
 
 
-def test_a_killed_process_is_gone_on_from(client: OpenAI, service: Live) -> None:
+def test_a_killed_process_is_gone_on_from(client: OpenAI, live: Live) -> None:
     """The client sees one stream: what was written before the kill is not written again."""
     asked = LONG | {"max_tokens": 400, "seed": 3}
-    pieces = []
+    pieces, before = [], used(live)
     stream = client.completions.create(**asked, stream=True)
     for chunk in stream:
         pieces.append(chunk.choices[0])
         if len(pieces) == 3:
-            kill_compute(service)
+            kill_who_writes(live, before)
     whole = client.completions.create(**asked).choices[0]
     assert "".join(one.text for one in pieces) == whole.text
     tokens = [token for one in pieces if one.logprobs for token in one.logprobs.tokens]
@@ -86,8 +81,14 @@ def test_a_killed_process_is_gone_on_from(client: OpenAI, service: Live) -> None
     assert pieces[-1].finish_reason == whole.finish_reason == "length"
 
 
-def kill_compute(service: Live) -> None:
-    worker = psutil.Process(service.processes[-1].pid)
-    (compute,) = worker.children()
+def used(live: Live) -> dict[psutil.Process, float]:
+    """Seconds of each compute process."""
+    computes = psutil.Process(live.processes[-1].pid).children()
+    return {compute: compute.cpu_times().user for compute in computes}
+
+
+def kill_who_writes(live: Live, before: dict[psutil.Process, float]) -> None:
+    now = used(live)
+    compute = max(now, key=lambda one: now[one] - before.get(one, 0.0))
     os.kill(compute.pid, signal.SIGKILL)
     until(lambda: not psutil.pid_exists(compute.pid), 10)
