@@ -16,10 +16,9 @@ from inference.local_chat import LocalChat
 from inference.pool import ModelPool
 
 MODEL = "builtin/smollm2-135m-instruct"
-QUESTIONS = 8  # a round
+QUESTIONS = 8
 LABELS = {"5 labels of a token": ["1", "2", "3", "4", "5"]}
 LABELS["5 labels of two and three"] = ["10", "25", "not helpful", "rather helpful", "very helpful"]
-ROUNDS = 3
 ROUNDING = 1e-3  # sums of a few float32 logarithms, of 49,152 logits that are up to 40
 REQUIRED = 3.0
 
@@ -27,7 +26,7 @@ REQUIRED = 3.0
 def rows(scale: float) -> Iterator[Row]:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     questions = max(1, int(QUESTIONS * scale))
-    texts = english(ROUNDS * questions, seed=5).outputs
+    texts = english(questions, seed=5).outputs
     with tempfile.TemporaryDirectory() as folder:
         cache = os.environ.get("ASSAY_TEST_CACHE")
         chat = ModelPool([], Path(cache or folder)).chat(MODEL)
@@ -36,9 +35,7 @@ def rows(scale: float) -> Iterator[Row]:
         for name, labels in LABELS.items():
             encoded = language.encode(labels)
             label_logprobs(language, [[1, 2, 3]], encoded)  # tries the model out
-            inputs = [
-                chat.rows([asked(text) for text in texts[at::ROUNDS]]) for at in range(ROUNDS)
-            ]
+            inputs = [chat.rows([asked(text) for text in texts])]
             shared = partial(label_logprobs, language, labels=encoded)
             found = in_turns(inputs, shared, partial(one_by_one, language, labels=encoded))
             apart = max(furthest(ours, theirs) for ours, theirs in found.results)
@@ -47,6 +44,6 @@ def rows(scale: float) -> Iterator[Row]:
 
 
 def asked(text: str) -> Request:
-    """A judge's question, of some 250 tokens."""
-    rubric = "Grade how helpful the answer is to the one who asks, from 1 to 5. " * 10
+    """A judge's question, of some 200 tokens."""
+    rubric = "Grade how helpful the answer is to the one who asks, from 1 to 5. " * 6
     return Request((Message("user", f"{rubric}\n\nAnswer: {text}\n\nYour grade:"),))

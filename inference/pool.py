@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from inference.encoder import TransformerEncoder
     from inference.engine import Engine
     from inference.language import TransformerLanguageModel
+    from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Replies, Slots
     from inference.remote.likelihood import RemoteLikelihood
     from inference.remote.loop import LoopThread
@@ -141,6 +142,15 @@ class ModelPool(Models):
             if known is None or known.chat is not chat:
                 known = self._read_by[name] = RemoteLikelihood(chat)
             return known
+
+    def embeddings(self, name: str) -> RemoteEmbeddings | None:
+        """What embeds whole texts behind a URL; None for a model that runs here."""
+        registered = self.registered(name) if self.registered else None
+        if registered is None:
+            return None
+        from inference.remote.embeddings import RemoteEmbeddings
+
+        return RemoteEmbeddings(self._behind_url(registered))
 
     def _behind_url(self, registered: Registered) -> RemoteChat:
         """The client of a registered model, with its open connections unless it was changed."""
