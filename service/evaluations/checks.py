@@ -18,7 +18,7 @@ from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import invalid, of_metric
 from service.evaluations.plans import MetricRequest
-from service.evaluations.schemas import EvaluationIn, MetricIn
+from service.evaluations.schemas import BudgetIn, EvaluationIn, MetricIn
 from service.models import registered
 from service.models import store as models
 from service.settings import Settings
@@ -106,19 +106,27 @@ def check_prompts(
 
 def check_remote(db: Connection, body: EvaluationIn) -> None:
     """Raises 422 for what only a model behind a URL has, and for what none has."""
+    if body.budget is not None:
+        check_budget(db, body.model, body.budget)
     row = registered.find(db, body.model or "")
-    if row is None and body.budget is not None:
-        message = f"{body.model!r} runs here and costs nothing: a budget is for a registered model"
-        raise invalid("no_budget", message, "budget")
     if row is None:
         return
-    free = row.input_price is None and row.output_price is None
-    if free and body.budget is not None and body.budget.cost is not None:
-        message = f"no cost is known: give {body.model!r} its `price` first"
-        raise invalid("no_price", message, "budget.cost")
     if body.generation is not None and body.generation.chat is False:
         message = f"{body.model!r} is behind a URL, and asked by chat completions: leave `chat` out"
         raise invalid("chat_only", message, "generation.chat")
+
+
+def check_budget(db: Connection, model: str | None, budget: BudgetIn) -> None:
+    """Raises 422 where the model that answers has no such budget."""
+    row = registered.find(db, model or "")
+    if row is None:
+        what = (
+            f"{model!r} runs here and costs nothing" if model else "no model is asked for outputs"
+        )
+        raise invalid("no_budget", f"{what}: a budget is for a registered model", "budget")
+    if row.input_price is None and row.output_price is None and budget.cost is not None:
+        message = f"no cost is known: give {model!r} its `price` first"
+        raise invalid("no_price", message, "budget.cost")
 
 
 def check_slices(keys: Sequence[str], samples: Sequence[Sample]) -> None:

@@ -217,6 +217,11 @@ def reopen(db: Connection, evaluation_id: str) -> None:
     events.append(db, evaluation_id, "retried", {})
 
 
+def rebudget(db: Connection, evaluation_id: str, budget: Mapping[str, Any]) -> None:
+    """Another budget for generation. The caller holds the lock."""
+    _set(db, evaluation_id, budget=dict(budget))
+
+
 def warn(db: Connection, evaluation_id: str, warnings: Sequence[str]) -> None:
     """What there is to say of the outputs, in place of what was said. The caller holds the lock."""
     _set(db, evaluation_id, warnings=list(warnings))
