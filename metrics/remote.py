@@ -35,6 +35,7 @@ from pydantic_core import PydanticCustomError
 from inference.batching import plan_in_order
 from inference.errors import ReportedError
 from inference.protocol import Models
+from inference.remote.asking import awaited
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
 from metrics.core.rows import mean
@@ -102,7 +103,7 @@ def measure(items: Sequence[Item], params: RemoteParams, models: Models) -> Evid
             for item in items
         ]
     }
-    answer = asyncio.run(_asked(body, params, models.private_urls))
+    answer = asyncio.run(awaited(_asked(body, params, models.private_urls)))
     given = _values(answer, len(items), params)
     rows = np.array([(0.0 if value is None else value, 1.0) for value in given])  # (N, 2)
     return Evidence.of_rows(rows, [NONE if value is None else 0 for value in given])
