@@ -17,10 +17,14 @@ from inference.pool import ModelPool
 
 MODEL = "builtin/smollm2-135m-instruct"
 QUESTIONS = 8
-LABELS = {"5 labels of a token": ["1", "2", "3", "4", "5"]}
-LABELS["5 labels of two and three"] = ["10", "25", "not helpful", "rather helpful", "very helpful"]
+LABELS = {
+    "5 labels of a token": (["1", "2", "3", "4", "5"], 3.0),
+    "5 labels of two and three": (
+        ["10", "25", "not helpful", "rather helpful", "very helpful"],
+        2.0,
+    ),
+}  # and how many times as fast they have to be
 ROUNDING = 1e-3  # sums of a few float32 logarithms, of 49,152 logits that are up to 40
-REQUIRED = 3.0
 
 
 def rows(scale: float) -> Iterator[Row]:
@@ -32,7 +36,7 @@ def rows(scale: float) -> Iterator[Row]:
         chat = ModelPool([], Path(cache or folder)).chat(MODEL)
         assert isinstance(chat, LocalChat)
         language = chat.language
-        for name, labels in LABELS.items():
+        for name, (labels, required) in LABELS.items():
             encoded = language.encode(labels)
             label_logprobs(language, [[1, 2, 3]], encoded)  # tries the model out
             inputs = [chat.rows([asked(text) for text in texts])]
@@ -40,7 +44,7 @@ def rows(scale: float) -> Iterator[Row]:
             found = in_turns(inputs, shared, partial(one_by_one, language, labels=encoded))
             apart = max(furthest(ours, theirs) for ours, theirs in found.results)
             what = f"likelihoods of {name} after {len(inputs[0])} questions, shared and one by one"
-            yield ratio(what, found, REQUIRED, f"within {apart:.0e}", apart < ROUNDING)
+            yield ratio(what, found, required, f"within {apart:.0e}", apart < ROUNDING)
 
 
 def asked(text: str) -> Request:

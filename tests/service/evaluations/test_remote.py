@@ -261,7 +261,7 @@ def test_what_outputs_took_is_on_boards_and_fronts(
     samples = prompts("front", 6)
     dataset = f"took-{os.getpid()}"
     for system, said in (("short", "one"), ("long", "one two three")):
-        server.text = lambda body, said=said: said  # type: ignore[misc]
+        server.text = lambda body, said=said: said
         evaluated(
             assay,
             samples,
