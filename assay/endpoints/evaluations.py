@@ -142,7 +142,7 @@ def retry(
         budget: in place of the evaluation's own, what is spent included: samples that the old one
             had no room for are asked for, too.
     """
-    body = {"budget": dict(budget)} if budget is not None else None
+    body = {"budget": budget} if budget is not None else None
     request = post(ROOT, evaluation, "retry", body=body)
     headers = {**request.headers, **keyed(idempotency_key)}
     return ask(replace(request, headers=headers), Evaluation)

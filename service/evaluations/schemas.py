@@ -128,8 +128,8 @@ class BudgetIn(Schema):
     """The most that generation may take of a registered model. It stops before it would take more:
     what was not asked for is missing."""
 
-    requests: Annotated[int, Field(ge=1)] | None = None
-    tokens: Annotated[int, Field(ge=1)] | None = Field(
+    requests: Annotated[int, Field(ge=1, le=10**15)] | None = None
+    tokens: Annotated[int, Field(ge=1, le=10**15)] | None = Field(
         default=None, description="input and output together, as the server counts them"
     )
     cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
