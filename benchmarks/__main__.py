@@ -21,6 +21,7 @@ COMPARISONS = (
     "bootstrap",
     "distinct_n",
     "bertscore",
+    "labels",
     "service",
     "remote",
     "comparisons",

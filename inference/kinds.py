@@ -8,8 +8,9 @@ from typing import Literal
 
 from inference.names import Location, origin
 
-# chat, likelihood: a language model, here or behind a URL
-ModelKind = Literal["language", "chat", "likelihood", "classifier"]
+# chat, likelihood: a language model, here or behind a URL; embedding: what gives a text a vector,
+# here or behind a URL; encoder: what gives each token a state, which no URL does
+ModelKind = Literal["language", "chat", "likelihood", "classifier", "embedding", "encoder"]
 
 CALLED = {"language": "language model", "chat": "language model", "classifier": "reward model"}
 
@@ -27,6 +28,8 @@ ENCODERS = {  # without a head they generate nothing
 
 def fault(location: Location, kind: ModelKind) -> str | None:
     """Why the model cannot be of the kind, as a sentence; None where it may be."""
+    if kind in {"embedding", "encoder"}:  # any transformer has states
+        return None
     kind = "language" if kind in {"chat", "likelihood"} else kind
     if location.gguf is not None:
         what = None if kind == "language" else "a model in a GGUF file"

@@ -54,6 +54,7 @@ class TransformerLanguageModel:
         self.stop_ids: int | list[int] | None = self.eos_id if stops is None else stops
         model.generation_config = generation.config()  # its own defaults would fill in ours
         self.splits = self._splits()
+        self.shares: bool | None = None  # a context's keys among labels; None: not tried yet
 
     def encode(self, texts: Sequence[str], special: bool = False) -> list[list[int]]:
         """Token ids of each text; `special` adds what the tokenizer adds by itself."""

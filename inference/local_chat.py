@@ -9,15 +9,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.batching import plan_by_length
 from inference.chat import Reply, Request
 from inference.errors import InputError
 from inference.generation import Continuation
+from inference.labels import label_logprobs
 from inference.language import TransformerLanguageModel
 from inference.protocol import Generation
 from inference.protocols.conversation import as_completion
-
-BATCH_ROWS = 128  # of label likelihoods in one pass
 
 
 class LocalChat:
@@ -45,7 +43,7 @@ class LocalChat:
         for index, request in enumerate(requests):
             groups.setdefault(repr(request.options), []).append(index)
         for members in groups.values():
-            rows = self._rows([requests[index] for index in members])
+            rows = self.rows([requests[index] for index in members])
             options = replace(requests[members[0]].options, system=None, chat_template_kwargs={})
             for index, replies in zip(members, self._replies(rows, options, progress), strict=True):
                 found[index] = replies
@@ -62,21 +60,14 @@ class LocalChat:
 
     def choices(self, requests: Sequence[Request], labels: Sequence[str]) -> NDArray[np.float64]:
         """(n_requests, n_labels) log-probabilities of each label as the beginning of the answer."""
-        contexts = self._rows(requests)
+        contexts = self.rows(requests)
         texts = self.language.encode(labels)
         if not all(texts):
             raise InputError("a label has no token", "labels")
-        pairs = [(context, text) for context in contexts for text in texts]
-        found = np.zeros(len(pairs))
-        lengths = [len(context) + len(text) for context, text in pairs]
-        for batch in plan_by_length(lengths, self.language.tokens_per_pass, BATCH_ROWS):
-            for at, one in zip(
-                batch, self.language.logprobs([pairs[at] for at in batch]), strict=True
-            ):
-                found[at] = one.sum()
-        return found.reshape(len(requests), len(labels))
+        return label_logprobs(self.language, contexts, texts)
 
-    def _rows(self, requests: Sequence[Request]) -> list[list[int]]:
+    def rows(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Token ids of each conversation, up to where the answer begins."""
         rows: list[list[int]] = []
         for request in requests:
             if request.options.chat is False:

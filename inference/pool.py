@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from inference.chat import ChatModel
 from inference.convert import converted
-from inference.errors import InputError, Unavailable, UnknownModel
+from inference.errors import Unavailable, UnknownModel
 from inference.identity import identify
+from inference.memory import bytes_of, expected_bytes
 from inference.names import Checkpoints, Location, locate
 from inference.protocol import (
     Classifier,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from inference.encoder import TransformerEncoder
     from inference.engine import Engine
     from inference.language import TransformerLanguageModel
+    from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Replies, Slots
     from inference.remote.likelihood import RemoteLikelihood
     from inference.remote.loop import LoopThread
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from inference.remote.remote_chat import RemoteChat
 
 EngineKind = Literal["transformers", "vllm"]
-
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 class Loaded(Protocol):
@@ -142,6 +141,15 @@ class ModelPool(Models):
                 known = self._read_by[name] = RemoteLikelihood(chat)
             return known
 
+    def embeddings(self, name: str) -> RemoteEmbeddings | None:
+        """What embeds whole texts behind a URL; None for a model that runs here."""
+        registered = self.registered(name) if self.registered else None
+        if registered is None:
+            return None
+        from inference.remote.embeddings import RemoteEmbeddings
+
+        return RemoteEmbeddings(self._behind_url(registered))
+
     def _behind_url(self, registered: Registered) -> RemoteChat:
         """The client of a registered model, with its open connections unless it was changed."""
         from inference.remote.hooks import MemoryReplies, MemorySlots
@@ -195,7 +203,7 @@ class ModelPool(Models):
         if language is None:
             return None
         of_base = ("shared", self._identity(location.base), dtype)
-        self._warm[of_base] = (base, _bytes(base.model))
+        self._warm[of_base] = (base, bytes_of(base.model))
         return TransformersEngine(language, lambda: base.activate(identity))
 
     def _vllm(self, name: str, dtype: DType) -> Engine:
@@ -257,11 +265,11 @@ class ModelPool(Models):
                 self._warm.move_to_end(key)
                 return self._warm[key][0]
             folders = self.files(name)
-            self._make_room(name, _expected_bytes(folders[0], dtype))
+            self._make_room(name, expected_bytes(folders[0], dtype))
             loaded = load(folders, identity)
             self.loads += 1
             loaded.model.get_input_embeddings().register_forward_pre_hook(self._count)
-            self._warm[key] = (loaded, _bytes(loaded.model))
+            self._warm[key] = (loaded, bytes_of(loaded.model))
             return loaded
 
     def _make_room(self, name: str, needed: int) -> None:
@@ -304,23 +312,3 @@ class ModelPool(Models):
     def _count(self, *_: object) -> None:
         """A forward hook of the embedding, which every pass of every kind of model goes through."""
         self.calls += 1
-
-
-def _expected_bytes(folder: Path, dtype: DType) -> int:
-    """Bytes the parameters will take, from the headers of the files."""
-    from safetensors import SafetensorError, safe_open
-
-    count = 0
-    for path in folder.glob("*.safetensors"):
-        try:
-            with safe_open(path, framework="np") as file:
-                names = list(file.keys())
-                count += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
-        except SafetensorError as error:
-            raise InputError(f"cannot read {folder.name}/{path.name}: {error}", "model") from error
-    return count * BYTES[dtype]
-
-
-def _bytes(model: Any) -> int:
-    tensors = [*model.parameters(), *model.buffers()]
-    return sum(int(tensor.numel()) * int(tensor.element_size()) for tensor in tensors)

@@ -13,6 +13,7 @@ from inference.templates import Value
 
 if TYPE_CHECKING:
     from inference.chat import ChatModel
+    from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Account
     from inference.remote.likelihood import RemoteLikelihood
 
@@ -162,6 +163,10 @@ class Models(Protocol):
         """What a model behind a URL says of texts; None for a model that runs here."""
         return None
 
+    def embeddings(self, name: str) -> RemoteEmbeddings | None:
+        """What embeds whole texts behind a URL; None for a model that runs here."""
+        return None
+
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
     ) -> Encoder:
@@ -192,6 +197,10 @@ class NoModels:
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def likelihood(self, name: str) -> RemoteLikelihood | None:
+        """Raises LookupError."""
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def embeddings(self, name: str) -> RemoteEmbeddings | None:
         """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")
 

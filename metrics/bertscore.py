@@ -299,6 +299,7 @@ METRIC = Metric(
     settle=settle,
     reduce=mean,
     models=lambda params: (params.model,),
+    model_kind="encoder",
     libraries=("bert-score", "transformers"),
     flags={
         BLANK_OUTPUT: Flag("the output has no tokens and scored 0", missing=False),

@@ -14,6 +14,8 @@ Conventions:
   faiss (best of `kmeans_redo`), n/10 clusters for "auto" where n is the smaller side.
 - Features are ours: `pooling: mean` is the mean of the encoder's last layer over tokens, `last` the
   last token's state, which with a GPT-2 is what mauve-text itself uses.
+- A model behind a URL embeds whole texts through `/embeddings`; how it pools is its own, and
+  `pooling` and `dtype` are not for it. An empty text is sent as a space.
 - All outputs of all samples are one side, all references the other; the sides may differ in size.
   A sample's references count once however many outputs it has.
 - A blank text is a text like any other (mauve-text drops it: an output that says nothing would
@@ -42,6 +44,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.batching import plan_by_length, plan_in_order
+from inference.errors import InputError
 from inference.protocol import DType, Encoder, Models
 from metrics.core.errors import TooFewSamples
 from metrics.core.evidence import FLAG, Evidence
@@ -62,7 +65,7 @@ EDGE = 1e-6  # how near the mixtures come to pure P and pure Q
 class MauveParams(Params):
     """Features, clusters, and the curve between them."""
 
-    model: str = Field("builtin/minilm-l6", description="Encoder whose features are clustered.")
+    model: str = Field("builtin/minilm-l6", description="What embeds the texts that are clustered.")
     dtype: DType = "float32"
     pooling: Literal["mean", "last"] = Field("mean", description="Over tokens, or the last one.")
     num_clusters: Annotated[int, Field(ge=2)] | Literal["auto"] = settle_only(
@@ -87,10 +90,9 @@ def plan(items: Sequence[Item], params: MauveParams, models: Models) -> list[lis
 
 def measure(items: Sequence[Item], params: MauveParams, models: Models) -> Evidence:
     """Features: `output` (D,) and `references` (R, D) of every item, float32."""
-    encoder = models.encoder(params.model, params.dtype)
     texts = list(dict.fromkeys(text for i in items for text in (i.output, *i.references)))
     row = {text: index for index, text in enumerate(texts)}
-    features = _features(encoder, encoder.encode(texts), params)  # (n_texts, D)
+    features = _features(texts, params, models)  # (n_texts, D)
     references: list[NDArray[np.generic]] = [
         features[[row[text] for text in item.references]] for item in items
     ]
@@ -170,7 +172,20 @@ def _divergence(p: Floats, r: Floats) -> Floats:
     return np.asarray(terms.sum(-1), np.float64)
 
 
-def _features(
+def _features(texts: Sequence[str], params: MauveParams, models: Models) -> NDArray[np.float32]:
+    """(n, D) a feature a text."""
+    remote = models.embeddings(params.model)
+    if remote is None:
+        encoder = models.encoder(params.model, params.dtype)
+        return _pooled(encoder, encoder.encode(texts), params)
+    for name in ("pooling", "dtype"):
+        if getattr(params, name) != MauveParams.model_fields[name].default:
+            message = f"{params.model!r} is behind a URL, where {name} is its own: leave it out"
+            raise InputError(message, f"params.{name}")
+    return remote.of(texts)
+
+
+def _pooled(
     encoder: Encoder, sequences: Sequence[list[int]], params: MauveParams
 ) -> NDArray[np.float32]:
     """(n, D) a feature a sequence; like lengths share a pass."""
@@ -258,6 +273,7 @@ METRIC = Metric(
     reduce=reduce,
     set_level=True,
     models=lambda params: (params.model,),
+    model_kind="embedding",
     libraries=("faiss-cpu", "scikit-learn", "transformers"),
     flags={BLANK: Flag("a text is blank, and counted as a text like any other", missing=False)},
     cached=True,

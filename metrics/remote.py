@@ -35,6 +35,7 @@ from pydantic_core import PydanticCustomError
 
 from inference.batching import plan_in_order
 from inference.protocol import Models
+from inference.remote.asking import awaited
 from inference.remote.errors import EndpointError
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
@@ -117,7 +118,9 @@ def _given(body: dict[str, Any], params: RemoteParams, models: Models) -> list[f
 
     count, payer = len(body["samples"]), models.account
     if payer is None:
-        return _values(asyncio.run(_asked(body, params, models.private_urls)), count, params)
+        return _values(
+            asyncio.run(awaited(_asked(body, params, models.private_urls))), count, params
+        )
     key = reply_key(params.url, {**body, "revision": params.revision}, 0, payer.scope)
     kept = payer.replies.find([key]).get(key)
     if kept is not None:
@@ -125,7 +128,7 @@ def _given(body: dict[str, Any], params: RemoteParams, models: Models) -> list[f
     if payer.budget is not None and not payer.budget.hold([Need(0)], lambda: None):
         return None
     try:
-        answer = asyncio.run(_asked(body, params, models.private_urls))
+        answer = asyncio.run(awaited(_asked(body, params, models.private_urls)))
         given = _values(answer, count, params)
         payer.replies.keep(key, Reply(json.dumps({"values": given})), payer.scope)
     finally:

@@ -88,7 +88,8 @@ class FaultyServer:
     def _answer(
         self, fault: str, path: str, headers: dict[str, str], body: dict[str, Any]
     ) -> tuple[bytes, bool]:
-        good = completion(body) if path.endswith("/v1/completions") else self._chat(body)
+        made = {"/v1/completions": completion, "/v1/embeddings": embedding}
+        good = made.get(path, self._chat)(body)
         whole = json.dumps(good).encode()
         if fault == "reset":
             return b"", False
@@ -150,6 +151,16 @@ def completion(body: dict[str, Any]) -> dict[str, Any]:
         logprobs = None
     choice = {"index": 0, "text": "".join(tokens), "logprobs": logprobs, "finish_reason": "length"}
     return {"object": "text_completion", "model": "served-1", "choices": [choice]}
+
+
+def embedding(body: dict[str, Any]) -> dict[str, Any]:
+    """An answer of /embeddings: how often each vowel stands in the text. Empty ones are refused."""
+    text = str(body["input"])
+    if not text:
+        return problem("the input is empty")
+    values = [float(text.count(vowel)) for vowel in "aeiou"]
+    data = [{"object": "embedding", "index": 0, "embedding": values}]
+    return {"object": "list", "data": data, "usage": {"prompt_tokens": len(text.split())}}
 
 
 def problem(message: str, code: str | None = None) -> dict[str, Any]:

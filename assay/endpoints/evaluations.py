@@ -128,13 +128,24 @@ def cancel(evaluation: str) -> Script[Evaluation]:
     return ask(post(ROOT, evaluation, "cancel"), Evaluation)
 
 
-def retry(evaluation: str, idempotency_key: str | None = None) -> Script[Evaluation]:
+def retry(
+    evaluation: str,
+    idempotency_key: str | None = None,
+    *,
+    budget: Mapping[str, float] | None = None,
+) -> Script[Evaluation]:
     """Have the failed metrics of an evaluation that has ended measured again.
 
     What is measured stays; where nothing has failed, nothing happens.
+
+    Args:
+        budget: in place of the evaluation's own, what is spent included: samples that the old one
+            had no room for are asked for, too.
     """
-    request = post(ROOT, evaluation, "retry")
-    return ask(replace(request, headers=keyed(idempotency_key)), Evaluation)
+    body = {"budget": budget} if budget is not None else None
+    request = post(ROOT, evaluation, "retry", body=body)
+    headers = {**request.headers, **keyed(idempotency_key)}
+    return ask(replace(request, headers=headers), Evaluation)
 
 
 def best_outputs(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from inference.remote.loop import LoopThread
@@ -15,7 +17,35 @@ HEARTBEAT_S = 1.0
 T = TypeVar("T")
 R = TypeVar("R")
 Progress = Callable[[int], None]
+WATCH: ContextVar[Callable[[], None] | None] = ContextVar("watch", default=None)
 Ask = Callable[[T, Callable[[], bool]], Coroutine[Any, Any, R]]
+
+
+@contextmanager
+def watched(alive: Callable[[], None]) -> Iterator[None]:
+    """What is asked for inside, by whomever, calls `alive` about once a second and as replies
+    arrive, in the thread that waits for them; what it raises ends the work."""
+    token = WATCH.set(alive)
+    try:
+        yield
+    finally:
+        WATCH.reset(token)
+
+
+async def awaited(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` comes to; whoever watches hears of it while it takes long."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=HEARTBEAT_S))[0]:
+            _alive()
+        return task.result()
+    finally:
+        task.cancel()
+
+
+def _alive() -> None:
+    if (alive := WATCH.get()) is not None:
+        alive()
 
 
 def asked(
@@ -84,6 +114,8 @@ class Counting:
         """Nothing has come for a while, and nothing is wrong."""
         if self.progress is not None:
             self.progress(0)
+        else:
+            _alive()
 
     def arrived(self, key: bytes) -> None:
         """One reply, which may answer several requests."""
@@ -91,5 +123,7 @@ class Counting:
         for request in self.wanting[key]:
             self.left[request] -= 1
             whole += self.left[request] == 0
-        if self.progress is not None and whole:
+        if self.progress is None:
+            self.alive()
+        elif whole:
             self.progress(whole)

@@ -306,7 +306,8 @@ def _tokens(body: Mapping[str, Any]) -> int:
 def _sent(body: Mapping[str, Any]) -> list[str]:
     """The texts of a request."""
     turns = body.get("messages")
-    return [str(body.get("prompt"))] if turns is None else [one["content"] for one in turns]
+    given = body.get("prompt", body.get("input"))
+    return [str(given)] if turns is None else [one["content"] for one in turns]
 
 
 def _written(body: Mapping[str, Any]) -> int:

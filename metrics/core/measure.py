@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import zip_longest
 from operator import attrgetter
 from typing import Protocol
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.protocol import Models
+from inference.remote.asking import watched
 from metrics.core.choices import Choices
 from metrics.core.details import failures, with_failures
 from metrics.core.evidence import FLAG, Evidence
@@ -65,8 +67,22 @@ def measure(
     looked up, so what a batch is made of, and with it the last digits of a model's numbers, does
     not depend on what happened to be cached; a batch whose items are all cached is not run, and of
     one whose items are independent only the rest is.
-    `progress` is called with the number of items finished, between batches; it may raise to stop.
+    `progress` is called with the number of items finished, between batches, and with 0 while a
+    model behind a URL takes long; it may raise to stop.
     """
+    if progress is None:
+        return _in_batches(metric, items, models, cache, None)
+    with watched(partial(progress, 0)):
+        return _in_batches(metric, items, models, cache, progress)
+
+
+def _in_batches(
+    metric: BoundMetric,
+    items: Sequence[Item],
+    models: Models,
+    cache: EvidenceCache | None,
+    progress: Callable[[int], None] | None,
+) -> Evidence:
     if not items:
         return Evidence({}, 0)
     codes = failures([item.details for item in items])
@@ -74,7 +90,7 @@ def measure(
         answered = [item for item, code in zip(items, codes, strict=True) if not code]
         if progress is not None:
             progress(len(items) - len(answered))
-        return with_failures(measure(metric, answered, models, cache, progress), codes)
+        return with_failures(_in_batches(metric, answered, models, cache, progress), codes)
     distinct, inverse = _distinct(metric, items)
     repeats = np.bincount(inverse, minlength=len(distinct))
     keys: list[bytes] = []

@@ -15,12 +15,13 @@ from service.datasets import store as datasets
 from service.datasets.store import Content
 from service.db.gate_tables import gates
 from service.errors import ApiError, invalid, not_found
-from service.evaluations import opponents, plans, protocols, shards
+from service.evaluations import opponents, plans, protocols, shards, usages
 from service.evaluations import outputs as stored_outputs
 from service.evaluations import store as evaluations
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
+    check_budget,
     check_prompts,
     check_remote,
     check_samples,
@@ -29,7 +30,8 @@ from service.evaluations.checks import (
     unique_ids,
 )
 from service.evaluations.plans import models_of
-from service.evaluations.schemas import EvaluationIn, GenerationIn
+from service.evaluations.schemas import BudgetIn, EvaluationIn, GenerationIn, RetryIn
+from service.evaluations.store import Evaluation
 from service.http.fields import LONGEST_NAME, name_fault
 from service.jobs import queue
 from service.models import store as models
@@ -48,7 +50,7 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     if body.stop_when_settled is not None:
         _check_gate(db, body.stop_when_settled, requested)
     records = datasets.read_records(db, dataset_id) if body.protocol is not None else []
-    protocol = protocols.admit(db, body, records)
+    protocol = protocols.admit(db, body.protocol, body.generation, records)
     if body.cluster is not None:
         datasets.read_clusters(db, dataset_id, body.cluster)  # raises where there is none
     requests = opponents.resolve(db, requested, dataset_id)
@@ -77,8 +79,9 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     return id
 
 
-def admit_again(db: Connection, evaluation: str) -> bool:
-    """Have what failed of an evaluation measured again; what is measured stays.
+def admit_again(db: Connection, evaluation: str, body: RetryIn | None = None) -> bool:
+    """Have what failed of an evaluation measured again; what is measured stays. With a budget, what
+    the old one had no room for is asked for.
 
     False: nothing has failed. Raises 404 where there is no such evaluation, 409 where it has not
     ended or was cancelled.
@@ -93,9 +96,13 @@ def admit_again(db: Connection, evaluation: str) -> bool:
         message = "the evaluation was cancelled: create another"
         raise ApiError(409, "cancelled", message, "evaluation")
     row = evaluations.get(db, evaluation)
+    budget = body.budget if body is not None else None
+    if row is not None and row.origin is None and budget is not None:
+        _check_raised(db, row, budget)
+        evaluations.rebudget(db, evaluation, budget.model_dump(exclude_none=True))
     again = not all(one.concluded for one in plans.read(db, evaluation))
     if row is not None and row.model is not None and row.origin is None:
-        lost = stored_outputs.drop_failed(db, evaluation)
+        lost = stored_outputs.drop_failed(db, evaluation, budget is not None)
         if lost:
             shards.forget(db, evaluation, lost)
         again = again or bool(lost)
@@ -108,6 +115,20 @@ def admit_again(db: Connection, evaluation: str) -> bool:
     evaluations.reopen(db, evaluation)
     queue.defer(db, "evaluate.plan", evaluation=evaluation)
     return True
+
+
+def _check_raised(db: Connection, row: Evaluation, budget: BudgetIn) -> None:
+    """Raises 422 for a budget that the evaluation cannot have, or has spent more than already."""
+    calls_url = any(one.name == "remote" for one in plans.read(db, row.id))
+    check_budget(db, budget.cost is not None, row.models, calls_url, "budget")
+    usage = usages.read(db, [row.id]).get(row.id)
+    if usage is None:
+        return
+    for name in ("requests", "tokens", "cost"):
+        most, spent = getattr(budget, name), getattr(usage, name)
+        if most is not None and most < spent:
+            message = f"{spent:g} {name} are spent already: a budget is of the whole evaluation"
+            raise invalid("budget_spent", message, f"budget.{name}")
 
 
 def _check_gate(db: Connection, name: str, requested: Sequence[RequestedMetric]) -> None:

@@ -141,14 +141,17 @@ def unanswered(db: Connection, evaluation_id: str) -> Unanswered:
     return Unanswered.from_row(db.execute(query, {"id": evaluation_id}).one())
 
 
-def drop_failed(db: Connection, evaluation_id: str) -> list[int]:
-    """Forget the outputs that failed, so that they are generated again; returns their indices."""
+def drop_failed(db: Connection, evaluation_id: str, over_budget: bool = False) -> list[int]:
+    """Forget the outputs that failed, so that they are generated again; returns their indices.
+
+    over_budget  those that a budget had no room for, too
+    """
     query = text(
         "DELETE FROM outputs WHERE evaluation_id = :id AND EXISTS (SELECT FROM "
-        "jsonb_array_elements(details) AS d WHERE d ? 'error' AND NOT d ? 'over_budget') "
+        "jsonb_array_elements(details) AS d WHERE d ? 'error' AND (:all OR NOT d ? 'over_budget')) "
         "RETURNING index"
     )
-    return list(db.scalars(query, {"id": evaluation_id}))
+    return list(db.scalars(query, {"id": evaluation_id, "all": over_budget}))
 
 
 def read_at(db: Connection, evaluation_id: str, indices: Sequence[int]) -> dict[int, Output]:

@@ -15,7 +15,7 @@ from inference.protocols.declaration import Protocol, digest
 from service.datasets import store as datasets
 from service.datasets.store import Content, Dataset
 from service.errors import invalid
-from service.evaluations.schemas import EvaluationIn, GenerationIn
+from service.evaluations.schemas import GenerationIn
 
 EXAMPLES = ("eval", "code", "prompts", "sft")  # kinds of datasets that have them
 MOST_RECORDS = 100_000  # of a dataset of examples, or that is searched
@@ -29,14 +29,19 @@ class Admitted:
     digest: str
 
 
-def admit(db: Connection, body: EvaluationIn, records: Sequence[Content]) -> Admitted | None:
+def admit(
+    db: Connection,
+    protocol: Protocol | None,
+    generation: GenerationIn | None,
+    records: Sequence[Content],
+) -> Admitted | None:
     """The request's protocol, if it has one. Raises 422 naming what is wrong with it, and the
     first record that it cannot ask."""
-    if body.protocol is None:
+    if protocol is None:
         return None
-    ids = {named: _dataset(db, named, f"protocol.{at}").id for at, named in body.protocol.datasets}
-    resolved = body.protocol.resolved(ids)
-    generation = body.generation or GenerationIn()
+    ids = {named: _dataset(db, named, f"protocol.{at}").id for at, named in protocol.datasets}
+    resolved = protocol.resolved(ids)
+    generation = generation or GenerationIn()
     _fits(resolved, generation)
     try:
         check(resolved.taken)

@@ -19,7 +19,7 @@ from service.evaluations.judged import report, transcripts
 from service.evaluations.judged_schemas import JudgeReportOut, TranscriptOut
 from service.evaluations.sample_schemas import SampleOut
 from service.evaluations.samples import ordered_samples
-from service.evaluations.schemas import BestIn, EvaluationIn, EvaluationOut
+from service.evaluations.schemas import BestIn, EvaluationIn, EvaluationOut, RetryIn
 from service.evaluations.store import Evaluation
 from service.evaluations.tables import evaluation_table
 from service.evaluations.views import progress, view, views
@@ -124,13 +124,18 @@ def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
     summary="Measure again what failed",
 )
 def retry_evaluation(
-    evaluation: str, db: Transaction, response: Response, key: Idempotent
+    evaluation: str,
+    db: Transaction,
+    response: Response,
+    key: Idempotent,
+    body: RetryIn | None = None,
 ) -> EvaluationOut:
     """Failed metrics, and samples that were not reached, are measured again; what is measured
-    stays. A 409 while the evaluation has not ended, and when it was cancelled."""
+    stays. With a `budget`, samples that the old one had no room for are asked for, too. A 409 while
+    the evaluation has not ended, and when it was cancelled."""
 
     def again(db: Connection) -> Created[EvaluationOut]:
-        status = 202 if admit_again(db, evaluation) else 200
+        status = 202 if admit_again(db, evaluation, body) else 200
         return Created(view(db, _existing(db, evaluation)), status)
 
     return key.once(db, EvaluationOut, again).sent(response)

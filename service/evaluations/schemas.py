@@ -128,8 +128,8 @@ class BudgetIn(Schema):
     """The most that may be taken of models behind URLs, to generate and to measure. It stops before
     it would take more: what was not asked for is missing."""
 
-    requests: Annotated[int, Field(ge=1)] | None = None
-    tokens: Annotated[int, Field(ge=1)] | None = Field(
+    requests: Annotated[int, Field(ge=1, le=10**15)] | None = None
+    tokens: Annotated[int, Field(ge=1, le=10**15)] | None = Field(
         default=None, description="input and output together, as the server counts them"
     )
     cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
@@ -143,6 +143,19 @@ class BudgetIn(Schema):
         return self
 
 
+ProtocolIn = Annotated[Protocol, BeforeValidator(storable_object)]
+
+
+class RetryIn(Schema):
+    """What another try of an evaluation has that the one before had not."""
+
+    budget: BudgetIn | None = Field(
+        default=None,
+        description="in place of the evaluation's own, and of the whole of it, what is spent "
+        "included: no part below what was spent. What the old one had no room for is asked for",
+    )
+
+
 class EvaluationIn(Schema):
     """Outputs to score: inline `samples`, `outputs` over a stored dataset, or a `model` to run."""
 
@@ -152,7 +165,7 @@ class EvaluationIn(Schema):
     outputs: dict[Name, OneOrMore] | None = None  # by the ids of records
     model: Name | None = None
     generation: GenerationIn | None = None
-    protocol: Annotated[Protocol, BeforeValidator(storable_object)] | None = Field(
+    protocol: ProtocolIn | None = Field(
         default=None,
         description="how the model is asked, and what of its replies is the answer that metrics "
         "score; default: records as they are, replies as they are",

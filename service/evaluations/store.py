@@ -47,6 +47,7 @@ class Evaluation(Stored):
     dataset_name: str
     dataset_version: int
     model: str | None  # generates the outputs; None: they were given
+    models: list[str]  # all that it runs or asks, those of its metrics among them
     generation: Mapping[str, Any] | None
     budget: Mapping[str, Any] | None  # the most that generation may take
     protocol: Mapping[str, Any] | None  # resolved; None: records were asked as they are
@@ -215,6 +216,11 @@ def reopen(db: Connection, evaluation_id: str) -> None:
     values = {"status": "queued", "closing": False, "error": None, "finished_at": None}
     _set(db, evaluation_id, **values)
     events.append(db, evaluation_id, "retried", {})
+
+
+def rebudget(db: Connection, evaluation_id: str, budget: Mapping[str, Any]) -> None:
+    """Another budget for generation. The caller holds the lock."""
+    _set(db, evaluation_id, budget=dict(budget))
 
 
 def warn(db: Connection, evaluation_id: str, warnings: Sequence[str]) -> None:

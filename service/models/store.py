@@ -23,9 +23,22 @@ from service.models import registered
 from service.settings import Settings
 
 BEHIND_URL = (
-    "{!r} is behind a URL, and can only be chatted with: name a model whose weights are here, as a "
-    "folder, a checkpoint or a builtin one"
+    "{!r} is behind a URL: {} is needed whose weights are here, as a folder, a checkpoint or a "
+    "builtin one{}"
 )
+AS_URL = {"chat", "likelihood", "embedding"}  # kinds that a registered model may be
+NEEDED = {
+    None: ("a model", ""),
+    "language": ("a language model", ""),
+    "classifier": (
+        "a reward model",
+        "; a model that is chatted with gives rewards as the metric `judge`",
+    ),
+    "encoder": (
+        "an encoder",
+        ", since the state of every token is read: a URL gives whole texts' embeddings alone",
+    ),
+}
 
 
 def locate(db: Connection, settings: Settings, name: str) -> Location:
@@ -62,11 +75,11 @@ def require(
     `kind`.
 
     A checkpoint is known when its row is, whether or not its files are on this machine. A
-    registered model is right where one is to be chatted with, and nowhere else.
+    registered model is right where one is to be chatted with, reads texts, or embeds them.
     """
     if registered.find(db, name) is not None:
-        if kind not in {"chat", "likelihood"}:
-            raise invalid("wrong_model_kind", BEHIND_URL.format(name), param)
+        if kind not in AS_URL:
+            raise invalid("wrong_model_kind", BEHIND_URL.format(name, *NEEDED[kind]), param)
         return
     if name.startswith(CHECKPOINT):
         folder = checkpoint_folder(db, settings, name)

@@ -18,6 +18,7 @@ from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.devices import store as devices
 from service.errors import invalid, of_metric, within
+from service.evaluations import protocols
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
@@ -223,8 +224,24 @@ def _held_out(
         raise invalid("missing_score", message, "evaluation.patience")
     _check_gate(db, asked, dataset, names)
     stored = asked.model_dump(mode="json")
+    stored |= _protocol(db, asked, trainer, dataset)
     stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}
+
+
+def _protocol(
+    db: Connection, asked: HeldOutIn, trainer: AnyTrainer, dataset: Dataset
+) -> dict[str, Any]:
+    """The protocol with its datasets by id, and its digest."""
+    if asked.protocol is None:
+        return {"protocol": None, "protocol_digest": None}
+    if trainer.held_out:
+        message = f"{trainer.name} makes no text: its checkpoints are asked nothing"
+        raise invalid("unsupported", message, "evaluation.protocol")
+    records = datasets.read_records(db, dataset.id)
+    with within("evaluation"):
+        admitted = protocols.admit(db, asked.protocol, asked.generation, records)
+    return {"protocol": admitted.content, "protocol_digest": admitted.digest} if admitted else {}
 
 
 def _check_gate(db: Connection, asked: HeldOutIn, dataset: Dataset, names: Sequence[str]) -> None:
@@ -251,7 +268,8 @@ def _on_prompts(
     metrics = bound_metrics(db, settings, asked.metrics)
     dataset = evaluable(db, asked.dataset, "dataset")
     samples = _with_outputs(db, dataset.id)
-    check_prompts(samples, "records", "dataset")
+    if asked.protocol is None or asked.protocol.template is None:
+        check_prompts(samples, "records", "dataset")
     check_samples(metrics, samples, "records", "dataset")
     return metrics, dataset
 

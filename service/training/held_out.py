@@ -74,6 +74,8 @@ def _evaluate(
         models=sorted(models_of(metrics, settings.metric_roots)),
         generation=None if on_pairs else _generation(job, asked["generation"]),
         slices=[],
+        protocol=asked.get("protocol"),
+        protocol_digest=asked.get("protocol_digest"),
         seed=0,
         replicates=settings.replicates,
         level=settings.level,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, Field
 
-from service.evaluations.schemas import BudgetIn, GenerationIn, Metrics
+from service.evaluations.schemas import BudgetIn, GenerationIn, Metrics, ProtocolIn
 from service.http.fields import Json, Name, Schema
 from trainers.job.fsdp import Fsdp
 
@@ -18,6 +18,10 @@ class HeldOutIn(Schema):
     dataset: Name
     metrics: Metrics
     generation: GenerationIn = Field(default_factory=GenerationIn)
+    protocol: ProtocolIn | None = Field(
+        default=None,
+        description="How records are asked and what is the answer, as an evaluation's.",
+    )
     select_by: Name | None = None  # a score: the best checkpoint by the worse end of its interval
     watch: list[Name] | None = None  # scores that must not fall as the reward rises
     pause_on_reward_hacking: bool = Field(

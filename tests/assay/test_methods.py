@@ -185,7 +185,9 @@ def accepted(operation: dict[str, Any], schema: dict[str, Any]) -> set[str]:
     names = {one["name"] for one in operation.get("parameters", []) if one["in"] == "query"}
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if content is not None:
-        component = content["schema"]["$ref"].rpartition("/")[2]
+        body = content["schema"]
+        body = next((one for one in body.get("anyOf", ()) if "$ref" in one), body)  # or no body
+        component = body["$ref"].rpartition("/")[2]
         names |= set(schema["components"]["schemas"][component]["properties"])
     return names
 

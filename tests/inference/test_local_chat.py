@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from inference.chat import Message, Request
 from inference.errors import InputError
+from inference.labels import one_by_one
 from inference.local_chat import LocalChat
 from inference.pool import ModelPool
 from inference.protocol import Generation
@@ -51,6 +54,30 @@ def test_choices_are_the_likelihoods_of_labels(chat: LocalChat) -> None:
         alone = chat.language.logprobs([(context, ids)])[0].sum()
         assert found[0, at] == pytest.approx(alone, rel=1e-4)
     assert np.argmax(found) == 0
+
+
+@pytest.mark.parametrize(
+    "labels", [["1", "2", "3"], ["1", "10", "fairly helpful", "2"]], ids=["one token", "longer"]
+)
+def test_labels_that_share_a_conversation_are_as_likely_as_apart(
+    model_pool: ModelPool, tiny_language_model: Path, labels: list[str]
+) -> None:
+    tiny = model_pool.chat(str(tiny_language_model))
+    assert isinstance(tiny, LocalChat)
+    asked = [Request(CAPITAL), Request(CAPITAL[1:2]), Request(CAPITAL[3:], Generation(chat=False))]
+    contexts, texts = tiny.rows(asked), tiny.language.encode(labels)
+    apart = one_by_one(tiny.language, contexts, texts)
+    tiny.choices(asked, labels)  # tries the model out
+    before = model_pool.calls
+    found = tiny.choices(asked, labels)
+    assert model_pool.calls - before == (2 if max(map(len, texts)) > 1 else 1)
+    assert found == pytest.approx(apart, abs=2e-5)  # sums of a few float32 of size 10
+
+
+def test_what_is_too_long_is_refused(model_pool: ModelPool, tiny_language_model: Path) -> None:
+    tiny = model_pool.chat(str(tiny_language_model))
+    with pytest.raises(InputError, match="sees 256 at most"):
+        tiny.choices([Request((Message("user", "word " * 400),))], ["1", "2"])
 
 
 def test_a_model_without_a_template_says_so(chat: LocalChat) -> None:

@@ -159,6 +159,23 @@ def test_a_budget_stops_before_it_is_exceeded(
     assert done.usage.requests == len(server.asked) - 4
 
 
+def test_a_retry_raises_a_spent_budget(assay: Client, model: str, server: FaultyServer) -> None:
+    done = evaluated(assay, prompts("raised", 9), budget={"requests": 4})
+    assay.retry(done.id)  # nothing has failed
+    with pytest.raises(AssayError, match="4 requests are spent") as raised:
+        assay.retry(done.id, budget={"requests": 3})
+    assert (raised.value.status, raised.value.param) == (422, "budget.requests")
+    assert len(server.asked) == 4
+    assay.retry(done.id, budget={"requests": 7})
+    again = assay.wait(done.id, timeout=60)
+    assert (again.status, again.budget) == ("succeeded", {"requests": 7})
+    assert "2 of 9 outputs were not asked for: the budget was spent" in again.warnings
+    score = again.score("exact_match")
+    assert (score.value, score.n, score.missing) == (1.0, 7, 2)
+    assert again.usage is not None
+    assert again.usage.requests == len(server.asked) == 7
+
+
 @pytest.mark.parametrize(
     ("more", "param"),
     [
@@ -216,6 +233,70 @@ def test_a_server_that_dies_loses_nothing(assay: Client, model: str, server: Fau
     assert len(server.asked) == 40
     assert again.usage is not None
     assert again.usage.requests == 60
+
+
+def test_a_server_that_dies_halfway_through_thousands_loses_nothing(
+    assay: Client, model: str, server: FaultyServer
+) -> None:
+    assay.update_model(model, limits={"concurrency": 64})
+    count, half = 2000, 1000
+    server.plan += ["good"] * half + ["refused_key"] * 64
+    samples = prompts("thousands", count)
+    done = evaluated(assay, samples, generation={"temperature": 1.0})
+    assert (done.status, done.error and done.error.code) == ("failed", "generation_failed")
+    assert done.usage is not None
+    assert done.usage.requests == half  # all that were answered are kept
+    server.plan.clear()
+    server.asked.clear()
+    assay.retry(done.id)
+    again = assay.wait(done.id, timeout=60)
+    assert (again.status, again.score("exact_match").n) == ("succeeded", count)
+    assert again.usage is not None
+    assert (again.usage.requests, len(server.asked)) == (count, count - half)
+
+
+def test_what_outputs_took_is_on_boards_and_fronts(
+    assay: Client, model: str, server: FaultyServer
+) -> None:
+    metrics = ["exact_match", "latency", "output_tokens", "cost"]
+    samples = prompts("front", 6)
+    dataset = f"took-{os.getpid()}"
+    for system, said in (("short", "one"), ("long", "one two three")):
+        server.text = lambda body, said=said: said
+        evaluated(
+            assay,
+            samples,
+            metrics=metrics,
+            dataset=dataset,
+            system=system,
+            generation={"temperature": 1.0},
+        )
+    took = ["latency_s", "output_tokens", "cost"]
+    boards = {score: assay.leaderboard(dataset, score) for score in took}
+    for board in boards.values():
+        assert {row.system for row in board.rows} == {"short", "long"}
+        assert board.higher_is_better is False
+    assert [row.system for row in boards["cost"].rows] == ["short", "long"]
+    front = assay.pareto(dataset, ["exact_match", *took[1:]])
+    assert {row.system: row.on_front for row in front.rows} == {"short": True, "long": False}
+    assert [score.higher_is_better for score in front.scores] == [True, False, False]
+
+
+def test_cancel_of_likelihoods_is_noticed_at_once(
+    assay: Client, model: str, server: FaultyServer
+) -> None:
+    assay.update_model(model, limits={"concurrency": 2})
+    params = {"model": model, "add_bos": False}
+    samples = [{"output": f"cancelled text {at}"} for at in range(400)]
+    server.seconds = 0.3
+    made = assay.evaluate(
+        system="s", samples=samples, metrics=[{"name": "perplexity", "params": params}]
+    )
+    until(lambda: len(server.asked) >= 12, 30)
+    assay.cancel(made.id)
+    count = len(server.asked)
+    until(lambda: server.out == 0, 10)
+    assert len(server.asked) - count <= 20  # three seconds of two at a time
 
 
 def test_cancel_drops_what_is_out(assay: Client, model: str, server: FaultyServer) -> None:

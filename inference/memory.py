@@ -1,0 +1,33 @@
+"""How much memory a model takes, and will take."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from inference.errors import InputError
+from inference.protocol import DType
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def expected_bytes(folder: Path, dtype: DType) -> int:
+    """Bytes the parameters will take, from the headers of the files."""
+    from safetensors import SafetensorError, safe_open
+
+    count = 0
+    for path in folder.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="np") as file:
+                names = list(file.keys())
+                count += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+        except SafetensorError as error:
+            raise InputError(f"cannot read {folder.name}/{path.name}: {error}", "model") from error
+    return count * BYTES[dtype]
+
+
+def bytes_of(model: Any) -> int:
+    """Bytes of a network's parameters and buffers."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return sum(int(tensor.numel()) * int(tensor.element_size()) for tensor in tensors)
