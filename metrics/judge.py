@@ -180,6 +180,7 @@ METRIC = Metric(
     about="What a language model thinks of the output, by a rubric.",
     params=JudgeParams,
     reads=("output", "prompt", "references", "opponent"),
+    model_kind="chat",
     needs=needs,
     scores=scores,
     interval="bootstrap_t",

@@ -8,7 +8,7 @@ from functools import wraps
 import numpy as np
 
 from inference.protocol import Models
-from metrics.core.details import Details
+from metrics.core.details import CODES, Details
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, P, Score, Source
 from metrics.core.rows import mean
@@ -36,7 +36,11 @@ def per_details(
     def measure(items: Sequence[Item], chosen: P, models: Models) -> Evidence:
         values = [take(item.details) if item.details else None for item in items]
         rows = np.array([(value or 0.0, 1.0) for value in values])
-        return Evidence.of_rows(rows, [UNKNOWN if value is None else 0 for value in values])
+        flags = [
+            0 if value is not None else _why(item.details)
+            for value, item in zip(values, items, strict=True)
+        ]
+        return Evidence.of_rows(rows, flags)
 
     return Metric(
         name=name,
@@ -53,3 +57,8 @@ def per_details(
         reduce=mean,
         flags={UNKNOWN: Flag(unknown, missing=True)},
     )
+
+
+def _why(details: Details | None) -> int:
+    """The flag of an output without the number: never asked for, unanswered, or not told."""
+    return CODES[details.failure] if details is not None and details.failure else UNKNOWN

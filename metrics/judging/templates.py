@@ -1,7 +1,8 @@
 """Rubrics as Jinja templates, in a sandbox: own ones, and those that stand here as files of text.
 
-A rubric reads variables, tests, filters, conditions, and loops over references. It calls nothing
-and does not multiply, so that a few signs cannot keep a worker busy or fill its memory.
+A rubric reads variables, tests, filters, conditions, and loops over references. It calls nothing,
+keeps nothing and lets no text grow by much, so that a few signs cannot keep a process busy or fill
+its memory. All this is looked at before Jinja compiles it, which computes what is constant.
 """
 
 from __future__ import annotations
@@ -66,12 +67,12 @@ def check_text(rubric: str) -> str:
         raise InvalidRubric(f"a rubric has at most {LONGEST_RUBRIC} characters")
     try:
         tree = _environment().parse(rubric)
+        _check_kinds(tree)
         _environment().from_string(rubric)  # names of filters and tests are looked up here
     except TemplateSyntaxError as error:
         raise InvalidRubric(f"line {error.lineno}: {error.message}") from None
     except (RecursionError, MemoryError):
         raise InvalidRubric("it is nested too deeply") from None
-    _check_kinds(tree)
     for name in sorted(meta.find_undeclared_variables(tree) - set(VARIABLES)):
         raise InvalidRubric(f"there is no variable {name!r:.60}; {hint(name, VARIABLES)}")
     return rubric
@@ -118,6 +119,7 @@ def _check_kinds(tree: Any) -> None:
     refused = (
         *(nodes.Call, nodes.Mul, nodes.Pow, nodes.Mod, nodes.Macro, nodes.CallBlock),
         *(nodes.FilterBlock, nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends),
+        *(nodes.Assign, nodes.AssignBlock, nodes.Concat, nodes.Add, nodes.With),
     )
     stack = [(tree, 0)]
     while stack:
@@ -126,16 +128,39 @@ def _check_kinds(tree: Any) -> None:
             what = type(node).__name__.lower()
             message = f"line {node.lineno}: a rubric has no {what}, only variables, filters, "
             raise InvalidRubric(message + "conditions and loops")
+        if isinstance(node, nodes.Filter):
+            _check_growth(node)
         depth += isinstance(node, nodes.For)
         if depth > DEEPEST:
             raise InvalidRubric(f"line {node.lineno}: loops are at most {DEEPEST} deep")
         stack += [(child, depth) for child in node.iter_child_nodes()]
 
 
+def _check_growth(node: Any) -> None:
+    """Raises InvalidRubric where a text could come out many times as long as it goes in."""
+    from jinja2 import nodes
+
+    chain = [node, *node.find_all(nodes.Filter)]
+    growing = [one.name for one in chain if one.name in GROWING]
+    if len(growing) > 1 or len(chain) > MOST_FILTERS:
+        message = (
+            f"at most {MOST_FILTERS} filters follow each other, one of them {' or '.join(GROWING)}"
+        )
+        raise InvalidRubric(f"line {node.lineno}: {message}")
+    if node.name == "join":
+        between = [getattr(one, "value", None) for one in node.args] + list(node.kwargs)
+        if not all(isinstance(one, str) and len(one) <= LONGEST_BETWEEN for one in between):
+            message = f"join takes one text of at most {LONGEST_BETWEEN} characters"
+            raise InvalidRubric(f"line {node.lineno}: {message}")
+
+
 FILTERS = (
     *("trim", "upper", "lower", "length", "join", "first", "last", "default", "truncate"),
-    *("replace", "capitalize", "title", "wordcount", "list", "tojson", "int", "round", "sort"),
+    *("capitalize", "title", "wordcount", "tojson", "int", "round", "sort"),
 )
+GROWING = ("join", "tojson")
+MOST_FILTERS = 4
+LONGEST_BETWEEN = 40  # characters that `join` puts between two
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -54,8 +55,8 @@ def close(context: Context, evaluation: str) -> None:
             counts, outputs.failures(db, evaluation), outputs.unanswered(db, evaluation)
         )
         slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
-        cluster, alike = _clusters(db, row)
         planned = plans.read(db, evaluation)
+        cluster, alike = _clusters(db, row, _rated(context, planned))
     concluded = {one.position for one in planned if one.concluded}  # before it was tried again
     closing = Closing(context, row, ids, counts, slices, cluster, alike)
     for one in planned:
@@ -207,12 +208,23 @@ class Closing:
             )
 
 
-def _clusters(db: Connection, row: Evaluation) -> tuple[Cluster | None, dict[str, Clusters]]:
+def _rated(context: Context, planned: Sequence[Plan]) -> list[str]:
+    """Fields in which people rated outputs: these are outcomes, and no clusters."""
+    found: list[str] = []
+    for one in planned:
+        with suppress(ReportedError):  # told when the metric is concluded
+            found += declared(context, one).fields
+    return found
+
+
+def _clusters(
+    db: Connection, row: Evaluation, rated: Sequence[str]
+) -> tuple[Cluster | None, dict[str, Clusters]]:
     """What samples belong together by, and where nobody said, what they might."""
     if row.cluster is not None:
         names = datasets.read_clusters(db, row.dataset_id, row.cluster)
         return Cluster(row.cluster, names), {}
-    found = read_repeated(db, row.dataset_id, without=row.slices)
+    found = read_repeated(db, row.dataset_id, without=[*row.slices, *rated])
     return None, {field: clusters(names) for field, names in found.items()}
 
 

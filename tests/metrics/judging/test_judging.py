@@ -127,6 +127,12 @@ def test_ready_rubrics_are_there_in_both_languages() -> None:
         "{% include 'x' %}",
         "{{ output.upper() }}",
         "{{ cycler }}",
+        '{{ output }} {{ "%1000000000d" % 1 }}',
+        "{{ 'a' | replace('a', 'aaaaaaaaaaaaaaaaaaaa') }}",
+        "{% set a = output ~ output %}{{ a }}",
+        "{{ references | join(output) }}",
+        "{{ output | tojson | tojson }}",
+        "{{ output | join('b') | join('c') }}",
     ],
 )
 def test_a_rubric_cannot_run_wild(rubric: str) -> None:

@@ -47,6 +47,7 @@ def test_a_judge_over_http(assay: Client, live: Live) -> None:
     ]
     for score in done.scores:
         assert score.error is None
+        assert not any("'grade'" in one for one in score.warnings)  # people's, no cluster
         assert score.value is not None
         assert score.interval is not None
         assert score.interval[0] <= score.value <= score.interval[1]
