@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from tests.trainers.job.attempts import attempt, finish, here, reports
 from tests.trainers.test_dpo import answer_logprob, plain
 from tests.trainers.test_validation import validated
 from trainers.job.errors import TrainingError
-from trainers.job.reports import by_step
+from trainers.job.reports import Report, by_step
 from trainers.job.run import Run
+from trainers.job.spec import Spec
 from trainers.kto import TRAINER, KTOOptions, build, partners, train, validation
 
 ANSWERS = [
@@ -111,7 +113,8 @@ def test_two_processes_measure_the_same_set(tmp_path: Path, tiny_language_model:
     """Five rows, two at a time in each process: none is counted twice."""
     options = QUICK | {"max_steps": 1, "batch_size": 2, "learning_rate": 1e-2}
     found = {}
-    for count, run in ((1, here), (2, finish)):
+    runs: dict[int, Callable[[Spec], list[Report]]] = {1: here, 2: finish}
+    for count, run in runs.items():
         each = options | {"batch_size": 4 // count}
         job = tmp_path / str(count)
         spec = attempt(job, "kto", tiny_language_model, ANSWERS, each, processes=count)

@@ -26,7 +26,9 @@ class LabelTrainer(Validating, Sharding, KTOTrainer):
               held-out set, its `loss` among it
     """
 
-    def __init__(self, *, conclude: Callable[[Tensor], Mapping[str, float]], **settings: Any):
+    def __init__(
+        self, *, conclude: Callable[[Tensor], Mapping[str, float]], **settings: Any
+    ) -> None:
         super().__init__(**settings)
         self._conclude = conclude
         self._rows: list[Tensor] = []  # of the held-out set: (B, 3) a batch of all processes
@@ -46,7 +48,8 @@ class LabelTrainer(Validating, Sharding, KTOTrainer):
     def evaluation_loop(self, *positional: Any, **named: Any) -> Any:
         """As there, with the loss of the whole set."""
         self._rows = []
-        output = super().evaluation_loop(*positional, **named)
+        evaluate: Any = super().evaluation_loop
+        output = evaluate(*positional, **named)
         found = self._conclude(torch.cat(self._rows))
         output.metrics.update({f"eval_{name}": value for name, value in found.items()})
         return output
@@ -54,7 +57,8 @@ class LabelTrainer(Validating, Sharding, KTOTrainer):
     def _compared(self, model: Any, inputs: Any) -> Tensor:
         """(B, 3) of a batch."""
         policy = [_logprobs(model, inputs, which) for which in ("", "KL_")]  # (B,) each
-        start = self.compute_ref_log_probs(self.ref_model or self.model, inputs)  # (B,) each
+        of_reference: Any = self.compute_ref_log_probs
+        start = of_reference(self.ref_model or self.model, inputs)  # (B,) each
         moved = [now - then for now, then in zip(policy, start, strict=True)]
         return torch.stack([*moved, inputs["label"].to(moved[0])], 1)
 
