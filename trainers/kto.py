@@ -18,15 +18,17 @@ adapter switched off; full fine-tuning keeps a second, frozen copy. Prompt and a
 `sft` reads them. Reported: the mean reward β r of either label, margin (their difference, in steps
 that have both), z as `kl`.
 
+Of held-out rows the loss is L with z the mean over all of them, so that it does not depend on how
+they are batched.
+
 Paper: Ethayarajh et al. 2024 (arXiv:2402.01306), equations 7 and 8. Runs on TRL's KTOTrainer, with
-our tokens and our y′: its own pairs may share a prompt. Left out: a loss of held-out rows, which z
-would make depend on how they are batched.
+our tokens and our y′: its own pairs may share a prompt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -35,6 +37,11 @@ from trainers.job.errors import TrainingError
 from trainers.job.footprint import Footprint, a_reference, labels_alone
 from trainers.job.options import Options, rate
 from trainers.job.run import Run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trainers.learning.tokenization import Row
 
 
 class KTOOptions(Options):
@@ -73,24 +80,23 @@ def build(options: KTOOptions, run: Run) -> Any:
     """The trainer, ready to train."""
     from datasets import Dataset
     from trl.trainer.kto_config import KTOConfig
-    from trl.trainer.kto_trainer import KTOTrainer
 
     from trainers.learning.arguments import configured
     from trainers.learning.callbacks import Reporting
+    from trainers.learning.labels import LabelTrainer
     from trainers.learning.models import load_start, lora_config
-    from trainers.learning.sharding import Sharding
-
-    class LabelTrainer(Sharding, KTOTrainer):
-        def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
-            return dataset
-
-        def create_model_card(self, *_: Any, **__: Any) -> None:
-            """Checkpoints have a card of ours."""
+    from trainers.learning.validation import held_out
 
     model, tokenizer = load_start(run, options)
-    answers = tokenized(model, tokenizer, options, run)
+    rows = tokenized(model, tokenizer, options, run)
+    answers = compared(rows, run, options.seed)
+    held = held_out(
+        run, lambda run: compared(tokenized(model, tokenizer, options, run), run, options.seed)
+    )
+    run.prepared(tokenizer, rows[0].ids)
     lora = lora_config(model, options)
     return LabelTrainer(
+        conclude=lambda found: validation(found, options),
         model=model,
         ref_model=None if lora else load_start(run, options)[0],
         args=configured(
@@ -104,25 +110,19 @@ def build(options: KTOOptions, run: Run) -> Any:
             max_length=None,
         ),
         train_dataset=Dataset.from_list(answers),
+        eval_dataset=Dataset.from_list(held) if held is not None else None,
         processing_class=tokenizer,
         peft_config=lora,
         callbacks=[Reporting(run, TRAINER, options, names=NAMES)],
     )
 
 
-def tokenized(
-    model: Any, tokenizer: Any, options: KTOOptions, run: Run
-) -> list[dict[str, list[int] | bool]]:
-    """Ids of prompt, answer and y′, and the label, in the order of training.
-
-    Raises TrainingError for what is too long, unless `truncate`, for empty answers, and for a
-    dataset with a single prompt: it has no y′.
-    """
-    import numpy as np
-
+def tokenized(model: Any, tokenizer: Any, options: KTOOptions, run: Run) -> list[Row]:
+    """Prompt and answer of each record. Raises TrainingError for what is too long, unless
+    `truncate`, and for empty answers."""
     from trainers.learning.models import context_length
     from trainers.learning.parallel import mapped
-    from trainers.learning.tokenization import Row, completion_row, fitting, templated
+    from trainers.learning.tokenization import completion_row, fitting, templated
 
     chat = templated(tokenizer, options.chat)
 
@@ -132,9 +132,18 @@ def tokenized(
             raise TrainingError("invalid_data", f"{where} is empty", where)
         return completion_row(record, f"records[{at}]", tokenizer, chat)
 
-    rows = fitting(mapped(read, run.records), run, options, context_length(model, tokenizer))
-    run.prepared(tokenizer, rows[0].ids)
-    order = np.random.default_rng(options.seed).permutation(len(rows)).tolist()
+    rows = mapped(read, run.records)
+    return fitting(rows, run, options, context_length(model, tokenizer))
+
+
+def compared(rows: Sequence[Row], run: Run, seed: int) -> list[dict[str, list[int] | bool]]:
+    """Ids of prompt, answer and y′, and the label, in the order of training.
+
+    Raises TrainingError where all prompts are the same: there is no y′ then.
+    """
+    import numpy as np
+
+    order = np.random.default_rng(seed).permutation(len(rows)).tolist()
     starts = [row.answer.index(True) for row in rows]
     others = partners([rows[at].ids[: starts[at]] for at in order])
     return [
@@ -146,6 +155,25 @@ def tokenized(
         }
         for at, other in zip(order, others, strict=True)
     ]
+
+
+def validation(rows: Tensor, options: KTOOptions) -> dict[str, float]:
+    """The loss of a set, and what is reported of a step, of rows (N, 3): r(x, y), r(x, y′), and 1
+    for a good answer, 0 for a bad one."""
+    moved, away, good = rows.double().unbind(1)
+    good = good.bool()
+    z = away.mean().clamp(min=0)
+    losses = (
+        options.desirable_weight * (1 - (options.beta * (moved - z)[good]).sigmoid()),
+        options.undesirable_weight * (1 - (options.beta * (z - moved)[~good]).sigmoid()),
+    )
+    found = {"loss": float(sum(each.sum() for each in losses) / len(rows)), "kl": float(z)}
+    for side, part in (("desirable", moved[good]), ("undesirable", moved[~good])):
+        if len(part):
+            found[f"reward/{side}"] = options.beta * float(part.mean())
+    if good.any() and not good.all():
+        found["margin"] = found["reward/desirable"] - found["reward/undesirable"]
+    return found
 
 
 def partners(prompts: Sequence[list[int]]) -> list[int]:
@@ -176,6 +204,7 @@ TRAINER = Trainer(
     produces="language",
     train=train,
     previews=True,
+    validates=True,
     sequences=(("prompt", "completion"),),
     objective_series=("margin",),
     footprint=Footprint(reference=a_reference, head=labels_alone),

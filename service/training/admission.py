@@ -150,7 +150,11 @@ def _validation(
     if asked is None:
         return None
     if not trainer.validates:
-        message = f"{trainer.name} has no loss of held-out rows; give an evaluation instead"
+        others = [name for name, one in trainers.catalogue().items() if one.validates]
+        message = (
+            f"{trainer.name} has no loss of held-out rows: only {', '.join(sorted(others))} take "
+            "validation; give an evaluation instead"
+        )
         raise invalid("unsupported", message, "validation")
     dataset = datasets.require(db, asked.dataset, "validation.dataset")
     _of_kind(trainer, dataset, "validation.dataset")

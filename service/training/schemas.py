@@ -97,7 +97,7 @@ class TrainingIn(Schema):
     options: Json = Field(default_factory=dict)
     evaluation: HeldOutIn | None = None
     validation: ValidationIn | None = Field(
-        default=None, description="For sft, dpo and reward: the series `validation/loss`."
+        default=None, description="For sft, dpo, kto and reward: the series `validation/loss`."
     )
     resources: ResourcesIn = Field(default_factory=ResourcesIn)
 

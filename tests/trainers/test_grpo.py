@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import trainers
 from inference.errors import InputError
 from inference.pool import ModelPool
 from inference.protocol import Generation
+from metrics.text.normalization import words
 from tests.trainers.job.attempts import attempt, finish, losses, reports, saved
 from trainers.grpo import LOSSES, TRAINER, GRPOOptions, advantages, build, extent, settings, train
+from trainers.job.checkpoints import GENERATION
 from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
 from trainers.job.run import Run
@@ -204,6 +208,37 @@ def test_groups_of_equal_rewards_are_replaced(tmp_path: Path, tiny_language_mode
     torch.testing.assert_close(output["advantages"].cpu(), expected)
     assert output["num_items_in_batch"] == output["completion_mask"].sum()
     assert trainer._metrics["train"]["resampled"] == [1]
+
+
+def test_two_processes_draw_again_together(tmp_path: Path, tiny_language_model: Path) -> None:
+    """Until no group of either is without a difference; rows keep their own reward's advantage.
+
+    The rollout, whose rows TRL shuffles, is read from a checkpoint between two steps over it.
+    """
+    from transformers import AutoTokenizer
+
+    options = QUICK | {"max_steps": 2, "save_steps": 1, "iterations": 2, "lora": True}
+    options |= {"batch_size": 12, "num_generations": 2, "max_completion_length": 3, "resample": 16}
+    records = [{"id": str(at), "prompt": f"Number {at}", "references": ["x"]} for at in range(99)]
+    spec = attempt(tmp_path, "grpo", tiny_language_model, records, options, processes=2)
+    found = finish(spec)
+    assert found[-1].type == "finished"
+    assert 0 < series(found, "resampled")[0] < 16
+    tokenizer = AutoTokenizer.from_pretrained(tiny_language_model)
+    for rank in (0, 1):
+        rollout = load_file(saved(found)[1] / GENERATION / f"{rank}-of-2.safetensors")
+        prompts, completions = (
+            tokenizer.batch_decode(rollout[f"0/{part}_ids"], skip_special_tokens=True)
+            for part in ("prompt", "completion")
+        )
+        rewards = torch.tensor([float(len(words(one, spaceless=True))) for one in completions])
+        groups = [prompt for prompt, rows in Counter(prompts).items() if rows == 2]
+        assert len(groups) > 2  # a prompt that was drawn twice is two groups
+        for prompt in groups:
+            group = torch.tensor([one == prompt for one in prompts])
+            expected = advantages(rewards[group], 2, "mean", "group")
+            assert expected.abs().max() > 0
+            torch.testing.assert_close(rollout["0/advantages"][group], expected)
 
 
 @pytest.mark.parametrize("scale", ["none", "group", "batch"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.service.training.requests import CONVERSATIONS
-from tests.trainers.job.attempts import attempt, here
+from tests.trainers.job.attempts import attempt, finish, here
 from trainers.job.process import environment
 from trainers.job.reports import by_step
 from trainers.job.run import Run
@@ -17,12 +17,16 @@ from trainers.job.spec import Spec
 from trainers.learning import tracking
 from trainers.learning.tracking import FOLDER, Curves, curves_of, reported_to
 
-OPTIONS = {"max_steps": 2, "save_steps": 2, "batch_size": 2, "learning_rate": 1e-3}
+OPTIONS: dict[str, float] = {
+    "max_steps": 2,
+    "save_steps": 2,
+    "batch_size": 2,
+    "learning_rate": 1e-3,
+}
 
 
-def job(folder: Path, model: Path, *tools: str) -> Spec:
-    made = attempt(folder, "sft", model, CONVERSATIONS[:4], OPTIONS, tracking=tools)
-    return made
+def job(folder: Path, model: Path, *tools: str, **options: float) -> Spec:
+    return attempt(folder, "sft", model, CONVERSATIONS[:4], OPTIONS | options, tracking=tools)
 
 
 def scalars(folder: Path, name: str) -> dict[int, float]:
@@ -57,6 +61,20 @@ def test_curves_are_files_of_tensorboard_and_runs_of_mlflow(
     assert losses == {step: pytest.approx(found[step]["loss"], abs=1e-4) for step in (1, 2)}
 
 
+@pytest.mark.slow
+def test_a_failed_job_is_a_failed_run(tiny_language_model: Path, tmp_path: Path) -> None:
+    """The process ends without what libraries do at exit: the run went on for ever."""
+    from mlflow import MlflowClient
+
+    growing = {"learning_rate": 1.0, "max_grad_norm": 1e30, "max_steps": 60, "weight_decay": 1e4}
+    spec = job(tmp_path / "job", tiny_language_model, "mlflow", **growing)
+    found = finish(spec)
+    assert (found[-1].type, found[-1].name) == ("failed", "diverged")
+    client: Any = MlflowClient(environment(spec)["MLFLOW_TRACKING_URI"])
+    (sent,) = client.search_runs([client.get_experiment_by_name("assay").experiment_id])
+    assert sent.info.status == "FAILED"
+
+
 def test_a_lost_attempt_is_drawn_over(tmp_path: Path, tiny_language_model: Path) -> None:
     run = Run(job(tmp_path / "job", tiny_language_model, "tensorboard"))
     lost, again = Curves(run), Curves(run)
@@ -84,3 +102,4 @@ def test_nothing_is_sent_unless_it_is_asked_for(tmp_path: Path, tiny_language_mo
     assert environment(plain)["WANDB_MODE"] == "disabled"
     asked = environment(job(tmp_path / "asked", tiny_language_model, "wandb"))
     assert asked["WANDB_MODE"] == "offline"
+    assert (asked["WANDB_RUN_GROUP"], asked["WANDB_CONSOLE"]) == ("asked", "off")

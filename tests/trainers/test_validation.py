@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,13 @@ from trainers.job.spec import HELD_OUT, Spec, Validation
 
 pytestmark = pytest.mark.slow
 
-RECORDS: dict[str, list[Any]] = {"sft": CONVERSATIONS, "dpo": PREFERENCES, "reward": PREFERENCES}
+LABELLED = [
+    {"prompt": pair["prompt"], "completion": pair[side], "label": side == "chosen"}
+    for pair, side in zip(PREFERENCES, cycle(["chosen", "chosen", "rejected"]), strict=False)
+]
+RECORDS: dict[str, list[Any]] = {
+    **{"sft": CONVERSATIONS, "dpo": PREFERENCES, "reward": PREFERENCES, "kto": LABELLED}
+}
 TRAINED, HELD = slice(0, 32, 4), slice(1, 32, 7)  # 8 and 5 rows, of different lengths
 OPTIONS = {"max_steps": 3, "save_steps": 2, "batch_size": 2, "learning_rate": 1e-3}
 
@@ -36,7 +43,7 @@ def curve(spec: Spec, name: str) -> dict[int, float]:
     return {step: values[name] for step, values in found.items() if name in values}
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo", "reward"])
+@pytest.mark.parametrize("method", ["sft", "dpo", "reward", "kto"])
 def test_it_is_the_objective_over_the_set(
     tiny_language_model: Path, tmp_path: Path, method: str
 ) -> None:
@@ -56,7 +63,7 @@ def test_it_is_the_objective_over_the_set(
     assert losses[3] != losses[0]
     if method == "dpo":
         assert losses[0] == pytest.approx(math.log(2))
-    if method != "sft":
+    if method in {"dpo", "reward"}:
         assert 0 <= found[3]["validation/accuracy"] <= 1
     assert curve(plain, "loss") == {step: found[step]["loss"] for step in (1, 2, 3)}
     lengths = next(one for one in reports if one.name == "validation_lengths")

@@ -88,6 +88,8 @@ def _tracking(spec: Spec) -> dict[str, str]:
         "WANDB_DIR": str(folder),
         "WANDB_PROJECT": "assay",
         "WANDB_MODE": "offline",
+        "WANDB_RUN_GROUP": spec.job,  # a resumed job has a run for each attempt
+        "WANDB_CONSOLE": "off",  # what is printed may hold secrets
     }
     found = {name: os.environ.get(name, value) for name, value in defaults.items()}
     return found | ({} if "wandb" in spec.tracking else {"WANDB_MODE": "disabled"})
@@ -120,12 +122,27 @@ def main(path: Path) -> int:
         with suppress(OSError):  # the log may be on the disk that is full
             traceback.print_exc()
             sys.stderr.flush()
+        with suppress(Exception):  # other people's code, and the disk may be full for it, too
+            _close_tracking()
         os._exit(1)  # other processes may be waiting inside a collective call: do not join them
     if run.stopped_by:
         run.stopped(run.step, run.stopped_by)
     else:
         run.finished(run.step)
     return 0
+
+
+def _close_tracking() -> None:
+    """Ends this process's runs of MLflow and Weights & Biases as failed.
+
+    Left open, MLflow would show a run that goes on for ever, and Weights & Biases lose what it has
+    not written yet, which of a short run is everything.
+    """
+    mlflow, wandb = sys.modules.get("mlflow"), sys.modules.get("wandb")
+    if mlflow is not None and mlflow.active_run() is not None:
+        mlflow.end_run("FAILED")
+    if wandb is not None and wandb.run is not None:
+        wandb.finish(exit_code=1)
 
 
 def load_libraries() -> None:

@@ -264,10 +264,14 @@ def test_a_dry_run_says_what_would_be_and_creates_nothing(live: Live, assay: Cli
     assert [one.id for one in assay.training_jobs()] == before
 
 
-def test_a_method_without_a_loss_of_rows_takes_no_validation(live: Live, assay: Client) -> None:
-    body = job_body("grpo", validation={"dataset": "train-prompts"})
+@pytest.mark.parametrize("method", ["grpo", "ppo"])
+def test_a_method_without_a_loss_of_rows_takes_no_validation(
+    live: Live, assay: Client, method: str
+) -> None:
+    body = job_body(method, validation={"dataset": "train-prompts"})
     error = httpx.post(f"{live.base}/v1/training_jobs", json=body).json()["error"]
     assert (error["code"], error["param"]) == ("unsupported", "validation")
+    assert "only dpo, kto, reward, sft take validation" in error["message"]
 
 
 def test_training_rows_are_checked_one_by_one(live: Live, assay: Client) -> None:
