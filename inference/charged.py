@@ -10,6 +10,7 @@ from inference.chat import ChatModel
 from inference.protocol import Classifier, DType, Encoder, Identity, LanguageModel, Models
 
 if TYPE_CHECKING:
+    from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Account
     from inference.remote.likelihood import RemoteLikelihood
 
@@ -56,6 +57,17 @@ class Charged(Models):
         if found is None:
             return None
         return found.paid_by(self.account)
+
+    def embeddings(self, name: str) -> RemoteEmbeddings | None:
+        """As the models have it, paid by the account."""
+        from inference.remote.embeddings import RemoteEmbeddings
+
+        found = self._models.embeddings(name)
+        if found is None:
+            return None
+        payer = self.account
+        paid = found.chat.scoped(payer.scope, replies=payer.replies, budget=payer.budget)
+        return RemoteEmbeddings(paid)
 
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
