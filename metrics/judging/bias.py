@@ -20,6 +20,7 @@ from metrics.judging.values import of_items
 from metrics.statistics.quantiles import t_quantile
 
 FEWEST = 3  # samples, below which nothing is said
+ROUNDING = 1e-12  # of the values' size: samples that differ by no more say nothing of others
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,15 @@ def _mean(values: Floats, unit: Ints, level: float) -> Bias | None:
     own = _by_unit(values, unit)
     own = own[np.isfinite(own)]
     n = len(own)
-    if n < FEWEST:
+    if n < FEWEST or _alike(own):
         return None
     half = t_quantile(0.5 + level / 2, n - 1) * float(own.std(ddof=1)) / sqrt(n)
     value = float(own.mean())
     return Bias(value, (value - half, value + half), n)
+
+
+def _alike(values: Floats) -> bool:
+    return float(np.ptp(values)) <= ROUNDING * float(np.abs(values).max())
 
 
 def _share(values: Floats, unit: Ints, level: float) -> Bias | None:
@@ -141,7 +146,7 @@ def _slope(x: Floats, y: Floats, level: float) -> Bias | None:
     n = len(x)
     centred = x - x.mean()
     square = float(centred @ centred)
-    if n <= FEWEST or square <= 1e-12:
+    if n <= FEWEST or square <= 1e-12 or _alike(y):
         return None
     value = float(centred @ y / square)
     left = y - y.mean() - value * centred

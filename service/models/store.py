@@ -17,6 +17,7 @@ from inference import kinds, names
 from inference.errors import ReportedError
 from inference.kinds import ModelKind
 from inference.names import BUILTIN, CHECKPOINT, Location
+from metrics.core.names import hint
 from service.db.tables import checkpoints
 from service.errors import invalid
 from service.models import registered
@@ -88,7 +89,9 @@ def require(
     try:
         location = locate(db, settings, name)
     except ReportedError as error:
-        raise invalid(error.code, error.message, param) from None
+        behind_urls = [row.name for row in registered.every(db)]
+        nearest = f". Behind URLs: {hint(name, behind_urls)}" if behind_urls else ""
+        raise invalid(error.code, error.message + nearest, param) from None
     fault = kinds.fault(location, kind) if kind is not None else None
     if fault is not None:
         raise invalid("wrong_model_kind", fault, param)

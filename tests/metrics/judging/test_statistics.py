@@ -124,3 +124,6 @@ def test_biases_are_found() -> None:
     assert own is not None
     assert own.value == pytest.approx(0.5)
     assert bias.position(compared(2, 0.5), unit[:2], 0.95) is None
+    same = np.full((400, 1, 1, 1, 1), 0.1 + 0.2)
+    assert bias.length(same, lengths, unit, 0.95) is None
+    assert bias.position(np.full((400, 1, 1, 1, 2), 0.3), unit, 0.95) is None

@@ -53,6 +53,12 @@ def test_a_registered_model_is_listed_like_any_other(
     assert not server.asked  # nothing is called before somebody asks for it
 
 
+def test_a_misspelt_name_is_told_the_nearest(assay: Client, gpt: str) -> None:
+    with pytest.raises(AssayError, match="did you mean 'gpt'") as refused:
+        assay.evaluate(model="gtp", samples=[{"prompt": "Hi?"}], metrics=["latency"])
+    assert (refused.value.code, refused.value.param) == ("unknown_model", "model")
+
+
 def test_a_key_is_never_shown(
     assay: Client, gpt: str, database_url: str, live: Live, data_dir: Path
 ) -> None:
