@@ -39,7 +39,7 @@ CASES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "grpo": ("reward", WRITING | {"num_generations": 4, "batch_size": 4}),
     "ppo": (
         "reward",
-        WRITING | {"batch_size": 16, "num_minibatches": 1, "ppo_epochs": 2, "max_steps": 48},
+        WRITING | {"batch_size": 16, "num_minibatches": 1, "ppo_epochs": 2, "max_steps": 24},
     ),
 }
 
