@@ -106,7 +106,9 @@ class Requests:
             asked.content = self._spoiled(b"{}")
 
     def _json(self, schema: dict[str, Any]) -> bytes:
-        examples = self.known.bodies.get(schema["$ref"].rpartition("/")[2], [])
+        kinds = [schema, *schema.get("anyOf", [])]  # a body that may be left out: or null
+        name = next(str(one["$ref"]) for one in kinds if "$ref" in one)
+        examples = self.known.bodies.get(name.rpartition("/")[2], [])
         if examples and self.random.random() < 0.7:
             value = self.values.changed(self.random.choice(examples))
         else:

@@ -14,6 +14,7 @@ import trainers
 from metrics import catalogue
 from service.datasets import store as datasets
 from service.db.engine import connect
+from service.db.identifiers import new
 from service.evaluations import store as evaluations
 from service.leaderboards import defined_store
 from service.training import checkpoints_store as checkpoints
@@ -175,7 +176,8 @@ def _bodies(
     found["GateIn"] = [_asked_of_a_gate(done)]
     found["CheckIn"] = [{"evaluation": done[1]}]
     found["PowerIn"] = [{"evaluations": done, "metric": "chrf", "effect": 1.0}]
-    found["RegisteredModelIn"] = [{"name": "again", "url": f"{base}/openai/v1", "model": SERVED}]
+    served = {"url": f"{base}/openai/v1", "model": SERVED}
+    found["RegisteredModelIn"] = [{"name": new("again"), **served} for _ in range(REGISTERED)]
     found["RegisteredModelPatch"] = [{"timeout_s": 30}]
     found |= _of_openai()
     found["RewardIn"] = [{"query": ["Hi? Hello!"], "prompts": ["Hi?"], "labels": ["Hello!"]}]

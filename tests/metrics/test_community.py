@@ -243,7 +243,7 @@ def test_declaring_does_not_import_evaluate(tmp_path: Path) -> None:
 def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path)
     monkeypatch.setattr("metrics.community.evaluate.find_spec", lambda name: None)
-    with pytest.raises(Unavailable, match="assay\\[community\\]"):
+    with pytest.raises(Unavailable, match=r"'\.\[community\]'"):
         find("evaluate/length_ratio", [tmp_path])
 
 

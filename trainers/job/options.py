@@ -194,9 +194,14 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    requests: int | None = Field(default=None, ge=1, description="Answers that are paid for.")
+    requests: int | None = Field(
+        default=None, ge=1, le=10**15, description="Answers that are paid for."
+    )
     tokens: int | None = Field(
-        default=None, ge=1, description="Input and output together, as the server counts them."
+        default=None,
+        ge=1,
+        le=10**15,
+        description="Input and output together, as the server counts them.",
     )
     cost: float | None = Field(
         default=None,

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+import trainers
 from tests.fuzzing.known import Known, fill
 from tests.service.live import Live
 from tests.service.texts import samples
@@ -80,6 +81,8 @@ def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
     for name in case.path_parameters or {}:
         measured = case.operation.path.endswith(OF_MEASURED)
         case.path_parameters[name] = random.choice(known.paths["measured" if measured else name])
+    if case.operation.path == "/v1/trainers/{name}":
+        case.path_parameters["name"] = random.choice([*trainers.catalogue()])
     if case.operation.path.startswith("/openai/"):
         case.path_parameters = dict.fromkeys(case.path_parameters or {}, "tiny-language")
     if case.operation.path.startswith("/v1/pareto/"):
