@@ -122,11 +122,14 @@ def delete_model(model: str, db: Transaction) -> DeletedModelOut:
     return DeletedModelOut(id=model)
 
 
-@router.post("/{model}/check", summary="Try a registered model")
+@router.post("/{model:path}/check", summary="Try a registered model")
 def check_model(model: str, gate: CurrentGate, settings: CurrentSettings) -> ModelOffersOut:
     """Sends up to seven short requests and says what the server offers. 422 says why there is no
     answer: it cannot be reached, refuses the key, does not know the model."""
     with gate.transaction() as db:
+        if registered.find(db, model) is None and models.usable(db, settings, model) is not None:
+            message = f"{model!r} runs here: there is no server to try"
+            raise invalid("not_registered", message, "model")
         row = _required(db, model)
     try:
         found = offers.look(registered.opened(settings, row))

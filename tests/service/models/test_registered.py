@@ -53,6 +53,12 @@ def test_a_registered_model_is_listed_like_any_other(
     assert not server.asked  # nothing is called before somebody asks for it
 
 
+def test_what_runs_here_has_no_server_to_try(assay: Client) -> None:
+    with pytest.raises(AssayError, match="runs here") as refused:
+        assay.request("POST", "/v1/models/builtin/minilm-l6/check")
+    assert refused.value.code == "not_registered"
+
+
 def test_a_misspelt_name_is_told_the_nearest(assay: Client, gpt: str) -> None:
     with pytest.raises(AssayError, match="did you mean 'gpt'") as refused:
         assay.evaluate(model="gtp", samples=[{"prompt": "Hi?"}], metrics=["latency"])
