@@ -10,7 +10,7 @@ import base64
 import secrets
 import struct
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response
@@ -48,6 +48,8 @@ from service.openai.schemas import (
 from service.openai.store import add, checkpoints_at_hand
 from service.openai.waiting import answer, streamed
 from service.settings import Settings
+
+T = TypeVar("T")
 
 router = APIRouter(prefix="/openai", tags=["openai"], route_class=OpenAIRoute)
 
@@ -98,12 +100,7 @@ async def openai_chat(
         "variables": body.chat_template_kwargs or {},
     }
     asked = await _asked(gate, settings, "generate", body.model, content, "language")
-    created = int(time.time())
-    if body.stream:
-        chunks = views.Chunks("chat", asked, created, body.model, _with_usage(body))
-        return await streamed(request, gate, asked, chunks, _wait(prefer))
-    found = await answer(request, gate, asked, _wait(prefer))
-    return views.chat(asked, created, body.model, found)
+    return await _replied(request, gate, asked, body, prefer, views.CHAT)
 
 
 @router.post(
@@ -132,12 +129,7 @@ async def openai_completions(
         "variables": {},
     }
     asked = await _asked(gate, settings, "generate", body.model, content, "language")
-    created = int(time.time())
-    if body.stream:
-        chunks = views.Chunks("text", asked, created, body.model, _with_usage(body))
-        return await streamed(request, gate, asked, chunks, _wait(prefer))
-    found = await answer(request, gate, asked, _wait(prefer))
-    return views.completion(asked, created, body.model, found)
+    return await _replied(request, gate, asked, body, prefer, views.TEXT)
 
 
 @router.post("/v1/embeddings", summary="Vectors of texts")
@@ -235,6 +227,23 @@ async def openai_tokenizer_of(
     """What a harness wants to know of a tokenizer."""
     asked = await _asked(gate, settings, "tokenizer", model, {}, "language")
     return TokenizerOut(**await answer(request, gate, asked, DEFAULT_WAIT))
+
+
+async def _replied(
+    request: Request,
+    gate: Gate,
+    asked: str,
+    body: GenerationIn,
+    prefer: str | None,
+    form: views.Form[T],
+) -> Response | T:
+    """What was asked for, whole or as it is written."""
+    created = int(time.time())
+    if body.stream:
+        chunks = views.Chunks(form.kind, asked, created, body.model, _with_usage(body))
+        return await streamed(request, gate, asked, chunks, _wait(prefer))
+    found = await answer(request, gate, asked, _wait(prefer))
+    return form.whole(asked, created, body.model, found)
 
 
 def _cards(db: Connection, settings: Settings) -> list[ModelCard]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
 
 import orjson
 
@@ -21,6 +22,7 @@ from service.openai.answers import (
 )
 
 Kind = Literal["chat", "text"]
+T = TypeVar("T")
 
 DONE = b"data: [DONE]\n\n"
 PARTIAL = "\ufffd"
@@ -62,6 +64,17 @@ def completion(id: str, created: int, model: str, answer: Mapping[str, Any]) -> 
     ]
     found = usage(answer["usage"])
     return CompletionOut(id=id, created=created, model=model, choices=choices, usage=found)
+
+
+@dataclass(frozen=True, slots=True)
+class Form(Generic[T]):
+    """How an API shows what was written: in pieces of a kind, or whole."""
+
+    kind: Kind
+    whole: Callable[[str, int, str, Mapping[str, Any]], T]
+
+
+CHAT, TEXT = Form("chat", chat), Form("text", completion)
 
 
 def chat_logprobs(tokens: Sequence[Sequence[Any]] | None) -> ChatLogprobs | None:
