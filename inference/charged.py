@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from inference.chat import ChatModel
@@ -27,10 +26,11 @@ class Charged(Models):
         self._models = models
         self._open = open_account
 
-    @cached_property
-    def account(self) -> Account:  # type: ignore[override]
+    @property
+    def account(self) -> Account:
         """Who pays."""
-        self.opened = self._open()
+        if self.opened is None:
+            self.opened = self._open()
         return self.opened
 
     def identity(self, name: str) -> Identity:

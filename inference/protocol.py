@@ -141,11 +141,14 @@ class Models(Protocol):
     """Where metrics get models from: loads once, keeps them warm, stays within a memory budget.
 
     private_urls  may a URL that a metric calls lead to a private or loopback address
-    account       at whose expense a metric calls one; None: nobody counts
     """
 
     private_urls: bool
-    account: Account | None = None
+
+    @property
+    def account(self) -> Account | None:
+        """At whose expense a metric calls a URL; None: nobody counts."""
+        return None
 
     def identity(self, name: str) -> Identity:
         """Digests, without loading the model. Raises UnknownModel."""
@@ -182,7 +185,11 @@ class NoModels:
     """For metrics that run none: any request is a mistake of the metric's declaration."""
 
     private_urls = False
-    account: Account | None = None
+
+    @property
+    def account(self) -> None:
+        """Nobody's."""
+        return None
 
     def identity(self, name: str) -> Identity:
         """Raises LookupError."""

@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Connection
+
 from inference.chat import ChatModel, Reply, Request
 from inference.local_chat import LocalChat
 from inference.protocol import DType, Generation
@@ -44,11 +46,7 @@ def generate(
         have = outputs.read(db, row.id, start, start + len(records))
     if row.model is None or len(have) == len(records):
         return
-    given = dict(row.generation or {})
-    dtype: DType = given.pop("dtype", "float32")
-    reuse = bool(given.pop("reuse", False))
-    options = replace(Generation(), **given | {"stop": tuple(given.get("stop") or ())})
-    chat, options = _chat(context, row.model, dtype, options)
+    chat, options, reuse = _chat(context, row.model, row.generation or {})
     places = list(range(start, start + len(records)))
     payer = None
     if isinstance(chat, RemoteChat):
@@ -65,22 +63,26 @@ def generate(
         found = _plain(chat, wanted, options, progress)
     if isinstance(context.models.replies, StoredReplies):
         context.models.replies.flush()  # what was paid for is counted
-    traces = row.protocol is not None
     with context.engine.begin() as db:
-        outputs.keep(
-            db,
-            row.id,
-            {at: storable([one.answer for one in each]) for at, each in _at(places, found)},
-            {at: storable([one.trace() for one in each]) for at, each in _at(places, found)}
-            if traces
-            else None,
-            {
-                at: storable([_details(chat, one) for one in each])
-                for at, each in _at(places, found)
-            },
-        )
+        _keep(db, row, chat, dict(zip(places, found, strict=True)))
         if payer is not None:
             usages.end(db, payer, _answered(found))
+
+
+def _keep(
+    db: Connection, row: Evaluation, chat: ChatModel, found: Mapping[int, Sequence[Outcome]]
+) -> None:
+    """Store outcomes by their records' indices; traces where a protocol has made them."""
+    traces = None
+    if row.protocol is not None:
+        traces = {at: storable([one.trace() for one in each]) for at, each in found.items()}
+    outputs.keep(
+        db,
+        row.id,
+        {at: storable([one.answer for one in each]) for at, each in found.items()},
+        traces,
+        {at: storable([_details(chat, one) for one in each]) for at, each in found.items()},
+    )
 
 
 def replies(
@@ -147,12 +149,6 @@ def _paying(
     return chat.scoped(payer.scope, reuse, kept.paid_by(payer), budget)
 
 
-def _at(
-    places: Sequence[int], found: Sequence[list[Outcome]]
-) -> Iterator[tuple[int, list[Outcome]]]:
-    return zip(places, found, strict=True)
-
-
 def _details(chat: ChatModel, outcome: Outcome) -> dict[str, Any]:
     taken = details(outcome.replies, together=bool(outcome.draws))
     if isinstance(chat, LocalChat):
@@ -166,14 +162,18 @@ def _answered(found: Sequence[list[Outcome]]) -> int:
 
 
 def _chat(
-    context: Context, model: str, dtype: DType, options: Generation
-) -> tuple[ChatModel, Generation]:
-    """The model, and the options with `chat` False where it has no template and none is asked
-    for."""
+    context: Context, model: str, asked_for: Mapping[str, Any]
+) -> tuple[ChatModel, Generation, bool]:
+    """The model; the options, with `chat` False where it has no template and none is asked for;
+    whether replies of other evaluations will do."""
+    given = dict(asked_for)
+    dtype: DType = given.pop("dtype", "float32")
+    reuse = bool(given.pop("reuse", False))
+    options = replace(Generation(), **given | {"stop": tuple(given.get("stop") or ())})
     chat = context.models.chat(model, dtype)
     if options.chat is None and isinstance(chat, LocalChat) and not chat.has_template:
         options = replace(options, chat=False)
-    return chat, options
+    return chat, options, reuse
 
 
 def _conversations(

@@ -70,7 +70,7 @@ async def streamed(
 
 
 async def _chunks(
-    source: AsyncIterator[Look | None], first: Look | None, chunks: Chunks
+    source: AsyncGenerator[Look | None, None], first: Look | None, chunks: Chunks
 ) -> AsyncIterator[bytes]:
     """Server-sent events, up to [DONE] or an error."""
     look = first
@@ -93,7 +93,7 @@ async def _chunks(
     except ApiError as error:
         yield error_event(content(error))
     finally:
-        await source.aclose()  # type: ignore[attr-defined]
+        await source.aclose()
 
 
 async def _looks(gate: Gate, asked: str, wait: float) -> AsyncGenerator[Look | None, None]:
