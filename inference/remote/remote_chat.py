@@ -7,6 +7,7 @@ import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -90,8 +91,7 @@ class RemoteChat:
         budget: Budget | None = None,
     ) -> RemoteChat:
         """The same model and connections, for another piece of work."""
-        other = object.__new__(RemoteChat)
-        other.__dict__.update(self.__dict__)
+        other = copy(self)
         other.scope, other.reuse = scope, reuse
         other.replies = replies or self.replies
         other.budget = budget
