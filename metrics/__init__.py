@@ -74,9 +74,11 @@ def find(name: str, roots: Sequence[Path] = ()) -> AnyMetric:
     if name.startswith(imported.PREFIX):
         return imported.declare(name)
     known = catalogue()
+    if name in known:
+        return known[name]
     typed = plain(name)
     spelled = {plain(one): one for one in known}
-    meant = name if name in known else spelled.get(typed, SYNONYMS.get(typed, ""))
+    meant = spelled.get(typed, SYNONYMS.get(typed, ""))
     if meant in known:
         return known[meant]
     if typed in WITH_PARAMS:

@@ -12,10 +12,14 @@ from typing import Any
 import httpx
 import pyarrow.parquet as pq
 import pytest
+from starlette.datastructures import URL
 
 from assay import Client
 from service.figures.formats import FORMATS
-from service.http.formats import disposition, preferred
+from service.http.formats import Form, Written, disposition, in_forms, preferred
+from service.leaderboards.schemas import ComparisonOut
+from service.leaderboards.tables import comparison_table
+from tests.service.figures.boards import comparison, result
 from tests.service.figures.compiled import ENGINES, compiled
 from tests.service.live import Live
 from tests.service.scored import scored
@@ -140,6 +144,20 @@ def test_latex_compiles(
         assert answer.status_code == 200, answer.text
         tables.append(answer.content)
     assert "Overfull \\hbox" not in compiled(engine, tmp_path, *tables)
+
+
+def test_an_answer_is_written_where_it_is_made() -> None:
+    answer = comparison([result("chrf", 2.0, 0.01)])
+
+    @in_forms(comparison_table)
+    def endpoint() -> ComparisonOut:
+        return answer
+
+    asked: dict[str, Any] = {"wanted_form": Form(url=URL("http://here/v1/comparisons"))}
+    made: object = endpoint(**asked)
+    assert isinstance(made, Written)
+    assert ComparisonOut.model_validate_json(bytes(made.body)) == answer
+    assert endpoint() is answer  # asked for in Python
 
 
 def test_a_browser_asks_in_the_address(live: Live, pair: list[str]) -> None:
