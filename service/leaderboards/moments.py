@@ -36,4 +36,4 @@ def too_early(kind: str, board: str, at: datetime) -> ApiError:
 
 def as_it_stood(at: datetime | None) -> str:
     """What follows the title of a board; nothing on one that stands so now."""
-    return f", as it stood at {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else ""
+    return f", as it stood at {at.isoformat(' ', 'seconds')}" if at else ""
