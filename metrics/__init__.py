@@ -32,6 +32,8 @@ SYNONYMS = {
     "squadf1": "token_f1",
     "ppl": "perplexity",
     "pass@k": "pass_at_k",
+    "worderrorrate": "wer",
+    "charactererrorrate": "cer",
     "distinct": "distinct_n",
     "distinctn": "distinct_n",
     "rewardmodel": "reward",
