@@ -55,6 +55,10 @@ METRIC = Metric(
     name="cer",
     version=1,
     about="Character edits that turn a reference into the output, for each character of it.",
+    formula=(
+        "(S + D + I) / N: substituted, deleted and inserted characters for each of the reference's"
+    ),
+    avoid="Anything that may be said in other words: it measures transcription, not meaning.",
     params=CerParams,
     reads=("output", "references"),
     needs=("output", "references"),
