@@ -19,6 +19,7 @@ COMPARISONS = (
     "bleu",
     "chrf",
     "edits",
+    "overlap",
     "bootstrap",
     "distinct_n",
     "bertscore",
