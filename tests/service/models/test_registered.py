@@ -147,6 +147,50 @@ def test_bad_input_is_refused(assay: Client, field: str, value: object) -> None:
     assert "two words" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("api_key", {"api_key": KEY}),
+        ("X-API-Key", {"headers": {"X-API-Key": KEY}}),
+        ("Authorization", {"extra_headers": [{"Authorization": f"Bearer {KEY}"}]}),
+        ("accessToken", {"accessToken": KEY}),
+        ("client_secret", {"login": {"client_secret": KEY}}),
+        ("password", {"password": KEY}),
+        ("key", {"key": KEY}),
+    ],
+)
+def test_a_key_does_not_go_into_the_body(
+    assay: Client, gpt: str, name: str, extra: dict[str, object]
+) -> None:
+    for ask in (
+        lambda: assay.create_model("bad", "https://example.org/v1", "m", extra_body=extra),
+        lambda: assay.update_model(gpt, extra_body=extra),
+    ):
+        with pytest.raises(AssayError, match="`api_key`") as raised:
+            ask()
+        error = raised.value
+        assert (error.status, error.code) == (422, "secret_in_extra_body")
+        assert error.param == "extra_body"
+        assert repr(name) in str(error)
+        assert KEY not in str(error)
+
+
+def test_what_only_sounds_like_a_key_goes_into_the_body(assay: Client, gpt: str) -> None:
+    schema = {"type": "object", "properties": {"password": {"type": "string"}}}
+    extra = {
+        "max_tokens": None,
+        "max_completion_tokens": 20,
+        "prompt_cache_key": "questions",
+        "stop_token_ids": [2],
+        "api_key": None,
+        "chat_template_kwargs": {"eos_token": "</s>"},
+        "response_format": {"type": "json_schema", "json_schema": {"schema": schema}},
+    }
+    shown = assay.update_model(gpt, extra_body=extra).registered
+    assert shown is not None
+    assert shown.extra_body == extra
+
+
 def test_a_name_is_one_models(assay: Client, gpt: str, server: FaultyServer) -> None:
     for taken in (gpt, "tiny-language"):
         with pytest.raises(AssayError) as raised:
