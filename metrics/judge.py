@@ -41,7 +41,16 @@ from metrics.judging.asking import Heard, ask
 from metrics.judging.params import JudgeParams
 from metrics.judging.questions import Question, compared_with, questions
 from metrics.judging.transcripts import call, encode
-from metrics.judging.values import calibrated, draws, fewer, of_items, reduce, rows, score_names
+from metrics.judging.values import (
+    calibrated,
+    counts,
+    draws,
+    fewer,
+    of_items,
+    reduce,
+    rows,
+    score_names,
+)
 
 BATCH = 32  # outputs between two looks at whether to go on, and what a killed worker may lose
 ACROSS = ("calibrate",)  # each system's outputs have ratings in a field of their own
@@ -199,6 +208,7 @@ METRIC = Metric(
     settle=settle,
     reduce=reduce,
     sentence=fewer,
+    counts=counts,
     models=lambda params: params.judges,
     fields=fields,
     draws=draws,
