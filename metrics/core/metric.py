@@ -130,8 +130,8 @@ class Metric(Generic[P]):
     reduce: Callable[[Floats, P], Floats]
     # (n, n_columns) rows of single samples -> (n, n_scores); None: reduce itself
     sentence: Callable[[Floats, P], Floats] | None = None
-    # (n_scores, 2) of the sums (n_columns,) of all units: how many each score is of, NaN: all that
-    # count; and how many of them people rated, NaN: it goes by no ratings
+    # (n_scores, 2) of sums (n_columns,): units that each score is of, and that people rated; NaN:
+    # all that count, and none
     counts: Callable[[Floats, P], Floats] | None = None
     # (n_items, n_scores) each output's own value, NaN for scores that are no mean of outputs; None:
     # what settling each output alone gives
@@ -313,13 +313,6 @@ class BoundMetric:
         own = self.metric.sentence or self.metric.reduce
         with np.errstate(divide="ignore", invalid="ignore"):
             return own(rows, self.params)
-
-    def counts(self, sums: Floats) -> Floats:
-        """(n_scores, 2) how many units each score is of, and how many people rated; NaN as in
-        `Metric.counts`."""
-        if self.metric.counts is None:
-            return np.full((len(self.scores), 2), np.nan)
-        return self.metric.counts(sums, self.params)
 
     def resolve(self, samples: Sequence[Sample]) -> BoundMetric:
         """The metric with parameters that depend on the data ("auto") filled in."""

@@ -274,7 +274,7 @@ def _scores(
     own: Split | None,
 ) -> tuple[ScoreValue, ...]:
     sums = weights.totals(settled.rows)
-    values, counts = resampling.evaluate(metric.reduce, sums), metric.counts(sums).tolist()
+    values, counts = resampling.evaluate(metric.reduce, sums), _counts(metric, sums)
     absent = int(missing.sum())
     made = []
     for at, (score, value) in enumerate(zip(metric.scores, values.tolist(), strict=True)):
@@ -302,6 +302,13 @@ def _scores(
             )
         )
     return tuple(made)
+
+
+def _counts(metric: BoundMetric, sums: Floats) -> Floats:
+    """(n_scores, 2), see `Metric.counts`."""
+    if metric.metric.counts is None:
+        return np.full((len(metric.scores), 2), np.nan)
+    return metric.metric.counts(sums, metric.params)
 
 
 def _variance(own: Split | None, at: int) -> Variance | None:
