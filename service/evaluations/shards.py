@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from inference.errors import ReportedError
@@ -25,6 +25,11 @@ class Shard(Stored):
     stop: int
     finished: bool
     position: int | None
+
+    @property
+    def size(self) -> int:
+        """How many samples."""
+        return self.stop - self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +117,19 @@ def note(
     )
 
 
-def finish(
-    db: Connection,
-    evaluation_id: str,
-    number: int,
-    done: int,
-    machine: Mapping[str, Any] | None = None,
-) -> int:
-    """Mark finished; returns how many shards are not. The caller holds the evaluation's lock.
+def measured_with(
+    db: Connection, evaluation_id: str, number: int, machine: Mapping[str, Any], *, waiting: bool
+) -> None:
+    """What made its numbers. A process that only waited for servers is told of where no other
+    computed."""
+    free = shards.c.machine.is_(None) if waiting else true()
+    statement = update(shards).where(_is(evaluation_id, number), free)
+    db.execute(statement.values(machine=dict(machine)))
 
-    machine  what it was measured with
-    """
-    values = {"finished": True, "done": done, "machine": machine}
+
+def finish(db: Connection, evaluation_id: str, number: int, done: int) -> int:
+    """Mark finished; returns how many shards are not. The caller holds the evaluation's lock."""
+    values = {"finished": True, "done": done}
     db.execute(update(shards).where(_is(evaluation_id, number)).values(values))
     query = select(func.count()).where(
         shards.c.evaluation_id == evaluation_id, shards.c.finished.is_(False)

@@ -372,9 +372,9 @@ def test_a_killed_process_pays_for_nothing_twice(
 
 
 def killed_compute(worker: int) -> bool:
-    """Whether the worker had a compute process, which is no more."""
+    """Whether the worker had a compute process that asks servers, which is no more."""
     for child in psutil.Process(worker).children(recursive=True):
-        if "service.jobs.compute" in " ".join(child.cmdline()):
+        if "--at-once=16" in child.cmdline():
             os.kill(child.pid, signal.SIGKILL)
             return True
     return False
