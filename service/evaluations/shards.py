@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from inference.errors import ReportedError
 from metrics.core.evidence import Evidence
+from metrics.core.measure import passing
+from metrics.core.metric import BoundMetric
 from service.db.stored import Stored
 from service.db.tables import evaluation_metrics, measurements, shards
 
@@ -208,6 +210,23 @@ def drop(db: Connection, evaluation_id: str, position: int) -> None:
             measurements.c.evaluation_id == evaluation_id, measurements.c.position == position
         )
     )
+
+
+def forget_passing(db: Connection, evaluation_id: str, position: int, metric: BoundMetric) -> bool:
+    """Have a metric measured again in the shards where a server, a budget or a machine's load has
+    kept it from some outputs; whether there is one."""
+    numbers = [
+        one.shard
+        for one in read(db, evaluation_id, position)
+        if one.evidence is not None and passing(metric, Evidence.decode(one.evidence)).any()
+    ]
+    if numbers:
+        table, metrics = measurements.c, evaluation_metrics.c
+        own = (table.evaluation_id == evaluation_id) & (table.position == position)
+        db.execute(delete(measurements).where(own, table.shard.in_(numbers)))
+        own = (metrics.evaluation_id == evaluation_id) & (metrics.position == position)
+        db.execute(update(evaluation_metrics).where(own).values(result=None))
+    return bool(numbers)
 
 
 def forget(db: Connection, evaluation_id: str, indices: Sequence[int]) -> None:
