@@ -213,6 +213,7 @@ class DefinedBoard(Answer):
     parts: list[BoardPart]
     tests: str | None
     warnings: list[str] = Field(default_factory=list)
+    at: datetime | None = None
     computed_at: datetime
     size: int
     rows: list[DefinedRow]

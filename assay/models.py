@@ -72,6 +72,8 @@ class Metric(Answer):
     id: str
     version: int
     about: str
+    formula: str = ""
+    avoid: str = ""
     needs: list[str]
     reads: list[str]
     scores: list[ScoreInfo]

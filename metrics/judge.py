@@ -185,6 +185,14 @@ METRIC = Metric(
     name="judge",
     version=1,
     about="What a language model thinks of the output, by a rubric.",
+    formula=(
+        "mean of a language model's grades, Σ g · p(g) over its likelihoods of the grades "
+        "where it gives them"
+    ),
+    avoid=(
+        "Without a look at its bias report: judges prefer longer answers, first answers and "
+        "their own. Where an exact check exists, take that."
+    ),
     params=JudgeParams,
     reads=("output", "prompt", "references", "opponent"),
     model_kind="chat",

@@ -121,6 +121,8 @@ class Metric(Generic[P]):
     scores: Given[Score, P]
     interval: IntervalMethod
     source: Source
+    formula: str = ""  # as people write it, of the default parameters
+    avoid: str = ""  # where not to use it, and what it does not see
     measure: Callable[[Sequence[Item], P, Models], Evidence]
     # either, not both: where the evidence is the row, how a sample's several outputs make one row
     pooling: Pooling | None = None
