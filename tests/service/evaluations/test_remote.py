@@ -165,7 +165,7 @@ def test_a_retry_judges_what_a_spent_budget_had_no_room_for(
     server.text = lambda body: "3"
     params = {"model": "far", "rubric": "{{ output }}", "likelihoods": False, "temperature": 1.0}
     samples = [{"output": f"raised for judges {at}"} for at in range(5)]
-    metrics = [{"name": "judge", "params": params}, "length"]
+    metrics: list[Any] = [{"name": "judge", "params": params}, "length"]
     made = assay.evaluate(system="s", samples=samples, metrics=metrics, budget={"requests": 2})
     done = assay.wait(made.id, timeout=60)
     assert (done.score("judge").n, done.score("judge").missing) == (2, 3)
