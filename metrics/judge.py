@@ -58,7 +58,9 @@ LEAST_RATED = 20  # samples with people's ratings
 
 UNREADABLE, REFUSED, NO_ANSWER, PARTLY, PARTLY_GONE, OVER_BUDGET = 1, 2, 3, 4, 5, 6  # flags
 FLAGS = {
-    UNREADABLE: Flag("the judge's answer cannot be read, asked twice", missing=True),
+    UNREADABLE: Flag(
+        "the judge's answer cannot be read, asked twice: `transcripts` has its words", missing=True
+    ),
     REFUSED: Flag("the judge refused, or a filter did", missing=True),
     NO_ANSWER: Flag("the judge did not answer", missing=True, lasting=False),
     PARTLY: Flag("some of the judge's answers are missing: the others count", missing=False),

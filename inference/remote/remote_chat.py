@@ -111,7 +111,8 @@ class RemoteChat:
         self, requests: Sequence[Request], labels: Sequence[str]
     ) -> NDArray[np.float64] | None:
         """(n_requests, n_labels) log-probabilities of those labels that the first token can be,
-        alone or with a mark after it; NaN for others. None: this server tells none."""
+        with or without a mark after it, or alone begins; NaN for others. None: this server tells
+        none."""
         draws = self._label_draws(requests)
         if not draws:
             return np.empty((0, len(labels)))
@@ -320,10 +321,18 @@ def _label_logprobs(told: str, labels: Sequence[str]) -> list[float]:
     """Log-probability of each label among the first token's alternatives; NaN: not among them."""
     sums = dict.fromkeys(labels, 0.0)
     for token, logprob in (json.loads(told) if told else {}).items():
-        said = token.strip()
-        mine = [one for one in labels if one and said.startswith(one)]
-        label = max(mine, key=len, default=None)
-        if label is None or any(one.isalnum() for one in said[len(label) :]):
-            continue
-        sums[label] += math.exp(min(logprob, 0.0))
+        label = _begun(token.strip(), labels)
+        if label is not None:
+            sums[label] += math.exp(min(logprob, 0.0))
     return [math.log(sums[one]) if sums[one] > 0 else math.nan for one in labels]
+
+
+def _begun(said: str, labels: Sequence[str]) -> str | None:
+    """The label that a token is, perhaps with a mark behind it, or that it alone begins: a word of
+    another language than the tokenizer's is several tokens."""
+    whole = [one for one in labels if one and said.startswith(one)]
+    label = max(whole, key=len, default=None)
+    if label is not None:
+        return None if any(one.isalnum() for one in said[len(label) :]) else label
+    begun = [one for one in labels if said and one.startswith(said)]
+    return begun[0] if len(begun) == 1 else None
