@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 from openai import OpenAI
@@ -154,16 +153,4 @@ def test_its_death_is_mended(client: OpenAI, worker: psutil.Process, by_vllm: An
 
 
 def _lives(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-
-
-def test_a_model_that_it_cannot_run_is_an_error_that_says_so(
-    service: Live, client: OpenAI, by_vllm: Answers
-) -> None:
-    answer = httpx.post(
-        f"{service.base}/openai/v1/completions",
-        json={"model": "builtin/minilm-l6", "prompt": "A", "max_tokens": 1},
-        timeout=300,
-    )
-    assert answer.status_code == 503
-    assert "vLLM does not start with" in answer.json()["error"]["message"]
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
