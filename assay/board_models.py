@@ -69,6 +69,7 @@ class BoardRow(Answer):
     value_common: float | None = None
     value_bounds: tuple[float, float] | None = None
     design_effect: float | None = None
+    rated: int | None = None
     same_outputs: SameOutputs | None = None
     in_references: float | None = None
     model: str | None = None
@@ -213,6 +214,7 @@ class DefinedBoard(Answer):
     parts: list[BoardPart]
     tests: str | None
     warnings: list[str] = Field(default_factory=list)
+    at: datetime | None = None
     computed_at: datetime
     size: int
     rows: list[DefinedRow]

@@ -18,6 +18,7 @@ COMPARISONS = (
     "rouge",
     "bleu",
     "chrf",
+    "edits",
     "bootstrap",
     "distinct_n",
     "bertscore",

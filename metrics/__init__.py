@@ -32,6 +32,8 @@ SYNONYMS = {
     "squadf1": "token_f1",
     "ppl": "perplexity",
     "pass@k": "pass_at_k",
+    "worderrorrate": "wer",
+    "charactererrorrate": "cer",
     "distinct": "distinct_n",
     "distinctn": "distinct_n",
     "rewardmodel": "reward",
@@ -74,9 +76,11 @@ def find(name: str, roots: Sequence[Path] = ()) -> AnyMetric:
     if name.startswith(imported.PREFIX):
         return imported.declare(name)
     known = catalogue()
+    if name in known:
+        return known[name]
     typed = plain(name)
     spelled = {plain(one): one for one in known}
-    meant = name if name in known else spelled.get(typed, SYNONYMS.get(typed, ""))
+    meant = spelled.get(typed, SYNONYMS.get(typed, ""))
     if meant in known:
         return known[meant]
     if typed in WITH_PARAMS:

@@ -281,6 +281,13 @@ METRIC = Metric(
     name="bertscore",
     version=1,
     about="Similarity to references by greedy matching of contextual token vectors.",
+    formula=(
+        "P = Σᵢ w(xᵢ) maxⱼ cos(xᵢ, yⱼ) / Σᵢ w(xᵢ), R likewise of the reference, F1 = 2PR / (P + R)"
+    ),
+    avoid=(
+        "Facts: a wrong number, name or negation hardly changes it. Values of different "
+        "encoders or layers do not compare."
+    ),
     params=BERTScoreParams,
     reads=("output", "references"),
     needs=("references",),

@@ -151,6 +151,14 @@ METRIC = Metric(
     name="bleu",
     version=1,
     about="Word n-grams of the output found in a reference, with a penalty for brevity.",
+    formula=(
+        "100 · min(1, e^(1 − r/c)) · exp(mean of log pₙ, n = 1 … 4), pₙ the share of n-grams "
+        "found in a reference"
+    ),
+    avoid=(
+        "Single sentences, open-ended answers, languages with rich morphology (take chrf), or "
+        "texts whose words have no spaces with the default tokenizer."
+    ),
     params=BleuParams,
     reads=("output", "references"),
     needs=("output", "references"),

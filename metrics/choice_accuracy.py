@@ -132,6 +132,14 @@ METRIC = Metric(
     name="choice_accuracy",
     version=1,
     about="Whether the right one of several answers is the likeliest to a language model.",
+    formula=(
+        "share of samples with argmaxᵢ log p(choiceᵢ | prompt) = answer; acc_norm divides by "
+        "characters"
+    ),
+    avoid=(
+        "Outputs that were generated: it asks a model for likelihoods, and does not look at "
+        "outputs."
+    ),
     params=ChoiceAccuracyParams,
     reads=("prompt", "choices"),
     needs=("prompt", "choices"),

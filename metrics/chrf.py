@@ -135,6 +135,11 @@ METRIC = Metric(
     name="chrf",
     version=1,
     about="Character n-grams that output and reference share; with word n-grams it is chrF++.",
+    formula="100 · (1 + β²) P R / (β² P + R), P and R means over character n-grams, n = 1 … 6",
+    avoid=(
+        "Open-ended answers, and very short ones; a fluent text about something else still "
+        "shares letters."
+    ),
     params=ChrfParams,
     reads=("output", "references"),
     needs=("output", "references"),

@@ -37,6 +37,8 @@ def cost(details: Details) -> float | None:
 METRIC = per_details(
     name="cost",
     about="What the model's answers cost.",
+    formula="tokens in · price in + tokens out · price out, per million",
+    avoid="Models of your own machines: they have no price.",
     params=CostParams,
     score=Score("cost", higher_is_better=False, about="an output, on average"),
     source=Source(

@@ -224,6 +224,14 @@ METRIC = Metric(
     name="distinct_n",
     version=1,
     about="Diversity of a set of outputs: distinct n-grams among all, plain and adjusted.",
+    formula=(
+        "Nₙ / Cₙ: distinct n-grams of all outputs over all n-grams; ead_n over the number "
+        "expected of random draws"
+    ),
+    avoid=(
+        "Sets of unlike size or length: both change it. Nonsense is diverse, too: read it "
+        "beside a measure of quality."
+    ),
     params=DistinctParams,
     reads=("output",),
     needs=(),

@@ -46,6 +46,8 @@ METRIC = per_output(
     name="exact_match",
     version=1,
     about="Share of outputs that equal a reference once both are normalised.",
+    formula="share of outputs that equal a reference, once normalised",
+    avoid="Answers that may be phrased in several ways, unless all of them are references.",
     params=ExactMatchParams,
     reads=("output", "references"),
     scores=(Score("exact_match", higher_is_better=True, high=1.0, about="share of exact matches"),),

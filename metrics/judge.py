@@ -41,7 +41,16 @@ from metrics.judging.asking import Heard, ask
 from metrics.judging.params import JudgeParams
 from metrics.judging.questions import Question, compared_with, questions
 from metrics.judging.transcripts import call, encode
-from metrics.judging.values import calibrated, draws, fewer, of_items, reduce, rows, score_names
+from metrics.judging.values import (
+    calibrated,
+    counts,
+    draws,
+    fewer,
+    of_items,
+    reduce,
+    rows,
+    score_names,
+)
 
 BATCH = 32  # outputs between two looks at whether to go on, and what a killed worker may lose
 ACROSS = ("calibrate",)  # each system's outputs have ratings in a field of their own
@@ -185,6 +194,14 @@ METRIC = Metric(
     name="judge",
     version=1,
     about="What a language model thinks of the output, by a rubric.",
+    formula=(
+        "mean of a language model's grades, Σ g · p(g) over its likelihoods of the grades "
+        "where it gives them"
+    ),
+    avoid=(
+        "Without a look at its bias report: judges prefer longer answers, first answers and "
+        "their own. Where an exact check exists, take that."
+    ),
     params=JudgeParams,
     reads=("output", "prompt", "references", "opponent"),
     model_kind="chat",
@@ -199,6 +216,7 @@ METRIC = Metric(
     settle=settle,
     reduce=reduce,
     sentence=fewer,
+    counts=counts,
     models=lambda params: params.judges,
     fields=fields,
     draws=draws,

@@ -37,6 +37,8 @@ def latency(details: Details) -> float | None:
 METRIC = per_details(
     name="latency",
     about="How long the model took to answer.",
+    formula="mean of seconds from a request to its whole answer",
+    avoid="Comparing models that were asked at different times, or at different load.",
     params=LatencyParams,
     score=Score("latency_s", higher_is_better=False, about="seconds an output, on average"),
     source=Source(

@@ -257,6 +257,14 @@ METRIC = Metric(
     name="mauve",
     version=1,
     about="Closeness of the distribution of outputs to that of references, by clustered features.",
+    formula=(
+        "area under (exp(−c KL(Q|R)), exp(−c KL(P|R))), R = wP + (1 − w)Q, P and Q histograms "
+        "over clusters of embeddings"
+    ),
+    avoid=(
+        "Fewer than some hundred outputs, sets of unlike size, or single answers: it compares "
+        "distributions."
+    ),
     params=MauveParams,
     reads=("output", "references"),
     needs=("references",),

@@ -36,6 +36,8 @@ def output_tokens(details: Details) -> int | None:
 METRIC = per_details(
     name="output_tokens",
     about="How many tokens the model wrote.",
+    formula="mean number of tokens generated",
+    avoid="Comparing lengths across tokenizers (take length).",
     params=OutputTokensParams,
     score=Score("output_tokens", higher_is_better=False, about="an output, on average"),
     source=Source(

@@ -280,6 +280,11 @@ METRIC = Metric(
     name="perplexity",
     version=1,
     about="How surprised a language model is by the text.",
+    formula="exp(Σ nll / Σ tokens); bits_per_byte Σ nll / (bytes · ln 2)",
+    avoid=(
+        "Comparing perplexities of different tokenizers (take bits_per_byte), or as a measure "
+        "of quality: dull text is easy to predict."
+    ),
     params=PerplexityParams,
     reads=("output", "references", "prompt"),
     needs=needs,

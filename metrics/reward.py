@@ -54,6 +54,11 @@ METRIC = Metric(
     name="reward",
     version=1,
     about="What a reward model thinks of the output: its raw logit.",
+    formula="mean of a reward model's logit r(prompt, output)",
+    avoid=(
+        "Comparing logits of different reward models, or judging a model that was trained "
+        "against this one."
+    ),
     params=RewardModelParams,
     reads=("output", "prompt"),
     needs=("output",),

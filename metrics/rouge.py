@@ -178,6 +178,14 @@ METRIC = Metric(
     name="rouge",
     version=1,
     about="N-grams and longest common subsequences shared with a reference, as F-measures.",
+    formula=(
+        "F1 of shared 1-grams and 2-grams (rouge1, rouge2), of the longest common subsequence "
+        "(rougeL, rougeLsum)"
+    ),
+    avoid=(
+        "Facts and fluency: words count, in whatever order (rouge1). Abstractive answers "
+        "score low though they are right."
+    ),
     params=RougeParams,
     reads=("output", "references"),
     needs=("output", "references"),

@@ -64,6 +64,8 @@ METRIC = per_output(
     name="token_f1",
     version=1,
     about="Harmonic mean of precision and recall over words, with the best reference.",
+    formula="2PR / (P + R) over bags of words, with the best reference",
+    avoid="Long answers, and where word order or negation matters.",
     params=TokenF1Params,
     reads=("output", "references"),
     scores=(Score("token_f1", higher_is_better=True, high=1.0, about="overlap of words"),),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        _leave_what_stays()
         engine = connect(settings.url, pool_size=20)
         async with Notices(settings.url) as notices:
             app.state.gate = Gate(engine, notices)
@@ -107,6 +109,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             responses=ERRORS,
         )
     return app
+
+
+def _leave_what_stays() -> None:
+    """The garbage collector leaves what is loaded alone, and looks less often: it would search all
+    of it again and again while a large answer is made, and every thread would wait for that."""
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def _operation(route: APIRoute) -> str:

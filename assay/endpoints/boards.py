@@ -42,9 +42,13 @@ def boards() -> Script[list[BoardDefinition]]:
     return (yield from ask(get(ROOT), Page[BoardDefinition])).data
 
 
-def board(name: str) -> Script[DefinedBoard]:
-    """A defined board: systems with a value in every part, best first."""
-    return ask(get(ROOT, name), DefinedBoard)
+def board(name: str, *, at: str | None = None) -> Script[DefinedBoard]:
+    """A defined board: systems with a value in every part, best first.
+
+    Args:
+        at: a day, as 2026-11-24, at whose end it stood so, or a time.
+    """
+    return ask(get(ROOT, name, query={"at": at}), DefinedBoard)
 
 
 def delete_board(name: str) -> Script[DeletedBoard]:

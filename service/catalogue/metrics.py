@@ -34,12 +34,15 @@ class MetricInfo(BaseModel):
 
     `pooling` says what becomes of a sample's several outputs: their statistics add up ("pool"),
     are averaged ("average"), or make a row in the metric's own way ("own"; see its conventions).
+    `avoid` says where not to use it, and what it does not see.
     """
 
     id: str
     object: str = "metric"
     version: int
     about: str
+    formula: str
+    avoid: str
     needs: list[str]
     reads: list[str]
     scores: list[ScoreInfo]
@@ -90,6 +93,8 @@ def describe(metric: AnyMetric, ceilings: Mapping[str, int] | None = None) -> Me
         id=metric.name,
         version=metric.version,
         about=metric.about,
+        formula=metric.formula,
+        avoid=metric.avoid,
         needs=list(bound.needs),
         reads=list(metric.reads),
         scores=scores,

@@ -103,26 +103,33 @@ def put(
     return Dataset.from_row(row), True
 
 
-def find(db: Connection, reference: str) -> Dataset | None:
-    """By id (`ds_…`), by name (the latest version), or by `name@version`."""
+def find(db: Connection, reference: str, at: datetime | None = None) -> Dataset | None:
+    """By id (`ds_…`), by name (the latest version), or by `name@version`.
+
+    at  of a name the version that was the latest by then, if there was one
+    """
     query = select(datasets)
     if reference.startswith("ds_"):
         query = query.where(datasets.c.id == reference)
     else:
-        name, at, version = reference.rpartition("@")
-        if at and version.isascii() and version.isdigit() and len(version) < 10:  # an int4
+        name, sign, version = reference.rpartition("@")
+        if sign and version.isascii() and version.isdigit() and len(version) < 10:  # an int4
             query = query.where(datasets.c.name == name, datasets.c.version == int(version))
         else:
             query = query.where(datasets.c.name == reference)
+            if at is not None:
+                query = query.order_by((datasets.c.created_at <= at).desc())
         query = query.order_by(datasets.c.version.desc()).limit(1)
     row = db.execute(query).one_or_none()
     return Dataset.from_row(row) if row is not None else None
 
 
-def require(db: Connection, reference: str, param: str | None = None) -> Dataset:
-    """The dataset. Raises 404, or 422 where the field `param` of a body named it, with the nearest
-    names."""
-    dataset = find(db, reference)
+def require(
+    db: Connection, reference: str, param: str | None = None, at: datetime | None = None
+) -> Dataset:
+    """The dataset, as `find` has it. Raises 404, or 422 where the field `param` of a body named it,
+    with the nearest names."""
+    dataset = find(db, reference, at)
     if dataset is not None:
         return dataset
     near = difflib.get_close_matches(reference, names(db), n=3, cutoff=0.5)

@@ -204,6 +204,7 @@ class Closing:
                     "clusters": score.clusters,
                     "design_effect": score.design_effect,
                     "variance": asdict(score.variance) if score.variance else None,
+                    "rated": score.rated,
                 }
             )
 

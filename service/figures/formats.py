@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.figures.data import as_csv, as_parquet
-from service.figures.documents import as_latex, as_markdown
+from service.figures.latex import as_latex
+from service.figures.markdown import as_markdown
 from service.figures.svg import as_svg
 from service.figures.table import Table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -83,6 +83,22 @@ def cells(table: Table) -> Iterator[list[str]]:
     shown = table.shown()
     for row, places in zip(table.rows, table.digits, strict=True):
         yield [plain(said(row[at], column.kind, places)) for at, column, _ in shown]
+
+
+def marked(table: Table, escape: Callable[[str], str], bold: str, mark: str) -> list[list[str]]:
+    """The same texts escaped, the best and the significant marked."""
+    names = [column.name for _, column, _ in table.shown()]
+    found = []
+    for at, row in enumerate(cells(table)):
+        line = []
+        for name, text in zip(names, row, strict=True):
+            cell = escape(text)
+            if (at, name) in table.best and cell:
+                cell = bold.format(cell)
+            said = table.marks.get((at, name), "")
+            line.append(cell + (mark.format(escape(said)) if said else ""))
+        found.append(line)
+    return found
 
 
 def said(value: Cell, kind: Kind, places: int) -> str:  # noqa: PLR0911 (a kind each)

@@ -96,6 +96,13 @@ class Form:
             links = {"Link": f'<{self.url.include_query_params(after=more)}>; rel="next"'}
         return Rendered(self.format, table(content), links)
 
+    def written(self, content: Any) -> Any:
+        """A model as JSON, written by whoever calls this in a thread: FastAPI would check it again,
+        and write it in the event loop, where every request waits for it."""
+        if self.url is None or not isinstance(content, BaseModel):
+            return content
+        return Written(content.model_dump_json().encode(), lambda: content)
+
 
 def _form(
     request: Request,
@@ -131,7 +138,7 @@ def in_forms(
     def decorated(endpoint: Callable[P, T | Written[T]]) -> Callable[P, T]:
         @functools.wraps(endpoint)
         def plain(*args: Any, wanted_form: Form = JSON_FORM, **given: Any) -> Any:
-            return wanted_form.of(endpoint(*args, **given), table)
+            return wanted_form.written(wanted_form.of(endpoint(*args, **given), table))
 
         @functools.wraps(endpoint)
         async def waiting(*args: Any, wanted_form: Form = JSON_FORM, **given: Any) -> Any:

@@ -23,6 +23,7 @@ from service.leaderboards.defined_schemas import (
     WithoutPart,
 )
 from service.leaderboards.defined_store import Defined
+from service.leaderboards.moments import too_early
 from service.leaderboards.standings import MOST_TESTED
 from service.settings import Settings
 
@@ -37,7 +38,7 @@ BY_SUM = (
 
 def refresh(db: Connection, settings: Settings, stored: Defined) -> DefinedBoard:
     """The board with all that has landed; what is computed is kept."""
-    asked = DefinedBoardIn.model_validate({"name": stored.name, **stored.definition})
+    asked = _asked(stored)
     there = [datasets.require(db, part.dataset) for part in asked.parts]
     known = defined_store.known(db, there)
     if stored.content is not None and stored.known == known:
@@ -51,6 +52,14 @@ def refresh(db: Connection, settings: Settings, stored: Defined) -> DefinedBoard
     return board
 
 
+def past(db: Connection, settings: Settings, stored: Defined, at: datetime) -> DefinedBoard:
+    """The board as it stood, computed now. Raises 404 where nothing had landed."""
+    board = compute(db, settings, _asked(stored), at)
+    if not any(part.systems for part in board.parts):
+        raise too_early("board", stored.name, at)
+    return board
+
+
 def is_over(db: Connection, stored: Defined, dataset: Dataset) -> bool:
     """Whether a part of the board is on some version of the dataset."""
     references = [part["dataset"] for part in stored.definition["parts"]]
@@ -58,9 +67,12 @@ def is_over(db: Connection, stored: Defined, dataset: Dataset) -> bool:
     return any(one is not None and one.name == dataset.name for one in there)
 
 
-def compute(db: Connection, settings: Settings, asked: DefinedBoardIn) -> DefinedBoard:
-    """The whole board. Raises 409 where it has more systems than can be tested."""
-    parts = [_part(db, one) for one in asked.parts]
+def compute(
+    db: Connection, settings: Settings, asked: DefinedBoardIn, at: datetime | None = None
+) -> DefinedBoard:
+    """The whole board, as it stood `at` a time or now. Raises 409 where it has more systems than
+    can be tested."""
+    parts = [_part(db, one, at) for one in asked.parts]
     warnings = [f"no system has {one.label}" for one in parts if not one.scores]
     systems = sorted(set.intersection(*(set(one.scores) for one in parts)))
     if len(systems) > MOST_TESTED:
@@ -91,6 +103,7 @@ def compute(db: Connection, settings: Settings, asked: DefinedBoardIn) -> Define
         ],
         tests=_tests(asked, len(systems)),
         warnings=warnings,
+        at=at,
         computed_at=datetime.now(UTC),
         size=len(systems),
         rows=rows(systems, parts, made, found) if found is not None else [],
@@ -98,12 +111,16 @@ def compute(db: Connection, settings: Settings, asked: DefinedBoardIn) -> Define
     )
 
 
-def _part(db: Connection, asked: BoardPartIn) -> Chosen:
+def _asked(stored: Defined) -> DefinedBoardIn:
+    return DefinedBoardIn.model_validate({"name": stored.name, **stored.definition})
+
+
+def _part(db: Connection, asked: BoardPartIn, at: datetime | None) -> Chosen:
     """The part, without a system where nobody has a value."""
     try:
-        return chosen(db, asked)
+        return chosen(db, asked, at)
     except NothingHere:
-        dataset = datasets.require(db, asked.dataset)
+        dataset = datasets.require(db, asked.dataset, at=at)
         return Chosen(asked, dataset, asked.score, "", {}, {}, set())
 
 

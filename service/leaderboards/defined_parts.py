@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +44,12 @@ class Chosen:
         return f"{self.score}{over} on {self.dataset.name}@{self.dataset.version}"
 
 
-def chosen(db: Connection, part: BoardPartIn) -> Chosen:
-    """The newest evaluation of each system in a part. Raises NothingHere, and 404 without such a
-    dataset."""
-    dataset = datasets.require(db, part.dataset)
+def chosen(db: Connection, part: BoardPartIn, at: datetime | None = None) -> Chosen:
+    """The newest evaluation of each system in a part, now or `at` a time. Raises NothingHere, and
+    404 without such a dataset."""
+    dataset = datasets.require(db, part.dataset, at=at)
     score = named(db, dataset.id, part.score)
-    standing = stand(db, dataset, BoardKey(dataset.id, score, part.slice or ""))
+    standing = stand(db, dataset, BoardKey(dataset.id, score, part.slice or ""), at)
     scores: dict[str, BoardScore] = {}
     several: dict[str, str] = {}
     for entry in standing.entries:  # newest first

@@ -27,6 +27,7 @@ from service.leaderboards.defined_schemas import (
 )
 from service.leaderboards.defined_store import Defined
 from service.leaderboards.defined_tables import defined_board_table
+from service.leaderboards.moments import At, moment
 from service.settings import Settings
 
 router = APIRouter(prefix="/v1/boards", tags=["boards"], route_class=BodyRoute)
@@ -71,10 +72,15 @@ def list_boards(db: Transaction) -> BoardDefinitions:
 
 @router.get("/{board:path}", summary="One defined board", responses=TABLES)
 @in_forms(defined_board_table)
-def get_board(board: str, db: Transaction, settings: CurrentSettings) -> DefinedBoard:
+def get_board(
+    board: str, db: Transaction, settings: CurrentSettings, at: At = None
+) -> DefinedBoard:
     """Systems with a value in every part, by the newest evaluation of each; the others are in
-    `left_out`. Always with all that has landed."""
-    return defined.refresh(db, settings, _required(db, board))
+    `left_out`. Always with all that has landed, or that had `at` the time."""
+    stored = _required(db, board)
+    if at is not None:
+        return defined.past(db, settings, stored, moment(at))
+    return defined.refresh(db, settings, stored)
 
 
 @router.delete("/{board:path}", summary="Delete a defined board")

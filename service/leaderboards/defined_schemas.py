@@ -142,6 +142,7 @@ class DefinedBoard(BaseModel):
     parts: list[BoardPart]
     tests: str | None
     warnings: list[str] = Field(default_factory=list)
+    at: datetime | None = None  # shown as it stood then
     computed_at: datetime
     size: int
     rows: list[DefinedRow]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from service.figures.table import Bar, Cell, Column, Kind, Panel, Table, tabulate
 from service.figures.words import arrow, legend, precision, stars
 from service.leaderboards.defined_schemas import DefinedBoard, DefinedRow, Front, FrontRow
+from service.leaderboards.moments import as_it_stood
 
 KINDS: tuple[Kind, ...] = ("number", "interval", "text")  # of a score: value, interval, evaluation
 
@@ -43,7 +44,8 @@ def defined_board_table(board: DefinedBoard) -> Table:
     bars = [Bar(row.system, row.value, row.interval) for row in board.rows]
     return Table(
         name=f"board-{board.name}",
-        title=f"{board.name} by {board.aggregate} of {len(board.parts)} parts",
+        title=f"{board.name} by {board.aggregate} of {len(board.parts)} parts"
+        + as_it_stood(board.at),
         columns=[*columns[:at], *columns[at + 1 :], *(Column(one, "number") for one in names)],
         rows=values,
         titles=BOARD | {"value": shown} | {name: name for name in names},

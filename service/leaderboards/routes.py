@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import orjson
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from metrics.core.names import hint
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
-from service.errors import ApiError, invalid, not_found
+from service.errors import ApiError, not_found
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.fields import Limit
 from service.http.formats import TABLES, Written, in_forms
@@ -24,6 +24,7 @@ from service.leaderboards import store as leaderboards
 from service.leaderboards.boards import NothingHere, compute, refresh
 from service.leaderboards.boards_store import BoardKey, StoredBoard
 from service.leaderboards.controls import rows as control_rows
+from service.leaderboards.moments import At, moment, too_early
 from service.leaderboards.schemas import BoardEntry, BoardRow, Boards, Leaderboard
 from service.leaderboards.standings import MOST_TESTED
 from service.leaderboards.tables import board_table
@@ -74,10 +75,7 @@ def get_leaderboard(
             "outputs were given), or `any`; default: the one most systems have"
         ),
     ] = None,
-    at: Annotated[
-        str | None,
-        Query(description="as it stood at the end of a day (2026-11-24, UTC) or at a time"),
-    ] = None,
+    at: At = None,
     after: Annotated[str | None, Query(description="the evaluation of the row before")] = None,
     limit: Annotated[Limit, Query(description="rows of a page")] = MOST_TESTED,
     controls: Annotated[
@@ -92,12 +90,13 @@ def get_leaderboard(
 
     What has landed is in it, but for boards of more than 100 systems, which are computed by a
     worker: `pending` evaluations are not in it yet."""
-    version = datasets.require(db, dataset)
+    then = moment(at) if at is not None else None
+    version = datasets.require(db, dataset, at=then)
     key = BoardKey(version.id, metric, slice or "", signature or "", cluster or "", protocol or "")
     board: Leaderboard | Written[Leaderboard]
     try:
-        if at is not None:
-            board = _past(db, settings, version, _named(db, key), moment(at), after, limit)
+        if then is not None:
+            board = _past(db, settings, version, _named(db, key), then, after, limit)
         else:
             board = _shown(db, *_current(db, settings, version, key), after, limit)
     except NothingHere as nothing:
@@ -107,20 +106,6 @@ def get_leaderboard(
         board.controls, told = control_rows(db, _named(db, key), board.signature)
         board.warnings += told
     return board
-
-
-def moment(given: str) -> datetime:
-    """The end of the day, or the time, that `at` names; without a zone, UTC. Raises 422."""
-    try:
-        if len(given) <= len("2026-11-24"):
-            day = date.fromisoformat(given)
-            return datetime.combine(day, time(), UTC) + timedelta(days=1, microseconds=-1)
-        # in an address, a plus sign that is not escaped is a space
-        found = datetime.fromisoformat(given.replace(" ", "+") if "T" in given else given)
-        return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        message = f"{given!r} is no date: give a day, as 2026-11-24, or a time, as "
-        raise invalid("invalid_date", message + "2026-11-24T12:00:00Z", "at") from None
 
 
 def _current(
@@ -217,8 +202,7 @@ def _no_board(db: Connection, dataset: Dataset, key: BoardKey, nothing: NothingH
     if key.score not in names:
         return not_found("leaderboard", board, f"there are {', '.join(names)}", "metric")
     if nothing.at is not None:
-        early = f"nothing had landed by {nothing.at.isoformat()}"
-        return not_found("leaderboard", board, early, "at")
+        return too_early("leaderboard", board, nothing.at)
     if not key.slice:
         return not_found("leaderboard", board, "no system has a value over the whole set", "metric")
     slices = leaderboards.slices(db, dataset.id, key.score)

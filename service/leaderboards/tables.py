@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from service.figures.table import Bar, Cell, Heat, Panel, Table, Verdict, tabulate
 from service.figures.words import arrow, digits, legend, precision, stars
+from service.leaderboards.moments import as_it_stood
 from service.leaderboards.schemas import BoardRow, ComparisonOut, ControlRow, Leaderboard, ResultOut
 
 BOARD = {
@@ -45,7 +46,7 @@ def board_table(board: Leaderboard) -> Table:
     panel = Panel(shown, [Bar(name, row.value, row.interval) for name, row in scale])
     return Table(
         name=f"{board.dataset}-{board.version}-{score}",
-        title=f"{board.dataset}@{board.version} by {score}",
+        title=f"{board.dataset}@{board.version} by {score}{as_it_stood(board.at)}",
         columns=columns,
         rows=rows,
         titles=titles,

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from metrics.core.metric import BoundMetric
 from metrics.core.result import Result, ScoreValue
 from service.figures.data import as_csv
-from service.figures.documents import as_latex, as_markdown
 from service.figures.html import as_html
+from service.figures.latex import as_latex
+from service.figures.markdown import as_markdown
 from service.figures.table import Bar, Panel, Table, tabulate
 from service.figures.words import arrow, digits, legend, stars
 from service.score_file.comparing import PairedTest

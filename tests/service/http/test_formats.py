@@ -6,21 +6,28 @@ import csv
 import io
 import json
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pyarrow.parquet as pq
 import pytest
+from starlette.datastructures import URL
 
 from assay import Client
 from service.figures.formats import FORMATS
-from service.http.formats import disposition, preferred
+from service.http.formats import Form, Written, disposition, in_forms, preferred
+from service.leaderboards.schemas import ComparisonOut
+from service.leaderboards.tables import comparison_table
+from tests.service.figures.boards import comparison, result
+from tests.service.figures.compiled import ENGINES, compiled
 from tests.service.live import Live
 from tests.service.scored import scored
 from tests.service.texts import samples
 
 DATASET = "формы/news"
 SYSTEM = "=модель_a & <b>"
+HARD = r"a_b & 50% #1 $x$ \input{/etc/passwd} {~^} 🙂 " + "очень-длинно_" * 8
 
 
 @pytest.mark.parametrize(
@@ -70,7 +77,7 @@ def pair(assay: Client) -> list[str]:
         assay, system=SYSTEM, dataset=DATASET, samples=samples(48), metrics=metrics, slices=["lang"]
     )
     worse = samples(48, worse=True)
-    bad = scored(assay, system="bad", dataset=DATASET, samples=worse, metrics=metrics)
+    bad = scored(assay, system=HARD, dataset=DATASET, samples=worse, metrics=metrics)
     return [good.id, bad.id]
 
 
@@ -120,6 +127,37 @@ def test_every_answer_has_every_form(live: Live, pair: list[str], kind: str) -> 
     assert any(SYSTEM in text for text in shown)
     assert r"\_a \& \<b\>" in bodies["md"].decode()
     assert r"\_a \& \textless{}b\textgreater{}" in bodies["latex"].decode()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_latex_compiles(
+    assay: Client, live: Live, pair: list[str], engine: str, tmp_path: Path
+) -> None:
+    assay.create_board(
+        "на бумаге", [{"dataset": DATASET, "score": one} for one in ("chrf", "bleu")]
+    )
+    asked = [*requests(pair).values(), ("GET", "/v1/boards/на бумаге", {})]
+    tables = []
+    for method, path, given in asked:
+        accept = {"Accept": "application/x-latex"}
+        answer = httpx.request(method, live.base + path, headers=accept, timeout=60, **given)
+        assert answer.status_code == 200, answer.text
+        tables.append(answer.content)
+    assert "Overfull \\hbox" not in compiled(engine, tmp_path, *tables)
+
+
+def test_an_answer_is_written_where_it_is_made() -> None:
+    answer = comparison([result("chrf", 2.0, 0.01)])
+
+    @in_forms(comparison_table)
+    def endpoint() -> ComparisonOut:
+        return answer
+
+    asked: dict[str, Any] = {"wanted_form": Form(url=URL("http://here/v1/comparisons"))}
+    made: object = endpoint(**asked)
+    assert isinstance(made, Written)
+    assert ComparisonOut.model_validate_json(bytes(made.body)) == answer
+    assert endpoint() is answer  # asked for in Python
 
 
 def test_a_browser_asks_in_the_address(live: Live, pair: list[str]) -> None:

@@ -15,7 +15,8 @@ from service.db.tables import evaluations
 from service.jobs.context import Context
 from service.jobs.queue import waits
 from service.leaderboards import jobs
-from service.leaderboards.routes import MOST_AT_ONCE, get_leaderboard, moment
+from service.leaderboards.moments import moment
+from service.leaderboards.routes import MOST_AT_ONCE, get_leaderboard
 from service.leaderboards.schemas import Leaderboard
 from service.models.resources import Resources
 from service.settings import Settings
@@ -130,6 +131,9 @@ def test_a_board_as_it_stood(assay: Client) -> None:
     with pytest.raises(AssayError, match="is no date") as wrong:
         assay.leaderboard("past", "chrf", at="yesterday")
     assert (wrong.value.status, wrong.value.param) == (422, "at")
+    scored(assay, system="newest", dataset="past", samples=samples(9), metrics=["chrf"])
+    then = assay.leaderboard("past", "chrf", at=between.isoformat())  # of the version of that time
+    assert (then.version, [row.system for row in then.rows]) == (1, ["old"])
     assert moment("2026-11-24").isoformat() == "2026-11-24T23:59:59.999999+00:00"
     assert moment("2026-11-24T12:00:00 01:00").isoformat() == "2026-11-24T12:00:00+01:00"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -111,6 +113,50 @@ def test_a_slice_that_a_new_version_lacks_leaves_the_board_empty(assay: Client) 
     board = assay.board("growing")
     assert (board.size, board.parts[0].version) == (0, 2)
     assert board.warnings == ["no system has chrf for lang=ru on grows@2"]
+
+
+def test_a_board_as_it_stood(assay: Client) -> None:
+    def add(system: str, dataset: str, count: int = 20, *, worse: bool = False) -> str:
+        given = samples(count, worse=worse, tag=dataset)
+        request: dict[str, Any] = {"system": system, "samples": given, "metrics": ["chrf"]}
+        done = scored(assay, dataset=dataset, **request)
+        return known(assay.evaluation(done.id).finished_at).isoformat()
+
+    half = add("first", "then-a")
+    whole = add("first", "then-b")
+    add("second", "then-a", worse=True)
+    add("second", "then-b", worse=True)
+    parts = [{"dataset": name, "score": "chrf"} for name in ("then-a", "then-b")]
+    assay.create_board("then", parts)
+    now = assay.board("then")
+    assert ([row.system for row in now.rows], now.at) == (["first", "second"], None)
+    assert assay.board("then", at=datetime.now(UTC).isoformat()).rows == now.rows
+    add("third", "then-b", 21)  # a new version of the dataset
+    assert (assay.board("then").size, assay.board("then").parts[1].version) == (0, 2)
+    stood = assay.board("then", at=whole)
+    assert ([row.system for row in stood.rows], stood.at) == (
+        ["first"],
+        datetime.fromisoformat(whole),
+    )
+    assert [part.version for part in stood.parts] == [1, 1]
+    assert assay.board("then").at is None  # what is stored is the board of now
+    early = assay.board("then", at=half)
+    assert (early.size, early.warnings) == (0, ["no system has chrf on then-b@2"])
+    query = {"at": whole, "format": "csv"}
+    table = httpx.get(assay.url + "/v1/boards/then", params=query, timeout=60)
+    assert [row["system"] for row in csv.DictReader(table.text.splitlines())] == ["first"]
+    query["format"] = "latex"
+    written = httpx.get(assay.url + "/v1/boards/then", params=query, timeout=60).text
+    assert f", as it stood at {whole[:10]}" in written
+    query |= {"at": "9999-12-31T23:59:59-14:00"}  # a year later in UTC, which Python has not
+    assert httpx.get(assay.url + "/v1/boards/then", params=query, timeout=60).status_code == 200
+    for at, status, said in (
+        ("2001-01-01", 404, "nothing had landed by"),
+        ("yesterday", 422, "is no date"),
+    ):
+        with pytest.raises(AssayError, match=said) as refused:
+            assay.board("then", at=at)
+        assert (refused.value.status, refused.value.param) == (status, "at")
 
 
 def test_a_front_of_quality_and_length(assay: Client, parts: list[dict[str, object]]) -> None:

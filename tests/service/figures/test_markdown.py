@@ -1,11 +1,12 @@
-"""Markdown and LaTeX show what was meant, whatever systems are called."""
+"""Markdown shows what was meant, whatever systems are called."""
 
 from __future__ import annotations
 
 import re
 
 from service.evaluations.tables import evaluation_table
-from service.figures.documents import as_latex, as_markdown, in_latex, in_markdown
+from service.figures.latex import as_latex
+from service.figures.markdown import as_markdown, in_markdown
 from service.figures.words import digits, number, p_value, plain
 from service.leaderboards.tables import board_table, comparison_table
 from tests.service.figures.boards import HOSTILE, board, comparison, evaluation, result, score
@@ -39,44 +40,6 @@ def test_markdown_makes_no_markup_of_a_name() -> None:
     assert in_markdown("see https://x.example or www.x.example") == (
         "see https\\://x.example or www\\.x.example"
     )
-
-
-def balanced(text: str) -> bool:
-    depth = 0
-    for brace in re.findall(r"(?<!\\)[{}]", text):
-        depth += 1 if brace == "{" else -1
-        if depth < 0:
-            return False
-    return depth == 0
-
-
-def test_latex_is_a_booktabs_table() -> None:
-    text = as_latex(board_table(board(HOSTILE))).decode()
-    assert balanced(text)
-    assert [text.count(rule) for rule in ("\\toprule", "\\midrule", "\\bottomrule")] == [1, 1, 1]
-    columns = re.search(r"\\begin\{tabular\}\{([lr]+)\}", text)
-    assert columns is not None
-    assert columns[1] == "rrlrrrr"
-    body = text.partition("\\midrule\n")[2].partition("\\bottomrule")[0].splitlines()
-    assert len(body) == len(HOSTILE)
-    for line, name in zip(body, HOSTILE, strict=True):
-        assert line.endswith(" \\\\")
-        cells = re.split(r"(?<!\\)&", line)
-        assert len(cells) == 7, line
-        assert cells[2].strip() == in_latex(name)
-    assert "\\textbf{60.0}\\textsuperscript{{*}{*}{*}}" in body[0]
-    assert "\\textbf" not in "".join(body[1:])
-    assert "{*} / {*}{*}{*}: p \\textless{} 0.05 / 0.001" in text
-
-
-def test_latex_escapes_each_sign() -> None:
-    assert in_latex("&_%$#{}") == r"\&\_\%\$\#\{\}"
-    assert in_latex("~^\\") == r"\textasciitilde{}\textasciicircum{}\textbackslash{}"
-    assert in_latex("a--b ''c") == "a-{}-b '{}'c"
-    assert in_latex("[1] *") == "{[}1{]} {*}"
-    assert in_latex("-1.5 to -2, llama-2") == "$-$1.5 to $-$2, llama-2"
-    assert in_latex("модель ↑") == r"модель $\uparrow$"
-    assert in_latex("a\nb") == "a b"
 
 
 def test_a_board_without_rows_is_still_a_document() -> None:
