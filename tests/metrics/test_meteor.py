@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ class Nothing:
 STEMMERS = {"english": PorterStemmer(), "none": Nothing()}
 
 
-def theirs(pairs: list[Pair], language: str, known: bool, **weights: float) -> list[float]:
+def theirs(pairs: Sequence[Pair], language: str, known: bool, **weights: float) -> list[float]:
     stemmer = STEMMERS.get(language) or SnowballStemmer(language)
     wordnet = WordNet() if known else Nothing()
     return [
@@ -74,20 +75,20 @@ def theirs(pairs: list[Pair], language: str, known: bool, **weights: float) -> l
     ]
 
 
-def result(pairs: list[Pair], **params: object) -> Result:
+def result(pairs: Sequence[Pair], **params: object) -> Result:
     samples = [
         Sample(str(at), (output,), references) for at, (output, references) in enumerate(pairs)
     ]
     return score(samples, [METRIC.bind(params)])[0]
 
 
-def ours(pairs: list[Pair], **params: object) -> list[float]:
+def ours(pairs: Sequence[Pair], **params: object) -> list[float]:
     values = result(pairs, **params).per_sample
     assert values is not None
     return [float(value) for value in values[:, 0]]
 
 
-def read(pairs: list[Pair]) -> list[Pair]:
+def read(pairs: Sequence[Pair]) -> list[Pair]:
     """Those that are Unicode, and that some reference has words for."""
     return [
         pair
