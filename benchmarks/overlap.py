@@ -1,4 +1,4 @@
-"""METEOR against NLTK: English news segments, tokenized alike."""
+"""METEOR and GLEU against NLTK, repetition and vocabulary against loops: news segments."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
-from benchmarks.texts import Pairs, english
+from benchmarks.texts import Pairs, english, news, summaries
 from metrics import find
+from metrics.core.metric import Sample
 from metrics.core.rows import Floats
 
 
 def rows(scale: float) -> Iterator[Row]:
-    yield _meteor(max(2, int(2000 * scale)))
+    count = max(2, int(2000 * scale))
+    yield _meteor(count)
+    yield _gleu(count)
+    yield _vocabulary(count)
 
 
 def _meteor(count: int) -> Row:
@@ -63,3 +67,50 @@ def _nltk_meteor(pairs: Pairs) -> list[float]:
         meteor_score([reference.split()], output.split(), wordnet=WordNet())
         for output, reference in zip(pairs.outputs, pairs.references, strict=True)
     ]
+
+
+def _gleu(count: int) -> Row:
+    inputs = [news(count, seed) for seed in range(ROUNDS)]
+
+    def ours(pairs: Pairs) -> Floats:
+        rows = rows_of(find("gleu").bind({"tokenizer": "whitespace"}), pairs.samples)
+        return rows[:, 0] / rows[:, 1]
+
+    found = in_turns(inputs, ours, _nltk_gleu)
+    difference = max(furthest(a, b) for a, b in found.results)
+    agreement = f"every value, largest difference {difference:.1g}"
+    what = f"GLEU, {count} segments, against NLTK"
+    return ratio(what, found, 2.5, agreement, agrees=difference == 0)
+
+
+def _nltk_gleu(pairs: Pairs) -> list[float]:
+    from nltk.translate.gleu_score import sentence_gleu
+
+    return [
+        sentence_gleu([reference.split()], output.split())
+        for output, reference in zip(pairs.outputs, pairs.references, strict=True)
+    ]
+
+
+def _vocabulary(count: int) -> Row:
+    made = [summaries(count, seed).outputs for seed in range(ROUNDS)]  # ten make a text
+    inputs = [[" ".join(texts[at : at + 10]) for at in range(0, count, 10)] for texts in made]
+    params = {"tokenizer": "whitespace", "lowercase": False}
+
+    def ours(texts: list[str]) -> Floats:
+        samples = [Sample(str(at), (text,)) for at, text in enumerate(texts)]
+        return rows_of(find("vocabulary").bind(params), samples)[:, 1]
+
+    found = in_turns(inputs, ours, lambda texts: list(map(_mattr, texts)))
+    difference = max(furthest(a, b) for a, b in found.results)
+    agreement = f"every value, largest difference {difference:.1g}"
+    what = f"MATTR, {len(inputs[0])} texts of 700 words, against a loop over windows"
+    return ratio(what, found, 5.0, agreement, agrees=difference < 1e-13)
+
+
+def _mattr(text: str, window: int = 50) -> float:
+    """As it is written everywhere."""
+    words = text.split()
+    width = min(window, len(words))
+    windows = [words[at : at + width] for at in range(len(words) - width + 1)]
+    return sum(len(set(one)) / len(one) for one in windows) / len(windows)

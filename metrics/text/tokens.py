@@ -9,8 +9,14 @@ characters  code points that are not white space
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Literal
+
+import numpy as np
+
+from metrics.core.evidence import Column
+from metrics.text.ngrams import words
 
 Cut = Literal["words", "whitespace", "characters"]
 
@@ -26,13 +32,20 @@ def cutter(how: Cut, lowercase: bool) -> Callable[[str], Sequence[str]]:
     """Text to its tokens, in order."""
     import regex
 
-    words = regex.compile(_WORDS)
+    pattern = regex.compile(_WORDS)
 
     def cut(text: str) -> Sequence[str]:
         cased = text.lower() if lowercase else text
         if how == "words":
-            found: list[str] = words.findall(cased)
+            found: list[str] = pattern.findall(cased)
             return found
         return cased.split() if how == "whitespace" else "".join(cased.split())
 
     return cut
+
+
+def columns(texts: Iterable[str], how: Cut, lowercase: bool) -> Column:
+    """Texts as numbers from 0, equal ones for equal tokens."""
+    tokens = list(map(cutter(how, lowercase), texts))
+    lengths = np.array(list(map(len, tokens)), np.int64)
+    return words(chain.from_iterable(tokens), lengths)
