@@ -19,6 +19,7 @@ COMPARISONS = (
     "bleu",
     "chrf",
     "edits",
+    "ranking",
     "bootstrap",
     "distinct_n",
     "bertscore",

@@ -41,6 +41,13 @@ SYNONYMS = {
     "llmjudge": "judge",
     "llmasajudge": "judge",
     "geval": "judge",
+    "ndcg": "ranking",
+    "mrr": "ranking",
+    "map": "ranking",
+    "recall@k": "ranking",
+    "precision@k": "ranking",
+    "ndcg@k": "ranking",
+    "hitrate": "ranking",
 }
 
 # names of a metric with parameters of its own: these have to be given
@@ -52,6 +59,9 @@ WITH_PARAMS = {
     "pass@5": ("pass_at_k", '{"k": [5]}'),
     "pass@10": ("pass_at_k", '{"k": [10]}'),
     "pass@100": ("pass_at_k", '{"k": [100]}'),
+    "ndcg@10": ("ranking", '{"k": [10]}'),
+    "recall@10": ("ranking", '{"k": [10]}'),
+    "recall@100": ("ranking", '{"k": [100]}'),
 }
 
 
