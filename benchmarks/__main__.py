@@ -20,6 +20,7 @@ COMPARISONS = (
     "chrf",
     "edits",
     "ranking",
+    "readability",
     "bootstrap",
     "distinct_n",
     "bertscore",

@@ -48,6 +48,8 @@ SYNONYMS = {
     "precision@k": "ranking",
     "ndcg@k": "ranking",
     "hitrate": "ranking",
+    "flesch": "readability",
+    "fleschkincaid": "readability",
 }
 
 # names of a metric with parameters of its own: these have to be given
