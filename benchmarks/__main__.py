@@ -21,6 +21,7 @@ COMPARISONS = (
     "edits",
     "ranking",
     "readability",
+    "language",
     "bootstrap",
     "distinct_n",
     "bertscore",

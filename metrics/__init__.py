@@ -49,6 +49,7 @@ SYNONYMS = {
     "ndcg@k": "ranking",
     "hitrate": "ranking",
     "flesch": "readability",
+    "langid": "language",
     "fleschkincaid": "readability",
 }
 
