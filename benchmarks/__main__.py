@@ -22,6 +22,7 @@ COMPARISONS = (
     "ranking",
     "readability",
     "language",
+    "personal_data",
     "bootstrap",
     "distinct_n",
     "bertscore",

@@ -50,6 +50,7 @@ SYNONYMS = {
     "hitrate": "ranking",
     "flesch": "readability",
     "langid": "language",
+    "pii": "personal_data",
     "fleschkincaid": "readability",
 }
 
