@@ -51,6 +51,7 @@ SYNONYMS = {
     "flesch": "readability",
     "langid": "language",
     "pii": "personal_data",
+    "refusalrate": "refusal",
     "fleschkincaid": "readability",
 }
 
