@@ -23,6 +23,7 @@ COMPARISONS = (
     "readability",
     "language",
     "personal_data",
+    "profanity",
     "bootstrap",
     "distinct_n",
     "bertscore",
