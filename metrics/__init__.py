@@ -47,6 +47,18 @@ SYNONYMS = {
     "llmjudge": "judge",
     "llmasajudge": "judge",
     "geval": "judge",
+    "ndcg": "ranking",
+    "mrr": "ranking",
+    "map": "ranking",
+    "recall@k": "ranking",
+    "precision@k": "ranking",
+    "ndcg@k": "ranking",
+    "hitrate": "ranking",
+    "flesch": "readability",
+    "langid": "language",
+    "pii": "personal_data",
+    "refusalrate": "refusal",
+    "fleschkincaid": "readability",
 }
 
 # names of a metric with parameters of its own: these have to be given
@@ -58,6 +70,9 @@ WITH_PARAMS = {
     "pass@5": ("pass_at_k", '{"k": [5]}'),
     "pass@10": ("pass_at_k", '{"k": [10]}'),
     "pass@100": ("pass_at_k", '{"k": [100]}'),
+    "ndcg@10": ("ranking", '{"k": [10]}'),
+    "recall@10": ("ranking", '{"k": [10]}'),
+    "recall@100": ("ranking", '{"k": [100]}'),
 }
 
 
