@@ -19,6 +19,7 @@ COMPARISONS = (
     "bleu",
     "chrf",
     "edits",
+    "answers",
     "bootstrap",
     "distinct_n",
     "bertscore",
