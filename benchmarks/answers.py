@@ -1,4 +1,5 @@
-"""Answers of solutions against math-verify: numbers as in GSM8K, and formulas as in MATH."""
+"""Answers of solutions against math-verify: numbers as in GSM8K, and formulas as in MATH; labels
+against scikit-learn."""
 
 from __future__ import annotations
 
@@ -8,15 +9,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
+from benchmarks.comparing import QUICK, ROUNDS, Row, furthest, in_turns, ratio, rows_of, value_of
 from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.rows import Floats
+from metrics.text.normalization import normalize
 
 
 def rows(scale: float) -> Iterator[Row]:
     yield _row("GSM8K's way", max(4, int(500 * scale)), 5.0, formulas=False)
     yield _row("a third formulas", max(4, int(600 * scale)), 1.0, formulas=True)
+    yield from (_labels(name, max(20, int(20_000 * scale))) for name in ("f1_macro", "mcc"))
 
 
 def _row(what: str, count: int, required: float, *, formulas: bool) -> Row:
@@ -25,6 +28,39 @@ def _row(what: str, count: int, required: float, *, formulas: bool) -> Row:
     difference = max(furthest(a, b) for a, b in found.results)
     title = f"math_equal, {count} solutions, {what}, against math-verify"
     return ratio(title, found, required, "every verdict", agrees=difference == 0)
+
+
+def _labels(name: str, count: int) -> Row:
+    inputs = [_classified(count, seed) for seed in range(QUICK)]
+    metric = find(name).bind()
+
+    def ours(samples: list[Sample]) -> float:
+        return float(value_of(metric, rows_of(metric, samples))[0])
+
+    def theirs(samples: list[Sample]) -> float:
+        from sklearn.metrics import f1_score, matthews_corrcoef
+
+        wanted = [normalize(one.references[0], "unicode") for one in samples]
+        said = [normalize(one.outputs[0], "unicode") for one in samples]
+        if name == "mcc":
+            return float(matthews_corrcoef(wanted, said))
+        return float(f1_score(wanted, said, average="macro"))
+
+    found = in_turns(inputs, ours, theirs)
+    difference = max(furthest(a, b) for a, b in found.results)
+    title = f"{name}, {count} labels of 5 classes, normalised, against scikit-learn"
+    agreement = f"the value, difference {difference:.1g}"
+    return ratio(title, found, 1.0, agreement, agrees=difference < 1e-12)
+
+
+def _classified(count: int, seed: int) -> list[Sample]:
+    draw = random.Random(seed)
+    classes = ["positive", "negative", "neutral", "смешанный", "不明"]
+    wanted = draw.choices(classes, k=count)
+    said = [one if draw.random() < 0.7 else draw.choice(classes) for one in wanted]
+    texts = [draw.choice([one, one.title(), f"{one}."]) for one in said]
+    pairs = enumerate(zip(texts, wanted, strict=True))
+    return [Sample(str(n), (text,), (label,)) for n, (text, label) in pairs]
 
 
 def _ours(samples: list[Sample]) -> Floats:

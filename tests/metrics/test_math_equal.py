@@ -15,8 +15,9 @@ from inference.protocols.solutions import declared, final
 from metrics import find
 from metrics.core.metric import Item, Sample
 from metrics.core.run import score
-from metrics.math_equal import METRIC, NO_ANSWER, UNDECIDED, MathParams
+from metrics.math_equal import METRIC
 from metrics.text.equality import equal, key, simplest
+from metrics.text.verdicts import NO_ANSWER, UNDECIDED, SolutionParams
 
 HALF = Item("0.5", ("\\frac12",))
 
@@ -31,7 +32,7 @@ def theirs(reference: str, answer: str) -> bool:
 
 
 def measured(items: list[Item], **params: object) -> tuple[list[int], list[int]]:
-    found = METRIC.measure(items, MathParams.model_validate(params), NoModels())
+    found = METRIC.measure(items, SolutionParams.model_validate(params), NoModels())
     return found["row"][:, 0].tolist(), found["flag"].tolist()
 
 
