@@ -13,6 +13,7 @@ from benchmarks.comparing import QUICK, ROUNDS, Row, furthest, in_turns, ratio, 
 from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.rows import Floats
+from metrics.core.run import score
 from metrics.text.normalization import normalize
 
 
@@ -20,6 +21,7 @@ def rows(scale: float) -> Iterator[Row]:
     yield _row("GSM8K's way", max(4, int(500 * scale)), 5.0, formulas=False)
     yield _row("a third formulas", max(4, int(600 * scale)), 1.0, formulas=True)
     yield from (_labels(name, max(20, int(20_000 * scale))) for name in ("f1_macro", "mcc"))
+    yield _calibration(max(20, int(2_000 * scale)))
 
 
 def _row(what: str, count: int, required: float, *, formulas: bool) -> Row:
@@ -51,6 +53,52 @@ def _labels(name: str, count: int) -> Row:
     title = f"{name}, {count} labels of 5 classes, normalised, against scikit-learn"
     agreement = f"the value, difference {difference:.1g}"
     return ratio(title, found, 1.0, agreement, agrees=difference < 1e-12)
+
+
+def _calibration(count: int) -> Row:
+    inputs = [_confident(count, seed) for seed in range(ROUNDS)]
+    metric = find("calibration").bind()
+
+    def ours(samples: list[Sample]) -> float:
+        return score(samples, [metric])[0].scores[0].value or 0.0
+
+    def theirs(samples: list[Sample]) -> float:
+        from calibration import utils
+
+        edges = utils.get_equal_prob_bins([], num_bins=15)
+        pairs = [
+            (one.metadata["confidence"], _same(one.outputs[0], one.references[0]))
+            for one in samples
+        ]
+
+        def error(drawn: object) -> float:
+            return float(utils.plugin_ce(utils.bin(drawn, edges), power=1))
+
+        utils.bootstrap_uncertainty(pairs, error, alpha=5.0, num_samples=1000)
+        return error(pairs)
+
+    found = in_turns(inputs, ours, theirs)
+    difference = max(furthest(a, b) for a, b in found.results)
+    title = f"calibration, ECE of {count} labels with its interval, against uncertainty-calibration"
+    agreement = f"the value, difference {difference:.1g}"
+    return ratio(title, found, 5.0, agreement, agrees=difference < 1e-12)
+
+
+def _same(left: str, right: str) -> bool:
+    return normalize(left, "unicode") == normalize(right, "unicode")
+
+
+def _confident(count: int, seed: int) -> list[Sample]:
+    draw = random.Random(seed)
+    return [
+        Sample(
+            str(n),
+            (draw.choice(["да", "да", "нет"]),),
+            ("да",),
+            metadata={"confidence": draw.random()},
+        )
+        for n in range(count)
+    ]
 
 
 def _classified(count: int, seed: int) -> list[Sample]:
