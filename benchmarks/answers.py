@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,6 +21,7 @@ from metrics.text.normalization import normalize
 def rows(scale: float) -> Iterator[Row]:
     yield _row("GSM8K's way", max(4, int(500 * scale)), 5.0, formulas=False)
     yield _row("a third formulas", max(4, int(600 * scale)), 1.0, formulas=True)
+    yield _votes(max(2, int(100 * scale)))
     yield from (_labels(name, max(20, int(20_000 * scale))) for name in ("f1_macro", "mcc"))
     yield _calibration(max(20, int(2_000 * scale)))
 
@@ -30,6 +32,41 @@ def _row(what: str, count: int, required: float, *, formulas: bool) -> Row:
     difference = max(furthest(a, b) for a, b in found.results)
     title = f"math_equal, {count} solutions, {what}, against math-verify"
     return ratio(title, found, required, "every verdict", agrees=difference == 0)
+
+
+def _votes(count: int) -> Row:
+    inputs = [_voted(count, seed) for seed in range(ROUNDS)]
+    metric = find("maj_at_k").bind()
+
+    def ours(samples: list[Sample]) -> Floats:
+        return rows_of(metric, samples)[:, 0]
+
+    def theirs(samples: list[Sample]) -> list[float]:
+        from math_verify import parse, verify
+
+        found = []
+        for sample in samples:
+            votes = Counter(str(parse(output)[0]) for output in sample.outputs)
+            first = [one for one, votes_for in votes.items() if votes_for == max(votes.values())]
+            wanted = parse(sample.references[0])
+            found.append(sum(verify(wanted, parse(one)) for one in first) / len(first))
+        return found
+
+    found = in_turns(inputs, ours, theirs)
+    difference = max(furthest(a, b) for a, b in found.results)
+    title = f"maj_at_k, {count} votes of 16 solutions, against math-verify and a Counter"
+    return ratio(title, found, 5.0, "every vote", agrees=difference == 0)
+
+
+def _voted(count: int, seed: int) -> list[Sample]:
+    draw = random.Random(seed)
+    made = []
+    for index in range(count):
+        n = draw.randrange(2, 5000)
+        answers = [n + draw.choice([0, 0, 1, 2, 10]) for _ in range(16)]
+        texts = tuple(f"We get {one + 3} - 3.\nThe final answer is ${one}$." for one in answers)
+        made.append(Sample(str(index), texts, (str(n),)))
+    return made
 
 
 def _labels(name: str, count: int) -> Row:
