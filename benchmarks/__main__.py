@@ -25,6 +25,7 @@ COMPARISONS = (
     "language",
     "personal_data",
     "profanity",
+    "answers",
     "bootstrap",
     "distinct_n",
     "bertscore",
