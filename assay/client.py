@@ -105,6 +105,10 @@ class Client:
     update_model = _answer(endpoints.registered.update_model)
     delete_model = _answer(endpoints.registered.delete_model)
     check_model = _answer(endpoints.registered.check_model)
+    create_reward = _answer(endpoints.rewards.create_reward)
+    rewards = _answer(endpoints.rewards.rewards)
+    reward = _answer(endpoints.rewards.reward)
+    delete_reward = _answer(endpoints.rewards.delete_reward)
 
     create_dataset = _answer(endpoints.datasets.create_dataset)
     upload_dataset = _answer(endpoints.datasets.upload_dataset)

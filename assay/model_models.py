@@ -1,4 +1,4 @@
-"""Models by their names, and those behind URLs."""
+"""Models by their names, those behind URLs, and stored rewards."""
 
 from __future__ import annotations
 
@@ -67,4 +67,21 @@ class DeletedModel(Answer):
     """A model that is registered no more."""
 
     id: str
+    deleted: bool
+
+
+class StoredReward(Answer):
+    """What outputs earn, asked for at `/get_reward/{name}`; `rewards` as in the options of a
+    training job, `ends` texts that an output ends at."""
+
+    name: str
+    rewards: list[Json]
+    ends: list[str]
+    created_at: datetime
+
+
+class DeletedReward(Answer):
+    """A reward that is stored no more."""
+
+    name: str
     deleted: bool

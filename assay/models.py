@@ -130,7 +130,8 @@ class Score(Answer):
 
     `slice` is None for the whole set, otherwise as `lang=ru`. `clusters`: how many the interval is
     over, None where samples are independent; `design_effect`: by how much they multiply the
-    variance; `variance`: of a score that is a mean of several outputs a sample.
+    variance; `variance`: of a score that is a mean of several outputs a sample;
+    `rated`: samples with people's ratings, of a score that goes by them.
     """
 
     metric: str
@@ -149,6 +150,7 @@ class Score(Answer):
     clusters: int | None = None
     design_effect: float | None = None
     variance: Variance | None = None
+    rated: int | None = None
 
 
 class MetricsUsage(Answer):

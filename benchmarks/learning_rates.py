@@ -2,13 +2,13 @@
 
     python -m benchmarks.learning_rates [method ...]
 
-SmolLM2-135M-Instruct, 4 steps on the same two records, so that what changes is the model; seed 0.
-Shown is what the method itself wants to change, at its first and at its last step: the loss (sft,
-reward), the margin (dpo), the reward of completions (grpo, ppo: chrF against the preferred answer),
-and the seconds that it took. PPO, which must learn values first, takes more steps, and the first
-and the last quarter of its rollouts are averaged: 7 GB of memory, and long on a machine with other
-work, so name the other methods there. The lines are rows for the table in
-docs/decisions/0008.
+SmolLM2-135M-Instruct on the same two records in every step, so that what changes is the model;
+seed 0. Shown is what the method itself wants to change, at its beginning and at its end, and the
+seconds that it took. Of sft and reward it is the loss, of dpo the margin: at the first and the last
+of 4 steps. Of grpo and ppo it is the reward of completions, chrF against the preferred answer: the
+means, with their standard errors, of the first and the last third of the rollouts, each of which
+answers both prompts eight times. Prompts stand without the chat template, which is longer than
+they are. Full weights of ppo take 7 GB. The lines are rows for the table in docs/decisions/0008.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 import trainers
 from demo.shipped import read_records
 from service.settings import get_settings
+from trainers.job.options import RewardedOptions
 from trainers.job.process import train
 from trainers.job.reports import Reader
 from trainers.job.run import Run
@@ -31,16 +32,13 @@ from trainers.job.spec import DATA, EVENTS, Spec, write_records
 
 MODEL = "builtin/smollm2-135m-instruct"
 STEPS, RECORDS = 4, 2
-WRITING = {"rewards": [{"metric": "chrf"}], "max_completion_length": 16}
+WRITING = {"rewards": [{"metric": "chrf"}], "max_completion_length": 16, "chat": False}
 CASES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "sft": ("loss", {}),
     "reward": ("loss", {}),
     "dpo": ("margin", {}),
-    "grpo": ("reward", WRITING | {"num_generations": 4, "batch_size": 4}),
-    "ppo": (
-        "reward",
-        WRITING | {"batch_size": 16, "num_minibatches": 1, "ppo_epochs": 2, "max_steps": 24},
-    ),
+    "grpo": ("reward", WRITING | {"batch_size": 16, "max_steps": 24}),
+    "ppo": ("reward", WRITING | {"batch_size": 4, "max_steps": 192}),  # 12 rollouts, 16 steps each
 }
 
 
@@ -52,11 +50,11 @@ def main(methods: Sequence[str]) -> None:
             first, last, rate = _trained(method, lora, pairs)
             which, what = "LoRA" if lora else "full", CASES[method][0]
             took = time.monotonic() - began
-            row = f"{method} | {which} | {rate:g} | {what} | {first:.4f} | {last:.4f} | {took:.0f}"
+            row = f"{method} | {which} | {rate:g} | {what} | {first} | {last} | {took:.0f}"
             print(f"\n| {row} |", flush=True)
 
 
-def _trained(method: str, lora: bool, pairs: Sequence[Any]) -> tuple[float, float, float]:
+def _trained(method: str, lora: bool, pairs: Sequence[Any]) -> tuple[str, str, float]:
     """What it wants to change, at first and at last, and its learning rate."""
     name, options = CASES[method]
     steps = options.get("max_steps", STEPS)
@@ -78,10 +76,21 @@ def _trained(method: str, lora: bool, pairs: Sequence[Any]) -> tuple[float, floa
         )
         train(Run(spec))
         reports = [one for one in Reader(spec.folder / EVENTS) if one.type == "series"]
-    values = [one.data[name] for one in reports if name in one.data]
-    rate = trainers.parse(trainers.find(method), options).learning_rate or 0.0
-    some = max(len(values) // 4, 1) if steps > STEPS else 1
-    return fmean(values[:some]), fmean(values[-some:]), rate
+    parsed = trainers.parse(trainers.find(method), options)
+    values = [one.data for one in reports if name in one.data]
+    if not isinstance(parsed, RewardedOptions):
+        first, last = (f"{one[name]:.4f}" for one in (values[0], values[-1]))
+    else:
+        third, size = len(values) // 3, parsed.rollout_size
+        first, last = (_mean(some, size) for some in (values[:third], values[-third:]))
+    return first, last, parsed.learning_rate or 0.0
+
+
+def _mean(rollouts: Sequence[Mapping[str, float]], size: int) -> str:
+    """The mean reward of rollouts of `size` completions, with its standard error."""
+    variance = fmean(one["reward/std"] ** 2 for one in rollouts)
+    error = (variance / (len(rollouts) * size)) ** 0.5
+    return f"{fmean(one['reward'] for one in rollouts):.2f} ± {error:.2f}"
 
 
 def _record(method: str, pair: Any) -> dict[str, Any]:

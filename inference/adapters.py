@@ -29,11 +29,22 @@ def shares(folders: Sequence[Path]) -> bool:
     if len(folders) != 2 or origin(folders[1]).get("config"):
         return False
     try:
-        config = json.loads((folders[1] / ADAPTER_CONFIG).read_bytes())
+        config = _config(folders[1])
     except (OSError, ValueError):
         return False
     plain = config.get("peft_type") == "LORA" and config.get("bias", "none") == "none"
     return plain and not any(config.get(name) for name in OTHER_WEIGHTS)
+
+
+def rank_of(folder: Path) -> int:
+    """The largest rank of the LoRA adapter in the folder."""
+    config = _config(folder)
+    return max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / ADAPTER_CONFIG).read_bytes())
+    return found
 
 
 def load_shared(

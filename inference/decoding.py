@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from inference.batching import plan_in_order
@@ -59,8 +59,7 @@ class _Batch:
         self.positions = "position_ids" in accepted
         self.caches = "past_key_values" in accepted  # else: every step reads all tokens again
         self.keeps = "logits_to_keep" in accepted
-        stops = language.stop_ids
-        self.stops = {*stops} if isinstance(stops, list) else {stops}
+        self.stops = stops_of(language.stop_ids)
         self.draws = {index: torch.Generator().manual_seed(rows[index].seed) for index in live}
 
     def run(self, tell: Tell) -> None:
@@ -80,7 +79,8 @@ class _Batch:
                 logits, cache = self._forward(fresh if self.caches else ids, mask, cache)  # (B, V)
                 tokens = self._chosen(logits)
                 for index, token in zip(self.live, tokens, strict=True):
-                    self._add(self.found[index], self.rows[index], token)
+                    row, found = self.rows[index], self.found[index]
+                    take(found, row, token, self.language.tokenizer, self.stops)
                 dropped = tell(self.found)
                 kept = [
                     at
@@ -129,25 +129,31 @@ class _Batch:
                 self.found[self.live[at]].logprobs.append(TokenLogprob(one.id, one.logprob, top))
         return tokens
 
-    def _add(self, found: Written, row: Row, token: int) -> None:
-        """Take the token in: the text that is known now, and whether it ends here."""
-        found.ids.append(token)
-        if token in self.stops:
-            found.finish = "stop"
-        elif len(found.ids) == row.max_new_tokens:
-            found.finish = "length"
-        text = self.language.tokenizer.decode(
-            found.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        cut = min((at for at in (text.find(one) for one in row.stop if one) if at >= 0), default=-1)
-        if cut >= 0:
-            found.text, found.finish = text[:cut], "stop"
-        elif found.finish is not None:
-            found.text = text
-        else:
-            known = text[: len(text) - held_back(text, row.stop)]
-            if known.startswith(found.text):
-                found.text = known
+
+def stops_of(ids: int | list[int] | None) -> set[int]:
+    """Of what a configuration says of the tokens that end a text."""
+    if ids is None:
+        return set()
+    return {*ids} if isinstance(ids, list) else {ids}
+
+
+def take(found: Written, row: Row, token: int, tokenizer: Any, stops: Collection[int]) -> None:
+    """Take a token in: the text that is known now, and whether it ends here."""
+    found.ids.append(token)
+    if token in stops:
+        found.finish = "stop"
+    elif len(found.ids) == row.max_new_tokens:
+        found.finish = "length"
+    text = tokenizer.decode(found.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    cut = min((at for at in (text.find(one) for one in row.stop if one) if at >= 0), default=-1)
+    if cut >= 0:
+        found.text, found.finish = text[:cut], "stop"
+    elif found.finish is not None:
+        found.text = text
+    else:
+        known = text[: len(text) - held_back(text, row.stop)]
+        if known.startswith(found.text):
+            found.text = known
 
 
 def held_back(text: str, stop: Sequence[str]) -> int:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from inference.remote.loop import LoopThread
     from inference.remote.registered import Registered, Registry
     from inference.remote.remote_chat import RemoteChat
+    from inference.vllm_engine import Served
 
 EngineKind = Literal["transformers", "vllm"]
 
@@ -79,7 +80,7 @@ class ModelPool(Models):
         self.replies = replies
         self.slots = slots
         self.engine_kind = engine_kind
-        self._served: Engine | None = None
+        self._served: Served | None = None
         self.private_urls = private_urls
         self.loads = 0
         self.calls = 0
@@ -207,15 +208,23 @@ class ModelPool(Models):
         return TransformersEngine(language, lambda: base.activate(identity))
 
     def _vllm(self, name: str, dtype: DType) -> Engine:
-        """One at a time: vLLM takes the memory that there is."""
-        from inference.vllm_engine import load_vllm
+        """One base at a time: vLLM takes the memory that there is."""
+        from inference.vllm_engine import room_for, serve
 
-        identity = self.identity(name)
-        if self._served is None or self._served.identity != identity:
+        with self._lock:
+            location, folders = self._locate(name), self.files(name)
+            base, rank = self._identity(location.base or location), room_for(folders, name)
+            if self._served is None or not self._served.serves(base, dtype, rank):
+                self._end_served()
+                budget = self.memory_budget_bytes
+                self._served = serve(folders[0], base, dtype, self.device, budget, rank)
+                self.loads += 1
+            return self._served.engine(self._identity(location), folders)
+
+    def _end_served(self) -> None:
+        if self._served is not None:
+            self._served.close()
             self._served = None
-            self._collect()
-            self._served = load_vllm(self.files(name), identity, dtype)
-        return self._served
 
     def encoder(
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
@@ -243,7 +252,7 @@ class ModelPool(Models):
         """Drop all that is warm, and give its memory back."""
         with self._lock:
             self._warm.clear()
-            self._served = None
+            self._end_served()
             self._collect()
 
     @property

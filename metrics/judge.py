@@ -41,7 +41,16 @@ from metrics.judging.asking import Heard, ask
 from metrics.judging.params import JudgeParams
 from metrics.judging.questions import Question, compared_with, questions
 from metrics.judging.transcripts import call, encode
-from metrics.judging.values import calibrated, draws, fewer, of_items, reduce, rows, score_names
+from metrics.judging.values import (
+    calibrated,
+    counts,
+    draws,
+    fewer,
+    of_items,
+    reduce,
+    rows,
+    score_names,
+)
 
 BATCH = 32  # outputs between two looks at whether to go on, and what a killed worker may lose
 ACROSS = ("calibrate",)  # each system's outputs have ratings in a field of their own
@@ -49,7 +58,9 @@ LEAST_RATED = 20  # samples with people's ratings
 
 UNREADABLE, REFUSED, NO_ANSWER, PARTLY, PARTLY_GONE, OVER_BUDGET = 1, 2, 3, 4, 5, 6  # flags
 FLAGS = {
-    UNREADABLE: Flag("the judge's answer cannot be read, asked twice", missing=True),
+    UNREADABLE: Flag(
+        "the judge's answer cannot be read, asked twice: `transcripts` has its words", missing=True
+    ),
     REFUSED: Flag("the judge refused, or a filter did", missing=True),
     NO_ANSWER: Flag("the judge did not answer", missing=True, lasting=False),
     PARTLY: Flag("some of the judge's answers are missing: the others count", missing=False),
@@ -207,6 +218,7 @@ METRIC = Metric(
     settle=settle,
     reduce=reduce,
     sentence=fewer,
+    counts=counts,
     models=lambda params: params.judges,
     fields=fields,
     draws=draws,

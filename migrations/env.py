@@ -9,12 +9,14 @@ from service.db.board_tables import boards
 from service.db.gate_tables import gates
 from service.db.model_tables import registered_models
 from service.db.reply_tables import replies
+from service.db.reward_tables import rewards
 
 TABLES = (
     boards,
     gates,
     registered_models,
     replies,
+    rewards,
 )  # of files of their own; their metadata is that of all tables
 LOCK = 0x41535341_59  # "ASSAY": concurrent upgrades wait for each other
 

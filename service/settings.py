@@ -46,7 +46,8 @@ class Settings(BaseSettings):
     worker_queues: str = Field(
         default="now,score,train",
         description="queues a worker takes jobs from, each with a compute process of its own: "
-        "`now` for POST /v1/score, `score` for evaluations, `train` for training jobs",
+        "`now` for POST /v1/score, `score` for evaluations, `train` for training jobs; `ask`, what "
+        "waits for models behind URLs, goes with `score` or alone",
     )
 
     model_roots: Paths = Field(
@@ -222,8 +223,10 @@ class Settings(BaseSettings):
 
     @property
     def queues(self) -> list[str]:
-        """The queues that a worker takes tasks from."""
-        return [name.strip() for name in self.worker_queues.split(",") if name.strip()]
+        """The queues that a worker takes tasks from. Whoever scores asks, too: tasks of an
+        evaluation go from one queue to the other."""
+        names = [name.strip() for name in self.worker_queues.split(",") if name.strip()]
+        return [*names, "ask"] if "score" in names and "ask" not in names else names
 
     @property
     def ceilings(self) -> dict[str, int]:

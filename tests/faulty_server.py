@@ -121,6 +121,7 @@ class FaultyServer:
         if body.get("logprobs"):
             top = [{"token": "A", "logprob": -0.25}, {"token": " B", "logprob": -1.5}]
             top += [{"token": "B.", "logprob": -3.0}, {"token": "Beer", "logprob": -4.0}]
+            top += [{"token": "хор", "logprob": -2.0}, {"token": "пл", "logprob": -2.5}]
             one["logprobs"] = {"content": [{"token": "A", "logprob": -0.25, "top_logprobs": top}]}
         choices = [one | {"index": index} for index in range(body.get("n") or 1)]
         return {

@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 class PPOOptions(RewardedOptions):
     """Off values stand beside the defaults."""
 
-    learning_rate: float | None = rate(full=5e-6, lora=5e-5)
+    learning_rate: float | None = rate(full=5e-6, lora=2e-4)
     num_generations: int = Field(
         1, ge=1, le=1024, description="Completions of a prompt in a rollout."
     )

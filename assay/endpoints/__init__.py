@@ -14,6 +14,7 @@ from assay.endpoints import (
     gates,
     imports,
     registered,
+    rewards,
     scoring,
     training,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "gates",
     "imports",
     "registered",
+    "rewards",
     "scoring",
     "training",
 ]

@@ -53,6 +53,7 @@ async def _look(chat: RemoteChat) -> Offers:
     try:
         first: Answer | None = None
         try:
+            await _chat(chat, 1)  # a server may load the model first, which is nobody's latency
             first = await _chat(chat, 1)
         except (KeyRefused, QuotaSpent):
             raise

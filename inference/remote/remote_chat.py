@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -111,7 +110,8 @@ class RemoteChat:
         self, requests: Sequence[Request], labels: Sequence[str]
     ) -> NDArray[np.float64] | None:
         """(n_requests, n_labels) log-probabilities of those labels that the first token can be,
-        alone or with a mark after it; NaN for others. None: this server tells none."""
+        with or without a mark after it, or alone begins; NaN for others. None: this server tells
+        none."""
         draws = self._label_draws(requests)
         if not draws:
             return np.empty((0, len(labels)))
@@ -119,7 +119,9 @@ class RemoteChat:
         if not tried.text and (tried.error is None or "logprobs" in tried.error):
             return None
         found = self.answered(draws, len(draws), self._top, None)
-        rows = [_label_logprobs(reply[0].text, labels) for reply in found]
+        rows = [
+            answers.label_logprobs(json.loads(reply[0].text or "{}"), labels) for reply in found
+        ]
         return np.array(rows, dtype=np.float64).reshape(len(requests), len(labels))
 
     def body(self, request: Request, number: int = 0) -> dict[str, Any]:
@@ -314,16 +316,3 @@ def _written(body: Mapping[str, Any]) -> int:
     """The most tokens that an answer has."""
     written = body.get("max_tokens", body.get("max_completion_tokens", 0))
     return written if isinstance(written, int) else 0
-
-
-def _label_logprobs(told: str, labels: Sequence[str]) -> list[float]:
-    """Log-probability of each label among the first token's alternatives; NaN: not among them."""
-    sums = dict.fromkeys(labels, 0.0)
-    for token, logprob in (json.loads(told) if told else {}).items():
-        said = token.strip()
-        mine = [one for one in labels if one and said.startswith(one)]
-        label = max(mine, key=len, default=None)
-        if label is None or any(one.isalnum() for one in said[len(label) :]):
-            continue
-        sums[label] += math.exp(min(logprob, 0.0))
-    return [math.log(sums[one]) if sums[one] > 0 else math.nan for one in labels]

@@ -148,9 +148,9 @@ def _cached(
         return Evidence.concat([found[key] for key in keys])
     chosen = lacking if metric.independent else range(len(keys))
     evidence = _measured(metric, [items[at] for at in chosen], models)
-    lasting = _lasting(metric, evidence)
+    passes = passing(metric, evidence)
     fresh = {keys[at]: row for row, at in enumerate(chosen) if keys[at] not in found}
-    cache.keep({key: evidence.take([row]) for key, row in fresh.items() if lasting[row]})
+    cache.keep({key: evidence.take([row]) for key, row in fresh.items() if not passes[row]})
     if not found:
         return evidence
     return Evidence.concat(  # the first stands
@@ -158,9 +158,10 @@ def _cached(
     )
 
 
-def _lasting(metric: BoundMetric, evidence: Evidence) -> NDArray[np.bool_]:
-    """(n_items,) which of the evidence another run would show again."""
+def passing(metric: BoundMetric, evidence: Evidence) -> NDArray[np.bool_]:
+    """(n_items,) which of the evidence another run may show otherwise: what a machine's load, a
+    server or a budget decided."""
     if FLAG not in evidence:
-        return np.ones(len(evidence), np.bool_)
-    passing = [code for code, flag in metric.flags.items() if not flag.lasting]
-    return ~np.isin(evidence[FLAG], passing)
+        return np.zeros(len(evidence), np.bool_)
+    codes = [code for code, flag in metric.flags.items() if not flag.lasting]
+    return np.isin(evidence[FLAG], codes)

@@ -130,6 +130,8 @@ class Metric(Generic[P]):
     reduce: Callable[[Floats, P], Floats]
     # (n, n_columns) rows of single samples -> (n, n_scores); None: reduce itself
     sentence: Callable[[Floats, P], Floats] | None = None
+    # (n_scores, 2) of sums: units that a score is of, NaN: all, and that people rated, NaN: none
+    counts: Callable[[Floats, P], Floats] | None = None
     # (n_items, n_scores) each output's own value, NaN for scores that are no mean of outputs; None:
     # what settling each output alone gives
     single: Callable[[Evidence, P], Floats] | None = None

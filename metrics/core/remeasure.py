@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from inference.errors import ReportedError
 from inference.protocol import Models
 from metrics.core.evidence import FLAG, NOTES, Column, Evidence
-from metrics.core.measure import items_of, measure
+from metrics.core.measure import items_of, measure, passing
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.rows import Floats, Ints
 
@@ -76,7 +76,7 @@ def remeasure(
     before = evidence.take(places)
     after = measure(metric, items, models, progress=progress)
     unlike, largest = compare(before, after, tolerance(metric))
-    unstable = _unstable(metric, before) | _unstable(metric, after)
+    unstable = passing(metric, before) | passing(metric, after)
     shaky = np.zeros(len(chosen), np.bool_)
     shaky[unit[unstable]] = True
     shaky |= counts[chosen] == 0
@@ -156,14 +156,6 @@ def _column(part: Evidence, name: str) -> Column | None:
     return part.columns.get(name) or (
         Column(np.zeros(len(part), np.uint8)) if name == FLAG else None
     )
-
-
-def _unstable(metric: BoundMetric, evidence: Evidence) -> Mask:
-    """(n_items,) what the machine's load decided."""
-    if FLAG not in evidence:
-        return np.zeros(len(evidence), np.bool_)
-    passing = [code for code, flag in metric.flags.items() if not flag.lasting]
-    return np.isin(evidence[FLAG], passing)
 
 
 def _values(metric: BoundMetric, evidence: Evidence, unit: Ints, left: Ints) -> Floats | None:

@@ -48,7 +48,8 @@ class ScoreValue:
 
     value      None where there is none; `error` then says why
     interval   (low, high) at `level`, containing the value; None where nothing can be said
-    n          units that counted; `missing` did not
+    n          units that it is of; `missing` could not be measured
+    rated      of a score that goes by people's ratings: units that they rated
     clusters   how many the interval is over; None: units are independent
     design_effect  by how much they multiply the variance that single units would give
     variance   of a score that is a mean of several outputs a unit
@@ -68,6 +69,7 @@ class ScoreValue:
     clusters: int | None = None
     design_effect: float | None = None
     variance: Variance | None = None
+    rated: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,20 +273,22 @@ def _scores(
     over: Spread | None,
     own: Split | None,
 ) -> tuple[ScoreValue, ...]:
-    values = resampling.evaluate(metric.reduce, weights.totals(settled.rows))
+    sums = weights.totals(settled.rows)
+    values, counts = resampling.evaluate(metric.reduce, sums), _counts(metric, sums)
     absent = int(missing.sum())
     made = []
     for at, (score, value) in enumerate(zip(metric.scores, values.tolist(), strict=True)):
         known = bool(np.isfinite(value))
         low, high = float(found.low[at]), float(found.high[at])
         effect = over.effect[at] if over is not None else np.nan
+        units, rated = counts[at]
         made.append(
             ScoreValue(
                 name=score.name,
                 value=value if known else None,
                 interval=(low, high) if known and np.isfinite(low) and np.isfinite(high) else None,
                 level=level,
-                n=len(missing) - absent,
+                n=int(units) if np.isfinite(units) else len(missing) - absent,
                 missing=absent,
                 higher_is_better=score.higher_is_better,
                 signature=text(parts, score),
@@ -294,9 +298,17 @@ def _scores(
                 clusters=len(over.found.names) if over is not None else None,
                 design_effect=float(effect) if np.isfinite(effect) else None,
                 variance=_variance(own, at),
+                rated=int(rated) if np.isfinite(rated) else None,
             )
         )
     return tuple(made)
+
+
+def _counts(metric: BoundMetric, sums: Floats) -> Floats:
+    """(n_scores, 2), see `Metric.counts`."""
+    if metric.metric.counts is None:
+        return np.full((len(metric.scores), 2), np.nan)
+    return metric.metric.counts(sums, metric.params)
 
 
 def _variance(own: Split | None, at: int) -> Variance | None:

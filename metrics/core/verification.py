@@ -30,7 +30,7 @@ Find = Callable[[str], AnyMetric]
 Status = Literal["equal", "differs", "unchecked"]
 NUMBERS = (
     *("value", "low", "high", "level", "n", "missing", "interval_method", "signature"),
-    *("clusters", "design_effect", "higher_is_better"),
+    *("clusters", "design_effect", "higher_is_better", "rated"),
 )
 MOST_SHOWN = 5
 NOT_KEPT = "its evidence was not kept"

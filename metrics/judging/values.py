@@ -87,6 +87,18 @@ def reduce(sums: Floats, params: JudgeParams) -> Floats:
     return np.concatenate(found, -1)
 
 
+def counts(sums: Floats, params: JudgeParams) -> Floats:
+    """(n_scores, 2) of sums (C,): people's mean is of those that they rated, the calibrated one of
+    all that the judge has a value of."""
+    own = len(score_names(params))
+    found = np.full((own + 2 * len(calibrated(params)), 2), np.nan)
+    for at in range(len(calibrated(params))):
+        judged, *_ = part = sums[2 * own + at * ppi.COLUMNS :][: ppi.COLUMNS]
+        rated = part[ppi.RATED]
+        found[own + 2 * at : own + 2 * at + 2] = (judged, rated), (rated, rated)
+    return found
+
+
 def fewer(sums: Floats, params: JudgeParams) -> Floats:
     """(n, n_scores) of rows of single units: a unit alone has nothing to be corrected by."""
     found = reduce(sums, params)

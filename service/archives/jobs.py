@@ -27,7 +27,6 @@ from service.db import worker_requests
 from service.evaluations import opponents, outputs, plans, shards
 from service.evaluations import scores as results
 from service.evaluations import store as evaluations
-from service.evaluations.jobs import declared
 from service.evaluations.plans import Plan
 from service.evaluations.progress import EVERY_SECONDS
 from service.evaluations.store import Evaluation
@@ -115,7 +114,7 @@ class _Audit:
 
     def _audit(self, one: Plan, shown: dict[str, Any]) -> None:
         """Measures, and notes in `shown` what came out."""
-        metric = declared(self.context, one)
+        metric = one.bound(self.context.settings.metric_roots)
         stored, own = one.signature or {}, parts(metric, self.context.models)
         shown["differs"] = difference(text(stored), text(own)) if stored else []
         if any(stored.get(name) != own[name] for name in own if name.startswith("weights")):

@@ -160,6 +160,7 @@ scores = Table(
     Column("clusters", Integer),  # that the interval is over
     Column("design_effect", Float),
     Column("variance", JSONB),  # {"questions", "draws"}: see metrics.core.result.Variance
+    Column("rated", Integer),  # samples with people's ratings, of a score that goes by them
     Index("ix_scores_name", "name", "slice"),
 )
 

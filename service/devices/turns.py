@@ -97,6 +97,9 @@ class ScoringTurn:
     @contextmanager
     def working(self, cancelled: Callable[[], bool]) -> Iterator[None]:
         """Surrounds a task, whose models stay on the device afterwards unless training waits."""
+        if self._locks is None:
+            yield
+            return
         with self._at_work:
             self._cancelled = cancelled
             try:

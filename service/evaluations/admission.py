@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, select
 
+from inference.errors import ReportedError
 from metrics.core.details import Details
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
@@ -79,7 +81,9 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     return id
 
 
-def admit_again(db: Connection, evaluation: str, body: RetryIn | None = None) -> bool:
+def admit_again(
+    db: Connection, settings: Settings, evaluation: str, body: RetryIn | None = None
+) -> bool:
     """Have what failed of an evaluation measured again; what is measured stays. With a budget, what
     the old one had no room for is asked for.
 
@@ -101,11 +105,8 @@ def admit_again(db: Connection, evaluation: str, body: RetryIn | None = None) ->
         _check_raised(db, row, budget)
         evaluations.rebudget(db, evaluation, budget.model_dump(exclude_none=True))
     again = not all(one.concluded for one in plans.read(db, evaluation))
-    if row is not None and row.model is not None and row.origin is None:
-        lost = stored_outputs.drop_failed(db, evaluation, budget is not None)
-        if lost:
-            shards.forget(db, evaluation, lost)
-        again = again or bool(lost)
+    if row is not None and row.origin is None:
+        again |= _forget_failed(db, settings, row, budget is not None)
     if not again:
         return False
     if row is not None and row.origin is not None:
@@ -115,6 +116,20 @@ def admit_again(db: Connection, evaluation: str, body: RetryIn | None = None) ->
     evaluations.reopen(db, evaluation)
     queue.defer(db, "evaluate.plan", evaluation=evaluation)
     return True
+
+
+def _forget_failed(db: Connection, settings: Settings, row: Evaluation, raised: bool) -> bool:
+    """Forget outputs that could not be made, and what metrics could not measure for a reason that
+    may pass; whether there was some. `raised`: the budget."""
+    lost = stored_outputs.drop_failed(db, row.id, raised) if row.model is not None else []
+    if lost:
+        shards.forget(db, row.id, lost)
+    found = bool(lost)
+    for one in plans.read(db, row.id):
+        with suppress(ReportedError):  # a metric that is gone: told where it is planned again
+            metric = one.bound(settings.metric_roots)
+            found |= shards.forget_passing(db, row.id, one.position, metric)
+    return found
 
 
 def _check_raised(db: Connection, row: Evaluation, budget: BudgetIn) -> None:

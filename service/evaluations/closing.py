@@ -30,7 +30,7 @@ from service.datasets.repeated import read_repeated
 from service.evaluations import outputs, plans, shards
 from service.evaluations import scores as results
 from service.evaluations import store as evaluations
-from service.evaluations.jobs import FAILED_METRIC, declared
+from service.evaluations.jobs import FAILED_METRIC
 from service.evaluations.outputs import Unanswered
 from service.evaluations.plans import Plan
 from service.evaluations.store import Evaluation
@@ -110,7 +110,7 @@ class Closing:
         """One metric's scores, over the whole set and over every slice."""
         began = time.monotonic()
         try:
-            metric = declared(self.context, one)
+            metric = one.bound(self.context.settings.metric_roots)
         except ReportedError as error:  # it could not even be planned: there are no names of scores
             self._add(one, _nameless(one, error, self.row.level, len(self.ids)), "")
             return
@@ -204,6 +204,7 @@ class Closing:
                     "clusters": score.clusters,
                     "design_effect": score.design_effect,
                     "variance": asdict(score.variance) if score.variance else None,
+                    "rated": score.rated,
                 }
             )
 
@@ -213,7 +214,7 @@ def _rated(context: Context, planned: Sequence[Plan]) -> list[str]:
     found: list[str] = []
     for one in planned:
         with suppress(ReportedError):  # told when the metric is concluded
-            found += declared(context, one).fields
+            found += one.bound(context.settings.metric_roots).fields
     return found
 
 

@@ -2,6 +2,7 @@
 
     evaluate.plan   resolves parameters and signatures, cuts the shards, defers one task each
     evaluate.shard  generates outputs where a model is to, then measures every metric on them
+    evaluate.ask    the same where that is waiting for models behind URLs; see `steps`
     evaluate.close  joins the shards' evidence, settles it, stores values with their intervals
 
 Each handler may run any number of times, at the same time even: what is stored first stands, and
@@ -11,7 +12,7 @@ every change of an evaluation happens under its row's lock.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,19 +20,20 @@ from sqlalchemy import Connection
 
 from inference.charged import Charged
 from inference.errors import Cancelled, ReportedError
-from metrics import find
 from metrics.core.measure import items_of, measure
-from metrics.core.metric import BoundMetric, Sample
+from metrics.core.metric import Sample
 from metrics.core.signature import parts
 from service import faults
 from service.datasets import store as datasets
 from service.datasets.store import Content
-from service.evaluations import opponents, outputs, plans, shards, usages
+from service.evaluations import opponents, outputs, plans, shards, steps, usages
 from service.evaluations import store as evaluations
 from service.evaluations.cache import StoredEvidence
 from service.evaluations.generating import generate
 from service.evaluations.plans import Plan
 from service.evaluations.progress import Progress
+from service.evaluations.shards import Shard
+from service.evaluations.store import Evaluation, State
 from service.jobs import counters, queue
 from service.jobs.context import Context
 from service.jobs.machine import machine
@@ -64,18 +66,30 @@ def plan(context: Context, evaluation: str) -> None:
             if one.signature is not None and made.get("signature") != one.signature:
                 shards.drop(db, evaluation, one.position)  # measured with another model
             plans.complete(db, evaluation, one.position, **made)
+        roots = context.settings.metric_roots
+        waiting = steps.begins_waiting(db, row, plans.read(db, evaluation), roots)
         shards.create(db, evaluation, row.size, context.settings.shard_size)
         shards.reopen(db, evaluation)
         numbers = shards.unfinished(db, evaluation)
         evaluations.start(db, evaluation, about | {"shards": len(numbers), "samples": row.size})
         for number in numbers:
-            queue.defer(db, "evaluate.shard", evaluation=evaluation, shard=number)
+            steps.defer(db, evaluation, number, waiting=waiting)
         if not numbers:  # all is measured: an earlier closing failed
             _begin_closing(db, evaluation)
 
 
 def measure_shard(context: Context, evaluation: str, shard: int) -> None:
-    """Measure what of the shard is not stored yet; the last shard to finish defers the closing."""
+    """Compute what of the shard is not stored yet."""
+    _measure_shard(context, evaluation, shard, waiting=False)
+
+
+def ask_shard(context: Context, evaluation: str, shard: int) -> None:
+    """Ask servers for what of the shard is not stored yet."""
+    _measure_shard(context, evaluation, shard, waiting=True)
+
+
+def _measure_shard(context: Context, evaluation: str, shard: int, *, waiting: bool) -> None:
+    """One side's steps; then the other side goes on, or the shard is finished."""
     with context.engine.begin() as db:
         row = evaluations.get(db, evaluation)
         part = shards.get(db, evaluation, shard)
@@ -83,29 +97,32 @@ def measure_shard(context: Context, evaluation: str, shard: int) -> None:
             return
         shards.begin(db, evaluation, shard)
         usages.reset(db, evaluation, part.start)
-        measurable = [one for one in plans.read(db, evaluation) if one.error is None]
-        measured = shards.measured(db, evaluation, shard)
-        measured |= {one.position for one in measurable if one.concluded}
+        planned, roots = plans.read(db, evaluation), context.settings.metric_roots
+        todo = steps.steps(db, row, part, planned, roots, waiting=waiting)
         records = datasets.read_records(db, row.dataset_id, part.start, part.stop)
-    progress = Progress(context, evaluation, shard, total=len(records))
+    progress = Progress(context, evaluation, shard, total=len(records), finished=todo.done)
     usage = ModelCounters(context)
     try:
-        if row.model:
+        if todo.generate:
             progress.enter(None)
             generate(context, row, records, part.start, progress.items)
             progress.leave()
-        samples = _read_samples(context, evaluation, records, part.start)
-        for one in measurable:
-            progress.enter(one.position)
-            if one.position not in measured:
-                payer = Payer(evaluation, part.start, one.position)
-                models = usages.charged(context.engine, context.models, payer, row.budget)
-                _measure_metric(context, evaluation, shard, one, samples, progress, models)
-                usages.settle(context.engine, models)
-            progress.leave()
+        if todo.metrics:
+            samples = _read_samples(context, evaluation, records, part.start)
+            _measure_metrics(context, row, part, todo.metrics, samples, progress)
     except Cancelled:
         return
-    _finish_shard(context, evaluation, shard, progress.total_done, usage)
+    with context.engine.begin() as db:
+        locked = evaluations.lock(db, evaluation)
+        if locked is None or locked.status != "running":
+            return
+        shards.measured_with(db, evaluation, shard, machine(context), waiting=waiting)
+        if todo.left:
+            shards.note(db, evaluation, shard, done=progress.total_done, position=None)
+            steps.defer(db, evaluation, shard, waiting=not waiting)
+        else:
+            _finish_shard(db, evaluation, shard, progress.total_done, locked)
+        counters.add(db, usage.spent())  # last: every handler locks the counters last
 
 
 def plan_failed(context: Context, evaluation: str, reason: str) -> None:
@@ -123,7 +140,7 @@ def shard_failed(context: Context, evaluation: str, shard: int, reason: str) -> 
         if part.position is not None:
             error = {"code": FAILED_METRIC, "message": reason}
             if shards.keep(db, evaluation, part.position, shard, error=error):
-                queue.defer(db, "evaluate.shard", evaluation=evaluation, shard=shard)
+                steps.defer(db, evaluation, shard, waiting=False)
                 return
     _fail(context, evaluation, "generation_failed", reason)
 
@@ -133,18 +150,12 @@ def close_failed(context: Context, evaluation: str, reason: str) -> None:
     _fail(context, evaluation, "closing_failed", reason)
 
 
-def declared(context: Context, one: Plan) -> BoundMetric:
-    """The metric of a plan with the parameters it is measured with."""
-    metric = find(one.name, context.settings.metric_roots)
-    return metric.bind(one.resolved if one.resolved is not None else one.params)
-
-
 def _plan_metric(
     context: Context, one: Plan, samples: list[Sample]
 ) -> dict[str, Mapping[str, Any]]:
     context.advance()
     try:
-        metric = declared(context, one).resolve(samples)
+        metric = one.bound(context.settings.metric_roots).resolve(samples)
         signature = parts(metric, context.models)
     except ReportedError as error:
         if faults.is_outside(error):
@@ -165,6 +176,23 @@ def _read_samples(
     ]
 
 
+def _measure_metrics(
+    context: Context,
+    row: Evaluation,
+    part: Shard,
+    planned: Sequence[Plan],
+    samples: list[Sample],
+    progress: Progress,
+) -> None:
+    for one in planned:
+        progress.enter(one.position)
+        payer = Payer(row.id, part.start, one.position)
+        models = usages.charged(context.engine, context.models, payer, row.budget)
+        _measure_metric(context, row.id, part.number, one, samples, progress, models)
+        usages.settle(context.engine, models)
+        progress.leave()
+
+
 def _measure_metric(
     context: Context,
     evaluation: str,
@@ -179,7 +207,7 @@ def _measure_metric(
     kept: dict[str, Any]
     items, _ = items_of(samples)
     try:
-        metric = declared(context, one)
+        metric = one.bound(context.settings.metric_roots)
         if metric.opponent is not None:
             with context.engine.connect() as db:
                 items, _ = items_of(opponents.opposed(db, metric, samples))
@@ -208,22 +236,16 @@ def _measure_metric(
             )
 
 
-def _finish_shard(
-    context: Context, evaluation: str, shard: int, done: int, usage: ModelCounters
-) -> None:
-    with context.engine.begin() as db:
-        locked = evaluations.lock(db, evaluation)
-        if locked is None or locked.status != "running":
-            return
-        left = shards.finish(db, evaluation, shard, done, machine(context))
-        if left == 0 and not locked.closing:
-            _begin_closing(db, evaluation)
-        elif left and locked.stop_when_settled is not None:
-            lock = f"look {evaluation}"
-            queue.defer(
-                db, "gate.look", priority=CLOSING_PRIORITY, queueing_lock=lock, measured=evaluation
-            )
-        counters.add(db, usage.spent())  # last: every handler locks the counters last
+def _finish_shard(db: Connection, evaluation: str, shard: int, done: int, locked: State) -> None:
+    """The last shard to finish defers the closing."""
+    left = shards.finish(db, evaluation, shard, done)
+    if left == 0 and not locked.closing:
+        _begin_closing(db, evaluation)
+    elif left and locked.stop_when_settled is not None:
+        lock = f"look {evaluation}"
+        queue.defer(
+            db, "gate.look", priority=CLOSING_PRIORITY, queueing_lock=lock, measured=evaluation
+        )
 
 
 def _begin_closing(db: Connection, evaluation: str) -> None:

@@ -84,6 +84,16 @@ def read(
     return {row[0]: row[1] for row in db.execute(query)}
 
 
+def count(db: Connection, evaluation_id: str, start: int, stop: int) -> int:
+    """How many of the records from `start` to `stop` have their outputs."""
+    query = select(func.count()).where(
+        outputs.c.evaluation_id == evaluation_id,
+        outputs.c.index >= start,
+        outputs.c.index < stop,
+    )
+    return db.scalar(query) or 0
+
+
 def read_details(
     db: Connection, evaluation_id: str, start: int = 0, stop: int | None = None
 ) -> dict[int, tuple[Details, ...]]:

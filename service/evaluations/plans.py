@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from inference.errors import ReportedError
 from metrics import find
+from metrics.core.metric import BoundMetric
 from service.db.stored import Stored
 from service.db.tables import evaluation_metrics
 
@@ -52,6 +53,14 @@ class Plan(Stored):
     signature: Mapping[str, str] | None
     error: Mapping[str, Any] | None
     concluded: bool = False
+
+    def bound(self, roots: Sequence[Path]) -> BoundMetric:
+        """The metric with the parameters it is measured with. Raises ReportedError.
+
+        roots  folders that metrics of `evaluate` may lie under
+        """
+        params = self.resolved if self.resolved is not None else self.params
+        return find(self.name, roots).bind(params)
 
 
 def create(db: Connection, evaluation_id: str, metrics: Sequence[MetricRequest]) -> None:

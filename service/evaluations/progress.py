@@ -14,14 +14,19 @@ EVERY_SECONDS = 0.5
 
 
 class Progress:
-    """Counts measurements of one shard: `total` a step, a step being generation or one metric."""
+    """Counts measurements of one shard: `total` a step, a step being generation or one metric.
 
-    def __init__(self, context: Context, evaluation: str, shard: int, total: int) -> None:
+    finished  steps that were finished before
+    """
+
+    def __init__(
+        self, context: Context, evaluation: str, shard: int, total: int, finished: int = 0
+    ) -> None:
         self.context = context
         self.evaluation = evaluation
         self.shard = shard
         self.total = total
-        self.finished_steps = 0
+        self.finished_steps = finished
         self.position: int | None = None
         self.expected = total  # items of the step at work
         self.seen = 0

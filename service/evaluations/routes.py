@@ -126,16 +126,17 @@ def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
 def retry_evaluation(
     evaluation: str,
     db: Transaction,
+    settings: CurrentSettings,
     response: Response,
     key: Idempotent,
     body: RetryIn | None = None,
 ) -> EvaluationOut:
     """Failed metrics, and samples that were not reached, are measured again; what is measured
-    stays. With a `budget`, samples that the old one had no room for are asked for, too. A 409 while
-    the evaluation has not ended, and when it was cancelled."""
+    stays. With a `budget`, what the old one had no room for is asked for, too, of judges as well. A
+    409 while the evaluation has not ended, and when it was cancelled."""
 
     def again(db: Connection) -> Created[EvaluationOut]:
-        status = 202 if admit_again(db, evaluation, body) else 200
+        status = 202 if admit_again(db, settings, evaluation, body) else 200
         return Created(view(db, _existing(db, evaluation)), status)
 
     return key.once(db, EvaluationOut, again).sent(response)

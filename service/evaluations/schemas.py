@@ -258,6 +258,7 @@ class ScoreOut(BaseModel):
     clusters: int | None = None  # that the interval is over; null: samples are independent
     design_effect: float | None = None  # of the clusters on the variance
     variance: VarianceOut | None = None
+    rated: int | None = None  # samples with people's ratings; null: the score goes by none
 
 
 class MetricsUsageOut(BaseModel):

@@ -43,6 +43,7 @@ class Score(Stored):
     clusters: int | None
     design_effect: float | None
     variance: Mapping[str, float] | None
+    rated: int | None
 
     @property
     def interval(self) -> tuple[float, float] | None:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from inference.errors import ReportedError
 from metrics.core.evidence import Evidence
+from metrics.core.measure import passing
+from metrics.core.metric import BoundMetric
 from service.db.stored import Stored
 from service.db.tables import evaluation_metrics, measurements, shards
 
@@ -25,6 +27,11 @@ class Shard(Stored):
     stop: int
     finished: bool
     position: int | None
+
+    @property
+    def size(self) -> int:
+        """How many samples."""
+        return self.stop - self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +119,19 @@ def note(
     )
 
 
-def finish(
-    db: Connection,
-    evaluation_id: str,
-    number: int,
-    done: int,
-    machine: Mapping[str, Any] | None = None,
-) -> int:
-    """Mark finished; returns how many shards are not. The caller holds the evaluation's lock.
+def measured_with(
+    db: Connection, evaluation_id: str, number: int, machine: Mapping[str, Any], *, waiting: bool
+) -> None:
+    """What made its numbers. A process that only waited for servers is told of where no other
+    computed."""
+    free = shards.c.machine.is_(None) if waiting else true()
+    statement = update(shards).where(_is(evaluation_id, number), free)
+    db.execute(statement.values(machine=dict(machine)))
 
-    machine  what it was measured with
-    """
-    values = {"finished": True, "done": done, "machine": machine}
+
+def finish(db: Connection, evaluation_id: str, number: int, done: int) -> int:
+    """Mark finished; returns how many shards are not. The caller holds the evaluation's lock."""
+    values = {"finished": True, "done": done}
     db.execute(update(shards).where(_is(evaluation_id, number)).values(values))
     query = select(func.count()).where(
         shards.c.evaluation_id == evaluation_id, shards.c.finished.is_(False)
@@ -202,6 +210,23 @@ def drop(db: Connection, evaluation_id: str, position: int) -> None:
             measurements.c.evaluation_id == evaluation_id, measurements.c.position == position
         )
     )
+
+
+def forget_passing(db: Connection, evaluation_id: str, position: int, metric: BoundMetric) -> bool:
+    """Have a metric measured again in the shards where a server, a budget or a machine's load has
+    kept it from some outputs; whether there is one."""
+    numbers = [
+        one.shard
+        for one in read(db, evaluation_id, position)
+        if one.evidence is not None and passing(metric, Evidence.decode(one.evidence)).any()
+    ]
+    if numbers:
+        table, metrics = measurements.c, evaluation_metrics.c
+        own = (table.evaluation_id == evaluation_id) & (table.position == position)
+        db.execute(delete(measurements).where(own, table.shard.in_(numbers)))
+        own = (metrics.evaluation_id == evaluation_id) & (metrics.position == position)
+        db.execute(update(evaluation_metrics).where(own).values(result=None))
+    return bool(numbers)
 
 
 def forget(db: Connection, evaluation_id: str, indices: Sequence[int]) -> None:

@@ -130,6 +130,7 @@ def score_view(score: Score) -> ScoreOut:
         clusters=score.clusters,
         design_effect=score.design_effect,
         variance=VarianceOut(**score.variance) if score.variance is not None else None,
+        rated=score.rated,
     )
 
 

@@ -1,5 +1,8 @@
 """The compute process: one task at a time, models kept warm. `python -m service.jobs.compute`
 
+One that only waits for others' servers works at several tasks at once, each in a thread of its own
+(`tasks.AT_ONCE`).
+
 Started by a worker, which it never outlives: the kernel kills it with the worker's main thread, and
 the end of their channel ends it too. Whatever happens here (a crash in native code, a call that
 never returns), the worker's heartbeats go on.
@@ -18,6 +21,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -26,7 +31,7 @@ from inference.errors import Cancelled, ReportedError
 from service import faults
 from service.jobs import tasks
 from service.jobs.context import Context, Released, Resources
-from service.jobs.ipc import Advance, Answer, Call, Database, Ready, Stop, encode, receive
+from service.jobs.ipc import Advance, Answer, Call, Database, Message, Ready, Stop, encode, receive
 from service.logs import bind, configure
 from service.settings import get_settings
 
@@ -36,30 +41,49 @@ log = logging.getLogger(__name__)
 
 
 class Compute:
-    """Reads messages on a thread of its own, works on the main one."""
+    """Reads messages on a thread of its own; works on the main one, or on one for each task.
+
+    at_once  tasks that may be called before one is answered
+    """
 
     def __init__(
-        self, channel: socket.socket, handlers: Mapping[str, str], resources: Resources
+        self,
+        channel: socket.socket,
+        handlers: Mapping[str, str],
+        resources: Resources,
+        at_once: int = 1,
     ) -> None:
         self._channel = channel
         self._handlers = handlers
         self._resources = resources
+        self._at_once = at_once
+        self._sending = threading.Lock()
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._cancelled: set[int] = set()  # tasks asked to stop
         self._released: set[int] = set()  # tasks asked to save their state first
-        self._advanced = 0.0  # when the worker was last told of progress
+        self._advanced: dict[int, float] = {}  # when the worker was last told of a task's progress
 
     def serve(self) -> None:
         """Run calls for as long as the worker lives."""
         threading.Thread(target=self._listen, name="channel", daemon=True).start()
-        self._channel.sendall(encode(Ready()))
+        self._send(Ready())
         while True:
             call = self._calls.get()
-            answer = self._run(call)
-            with suppress(ConnectionError):  # the reader sees the end, and ends us
-                self._channel.sendall(encode(answer))
-            self._cancelled.discard(call.task)
-            self._released.discard(call.task)
+            if self._at_once == 1:
+                self._work(call)
+            else:
+                threading.Thread(target=self._work, args=(call,), daemon=True).start()
+
+    def _work(self, call: Call) -> None:
+        answer = replace(self._run(call), task=call.task)
+        self._cancelled.discard(call.task)
+        self._released.discard(call.task)
+        self._advanced.pop(call.task, None)
+        self._send(answer)  # last: the task may be called again
+
+    def _send(self, message: Message) -> None:
+        with self._sending, suppress(ConnectionError):  # the reader sees the end, and ends us
+            self._channel.sendall(encode(message))
 
     def _listen(self) -> None:
         while (message := receive(self._channel)) is not None:
@@ -76,11 +100,11 @@ class Compute:
             call.attempt,
             lambda: call.task in self._cancelled,
             lambda: call.task in self._released,
-            self._advance,
+            partial(self._advance, call.task),
         )
 
         def cancelled() -> bool:
-            self._advance()  # whoever waits for the device does not stall
+            context.advance()  # whoever waits for the device does not stall
             return context.cancelled()
 
         ids = {name: str(value) for name, value in call.ids.items()}
@@ -102,12 +126,11 @@ class Compute:
                 return Answer("failed", type(error).__name__, str(error), permanent)
         return Answer("done")
 
-    def _advance(self) -> None:
+    def _advance(self, task: int) -> None:
         now = time.monotonic()
-        if now - self._advanced >= ADVANCE_EVERY:
-            self._advanced = now
-            with suppress(ConnectionError):
-                self._channel.sendall(encode(Advance()))
+        if now - self._advanced.get(task, 0.0) >= ADVANCE_EVERY:
+            self._advanced[task] = now
+            self._send(Advance(task))
 
 
 def end_group() -> None:
@@ -122,6 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m service.jobs.compute")
     parser.add_argument("--channel", type=int, required=True, help="number of the open socket")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--at-once", type=int, default=1, help="tasks that it works at")
     parser.add_argument("--handlers", default="service.jobs.tasks:HANDLERS")
     options = parser.parse_args(argv)
 
@@ -145,8 +169,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     settings = get_settings().model_copy(update={"database_url": SecretStr(database.url)})
     configure(settings)
-    resources = tasks.resources(settings, options.device)
-    Compute(channel, tasks.table(options.handlers), resources).serve()
+    resources = tasks.resources(settings, options.device, options.at_once)
+    Compute(channel, tasks.table(options.handlers), resources, options.at_once).serve()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 The worker says where the Database is, and the compute process that it is Ready. Then the worker
 sends a Call, and perhaps a Stop while it lasts; the compute process sends Advance messages, and an
-Answer.
+Answer. A process that works at several tasks at once is sent more Calls before it has answered.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Stop the running task: between two batches; or having saved its state, for another worker."""
+    """Stop a running task: between two batches; or having saved its state, for another worker."""
 
     task: int
     save: bool
@@ -51,7 +51,9 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """The running task has made progress."""
+    """A running task has made progress."""
+
+    task: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +64,14 @@ class Answer:
              an answer, or was killed since it made no progress;
              "disturbed": by a fault of the surroundings, which is no attempt at the task
     kind     the name of the exception's class
+    task     whose it is; 0 in the worker's own words
     """
 
     outcome: Literal["done", "cancelled", "released", "failed", "disturbed", "killed", "stalled"]
     kind: str = ""
     message: str = ""
     permanent: bool = False
+    task: int = 0
 
 
 Message = Database | Ready | Call | Stop | Advance | Answer

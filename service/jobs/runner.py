@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Runs the tasks of one loop in one child.
+    """Runs the tasks of one loop in one child, as many at once as the child works at.
 
     grace   seconds a task that is asked to stop has, before its process is killed
     saving  seconds for a task that saves its state, when the worker is told to end
@@ -50,31 +50,31 @@ class Runner:
             answer, stopped = await self._answer(context, call)
         finally:
             if not call.done():
-                self.child.kill()
+                self.child.kill(request.task)
         await _check_held(context)
         await self._decide(context, answer, stopped, attempt)
 
     async def _answer(self, context: JobContext, call: asyncio.Task[Answer]) -> tuple[Answer, bool]:
         """The call's answer, and whether somebody asked it to stop. Raises Requeue at shutdown."""
-        name = context.job.task_name
+        task, name = context.job.id or 0, context.job.task_name
         stopped = False
         while True:
             try:
                 if stopped:
-                    return await self._wait_stopped(call), True
-                return await self._wait(call, name), False
+                    return await self._wait_stopped(call, task), True
+                return await self._wait(call, task, name), False
             except asyncio.CancelledError:  # Procrastinate's way to say: stop
                 uncancel()
             if context.abort_reason() is AbortReason.SHUTDOWN:
                 if name in SAVING and await self._saved(call):
                     return call.result(), stopped
-                self.child.kill()
+                self.child.kill(task)
                 await self._requeue_at_shutdown(context)
             if is_hook(name):
                 await _execute(context, sql.IGNORE_ABORT)
                 continue
-            log.info("task %s is asked to stop", context.job.id)
-            self.child.cancel()
+            log.info("task %s is asked to stop", task)
+            self.child.cancel(task)
             stopped = True
 
     async def _saved(self, call: asyncio.Task[Answer]) -> bool:
@@ -83,24 +83,24 @@ class Runner:
         await asyncio.wait({call}, timeout=self.saving)
         return call.done() and call.result().outcome in {"done", "cancelled"}
 
-    async def _wait(self, call: asyncio.Task[Answer], name: str) -> Answer:
+    async def _wait(self, call: asyncio.Task[Answer], task: int, name: str) -> Answer:
         """The call's answer; its process is killed once it has made no progress for too long."""
         began = time.monotonic()
         while not call.done():
-            silent = time.monotonic() - max(self.child.advanced, began)
+            silent = time.monotonic() - max(self.child.advanced(task), began)
             if self.stall and silent >= self.stall:
                 log.error("task %s has stalled: its compute process is killed", name)
-                self.child.kill()
+                self.child.kill(task)
                 await asyncio.shield(call)
                 return _stalled(name, self.stall)
             await asyncio.wait({call}, timeout=self.stall - silent if self.stall else None)
         return call.result()
 
-    async def _wait_stopped(self, call: asyncio.Task[Answer]) -> Answer:
+    async def _wait_stopped(self, call: asyncio.Task[Answer], task: int) -> Answer:
         """The call's answer, after a request to stop; its process is killed when it takes long."""
         await asyncio.wait({call}, timeout=self.grace)
         if not call.done():
-            self.child.kill()
+            self.child.kill(task)
         return await asyncio.shield(call)
 
     async def _decide(

@@ -29,6 +29,8 @@ HANDLERS: Mapping[str, str] = {
     "evaluate.plan.failed": "service.evaluations.jobs:plan_failed",
     "evaluate.shard": "service.evaluations.jobs:measure_shard",
     "evaluate.shard.failed": "service.evaluations.jobs:shard_failed",
+    "evaluate.ask": "service.evaluations.jobs:ask_shard",
+    "evaluate.ask.failed": "service.evaluations.jobs:shard_failed",
     "evaluate.close": "service.evaluations.closing:close",
     "evaluate.close.failed": "service.evaluations.jobs:close_failed",
     "gate.settle": "service.gates.jobs:settle",
@@ -57,7 +59,11 @@ SAVING = frozenset({"train.run"})
 # alone, see `service.scoring.jobs`. For all others it is over: they would stall again
 TRIED_AGAIN = frozenset({"train.run", "score.batch", "openai.batch"})
 
-# What a compute process keeps warm: a class, called as `(settings, device)`
+# Queues whose tasks wait for servers and run no model: so many in one process side by side, started
+# when the first comes. All other processes work at one task at a time
+AT_ONCE: Mapping[str, int] = {"ask": 16}
+
+# What a compute process keeps warm: a class, called as `(settings, device, at_once)`
 RESOURCES = "service.models.resources:Resources"
 
 # Called as `(db, settings, device)` by a worker that trains, before it takes its first task
@@ -96,9 +102,9 @@ def handler(name: str, handlers: Mapping[str, str]) -> Callable[..., None]:
     return cast("Callable[..., None]", _function(handlers[name]))
 
 
-def resources(settings: Settings, device: str) -> Resources:
-    """What a compute process on `device` keeps warm."""
-    return cast("Resources", _function(RESOURCES)(settings, device))
+def resources(settings: Settings, device: str, at_once: int = 1) -> Resources:
+    """What a compute process on `device` keeps warm, for so many tasks at once."""
+    return cast("Resources", _function(RESOURCES)(settings, device, at_once))
 
 
 def register_device(db: Connection, settings: Settings, device: str) -> None:

@@ -1,9 +1,9 @@
 """The worker process, one per device: takes tasks from its queues, runs each in a compute process.
 
-It holds no model library. Every queue has a loop and a compute process of its own, so that a
-training job never delays scores. It ends with status 0 when it is told to (SIGTERM, SIGINT: what
-runs goes back to the queue, training with all its steps), and with 1 when the database is lost or
-others took it for dead; whoever started it starts it again.
+It holds no model library. Every queue has a loop and a compute process of its own, so that neither
+a training job nor a server that takes its time delays scores. It ends with status 0 when it is told
+to (SIGTERM, SIGINT: what runs goes back to the queue, training with all its steps), and with 1 when
+the database is lost or others took it for dead; whoever started it starts it again.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ async def run(
     stop = _stop_signal()
     handlers = tasks.table(handlers_path)
     queues = [queue for queue in settings.queues for _ in range(concurrency)]
-    children = [Child(device, handlers_path, settings.url) for _ in queues]
+    children = [
+        Child(device, handlers_path, settings.url, tasks.AT_ONCE.get(queue, 1)) for queue in queues
+    ]
     connector = PsycopgConnector(
         conninfo=settings.url,
         min_size=1,
@@ -84,7 +86,8 @@ async def run(
     async with app.open_async():
         try:
             for child in children:
-                await child.start()
+                if child.at_once == 1:  # warm before its first task
+                    await child.start()
             loops = [
                 _loop(
                     app,
@@ -169,7 +172,7 @@ def _loop(app: App, queue: str, runner: Runner) -> Loop:
         app,
         queues=[queue],
         name=queue,
-        concurrency=1,
+        concurrency=runner.child.at_once,
         fetch_job_polling_interval=POLL,
         abort_job_polling_interval=POLL,
         shutdown_graceful_timeout=STOPPING,

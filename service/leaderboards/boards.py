@@ -287,6 +287,7 @@ def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow
         value_common=finite(found.value_common[at]) if lacks else None,
         value_bounds=found.bounds[at],
         design_effect=score.design_effect,
+        rated=score.rated,
         model=run.model,
         generation=dict(run.generation) if run.generation is not None else None,
         protocol_digest=score.protocol_digest,

@@ -76,6 +76,7 @@ class BoardRow(BaseModel):
     value_common: float | None = None
     value_bounds: tuple[float, float] | None = None
     design_effect: float | None = None
+    rated: int | None = None  # samples with people's ratings, of a score that goes by them
     model: str | None = None  # that the service ran for the outputs
     generation: dict[str, Any] | None = None
     protocol_digest: str | None = None

@@ -24,21 +24,27 @@ if TYPE_CHECKING:
 
 
 class Resources(context.Resources):
-    """Each is made when it is first asked for: a task without a model loads no model library."""
+    """Each is made when it is first asked for: a task without a model loads no model library.
 
-    def __init__(self, settings: Settings, device: str) -> None:
+    at_once  tasks that share them; where these are many, they run no model here, and take no turn
+    """
+
+    def __init__(self, settings: Settings, device: str, at_once: int = 1) -> None:
         self.settings = settings
         self.device = device
+        self.at_once = at_once
+        if at_once > 1:
+            _ = self.models  # now: several threads may ask first
 
     @cached_property
     def engine(self) -> Engine:
         """Connections to the database."""
-        return connect(self.settings.url, pool_size=2)
+        return connect(self.settings.url, pool_size=max(2, self.at_once))
 
     @cached_property
     def turn(self) -> ScoringTurn:
         """This process's part in a device that scoring and training use by turns."""
-        paths = lock_paths(self.settings, self.device)
+        paths = lock_paths(self.settings, self.device) if self.at_once == 1 else []
         return ScoringTurn(paths[0] if paths else None, self._free)
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -16,6 +17,13 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 RESERVED = ("ckpt_", "builtin")
 OURS = {"messages", "model", "n", "stream"}  # parts of a body that are the service's to fill
 LONGEST_KEY = 10_000
+# names of what has to stay secret, without their punctuation; none of `max_tokens`,
+# `prompt_cache_key`, `eos_token`
+SECRET = re.compile(
+    r"^(key|token)$|(api|access|auth|account|master|private|secret|subscription)keys?$"
+    r"|(access|api|auth|bearer|hf|id|refresh|session)tokens?$"
+    r"|secret|passw(or)?d|passphrase|credential|authorization|^bearer$"
+)
 
 
 def _model_name(value: str) -> str:
@@ -42,7 +50,27 @@ def _extra(value: dict[str, object]) -> dict[str, object]:
     if taken:
         message = f"may not hold {', '.join(taken)}: the service fills them"
         raise PydanticCustomError("extra_body", message)
+    secret = next(_secrets(value), None)
+    if secret is not None:
+        message = (
+            "may not hold {name}: extra_body is stored and shown as it is. Give the key as "
+            "`api_key`, which is encrypted, or as `api_key_env`"
+        )
+        raise PydanticCustomError("secret_in_extra_body", message, {"name": repr(secret)})
     return value
+
+
+def _secrets(value: object, name: str = "") -> Iterator[str]:
+    """Names of the fields, at any depth, that are called as keys are and hold something."""
+    if isinstance(value, dict):
+        for inner, held in value.items():
+            yield from _secrets(held, inner)
+    elif value not in (None, "") and not isinstance(value, bool):
+        if SECRET.search(re.sub(r"[^a-z0-9]", "", name.lower())):
+            yield name[:100]
+        elif isinstance(value, list):
+            for held in value:
+                yield from _secrets(held, name)
 
 
 ModelName = Annotated[str, AfterValidator(_model_name)]

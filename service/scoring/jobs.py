@@ -12,11 +12,11 @@ import numpy as np
 
 from inference.errors import Cancelled, ReportedError
 from metrics import find
-from metrics.core.evidence import Evidence
+from metrics.core.evidence import FLAG, Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result, conclude
-from metrics.core.rows import Ints
+from metrics.core.rows import Floats, Ints
 from metrics.core.signature import parts
 from service import faults
 from service.db import worker_requests
@@ -153,14 +153,24 @@ def _split(
             signature,
             replicates=REPLICATES,
         )
-        one.scores.update(_shown(result))
+        values = result.per_sample
+        if values is None and _all_missing(metric, evidence.take(chosen)):
+            values = np.full((len(one.samples), len(result.scores)), np.nan)
+        one.scores.update(_shown(result, values))
         first = last
 
 
-def _shown(result: Result) -> dict[str, Any]:
+def _all_missing(metric: BoundMetric, evidence: Evidence) -> bool:
+    """Whether each sample has a value of its own, and no output's could be measured."""
+    codes = evidence[FLAG].tolist() if FLAG in evidence and not metric.set_level else []
+    return bool(codes) and all(code and metric.flags[code].missing for code in codes)
+
+
+def _shown(result: Result, values: Floats | None) -> dict[str, Any]:
+    """values  (n, S) of samples, NaN where one has none; None where no sample has any"""
     shown: dict[str, Any] = {}
     for index, score in enumerate(result.scores):
-        own = result.per_sample[:, index].tolist() if result.per_sample is not None else None
+        own = values[:, index].tolist() if values is not None else None
         shown[score.name] = {
             "value": score.value,
             "per_sample": [None if math.isnan(value) else value for value in own] if own else None,

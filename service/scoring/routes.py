@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from service.db import worker_requests
 from service.errors import ApiError, invalid
+from service.evaluations import steps
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
@@ -79,8 +80,15 @@ def _queue(db: Connection, settings: Settings, body: ScoreIn) -> str:
     }
     group = hashlib.sha256(orjson.dumps(metrics, option=orjson.OPT_SORT_KEYS)).digest()
     request = worker_requests.add(db, "score", content, group)
-    queue.defer(db, "score.batch", queue="now", request=request)
+    queue.defer(db, "score.batch", queue=_side(db, asked), request=request)
     return request
+
+
+def _side(db: Connection, asked: Sequence[RequestedMetric]) -> str:
+    """The queue: what waits for servers, and runs no model here, holds up nobody who computes."""
+    waiting = [one for one in asked if steps.waits(db, one.metric)]
+    computing = [one for one in asked if one.metric.models and one not in waiting]
+    return "ask" if waiting and not computing else "now"
 
 
 def _unique_names(asked: Sequence[RequestedMetric]) -> None:

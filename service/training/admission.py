@@ -11,21 +11,17 @@ from sqlalchemy import Connection
 
 import trainers
 from inference.errors import ReportedError
-from metrics import find
-from metrics.core.errors import UnknownMetric
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.devices import store as devices
-from service.errors import invalid, of_metric, within
+from service.errors import invalid, within
 from service.evaluations import protocols
 from service.evaluations.checks import (
     RequestedMetric,
     bound_metrics,
     check_budget,
-    check_ceilings,
     check_metric,
-    check_opponent,
     check_prompts,
     check_samples,
     evaluable,
@@ -34,6 +30,7 @@ from service.evaluations.plans import MetricRequest, models_of
 from service.gates import store as gates
 from service.jobs import queue
 from service.models import store as models
+from service.scoring.reward_checks import bound_rewards
 from service.settings import Settings
 from service.training import data_warnings, memory, reward_models
 from service.training import store as training
@@ -86,7 +83,7 @@ def check(db: Connection, body: TrainingIn, settings: Settings) -> Checked:
         models.require(db, settings, body.model, "model")
     dataset = datasets.require(db, body.dataset, "dataset")
     _of_kind(trainer, dataset, "dataset")
-    _known_rewards(db, settings, trainer, options, dataset.id)
+    _known_rewards(db, settings, options, dataset.id)
     need = _admitted(db, settings, trainer, options, body, dataset.id)
     values = {
         "method": trainer.name,
@@ -167,35 +164,18 @@ def _of_kind(trainer: AnyTrainer, dataset: Dataset, field: str) -> None:
         raise invalid("wrong_kind", message, field)
 
 
-def _known_rewards(
-    db: Connection, settings: Settings, trainer: AnyTrainer, options: Options, dataset_id: str
-) -> None:
+def _known_rewards(db: Connection, settings: Settings, options: Options, dataset_id: str) -> None:
     """Rewards have to be metrics with a per-sample value that the records can feed."""
-    rewards = options.rewards if isinstance(options, RewardedOptions) else ()
-    calls_url = False
-    for index, reward in enumerate(rewards):
+    if not isinstance(options, RewardedOptions):
+        return
+    rewards = bound_rewards(db, settings, options.rewards, "options.rewards")
+    samples = _with_outputs(db, dataset_id)
+    for index, metric in enumerate(rewards):
         at = f"options.rewards[{index}]"
-        try:
-            metric = find(reward.metric, settings.metric_roots).bind(reward.params)
-        except UnknownMetric as error:
-            raise invalid(error.code, error.message, f"{at}.metric") from None
-        except ReportedError as error:
-            raise of_metric(error, at) from None
-        check_ceilings(metric, settings, at)
-        check_opponent(metric, at)
-        if metric.set_level:
-            message = f"{metric.name} is of a set: no sample has a value that could be a reward"
-            raise invalid("no_reward", message, f"{at}.metric")
-        if reward.name is not None and reward.name not in metric.score_names:
-            names = ", ".join(metric.score_names)
-            message = f"{metric.name} has no score {reward.name!r}; it has {names}"
-            raise invalid("unknown_score", message, f"{at}.name")
-        for name in metric.models:
-            models.require(db, settings, name, f"{at}.params.model", metric.metric.model_kind)
-        check_metric(metric, _with_outputs(db, dataset_id), at, "records", at)
-        calls_url |= metric.metric.calls_url
-    if isinstance(options, RewardedOptions) and options.budget is not None:
+        check_metric(metric, samples, at, "records", at)
+    if options.budget is not None:
         asked, of_cost = sorted(reward_models.names(settings, options)), options.budget.cost
+        calls_url = any(metric.metric.calls_url for metric in rewards)
         check_budget(db, of_cost is not None, asked, calls_url, "options.budget")
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ARRAY, Connection, Select, Text, cast, func, select, upda
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.identifiers import new
+from service.db.reward_tables import rewards
 from service.db.stored import Stored
 from service.db.tables import checkpoints, evaluations, training_jobs
 
@@ -105,15 +106,18 @@ def merged(folder: Path) -> Path:
 
 
 def needed(db: Connection, ids: Sequence[str]) -> set[str]:
-    """Which of these an unfinished evaluation or training job names, as its model or a metric's."""
-    named: set[str] = set()
+    """Which of these an unfinished evaluation or training job names, as its model or a metric's,
+    or a stored reward."""
+    among = cast(list(ids), ARRAY(Text))
+    stored = select(func.unnest(rewards.c.models)).where(rewards.c.models.overlap(among))
+    named = set(db.scalars(stored))
     for table, unfinished in [
         (evaluations, ("queued", "running")),
         (training_jobs, ("queued", "running", "paused")),
     ]:
         query = select(func.unnest(table.c.models)).where(
             table.c.status.in_(unfinished),
-            table.c.models.overlap(cast(list(ids), ARRAY(Text))),
+            table.c.models.overlap(among),
         )
         named |= set(db.scalars(query))
     return named & set(ids)

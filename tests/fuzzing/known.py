@@ -23,7 +23,7 @@ from tests.service import stored
 from tests.service.texts import samples
 
 JOBS = 40  # more than are cancelled at random
-REGISTERED = 12  # models, more than are deleted at random
+REGISTERED = 12  # models, more than are deleted at random; as many rewards
 SERVED = "tiny-language"  # which the service itself serves
 METRICS = ("bleu", "chrf")
 PAIRS = [{"id": "1", "prompt": "Hi!", "chosen": "Hello!", "rejected": "What."}]
@@ -64,6 +64,7 @@ def fill(base: str, url: str, folder: Path) -> Known:
     engine.dispose()
     gate, check = _gate(base, done)
     registered = [_registered(base, number) for number in range(REGISTERED)]
+    rewards = [_reward(base, number) for number in range(REGISTERED)]
     bodies = _bodies(base, httpx.get(f"{base}/openapi.json", timeout=100).json(), done)
     return Known(
         paths={
@@ -74,6 +75,7 @@ def fill(base: str, url: str, folder: Path) -> Known:
             "check": [check],
             "job": jobs,
             "model": registered,
+            "reward": rewards,
             "checkpoint": [str(checkpoint)],
             "name": [*catalogue(), *trainers.catalogue(), "evaluate/none"],
         },
@@ -112,6 +114,13 @@ def _registered(base: str, number: int) -> str:
     made = httpx.post(f"{base}/v1/models", json=body, timeout=100)
     assert made.status_code in {201, 409}, made.text
     return name
+
+
+def _reward(base: str, number: int) -> str:
+    body = {"name": f"fuzzed-{number}", "rewards": [{"metric": "chrf"}]}
+    made = httpx.post(f"{base}/v1/rewards", json=body, timeout=100)
+    assert made.is_success, made.text
+    return f"fuzzed-{number}"
 
 
 def _paused(db: Connection, dataset: str) -> str:
@@ -181,6 +190,7 @@ def _bodies(
     found["RegisteredModelPatch"] = [{"timeout_s": 30}]
     found |= _of_openai()
     found["RewardIn"] = [{"query": ["Hi? Hello!"], "prompts": ["Hi?"], "labels": ["Hello!"]}]
+    found["StoredRewardIn"] = [{"name": new("again"), "rewards": [{"metric": "chrf"}]}]
     found["BestIn"] = [{"name": "best-of-two", "score": "chrf"}]
     found["TrainingIn"] += [
         {

@@ -14,6 +14,7 @@ from assay import Client
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
+PYTHON = Path(sys.executable)
 
 
 class Live:
@@ -42,10 +43,13 @@ class Live:
         until(self._answers, 90)
         return started
 
-    def worker(self, queues: str = "now,score", handlers: str = "") -> subprocess.Popen[bytes]:
-        """Start a worker; `handlers` replaces the service's own table."""
+    def worker(
+        self, queues: str = "now,score", handlers: str = "", python: Path = PYTHON, **settings: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker; `handlers` replaces the service's own table, `settings` are its own."""
         table = [f"--handlers={handlers}"] if handlers else []
-        return self._start("service.jobs.worker", f"--queues={queues}", *table)
+        arguments = (f"--queues={queues}", *table)
+        return self._start("service.jobs.worker", *arguments, python=python, **settings)
 
     def client(self) -> Client:
         """A client of the API; close it."""
@@ -67,9 +71,12 @@ class Live:
         for process in self.processes:
             process.wait()
 
-    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", module, *arguments]
-        process = subprocess.Popen(command, cwd=ROOT, env=self.env)
+    def _start(
+        self, module: str, *arguments: str, python: Path = PYTHON, **settings: str
+    ) -> subprocess.Popen[bytes]:
+        command = [str(python), "-m", module, *arguments]
+        own = {f"ASSAY_{name.upper()}": value for name, value in settings.items()}
+        process = subprocess.Popen(command, cwd=ROOT, env=self.env | own)
         self.processes.append(process)
         return process
 

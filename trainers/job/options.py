@@ -172,7 +172,11 @@ class Reward(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    metric: str = Field(description="A metric's name (`GET /v1/metrics`), or `evaluate/<path>`.")
+    metric: str = Field(
+        min_length=1,
+        max_length=200,
+        description="A metric's name (`GET /v1/metrics`), or `evaluate/<path>`.",
+    )
     name: str | None = Field(
         default=None, description="Which of the metric's scores; null: its first."
     )

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from inference.errors import ReportedError
+from inference.errors import Cancelled, ReportedError
 from trainers.job.checkpoints import remove_incomplete
 from trainers.job.errors import TrainingError
 from trainers.job.fsdp import refusal
@@ -113,6 +113,10 @@ def main(path: Path) -> int:
     try:
         load_libraries()
         train(run)
+    except Cancelled:  # within a step
+        run.stopped_by = "cancel"
+        with suppress(Exception):  # other people's code
+            _close_tracking()
     except Exception as error:  # noqa: BLE001 (whatever it is, it has to be reported)
         if rank == 0:
             remove_incomplete(run.folder)  # first: it makes room for the report

@@ -13,12 +13,14 @@ With `unmeasured` it earns that number instead, and `reward/<name>/unmeasured` s
 metric that raises ends the training in any case.
 
 What models and servers behind URLs answer is kept in the job's ledger, and a resumed job asks for
-none of it again. `usage/…` says what it took. Where the budget would not hold another batch, the
-job pauses after the step; where it does not hold this one, training ends at once.
+none of it again; a cancelled one waits for none. `usage/…` says what it took. Where the budget
+would not hold another batch, the job pauses after the step; where it does not hold this one,
+training ends at once.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -27,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from inference.charged import Charged
-from inference.errors import InputError
+from inference.errors import Cancelled, InputError
 from inference.protocol import Models
 from inference.remote.errors import AddressRefused, EndpointError
 from metrics.core.errors import MissingInput
@@ -43,6 +45,7 @@ from trainers.job.run import Run
 from trainers.learning.components import Component, component_of
 
 CONSTANT = 10  # batches in a row without a difference, after which there is a warning
+PATIENCE = 3.0  # seconds that a cancelled job waits for a reward
 SHOWN = 500  # characters of a prompt or completion in an error
 SAMPLED = 2000  # and of a completion in an event
 
@@ -87,6 +90,7 @@ class Rewards:
         sample_steps: int = 1,
         ledger: Ledger | None = None,
         pause: Callable[[TrainingError], None] | None = None,
+        stopping: Callable[[], str | None] = lambda: None,
     ) -> None:
         if not rewards:
             raise InputError("there are no rewards", "options.rewards")
@@ -96,6 +100,8 @@ class Rewards:
             self._components.append(component_of(reward, f"options.rewards[{index}]", roots, taken))
         self._ledger = ledger
         self._pause = pause
+        self._stopping = stopping
+        self._asked = 0.0  # when the reward at work was, by the monotonic clock
         self._models = Charged(models, lambda: ledger.account) if ledger is not None else models
         self._tell = tell
         self._sampled, self._sample_steps = sampled, sample_steps
@@ -107,7 +113,7 @@ class Rewards:
     def of(cls, options: RewardedOptions, run: Run) -> Rewards:
         """A job's rewards, prepared for its records."""
         told = (run.event, options.sampled, options.sample_steps)
-        paying = (run.ledger(options.budget), run.pause)
+        paying = (run.ledger(options.budget), run.pause, lambda: run.stopping)
         rewards = cls(options.rewards, run.models, run.spec.metric_roots, *told, *paying)
         rewards.prepare(run.records)
         return rewards
@@ -169,7 +175,7 @@ class Rewards:
             return self._measured(component, samples)
         except _Unmeasured as error:
             raise _failed(component, samples[error.index], error.why) from None
-        except TrainingError:
+        except (TrainingError, Cancelled):
             raise
         except (EndpointError, AddressRefused) as error:  # whichever sample it is
             raise TrainingError(error.code, error.message, component.option) from error
@@ -177,7 +183,10 @@ class Rewards:
             sample = samples[0]
             for candidate in samples if len(samples) > 1 else ():
                 try:
-                    measure(component.metric, items_of([candidate])[0], self._models)
+                    alone = items_of([candidate])[0]
+                    measure(component.metric, alone, self._models, progress=self._heed)
+                except Cancelled:
+                    raise
                 except Exception:  # noqa: BLE001 (the culprit, whatever it raises)
                     sample = candidate
                     break
@@ -186,7 +195,8 @@ class Rewards:
     def _measured(self, component: Component, samples: Sequence[Sample]) -> Floats:
         metric = component.metric
         items, unit = items_of(samples)
-        evidence = measure(metric, items, self._models)
+        self._asked = time.monotonic()
+        evidence = measure(metric, items, self._models, progress=self._heed)
         if self._ledger is not None and self._ledger.exhausted:
             raise self._over(f"the budget does not hold the reward {component.name} of this step")
         missing = _missing(metric, evidence)
@@ -203,6 +213,12 @@ class Rewards:
                 raise _Unmeasured(index, f"the value is {values[index]}")
         values[[*missing, *np.flatnonzero(~np.isfinite(values))]] = np.nan
         return values
+
+    def _heed(self, _: int) -> None:
+        """Called between batches, and every second while a server takes long. Raises Cancelled
+        where that is long enough: a step that ends soon leaves a checkpoint."""
+        if self._stopping() == "cancel" and time.monotonic() - self._asked > PATIENCE:
+            raise Cancelled("the job is cancelled: nobody waits for its rewards")
 
     def _spent(self) -> Spent:
         """What URLs took so far; nothing where none was called."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import SecretStr
 
@@ -314,6 +315,17 @@ def test_labels_have_the_first_tokens_log_probabilities(server: FaultyServer) ->
     assert math.isnan(found[0, 2])
     assert len(server.asked) == 2
     assert chat_with(server, "think").choices([ONE], ["A"]) is None
+
+
+def test_a_label_of_several_tokens_counts_by_its_beginning(server: FaultyServer) -> None:
+    chat = chat_with(server)
+    found = chat.choices([ONE], ["хорошо", "плохо"])
+    assert found is not None
+    assert found[0] == pytest.approx([-2.0, -2.5])
+    alike = chat.choices([ONE], ["хорошо", "плохо", "плачевно"])
+    assert alike is not None
+    assert alike[0, 0] == pytest.approx(-2.0)
+    assert np.isnan(alike[0, 1:]).all(), "it may be either"
 
 
 def test_an_address_that_may_not_be_called_ends_the_work(server: FaultyServer) -> None:

@@ -54,6 +54,10 @@ def test_a_judge_over_http(assay: Client, live: Live) -> None:
     assert 1 <= (grade.value or 0) <= 5
     assert people.value == pytest.approx(sum(1 + at % 5 for at in range(24)) / 24)
     assert calibrated.value == pytest.approx(people.value, abs=1)
+    assert [one.n for one in done.scores] == [len(SAMPLES), len(SAMPLES), 24, len(SAMPLES)]
+    assert [one.rated for one in done.scores] == [None, 24, 24, None]
+    board = assay.leaderboard("judged", "judge/calibrated").rows
+    assert [(one.n, one.rated) for one in board] == [(len(SAMPLES), 24)]
     assert 0 <= (wins.value or -1) <= 1
 
     told = list(assay.transcripts(made.id))

@@ -159,6 +159,25 @@ def test_a_budget_stops_before_it_is_exceeded(
     assert done.usage.requests == len(server.asked) - 4
 
 
+def test_a_retry_judges_what_a_spent_budget_had_no_room_for(
+    assay: Client, model: str, server: FaultyServer
+) -> None:
+    server.text = lambda body: "3"
+    params = {"model": "far", "rubric": "{{ output }}", "likelihoods": False, "temperature": 1.0}
+    samples = [{"output": f"raised for judges {at}"} for at in range(5)]
+    metrics: list[Any] = [{"name": "judge", "params": params}, "length"]
+    made = assay.evaluate(system="s", samples=samples, metrics=metrics, budget={"requests": 2})
+    done = assay.wait(made.id, timeout=60)
+    assert (done.score("judge").n, done.score("judge").missing) == (2, 3)
+    length = done.score("length")
+    assay.retry(done.id, budget={"requests": 4})
+    again = assay.wait(done.id, timeout=60)
+    assert (again.score("judge").n, again.score("judge").missing) == (4, 1)
+    assert again.score("length") == length
+    assert again.usage is not None
+    assert again.usage.requests == len(server.asked) == 4
+
+
 def test_a_retry_raises_a_spent_budget(assay: Client, model: str, server: FaultyServer) -> None:
     done = evaluated(assay, prompts("raised", 9), budget={"requests": 4})
     assay.retry(done.id)  # nothing has failed
@@ -372,9 +391,9 @@ def test_a_killed_process_pays_for_nothing_twice(
 
 
 def killed_compute(worker: int) -> bool:
-    """Whether the worker had a compute process, which is no more."""
+    """Whether the worker had a compute process that asks servers, which is no more."""
     for child in psutil.Process(worker).children(recursive=True):
-        if "service.jobs.compute" in " ".join(child.cmdline()):
+        if "--at-once=16" in child.cmdline():
             os.kill(child.pid, signal.SIGKILL)
             return True
     return False

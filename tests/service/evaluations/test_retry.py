@@ -70,7 +70,8 @@ def retry(engine: Engine, evaluation: str, key: str | None = None) -> int:
     """The status of the answer."""
     response = Response()
     with engine.begin() as db:
-        retry_evaluation(evaluation, db, response, IdempotencyKey(key, f"/{evaluation}/retry"))
+        once = IdempotencyKey(key, f"/{evaluation}/retry")
+        retry_evaluation(evaluation, db, Settings(), response, once)
     return response.status_code
 
 

@@ -306,6 +306,22 @@ def test_a_compute_process_that_cannot_start_blames_no_task() -> None:
     assert answer.message.endswith("before it was ready")
 
 
+def test_tasks_that_wait_share_a_process_and_no_blame(runs: Engine, start: Start) -> None:
+    start("ask")
+    patient = ["one", "two"]
+    for name in patient:
+        defer(runs, "restless", queue="ask", name=name)
+    deaf = defer(runs, "stuck", queue="ask", name="three")
+    until(lambda: len(noted(runs, "begun")) == 3, 20)
+    assert len({row.pid for row in noted(runs, "begun")}) == 1
+    with runs.begin() as db:
+        queue.cancel(db, deaf)
+    until(lambda: not jobs_left(runs), 20)
+    assert {row.name: row.note for row in noted(runs, "done")} == dict.fromkeys(
+        patient, "attempt 1"
+    )
+
+
 def test_losing_every_connection_loses_no_job(runs: Engine, start: Start, fresh_url: str) -> None:
     worker = start()
     defer(runs, "slow", seconds=2)

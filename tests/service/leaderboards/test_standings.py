@@ -83,6 +83,7 @@ def board_score(at: int, one: PairedResult) -> BoardScore:
         clusters=None,
         design_effect=None,
         variance=None,
+        rated=value.rated,
         system=f"system {at}",
         finished_at=datetime(2026, 11, 24, tzinfo=UTC),
         protocol_digest=None,

@@ -147,6 +147,50 @@ def test_bad_input_is_refused(assay: Client, field: str, value: object) -> None:
     assert "two words" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("api_key", {"api_key": KEY}),
+        ("X-API-Key", {"headers": {"X-API-Key": KEY}}),
+        ("Authorization", {"extra_headers": [{"Authorization": f"Bearer {KEY}"}]}),
+        ("accessToken", {"accessToken": KEY}),
+        ("client_secret", {"login": {"client_secret": KEY}}),
+        ("password", {"password": KEY}),
+        ("key", {"key": KEY}),
+    ],
+)
+def test_a_key_does_not_go_into_the_body(
+    assay: Client, gpt: str, name: str, extra: dict[str, object]
+) -> None:
+    url = "https://example.org/v1"
+    body = {"name": "bad", "url": url, "model": "m", "extra_body": extra}
+    changed = {"extra_body": extra}
+    for method, path, sent in (("POST", "", body), ("PATCH", f"/{gpt}", changed)):
+        with pytest.raises(AssayError, match="`api_key`") as raised:
+            assay.request(method, f"/v1/models{path}", sent)
+        error = raised.value
+        assert (error.status, error.code) == (422, "secret_in_extra_body")
+        assert error.param == "extra_body"
+        assert repr(name) in str(error)
+        assert KEY not in str(error)
+
+
+def test_what_only_sounds_like_a_key_goes_into_the_body(assay: Client, gpt: str) -> None:
+    schema = {"type": "object", "properties": {"password": {"type": "string"}}}
+    extra = {
+        "max_tokens": None,
+        "max_completion_tokens": 20,
+        "prompt_cache_key": "questions",
+        "stop_token_ids": [2],
+        "api_key": None,
+        "chat_template_kwargs": {"eos_token": "</s>"},
+        "response_format": {"type": "json_schema", "json_schema": {"schema": schema}},
+    }
+    shown = assay.update_model(gpt, extra_body=extra).registered
+    assert shown is not None
+    assert shown.extra_body == extra
+
+
 def test_a_name_is_one_models(assay: Client, gpt: str, server: FaultyServer) -> None:
     for taken in (gpt, "tiny-language"):
         with pytest.raises(AssayError) as raised:

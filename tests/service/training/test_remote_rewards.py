@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.faulty_server import KEY, faulty_server
 from tests.service.live import Live
 from tests.service.training.requests import QUICK, finished, start
 from tests.valuing_server import valuing
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -66,6 +68,24 @@ def test_a_judge_and_a_server_are_rewards_within_a_budget(assay: Client, live: L
     assert {"spec.json", "log.txt", "replies.sqlite"} <= {path.name for path in kept}
     assert [path.name for path in kept if KEY.encode() in path.read_bytes()] == []
     assay.delete_model("paid-judge")
+
+
+def test_cancel_does_not_wait_for_a_reward(assay: Client) -> None:
+    with faulty_server(seconds=60.0) as server:
+        assay.create_model("slow-judge", server.url, "good")
+        params = {"model": "slow-judge", "rubric": "fluency", "likelihoods": False}
+        options = QUICK | {
+            **{"rewards": [{"metric": "judge", "params": params}], "num_generations": 2},
+            **{"max_completion_length": 8, "max_steps": 2},
+        }
+        job = start(assay, "grpo", options=options, evaluation=None)
+        until(lambda: server.out > 0, 120)
+        assay.cancel_training_job(job)
+        began = time.monotonic()
+        ended = finished(assay, job)
+        assert (ended["status"], ended["step"]) == ("cancelled", 0)
+        assert time.monotonic() - began < 15
+    assay.delete_model("slow-judge")
 
 
 def test_what_a_budget_cannot_be(assay: Client) -> None:
