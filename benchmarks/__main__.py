@@ -22,6 +22,7 @@ COMPARISONS = (
     "bootstrap",
     "distinct_n",
     "bertscore",
+    "embeddings",
     "labels",
     "service",
     "remote",
