@@ -24,7 +24,7 @@ SEGMENTS = 96
 
 
 def rows(scale: float) -> Iterator[Row]:
-    from sentence_transformers import SentenceTransformer, models, util
+    from sentence_transformers import SentenceTransformer, models, util  # type: ignore[attr-defined]
 
     without_progress_bars()
     transformer = models.Transformer(_folder(), max_seq_length=512)

