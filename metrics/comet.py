@@ -103,6 +103,7 @@ METRIC = Metric(
     reduce=mean,
     libraries=("transformers",),
     models=lambda params: (params.model, *([params.encoder] if params.encoder else [])),
+    model_kind="encoder",
     flags={
         NO_SOURCE: Flag("no prompt, which is the source that was translated", missing=True),
         NO_REFERENCE: Flag("no reference with text, and the model reads one", missing=True),
