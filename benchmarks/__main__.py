@@ -22,6 +22,7 @@ COMPARISONS = (
     "bootstrap",
     "distinct_n",
     "bertscore",
+    "entailment",
     "labels",
     "service",
     "remote",

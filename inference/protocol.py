@@ -137,6 +137,29 @@ class Classifier(Protocol):
         ...
 
 
+Encoded = tuple[list[int], list[int] | None]  # ids and, of models that have them, segments
+
+
+class LabelClassifier(Protocol):
+    """A sequence-classification model with named labels: entailment, topics, toxicity."""
+
+    identity: Identity
+    labels: tuple[str, ...]  # as its configuration names them, in the order of its outputs
+    max_length: int
+    tokens_per_pass: int  # padded tokens that one pass takes at best speed on this device
+
+    def encode(self, pairs: Sequence[tuple[str, str | None]]) -> tuple[list[Encoded], list[bool]]:
+        """Texts, or pairs of them, for `logits`; and which of them were cut to `max_length`.
+
+        Of a pair, the longer text loses its end.
+        """
+        ...
+
+    def logits(self, batch: Sequence[Encoded]) -> NDArray[np.float64]:
+        """(len(batch), len(labels)) raw logits; one padded pass."""
+        ...
+
+
 class Models(Protocol):
     """Where metrics get models from: loads once, keeps them warm, stays within a memory budget.
 
@@ -180,6 +203,10 @@ class Models(Protocol):
         """A sequence-classification model with one output. Raises InputError for any other."""
         ...
 
+    def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
+        """A sequence-classification model with labels. Raises InputError for any other."""
+        ...
+
 
 class NoModels:
     """For metrics that run none: any request is a mistake of the metric's declaration."""
@@ -218,5 +245,9 @@ class NoModels:
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
+        """Raises LookupError."""
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
         """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")

@@ -41,6 +41,9 @@ SYNONYMS = {
     "llmjudge": "judge",
     "llmasajudge": "judge",
     "geval": "judge",
+    "summac": "nli",
+    "summaczs": "nli",
+    "entailment": "nli",
 }
 
 # names of a metric with parameters of its own: these have to be given
