@@ -44,6 +44,9 @@ SYNONYMS = {
     "summac": "nli",
     "summaczs": "nli",
     "entailment": "nli",
+    "groundedness": "faithfulness",
+    "factcc": "faithfulness",
+    "fever": "faithfulness",
 }
 
 # names of a metric with parameters of its own: these have to be given
