@@ -44,6 +44,7 @@ SYNONYMS = {
     "summac": "nli",
     "summaczs": "nli",
     "entailment": "nli",
+    "answerrelevancy": "answer_relevance",
     "groundedness": "faithfulness",
     "factcc": "faithfulness",
     "fever": "faithfulness",
