@@ -34,6 +34,12 @@ SYNONYMS = {
     "pass@k": "pass_at_k",
     "worderrorrate": "wer",
     "charactererrorrate": "cer",
+    "googlebleu": "gleu",
+    "sentencegleu": "gleu",
+    "seqrep": "repetition",
+    "seqrepn": "repetition",
+    "mattr": "vocabulary",
+    "ttr": "vocabulary",
     "distinct": "distinct_n",
     "distinctn": "distinct_n",
     "rewardmodel": "reward",
@@ -48,6 +54,18 @@ SYNONYMS = {
     "groundedness": "faithfulness",
     "factcc": "faithfulness",
     "fever": "faithfulness",
+    "ndcg": "ranking",
+    "mrr": "ranking",
+    "map": "ranking",
+    "recall@k": "ranking",
+    "precision@k": "ranking",
+    "ndcg@k": "ranking",
+    "hitrate": "ranking",
+    "flesch": "readability",
+    "langid": "language",
+    "pii": "personal_data",
+    "refusalrate": "refusal",
+    "fleschkincaid": "readability",
 }
 
 # names of a metric with parameters of its own: these have to be given
@@ -59,6 +77,9 @@ WITH_PARAMS = {
     "pass@5": ("pass_at_k", '{"k": [5]}'),
     "pass@10": ("pass_at_k", '{"k": [10]}'),
     "pass@100": ("pass_at_k", '{"k": [100]}'),
+    "ndcg@10": ("ranking", '{"k": [10]}'),
+    "recall@10": ("ranking", '{"k": [10]}'),
+    "recall@100": ("ranking", '{"k": [100]}'),
 }
 
 
