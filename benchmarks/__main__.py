@@ -30,6 +30,7 @@ COMPARISONS = (
     "distinct_n",
     "bertscore",
     "embeddings",
+    "entailment",
     "labels",
     "service",
     "remote",

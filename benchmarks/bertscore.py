@@ -34,7 +34,7 @@ def rows(scale: float) -> Iterator[Row]:
 
     without_progress_bars()
     scorer = BERTScorer(model_type=_folder(), num_layers=LAYERS, device="cpu")
-    with tempfile.TemporaryDirectory() as cache, _one_thread():
+    with tempfile.TemporaryDirectory() as cache, one_thread():
         pool = ModelPool([], Path(cache))
 
         def ours(pairs: Pairs) -> Floats:
@@ -60,7 +60,7 @@ def rows(scale: float) -> Iterator[Row]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """For either side, so that a busy machine slows both alike."""
     import torch
 

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from inference.chat import ChatModel
-from inference.protocol import Classifier, DType, Encoder, Identity, LanguageModel, Models
+from inference.protocol import (
+    Classifier,
+    DType,
+    Encoder,
+    Identity,
+    LabelClassifier,
+    LanguageModel,
+    Models,
+)
 
 if TYPE_CHECKING:
     from inference.remote.embeddings import RemoteEmbeddings
@@ -78,3 +86,7 @@ class Charged(Models):
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
         """As the models have it."""
         return self._models.classifier(name, dtype)
+
+    def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
+        """As the models have it."""
+        return self._models.labels(name, dtype)

@@ -125,7 +125,7 @@ def load_encoder(
     model = model.to(device).eval()
     return TransformerEncoder(
         identity=identity,
-        max_length=_max_length(tokenizer, model),
+        max_length=positions_of(tokenizer, model),
         layers=int(model.config.num_hidden_layers),
         cls_id=tokenizer.cls_token_id,
         sep_id=tokenizer.sep_token_id,
@@ -166,8 +166,8 @@ def _tokenizer(folder: Path, add_prefix_space: bool) -> Any:
     return tokenizer
 
 
-def _max_length(tokenizer: Any, model: Any) -> int:
-    """The least of what the tokenizer states and what the positions allow."""
+def positions_of(tokenizer: Any, model: Any) -> int:
+    """Tokens of one pass: the least of what the tokenizer states and the positions allow."""
     limits = [int(tokenizer.model_max_length)] if tokenizer.model_max_length < UNLIMITED else []
     positions = getattr(model.config, "max_position_embeddings", None)
     if isinstance(positions, int) and positions > 0:

@@ -10,15 +10,24 @@ from inference.names import Location, origin
 
 # chat, likelihood: a language model, here or behind a URL; embedding: what gives a text a vector,
 # here or behind a URL; encoder: what gives each token a state, which no URL does
-ModelKind = Literal["language", "chat", "likelihood", "classifier", "embedding", "encoder"]
+# classifier: one output, a reward model; labels: a classifier whose outputs have names
+ModelKind = Literal[
+    "language", "chat", "likelihood", "classifier", "labels", "embedding", "encoder"
+]
 
-CALLED = {"language": "language model", "chat": "language model", "classifier": "reward model"}
+CALLED = {
+    "language": "language model",
+    "chat": "language model",
+    "classifier": "reward model",
+    "labels": "classifier with labels",
+}
 
 # ends of architectures' names that cannot be of the kind; other ones are for the loader to judge
 OTHER_HEADS = ("ForTokenClassification", "ForQuestionAnswering", "ForMaskedLM", "ForMultipleChoice")
 NOT = {
     "language": ("ForSequenceClassification", *OTHER_HEADS),
     "classifier": ("ForCausalLM", "LMHeadModel", *OTHER_HEADS),
+    "labels": ("ForCausalLM", "LMHeadModel", *OTHER_HEADS),
 }
 ENCODERS = {  # without a head they generate nothing
     *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie"),

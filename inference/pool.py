@@ -20,6 +20,7 @@ from inference.protocol import (
     DType,
     Encoder,
     Identity,
+    LabelClassifier,
     LanguageModel,
     Models,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from inference.comet import Comet
     from inference.encoder import TransformerEncoder
     from inference.engine import Engine
+    from inference.label_classifier import TransformerLabels
     from inference.language import TransformerLanguageModel
     from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Replies, Slots
@@ -261,6 +263,16 @@ class ModelPool(Models):
         return cast(
             "Comet", self._get(f"comet {self.identity(encoder or name)}", name, dtype, load)
         )
+
+    def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
+        """A classifier with labels, loaded unless it is warm. Raises UnknownModel."""
+
+        def load(folders: Sequence[Path], identity: Identity) -> TransformerLabels:
+            from inference.label_classifier import load_labels
+
+            return load_labels(folders, identity, dtype, self.device)
+
+        return cast(LabelClassifier, self._get("labels", name, dtype, load))
 
     def clear(self) -> None:
         """Drop all that is warm, and give its memory back."""

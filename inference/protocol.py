@@ -138,6 +138,29 @@ class Classifier(Protocol):
         ...
 
 
+Encoded = tuple[list[int], list[int] | None]  # ids and, of models that have them, segments
+
+
+class LabelClassifier(Protocol):
+    """A sequence-classification model with named labels: entailment, topics, toxicity."""
+
+    identity: Identity
+    labels: tuple[str, ...]  # as its configuration names them, in the order of its outputs
+    max_length: int
+    tokens_per_pass: int  # padded tokens that one pass takes at best speed on this device
+
+    def encode(self, pairs: Sequence[tuple[str, str | None]]) -> tuple[list[Encoded], list[bool]]:
+        """Texts, or pairs of them, for `logits`; and which of them were cut to `max_length`.
+
+        Of a pair, the longer text loses its end.
+        """
+        ...
+
+    def logits(self, batch: Sequence[Encoded]) -> NDArray[np.float64]:
+        """(len(batch), len(labels)) raw logits; one padded pass."""
+        ...
+
+
 class Models(Protocol):
     """Where metrics get models from: loads once, keeps them warm, stays within a memory budget.
 
@@ -188,6 +211,10 @@ class Models(Protocol):
         """
         ...
 
+    def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
+        """A sequence-classification model with labels. Raises InputError for any other."""
+        ...
+
 
 class NoModels:
     """For metrics that run none: any request is a mistake of the metric's declaration."""
@@ -230,5 +257,9 @@ class NoModels:
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def comet(self, name: str, encoder: str | None, dtype: DType = "float32") -> Comet:
+        """Raises LookupError."""
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
         """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")

@@ -68,6 +68,14 @@ def tiny_reward_model(models_root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_nli(models_root: Path) -> Path:
+    """The folder of a random BERT with the labels of natural language inference."""
+    from tests.tiny_models import build_nli_model
+
+    return build_nli_model(models_root / "tiny-nli")
+
+
+@pytest.fixture(scope="session")
 def model_pool(models_root: Path, model_cache: Path) -> ModelPool:
     """Local models under `models_root`, and the builtin ones; warm for the whole session."""
     from inference.pool import ModelPool

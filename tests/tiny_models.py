@@ -97,3 +97,42 @@ def _save(model: Any, tokenizer: Any, folder: Path) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def build_nli_model(
+    folder: Path,
+    seed: int = 3,
+    labels: tuple[str, ...] = ("contradiction", "neutral", "entailment"),
+) -> Path:
+    """A BERT of 2 layers over byte-level pieces, pairs as [CLS] a [SEP] b [SEP], with labels."""
+    import torch
+    from tokenizers.processors import TemplateProcessing
+    from transformers import BertConfig, BertForSequenceClassification
+
+    tokenizer = build_tokenizer(None)
+    start, end = (
+        tokenizer.convert_tokens_to_ids(SPECIAL[f"{one}_token"]) for one in ("bos", "eos")
+    )
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|start|> $A <|end|>",
+        pair="<|start|> $A <|end|> $B:1 <|end|>:1",
+        special_tokens=[(SPECIAL["bos_token"], start), (SPECIAL["eos_token"], end)],
+    )
+    tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=POSITIONS,
+        initializer_range=0.3,
+        pad_token_id=tokenizer.pad_token_id,
+        id2label=dict(enumerate(labels)),
+        label2id={label: at for at, label in enumerate(labels)},
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = BertForSequenceClassification(config)
+        torch.nn.init.normal_(model.classifier.weight, std=1.0)  # probabilities worth telling apart
+    return _save(model, tokenizer, folder)

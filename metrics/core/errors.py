@@ -40,7 +40,10 @@ class MissingInput(InputError):
                 f"{metric} needs metadata `choices`, a list of texts, and `answer`, the place "
             )
             message += f"of the right one from 0 or its text; {place} (id {sample_id!r}) lacks them"
-        fields = {"choices": "metadata"}
+        if need == "contexts":
+            message = f"{metric} needs metadata `contexts`, texts that were retrieved, best first; "
+            message += f"{place} (id {sample_id!r}) lacks them"
+        fields = {"choices": "metadata", "contexts": "metadata"}
         super().__init__(message, f"{place}.{fields.get(need, need)}")
         self.code = f"missing_{need}"
         self.metric = metric

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from inference.protocol import Models
 from inference.remote.asking import watched
 from metrics.core.choices import Choices
+from metrics.core.contexts import contexts_of
 from metrics.core.details import failures, with_failures
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.metric import BoundMetric, Item, Sample
@@ -44,8 +45,10 @@ def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
             sample.opponent,
             details,
             choices,
+            contexts,
         )
         for sample in samples
+        for contexts in (contexts_of(sample.metadata),)
         for choices in (Choices.of(sample.metadata),)
         for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])
     ]

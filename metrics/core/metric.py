@@ -42,8 +42,11 @@ __all__ = [
     "up_to",
 ]
 
-# details: of making an output that was generated; choices: of a multiple choice
-Reads = Literal["output", "references", "prompt", "tests", "opponent", "details", "choices"]
+# details: of making an output that was generated; choices: of a multiple choice;
+# contexts: texts that were retrieved for the answer
+Reads = Literal[
+    "output", "references", "prompt", "tests", "opponent", "details", "choices", "contexts"
+]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
 # wilson       means of values within bounds that are often all alike (0/1, pass@k)

@@ -10,6 +10,7 @@ from inference.protocol import Models, NoModels
 from metrics.core.beside import numbers_of, with_fields
 from metrics.core.choices import Choices
 from metrics.core.clustered import Cluster
+from metrics.core.contexts import contexts_of
 from metrics.core.errors import MissingInput
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Reads, Sample
@@ -133,12 +134,12 @@ def _texts(sample: Sample) -> dict[str, tuple[str, ...]]:
 def _carries(sample: Sample, need: Reads) -> bool:
     if need == "output":
         return bool(sample.outputs)
-    if need == "details":
-        return bool(sample.details)
+    if need in {"details", "references"}:
+        return bool(getattr(sample, need))
+    if need == "contexts":
+        return bool(contexts_of(sample.metadata))
     if need == "choices":
         return Choices.of(sample.metadata) is not None
-    if need == "references":
-        return bool(sample.references)
     if need == "tests":
         return sample.tests is not None and not does_nothing(sample.tests)
     return getattr(sample, need) is not None

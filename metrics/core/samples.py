@@ -59,6 +59,7 @@ class Item:
     opponent: str | None = None
     details: Details | None = None
     choices: Choices | None = None
+    contexts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

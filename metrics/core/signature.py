@@ -52,6 +52,7 @@ def item_digest(metric: BoundMetric, item: Item) -> bytes:
         "tests": (item.tests,),
         "details": (repr(item.details),),
         "choices": (repr(item.choices),),
+        "contexts": item.contexts,
         "opponent": (item.opponent,),
     }
     for name in metric.reads:

@@ -22,6 +22,7 @@ KINDS = {
     "chat": "a language model, here or behind a URL",
     "likelihood": "a language model, here or behind a URL that gives likelihoods",
     "classifier": "a sequence classifier",
+    "labels": "a sequence classifier with labels",
     "embedding": "a model that gives vectors, here or behind a URL",
     "encoder": "an encoder",
 }
@@ -32,6 +33,7 @@ FIELDS = {
     "tests": "tests",
     "opponent": "another system's outputs",
     "details": "outputs that were generated here or behind a URL",
+    "contexts": "`contexts` in the metadata",
     "choices": "`choices` and `answer` in the metadata",
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from inference.engine import Engine
 from inference.pool import ModelPool
-from inference.protocol import Classifier, DType, Encoder, LanguageModel
+from inference.protocol import Classifier, DType, Encoder, LabelClassifier, LanguageModel
 
 
 class DevicePool(ModelPool):
@@ -38,3 +38,8 @@ class DevicePool(ModelPool):
         """As the pool's own, once the device is ours."""
         self.enter()
         return super().classifier(name, dtype)
+
+    def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
+        """As the pool's own, once the device is ours."""
+        self.enter()
+        return super().labels(name, dtype)

@@ -35,6 +35,7 @@ NEEDED = {
         "a reward model",
         "; a model that is chatted with gives rewards as the metric `judge`",
     ),
+    "labels": ("a sequence classifier with labels", ""),
     "encoder": (
         "an encoder",
         ", since the state of every token is read: a URL gives whole texts' embeddings alone",

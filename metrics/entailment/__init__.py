@@ -1,0 +1,1 @@
+"""Which sentences follow from which texts, by a model of natural language inference."""
