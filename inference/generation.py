@@ -14,6 +14,7 @@ from inference.protocol import Generation
 
 if TYPE_CHECKING:
     from inference.language import TransformerLanguageModel
+    from inference.writer import Writer
 
 BATCH_TOKENS = 16_384  # padded prompt and new tokens of one batch: its cache of keys
 BATCH_ROWS = 32
@@ -35,20 +36,8 @@ def generate(
     options: Generation,
     progress: Callable[[int], None] | None = None,
 ) -> list[list[Continuation]]:
-    """`options.num_outputs` continuations of each row, which loses its beginning where it leaves no
-    room for `max_new_tokens`.
-
-    Raises InputError where nothing would be left of a row.
-    """
-    room = language.max_length - options.max_new_tokens
-    if room < 1:
-        raise InputError(
-            f"max_new_tokens is {options.max_new_tokens}, and {language.identity.name!r} has "
-            f"{language.max_length} positions in all",
-            "generation.max_new_tokens",
-        )
-    first = language.pad_id if language.bos_id is None else language.bos_id
-    rows = [row[-room:] or [first] for row in rows]
+    """See `inference.writer.Writer.generate_rows`. Raises InputError as `fitted` does."""
+    rows = fitted(language, language.max_length, rows, options)
     found: list[list[Continuation]] = [[] for _ in rows]
     plan = plan_by_length(
         [len(row) + options.max_new_tokens for row in rows],
@@ -62,6 +51,28 @@ def generate(
         if progress is not None:
             progress(len(batch))
     return found
+
+
+def fitted(
+    writer: Writer, max_length: int, rows: Sequence[list[int]], options: Generation
+) -> list[list[int]]:
+    """The ends of rows that leave room for `max_new_tokens`, one token at least.
+
+    Raises InputError where nothing would be left of a row, and for options that cannot be.
+    """
+    if options.num_outputs > 1 and options.temperature == 0:
+        raise InputError(
+            "several outputs at temperature 0 would all be the same", "generation.num_outputs"
+        )
+    room = max_length - options.max_new_tokens
+    if room < 1:
+        raise InputError(
+            f"max_new_tokens is {options.max_new_tokens}, and {writer.identity.name!r} has "
+            f"{max_length} positions in all",
+            "generation.max_new_tokens",
+        )
+    first = writer.pad_id if writer.bos_id is None else writer.bos_id
+    return [row[-room:] or [first] for row in rows]
 
 
 def _batch(
@@ -99,7 +110,7 @@ def _continuation(
     text = language.tokenizer.decode(
         ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
-    cut = _before_stop(text, options.stop)
+    cut = before_stop(text, options.stop)
     ended = end is not None or cut != text
     if end is None and cut != text:
         kept = [token for token in ids if token != language.pad_id]
@@ -108,10 +119,6 @@ def _continuation(
 
 def _settings(language: TransformerLanguageModel, options: Generation) -> Any:
     """What `options` say and nothing else: not the penalties of the model's own file."""
-    if options.num_outputs > 1 and options.temperature == 0:
-        raise InputError(
-            "several outputs at temperature 0 would all be the same", "generation.num_outputs"
-        )
     sampling: dict[str, Any] = {"do_sample": False}
     if options.temperature > 0:
         sampling = {
@@ -153,6 +160,7 @@ def config(**settings: Any) -> Any:
     return made(**settings)
 
 
-def _before_stop(text: str, stop: Sequence[str]) -> str:
+def before_stop(text: str, stop: Sequence[str]) -> str:
+    """The text up to the first of the stop strings."""
     found = [at for at in (text.find(one) for one in stop if one) if at >= 0]
     return text[: min(found)] if found else text

@@ -113,15 +113,23 @@ class ModelPool(Models):
 
         return cast(LanguageModel, self._get("language", name, dtype, load))
 
-    def chat(self, name: str, dtype: DType = "float32") -> ChatModel:
-        """A model that answers conversations: behind a URL, or loaded unless it is warm. Raises
-        UnknownModel."""
+    def chat(self, name: str, dtype: DType = "float32", by_engine: bool = False) -> ChatModel:
+        """A model that answers conversations: behind a URL, or loaded unless it is warm.
+
+        by_engine  by the engine that is set, which may not tell likelihoods; else by `transformers`
+
+        Raises UnknownModel.
+        """
         behind_url = self.urls.chat(name)
         if behind_url is not None:
             return behind_url
-        from inference.local_chat import LocalChat
+        from inference.local_chat import LocalChat, TransformersChat
 
-        return LocalChat(cast("TransformerLanguageModel", self.language(name, dtype)))
+        if by_engine and self.engine_kind != "transformers":
+            from inference.engine_writer import EngineWriter
+
+            return LocalChat(EngineWriter(self.engine(name, dtype)))
+        return TransformersChat(cast("TransformerLanguageModel", self.language(name, dtype)))
 
     def likelihood(self, name: str) -> RemoteLikelihood | None:
         """What a model behind a URL says of texts; None for a model that runs here."""
