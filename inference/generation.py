@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,16 +105,19 @@ def _continuation(
     language: TransformerLanguageModel, ids: list[int], options: Generation
 ) -> Continuation:
     stops = language.stop_ids if isinstance(language.stop_ids, list) else [language.stop_ids]
-    end = next((at for at, token in enumerate(ids) if token in stops), None)
-    kept = ids if end is None else ids[: end + 1]  # what follows is padding
     text = language.tokenizer.decode(
         ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
     cut = before_stop(text, options.stop)
-    ended = end is not None or cut != text
-    if end is None and cut != text:
-        kept = [token for token in ids if token != language.pad_id]
-    return Continuation(cut, len(kept), ended)
+    if cut != text:  # what follows the stop string is padding, often the token that ends texts
+        return Continuation(cut, _index(ids, {*stops, language.pad_id}), True)
+    end = _index(ids, stops)
+    return Continuation(text, min(end + 1, len(ids)), end < len(ids))
+
+
+def _index(ids: Sequence[int], tokens: Collection[int | None]) -> int:
+    """Where the first of these tokens stands; the end where there is none."""
+    return next((at for at, token in enumerate(ids) if token in tokens), len(ids))
 
 
 def _settings(language: TransformerLanguageModel, options: Generation) -> Any:
