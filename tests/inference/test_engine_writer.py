@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from inference.chat import Message, Reply, Request
 from inference.engine_writer import EngineWriter
-from inference.errors import InputError
-from inference.local_chat import LocalChat
+from inference.errors import InputError, Unavailable
+from inference.local_chat import LocalChat, TransformersChat
 from inference.pool import ModelPool
 from inference.protocol import Generation
 
@@ -54,6 +55,17 @@ def test_draws_have_a_seed_each_and_progress_counts_prompts(by_engine: LocalChat
 
 def _texts(replies: list[list[Reply]]) -> list[str]:
     return [one.text for each in replies for one in each]
+
+
+def test_an_engine_that_is_set_writes_and_nothing_else(
+    tmp_path: Path, tiny_language_model: Path
+) -> None:
+    """Here it is not installed, which is told to who wants outputs, and to nobody else."""
+    name = str(tiny_language_model)
+    pool = ModelPool([tiny_language_model], tmp_path, engine_kind="vllm")
+    with pytest.raises(Unavailable, match="not installed"):
+        pool.chat(name, by_engine=True)
+    assert isinstance(pool.chat(name), TransformersChat)
 
 
 def test_what_progress_raises_ends_the_work(by_engine: LocalChat) -> None:
