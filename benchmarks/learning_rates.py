@@ -38,7 +38,7 @@ CASES: Mapping[str, tuple[str, dict[str, Any]]] = {
     "reward": ("loss", {}),
     "dpo": ("margin", {}),
     "grpo": ("reward", WRITING | {"batch_size": 16, "max_steps": 24}),
-    "ppo": ("reward", WRITING | {"batch_size": 4, "max_steps": 96}),  # 6 rollouts, 16 steps each
+    "ppo": ("reward", WRITING | {"batch_size": 4, "max_steps": 192}),  # 12 rollouts, 16 steps each
 }
 
 

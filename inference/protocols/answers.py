@@ -12,6 +12,7 @@ import regex
 
 from inference.chat import Reply
 from inference.errors import InputError
+from inference.protocols import solutions
 from inference.protocols.declaration import Answer
 
 PATTERN_SECONDS = 1.0  # that a pattern may take for one reply
@@ -177,12 +178,17 @@ def _steps(path: str) -> list[str | int]:
     return steps
 
 
+def _solution(answer: Answer, text: str) -> str | None:
+    return solutions.final(text)
+
+
 TAKERS: Mapping[str, Callable[[Answer, str], str | None]] = {
     "whole": _whole,
     "regex": _pattern,
     "last_number": _number,
     "choice": _choice,
     "json": _json,
+    "solution": _solution,
 }
 WANTED = {
     "whole": "text",
@@ -190,4 +196,5 @@ WANTED = {
     "last_number": "number",
     "choice": "choice",
     "json": "JSON with this path",
+    "solution": "final answer",
 }

@@ -120,10 +120,13 @@ class Style(_Base):
         return self.model_copy(update=found)
 
 
+Take = Literal["whole", "regex", "last_number", "choice", "json", "solution"]
+
+
 class Answer(_Base):
     """What of a reply is the answer; `<think>…</think>` never is."""
 
-    take: Literal["whole", "regex", "last_number", "choice", "json"] = "whole"
+    take: Take = "whole"
     marker: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         default=None, description="look only behind where this stands last, in any case"
     )
@@ -170,7 +173,9 @@ class Protocol(_Base):
         Annotated[
             Answer,
             BeforeValidator(
-                _taken, json_schema_input_type=Literal["whole", "last_number", "choice"] | Answer
+                _taken,
+                json_schema_input_type=Literal["whole", "last_number", "choice", "solution"]
+                | Answer,
             ),
         ]
         | None

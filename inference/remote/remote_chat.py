@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -120,7 +119,9 @@ class RemoteChat:
         if not tried.text and (tried.error is None or "logprobs" in tried.error):
             return None
         found = self.answered(draws, len(draws), self._top, None)
-        rows = [_label_logprobs(reply[0].text, labels) for reply in found]
+        rows = [
+            answers.label_logprobs(json.loads(reply[0].text or "{}"), labels) for reply in found
+        ]
         return np.array(rows, dtype=np.float64).reshape(len(requests), len(labels))
 
     def body(self, request: Request, number: int = 0) -> dict[str, Any]:
@@ -315,24 +316,3 @@ def _written(body: Mapping[str, Any]) -> int:
     """The most tokens that an answer has."""
     written = body.get("max_tokens", body.get("max_completion_tokens", 0))
     return written if isinstance(written, int) else 0
-
-
-def _label_logprobs(told: str, labels: Sequence[str]) -> list[float]:
-    """Log-probability of each label among the first token's alternatives; NaN: not among them."""
-    sums = dict.fromkeys(labels, 0.0)
-    for token, logprob in (json.loads(told) if told else {}).items():
-        label = _begun(token.strip(), labels)
-        if label is not None:
-            sums[label] += math.exp(min(logprob, 0.0))
-    return [math.log(sums[one]) if sums[one] > 0 else math.nan for one in labels]
-
-
-def _begun(said: str, labels: Sequence[str]) -> str | None:
-    """The label that a token is, perhaps with a mark behind it, or that it alone begins: a word of
-    another language than the tokenizer's is several tokens."""
-    whole = [one for one in labels if one and said.startswith(one)]
-    label = max(whole, key=len, default=None)
-    if label is not None:
-        return None if any(one.isalnum() for one in said[len(label) :]) else label
-    begun = [one for one in labels if said and one.startswith(said)]
-    return begun[0] if len(begun) == 1 else None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inference.chat import Reply
@@ -113,6 +114,17 @@ def top_logprobs(content: Mapping[str, Any]) -> dict[str, float] | None:
     return found or None
 
 
+def label_logprobs(told: Mapping[str, float], labels: Sequence[str]) -> list[float]:
+    """(n_labels,) log-probability of each label among the first token's alternatives; NaN: not
+    among them."""
+    sums = dict.fromkeys(labels, 0.0)
+    for token, logprob in told.items():
+        label = _begun(token.strip(), labels)
+        if label is not None:
+            sums[label] += math.exp(min(logprob, 0.0))
+    return [math.log(sums[one]) if sums[one] > 0 else math.nan for one in labels]
+
+
 def split_reasoning(text: str) -> tuple[str, str | None]:
     """(answer, what was thought before it). Templates may put the opening mark into the prompt."""
     begun = text.lstrip().startswith(OPENED)
@@ -123,6 +135,17 @@ def split_reasoning(text: str) -> tuple[str, str | None]:
         return text, None
     thought = thought.lstrip().removeprefix(OPENED).strip()
     return answer.lstrip(), thought or None
+
+
+def _begun(said: str, labels: Sequence[str]) -> str | None:
+    """The label that a token is, perhaps with a mark behind it, or that it alone begins: a word of
+    another language than the tokenizer's is several tokens."""
+    whole = [one for one in labels if one and said.startswith(one)]
+    label = max(whole, key=len, default=None)
+    if label is not None:
+        return None if any(one.isalnum() for one in said[len(label) :]) else label
+    begun = [one for one in labels if said and one.startswith(said)]
+    return begun[0] if len(begun) == 1 else None
 
 
 def _parts(message: Mapping[str, Any], finish: str | None) -> tuple[str, str | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, lru_cache
 from typing import Protocol
 
 # The Snowball stemmer to use for a script, where one language stands for it.
@@ -42,6 +43,26 @@ def unicode_words(text: str) -> list[str]:
 
     tokenizer: Tokenizer = UnicodeTokenizer()
     return tokenizer.tokenize(text)
+
+
+def porter_stem(word: str) -> str:
+    """NLTK's Porter stem of a lower-cased word; 65,536 short ones are remembered by all threads."""
+    if not "a" <= word[-1:] <= "z":  # no ending that Porter's rules have
+        return word
+    return _remembered(word) if len(word) <= 40 else _porter()(word)
+
+
+@lru_cache(maxsize=1 << 16)
+def _remembered(word: str) -> str:
+    return _porter()(word)
+
+
+@cache
+def _porter() -> Callable[[str], str]:
+    from nltk.stem.porter import PorterStemmer
+
+    stem: Callable[[str], str] = PorterStemmer().stem
+    return stem
 
 
 class Stemmer:

@@ -20,6 +20,7 @@ training ends at once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -44,6 +45,7 @@ from trainers.job.run import Run
 from trainers.learning.components import Component, component_of
 
 CONSTANT = 10  # batches in a row without a difference, after which there is a warning
+PATIENCE = 3.0  # seconds that a cancelled job waits for a reward
 SHOWN = 500  # characters of a prompt or completion in an error
 SAMPLED = 2000  # and of a completion in an event
 
@@ -99,6 +101,7 @@ class Rewards:
         self._ledger = ledger
         self._pause = pause
         self._stopping = stopping
+        self._asked = 0.0  # when the reward at work was, by the monotonic clock
         self._models = Charged(models, lambda: ledger.account) if ledger is not None else models
         self._tell = tell
         self._sampled, self._sample_steps = sampled, sample_steps
@@ -192,6 +195,7 @@ class Rewards:
     def _measured(self, component: Component, samples: Sequence[Sample]) -> Floats:
         metric = component.metric
         items, unit = items_of(samples)
+        self._asked = time.monotonic()
         evidence = measure(metric, items, self._models, progress=self._heed)
         if self._ledger is not None and self._ledger.exhausted:
             raise self._over(f"the budget does not hold the reward {component.name} of this step")
@@ -211,8 +215,9 @@ class Rewards:
         return values
 
     def _heed(self, _: int) -> None:
-        """Called between batches, and every second while a server takes long. Raises Cancelled."""
-        if self._stopping() == "cancel":
+        """Called between batches, and every second while a server takes long. Raises Cancelled
+        where that is long enough: a step that ends soon leaves a checkpoint."""
+        if self._stopping() == "cancel" and time.monotonic() - self._asked > PATIENCE:
             raise Cancelled("the job is cancelled: nobody waits for its rewards")
 
     def _spent(self) -> Spent:

@@ -34,6 +34,13 @@ from inference.protocols.declaration import Answer
         ({"take": "choice", "choices": "АБВ"}, "Ответ: б", "Б"),
         ({"take": "choice"}, "A cat is an animal, so B", "B"),
         ({"take": "choice"}, "I do not know", None),
+        (
+            {"take": "solution"},
+            "<think>\\boxed{1}</think>It is \\boxed{\\frac{1}{2}}.",
+            "\\frac{1}{2}",
+        ),
+        ({"take": "solution"}, "3+4\n#### 7", "7"),
+        ({"take": "solution"}, "hard\nto say", None),
         ({"take": "regex", "pattern": r"x=(\d+)|y=(\d+)"}, "x=1 y=2", "2"),
         ({"take": "regex", "pattern": r"\d+"}, "x", None),
         ({"take": "json", "path": "$.a[1].b"}, '{"a": 1} then ```{"a": [0, {"b": 3}]}```', "3"),

