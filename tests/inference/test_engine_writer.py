@@ -62,7 +62,7 @@ def test_an_engine_that_is_set_writes_and_nothing_else(
 ) -> None:
     """Here it is not installed, which is told to who wants outputs, and to nobody else."""
     name = str(tiny_language_model)
-    pool = ModelPool([tiny_language_model], tmp_path, engine_kind="vllm")
+    pool = ModelPool([tiny_language_model.parent], tmp_path, engine_kind="vllm")
     with pytest.raises(Unavailable, match="not installed"):
         pool.chat(name, by_engine=True)
     assert isinstance(pool.chat(name), TransformersChat)
