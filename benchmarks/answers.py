@@ -1,8 +1,9 @@
 """Answers of solutions against math-verify: numbers as in GSM8K, and formulas as in MATH; labels
-against scikit-learn."""
+against scikit-learn; JSON against jsonschema."""
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 from collections import Counter
@@ -23,6 +24,7 @@ def rows(scale: float) -> Iterator[Row]:
     yield _row("a third formulas", max(4, int(600 * scale)), 1.0, formulas=True)
     yield _votes(max(2, int(100 * scale)))
     yield from (_labels(name, max(20, int(20_000 * scale))) for name in ("f1_macro", "mcc"))
+    yield _format(max(20, int(2_000 * scale)))
     yield _calibration(max(20, int(2_000 * scale)))
 
 
@@ -90,6 +92,55 @@ def _labels(name: str, count: int) -> Row:
     title = f"{name}, {count} labels of 5 classes, normalised, against scikit-learn"
     agreement = f"the value, difference {difference:.1g}"
     return ratio(title, found, 1.0, agreement, agrees=difference < 1e-12)
+
+
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "minLength": 2},
+        "age": {"type": "integer", "minimum": 0, "maximum": 150},
+        "tags": {"type": "array", "items": {"enum": ["a", "b", "c"]}, "uniqueItems": True},
+    },
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+SCHEMA = {
+    "type": "object",
+    "properties": {"people": {"type": "array", "items": {"$ref": "#/$defs/person"}}},
+    "required": ["people"],
+    "$defs": {"person": PERSON},
+}
+
+
+def _format(count: int) -> Row:
+    inputs = [_records(count, seed) for seed in range(QUICK)]
+    metric = find("format").bind({"json_schema": SCHEMA})
+
+    def ours(samples: list[Sample]) -> Floats:
+        return rows_of(metric, samples)[:, 0]
+
+    def theirs(samples: list[Sample]) -> list[bool]:
+        from jsonschema import Draft202012Validator
+
+        validator = Draft202012Validator(SCHEMA)
+        return [validator.is_valid(json.loads(one.outputs[0])) for one in samples]
+
+    found = in_turns(inputs, ours, theirs)
+    difference = max(furthest(a, b) for a, b in found.results)
+    title = f"format, {count} outputs by a JSON Schema, against jsonschema"
+    return ratio(title, found, 5.0, "every verdict", agrees=difference == 0)
+
+
+def _records(count: int, seed: int) -> list[Sample]:
+    draw = random.Random(seed)
+
+    def person(number: int) -> dict[str, object]:
+        tags = draw.sample(["a", "b", "c", "d"] if draw.random() < 0.1 else ["a", "b", "c"], 2)
+        return {"name": f"Имя {number}", "age": draw.randrange(-5, 150), "tags": tags}
+
+    people = [{"people": [person(n) for n in range(draw.randrange(1, 9))]} for _ in range(count)]
+    texts = [json.dumps(one, ensure_ascii=False) for one in people]
+    return [Sample(str(n), (text,)) for n, text in enumerate(texts)]
 
 
 def _calibration(count: int) -> Row:

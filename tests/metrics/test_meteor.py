@@ -104,7 +104,7 @@ def read(pairs: Sequence[Pair]) -> list[Pair]:
 )
 def test_values_equal_nltks(language: str, known: bool) -> None:
     made = news(120, 1)
-    news_pairs = [(a, (b,)) for a, b in zip(made.outputs, made.references, strict=True)]
+    news_pairs: list[Pair] = [(a, (b,)) for a, b in zip(made.outputs, made.references, strict=True)]
     pairs = read(random_pairs(random.Random(1), 150) + ENGLISH + RUSSIAN + JAPANESE + news_pairs)
     found = ours(pairs, language=language, synonyms=known, tokenizer="whitespace")
     assert found == theirs(pairs, language, known)
