@@ -29,6 +29,7 @@ COMPARISONS = (
     "bootstrap",
     "distinct_n",
     "bertscore",
+    "embeddings",
     "labels",
     "service",
     "remote",

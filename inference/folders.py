@@ -8,6 +8,7 @@ from pathlib import Path
 
 INDEX = "model.safetensors.index.json"  # which file holds which weight, where there are several
 WEIGHTS = "model.safetensors"  # comes before an index
+COMET, COMET_WEIGHTS = "hparams.yaml", "checkpoints/model.ckpt"  # read weights-only
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -18,6 +19,10 @@ def fault(folder: Path, fence: Path) -> str | None:
     fence  where files may lie once links are resolved: a link out of it would make the service
            read, and name in its signatures, what nobody allowed
     """
+    if (folder / COMET).is_file():
+        whole = any(folder.glob("*.safetensors")) or (folder / COMET_WEIGHTS).is_file()
+        lacks = f"the folder has {COMET}, and neither *.safetensors nor {COMET_WEIGHTS}"
+        return outside(folder, fence) if whole else lacks
     if not (folder / "config.json").is_file():
         return "the folder has no config.json"
     if not any(folder.glob("*.safetensors")):

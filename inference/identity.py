@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from inference.folders import INDEX
+from inference.folders import COMET, COMET_WEIGHTS, INDEX
 from inference.names import ADAPTER_CONFIG, ORIGIN, Location
 from inference.protocol import Identity
 
@@ -59,7 +59,10 @@ def identify(location: Location, folder: Path | None, base: Identity | None = No
     if folder is None:
         raise ValueError("a model outside a GGUF file is identified by its folder")
     tokenizer = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}
-    config = ["config.json"] if base is None else [ADAPTER_CONFIG, ORIGIN]
+    comet = [COMET, COMET_WEIGHTS] if (folder / COMET).is_file() else []
+    config = [*comet, "config.json"] if base is None else [ADAPTER_CONFIG, ORIGIN]
+    if comet:  # configuration and tokenizer may lie elsewhere
+        config = [one for one in config if (folder / one).is_file()]
     named = [folder / name for name in config] + sorted(folder.glob(INDEX))
     weights = [*sorted(folder.glob("*.safetensors")), *named]
     before = f"base {base.weights}\n" if base else ""

@@ -24,7 +24,8 @@ def expected_bytes(folder: Path, dtype: DType) -> int:
                 count += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
         except SafetensorError as error:
             raise InputError(f"cannot read {folder.name}/{path.name}: {error}", "model") from error
-    return count * BYTES[dtype]
+    pickled = sum(path.stat().st_size for path in folder.glob("checkpoints/*.ckpt"))
+    return count * BYTES[dtype] + pickled
 
 
 def bytes_of(model: Any) -> int:

@@ -137,6 +137,8 @@ def _in_hub_cache(name: str) -> Path | None:
 
     try:
         config = try_to_load_from_cache(name, "config.json")
+        if not isinstance(config, str):
+            config = try_to_load_from_cache(name, folders.COMET)
     except HFValidationError:
         raise _unknown(name, "it is not a folder under an allowed root") from None
     return Path(config).parent if isinstance(config, str) else None

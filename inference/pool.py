@@ -27,6 +27,7 @@ from inference.remote.behind_urls import BehindUrls
 
 if TYPE_CHECKING:
     from inference.classifier import TransformerClassifier
+    from inference.comet import Comet
     from inference.encoder import TransformerEncoder
     from inference.engine import Engine
     from inference.language import TransformerLanguageModel
@@ -216,6 +217,19 @@ class ModelPool(Models):
             return load_classifier(folders, identity, dtype, self.device)
 
         return cast(Classifier, self._get("classifier", name, dtype, load))
+
+    def comet(self, name: str, encoder: str | None, dtype: DType = "float32") -> Comet:
+        """A COMET model, loaded unless it is warm. Raises UnknownModel, InputError."""
+        beside = self.files(encoder or name)[-1]
+
+        def load(folders: Sequence[Path], identity: Identity) -> Comet:
+            from inference.comet import load_comet
+
+            return load_comet(name, folders[0], beside, identity, dtype, self.device)
+
+        return cast(
+            "Comet", self._get(f"comet {self.identity(encoder or name)}", name, dtype, load)
+        )
 
     def clear(self) -> None:
         """Drop all that is warm, and give its memory back."""

@@ -13,6 +13,7 @@ from inference.templates import Value
 
 if TYPE_CHECKING:
     from inference.chat import ChatModel
+    from inference.comet import Comet
     from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Account
     from inference.remote.likelihood import RemoteLikelihood
@@ -180,6 +181,13 @@ class Models(Protocol):
         """A sequence-classification model with one output. Raises InputError for any other."""
         ...
 
+    def comet(self, name: str, encoder: str | None, dtype: DType = "float32") -> Comet:
+        """A COMET model; `encoder` has its encoder's configuration and tokenizer, null: itself.
+
+        Raises InputError for any other kind of model.
+        """
+        ...
+
 
 class NoModels:
     """For metrics that run none: any request is a mistake of the metric's declaration."""
@@ -218,5 +226,9 @@ class NoModels:
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
+        """Raises LookupError."""
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def comet(self, name: str, encoder: str | None, dtype: DType = "float32") -> Comet:
         """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")

@@ -43,31 +43,24 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from inference.batching import plan_by_length, plan_in_order
-from inference.errors import InputError
-from inference.protocol import DType, Encoder, Models
+from inference.protocol import Models
+from metrics.core.embeddings import EmbeddingParams, embeddings, plan
 from metrics.core.errors import TooFewSamples
 from metrics.core.evidence import FLAG, Evidence
-from metrics.core.metric import Flag, Item, Metric, Params, Score, Source, settle_only
+from metrics.core.metric import Flag, Item, Metric, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints, Settled
 
 BLANK = 1
-
-ITEMS_PER_BATCH = 256
-BYTES_PER_BATCH = 1 << 20
-ROWS_PER_PASS = 256
 
 SAMPLES_PER_CLUSTER = 10  # of "auto"
 LEAST_CLUSTERS = 2
 EDGE = 1e-6  # how near the mixtures come to pure P and pure Q
 
 
-class MauveParams(Params):
+class MauveParams(EmbeddingParams):
     """Features, clusters, and the curve between them."""
 
     model: str = Field("builtin/minilm-l6", description="What embeds the texts that are clustered.")
-    dtype: DType = "float32"
-    pooling: Literal["mean", "last"] = Field("mean", description="Over tokens, or the last one.")
     num_clusters: Annotated[int, Field(ge=2)] | Literal["auto"] = settle_only(
         "auto", description="auto: a tenth of the smaller side, at least 2."
     )
@@ -82,17 +75,11 @@ class MauveParams(Params):
     curve_points: int = settle_only(25, ge=2, le=1000, description="Mixtures on the curve.")
 
 
-def plan(items: Sequence[Item], params: MauveParams, models: Models) -> list[list[int]]:
-    """Runs of items in their order, bounded by bytes of text: no tokenizer is loaded for it."""
-    sizes = [sum(len(text.encode()) for text in (i.output, *i.references)) for i in items]
-    return plan_in_order(sizes, BYTES_PER_BATCH, ITEMS_PER_BATCH)
-
-
 def measure(items: Sequence[Item], params: MauveParams, models: Models) -> Evidence:
     """Features: `output` (D,) and `references` (R, D) of every item, float32."""
     texts = list(dict.fromkeys(text for i in items for text in (i.output, *i.references)))
     row = {text: index for index, text in enumerate(texts)}
-    features = _features(texts, params, models)  # (n_texts, D)
+    features = embeddings(texts, params, models)  # (n_texts, D)
     references: list[NDArray[np.generic]] = [
         features[[row[text] for text in item.references]] for item in items
     ]
@@ -170,41 +157,6 @@ def _divergence(p: Floats, r: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p == 0, 0.0, p * np.log(p / r))
     return np.asarray(terms.sum(-1), np.float64)
-
-
-def _features(texts: Sequence[str], params: MauveParams, models: Models) -> NDArray[np.float32]:
-    """(n, D) a feature a text."""
-    remote = models.embeddings(params.model)
-    if remote is None:
-        encoder = models.encoder(params.model, params.dtype)
-        return _pooled(encoder, encoder.encode(texts), params)
-    for name in ("pooling", "dtype"):
-        if getattr(params, name) != MauveParams.model_fields[name].default:
-            message = f"{params.model!r} is behind a URL, where {name} is its own: leave it out"
-            raise InputError(message, f"params.{name}")
-    return remote.of(texts)
-
-
-def _pooled(
-    encoder: Encoder, sequences: Sequence[list[int]], params: MauveParams
-) -> NDArray[np.float32]:
-    """(n, D) a feature a sequence; like lengths share a pass."""
-    found: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(sequences)
-    lengths = [len(ids) for ids in sequences]
-    for indices in plan_by_length(lengths, encoder.tokens_per_pass, ROWS_PER_PASS):
-        batch = [sequences[index] for index in indices]
-        if params.pooling == "mean":
-            features = list(encoder.pooled(batch))
-        else:
-            features = [_last(states) for states in encoder.hidden(batch, encoder.layers)]
-        for index, feature in zip(indices, features, strict=True):
-            found[index] = feature
-    return np.stack(found)
-
-
-def _last(states: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(D,) state of the last token; zeros for a sequence without tokens."""
-    return states[-1] if len(states) else np.zeros(states.shape[1], np.float32)
 
 
 def _clusters(n_references: int, n_outputs: int, params: MauveParams) -> int:
