@@ -12,7 +12,7 @@ from benchmarks.comparing import Row, furthest, in_turns, ratio
 from benchmarks.texts import english
 from inference.chat import Message, Request
 from inference.labels import label_logprobs, one_by_one
-from inference.local_chat import LocalChat
+from inference.local_chat import TransformersChat
 from inference.pool import ModelPool
 
 MODEL = "builtin/smollm2-135m-instruct"
@@ -34,7 +34,7 @@ def rows(scale: float) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         cache = os.environ.get("ASSAY_TEST_CACHE")
         chat = ModelPool([], Path(cache or folder)).chat(MODEL)
-        assert isinstance(chat, LocalChat)
+        assert isinstance(chat, TransformersChat)
         language = chat.language
         for name, (labels, required) in LABELS.items():
             encoded = language.encode(labels)

@@ -72,6 +72,7 @@ class Engine(Protocol):
     """A causal language model, ready to run, whatever runs it."""
 
     identity: Identity
+    fingerprint: str | None  # its name and version, where it is not `transformers`
     max_length: int  # positions: prompt and continuation
     vocabulary: int  # token ids are below
     tokenizer: Any
@@ -91,6 +92,8 @@ def _nothing() -> None:
 
 class TransformersEngine:
     """See `Engine`. `activate` is called before each use of the network, which others may share."""
+
+    fingerprint: str | None = None
 
     def __init__(
         self, language: TransformerLanguageModel, activate: Callable[[], None] = _nothing
@@ -124,7 +127,7 @@ def rendered(
 
     Raises InputError where there is no template, or it refuses the turns or a variable.
     """
-    from inference.language import rendered_turns
+    from inference.writer import rendered_turns
 
     template = engine.tokenizer.chat_template
     if not template:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from inference.protocol import Generation
 
 if TYPE_CHECKING:
     from inference.language import TransformerLanguageModel
+    from inference.writer import Writer
 
 BATCH_TOKENS = 16_384  # padded prompt and new tokens of one batch: its cache of keys
 BATCH_ROWS = 32
@@ -35,20 +36,8 @@ def generate(
     options: Generation,
     progress: Callable[[int], None] | None = None,
 ) -> list[list[Continuation]]:
-    """`options.num_outputs` continuations of each row, which loses its beginning where it leaves no
-    room for `max_new_tokens`.
-
-    Raises InputError where nothing would be left of a row.
-    """
-    room = language.max_length - options.max_new_tokens
-    if room < 1:
-        raise InputError(
-            f"max_new_tokens is {options.max_new_tokens}, and {language.identity.name!r} has "
-            f"{language.max_length} positions in all",
-            "generation.max_new_tokens",
-        )
-    first = language.pad_id if language.bos_id is None else language.bos_id
-    rows = [row[-room:] or [first] for row in rows]
+    """See `inference.writer.Writer.generate_rows`. Raises InputError as `fitted` does."""
+    rows = fitted(language, language.max_length, rows, options)
     found: list[list[Continuation]] = [[] for _ in rows]
     plan = plan_by_length(
         [len(row) + options.max_new_tokens for row in rows],
@@ -62,6 +51,28 @@ def generate(
         if progress is not None:
             progress(len(batch))
     return found
+
+
+def fitted(
+    writer: Writer, max_length: int, rows: Sequence[list[int]], options: Generation
+) -> list[list[int]]:
+    """The ends of rows that leave room for `max_new_tokens`, one token at least.
+
+    Raises InputError where nothing would be left of a row, and for options that cannot be.
+    """
+    if options.num_outputs > 1 and options.temperature == 0:
+        raise InputError(
+            "several outputs at temperature 0 would all be the same", "generation.num_outputs"
+        )
+    room = max_length - options.max_new_tokens
+    if room < 1:
+        raise InputError(
+            f"max_new_tokens is {options.max_new_tokens}, and {writer.identity.name!r} has "
+            f"{max_length} positions in all",
+            "generation.max_new_tokens",
+        )
+    first = writer.pad_id if writer.bos_id is None else writer.bos_id
+    return [row[-room:] or [first] for row in rows]
 
 
 def _batch(
@@ -94,24 +105,23 @@ def _continuation(
     language: TransformerLanguageModel, ids: list[int], options: Generation
 ) -> Continuation:
     stops = language.stop_ids if isinstance(language.stop_ids, list) else [language.stop_ids]
-    end = next((at for at, token in enumerate(ids) if token in stops), None)
-    kept = ids if end is None else ids[: end + 1]  # what follows is padding
     text = language.tokenizer.decode(
         ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
-    cut = _before_stop(text, options.stop)
-    ended = end is not None or cut != text
-    if end is None and cut != text:
-        kept = [token for token in ids if token != language.pad_id]
-    return Continuation(cut, len(kept), ended)
+    cut = before_stop(text, options.stop)
+    if cut != text:  # what follows the stop string is padding, often the token that ends texts
+        return Continuation(cut, _index(ids, {*stops, language.pad_id}), True)
+    end = _index(ids, stops)
+    return Continuation(text, min(end + 1, len(ids)), end < len(ids))
+
+
+def _index(ids: Sequence[int], tokens: Collection[int | None]) -> int:
+    """Where the first of these tokens stands; the end where there is none."""
+    return next((at for at, token in enumerate(ids) if token in tokens), len(ids))
 
 
 def _settings(language: TransformerLanguageModel, options: Generation) -> Any:
     """What `options` say and nothing else: not the penalties of the model's own file."""
-    if options.num_outputs > 1 and options.temperature == 0:
-        raise InputError(
-            "several outputs at temperature 0 would all be the same", "generation.num_outputs"
-        )
     sampling: dict[str, Any] = {"do_sample": False}
     if options.temperature > 0:
         sampling = {
@@ -153,6 +163,7 @@ def config(**settings: Any) -> Any:
     return made(**settings)
 
 
-def _before_stop(text: str, stop: Sequence[str]) -> str:
+def before_stop(text: str, stop: Sequence[str]) -> str:
+    """The text up to the first of the stop strings."""
     found = [at for at in (text.find(one) for one in stop if one) if at >= 0]
     return text[: min(found)] if found else text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from inference.load import (
     padded,
 )
 from inference.protocol import DType, Generation, Identity
-from inference.templates import FIELD, Value, with_values
+from inference.writer import Writer
 
 CHUNK_LOGITS = 1 << 25  # logits that stand in memory at once: 128 MiB in float32
 
@@ -36,62 +36,20 @@ def load_language_model(
     return TransformerLanguageModel(model, load_tokenizer(folders[-1]), identity, device)
 
 
-class TransformerLanguageModel:
+class TransformerLanguageModel(Writer):
     """See `inference.protocol.LanguageModel`."""
 
     def __init__(self, model: Any, tokenizer: Any, identity: Identity, device: str) -> None:
+        super().__init__(tokenizer, identity)
         self.model = model
-        self.tokenizer = tokenizer
-        self.identity = identity
         self.device = device
         self.max_length = max_positions(model.config, tokenizer)
         self.tokens_per_pass = TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
-        self.bos_id: int | None = tokenizer.bos_token_id
-        self.eos_id: int | None = tokenizer.eos_token_id
-        pads = (tokenizer.pad_token_id, self.eos_id, 0)
-        self.pad_id: int = next(pad for pad in pads if pad is not None)
         stops = model.generation_config.eos_token_id  # several where turns end differently
         self.stop_ids: int | list[int] | None = self.eos_id if stops is None else stops
         model.generation_config = generation.config()  # its own defaults would fill in ours
         self.splits = self._splits()
         self.shares: bool | None = None  # a context's keys among labels; None: not tried yet
-
-    def encode(self, texts: Sequence[str], special: bool = False) -> list[list[int]]:
-        """Token ids of each text; `special` adds what the tokenizer adds by itself."""
-        if not texts:
-            return []
-        found = self.tokenizer(list(texts), add_special_tokens=special, verbose=False)
-        return [[int(token) for token in ids] for ids in found["input_ids"]]
-
-    def render(
-        self,
-        prompts: Sequence[str],
-        system: str | None = None,
-        variables: Mapping[str, Value] | None = None,
-    ) -> list[str]:
-        """Prompts through the chat template, up to where the answer begins, if there is one.
-
-        Raises InputError for `variables` that the template does not read.
-        """
-        before = [{"role": "system", "content": system}] if system is not None else []
-        turns = [[*before, {"role": "user", "content": prompt}] for prompt in prompts]
-        return self.render_turns(turns, variables) if self.tokenizer.chat_template else [*prompts]
-
-    def render_turns(
-        self,
-        conversations: Sequence[Sequence[Mapping[str, str]]],
-        variables: Mapping[str, Value] | None = None,
-    ) -> list[str]:
-        """Conversations of {"role", "content"} through the chat template, up to where the answer
-        begins.
-
-        Raises InputError for a model without a template, for `variables` that it does not read, and
-        for a conversation that it refuses.
-        """
-        if not self.tokenizer.chat_template and not variables:
-            raise InputError(f"{self.identity.name!r} has no chat template", "messages")
-        name, given = self.identity.name, variables or {}
-        return [rendered_turns(self.tokenizer, name, turns, given) for turns in conversations]
 
     def logprobs(self, batch: Sequence[tuple[list[int], list[int]]]) -> list[NDArray[np.float64]]:
         """Natural-log probabilities of the continuation's tokens, for each (context, continuation).
@@ -199,19 +157,6 @@ class TransformerLanguageModel:
         rows = self.rows(prompts, options)
         return [[one.text for one in each] for each in self.generate_rows(rows, options, progress)]
 
-    def rows(self, prompts: Sequence[str], options: Generation) -> list[list[int]]:
-        """Token ids of the prompts as they are given to the model, through its chat template where
-        there is one and `options` does not say otherwise."""
-        if options.chat and not self.tokenizer.chat_template:
-            raise InputError(f"{self.identity.name!r} has no chat template", "generation.chat")
-        chat = options.chat is not False and bool(self.tokenizer.chat_template)
-        variables = options.chat_template_kwargs
-        if variables and not chat:
-            message = "no chat template is used that could read variables"
-            raise InputError(message, f"generation.{FIELD}")
-        texts = self.render(prompts, options.system, variables) if chat else list(prompts)
-        return self.encode(texts, special=not chat)
-
     def generate_rows(
         self,
         rows: Sequence[list[int]],
@@ -220,34 +165,3 @@ class TransformerLanguageModel:
     ) -> list[list[Continuation]]:
         """`options.num_outputs` continuations of each row of token ids; see `generate`."""
         return generation.generate(self, rows, options, progress)
-
-
-def rendered_turns(
-    tokenizer: Any,
-    name: str,
-    turns: Sequence[Mapping[str, str]],
-    variables: Mapping[str, Value],
-) -> str:
-    """A conversation through the tokenizer's chat template, up to where the answer begins.
-
-    name  of the model, for messages
-
-    Raises InputError for `variables` that the template does not read, and for turns that it
-    refuses.
-    """
-    from jinja2 import TemplateError
-
-    own = None  # several templates have their rules
-    if variables:
-        try:
-            own = with_values(tokenizer.chat_template, variables)
-        except InputError as error:
-            raise InputError(error.message, f"generation.{error.field}") from None
-    try:
-        text = tokenizer.apply_chat_template(
-            list(turns), chat_template=own, tokenize=False, add_generation_prompt=True
-        )
-    except TemplateError as error:  # as some do at a system message, or at two users in a row
-        why = f"the chat template of {name!r} refuses it: {error}"
-        raise InputError(why, "messages") from None
-    return str(text)

@@ -16,20 +16,21 @@ from inference.labels import label_logprobs
 from inference.language import TransformerLanguageModel
 from inference.protocol import Generation
 from inference.protocols.conversation import as_completion
+from inference.writer import Writer
 
 
 class LocalChat:
     """See `inference.chat.ChatModel`. Replies are greedy or drawn as `Generation` says; with
     `chat` False, a conversation is one text to go on writing (`conversation.as_completion`)."""
 
-    def __init__(self, language: TransformerLanguageModel) -> None:
-        self.language = language
-        self.identity = language.identity
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.identity = writer.identity
 
     @property
     def has_template(self) -> bool:
         """Whether the tokenizer has a chat template."""
-        return bool(self.language.tokenizer.chat_template)
+        return bool(self.writer.tokenizer.chat_template)
 
     def reply(
         self, requests: Sequence[Request], progress: Callable[[int], None] | None = None
@@ -56,15 +57,13 @@ class LocalChat:
         progress: Callable[[int], None] | None = None,
     ) -> list[list[Reply]]:
         """Replies whose texts are those of `LanguageModel.generate`."""
-        return self._replies(self.language.rows(prompts, options), options, progress)
+        return self._replies(self.writer.rows(prompts, options), options, progress)
 
-    def choices(self, requests: Sequence[Request], labels: Sequence[str]) -> NDArray[np.float64]:
-        """(n_requests, n_labels) log-probabilities of each label as the beginning of the answer."""
-        contexts = self.rows(requests)
-        texts = self.language.encode(labels)
-        if not all(texts):
-            raise InputError("a label has no token", "labels")
-        return label_logprobs(self.language, contexts, texts)
+    def choices(
+        self, requests: Sequence[Request], labels: Sequence[str]
+    ) -> NDArray[np.float64] | None:
+        """None: it only writes."""
+        return None
 
     def rows(self, requests: Sequence[Request]) -> list[list[int]]:
         """Token ids of each conversation, up to where the answer begins."""
@@ -72,11 +71,11 @@ class LocalChat:
         for request in requests:
             if request.options.chat is False:
                 text = as_completion(request.messages)
-                rows += self.language.encode([text], special=True)
+                rows += self.writer.encode([text], special=True)
                 continue
             turns = [{"role": one.role, "content": one.content} for one in request.messages]
             variables = request.options.chat_template_kwargs
-            rows += self.language.encode(self.language.render_turns([turns], variables))
+            rows += self.writer.encode(self.writer.render_turns([turns], variables))
         return rows
 
     def _replies(
@@ -86,7 +85,7 @@ class LocalChat:
         progress: Callable[[int], None] | None,
     ) -> list[list[Reply]]:
         began = time.monotonic()
-        written = self.language.generate_rows(rows, options, progress)
+        written = self.writer.generate_rows(rows, options, progress)
         took = time.monotonic() - began
         return [
             [self._reply(row, output, took) for output in outputs]
@@ -101,4 +100,21 @@ class LocalChat:
             output_tokens=output.tokens,
             latency_s=took,
             model=self.identity.name,
+            fingerprint=self.writer.fingerprint,
         )
+
+
+class TransformersChat(LocalChat):
+    """The same by `transformers`, which tells likelihoods too."""
+
+    def __init__(self, language: TransformerLanguageModel) -> None:
+        super().__init__(language)
+        self.language = language
+
+    def choices(self, requests: Sequence[Request], labels: Sequence[str]) -> NDArray[np.float64]:
+        """(n_requests, n_labels) log-probabilities of each label as the beginning of the answer."""
+        contexts = self.rows(requests)
+        texts = self.language.encode(labels)
+        if not all(texts):
+            raise InputError("a label has no token", "labels")
+        return label_logprobs(self.language, contexts, texts)

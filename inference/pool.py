@@ -24,6 +24,7 @@ from inference.protocol import (
     LanguageModel,
     Models,
 )
+from inference.remote.behind_urls import BehindUrls
 
 if TYPE_CHECKING:
     from inference.classifier import TransformerClassifier
@@ -35,9 +36,7 @@ if TYPE_CHECKING:
     from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Replies, Slots
     from inference.remote.likelihood import RemoteLikelihood
-    from inference.remote.loop import LoopThread
-    from inference.remote.registered import Registered, Registry
-    from inference.remote.remote_chat import RemoteChat
+    from inference.remote.registered import Registry
     from inference.vllm_engine import Served
 
 EngineKind = Literal["transformers", "vllm"]
@@ -79,9 +78,8 @@ class ModelPool(Models):
         self.memory_budget_bytes = memory_budget_bytes
         self.checkpoints = checkpoints
         self.offline = offline
-        self.registered = registered
         self.replies = replies
-        self.slots = slots
+        self.urls = BehindUrls(registered, replies, slots)
         self.engine_kind = engine_kind
         self._served: Served | None = None
         self.private_urls = private_urls
@@ -89,13 +87,10 @@ class ModelPool(Models):
         self.calls = 0
         self._warm: OrderedDict[tuple[object, ...], tuple[Loaded, int]] = OrderedDict()
         self._lock = threading.RLock()
-        self._remote: dict[str, RemoteChat] = {}  # by name
-        self._read_by: dict[str, RemoteLikelihood] = {}
-        self._loop: LoopThread | None = None  # of all of them
 
     def identity(self, name: str) -> Identity:
         """Digests of the files, or of what a registered model is asked. Raises UnknownModel."""
-        registered = self.registered(name) if self.registered else None
+        registered = self.urls.find(name)
         return registered.identity if registered else self._identity(self._locate(name))
 
     def _identity(self, location: Location) -> Identity:
@@ -121,57 +116,31 @@ class ModelPool(Models):
 
         return cast(LanguageModel, self._get("language", name, dtype, load))
 
-    def chat(self, name: str, dtype: DType = "float32") -> ChatModel:
-        """A model that answers conversations: behind a URL, or loaded unless it is warm. Raises
-        UnknownModel."""
-        registered = self.registered(name) if self.registered else None
-        if registered is not None:
-            return self._behind_url(registered)
-        from inference.local_chat import LocalChat
+    def chat(self, name: str, dtype: DType = "float32", by_engine: bool = False) -> ChatModel:
+        """A model that answers conversations: behind a URL, or loaded unless it is warm.
 
-        return LocalChat(cast("TransformerLanguageModel", self.language(name, dtype)))
+        by_engine  by the engine that is set, which may not tell likelihoods; else by `transformers`
+
+        Raises UnknownModel.
+        """
+        behind_url = self.urls.chat(name)
+        if behind_url is not None:
+            return behind_url
+        from inference.local_chat import LocalChat, TransformersChat
+
+        if by_engine and self.engine_kind != "transformers":
+            from inference.engine_writer import EngineWriter
+
+            return LocalChat(EngineWriter(self.engine(name, dtype)))
+        return TransformersChat(cast("TransformerLanguageModel", self.language(name, dtype)))
 
     def likelihood(self, name: str) -> RemoteLikelihood | None:
         """What a model behind a URL says of texts; None for a model that runs here."""
-        registered = self.registered(name) if self.registered else None
-        if registered is None:
-            return None
-        from inference.remote.likelihood import RemoteLikelihood
-
-        with self._lock:
-            known = self._read_by.get(name)
-            chat = self._behind_url(registered)
-            if known is None or known.chat is not chat:
-                known = self._read_by[name] = RemoteLikelihood(chat)
-            return known
+        return self.urls.likelihood(name)
 
     def embeddings(self, name: str) -> RemoteEmbeddings | None:
         """What embeds whole texts behind a URL; None for a model that runs here."""
-        registered = self.registered(name) if self.registered else None
-        if registered is None:
-            return None
-        from inference.remote.embeddings import RemoteEmbeddings
-
-        return RemoteEmbeddings(self._behind_url(registered))
-
-    def _behind_url(self, registered: Registered) -> RemoteChat:
-        """The client of a registered model, with its open connections unless it was changed."""
-        from inference.remote.hooks import MemoryReplies, MemorySlots
-        from inference.remote.loop import LoopThread
-        from inference.remote.remote_chat import RemoteChat
-
-        with self._lock:
-            known = self._remote.get(registered.name)
-            if known is not None and known.model == registered:
-                return known
-            if known is not None:
-                known.close()
-            self.slots = self.slots or MemorySlots()
-            self.replies = self.replies or MemoryReplies()
-            self._loop = self._loop or LoopThread()
-            made = RemoteChat(registered, self._loop, self.slots, self.replies)
-            self._remote[registered.name] = made
-            return made
+        return self.urls.embeddings(name)
 
     def engine(self, name: str, dtype: DType = "float32") -> Engine:
         """What continues rows of tokens, with the model loaded unless it is warm; LoRA adapters of
@@ -329,7 +298,7 @@ class ModelPool(Models):
             torch.cuda.empty_cache()
 
     def _locate(self, name: str) -> Location:
-        if self.registered is not None and self.registered(name) is not None:
+        if self.urls.find(name) is not None:
             raise UnknownModel(f"the model {name!r} is behind a URL: its weights are not here")
         return locate(name, self.roots, self.checkpoints, self.offline)
 

@@ -76,7 +76,8 @@ def serve(
 ) -> Served:
     """Start vLLM with the model in `folder`.
 
-    budget  bytes that weights and the cache of keys may take on a CPU; a GPU's are taken whole
+    budget  bytes that weights and the cache of keys may take on a CPU; of a GPU, bytes that are
+            left to what `transformers` runs there
 
     Raises Unavailable where vllm is not installed, or does not start with this model.
     """
@@ -108,10 +109,17 @@ def _on(device: str, folder: Path, dtype: DType, budget: int | None) -> Mapping[
     """Of vLLM's options, those that the device decides."""
     if device.startswith("cuda"):
         _, _, index = device.partition(":")
-        return {"device_ids": [int(index or 0)], "gpu_memory_utilization": DEVICE_SHARE}
+        share = DEVICE_SHARE - (budget or 0) / _device_bytes(int(index or 0))
+        return {"device_ids": [int(index or 0)], "gpu_memory_utilization": share}
     cache = (budget or 0) - expected_bytes(folder, dtype)
     # compiled, a model of 135M parameters took 210 s to start on two cores, and 5 s uncompiled
     return {"enforce_eager": True, "kv_cache_memory_bytes": max(cache, LEAST_CACHE)}
+
+
+def _device_bytes(index: int) -> int:
+    import torch
+
+    return int(torch.cuda.get_device_properties(index).total_memory)
 
 
 class VllmEngine:
@@ -123,16 +131,17 @@ class VllmEngine:
     def __init__(
         self, model: Any, identity: Identity, tokenizer: Any, adapter: Any | None = None
     ) -> None:
+        import vllm
+
         self.model = model
         self.identity = identity
         self.tokenizer = tokenizer
         self.adapter = adapter
+        self.fingerprint: str | None = f"vllm {vllm.__version__}"
         config = model.llm_engine.model_config
         stops = config.try_get_generation_config().get("eos_token_id")
         self.stops = stops_of(tokenizer.eos_token_id if stops is None else stops)
-        self.max_length = (
-            int(config.max_model_len) - 1
-        )  # what is only read needs room for a token too
+        self.max_length = int(config.max_model_len) - 1  # what is only read needs one more too
         self.vocabulary = int(config.get_vocab_size())
 
     def generate(self, rows: Sequence[Row], tell: Tell = nobody) -> list[Written]:

@@ -117,8 +117,8 @@ class Settings(BaseSettings):
     )
     engine: Literal["transformers", "vllm"] = Field(
         default="transformers",
-        description="what generates for /openai/v1: `vllm` where that package is installed, which "
-        "takes the device's memory for itself",
+        description="what generates for /openai/v1 and for evaluations: `vllm` where that package "
+        "is installed, which takes the device's memory for itself",
     )
     device_sharing: Literal["auto", "together", "budget", "turns"] = Field(
         default="auto",

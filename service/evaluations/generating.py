@@ -170,7 +170,7 @@ def _chat(
     dtype: DType = given.pop("dtype", "float32")
     reuse = bool(given.pop("reuse", False))
     options = replace(Generation(), **given | {"stop": tuple(given.get("stop") or ())})
-    chat = context.models.chat(model, dtype)
+    chat = context.models.chat(model, dtype, by_engine=True)
     if options.chat is None and isinstance(chat, LocalChat) and not chat.has_template:
         options = replace(options, chat=False)
     return chat, options, reuse

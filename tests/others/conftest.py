@@ -19,10 +19,10 @@ QUICK = {"max_steps": 3, "save_steps": 3, "batch_size": 4, "max_length": 128, "l
 
 @pytest.fixture(scope="session")
 def service(new_database: Callable[[], str], data_dir: Path) -> Iterator[Live]:
-    """The API and a worker that trains; who answers the API's requests is each module's choice."""
+    """The API and a worker that trains; who answers and measures is each module's choice."""
     service = Live(new_database(), data_dir, model_memory_bytes=str(2 * 2**30))
     service.api()
-    service.worker("score,train")
+    service.worker("train")
     yield service
     service.close()
 

@@ -28,8 +28,8 @@ pytestmark = [pytest.mark.others, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module", autouse=True)
 def worker(service: Live) -> Iterator[None]:
-    """One that answers, by transformers."""
-    started = service.worker("now")
+    """One that answers and merges, by transformers."""
+    started = service.worker("now,score")
     yield
     ended(started)
 

@@ -1,8 +1,9 @@
 """vLLM as a generation engine, in an environment of its own, against `transformers`: a worker of
-either kind answers the same requests for the same models, one after the other."""
+either kind answers the same requests and evaluations of the same models, one after the other."""
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import psutil
 import pytest
 from openai import OpenAI
 
+from tests.known import known
 from tests.others.conftest import MODEL, VLLM, ended
 from tests.service.live import Live
 from tests.waiting import until
@@ -21,6 +23,16 @@ pytestmark = [pytest.mark.others, pytest.mark.timeout(1500)]
 PROMPTS = ["The capital of France is", "Once upon a time", "Столица Италии", "2, 4, 6,"]
 TEXT = "Paris is the capital of France, and Rome is the capital of Italy."
 AT_ONCE, TOKENS = (16, 64), 32
+SAMPLES: list[dict[str, Any]] = [
+    {"id": f"{at}", "prompt": prompt, "references": [TEXT]} for at, prompt in enumerate(PROMPTS)
+]
+TALK = [
+    {"role": "system", "content": "You answer in one word."},
+    {"role": "user", "content": "The capital of Italy?"},
+    {"role": "assistant", "content": "Rome."},
+    {"role": "user", "content": "And of France?"},
+]
+METRICS = ["chrf", "perplexity"]  # the second by transformers, in the same process
 
 
 @dataclass
@@ -54,6 +66,67 @@ def asked(client: OpenAI, checkpoint: str) -> Answers:
             found.many[number] = list(pool.map(lambda at: _one(client, at), range(number)))
         found.rates[number] = number * TOKENS / (time.monotonic() - began)
     return found
+
+
+@dataclass
+class Outcome:
+    """What an evaluation came to, by the system's settings."""
+
+    outputs: dict[str, list[Any]] = field(default_factory=dict)  # with reasons and token counts
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+    engines: set[tuple[str, str | None]] = field(default_factory=set)  # machines' and outputs'
+
+
+def evaluated(service: Live, worker: subprocess.Popen[bytes], checkpoint: str) -> Outcome:
+    """By this worker, which then ends."""
+    found = Outcome()
+    options = {"max_new_tokens": 24, "stop": ["\n\n"]}
+    draws = {"max_new_tokens": 8, "temperature": 1.0, "num_outputs": 2, "seed": 5}
+    began = time.monotonic()
+    with service.client() as assay:
+        talk = [{"id": "talk", "messages": TALK, "references": ["Paris"]}]
+        for name, model, samples, generation in (
+            ("text", MODEL, SAMPLES, options | {"chat": False}),
+            ("talk", MODEL, talk, options),
+            ("adapter", checkpoint, SAMPLES, options),
+            ("drawn", MODEL, SAMPLES, draws),
+            ("drawn again", MODEL, SAMPLES, draws),
+        ):
+            made = assay.evaluate(
+                model=model,
+                dataset=f"engines-{name.replace(' ', '-')}",
+                samples=samples,
+                generation=generation,
+                metrics=METRICS,
+            )
+            done = assay.wait(made.id, timeout=400)
+            assert done.status == "succeeded", done.error
+            (machine,) = done.provenance["machines"]
+            found.values[name] = {one.name: known(one.value) for one in done.scores}
+            found.outputs[name] = []
+            for one in sorted(assay.samples(done.id), key=lambda one: one.id):
+                for text, told in zip(one.outputs, known(one.details), strict=True):
+                    found.engines.add((machine["engine"], told.fingerprint))
+                    counts = (told.input_tokens, told.output_tokens)
+                    found.outputs[name].append((text, told.finish_reason, *counts))
+    print(f"{found.engines}: {time.monotonic() - began:.0f} s, {found.values}")
+    ended(worker)
+    return found
+
+
+def test_evaluations_are_those_of_transformers(service: Live, checkpoint: str) -> None:
+    own = evaluated(service, service.worker("score"), checkpoint)
+    vllm = service.worker("score", python=VLLM / "bin" / "python", engine="vllm")
+    theirs = evaluated(service, vllm, checkpoint)
+    for name in ("text", "talk", "adapter"):
+        assert theirs.outputs[name] == own.outputs[name]
+        assert theirs.values[name] == pytest.approx(own.values[name], rel=1e-5)
+    assert theirs.outputs["adapter"] != theirs.outputs["text"]
+    assert theirs.outputs["drawn"] == theirs.outputs["drawn again"]
+    assert len({text for text, *_ in theirs.outputs["drawn"]}) == 2 * len(SAMPLES)
+    assert own.engines == {("transformers", None)}
+    ((engine, fingerprint),) = theirs.engines
+    assert (engine, str(fingerprint).split()[0]) == ("vllm", "vllm")
 
 
 def _one(client: OpenAI, number: int) -> str:
