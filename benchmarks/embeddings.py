@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bertscore import MODEL, _folder, _one_thread
+from benchmarks.bertscore import MODEL, _folder, one_thread
 from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, news
 from inference.load import without_progress_bars
@@ -30,7 +30,7 @@ def rows(scale: float) -> Iterator[Row]:
     transformer = models.Transformer(_folder(), max_seq_length=512)
     pooling = models.Pooling(transformer.get_embedding_dimension(), pooling_mode="mean")
     encoder = SentenceTransformer(modules=[transformer, pooling], device="cpu")
-    with tempfile.TemporaryDirectory() as cache, _one_thread():
+    with tempfile.TemporaryDirectory() as cache, one_thread():
         pool = ModelPool([], Path(cache))
 
         def ours(pairs: Pairs) -> Floats:

@@ -17,6 +17,7 @@ from inference.protocol import (
 )
 
 if TYPE_CHECKING:
+    from inference.comet import Comet
     from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Account
     from inference.remote.likelihood import RemoteLikelihood
@@ -86,6 +87,10 @@ class Charged(Models):
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
         """As the models have it."""
         return self._models.classifier(name, dtype)
+
+    def comet(self, name: str, encoder: str | None, dtype: DType = "float32") -> Comet:
+        """As the models have it."""
+        return self._models.comet(name, encoder, dtype)
 
     def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
         """As the models have it."""

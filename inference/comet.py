@@ -214,7 +214,7 @@ def _layer(hparams: dict[str, Any]) -> Any:
 
 
 def _hparams(name: str, folder: Path) -> dict[str, Any]:
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         found = yaml.safe_load((folder / COMET).read_text("utf-8"))

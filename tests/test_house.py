@@ -13,7 +13,7 @@ import pytest
 
 from tests.checkout import ROOT, files, folders
 
-BINARY = {".safetensors", ".png", ".zip", ".gz", ".eval"}
+BINARY = {".safetensors", ".png", ".zip", ".gz", ".xz", ".eval"}
 PACKAGES = sorted(folders() - {"tests", "benchmarks", "chaos", "demo", "migrations"})
 Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 HEAVY = (

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from inference.kinds import ModelKind
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
+from metrics.core.params import Params, settle_only, up_to
 from metrics.core.registry import parsed
 from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
 from metrics.core.samples import Item, Opponent, Sample
@@ -52,26 +52,6 @@ Reads = Literal[
 # wilson       means of values within bounds that are often all alike (0/1, pass@k)
 # jackknife    set-level metrics, in which a sample drawn twice means nothing
 IntervalMethod = Literal["bootstrap", "bootstrap_t", "wilson", "jackknife"]
-
-
-class Params(BaseModel):
-    """Base of every metric's parameters: frozen, nothing unknown, all of it in the signature."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def settle_only(default: Any, **constraints: Any) -> Any:
-    """A parameter that `measure` never looks at: changing it re-uses the stored evidence."""
-    return Field(default, json_schema_extra={"stage": "settle"}, **constraints)
-
-
-def up_to(setting: str, default: Any, **constraints: Any) -> Any:
-    """A parameter that whoever runs a service may hold lower than its schema does.
-
-    setting  the service's, which has the most that a request may ask for: "sandbox_timeout_s"
-    """
-    return Field(default, json_schema_extra={"ceiling": setting}, **constraints)
-
 
 P = TypeVar("P", bound=Params)
 T = TypeVar("T")

@@ -49,7 +49,7 @@ def build_encoder(folder: Path) -> Path:
 def build_comet(folder: Path, encoder: Path, kind: str, **hparams: Any) -> Path:
     """`hparams.yaml` and `checkpoints/model.ckpt` as Lightning writes them."""
     import torch
-    import yaml  # type: ignore[import-untyped]
+    import yaml
     from transformers import AutoConfig, XLMRobertaModel
 
     network = XLMRobertaModel(AutoConfig.from_pretrained(encoder), add_pooling_layer=False)

@@ -14,12 +14,15 @@ import pytest
 from assay import Client
 from metrics import catalogue
 from tests.checkout import ROOT
+from tests.inference.tiny_comets import build_comet, build_encoder
 from tests.service.live import Live
 from tests.service.texts import samples
+from tests.tiny_models import build_nli_model
 from tests.valuing_server import valuing
 
 pytestmark = pytest.mark.slow
 
+ENTAILMENT = ("nli", "faithfulness", "context_precision", "context_recall")
 PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do here
     "mauve": {"num_clusters": 4},
     "judge": {"model": "tiny-judge"},
@@ -27,6 +30,9 @@ PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do
     "reward": {"model": "tiny-reward"},
     "pair_accuracy": {"model": "tiny-reward"},
     "pass_at_k": {"k": [1, 2]},
+    "comet": {"model": "tiny-comet"},
+    "format": {"max_words": 50},
+    **{name: {"model": "tiny-nli"} for name in ENTAILMENT},
 }
 CODE = {
     "prompt": "def add(a, b):\n",
@@ -73,14 +79,28 @@ def test_models_at_hand(live: Live, tiny_language_model: Path) -> None:
     assert {"builtin/smollm2-135m-instruct", "builtin/minilm-l6", "tiny-language"} <= found
 
 
+@pytest.fixture
+def tiny_readers(models_root: Path) -> None:
+    """A model of entailment, and a COMET with its encoder beside it."""
+    build_nli_model(models_root / "tiny-nli")
+    build_comet(
+        models_root / "tiny-comet", build_encoder(models_root / "tiny-comet"), "regression_metric"
+    )
+
+
 def test_every_metric_over_http(
-    assay: Client, tiny_reward_model: Path, tiny_judge: Path, monkeypatch: pytest.MonkeyPatch
+    assay: Client,
+    tiny_reward_model: Path,
+    tiny_judge: Path,
+    tiny_readers: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with valuing() as server:
         monkeypatch.setitem(PARAMS, "remote", {"url": server.url})
         given = samples(40, tag="a")
-        for sample in given:
+        for number, sample in enumerate(given):
             sample["metadata"] |= {"choices": ["yes", "no"], "answer": 0}
+            sample["metadata"] |= {"confidence": number / 40, "contexts": sample["references"]}
         made = assay.evaluate(system="x", dataset="all", samples=given, metrics=asked(run=False))
         done = assay.wait(made.id, timeout=240)
     assert done.status == "succeeded"
