@@ -117,7 +117,6 @@ METRIC = Metric(
     reduce=reduce,
     libraries=("transformers",),
     models=lambda params: (params.model,),
-    model_kind="classifier",
     flags={
         NOTHING: Flag("a side of the pair has no token to judge", missing=True),
         CUT: Flag("longer than max_length: its beginning was cut off", missing=False),

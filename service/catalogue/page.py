@@ -76,6 +76,8 @@ def _cost(metric: AnyMetric) -> str:
         return "requests to a server of yours"
     if metric.model_kind is not None:
         return KINDS[metric.model_kind]
+    if metric.models:
+        return "a model"
     if "tests" in metric.reads:
         return "a process in the sandbox for each program"
     return "no model"

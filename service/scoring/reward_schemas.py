@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from service.http.fields import Schema, Text, storable_object
 from trainers.job.options import Reward
 
-Label = Text | list[Text | int | float] | int | float | None
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Label = Text | list[Text | Whole | float] | Whole | float | None
 End = Annotated[Text, Field(min_length=1, max_length=1000)]
 StoredName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
