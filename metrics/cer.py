@@ -21,14 +21,10 @@ Example
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pydantic import Field
 
-from inference.protocol import Models
-from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Metric, Params, Score, Source
-from metrics.text.edits import edit_rows, rate
+from metrics.core.metric import Params
+from metrics.text.edits import error_rate
 from metrics.text.normalization import Normalization, normalize
 
 
@@ -42,34 +38,18 @@ class CerParams(Params):
     )
 
 
-def measure(items: Sequence[Item], params: CerParams, models: Models) -> Evidence:
-    """Rows of int64, (n_items, 2): edits, characters of the reference."""
-
-    def cut(text: str) -> str:
-        return normalize(text, params.normalization).strip()
-
-    return Evidence.of_rows(edit_rows(items, cut))
+def cut(text: str, params: CerParams) -> str:
+    """The text's characters."""
+    return normalize(text, params.normalization).strip()
 
 
-METRIC = Metric(
+METRIC = error_rate(
     name="cer",
-    version=1,
     about="Character edits that turn a reference into the output, for each character of it.",
     formula=(
         "(S + D + I) / N: substituted, deleted and inserted characters for each of the reference's"
     ),
-    avoid="Anything that may be said in other words: it measures transcription, not meaning.",
     params=CerParams,
-    reads=("output", "references"),
-    needs=("output", "references"),
-    scores=(Score("cer", higher_is_better=False, about="edits a character of the reference"),),
-    interval="bootstrap_t",
-    pooling="pool",
-    source=Source(
-        paper="Levenshtein 1966, Binary codes capable of correcting deletions, insertions, and "
-        "reversals",
-        reference="jiwer 4.0.0, with normalization: none",
-    ),
-    measure=measure,
-    reduce=rate,
+    score="edits a character of the reference",
+    cut=cut,
 )

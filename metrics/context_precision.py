@@ -32,10 +32,11 @@ from numpy.typing import NDArray
 
 from inference.protocol import Models
 from metrics.core.evidence import FLAG, Evidence
-from metrics.core.metric import Item, Metric, Score, Source, settle_only
-from metrics.core.rows import Floats, Ints, Settled, average, mean
+from metrics.core.metric import Item, Score, Source, settle_only
+from metrics.core.rows import Floats, Ints
 from metrics.entailment import claims
 from metrics.entailment.claims import Case
+from metrics.entailment.declaring import of_claims
 from metrics.entailment.model import NliParams
 from metrics.text.segments import sentences_of
 
@@ -88,15 +89,8 @@ def single(evidence: Evidence, params: ContextPrecisionParams) -> Floats:
     return claims.by_item(evidence, lambda part: [average_precision(useful[part])], 1)
 
 
-def settle(evidence: Evidence, unit: Ints, params: ContextPrecisionParams) -> Settled:
-    """Rows (average precision, 1)."""
-    values = single(evidence, params)
-    return Settled(average(np.hstack([values, np.ones_like(values)]), unit))
-
-
-METRIC = Metric(
+METRIC = of_claims(
     name="context_precision",
-    version=1,
     about="Whether contexts that support the right answer stand before those that do not.",
     formula="Σ_k precision@k · useful_k / Σ_k useful_k, useful by entailment of the reference",
     avoid="References of a word or two; contexts that are useful only together with another.",
@@ -104,18 +98,9 @@ METRIC = Metric(
     reads=("references", "contexts"),
     needs=("references", "contexts"),
     scores=(Score("context_precision", True, high=1.0, about="mean of average precision"),),
-    interval="wilson",
     source=Source(
         "Es et al. 2023, arXiv:2309.15217", "the definition, with `transformers` called by hand"
     ),
     measure=measure,
-    settle=settle,
     single=single,
-    reduce=mean,
-    libraries=("transformers", "razdel", "sentencex"),
-    models=lambda params: (params.model,),
-    model_kind="labels",
-    flags=claims.FLAGS,
-    plan=claims.plan,
-    cached=True,
 )

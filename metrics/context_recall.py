@@ -28,10 +28,11 @@ import numpy as np
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Metric, Score, Source, settle_only
-from metrics.core.rows import Floats, Ints, Settled, average, mean
+from metrics.core.metric import Item, Score, Source, settle_only
+from metrics.core.rows import Floats, Ints
 from metrics.entailment import claims
 from metrics.entailment.claims import Case
+from metrics.entailment.declaring import of_claims
 from metrics.entailment.model import NliParams
 from metrics.text.segments import sentences_of
 
@@ -74,15 +75,8 @@ def single(evidence: Evidence, params: ContextRecallParams) -> Floats:
     )
 
 
-def settle(evidence: Evidence, unit: Ints, params: ContextRecallParams) -> Settled:
-    """Rows (recall, 1)."""
-    values = single(evidence, params)
-    return Settled(average(np.hstack([values, np.ones_like(values)]), unit))
-
-
-METRIC = Metric(
+METRIC = of_claims(
     name="context_recall",
-    version=1,
     about="Share of the right answer's sentences that the retrieved contexts support.",
     formula="sentences of the reference entailed by a sentence of the contexts / its sentences",
     avoid="References of a word or two: they claim nothing by themselves; write sentences.",
@@ -90,18 +84,9 @@ METRIC = Metric(
     reads=("references", "contexts"),
     needs=("references", "contexts"),
     scores=(Score("context_recall", True, high=1.0, about="share of supported sentences"),),
-    interval="wilson",
     source=Source(
         "Es et al. 2023, arXiv:2309.15217", "the definition, with `transformers` called by hand"
     ),
     measure=measure,
-    settle=settle,
     single=single,
-    reduce=mean,
-    libraries=("transformers", "razdel", "sentencex"),
-    models=lambda params: (params.model,),
-    model_kind="labels",
-    flags=claims.FLAGS,
-    plan=claims.plan,
-    cached=True,
 )

@@ -37,10 +37,11 @@ from pydantic import Field
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Metric, Reads, Score, Source, settle_only
-from metrics.core.rows import Floats, Ints, Settled, average, mean
+from metrics.core.metric import Item, Reads, Score, Source, settle_only
+from metrics.core.rows import Floats
 from metrics.entailment import claims
 from metrics.entailment.claims import Case
+from metrics.entailment.declaring import of_claims
 from metrics.entailment.model import NliParams
 from metrics.text.segments import sentences_of
 
@@ -85,15 +86,8 @@ def single(evidence: Evidence, params: FaithfulnessParams) -> Floats:
     )
 
 
-def settle(evidence: Evidence, unit: Ints, params: FaithfulnessParams) -> Settled:
-    """Rows (supported, refuted, 1)."""
-    values = single(evidence, params)
-    return Settled(average(np.hstack([values, np.ones((len(values), 1))]), unit))
-
-
-METRIC = Metric(
+METRIC = of_claims(
     name="faithfulness",
-    version=1,
     about="Share of the answer's sentences that the retrieved texts support, by entailment.",
     formula="sentences of the answer entailed by a sentence of the contexts / its sentences",
     avoid=(
@@ -107,19 +101,10 @@ METRIC = Metric(
         Score("faithfulness", True, high=1.0, about="share of supported sentences"),
         Score("faithfulness_refuted", False, high=1.0, about="share of refuted sentences"),
     ),
-    interval="wilson",
     source=Source(
         "Es et al. 2023, arXiv:2309.15217; Thorne et al. 2018, arXiv:1803.05355",
         "the definition, with `transformers` called by hand",
     ),
     measure=measure,
-    settle=settle,
     single=single,
-    reduce=mean,
-    libraries=("transformers", "razdel", "sentencex"),
-    models=lambda params: (params.model,),
-    model_kind="labels",
-    flags=claims.FLAGS,
-    plan=claims.plan,
-    cached=True,
 )

@@ -39,10 +39,11 @@ from pydantic import Field
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Metric, Reads, Score, Source, settle_only
-from metrics.core.rows import Floats, Ints, Settled, average, mean
+from metrics.core.metric import Item, Reads, Score, Source, settle_only
+from metrics.core.rows import Floats
 from metrics.entailment import claims
 from metrics.entailment.claims import Case
+from metrics.entailment.declaring import of_claims
 from metrics.entailment.model import NliParams
 from metrics.text.segments import sentences_of
 
@@ -95,15 +96,8 @@ def single(evidence: Evidence, params: NliScoreParams) -> Floats:
     return claims.by_item(evidence, lambda part: [float(pick(scored[part]))], 1)
 
 
-def settle(evidence: Evidence, unit: Ints, params: NliScoreParams) -> Settled:
-    """Rows (score, 1)."""
-    values = single(evidence, params)
-    return Settled(average(np.hstack([values, np.ones_like(values)]), unit))
-
-
-METRIC = Metric(
+METRIC = of_claims(
     name="nli",
-    version=1,
     about="How far the output's sentences follow from its source, by a model of entailment.",
     formula="mean over the output's sentences of max over the source's of P(entailment)",
     avoid=(
@@ -114,19 +108,10 @@ METRIC = Metric(
     reads=("output", "prompt", "references", "contexts"),
     needs=needs,
     scores=scores,
-    interval="wilson",
     source=Source(
         "Laban et al. 2022, arXiv:2111.09525",
         "SummaC-ZS's arithmetic with `transformers` called by hand, within 1e-5",
     ),
     measure=measure,
-    settle=settle,
     single=single,
-    reduce=mean,
-    libraries=("transformers", "razdel", "sentencex"),
-    models=lambda params: (params.model,),
-    model_kind="labels",
-    flags=claims.FLAGS,
-    plan=claims.plan,
-    cached=True,
 )

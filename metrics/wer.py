@@ -21,14 +21,10 @@ Example
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pydantic import Field
 
-from inference.protocol import Models
-from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Metric, Params, Score, Source
-from metrics.text.edits import edit_rows, rate
+from metrics.core.metric import Params
+from metrics.text.edits import error_rate
 from metrics.text.normalization import Normalization, normalize, words
 
 
@@ -42,33 +38,17 @@ class WerParams(Params):
     )
 
 
-def measure(items: Sequence[Item], params: WerParams, models: Models) -> Evidence:
-    """Rows of int64, (n_items, 2): edits, words of the reference."""
+def cut(text: str, params: WerParams) -> list[str]:
+    """The text's words."""
     how = params.normalization
-
-    def cut(text: str) -> list[str]:
-        return words(normalize(text, how), spaceless=how == "unicode")
-
-    return Evidence.of_rows(edit_rows(items, cut))
+    return words(normalize(text, how), spaceless=how == "unicode")
 
 
-METRIC = Metric(
+METRIC = error_rate(
     name="wer",
-    version=1,
     about="Word edits that turn a reference into the output, for each word of the reference.",
     formula="(S + D + I) / N: substituted, deleted and inserted words for each of the reference's",
-    avoid="Anything that may be said in other words: it measures transcription, not meaning.",
     params=WerParams,
-    reads=("output", "references"),
-    needs=("output", "references"),
-    scores=(Score("wer", higher_is_better=False, about="edits a word of the reference"),),
-    interval="bootstrap_t",
-    pooling="pool",
-    source=Source(
-        paper="Levenshtein 1966, Binary codes capable of correcting deletions, insertions, and "
-        "reversals",
-        reference="jiwer 4.0.0, with normalization: none",
-    ),
-    measure=measure,
-    reduce=rate,
+    score="edits a word of the reference",
+    cut=cut,
 )

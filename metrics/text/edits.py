@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from metrics.core.metric import Item, Params
+from inference.protocol import Models
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Item, Metric, P, Params, Score, Source
 from metrics.core.rows import Floats, Ints
 
 Cut = Callable[[str], Sequence[str]]
@@ -45,3 +48,44 @@ def rate(sums: Floats, params: Params) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = np.where(units > 0, edits / units, np.nan)
     return np.where((units == 0) & (edits == 0), 0.0, rates)
+
+
+def error_rate(
+    *,
+    name: str,
+    about: str,
+    formula: str,
+    params: type[P],
+    score: str,
+    cut: Callable[[str, P], Sequence[str]],
+) -> Metric[P]:
+    """A metric of rows (edits, units of the reference), whose value is edits a unit over the set.
+
+    score  what its value says
+    cut    a text as words, or as characters
+    """
+
+    @wraps(cut)  # the metric's conventions are those of the module that `cut` stands in
+    def measure(items: Sequence[Item], chosen: P, models: Models) -> Evidence:
+        return Evidence.of_rows(edit_rows(items, lambda text: cut(text, chosen)))
+
+    return Metric(
+        name=name,
+        version=1,
+        about=about,
+        formula=formula,
+        avoid="Anything that may be said in other words: it measures transcription, not meaning.",
+        params=params,
+        reads=("output", "references"),
+        needs=("output", "references"),
+        scores=(Score(name, higher_is_better=False, about=score),),
+        interval="bootstrap_t",
+        pooling="pool",
+        source=Source(
+            paper="Levenshtein 1966, Binary codes capable of correcting deletions, insertions, "
+            "and reversals",
+            reference="jiwer 4.0.0, with normalization: none",
+        ),
+        measure=measure,
+        reduce=rate,
+    )
