@@ -13,6 +13,7 @@ numbers are sacrebleu's. What is faster:
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -45,13 +46,16 @@ def edits(output: Sequence[str], reference: Sequence[str]) -> int:
 
 
 class Table:
-    """Distances of all beginnings of two texts, within the band around the diagonal."""
+    """Distances of all beginnings of two texts, within the band around the diagonal.
+
+    Of each row of the table its cells of the band are kept, from column `low`: (low, cells).
+    """
 
     def __init__(self, output: str, reference: str) -> None:
         self.output, self.reference = output, reference
-        self._rows = [list(range(len(reference) + 1))]
+        self._rows: list[tuple[int, list[int]]] = [(0, list(range(len(reference) + 1)))]
         self._fill(output, self._rows)
-        self.distance = self._rows[-1][-1]
+        self.distance = self._rows[-1][1][-1]
         self._surely = 2 * BEAM - 4 - abs(len(output) - len(reference))
 
     def of(self, moved: str, since: int) -> int:
@@ -61,27 +65,32 @@ class Table:
             return distance
         rows = self._rows[: since + 1]
         self._fill(moved, rows)
-        return rows[-1][-1]
+        return rows[-1][1][-1]
 
-    def _fill(self, output: str, rows: list[list[int]]) -> None:
-        """Appends the rows that are lacking: (len(output) + 1, len(reference) + 1)."""
+    def _fill(self, output: str, rows: list[tuple[int, list[int]]]) -> None:
+        """Appends the rows that are lacking, up to len(output) + 1."""
         reference, width = self.reference, len(self.reference) + 1
         slope = len(reference) / len(output) if output else 1.0
         beam = math.ceil(slope / 2 + BEAM) if slope / 2 > BEAM else BEAM
         for i in range(len(rows), len(output) + 1):
-            middle, word, above = math.floor(i * slope), output[i - 1], rows[-1]
-            row = [FAR] * width
-            high = width if i == len(output) else min(width, middle + beam)
+            middle = math.floor(i * slope)
             low = max(0, middle - beam)
-            left = FAR
-            if low == 0:
-                row[0] = left = above[0] + 1
-                low = 1
-            for j in range(low, high):
-                best = above[j - 1] + (word != reference[j - 1])
-                best = min(best, above[j] + 1)
-                left = row[j] = best if best <= left else left + 1
-            rows.append(row)
+            high = width if i == len(output) else min(width, middle + beam)
+            since, above = rows[-1]
+            over = above[max(low - 1 - since, 0) : high - since]  # of columns low - 1 … high - 1
+            over = [FAR, *over] if low == since else over
+            over += [FAR] * (high - low + 1 - len(over))
+            words = reference[low - 1 : high - 1] if low else " " + reference[: high - 1]
+            row, left, word = [], FAR, output[i - 1]
+            for diagonal, up, other in zip(over, over[1:], words, strict=False):
+                best = min(diagonal + (word != other), up + 1)
+                left = best if best <= left else left + 1
+                row.append(left)
+            rows.append((low, row))
+
+    def _cell(self, i: int, j: int) -> int:
+        low, row = self._rows[i]
+        return row[j - low] if low <= j < low + len(row) else FAR
 
     def alignment(self) -> tuple[list[int], list[int], list[int]]:
         """Where the reference's words stand in the output, and where either has an error.
@@ -92,13 +101,13 @@ class Table:
         i, j = len(self.output), len(self.reference)
         places, output_errors, reference_errors = [0] * j, [0] * i, [0] * j
         while i or j:
-            here, differ = self._rows[i][j], 0
+            here, differ = self._cell(i, j), 0
             if i and j:
                 differ = int(self.output[i - 1] != self.reference[j - 1])
-            if i and j and self._rows[i - 1][j - 1] + differ == here:
+            if i and j and self._cell(i - 1, j - 1) + differ == here:
                 i, j = i - 1, j - 1
                 places[j], output_errors[i], reference_errors[j] = i, differ, differ
-            elif i and self._rows[i - 1][j] + 1 == here:
+            elif i and self._cell(i - 1, j) + 1 == here:
                 i -= 1
                 output_errors[i] = 1
             else:
@@ -134,9 +143,9 @@ def _runs(output: str, reference: str) -> Iterator[tuple[int, int, int]]:
     for aim, word in enumerate(reference):
         places.setdefault(word, []).append(aim)
     for start, word in enumerate(output):
-        for aim in places.get(word, ()):
-            if abs(aim - start) > FARTHEST:
-                continue
+        aims = places.get(word, [])
+        near = bisect_left(aims, start - FARTHEST), bisect_right(aims, start + FARTHEST)
+        for aim in aims[slice(*near)]:
             longest = min(LONGEST, len(output) - start, len(reference) - aim)
             for length in range(1, longest + 1):
                 if output[start + length - 1] != reference[aim + length - 1]:

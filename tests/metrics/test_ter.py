@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -113,3 +114,13 @@ def test_a_move_is_one_edit() -> None:
     assert value(
         [("明天东京有雨", ("明天北京有雨",))], normalized=True, asian_support=True
     ) == pytest.approx(100 / 6)
+
+
+def test_long_texts_take_little_memory() -> None:
+    """Cells beyond the band are not kept: 8,000 words a side would be half a gigabyte."""
+    words = [str(number % 4000) for number in range(8000)]
+    tracemalloc.start()
+    assert edits([*words[:-1], "x"], words) == 1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60e6
