@@ -64,7 +64,7 @@ def test_errors_of_squared_counts() -> None:
         (told,) = differences(*(deleted(x, keys(n), reduce) for x in rows), units=n)
         values.append(told.value)
         errors.append(told.error)
-        plain.append(paired_jackknife(*rows, keys(n), reduce)[0].error)
+        plain.append(paired_jackknife(rows[0], rows[1], keys(n), reduce)[0].error)
     assert np.sqrt(np.mean(np.square(plain))) > 1.15 * np.std(values)
     assert 0.8 < np.sqrt(np.mean(np.square(errors))) / np.std(values) < 1.25
 
