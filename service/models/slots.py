@@ -3,7 +3,8 @@
 A request at a time is an advisory lock of one connection of this process: whatever happens to the
 process, the server frees it. Locks are taken and given back many in one round trip, by a task that
 runs on the model's event loop for as long as requests want some. A process that wants more says so
-by a lock of its own kind, and those that have more than their part then give back.
+by a lock of its own kind, and those that have more than their part then give back: the limit over
+how many are at work. Where these are more than there are slots, who has one gives it back.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import psycopg
 
@@ -30,10 +32,10 @@ SELECT slot FROM unnest(%(free)s::int[]) AS slot WHERE pg_try_advisory_lock(%(ke
 LIMIT %(wanted)s
 """
 GIVE = "SELECT pg_advisory_unlock(%(key)s, slot) FROM unnest(%(slots)s::int[]) AS slot"
-HUNGRY = """
-SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %(key)s
-AND objid = 0 AND mode = 'ShareLock' AND database = (
-    SELECT oid FROM pg_database WHERE datname = current_database())
+OTHERS = """
+SELECT count(*) FILTER (WHERE objid = 0), count(DISTINCT pid) FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %(key)s AND pid <> pg_backend_pid()
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 log = logging.getLogger(__name__)
@@ -44,13 +46,20 @@ class Part:
     """This process's part of a model's slots. Touched on the model's loop alone."""
 
     model: Registered
+    most: int  # that may be in use, as others want some too
     free: list[int] = field(default_factory=list)  # slots that are held, and not in use
     used: set[int] = field(default_factory=set)
     waiting: deque[asyncio.Future[int]] = field(default_factory=deque)
     minute: deque[tuple[int, asyncio.Future[None]]] = field(default_factory=deque)  # tokens
-    most: int = 0  # that may be in use, as others want some too
     tending: asyncio.Task[None] | None = None
     pacing: asyncio.Task[None] | None = None
+
+
+class Others(NamedTuple):
+    """Other processes: those that want more than they have, and all that have or want some."""
+
+    hungry: int
+    at_work: int
 
 
 class PostgresSlots:
@@ -66,7 +75,7 @@ class PostgresSlots:
     @asynccontextmanager
     async def slot(self, model: Registered, tokens: int) -> AsyncIterator[None]:
         """Held while one request is out."""
-        part = self._parts.setdefault(model.name, Part(model))
+        part = self._parts.setdefault(model.name, Part(model, model.concurrency))
         part.model = model
         slot = await self._taken(part)
         try:
@@ -130,16 +139,17 @@ class PostgresSlots:
         part.waiting = deque(one for one in part.waiting if not one.done())
         held = {*part.free, *part.used}
         demand = min(len(part.waiting) + len(part.used), limit)
-        wanted = max(min(demand, part.most or limit) - len(held), 0)
+        wanted = max(min(demand, part.most) - len(held), 0)
         open_ = [slot for slot in range(1, limit + 1) if slot not in held]
-        over = max(len(held) - min(part.most or limit, max(demand, 1)), 0)
+        over = max(len(held) - min(part.most, max(demand, 1)), 0)
         given = [slot for slot in part.free if slot > limit] or part.free[:over]
         for slot in given:
             part.free.remove(slot)
+        had = bool(part.free or part.used)
         taken, others = await asyncio.to_thread(self._swap, part.model.name, open_, wanted, given)
         part.free += taken
-        fair = limit // (others + 1)
-        part.most = fair or int(part.most == 0)  # more processes than slots: by turns
+        fair = limit // (others.at_work + 1) or int(not had)
+        part.most = fair if others.hungry else limit
         return len(taken) < wanted
 
     def _swap(
@@ -148,8 +158,8 @@ class PostgresSlots:
         open_: Sequence[int],
         wanted: int,
         given: Sequence[int],
-    ) -> tuple[list[int], int]:
-        """Slots that are now held, and how many other processes want more than they have."""
+    ) -> tuple[list[int], Others]:
+        """Slots that are now held, and who else wants some."""
         key = _key(name)
         with self._lock:
             try:
@@ -162,11 +172,11 @@ class PostgresSlots:
                     taken = [int(str(row[0])) for row in rows]
                 lacking = len(taken) < wanted
                 self._say(db, key, lacking)
-                row = db.execute(HUNGRY, {"key": key % 2**32}).fetchone()
+                hungry, at_work = db.execute(OTHERS, {"key": key % 2**32}).fetchone() or (0, 0)
             except psycopg.Error:
                 self._db = None
                 raise
-        return taken, int(str(row[0])) - lacking if row else 0
+        return taken, Others(int(str(hungry)), int(str(at_work)))
 
     def _say(self, db: psycopg.Connection[tuple[object, ...]], key: int, lacking: bool) -> None:
         """That this process wants more, once, or that it does not."""

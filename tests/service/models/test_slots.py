@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import psycopg
+import pytest
 
 from inference.remote.registered import Registered
 from service.models.slots import PostgresSlots
@@ -65,17 +67,35 @@ def test_who_comes_later_gets_a_part(fresh_url: str) -> None:
     assert short < long
 
 
+@pytest.mark.parametrize(("slots", "processes"), [(1, 2), (2, 3)])
+def test_more_processes_than_slots_take_turns(fresh_url: str, slots: int, processes: int) -> None:
+    model = replace(MODEL, concurrency=slots)
+
+    async def work() -> None:
+        async with asyncio.timeout(20):
+            endless = [
+                asyncio.create_task(use(PostgresSlots(fresh_url), model, 10**6, Out()))
+                for _ in range(processes - 1)
+            ]
+            await asyncio.sleep(1)
+            await use(PostgresSlots(fresh_url), model, 20, Out())
+            for task in endless:
+                task.cancel()
+
+    asyncio.run(work())
+
+
 def test_slots_of_a_lost_process_are_free(fresh_url: str) -> None:
     """Its connection ends with it, whatever it held."""
     first, second = PostgresSlots(fresh_url), PostgresSlots(fresh_url)
     taken, _ = first._swap("m", [1, 2, 3, 4], 4, [])
     assert taken == [1, 2, 3, 4]
     assert second._swap("m", [1, 2, 3, 4], 2, [])[0] == []
-    assert first._swap("m", [], 0, [])[1] == 1  # the other one wants some
+    assert first._swap("m", [], 0, [])[1] == (1, 1)  # the other one wants some
     assert first._db is not None
     first._db.close()
     until(lambda: second._swap("m", [1, 2, 3, 4], 2, [])[0] == [1, 2], 10)  # once it is noticed
-    assert second._swap("m", [], 0, [1, 2])[1] == 0
+    assert second._swap("m", [], 0, [1, 2])[1] == (0, 0)
 
 
 def test_rates_hold_over_processes(fresh_url: str) -> None:
