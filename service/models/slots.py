@@ -63,7 +63,7 @@ class Others(NamedTuple):
 
 
 class PostgresSlots:
-    """See `inference.remote.hooks.Slots`; one in a process."""
+    """See `inference.remote.hooks.Slots`; one for each event loop."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -71,6 +71,12 @@ class PostgresSlots:
         self._lock = threading.Lock()  # around the connection
         self._parts: dict[str, Part] = {}
         self._hungry: set[int] = set()  # keys of models that more is wanted of
+
+    def close(self) -> None:
+        """Give all back. The event loop has ended."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
 
     @asynccontextmanager
     async def slot(self, model: Registered, tokens: int) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import psycopg
@@ -11,7 +12,9 @@ import pytest
 
 from inference.remote.registered import Registered
 from service.models.slots import PostgresSlots
+from tests.trainers.job.test_channel import asking
 from tests.waiting import until
+from trainers.job.channel import channel
 
 MODEL = Registered("m", "http://x.test/v1", "m", concurrency=4)
 
@@ -110,6 +113,30 @@ def test_rates_hold_over_processes(fresh_url: str) -> None:
     with psycopg.connect(fresh_url) as db:
         rows = db.execute("SELECT model, sum(requests) FROM model_minutes GROUP BY 1").fetchall()
     assert dict(rows) == {"r": 10, "t": 2, "u": 1}
+
+
+def test_a_training_process_shares_limits_and_leaves_none_behind(fresh_url: str) -> None:
+    """It asks four times at once; an evaluation has had two of the minute's five requests."""
+    model = replace(MODEL, name="far", requests_per_minute=5)
+    evaluation = PostgresSlots(fresh_url)
+    assert evaluation._send(model, [10] * 2) == 2
+
+    def sent() -> int:
+        with psycopg.connect(fresh_url) as db:
+            row = db.execute("SELECT sum(requests) FROM model_minutes").fetchone()
+        return int(str(row[0])) if row else 0
+
+    with (
+        closing(PostgresSlots(fresh_url)) as slots,
+        channel([model], slots) as job,
+        asking(job, 60),
+    ):
+        until(lambda: sent() == 5)
+        time.sleep(1.0)
+        assert (sent(), job.waiting) == (5, 1)
+        assert evaluation._send(model, [10]) == 0
+        assert evaluation._swap("far", [1, 2, 3, 4], 4, [])[0] == []
+    assert evaluation._swap("far", [1, 2, 3, 4], 4, [])[0] == [1, 2, 3, 4]
 
 
 def test_what_stands_still_costs_nothing(fresh_url: str) -> None:
