@@ -14,12 +14,13 @@ import hashlib
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import psycopg
+from psycopg.rows import dict_row
 
 from inference.remote.registered import Registered
 
@@ -32,6 +33,10 @@ SELECT slot FROM unnest(%(free)s::int[]) AS slot WHERE pg_try_advisory_lock(%(ke
 LIMIT %(wanted)s
 """
 GIVE = "SELECT pg_advisory_unlock(%(key)s, slot) FROM unnest(%(slots)s::int[]) AS slot"
+LIMITS = """
+SELECT concurrency, requests_per_minute, tokens_per_minute FROM registered_models
+WHERE name = %(name)s
+"""
 OTHERS = """
 SELECT count(*) FILTER (WHERE objid = 0), count(DISTINCT pid) FROM pg_locks
 WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %(key)s AND pid <> pg_backend_pid()
@@ -82,10 +87,10 @@ class PostgresSlots:
     async def slot(self, model: Registered, tokens: int) -> AsyncIterator[None]:
         """Held while one request is out."""
         part = self._parts.setdefault(model.name, Part(model, model.concurrency))
-        part.model = model
         slot = await self._taken(part)
         try:
-            if model.requests_per_minute is not None or model.tokens_per_minute is not None:
+            limits = part.model
+            if limits.requests_per_minute is not None or limits.tokens_per_minute is not None:
                 await self._paced(part, tokens)
             yield
         finally:
@@ -140,7 +145,8 @@ class PostgresSlots:
                     await asyncio.to_thread(self._swap, part.model.name, [], 0, given)
 
     async def _exchange(self, part: Part) -> bool:
-        """One round trip; whether more is wanted than could be had."""
+        """Two round trips; whether more is wanted than could be had."""
+        part.model = await asyncio.to_thread(self._limited, part.model)
         limit = part.model.concurrency
         part.waiting = deque(one for one in part.waiting if not one.done())
         held = {*part.free, *part.used}
@@ -156,7 +162,16 @@ class PostgresSlots:
         part.free += taken
         fair = limit // (others.at_work + 1) or int(not had)
         part.most = fair if others.hungry else limit
+        if max((*part.free, *part.used), default=0) > limit:  # it was lowered: until those are back
+            part.most = 0
         return len(taken) < wanted
+
+    def _limited(self, model: Registered) -> Registered:
+        """The model with its limits as they are now: who asks it may have read them long ago."""
+        with self._connected() as db:
+            limits = db.cursor(row_factory=dict_row).execute(LIMITS, {"name": model.name})
+            row = limits.fetchone()
+        return replace(model, **row) if row is not None else model
 
     def _swap(
         self,
@@ -167,21 +182,15 @@ class PostgresSlots:
     ) -> tuple[list[int], Others]:
         """Slots that are now held, and who else wants some."""
         key = _key(name)
-        with self._lock:
-            try:
-                db = self._connection()
-                if given:
-                    db.execute(GIVE, {"key": key, "slots": list(given)})
-                taken: list[int] = []
-                if wanted:
-                    rows = db.execute(TAKE, {"key": key, "free": list(open_), "wanted": wanted})
-                    taken = [int(str(row[0])) for row in rows]
-                lacking = len(taken) < wanted
-                self._say(db, key, lacking)
-                hungry, at_work = db.execute(OTHERS, {"key": key % 2**32}).fetchone() or (0, 0)
-            except psycopg.Error:
-                self._db = None
-                raise
+        with self._connected() as db:
+            if given:
+                db.execute(GIVE, {"key": key, "slots": list(given)})
+            taken: list[int] = []
+            if wanted:
+                rows = db.execute(TAKE, {"key": key, "free": list(open_), "wanted": wanted})
+                taken = [int(str(row[0])) for row in rows]
+            self._say(db, key, len(taken) < wanted)
+            hungry, at_work = db.execute(OTHERS, {"key": key % 2**32}).fetchone() or (0, 0)
         return taken, Others(int(str(hungry)), int(str(at_work)))
 
     def _say(self, db: psycopg.Connection[tuple[object, ...]], key: int, lacking: bool) -> None:
@@ -192,13 +201,23 @@ class PostgresSlots:
         db.execute(f"SELECT {change}(%(key)s, 0)", {"key": key})
         (self._hungry.add if lacking else self._hungry.discard)(key)
 
-    def _connection(self) -> psycopg.Connection[tuple[object, ...]]:
-        if self._db is None or self._db.closed:
-            self._hungry = set()
-            self._db = psycopg.connect(
-                self.url, autocommit=True, application_name="assay slots", connect_timeout=10
-            )
-        return self._db
+    @contextmanager
+    def _connected(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        """The connection, for one thread at a time; given up, with its locks, where it fails."""
+        with self._lock:
+            try:
+                if self._db is None or self._db.closed:
+                    self._hungry = set()
+                    self._db = psycopg.connect(
+                        self.url,
+                        autocommit=True,
+                        application_name="assay slots",
+                        connect_timeout=10,
+                    )
+                yield self._db
+            except psycopg.Error:
+                self._db = None
+                raise
 
     async def _paced(self, part: Part, tokens: int) -> None:
         """Return once the rates allow another request."""
@@ -232,14 +251,8 @@ class PostgresSlots:
         The last minute is taken to be the part of the minute before that is not yet a minute ago,
         and the one that has begun.
         """
-        with self._lock:
-            try:
-                db = self._connection()
-                with db.transaction():
-                    return _counted(db, model, tokens)
-            except psycopg.Error:
-                self._db = None
-                raise
+        with self._connected() as db, db.transaction():
+            return _counted(db, model, tokens)
 
 
 def _counted(

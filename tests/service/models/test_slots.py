@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from sqlalchemy import Engine
 
 from inference.remote.registered import Registered
+from service.models import registered
 from service.models.slots import PostgresSlots
 from tests.trainers.job.test_channel import asking
 from tests.waiting import until
@@ -88,6 +90,31 @@ def test_more_processes_than_slots_take_turns(fresh_url: str, slots: int, proces
     asyncio.run(work())
 
 
+def test_limits_that_change_hold_for_those_at_work(fresh_url: str, engine: Engine) -> None:
+    """An evaluation and a job have read the registration when they began."""
+    columns = {"name": "m", "url": MODEL.url, "model": "m", "concurrency": 4, "timeout_s": 60.0}
+    with engine.begin() as db:
+        assert registered.create(db, columns | {"extra_body": {}, "private": False})
+    out = Out()
+
+    async def work() -> int:
+        both = [
+            asyncio.create_task(use(PostgresSlots(fresh_url), MODEL, 10**6, out)) for _ in range(2)
+        ]
+        await asyncio.sleep(1.5)
+        before, out.most = out.most, 0
+        with engine.begin() as db:
+            registered.change(db, "m", {"concurrency": 1})
+        await asyncio.sleep(2)
+        out.most = 0
+        await asyncio.sleep(1)
+        for task in both:
+            task.cancel()
+        return before
+
+    assert (asyncio.run(work()), out.most) == (4, 1)
+
+
 def test_slots_of_a_lost_process_are_free(fresh_url: str) -> None:
     """Its connection ends with it, whatever it held."""
     first, second = PostgresSlots(fresh_url), PostgresSlots(fresh_url)
@@ -136,7 +163,7 @@ def test_a_training_process_shares_limits_and_leaves_none_behind(fresh_url: str)
         assert (sent(), job.waiting) == (5, 1)
         assert evaluation._send(model, [10]) == 0
         assert evaluation._swap("far", [1, 2, 3, 4], 4, [])[0] == []
-    assert evaluation._swap("far", [1, 2, 3, 4], 4, [])[0] == [1, 2, 3, 4]
+    until(lambda: evaluation._swap("far", [1, 2, 3, 4], 4, [])[0] == [1, 2, 3, 4], 10)
 
 
 def test_what_stands_still_costs_nothing(fresh_url: str) -> None:
