@@ -60,6 +60,7 @@ SYNONYMS = {
     "seqrepn": "repetition",
     "mattr": "vocabulary",
     "ttr": "vocabulary",
+    "vendiscore": "vendi",
     "distinct": "distinct_n",
     "distinctn": "distinct_n",
     "cosine": "sentence_similarity",
