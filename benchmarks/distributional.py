@@ -13,17 +13,19 @@ from metrics import find
 from metrics.core.evidence import Column, Evidence
 from metrics.core.rows import Floats
 
-TEXTS, WIDTH = 600, 384
+TEXTS, WIDTH = 600, 384  # of MiniLM
+WIDE = 768  # of BERT, which the distance is taken with elsewhere
 
 
 def rows(scale: float) -> Iterator[Row]:
     yield _vendi(max(4, int(TEXTS * scale)))
+    yield _frechet(max(4, int(2 * TEXTS * scale)))
 
 
-def _vectors(count: int, seed: int) -> Any:
-    """(n, 384) of unit length, with the spectrum of a sentence encoder's."""
-    drawn = np.random.default_rng(seed).normal(size=(count, WIDTH))
-    drawn *= np.arange(1, WIDTH + 1) ** -0.5
+def _vectors(count: int, seed: int, width: int = WIDTH) -> Any:
+    """(n, width) of unit length, with the spectrum of a sentence encoder's."""
+    drawn = np.random.default_rng(seed).normal(size=(count, width))
+    drawn *= np.arange(1, width + 1) ** -0.5
     return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -45,6 +47,41 @@ def _vendi(count: int) -> Row:
         f"Vendi score of {count} embeddings, against vendi-score",
         found,
         5.0,
+        f"values within {difference:.1g} of each other",
+        agrees=difference < 1e-6,
+    )
+
+
+def _frechet(count: int) -> Row:
+    """pytorch-fid's arithmetic, which is numpy's and scipy's."""
+    from scipy.linalg import sqrtm
+
+    bound = find("frechet").bind()
+
+    def ours(sides: tuple[Any, Any]) -> Floats:
+        outputs, references = sides
+        evidence = Evidence.of_ragged(
+            {"references": list(references[:, None])}, {"output": outputs}
+        )
+        return bound.reduce(bound.settle(evidence, np.arange(count)).rows.sum(0))
+
+    def theirs(sides: tuple[Any, Any]) -> Any:
+        first, second = (side.astype(np.float64) for side in sides)
+        apart = first.mean(0) - second.mean(0)
+        covariances = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
+        root = sqrtm(covariances[0] @ covariances[1]).real
+        traces = np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * np.trace(root)
+        return np.array([apart @ apart + traces])
+
+    inputs = [
+        (_vectors(count, seed, WIDE), _vectors(count, 100 + seed, WIDE)) for seed in range(ROUNDS)
+    ]
+    found = in_turns(inputs, ours, theirs)
+    difference = max(furthest(a / b, 1.0 + 0 * b) for a, b in found.results)
+    return ratio(
+        f"Fréchet distance of {count} and {count} BERT embeddings, against pytorch-fid's formula",
+        found,
+        1.0,
         f"values within {difference:.1g} of each other",
         agrees=difference < 1e-6,
     )
