@@ -107,6 +107,10 @@ class Encoder(Protocol):
         """Token ids with special tokens, truncated to `max_length`."""
         ...
 
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The tokens as the vocabulary writes them: WordPiece's inside of a word begin with ##."""
+        ...
+
     def hidden(self, batch: Sequence[list[int]], layer: int) -> list[NDArray[np.float32]]:
         """(length, width) hidden states after `layer`, a sequence each; one padded pass."""
         ...
