@@ -74,6 +74,7 @@ SYNONYMS = {
     "cosinesimilarity": "sentence_similarity",
     "semanticsimilarity": "sentence_similarity",
     "sbert": "sentence_similarity",
+    "bleurt20": "bleurt",
     "cometkiwi": "comet",
     "comet22": "comet",
     "unite": "comet",
