@@ -45,15 +45,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.protocol import Models
-from metrics.core.embeddings import EmbeddingParams, embeddings, plan
+from metrics.core.embeddings import BLANKS, EmbeddingParams, plan, references_once, sides
 from metrics.core.errors import TooFewSamples
-from metrics.core.evidence import FLAG, Evidence
-from metrics.core.metric import Flag, Item, Metric, Score, Source, settle_only
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Item, Metric, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints, Settled
 from metrics.statistics.paired_jackknife import leaving_out
 from metrics.statistics.resampling import dear
-
-BLANK = 1
 
 SAMPLES_PER_CLUSTER = 10  # of "auto"
 LEAST_CLUSTERS = 2
@@ -80,28 +78,13 @@ class MauveParams(EmbeddingParams):
 
 def measure(items: Sequence[Item], params: MauveParams, models: Models) -> Evidence:
     """Features: `output` (D,) and `references` (R, D) of every item, float32."""
-    texts = list(dict.fromkeys(text for i in items for text in (i.output, *i.references)))
-    row = {text: index for index, text in enumerate(texts)}
-    features = embeddings(texts, params, models)  # (n_texts, D)
-    references: list[NDArray[np.generic]] = [
-        features[[row[text] for text in item.references]] for item in items
-    ]
-    blank = [any(not text.strip() for text in (i.output, *i.references)) for i in items]
-    fixed: dict[str, NDArray[np.generic]] = {
-        "output": features[[row[item.output] for item in items]],
-        FLAG: np.where(blank, BLANK, 0).astype(np.uint8),
-    }
-    return Evidence.of_ragged({"references": references}, fixed)
+    return sides(items, params, models)
 
 
 def settle(evidence: Evidence, unit: Ints, params: MauveParams) -> Settled:
     """Rows (K counts of a unit's references, K of its outputs) under the clustering of `seed`."""
     outputs = evidence["output"].astype(np.float32)  # (n_q, D)
-    item_of_reference = np.repeat(np.arange(len(evidence)), evidence.lengths("references"))
-    first = np.zeros(len(unit), bool)
-    first[np.unique(unit, return_index=True)[1]] = True
-    once = first[item_of_reference]  # a unit's items share its references
-    references = evidence["references"].astype(np.float32)[once]  # (n_p, D)
+    references, unit_of_reference = references_once(evidence, unit)  # (n_p, D)
 
     clusters = _clusters(len(references), len(outputs), params)
     texts = np.vstack([outputs, references])
@@ -112,7 +95,7 @@ def settle(evidence: Evidence, unit: Ints, params: MauveParams) -> Settled:
             "score more varied samples, or lower num_clusters"
         )
     side = np.repeat([1, 0], [len(outputs), len(references)])
-    unit_of_text = np.concatenate([unit, unit[item_of_reference[once]]])
+    unit_of_text = np.concatenate([unit, unit_of_reference])
     points = _principal(texts, params)
 
     def counts(seed: int) -> Floats:
@@ -257,7 +240,7 @@ METRIC = Metric(
     models=lambda params: (params.model,),
     model_kind="embedding",
     libraries=("faiss-cpu", "scikit-learn", "transformers"),
-    flags={BLANK: Flag("a text is blank, and counted as a text like any other", missing=False)},
+    flags=BLANKS,
     cached=True,
     bulky=True,
 )
