@@ -31,6 +31,7 @@ COMPARISONS = (
     "bertscore",
     "embeddings",
     "entailment",
+    "compression",
     "labels",
     "service",
     "remote",

@@ -31,6 +31,8 @@ SYNONYMS = {
     "f1": "token_f1",
     "squadf1": "token_f1",
     "ppl": "perplexity",
+    "compressionratio": "compression",
+    "arithmeticcoding": "compression",
     "jsonschema": "format",
     "jsonvalid": "format",
     "regex": "format",

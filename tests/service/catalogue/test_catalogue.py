@@ -27,6 +27,7 @@ PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do
     "mauve": {"num_clusters": 4},
     "judge": {"model": "tiny-judge"},
     "choice_accuracy": {"model": "tiny-language"},  # perplexity asks the builtin model
+    "compression": {"model": "tiny-language", "window": 32},
     "reward": {"model": "tiny-reward"},
     "pair_accuracy": {"model": "tiny-reward"},
     "pass_at_k": {"k": [1, 2]},
