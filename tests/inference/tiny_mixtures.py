@@ -46,3 +46,45 @@ def build_mixture(folder: Path, kind: str, seed: int = 0, **config: Any) -> Path
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def add_multi_token(folder: Path, seed: int = 1) -> Path:
+    """To a DeepSeek-V3 its modules for tokens further ahead, named as its publishers do."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModelForCausalLM
+    from transformers.modeling_layers import MtpModel
+
+    main = AutoModelForCausalLM.from_pretrained(folder)
+    count, layers = main.config.num_mtp_layers, main.config.num_hidden_layers
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made = MtpModel(main, count)
+        weights = load_file(folder / "model.safetensors")
+        for name, weight in made.layers.state_dict().items():
+            at, _, rest = name.partition(".")
+            rest = rest.replace("post_norm.", "shared_head.norm.").replace("mtp_block.", "")
+            drawn = torch.randn_like(weight) * 0.2 if weight.dim() > 1 else weight
+            for key, one in _published(rest, drawn):
+                weights[f"model.layers.{layers + int(at)}.{key}"] = one.contiguous().clone()
+        weights["lm_head.weight"][9:] *= 0.02  # few likely tokens: some drafts are right
+        for layer in range(layers, layers + count):
+            prefix = f"model.layers.{layer}"
+            weights[f"{prefix}.embed_tokens.weight"] = weights["model.embed_tokens.weight"].clone()
+            weights[f"{prefix}.shared_head.head.weight"] = weights["lm_head.weight"].clone()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def _published(name: str, weight: Any) -> list[tuple[str, Any]]:
+    """Experts lie one by one in checkpoints, gate and up apart."""
+    if name.endswith("experts.gate_up_proj"):
+        halves = [each.chunk(2) for each in weight]
+        return [
+            (f"mlp.experts.{at}.{part}_proj.weight", one)
+            for at, pair in enumerate(halves)
+            for part, one in zip(("gate", "up"), pair, strict=True)
+        ]
+    if name.endswith("experts.down_proj"):
+        return [(f"mlp.experts.{at}.down_proj.weight", one) for at, one in enumerate(weight)]
+    return [(name, weight)]
