@@ -43,6 +43,8 @@ SYNONYMS = {
     "mtp": "multi_token",
     "multitokenprediction": "multi_token",
     "acceptancerate": "multi_token",
+    "kvcache": "attention",
+    "flashattention": "attention",
     "jsonschema": "format",
     "jsonvalid": "format",
     "regex": "format",

@@ -29,6 +29,7 @@ PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do
     "judge": {"model": "tiny-judge"},
     "choice_accuracy": {"model": "tiny-language"},  # perplexity asks the builtin model
     "compression": {"model": "tiny-language", "window": 32},
+    "attention": {"model": "tiny-ahead"},
     "experts": {"model": "tiny-mixtral"},
     "multi_token": {"model": "tiny-ahead"},
     "reward": {"model": "tiny-reward"},
