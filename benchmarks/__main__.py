@@ -32,6 +32,7 @@ COMPARISONS = (
     "embeddings",
     "entailment",
     "compression",
+    "interior",
     "labels",
     "service",
     "remote",
