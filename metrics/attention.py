@@ -15,8 +15,8 @@ Conventions
   Beside it, what grouped-query attention with `kv_heads` heads for keys and values, and multi-head
   attention, would keep in the same layers with heads of the same width (of multi-head latent
   attention, `v_head_dim`): 2 · heads · width · layers · bytes, as DeepSeek-V2 compares them.
-- Of a text beyond the model's positions, the beginning is read. `text: reference` reads the
-  references. An empty text is missing.
+- Of a text of more than `window` tokens, or the model's positions, the beginning is read.
+  `text: reference` reads the references. An empty text is missing.
 - Evidence is not kept: what is measured again would differ.
 
 Dao et al.: FlashAttention (NeurIPS 2022). DeepSeek-AI: DeepSeek-V2 (2024), table 1.
@@ -57,6 +57,7 @@ class AttentionParams(Params):
     dtype: DType = "float32"
     text: Literal["output", "reference"] = "output"
     backend: Backend = Field("sdpa", description="compared with eager")
+    window: int = Field(1024, ge=2, description="tokens of a text that are read")
     kv_heads: int = Field(8, ge=1, description="of the grouped-query attention beside it")
 
 
@@ -66,10 +67,11 @@ def measure(items: Sequence[Item], params: AttentionParams, models: Models) -> E
     texts = [(at, text) for at, item in enumerate(items) for text in _texts(item, params)]
     known = (model.bos_id, model.eos_id, model.pad_id)
     start = next(token for token in known if token is not None)
+    window = min(params.window, model.max_length)
     rows = np.zeros((len(items), COLUMNS))
     for (at, _), ids in zip(texts, model.encode([text for _, text in texts]), strict=True):
         if ids:
-            rows[at] += _row(model, [start, *ids][: model.max_length], params)
+            rows[at] += _row(model, [start, *ids][:window], params)
     return Evidence.of_rows(rows, [0 if row[-1] else SHORT for row in rows])
 
 

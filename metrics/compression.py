@@ -20,7 +20,8 @@ Conventions
 - The model's own size is not counted. A model that was trained on the text compresses it better
   than it deserves.
 - `text: reference` encodes the references: the model is then the system under test.
-- Of several outputs of a sample all are counted. An empty text is missing.
+- Of several outputs of a sample all are counted. A text that is empty, or of more than `max_bytes`,
+  is missing.
 
 Deletang et al.: Language Modeling Is Compression (ICLR 2024).
 
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from inference.language import TransformerLanguageModel
 
 BATCH_ROWS, BATCH_BYTES = 64, 16_384  # of texts between two reports of progress
-EMPTY, UNSPELLED, LOST = 1, 2, 3
+EMPTY, UNSPELLED, LOST, LONG = 1, 2, 3, 4
 
 
 class CompressionParams(Params):
@@ -62,6 +63,7 @@ class CompressionParams(Params):
     dtype: DType = "float32"
     text: Literal["output", "reference"] = "output"
     window: int = Field(512, ge=1, description="tokens that are coded one after the other")
+    max_bytes: int = Field(100_000, ge=1, description="of a text: longer ones are missing")
     decode: bool = Field(True, description="decode each text again and compare: twice the time")
 
 
@@ -73,7 +75,9 @@ def measure(items: Sequence[Item], params: CompressionParams, models: Models) ->
         raise InputError(f"the window is {params.window} tokens, and {message}", "params.window")
     chosen = [_texts(item, params) for item in items]
     texts = list(dict.fromkeys(text for some in chosen for text in some if text))
-    found = dict(zip(texts, _coded(model, texts, params), strict=True))
+    short = [text for text in texts if len(text.encode()) <= params.max_bytes]
+    found = dict.fromkeys(texts, (LONG, 0, 0.0))
+    found |= dict(zip(short, _coded(model, short, params), strict=True))
     rows, flags = np.zeros((len(items), 6)), []
     for at, some in enumerate(chosen):
         of_texts = [found[text] for text in some if text]
@@ -193,6 +197,7 @@ METRIC = Metric(
     flags={
         EMPTY: Flag("the text is empty", missing=True),
         UNSPELLED: Flag("the tokenizer does not give the text back as it was", missing=True),
+        LONG: Flag("the text is longer than max_bytes", missing=True),
         LOST: Flag("decoding did not give the text back", missing=True, lasting=False),
     },
     cached=True,

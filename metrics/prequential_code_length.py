@@ -47,10 +47,10 @@ class PrequentialParams(Params):
     context: int = settle_only(8, ge=1, le=64, description="bytes before that the network sees")
     width: int = settle_only(128, ge=1, le=1024, description="of its hidden layer")
     first: int = settle_only(256, ge=1, description="symbols of the first block")
-    growth: float = settle_only(1.5, gt=1, le=10, description="of what was read, block by block")
-    epochs: int = settle_only(4, ge=1, le=100, description="over all that was read, a block")
+    growth: float = settle_only(1.5, ge=1.1, le=10, description="of what was read, block by block")
+    epochs: int = settle_only(4, ge=1, le=32, description="over all that was read, a block")
     seed: int = settle_only(0, ge=0, le=2**31, description="of the network and its training")
-    max_bytes: int = settle_only(1_000_000, ge=1, le=100_000_000, description="refused beyond")
+    max_bytes: int = settle_only(1_000_000, ge=1, le=10_000_000, description="refused beyond")
 
 
 def measure(items: Sequence[Item], params: PrequentialParams, models: Models) -> Evidence:

@@ -90,6 +90,7 @@ def test_what_is_missing_or_refused(model_pool: ModelPool) -> None:
     assert found["flag"].tolist() == [SHORT, 0]
     assert found["row"][1, 0] == 0
     assert found["row"][1, -2] == model_pool.language(GROUPED).max_length
+    assert evidence(model_pool, [RUSSIAN], window=9)["row"][0, -2] == 9
     language: Any = model_pool.language(GROUPED)
     own = language.model.config._attn_implementation
     with pytest.raises(InputError, match="cannot attend by flash_attention_2") as refused:

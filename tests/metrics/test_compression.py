@@ -15,7 +15,7 @@ import zstandard
 from inference.coder import compress, expand
 from inference.errors import InputError
 from inference.pool import ModelPool
-from metrics.compression import EMPTY, LOST, METRIC, UNSPELLED
+from metrics.compression import EMPTY, LONG, LOST, METRIC, UNSPELLED
 from metrics.core.measure import measure
 from metrics.core.metric import Item, Sample
 from metrics.core.run import score
@@ -104,6 +104,7 @@ def test_scores_by_hand(model_pool: ModelPool) -> None:
 
 def test_what_is_missing(model_pool: ModelPool, monkeypatch: pytest.MonkeyPatch) -> None:
     assert evidence(model_pool, ["", "x"])["flag"].tolist() == [EMPTY, 0]
+    assert evidence(model_pool, ["Рим", "Roma"], max_bytes=5)["flag"].tolist() == [LONG, 0]
     model: Any = model_pool.language(TINY)
     with monkeypatch.context() as patch:  # a tokenizer that forgets letters' case
         patch.setattr(model, "spell", lambda ids: type(model).spell(model, ids).lower())
