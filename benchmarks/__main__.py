@@ -31,6 +31,7 @@ COMPARISONS = (
     "bertscore",
     "embeddings",
     "entailment",
+    "toxicity",
     "labels",
     "service",
     "remote",

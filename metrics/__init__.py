@@ -91,6 +91,11 @@ SYNONYMS = {
     "flesch": "readability",
     "langid": "language",
     "pii": "personal_data",
+    "toxic": "toxicity",
+    "detoxify": "toxicity",
+    "expectedmaximumtoxicity": "toxicity",
+    "expectedmaxtoxicity": "toxicity",
+    "toxicityprobability": "toxicity",
     "refusalrate": "refusal",
     "fleschkincaid": "readability",
 }

@@ -32,6 +32,7 @@ PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do
     "pass_at_k": {"k": [1, 2]},
     "comet": {"model": "tiny-comet"},
     "format": {"max_words": 50},
+    "toxicity": {"model": "tiny-nli", "labels": ["contradiction"]},
     **{name: {"model": "tiny-nli"} for name in ENTAILMENT},
 }
 CODE = {
