@@ -32,6 +32,8 @@ SYNONYMS = {
     "squadf1": "token_f1",
     "ppl": "perplexity",
     "jsonschema": "format",
+    "instructionfollowing": "ifeval",
+    "instructionfollowingeval": "ifeval",
     "jsonvalid": "format",
     "regex": "format",
     "maj@k": "maj_at_k",

@@ -43,9 +43,17 @@ __all__ = [
 ]
 
 # details: of making an output that was generated; choices: of a multiple choice;
-# contexts: texts that were retrieved for the answer
+# contexts: texts that were retrieved for the answer; instructions: that a program checks
 Reads = Literal[
-    "output", "references", "prompt", "tests", "opponent", "details", "choices", "contexts"
+    "output",
+    "references",
+    "prompt",
+    "tests",
+    "opponent",
+    "details",
+    "choices",
+    "contexts",
+    "instructions",
 ]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
