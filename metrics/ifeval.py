@@ -41,16 +41,20 @@ from functools import partial
 from itertools import pairwise
 
 import numpy as np
+import orjson
 
 from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
-from metrics.core.evidence import Evidence
+from metrics.core.evidence import NOTES, Evidence
 from metrics.core.instructions import Instruction, instructions_of
 from metrics.core.metric import Item, Metric, Params, Sample, Score, Source
 from metrics.core.rows import Floats, Ints, Settled, average
+from metrics.core.verdicts import Verdict
 from metrics.text.instructions import Check, check_of, variants
 
+SAID = ("not followed", "loosely followed", "followed")
+LONGEST_NOTE = 300  # characters of an instruction that are kept to be read
 MOST = 100  # instructions of a sample
 BATCH = 256  # outputs between two looks at whether to go on
 
@@ -76,8 +80,8 @@ def _checks(instructions: Sequence[Instruction]) -> list[Check]:
 
 
 def measure(items: Sequence[Item], params: IfevalParams, models: Models) -> Evidence:
-    """`strict` and `loose` of each item's instructions, 0 or 1."""
-    strict, loose = [], []
+    """`strict` and `loose` of each item's instructions, 0 or 1; the instructions as notes."""
+    strict, loose, notes = [], [], []
     for item in items:
         checks = _checks(item.instructions)
         others = variants(item.output)[1:]
@@ -87,7 +91,21 @@ def measure(items: Sequence[Item], params: IfevalParams, models: Models) -> Evid
             yes or any(map(one.strict, others)) for one, yes in zip(checks, followed, strict=True)
         )
         loose.append(np.fromiter(loosely, np.uint8, len(checks)))
-    return Evidence.of_ragged({"strict": strict, "loose": loose})
+        told = [f"{id} {given}"[:LONGEST_NOTE] for id, given in item.instructions]
+        notes.append(np.frombuffer(orjson.dumps(told), np.uint8))
+    return Evidence.of_ragged({"strict": strict, "loose": loose, NOTES: notes})
+
+
+def verdicts(evidence: Evidence, params: IfevalParams) -> list[list[Verdict]]:
+    """Of each item, which of its instructions are followed."""
+    strict, loose = (evidence[name].astype(np.int64) for name in ("strict", "loose"))
+    followed = (strict + loose).tolist()
+    starts, ends = (evidence.columns[name].offsets.tolist() for name in ("strict", NOTES))
+    found = []
+    for start, (first, last) in zip(starts[:-1], pairwise(ends), strict=True):
+        told = orjson.loads(evidence[NOTES][first:last].tobytes()) if last > first else []
+        found.append([Verdict(text, SAID[followed[at]]) for at, text in enumerate(told, start)])
+    return found
 
 
 def _counts(evidence: Evidence) -> Floats:
@@ -137,6 +155,7 @@ METRIC = Metric(
     ),
     measure=measure,
     settle=settle,
+    verdicts=verdicts,
     reduce=reduce,
     check=check,
     plan=lambda items, params, models: plan_in_order([1] * len(items), BATCH, BATCH),

@@ -15,10 +15,15 @@ import numpy as np
 import pytest
 
 from inference.errors import InputError
+from inference.protocol import NoModels
+from metrics.core.details import Details
 from metrics.core.errors import MissingInput
+from metrics.core.evidence import Evidence
 from metrics.core.instructions import instructions_of
+from metrics.core.measure import items_of, measure
 from metrics.core.metric import Sample
 from metrics.core.run import prepare, score
+from metrics.core.verdicts import verdicts_of
 from metrics.ifeval import METRIC
 from metrics.text.instructions import KINDS, Check, check_of, variants
 
@@ -165,3 +170,22 @@ def test_time_grows_with_the_text_alone(text: str) -> None:
     for id, arguments, _, _ in GOLDEN["cases"][::2]:
         checked(id, **arguments).strict(text * 20_000 + "x")
     assert time.perf_counter() - start < 30
+
+
+def test_verdicts_are_kept() -> None:
+    bound = METRIC.bind()
+    asked = {
+        "instruction_id_list": ["punctuation:no_comma", "detectable_format:title"],
+        "kwargs": [{}, {"keyword": None}],
+    }
+    samples = [
+        Sample("loosely", ("Here, my text:\n<<雨>>",), metadata=asked),
+        Sample("failed", ("",), metadata=asked, details=(Details(failure="refused"),)),
+    ]
+    evidence = Evidence.decode(measure(bound, items_of(samples)[0], NoModels()).encode())
+    first, failed = verdicts_of(bound, evidence)
+    assert [(one.text, one.verdict) for one in first] == [
+        ("punctuation:no_comma {}", "loosely followed"),
+        ("detectable_format:title {}", "followed"),
+    ]
+    assert failed == []
