@@ -29,6 +29,7 @@ def _holds(count: int, relation: str, bound: int) -> bool:
 
 
 def times(word: str, text: str) -> int:
+    """How often the word stands in the text, in any case."""
     return len(re.findall(re.escape(word), text, re.IGNORECASE))
 
 
@@ -38,6 +39,7 @@ def _sentences(text: str, given: Given) -> int:
 
 
 def forbidden(text: str, given: Given) -> bool:
+    """None of `forbidden_words` stands in it as a whole word, in any case."""
     return not any(
         re.search(rf"\b{re.escape(word)}\b", text, re.IGNORECASE)
         for word in given["forbidden_words"]
@@ -58,6 +60,7 @@ def speaks(text: str, language: str) -> bool:
 
 
 def placeholders(text: str, given: Given) -> bool:
+    """At least `num_placeholders` pairs of square brackets on one line each."""
     count, at = 0, 0
     for line in text.split("\n"):
         at = line.find("[")
@@ -86,11 +89,13 @@ def bullets(text: str, given: Given) -> bool:
 
 
 def highlights(text: str, given: Given) -> bool:
+    """At least `num_highlights` texts between stars, or between pairs of them."""
     found = re.findall(r"\*([^\n*]*)\*", text) + re.findall(r"\*\*([^\n*]*)\*\*", text)
     return bool(sum(1 for one in found if one.strip()) >= given["num_highlights"])
 
 
 def sections(text: str, given: Given) -> bool:
+    """At least `num_sections` times `section_spliter` with a number after it."""
     mark = re.escape(given["section_spliter"].strip())
     return bool(len(re.findall(rf"{mark}\s?\d+", text)) >= given["num_sections"])
 
@@ -102,6 +107,7 @@ def paragraphs(text: str, given: Given) -> bool:
 
 
 def nth_paragraph(text: str, given: Given) -> bool:
+    """Of `num_paragraphs` parted by empty lines, one begins with `first_word`."""
     parts = text.split("\n\n")
     count, nth = sum(1 for part in parts if part.strip()), given["nth_paragraph"]
     if not 0 < nth <= count or count != given["num_paragraphs"] or not parts[nth - 1].strip():
@@ -112,12 +118,14 @@ def nth_paragraph(text: str, given: Given) -> bool:
 
 
 def postscript(text: str, given: Given) -> bool:
+    """It has the marker of a postscript, in any case."""
     patterns = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
     mark = given["postscript_marker"].strip()
     return bool(re.search(patterns.get(mark, re.escape(mark.lower())), text.lower()))
 
 
 def json_text(text: str, given: Given) -> bool:
+    """It is JSON, with or without a Markdown fence around it."""
     inner = text.strip()
     for fence in ("```json", "```Json", "```JSON", "```"):
         inner = inner.removeprefix(fence)
@@ -138,20 +146,24 @@ def title(text: str, given: Given) -> bool:
 
 
 def two_responses(text: str, given: Given) -> bool:
+    """Two unlike texts, parted by six stars."""
     parts = [part.strip() for part in text.split("*" * 6)]
     full = [part for part in parts if part]
     return all(parts[1:-1]) and len(full) == 2 and full[0] != full[1]
 
 
 def ends(text: str, given: Given) -> bool:
+    """It ends with `end_phrase`, in any case."""
     return text.strip().strip('"').lower().endswith(given["end_phrase"].strip().lower())
 
 
 def repeats(text: str, given: Given) -> bool:
+    """It begins with `prompt_to_repeat`, in any case."""
     return text.strip().lower().startswith(given["prompt_to_repeat"].strip().lower())
 
 
 def capital_words(text: str, given: Given) -> bool:
+    """So many words of NLTK's tokenizer are in capitals."""
     from nltk.tokenize.destructive import NLTKWordTokenizer
 
     words = NLTKWordTokenizer().tokenize(text)
@@ -160,6 +172,7 @@ def capital_words(text: str, given: Given) -> bool:
 
 
 def quoted(text: str, given: Given) -> bool:
+    """It stands between double quotes."""
     inner = text.strip()
     return len(inner) > 1 and inner[0] == inner[-1] == '"'
 
