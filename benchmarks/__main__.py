@@ -18,6 +18,7 @@ COMPARISONS = (
     "rouge",
     "bleu",
     "chrf",
+    "rouge_gaps",
     "edits",
     "overlap",
     "ranking",
