@@ -31,6 +31,7 @@ COMPARISONS = (
     "distinct_n",
     "bertscore",
     "embeddings",
+    "distributional",
     "entailment",
     "toxicity",
     "labels",
