@@ -74,6 +74,8 @@ from assay.models import (
     Trainer,
     Usage,
     Variance,
+    Verdict,
+    Verdicts,
 )
 from assay.training_models import (
     Checkpoint,
@@ -163,6 +165,8 @@ __all__ = [
     "Transcript",
     "Usage",
     "Variance",
+    "Verdict",
+    "Verdicts",
     "WaitTimedOut",
     "WithoutPart",
 ]

@@ -244,6 +244,23 @@ class Details(Answer):
     requests: int = 1
 
 
+class Verdict(Answer):
+    """What a metric found of a sentence or instruction of an output, and what speaks for it."""
+
+    text: str
+    verdict: str
+    source: str | None = None
+    values: dict[str, float] = Field(default_factory=dict)
+
+
+class Verdicts(Answer):
+    """A metric's verdicts on the parts of each of a sample's outputs."""
+
+    metric: str
+    position: int
+    outputs: list[list[Verdict]]
+
+
 class Sample(Answer):
     """A sample of an evaluation with its value under each score that has one per sample. With a
     protocol, `outputs` are the answers, and `traces` say how each came about."""
@@ -257,6 +274,7 @@ class Sample(Answer):
     references: list[str]
     metadata: Json
     scores: dict[str, float | None]
+    verdicts: list[Verdicts] = Field(default_factory=list)
 
 
 class SetScore(Answer):

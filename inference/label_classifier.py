@@ -21,14 +21,20 @@ from inference.load import (
 )
 from inference.protocol import DType, Encoded, Identity
 
+MULTI_LABEL = "multi_label_classification"  # transformers' `problem_type`
+
 
 def load_labels(
     folders: Sequence[Path], identity: Identity, dtype: DType, device: str
 ) -> TransformerLabels:
-    """From the model's folder and its adapters'. Raises InputError where it has one output."""
+    """From the model's folder and its adapters'.
+
+    Raises InputError where it has one output that is no label, as of reward models.
+    """
     from transformers import AutoModelForSequenceClassification
 
-    if load_config(folders).num_labels < 2:
+    config = load_config(folders)
+    if config.num_labels < 2 and config.problem_type != MULTI_LABEL:
         raise InputError(f"{identity.name!r} has one output, and labels are needed", "model")
     model = load_network(AutoModelForSequenceClassification, identity.name, folders, dtype, device)
     return TransformerLabels(model, load_tokenizer(folders[-1]), identity, device)
@@ -44,6 +50,7 @@ class TransformerLabels:
         self.device = device
         names = model.config.id2label
         self.labels = tuple(str(names[at]) for at in range(model.config.num_labels))
+        self.multi_label = model.config.problem_type == MULTI_LABEL
         self.max_length = positions_of(tokenizer, model)
         self.tokens_per_pass = TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
 

@@ -151,6 +151,7 @@ class LabelClassifier(Protocol):
 
     identity: Identity
     labels: tuple[str, ...]  # as its configuration names them, in the order of its outputs
+    multi_label: bool  # each label is true or not by itself (sigmoid); else one of them is
     max_length: int
     tokens_per_pass: int  # padded tokens that one pass takes at best speed on this device
 

@@ -103,4 +103,5 @@ METRIC = of_claims(
     ),
     measure=measure,
     single=single,
+    threshold=lambda params: params.threshold,
 )

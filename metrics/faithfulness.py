@@ -107,4 +107,5 @@ METRIC = of_claims(
     ),
     measure=measure,
     single=single,
+    threshold=lambda params: params.threshold,
 )

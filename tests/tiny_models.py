@@ -103,8 +103,12 @@ def build_nli_model(
     folder: Path,
     seed: int = 3,
     labels: tuple[str, ...] = ("contradiction", "neutral", "entailment"),
+    **more: Any,
 ) -> Path:
-    """A BERT of 2 layers over byte-level pieces, pairs as [CLS] a [SEP] b [SEP], with labels."""
+    """A BERT of 2 layers over byte-level pieces, pairs as [CLS] a [SEP] b [SEP], with labels.
+
+    more  of its configuration: `problem_type`
+    """
     import torch
     from tokenizers.processors import TemplateProcessing
     from transformers import BertConfig, BertForSequenceClassification
@@ -130,6 +134,7 @@ def build_nli_model(
         pad_token_id=tokenizer.pad_token_id,
         id2label=dict(enumerate(labels)),
         label2id={label: at for at, label in enumerate(labels)},
+        **more,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -49,7 +49,10 @@ class MissingInput(InputError):
         if need == "contexts":
             message = f"{metric} needs metadata `contexts`, texts that were retrieved, best first; "
             message += f"{place} (id {sample_id!r}) lacks them"
-        fields = {"choices": "metadata", "contexts": "metadata"}
+        if need == "instructions":
+            message = f"{metric} needs metadata `instruction_id_list` and `kwargs`, as IFEval has "
+            message += f"them; {place} (id {sample_id!r}) lacks them"
+        fields = dict.fromkeys(("choices", "contexts", "instructions"), "metadata")
         super().__init__(message, f"{place}.{fields.get(need, need)}")
         self.code = f"missing_{need}"
         self.metric = metric

@@ -17,6 +17,7 @@ from metrics.core.choices import Choices
 from metrics.core.contexts import contexts_of
 from metrics.core.details import failures, with_failures
 from metrics.core.evidence import FLAG, Evidence
+from metrics.core.instructions import instructions_of
 from metrics.core.metric import BoundMetric, Item, Sample
 from metrics.core.rows import Ints
 from metrics.core.signature import evidence_digest, item_digest
@@ -46,9 +47,11 @@ def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
             details,
             choices,
             contexts,
+            instructions,
         )
         for sample in samples
         for contexts in (contexts_of(sample.metadata),)
+        for instructions in (instructions_of(sample.metadata),)
         for choices in (Choices.of(sample.metadata),)
         for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])
     ]

@@ -21,6 +21,7 @@ from metrics.core.params import Params, settle_only, up_to
 from metrics.core.registry import parsed
 from metrics.core.rows import SETTLE, Floats, Ints, Pooling, Settled
 from metrics.core.samples import Item, Opponent, Sample
+from metrics.core.verdicts import Verdict
 
 __all__ = [
     "AnyMetric",
@@ -43,9 +44,17 @@ __all__ = [
 ]
 
 # details: of making an output that was generated; choices: of a multiple choice;
-# contexts: texts that were retrieved for the answer
+# contexts: texts that were retrieved for the answer; instructions: that a program checks
 Reads = Literal[
-    "output", "references", "prompt", "tests", "opponent", "details", "choices", "contexts"
+    "output",
+    "references",
+    "prompt",
+    "tests",
+    "opponent",
+    "details",
+    "choices",
+    "contexts",
+    "instructions",
 ]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
@@ -118,6 +127,8 @@ class Metric(Generic[P]):
     # (n_items, n_scores) each output's own value, NaN for scores that are no mean of outputs; None:
     # what settling each output alone gives
     single: Callable[[Evidence, P], Floats] | None = None
+    # of each item, what was found of its parts, for people to read and no part of any number
+    verdicts: Callable[[Evidence, P], list[list[Verdict]]] | None = None
     # (n_scores,) how high the values could be at these sums (n_columns,), where `Score.high` says
     # less: distinct n-grams cannot be more than n-grams
     ceiling: Callable[[Floats, P], Floats] | None = None

@@ -12,6 +12,7 @@ from metrics.core.choices import Choices
 from metrics.core.clustered import Cluster
 from metrics.core.contexts import contexts_of
 from metrics.core.errors import MissingInput
+from metrics.core.instructions import instructions_of
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Reads, Sample
 from metrics.core.program import does_nothing
@@ -136,8 +137,9 @@ def _carries(sample: Sample, need: Reads) -> bool:
         return bool(sample.outputs)
     if need in {"details", "references"}:
         return bool(getattr(sample, need))
-    if need == "contexts":
-        return bool(contexts_of(sample.metadata))
+    if need in {"contexts", "instructions"}:
+        of = contexts_of if need == "contexts" else instructions_of
+        return bool(of(sample.metadata))
     if need == "choices":
         return Choices.of(sample.metadata) is not None
     if need == "tests":

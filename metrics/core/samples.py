@@ -9,6 +9,7 @@ from typing import Any, cast
 from inference.protocols.conversation import prompt_of
 from metrics.core.choices import Choices
 from metrics.core.details import Details
+from metrics.core.instructions import Instruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Item:
     details: Details | None = None
     choices: Choices | None = None
     contexts: tuple[str, ...] = ()
+    instructions: tuple[Instruction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

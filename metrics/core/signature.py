@@ -53,6 +53,7 @@ def item_digest(metric: BoundMetric, item: Item) -> bytes:
         "details": (repr(item.details),),
         "choices": (repr(item.choices),),
         "contexts": item.contexts,
+        "instructions": tuple(part for one in item.instructions for part in one),
         "opponent": (item.opponent,),
     }
     for name in metric.reads:

@@ -21,10 +21,9 @@ from inference.protocol import Models
 from metrics.core.evidence import FLAG, NOTES, Evidence
 from metrics.core.metric import Flag, Item
 from metrics.core.rows import Floats
+from metrics.core.verdicts import Verdict
 from metrics.entailment.model import Judgement, NliParams, judge
 from metrics.text.segments import sentences_of
-
-Verdict = Literal["supported", "refuted", "not_enough"]
 
 NO_CLAIM, NO_SOURCE, TOO_MANY, CUT = 1, 2, 3, 4  # flags
 FLAGS = {
@@ -146,10 +145,10 @@ def verdicts(entails: Floats, contradicts: Floats, threshold: float) -> NDArray[
     return supported.astype(np.int8) - refuted.astype(np.int8)
 
 
-VERDICTS: dict[int, Verdict] = {1: "supported", -1: "refuted", 0: "not_enough"}
+VERDICTS = {1: "supported", -1: "refuted", 0: "not_enough"}
 
 
-def shown(evidence: Evidence, threshold: float) -> list[list[dict[str, Any]]]:
+def shown(evidence: Evidence, threshold: float) -> list[list[Verdict]]:
     """Of each item, its claims with verdict, probabilities and the source that says it most."""
     if NOTES not in evidence:
         return [[] for _ in range(len(evidence))]
@@ -165,13 +164,15 @@ def shown(evidence: Evidence, threshold: float) -> list[list[dict[str, Any]]]:
         first = int(claims.offsets[at])
         found.append(
             [
-                {
-                    "sentence": text["sentence"],
-                    "verdict": VERDICTS[int(said[place])],
-                    "entailment": round(float(entails[place]), 4),
-                    "contradiction": round(float(contradicts[place]), 4),
-                    "source": text["refutes" if said[place] < 0 else "supports"],
-                }
+                Verdict(
+                    text=text["sentence"],
+                    verdict=VERDICTS[int(said[place])],
+                    source=text["refutes" if said[place] < 0 else "supports"],
+                    values={
+                        "entailment": round(float(entails[place]), 4),
+                        "contradiction": round(float(contradicts[place]), 4),
+                    },
+                )
                 for place, text in enumerate(texts, first)
             ]
         )

@@ -30,11 +30,13 @@ def of_claims(
     source: Source,
     measure: Callable[[Sequence[Item], P, Models], Evidence],
     single: Callable[[Evidence, P], Floats],
+    threshold: Callable[[P], float] = lambda params: 0.5,
 ) -> Metric[P]:
     """A metric of rows (value, ..., 1), whose value is the mean over samples.
 
     measure  claims with their probabilities, as metrics/entailment/claims.py has them
     single   (n_items, n_scores) each item's own values
+    threshold  the probability from which on a verdict is given
 
     The other fields are those of `Metric`.
     """
@@ -58,6 +60,7 @@ def of_claims(
         measure=measure,
         settle=settle,
         single=single,
+        verdicts=lambda evidence, chosen: claims.shown(evidence, threshold(chosen)),
         reduce=mean,
         libraries=("transformers", "razdel", "sentencex"),
         models=lambda chosen: (chosen.model,),

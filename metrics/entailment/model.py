@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from inference.batching import plan_by_length
 from inference.errors import InputError
-from inference.protocol import DType, LabelClassifier, Models
+from inference.protocol import DType, Models
+from metrics.core.label_models import read
 from metrics.core.metric import Params
 from metrics.core.rows import Floats
 
@@ -20,7 +20,6 @@ ENTAILS = {"entailment", "entail", "entails", "entailed", "support", "supports",
 ENTAILS |= {"correct", "consistent"}
 CONTRADICTS = {"contradiction", "contradict", "contradicts", "contradictory", "refute", "refutes"}
 CONTRADICTS |= {"refuted", "incorrect", "inconsistent"}
-MOST_ROWS = 128  # pairs of one pass
 
 Pair = tuple[str, str]  # premise and hypothesis
 
@@ -40,7 +39,7 @@ class NliParams(Params):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Of pairs, each once: softmax over the model's labels.
+    """Of pairs: what the model's labels say.
 
     entails      (n,) probability of entailment
     contradicts  (n,) of contradiction; 0 of a model that has no such label
@@ -70,21 +69,7 @@ def judge(pairs: Sequence[Pair], params: NliParams, models: Models) -> Judgement
     """What the model says of each pair; equal pairs are read once, in batches of like length."""
     model = models.labels(params.model, params.dtype)
     entailment, contradiction = places(model.labels, params.model)
-    distinct = list(dict.fromkeys(pairs))
-    shares, cut = _shares(distinct, model)
-    at = {pair: index for index, pair in enumerate(distinct)}
-    back = np.array([at[pair] for pair in pairs], np.int64)
-    none = np.zeros(len(distinct))
-    contradicts = none if contradiction is None else shares[:, contradiction]
-    return Judgement(shares[back, entailment], contradicts[back], cut[back])
-
-
-def _shares(pairs: Sequence[Pair], model: LabelClassifier) -> tuple[Floats, NDArray[np.bool_]]:
-    """(n, labels) probabilities, and (n,) which pairs were cut."""
-    encoded, cut = model.encode(pairs)
-    logits = np.zeros((len(pairs), len(model.labels)))
-    lengths = [len(ids) for ids, _ in encoded]
-    for batch in plan_by_length(lengths, model.tokens_per_pass, MOST_ROWS):
-        logits[batch] = model.logits([encoded[index] for index in batch])
-    raised = np.exp(logits - logits.max(1, keepdims=True, initial=-np.inf))
-    return raised / raised.sum(1, keepdims=True), np.array(cut, np.bool_)
+    said = read(pairs, model)
+    none = np.zeros(len(pairs))
+    contradicts = none if contradiction is None else said.shares[:, contradiction]
+    return Judgement(said.shares[:, entailment], contradicts, said.cut)

@@ -34,6 +34,7 @@ FIELDS = {
     "opponent": "another system's outputs",
     "details": "outputs that were generated here or behind a URL",
     "contexts": "`contexts` in the metadata",
+    "instructions": "`instruction_id_list` and `kwargs` in the metadata",
     "choices": "`choices` and `answer` in the metadata",
 }
 

@@ -54,6 +54,23 @@ class DetailsOut(BaseModel):
     requests: int = 1
 
 
+class VerdictOut(BaseModel):
+    """What a metric found of a sentence, an instruction or a question, and what speaks for it."""
+
+    text: str
+    verdict: str = Field(description="a word of the metric's: supported, refuted, followed")
+    source: str | None = None
+    values: dict[str, float] = Field(default_factory=dict, description="numbers behind it")
+
+
+class VerdictsOut(BaseModel):
+    """A metric's verdicts on the parts of each of a sample's outputs."""
+
+    metric: str
+    position: int
+    outputs: list[list[VerdictOut]]
+
+
 class SampleOut(BaseModel):
     """A sample with its value under each score; null where it has none. With a protocol, `outputs`
     are the answers, and `traces` say how each came about."""
@@ -67,3 +84,6 @@ class SampleOut(BaseModel):
     references: list[str]
     metadata: dict[str, Any]
     scores: dict[str, float | None]
+    verdicts: list[VerdictsOut] = Field(
+        default_factory=list, description="of metrics that look at sentences or instructions"
+    )

@@ -18,6 +18,7 @@ from service.evaluations import outputs
 from service.evaluations import scores as results
 from service.evaluations.sample_schemas import SampleOut
 from service.evaluations.store import Evaluation
+from service.evaluations.verdicts import verdicts
 from service.evaluations.views import sample_view
 
 
@@ -48,9 +49,9 @@ def ordered_samples(
     first = _place(db, row.dataset_id, places, after)
     chosen = places[first : first + limit].tolist()
     contents = outputs.read_at(db, row.id, chosen)
-    return [
-        sample_view(contents[index], _scores(found, index)) for index in chosen if index in contents
-    ]
+    present = [index for index in chosen if index in contents]
+    said = verdicts(db, row, present)
+    return [sample_view(contents[index], _scores(found, index), said[index]) for index in present]
 
 
 def _results(db: Connection, evaluation: str) -> list[Result]:

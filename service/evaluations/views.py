@@ -12,7 +12,7 @@ from service.evaluations import plans, usages
 from service.evaluations.outputs import Output
 from service.evaluations.plans import Plan
 from service.evaluations.provenance import provenances
-from service.evaluations.sample_schemas import DetailsOut, SampleOut, TraceOut
+from service.evaluations.sample_schemas import DetailsOut, SampleOut, TraceOut, VerdictsOut
 from service.evaluations.schemas import (
     EvaluationOut,
     MetricsUsageOut,
@@ -134,8 +134,10 @@ def score_view(score: Score) -> ScoreOut:
     )
 
 
-def sample_view(output: Output, scores: Mapping[str, float | None]) -> SampleOut:
-    """A sample with its values by score."""
+def sample_view(
+    output: Output, scores: Mapping[str, float | None], verdicts: list[VerdictsOut]
+) -> SampleOut:
+    """A sample with its values by score, and what metrics found of its parts."""
     return SampleOut(
         id=output.content["id"],
         prompt=prompt_of(output.content),
@@ -150,4 +152,5 @@ def sample_view(output: Output, scores: Mapping[str, float | None]) -> SampleOut
         references=output.content.get("references") or [],
         metadata=output.content.get("metadata") or {},
         scores=dict(scores),
+        verdicts=verdicts,
     )

@@ -73,18 +73,18 @@ def test_verdicts_are_kept_with_their_evidence(
     outputs = [(sample, output) for sample in SAMPLES for output in sample.outputs]
     seen = set()
     for claims, (sample, output) in zip(kept, outputs, strict=True):
-        assert [one["sentence"] for one in claims] == sentences_of(output)
-        assert [one["verdict"] for one in claims] == by_hand(folder, sample, output, 0.5)
+        assert [one.text for one in claims] == sentences_of(output)
+        assert [one.verdict for one in claims] == by_hand(folder, sample, output, 0.5)
         for one in claims:
-            seen.add(one["verdict"])
-            pair = grid(folder, [one["source"]], [one["sentence"]])[:, 0, 0]
-            kind = "contradiction" if one["verdict"] == "refuted" else "entailment"
+            seen.add(one.verdict)
+            pair = grid(folder, [one.source or ""], [one.text])[:, 0, 0]
+            kind = "contradiction" if one.verdict == "refuted" else "entailment"
             bound_of_rounding = 16 * FORWARD + 5e-5  # four digits are shown
-            assert one[kind] == pytest.approx(
+            assert one.values[kind] == pytest.approx(
                 pair[int(kind == "contradiction")], abs=bound_of_rounding
             )
     assert verdict in seen
-    assert [one["verdict"] for one in shown(evidence, 1.0)[0]] == ["not_enough"] * 2
+    assert [one.verdict for one in shown(evidence, 1.0)[0]] == ["not_enough"] * 2
 
 
 def test_verdicts_by_hand() -> None:

@@ -37,6 +37,7 @@ PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do
     "comet": {"model": "tiny-comet"},
     "bleurt": {"model": "tiny-bleurt"},
     "format": {"max_words": 50},
+    "toxicity": {"model": "tiny-nli", "labels": ["contradiction"]},
     **{name: {"model": "tiny-nli"} for name in ENTAILMENT},
 }
 CODE = {
@@ -108,6 +109,7 @@ def test_every_metric_over_http(
         monkeypatch.setitem(PARAMS, "remote", {"url": server.url})
         given = samples(40, tag="a")
         for number, sample in enumerate(given):
+            sample["metadata"] |= {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
             sample["metadata"] |= {"choices": ["yes", "no"], "answer": 0}
             sample["metadata"] |= {"confidence": number / 40, "contexts": sample["references"]}
         made = assay.evaluate(system="x", dataset="all", samples=given, metrics=asked(run=False))
