@@ -30,6 +30,7 @@ from assay.board_models import (
     SameOutputs,
     WithoutPart,
 )
+from assay.calibration_models import AgreementWithPeople, Calibration, Coefficient, FitErrors
 from assay.client import Client
 from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
@@ -88,6 +89,7 @@ from assay.training_models import (
 __all__ = [
     "FINAL",
     "Agreement",
+    "AgreementWithPeople",
     "AssayError",
     "AsyncClient",
     "Audit",
@@ -97,9 +99,11 @@ __all__ = [
     "BoardEntry",
     "BoardPart",
     "BoardRow",
+    "Calibration",
     "Checkpoint",
     "CheckpointCard",
     "Client",
+    "Coefficient",
     "ComparisonResult",
     "ConnectionFailed",
     "Control",
@@ -117,6 +121,7 @@ __all__ = [
     "Draws",
     "Evaluation",
     "Event",
+    "FitErrors",
     "Front",
     "FrontRow",
     "FrontScore",

@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 from service.db.board_tables import boards
+from service.db.calibration_tables import calibrations
 from service.db.gate_tables import gates
 from service.db.model_tables import registered_models
 from service.db.reply_tables import replies
@@ -13,6 +14,7 @@ from service.db.reward_tables import rewards
 
 TABLES = (
     boards,
+    calibrations,
     gates,
     registered_models,
     replies,

@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
 from service.archives import routes as archives
+from service.calibrations import routes as calibrations
 from service.catalogue import metrics as catalogue
 from service.catalogue import trainers
 from service.datasets import routes as datasets
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         comparisons,
         power,
         gates,
+        calibrations,
         controls,
         pareto,
         boards,
