@@ -7,6 +7,13 @@
 ...         print(score.name, score.value, score.interval)
 """
 
+from assay.analysis_models import (
+    Analysis,
+    Disagreement,
+    Example,
+    RankCorrelation,
+    Slice,
+)
 from assay.archive_models import Audit, Audited, Mismatch
 from assay.async_client import AsyncClient
 from assay.board_models import (
@@ -90,6 +97,7 @@ __all__ = [
     "FINAL",
     "Agreement",
     "AgreementWithPeople",
+    "Analysis",
     "AssayError",
     "AsyncClient",
     "Audit",
@@ -118,9 +126,11 @@ __all__ = [
     "DeletedReward",
     "Design",
     "Details",
+    "Disagreement",
     "Draws",
     "Evaluation",
     "Event",
+    "Example",
     "FitErrors",
     "Front",
     "FrontRow",
@@ -151,6 +161,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Protocol",
+    "RankCorrelation",
     "RegisteredModel",
     "RequestTimedOut",
     "SameOutputs",
@@ -158,6 +169,7 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "SetScore",
+    "Slice",
     "StoredReward",
     "Trace",
     "Trainer",

@@ -129,6 +129,7 @@ class AsyncClient:
     all_samples = _items(endpoints.evaluations.all_samples)
     transcripts = _items(endpoints.evaluations.transcripts)
     judge_report = _answer(endpoints.evaluations.judge_report)
+    analysis = _answer(endpoints.evaluations.analysis)
     events = _stream(endpoints.evaluations.events)
 
     archive = _folder(endpoints.archives.archive)

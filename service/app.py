@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
+from service.analyses import routes as analyses
 from service.archives import routes as archives
 from service.calibrations import routes as calibrations
 from service.catalogue import metrics as catalogue
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install(app)
     for resource in (
         evaluations,
+        analyses,
         score,
         rewards,
         leaderboards,

@@ -1,4 +1,4 @@
-"""Calibrations: functions from a metric's values to people's ratings"""
+"""Calibrations: functions from a metric's values to people's ratings; analyses of errors"""
 
 from __future__ import annotations
 
@@ -22,7 +22,23 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("name", "version"),
     )
+    op.create_table(
+        "analyses",
+        sa.Column(
+            "evaluation_id",
+            sa.Text,
+            sa.ForeignKey("evaluations.id", ondelete="CASCADE"),
+            primary_key=True,
+        ),
+        sa.Column("score", sa.Text, primary_key=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("content", postgresql.JSON, nullable=False),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()
+        ),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("analyses")
     op.drop_table("calibrations")
