@@ -54,9 +54,7 @@ def apart(
     sides = [rows[members], rows[~members]]
     with np.errstate(divide="ignore", invalid="ignore"):
         value, rest = (float(reduce(one.sum(0))[score]) for one in sides)
-        moved = [
-            influence(one, sum_, reduce)[:, score] for one, sum_ in zip(sides, sums, strict=True)
-        ]
+        moved = [influence(one, one.sum(0), reduce)[:, score] for one in sides]
     if not np.isfinite([value, rest]).all():
         return None
     difference = value - rest

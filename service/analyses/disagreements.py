@@ -24,7 +24,7 @@ def disagreements(
 
     values  (n,) by score, more is better, NaN where there is none
     """
-    found = []
+    found: list[tuple[float, dict[str, Any]]] = []
     for a, b in combinations(list(values)[:MOST_SCORES], 2):
         both = np.flatnonzero(np.isfinite(values[a]) & np.isfinite(values[b]))
         if len(both) < LEAST:
@@ -36,18 +36,17 @@ def disagreements(
             continue
         apart = _ranks(x) - _ranks(y)
         order = np.argsort(apart, kind="stable")
-        found.append(
-            {
-                "a": a,
-                "b": b,
-                "n": len(both),
-                "spearman": asdict(told),
-                "a_above_b": _places(both, apart, order[::-1]),
-                "b_above_a": _places(both, -apart, order),
-            }
-        )
-    found.sort(key=lambda one: one["spearman"]["value"])
-    return found[:MOST_PAIRS]
+        pair = {
+            "a": a,
+            "b": b,
+            "n": len(both),
+            "spearman": asdict(told),
+            "a_above_b": _places(both, apart, order[::-1]),
+            "b_above_a": _places(both, -apart, order),
+        }
+        found.append((told.value, pair))
+    found.sort(key=lambda one: one[0])
+    return [pair for _, pair in found[:MOST_PAIRS]]
 
 
 def _ranks(values: Floats) -> Floats:

@@ -52,7 +52,8 @@ class Scored:
     def worst(self, chosen: Mask, count: int) -> list[int]:
         """Places of the worst of the chosen samples, the worst first."""
         places = np.flatnonzero(chosen)
-        return places[np.argsort(self.own[places], kind="stable")[:count]].tolist()
+        order = np.argsort(self.own[places], kind="stable")
+        return [int(at) for at in places[order[:count]]]
 
 
 def findings(scored: Scored) -> dict[str, Any]:

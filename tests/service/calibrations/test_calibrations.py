@@ -74,13 +74,13 @@ def test_a_score_is_fitted_stored_and_used(assay: Client, evaluation: str) -> No
     assert "calibration:adequacy@1" in score.signature
     assert f"digest:{made.params['digest']}" in score.signature
     knots = np.array(made.params["function"]["knots"])
-    for one in assay.all_samples(done.id):
-        value = known(one.scores["chrf"])
+    for sample in assay.all_samples(done.id):
+        value = known(sample.scores["chrf"])
         if made.method == "isotonic":
             wanted = np.interp(value, knots[:, 0], knots[:, 1])
         else:
             wanted = np.poly1d(np.polyfit(knots[:, 0], knots[:, 1], 1))(value)
-        assert known(one.scores["calibrated"]) == pytest.approx(wanted, rel=1e-9)
+        assert known(sample.scores["calibrated"]) == pytest.approx(wanted, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_score_is_fitted_stored_and_used(assay: Client, evaluation: str) -> No
 def test_what_cannot_be_fitted_is_told(
     assay: Client, evaluation: str, request_: dict[str, str], param: str, said: str
 ) -> None:
-    asked = {"name": "no", "evaluation": evaluation, "score": "chrf", "ratings": "grade"} | request_
+    asked: dict[str, Any] = {"name": "no", "evaluation": evaluation, "score": "chrf", "ratings": "grade"} | request_
     with pytest.raises(AssayError) as refused:
         assay.create_calibration(**asked)
     assert refused.value.param == param
