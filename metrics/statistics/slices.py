@@ -5,12 +5,16 @@
     groups   (n,)    int64, units that belong together; None: each for itself
 
 The difference's variance is that of the part and that of the rest, each by the units' influence
-(`influence`) times n / (n - 1); the interval and the p-value are Welch's. Of clusters, which may
+(`influence`) times n / (n - 1); the interval and the p-value are Welch's. Few units, of skewed
+values above all, may show much less variance than there is: a side's variance of a unit is not
+taken for less than its own with `BORROWED` more units of the other side's. Of clusters, which may
 lie in both, a cluster's influences are added up first, and the degrees of freedom are those of the
-clusters. A side whose units are all alike does not show how far others would lie: it takes the
-other side's variance of a unit.
+clusters.
 
-Coverage at 95% and rejections of a true null at 5%: `tests/metrics/statistics/test_slices.py`.
+Rejections of a true null at 5%, 10 / 20 / 50 of 200 units: normal values 2.4 / 4.1 / 4.1,
+gamma(0.5) 1.4 / 3.0 / 3.5 (Welch's alone: 13.3 / 9.8 / 6.2), proportions of 0.3 3.7 / 3.2 / 3.7, of
+0.05 0.0 / 0.2 / 2.4 (Welch's alone: 60 / 35 / 9.9); three times the rest's deviation 5.3 / 4.5 /
+4.8.
 
 Source: Welch (1947), "The generalization of Student's problem"; Efron (1982), ch. 6.
 """
@@ -27,6 +31,8 @@ from metrics.statistics.weights import Floats
 
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+
+BORROWED = 10  # units
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,8 @@ def _welch(inside: Floats, outside: Floats) -> tuple[float, float]:
         return np.nan, 0.0
     squares = np.array([inside @ inside, outside @ outside])
     single = squares * sizes * sizes / (sizes - 1)  # of one unit
-    single = np.where(single > 0, single, single[::-1])
+    mixed = ((sizes - 1) * single + BORROWED * single[::-1]) / (sizes - 1 + BORROWED)
+    single = np.maximum(single, mixed)
     parts = single / sizes
     total = float(parts.sum())
     if total == 0.0:
