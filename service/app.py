@@ -35,6 +35,7 @@ from service.imports import routes as imports
 from service.leaderboards import comparisons, controls, pareto, power
 from service.leaderboards import defined_routes as boards
 from service.leaderboards import routes as leaderboards
+from service.meta_evaluations import routes as meta_evaluations
 from service.models import routes as models
 from service.openai import routes as openai
 from service.scoring import reward_routes as rewards
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         power,
         gates,
         calibrations,
+        meta_evaluations,
         controls,
         pareto,
         boards,

@@ -72,7 +72,8 @@ def accuracy_with_ties(people: Floats, scores: Floats) -> tuple[float, float]:
     # the pairs up to a place in the order are tied, the others are not
     tied = np.r_[0, np.cumsum(a[order] == 0)]
     ordered = np.r_[right.sum(), right.sum() - np.cumsum(right[order])]
-    ends = np.r_[sizes[order][1:] != sizes[order][:-1], True]  # ties reach as far as a size does
+    # ties reach as far as a size does, and sizes that rounding tells apart are one
+    ends = np.r_[np.diff(sizes[order]) > SLACK * np.nanmax(np.abs(scores)), True]
     places = np.flatnonzero(np.r_[sizes[order][0] > 0, ends])
     share = (tied + ordered)[places] / len(a)
     best = int(np.argmax(share))

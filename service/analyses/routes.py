@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from sqlalchemy import Connection
 
+from metrics.statistics.corrections import Correction
 from service.analyses import store as analyses
-from service.analyses.schemas import AnalysisOut, Correction
+from service.analyses.schemas import AnalysisOut
 from service.analyses.views import view
 from service.db import worker_requests
 from service.errors import ApiError, invalid

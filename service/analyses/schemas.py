@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-Correction = Literal["holm", "bh", "none"]
+from metrics.statistics.corrections import Correction
+
 Kind = Literal["metadata", "length", "language", "references", "novelty", "texts"]
 
 

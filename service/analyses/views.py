@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from service.analyses.schemas import AnalysisOut, Correction
+from metrics.statistics.corrections import CORRECTED, Correction
+from service.analyses.schemas import AnalysisOut
 from service.analyses.store import Analysis
 from service.evaluations.scores import Score
 from service.evaluations.store import Evaluation
 from service.leaderboards.paired import ALPHA
-from service.leaderboards.verdicts import CORRECTED
 
 
 def view(row: Evaluation, score: Score, analysis: Analysis, correction: Correction) -> AnalysisOut:
