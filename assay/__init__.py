@@ -37,7 +37,17 @@ from assay.board_models import (
     SameOutputs,
     WithoutPart,
 )
-from assay.calibration_models import AgreementWithPeople, Calibration, Coefficient, FitErrors
+from assay.calibration_models import (
+    AgreementWithPeople,
+    Calibration,
+    Coefficient,
+    FitErrors,
+    MetaEvaluation,
+    MetaScore,
+    MetaStatistic,
+    MetaTest,
+    RatedSystem,
+)
 from assay.client import Client
 from assay.comparison_models import ComparisonResult
 from assay.errors import AssayError, ConnectionFailed, RequestTimedOut, WaitTimedOut
@@ -148,6 +158,10 @@ __all__ = [
     "Judged",
     "Leaderboard",
     "LeftOut",
+    "MetaEvaluation",
+    "MetaScore",
+    "MetaStatistic",
+    "MetaTest",
     "Metric",
     "MetricLike",
     "MetricsUsage",
@@ -162,6 +176,7 @@ __all__ = [
     "Progress",
     "Protocol",
     "RankCorrelation",
+    "RatedSystem",
     "RegisteredModel",
     "RequestTimedOut",
     "SameOutputs",

@@ -56,3 +56,61 @@ class Calibration(Answer):
     params: Json
     warnings: list[str]
     created_at: datetime | None = None
+
+
+class MetaStatistic(Answer):
+    """A number with its interval, over samples; None where it is not defined."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+
+
+class RatedSystem(Answer):
+    """A system, with people's mean rating of its outputs."""
+
+    evaluation: str
+    system: str
+    ratings: str
+    rated: int
+    mean: float
+
+
+class MetaScore(Answer):
+    """How far one score agrees with people, by outputs (`segment`) and by `system`; by statistic.
+
+    `acc_eq` takes scores for tied up to `epsilon`.
+    """
+
+    name: str
+    metric: str
+    signature: str
+    n: int
+    segment: dict[str, MetaStatistic]
+    epsilon: float | None
+    system: dict[str, MetaStatistic]
+
+
+class MetaTest(Answer):
+    """Whether score `a` agrees better with people than `b` does."""
+
+    a: str
+    b: str
+    level: str
+    statistic: str
+    difference: float | None
+    p_value: float | None
+    p_corrected: float | None
+    significant: bool | None
+
+
+class MetaEvaluation(Answer):
+    """Scores held to people's ratings of several systems."""
+
+    systems: list[RatedSystem]
+    samples: int
+    level: float
+    correction: str
+    permutations: int
+    metrics: list[MetaScore]
+    tests: list[MetaTest]
+    notes: list[str]

@@ -151,6 +151,7 @@ class Client:
     create_calibration = _answer(endpoints.calibrations.create_calibration)
     calibration = _answer(endpoints.calibrations.calibration)
     calibrations = _items(endpoints.calibrations.calibrations)
+    meta_evaluate = _answer(endpoints.calibrations.meta_evaluate)
     create_board = _answer(endpoints.boards.create_board)
     boards = _answer(endpoints.boards.boards)
     board = _answer(endpoints.boards.board)

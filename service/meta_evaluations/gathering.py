@@ -61,8 +61,9 @@ def gathered(db: Connection, settings: Settings, asked: MetaEvaluationIn) -> Gat
     if np.isfinite(people).sum() < LEAST:
         message = f"{np.isfinite(people).sum()} outputs have ratings: {LEAST} are the least"
         raise invalid("too_few_ratings", message, "ratings")
-    named, notes = _shared(db, rows, asked)
+    named = _shared(db, rows, asked)
     found: dict[str, Floats] = {}
+    notes: list[str] = []
     for name, ends in named.items():
         values, why = _values(db, settings, ends, columns, people.shape)
         if values is None:
@@ -88,20 +89,23 @@ def _field(row: Evaluation, asked: MetaEvaluationIn) -> tuple[str, str]:
 
 def _shared(
     db: Connection, rows: Sequence[Evaluation], asked: MetaEvaluationIn
-) -> tuple[dict[str, list[Score]], list[str]]:
-    """Scores of whole sets that all evaluations have, by name, and which are left out."""
+) -> dict[str, list[Score]]:
+    """Scores of whole sets that all evaluations have, by name. Raises 422 for one that is none."""
     listed = read_scores(db, [row.id for row in rows])
     own: list[dict[str, Score]] = []
     for row in rows:
-        whole = [one for one in listed[row.id] if not one.slice and one.value is not None]
-        own.append({one.name: one for one in reversed(whole)})
+        first: dict[str, Score] = {}  # of a name
+        for one in listed[row.id]:
+            if not one.slice and one.value is not None:
+                first.setdefault(one.name, one)
+        own.append(first)
     shared = [name for name in own[0] if all(name in one for one in own[1:])]
     for name in asked.metrics or []:
         if name not in shared:
             message = f"{name!r} is not a score of all the evaluations; {hint(name, shared)}"
             raise invalid("unknown_score", message, "metrics")
     chosen = list(dict.fromkeys(asked.metrics or shared))
-    return {name: [one[name] for one in own] for name in chosen}, []
+    return {name: [one[name] for one in own] for name in chosen}
 
 
 def _values(
