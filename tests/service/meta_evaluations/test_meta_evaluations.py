@@ -25,7 +25,7 @@ def systems(assay: Client) -> tuple[dict[str, str], dict[str, dict[str, float]]]
     ratings: dict[str, dict[str, float]] = {}
     for system, share in SYSTEMS.items():
         kept = draw.uniform(size=(N, len(WORDS))) < share
-        noise = draw.normal(0, 1.5, N)
+        noise = draw.normal(0, 0.5, N)
         outputs[system] = [
             " ".join(w for w, k in zip(WORDS, row, strict=True) if k) + " x" * extra
             for row, extra in zip(kept, draw.integers(1, 12, N).tolist(), strict=True)
