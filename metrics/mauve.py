@@ -36,7 +36,8 @@ Example
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Annotated, Literal
 
 import numpy as np
@@ -49,6 +50,8 @@ from metrics.core.errors import TooFewSamples
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.metric import Flag, Item, Metric, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints, Settled
+from metrics.statistics.paired_jackknife import leaving_out
+from metrics.statistics.resampling import dear
 
 BLANK = 1
 
@@ -112,25 +115,43 @@ def settle(evidence: Evidence, unit: Ints, params: MauveParams) -> Settled:
     unit_of_text = np.concatenate([unit, unit[item_of_reference[once]]])
     points = _principal(texts, params)
 
-    labels = _cluster(points, clusters, params, params.seed)
-    rows = np.zeros((int(unit.max()) + 1, 2 * clusters))
-    np.add.at(rows, (unit_of_text, side * clusters + labels), 1.0)
-    sums = [rows.sum(0)]
-    for seed in range(params.seed + 1, params.seed + params.num_seeds):
+    def counts(seed: int) -> Floats:
         labels = _cluster(points, clusters, params, seed)
-        sums.append(np.bincount(side * clusters + labels, minlength=2 * clusters) * 1.0)
-    variance = reduce(np.stack(sums), params).var(axis=0, ddof=1) if len(sums) > 1 else None
+        rows = np.zeros((int(unit.max()) + 1, 2 * clusters))
+        np.add.at(rows, (unit_of_text, side * clusters + labels), 1.0)
+        return rows
 
+    rows, variance, shared = counts(params.seed), None, None
+    if params.num_seeds > 1:
+        others = map(counts, range(params.seed + 1, params.seed + params.num_seeds))
+        variance, shared = _over_seeds(chain([rows], others), params)
     size = f"{len(references)}/{len(outputs)}"
     return Settled(
         rows,
         variance=variance,
+        freedom=None if variance is None else params.num_seeds - 1,
+        shared=shared,
         signature={"n": size, "clusters": str(clusters)},
         warnings=(
             f"MAUVE depends on n; n = {len(references)} references and {len(outputs)} outputs in "
             f"{clusters} clusters: compare it only with values of the same n",
         ),
     )
+
+
+def _over_seeds(clusterings: Iterable[Floats], params: MauveParams) -> tuple[Floats, Floats | None]:
+    """(1,) the variance of the value over clusterings, of whose rows one is held at a time; and
+    (1,) what of it the jackknife of one has counted already: that of a unit's deviation, summed
+    over units. None where there are so many units that it leaves out groups."""
+    sums, moved = [], []
+    for rows in clusterings:
+        sums.append(rows.sum(0))
+        if not dear(rows, None):
+            keys = np.arange(len(rows), dtype=np.uint64)  # without groups, of no account
+            moved.append(leaving_out(rows, keys, lambda x: reduce(x, params), None, False)[1])
+    variance = reduce(np.stack(sums), params).var(axis=0, ddof=1)
+    shared = np.var(moved, axis=0, ddof=1).sum(0) if moved else None  # NaN of a single unit
+    return variance, None if shared is None else np.nan_to_num(shared)
 
 
 def reduce(sums: Floats, params: MauveParams) -> Floats:
@@ -231,6 +252,7 @@ METRIC = Metric(
     plan=plan,
     settle=settle,
     reduce=reduce,
+    arcsine=True,
     set_level=True,
     models=lambda params: (params.model,),
     model_kind="embedding",

@@ -20,8 +20,6 @@ from tests.service.texts import samples
 from tests.tiny_models import build_nli_model
 from tests.valuing_server import valuing
 
-pytestmark = pytest.mark.slow
-
 ENTAILMENT = ("nli", "faithfulness", "context_precision", "context_recall")
 PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do here
     "mauve": {"num_clusters": 4},
@@ -93,6 +91,7 @@ def tiny_readers(models_root: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_metric_over_http(
     assay: Client,
     tiny_reward_model: Path,

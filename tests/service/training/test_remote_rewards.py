@@ -16,8 +16,6 @@ from tests.service.training.requests import QUICK, finished, start
 from tests.valuing_server import valuing
 from tests.waiting import until
 
-pytestmark = pytest.mark.slow
-
 PRICE = {"input": 1000.0, "output": 2000.0}
 
 
@@ -33,6 +31,7 @@ def grade(body: dict[str, Any]) -> str:
     return str(1 + sum(body["messages"][-1]["content"].encode()) % 5)
 
 
+@pytest.mark.slow
 def test_a_judge_and_a_server_are_rewards_within_a_budget(assay: Client, live: Live) -> None:
     with faulty_server(text=grade) as server, valuing() as values:
         assay.create_model("paid-judge", server.url, "good", api_key=KEY, price=PRICE)
