@@ -90,8 +90,8 @@ def test_the_permutation_test_holds_its_level_and_finds_what_is_there() -> None:
     rejected, draw = 0, np.random.default_rng(2)
     for seed in range(200):
         people = draw.normal(size=(3, 30))
-        alike = [people + draw.normal(size=(3, 30)) for _ in range(2)]
-        _, p_value = permutation_test(people, *alike, flat(pearson), 99, seed)
+        a, b = (people + draw.normal(size=(3, 30)) for _ in range(2))
+        _, p_value = permutation_test(people, a, b, flat(pearson), 99, seed)
         rejected += p_value <= 0.05
     assert rejected / 200 == pytest.approx(0.05, abs=0.05)  # over three standard errors
     people, good = rated(0.2)
