@@ -7,6 +7,13 @@
 ...         print(score.name, score.value, score.interval)
 """
 
+from assay.analysis_models import (
+    Analysis,
+    Disagreement,
+    Example,
+    RankCorrelation,
+    Slice,
+)
 from assay.archive_models import Audit, Audited, Mismatch
 from assay.async_client import AsyncClient
 from assay.board_models import (
@@ -29,6 +36,17 @@ from assay.board_models import (
     Protocol,
     SameOutputs,
     WithoutPart,
+)
+from assay.calibration_models import (
+    AgreementWithPeople,
+    Calibration,
+    Coefficient,
+    FitErrors,
+    MetaEvaluation,
+    MetaScore,
+    MetaStatistic,
+    MetaTest,
+    RatedSystem,
 )
 from assay.client import Client
 from assay.comparison_models import ComparisonResult
@@ -90,6 +108,8 @@ from assay.training_models import (
 __all__ = [
     "FINAL",
     "Agreement",
+    "AgreementWithPeople",
+    "Analysis",
     "AssayError",
     "AsyncClient",
     "Audit",
@@ -99,9 +119,11 @@ __all__ = [
     "BoardEntry",
     "BoardPart",
     "BoardRow",
+    "Calibration",
     "Checkpoint",
     "CheckpointCard",
     "Client",
+    "Coefficient",
     "ComparisonResult",
     "ConnectionFailed",
     "Control",
@@ -116,9 +138,12 @@ __all__ = [
     "DeletedReward",
     "Design",
     "Details",
+    "Disagreement",
     "Draws",
     "Evaluation",
     "Event",
+    "Example",
+    "FitErrors",
     "Front",
     "FrontRow",
     "FrontScore",
@@ -135,6 +160,10 @@ __all__ = [
     "Judged",
     "Leaderboard",
     "LeftOut",
+    "MetaEvaluation",
+    "MetaScore",
+    "MetaStatistic",
+    "MetaTest",
     "Metric",
     "MetricLike",
     "MetricsUsage",
@@ -148,6 +177,8 @@ __all__ = [
     "Problem",
     "Progress",
     "Protocol",
+    "RankCorrelation",
+    "RatedSystem",
     "RegisteredModel",
     "RequestTimedOut",
     "SameOutputs",
@@ -155,6 +186,7 @@ __all__ = [
     "Score",
     "ScoreInfo",
     "SetScore",
+    "Slice",
     "StoredReward",
     "Trace",
     "Trainer",

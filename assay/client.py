@@ -127,6 +127,7 @@ class Client:
     all_samples = _items(endpoints.evaluations.all_samples)
     transcripts = _items(endpoints.evaluations.transcripts)
     judge_report = _answer(endpoints.evaluations.judge_report)
+    analysis = _answer(endpoints.evaluations.analysis)
     events = _stream(endpoints.evaluations.events)
 
     archive = _folder(endpoints.archives.archive)
@@ -147,6 +148,10 @@ class Client:
     check_gate = _answer(endpoints.gates.check_gate)
     gate_check = _answer(endpoints.gates.gate_check)
     gate_checks = _items(endpoints.gates.gate_checks)
+    create_calibration = _answer(endpoints.calibrations.create_calibration)
+    calibration = _answer(endpoints.calibrations.calibration)
+    calibrations = _items(endpoints.calibrations.calibrations)
+    meta_evaluate = _answer(endpoints.calibrations.meta_evaluate)
     create_board = _answer(endpoints.boards.create_board)
     boards = _answer(endpoints.boards.boards)
     board = _answer(endpoints.boards.board)

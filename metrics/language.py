@@ -33,7 +33,7 @@ from inference.protocol import Models
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
 from metrics.core.rows import mean
-from metrics.text.languages import identifier_of, identify
+from metrics.text.languages import SURE, identifier_of, identify
 
 SHORT, UNKNOWN_WANTED = 1, 2  # flags
 
@@ -52,7 +52,7 @@ class LanguageParams(Params):
         (), max_length=140, description="codes of the languages that it can be; none: all 140"
     )
     min_confidence: float = Field(
-        0.35, ge=0, le=1, description="below it a text is too short to tell"
+        SURE, ge=0, le=1, description="below it a text is too short to tell"
     )
 
 
@@ -78,9 +78,9 @@ def measure(items: Sequence[Item], params: LanguageParams, models: Models) -> Ev
             texts = [item.prompt or ""] if params.language == "prompt" else item.references
             for text in texts:
                 if text not in known:
-                    known[text] = identify(text, identifier, params.min_confidence)
+                    known[text] = identify(text, telling, params.min_confidence)
             wanted = {known[text] for text in texts} - {""}
-        own = identify(item.output, identifier, params.min_confidence)
+        own = identify(item.output, telling, params.min_confidence)
         flags.append(SHORT if not own else 0 if wanted else UNKNOWN_WANTED)
         rows[index] = (0, 0) if flags[-1] else (own in wanted, 1)
     return Evidence.of_rows(rows, flags)

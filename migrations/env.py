@@ -5,14 +5,18 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
+from service.db.analysis_tables import analyses
 from service.db.board_tables import boards
+from service.db.calibration_tables import calibrations
 from service.db.gate_tables import gates
 from service.db.model_tables import registered_models
 from service.db.reply_tables import replies
 from service.db.reward_tables import rewards
 
 TABLES = (
+    analyses,
     boards,
+    calibrations,
     gates,
     registered_models,
     replies,

@@ -12,7 +12,9 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
+from service.analyses import routes as analyses
 from service.archives import routes as archives
+from service.calibrations import routes as calibrations
 from service.catalogue import metrics as catalogue
 from service.catalogue import trainers
 from service.datasets import routes as datasets
@@ -33,6 +35,7 @@ from service.imports import routes as imports
 from service.leaderboards import comparisons, controls, pareto, power
 from service.leaderboards import defined_routes as boards
 from service.leaderboards import routes as leaderboards
+from service.meta_evaluations import routes as meta_evaluations
 from service.models import routes as models
 from service.openai import routes as openai
 from service.scoring import reward_routes as rewards
@@ -82,12 +85,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install(app)
     for resource in (
         evaluations,
+        analyses,
         score,
         rewards,
         leaderboards,
         comparisons,
         power,
         gates,
+        calibrations,
+        meta_evaluations,
         controls,
         pareto,
         boards,

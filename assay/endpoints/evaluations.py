@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from assay.analysis_models import Analysis
 from assay.endpoints.waiting import until
 from assay.exchange import Script, address, ask, create, get, keyed, post
 from assay.files import OnProgress
@@ -13,6 +14,7 @@ from assay.models import Dataset, Evaluation, MetricLike, Page, Sample
 from assay.streams import EventStream, Listing
 
 ROOT = "/v1/evaluations"
+ANALYSED = 120.0  # seconds, after which the service answers that nobody did
 
 
 def evaluate(
@@ -206,6 +208,24 @@ def events(evaluation: str, after: int = 0) -> EventStream:
 def transcripts(evaluation: str) -> Listing[Transcript]:
     """What the metric `judge` asked and was told about each sample, in the dataset's order."""
     return Listing(Page[Transcript], ROOT, evaluation, "transcripts")
+
+
+def analysis(
+    evaluation: str, *, metric: str | None = None, correction: str | None = None, wait: float = 0.0
+) -> Script[Analysis]:
+    """Where a score is lost: slices, clusters of texts, disagreements, worst samples.
+
+    Args:
+        metric: a score's name; default: the evaluation's first.
+        correction: holm, bh or none, of all tests together.
+        wait: seconds to wait for it; default: two minutes.
+    """
+    headers = {"Prefer": f"wait={int(wait)}"} if wait >= 1 else {}
+    query = {"metric": metric, "correction": correction}
+    return ask(
+        get(ROOT, evaluation, "analysis", query=query, headers=headers, patience=wait or ANALYSED),
+        Analysis,
+    )
 
 
 def judge_report(evaluation: str) -> Script[JudgeReport]:

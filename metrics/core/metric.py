@@ -156,6 +156,10 @@ class Metric(Generic[P]):
     # an item's evidence does not depend on what else is in its batch, not even in its last digits
     independent: bool = False
     bulky: bool = False  # evidence is large: dropped once the result is in
+    # of a metric that is made of another by its parameters: the metric that it then is
+    derive: Callable[[P], AnyMetric] | None = None
+    # the metric whose evidence it settles, so that what was measured for that is not again
+    measured_by: BoundMetric | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError where not exactly one of `pooling` and `settle` is declared."""
@@ -174,9 +178,9 @@ class Metric(Generic[P]):
 
         Raises InputError naming the parameter (`params.k`), with the nearest names.
         """
-        if isinstance(params, self.params):
-            return BoundMetric(self, params)
-        return BoundMetric(self, parsed(self.params, dict(params or {}), self.name, "params"))
+        if not isinstance(params, self.params):
+            params = parsed(self.params, dict(params or {}), self.name, "params")
+        return BoundMetric(self if self.derive is None else self.derive(params), params)
 
 
 AnyMetric = Metric[Any]

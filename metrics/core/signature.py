@@ -34,6 +34,7 @@ def text(found: Mapping[str, str], score: Score | None = None) -> str:
 
 def evidence_digest(metric: BoundMetric, models: Models) -> bytes:
     """16 bytes naming what `measure` depends on: parameters of `settle` alone are left out."""
+    metric = metric.metric.measured_by or metric
     found = parts(metric, models)
     for name, field in type(metric.params).model_fields.items():
         extra = field.json_schema_extra

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
 LONGEST = 10_000  # characters that are looked at
+SURE = 0.35  # least confidence, where nobody says another
 
 
-def identify(text: str, identifier: LanguageIdentifier, least: float) -> str:
+def identify(text: str, identifier: LanguageIdentifier, least: float = SURE) -> str:
     """The most likely language; empty where its confidence is below `least`, or nothing told."""
     language, confidence = identifier.classify(text[:LONGEST])
     silent = confidence <= 1 / len(identifier.labels) + 1e-6  # all alike
@@ -21,8 +22,9 @@ def identify(text: str, identifier: LanguageIdentifier, least: float) -> str:
 
 
 @lru_cache(maxsize=4)
-def identifier_of(among: tuple[str, ...]) -> LanguageIdentifier:
-    """Of its own, because the library's shared one takes anybody's restriction to languages."""
+def identifier_of(among: tuple[str, ...] = ()) -> LanguageIdentifier:
+    """Of its own, because the library's shared one takes anybody's restriction to languages.
+    Raises InputError for a language that it does not know."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

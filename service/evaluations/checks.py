@@ -17,6 +17,7 @@ from metrics.core.run import prepare
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import invalid, of_metric
+from service.evaluations import calibrated
 from service.evaluations.plans import MetricRequest
 from service.evaluations.schemas import EvaluationIn, MetricIn
 from service.models import registered
@@ -47,7 +48,9 @@ def bound_metrics(
     bound = []
     for index, one in enumerate(requested):
         try:
-            metric = find(one.name, settings.metric_roots).bind(one.params)
+            declared = find(one.name, settings.metric_roots)
+            params = calibrated.filled(db, declared, one.params, f"metrics[{index}].params")
+            metric = declared.bind(params)
             names = metric.models
         except ReportedError as error:
             raise of_metric(error, f"metrics[{index}]") from None
@@ -57,7 +60,7 @@ def bound_metrics(
         for name in names:
             at = f"metrics[{index}].params.model"
             models.require(db, settings, name, at, metric.metric.model_kind)
-        bound.append(RequestedMetric(metric, MetricRequest(metric.name, one.params)))
+        bound.append(RequestedMetric(metric, MetricRequest(metric.name, params)))
     return bound
 
 

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, select
 
 from inference.errors import ReportedError
 from metrics import find
-from metrics.core.beside import number
 from metrics.core.evidence import NOTES, Evidence
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
@@ -24,7 +23,7 @@ from metrics.statistics import agreement
 from service.datasets import store as datasets
 from service.db.tables import evaluation_metrics, evaluations
 from service.errors import ApiError, invalid
-from service.evaluations import outputs, plans, shards
+from service.evaluations import outputs, plans, ratings, shards
 from service.evaluations.judged_schemas import (
     AgreementOut,
     BiasOut,
@@ -161,10 +160,7 @@ def _rated(db: Connection, row: Evaluation, one: Judged) -> Floats | None:
     field = next(iter(calibrated(one.params).values()), None)
     if field is None:
         return None
-    found = np.full(row.size, np.nan)
-    for index, value in datasets.read_metadata(db, row.dataset_id, field).items():
-        found[index] = number(value)
-    return found
+    return ratings.read(db, row, field)
 
 
 def _reference(one: Judged, rated: bool) -> str:

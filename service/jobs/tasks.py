@@ -48,6 +48,10 @@ HANDLERS: Mapping[str, str] = {
     "score.batch.failed": "service.scoring.jobs:score_failed",
     "openai.batch": "service.openai.jobs:answer_batch",
     "openai.batch.failed": "service.openai.jobs:answer_failed",
+    "analysis.compute": "service.analyses.jobs:compute",
+    "analysis.compute.failed": "service.analyses.jobs:compute_failed",
+    "meta.compute": "service.meta_evaluations.jobs:compute",
+    "meta.compute.failed": "service.meta_evaluations.jobs:compute_failed",
     "archive.audit": "service.archives.jobs:audit",
     "archive.audit.failed": "service.archives.jobs:audit_failed",
 }

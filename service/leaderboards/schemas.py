@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from metrics.core.compare import Test
+from metrics.statistics.corrections import Correction
 from service.evaluations.schemas import Metrics
 from service.http.fields import Name, Schema
 
@@ -198,9 +199,6 @@ class Boards(BaseModel):
 
     object: str = "list"
     data: list[BoardEntry]
-
-
-Correction = Literal["holm", "bh", "none"]
 
 
 class ComparisonIn(Schema):

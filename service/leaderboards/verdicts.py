@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from metrics.core.compare import Comparison
+from metrics.statistics.corrections import CORRECTED, Correction
 from metrics.statistics.diagnostics import FEW
-from metrics.statistics.many import TIE, benjamini_hochberg
+from metrics.statistics.many import TIE
 from metrics.statistics.paired import Difference
-from metrics.statistics.ranking import holm
-from metrics.statistics.weights import Floats
 from service.evaluations.store import Evaluation
 from service.leaderboards.matching import Match
 from service.leaderboards.paired import ALPHA
-from service.leaderboards.schemas import Correction, ResultOut
+from service.leaderboards.schemas import ResultOut
 
 POWER = 0.8  # of `minimum_detectable_difference` and `samples_to_separate`
 WITHHELD = (
@@ -31,12 +30,6 @@ ALIKE = (
     "a and b differ by the same on all {} {}: that does not show how far others might differ, so "
     "there is no interval"
 )
-
-CORRECTED: Mapping[Correction, Callable[[Floats], Floats]] = {
-    "holm": holm,
-    "bh": benjamini_hochberg,
-    "none": np.copy,
-}
 
 
 def shown(rows: Sequence[Evaluation], one: Match, test: str, found: Comparison) -> ResultOut:

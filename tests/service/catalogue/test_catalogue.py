@@ -25,6 +25,11 @@ from tests.valuing_server import valuing
 ENTAILMENT = ("nli", "faithfulness", "context_precision", "context_recall")
 PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do here
     "mauve": {"num_clusters": 4},
+    "calibrated": {
+        "metric": "chrf",
+        "score": "chrf",
+        "function": {"method": "linear", "knots": [[0, 1], [100, 5]]},
+    },
     "judge": {"model": "tiny-judge"},
     "choice_accuracy": {"model": "tiny-language"},  # perplexity asks the builtin model
     "compression": {"model": "tiny-language", "window": 32},

@@ -1,0 +1,100 @@
+"""GET /v1/evaluations/{id}/analysis: where a score is lost."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from sqlalchemy import Connection
+
+from metrics.statistics.corrections import Correction
+from service.analyses import store as analyses
+from service.analyses.schemas import AnalysisOut
+from service.analyses.views import view
+from service.db import worker_requests
+from service.errors import ApiError, invalid
+from service.evaluations.scores import Score, read_scores
+from service.evaluations.store import Evaluation
+from service.http.dependencies import CurrentGate, CurrentSettings
+from service.http.waiting import answer_to, preferred_wait
+from service.jobs import queue
+from service.leaderboards import scopes
+from service.leaderboards.paired import paired_results, without_rows
+from service.leaderboards.pairing import score_named
+from service.settings import Settings
+
+WAIT = 120.0  # seconds
+BEFORE_SHARDS = 1  # priority: somebody waits
+
+router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
+
+
+@router.get("/{evaluation}/analysis", summary="Where a score is lost")
+async def get_analysis(
+    evaluation: str,
+    gate: CurrentGate,
+    settings: CurrentSettings,
+    metric: Annotated[
+        str | None, Query(description="a score's name, as chrf; default: the evaluation's first")
+    ] = None,
+    correction: Annotated[
+        Correction, Query(description="of the tests of all slices and clusters together")
+    ] = "holm",
+    prefer: Annotated[str | None, Header()] = None,
+) -> AnalysisOut:
+    """Slices (by metadata, length, language, number of references, novelty) and clusters of texts
+    in which the score is lower than in the rest, with intervals and corrected tests; scores that
+    disagree, and the worst samples. Computed by a worker when it is asked for first, then kept.
+    `Prefer: wait=600` waits longer than 120 s."""
+
+    def ask(db: Connection) -> str | AnalysisOut:
+        row = scopes.finished(db, evaluation, "evaluation")
+        score = _score(db, settings, row, metric)
+        found = analyses.find(db, row, score.name)
+        if found is not None:
+            return view(row, score, found, correction)
+        asked = {"evaluation": row.id, "score": score.name}
+        request = worker_requests.add(db, "analysis", asked)
+        queue.defer(db, "analysis.compute", priority=BEFORE_SHARDS, request=request)
+        return request
+
+    shown = await gate.run(ask)
+    if isinstance(shown, AnalysisOut):
+        return shown
+    wait = preferred_wait(prefer) or WAIT
+    answered = await answer_to(gate, shown, wait, "; ask again, it is kept once it is computed")
+    if answered.get("error"):
+        raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
+    shown = await gate.run(ask)
+    if isinstance(shown, AnalysisOut):
+        return shown
+    message = f"{evaluation} was measured again meanwhile: ask again"
+    raise ApiError(409, "measured_again", message, "evaluation")
+
+
+def _score(db: Connection, settings: Settings, row: Evaluation, name: str | None) -> Score:
+    """The score that is asked for, or the first that has rows. Raises 422 for one that cannot be
+    taken apart: without rows, or of a whole set."""
+    scores = read_scores(db, [row.id])[row.id]
+    if name is not None:
+        score = score_named(scores, name, "metric")
+        why = _whole(db, settings, score)
+        if why is not None:
+            raise invalid("no_parts", why, "metric")
+        return score
+    whole = [one for one in scores if not one.slice and one.value is not None]
+    found = next((one for one in whole if _whole(db, settings, one) is None), None)
+    if found is None:
+        message = f"{row.id} has no score whose parts could be compared"
+        raise invalid("no_parts", message, "evaluation")
+    return found
+
+
+def _whole(db: Connection, settings: Settings, score: Score) -> str | None:
+    """Why the score cannot be taken apart, if so."""
+    (result,) = paired_results(db, settings, [score])
+    if result is None:
+        return without_rows(score)
+    if result.metric.interval == "jackknife" or result.result.per_sample is None:
+        return f"{score.name} is of the whole set: its samples have no values of their own"
+    return None

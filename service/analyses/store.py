@@ -1,0 +1,47 @@
+"""Analyses that were computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from service.db.analysis_tables import analyses
+from service.db.stored import Stored
+from service.evaluations.store import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis(Stored):
+    """What was found of a score; `content`: see `service.analyses.schemas.AnalysisOut`."""
+
+    score: str
+    content: Mapping[str, Any]
+    created_at: datetime
+
+
+def find(db: Connection, row: Evaluation, score: str) -> Analysis | None:
+    """The analysis of the evaluation's results as they are now."""
+    query = select(analyses).where(
+        analyses.c.evaluation_id == row.id,
+        analyses.c.score == score,
+        analyses.c.finished_at == row.finished_at,
+    )
+    found = db.execute(query).one_or_none()
+    return Analysis.from_row(found) if found is not None else None
+
+
+def keep(db: Connection, row: Evaluation, score: str, content: Mapping[str, Any]) -> None:
+    """Store the analysis, in the place of an older one."""
+    values = {"finished_at": row.finished_at, "content": dict(content)}
+    made = insert(analyses).values(evaluation_id=row.id, score=score, **values)
+    db.execute(
+        made.on_conflict_do_update(
+            index_elements=["evaluation_id", "score"],
+            set_={**values, "created_at": func.now()},
+        )
+    )

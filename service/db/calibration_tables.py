@@ -1,0 +1,19 @@
+"""The table of calibrations; the others are in `tables`."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, DateTime, Integer, Table, Text, UniqueConstraint, func
+
+from service.db.tables import JSON, metadata
+
+# A version of a calibration: a function from a metric's values to people's ratings. Never changes.
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("content", JSON, nullable=False),  # service.calibrations.schemas.CalibrationOut
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("name", "version"),
+)

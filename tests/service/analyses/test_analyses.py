@@ -1,0 +1,88 @@
+"""Error analysis over HTTP: slices, clusters, disagreements, each where it was planted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay import AssayError, Client
+from tests.known import known
+from tests.service.scored import scored
+
+TOPICS = ("weather rain storm cloud wind", "football goal match league coach", "дождь снег погода")
+HOSTILE = ("<script>alert(1)</script>", "\u202eright to left", "🙂" * 50, "a" * 5000)
+
+
+def samples(n: int = 180) -> list[dict[str, Any]]:
+    """Answers that are wrong mostly on football, and where the level is hard."""
+    draw = np.random.default_rng(0)
+    made = []
+    for at in range(n):
+        topic, hard = at % 3, at % 4 == 0
+        words = TOPICS[topic].split()
+        asked = " ".join(draw.choice(words, 3, replace=False))
+        wrong = draw.uniform() < (0.9 if topic == 1 else 0.5 if hard else 0.1)
+        said = HOSTILE[at % 4] if wrong else f"the answer {at} is known"
+        made.append(
+            {
+                "id": f"q{at}",
+                "prompt": f"Tell about {asked}, number {at}",
+                "output": said,
+                "references": [f"the answer {at} is known"] * (1 + at % 2),
+                "metadata": {"level": "hard" if hard else "easy", "page": at, "list": [1]},
+            }
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def evaluation(assay: Client) -> str:
+    metrics = ["exact_match", "chrf", "length", "distinct_n"]
+    return str(scored(assay, dataset="analysed", samples=samples(), metrics=metrics).id)
+
+
+def test_where_the_score_is_lost(assay: Client, evaluation: str) -> None:
+    found = assay.analysis(evaluation)
+    assert found.metric == "exact_match"
+    assert found.n == 180
+    by = {(one.field, one.label): one for one in found.slices}
+    hard = by["level", "hard"]
+    assert hard.worse
+    assert hard.significant
+    low, high = known(hard.interval)
+    assert low < hard.difference < high < 0
+    assert hard.gain > 0
+    assert known(hard.p_corrected) >= known(hard.p_value)
+    own = {one["id"]: one for one in samples()}
+    assert all(own[one.id]["metadata"]["level"] == "hard" for one in hard.examples)
+    kinds = {one.kind for one in found.slices}
+    assert kinds == {"metadata", "length", "language", "references", "novelty"}
+    first = found.clusters[0]
+    assert (first.kind, first.field) == ("texts", "prompt")
+    assert first.significant
+    assert set(first.words) & set(TOPICS[1].split())
+    assert {one.value for one in found.worst} == {0.0}
+    assert all(len(one.output or "") <= 500 for one in found.worst)
+    pairs = {(one.a, one.b) for one in found.disagreements}
+    assert ("exact_match", "chrf") in pairs
+
+
+def test_an_analysis_is_kept_and_corrected_as_asked(assay: Client, evaluation: str) -> None:
+    first = assay.analysis(evaluation, metric="chrf")
+    again = assay.analysis(evaluation, metric="chrf", correction="none")
+    assert again.computed_at == first.computed_at
+    for one in again.slices:
+        assert one.p_corrected == one.p_value
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"), [("distinct_2", "whole set"), ("chrff", "chrf"), ("<b>", "no value")]
+)
+def test_what_cannot_be_taken_apart_is_told(
+    assay: Client, evaluation: str, metric: str, said: str
+) -> None:
+    with pytest.raises(AssayError, match=said) as refused:
+        assay.analysis(evaluation, metric=metric)
+    assert (refused.value.status, refused.value.param) == (422, "metric")
