@@ -61,6 +61,7 @@ from assay.models import (
     Details,
     Evaluation,
     Event,
+    LeftOutMetric,
     Metric,
     MetricLike,
     MetricsUsage,
@@ -75,6 +76,7 @@ from assay.models import (
     Usage,
     Variance,
 )
+from assay.suite_models import DeletedSuite, Suite, SuiteMetric
 from assay.training_models import (
     Checkpoint,
     CheckpointCard,
@@ -112,6 +114,7 @@ __all__ = [
     "DeletedBoard",
     "DeletedModel",
     "DeletedReward",
+    "DeletedSuite",
     "Design",
     "Details",
     "Draws",
@@ -133,6 +136,7 @@ __all__ = [
     "Judged",
     "Leaderboard",
     "LeftOut",
+    "LeftOutMetric",
     "Metric",
     "MetricLike",
     "MetricsUsage",
@@ -154,6 +158,8 @@ __all__ = [
     "ScoreInfo",
     "SetScore",
     "StoredReward",
+    "Suite",
+    "SuiteMetric",
     "Trace",
     "Trainer",
     "TrainingJob",

@@ -23,8 +23,7 @@ Example
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -34,11 +33,8 @@ from inference.protocol import Models
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
 from metrics.core.rows import mean
+from metrics.text.identification import LEAST, identifier, identify
 
-if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier
-
-LONGEST = 10_000  # characters that are looked at
 SHORT, UNKNOWN_WANTED = 1, 2  # flags
 
 Code = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
@@ -56,7 +52,7 @@ class LanguageParams(Params):
         (), max_length=140, description="codes of the languages that it can be; none: all 140"
     )
     min_confidence: float = Field(
-        0.35, ge=0, le=1, description="below it a text is too short to tell"
+        LEAST, ge=0, le=1, description="below it a text is too short to tell"
     )
 
 
@@ -71,8 +67,8 @@ def needs(params: LanguageParams) -> tuple[Reads, ...]:
 
 def measure(items: Sequence[Item], params: LanguageParams, models: Models) -> Evidence:
     """Rows (whether it is the wanted language, 1); zeros where one cannot tell."""
-    identifier = _identifier(params.among)
-    if params.language not in {"prompt", "references", *identifier.nb_classes}:
+    recognizer = identifier(params.among)
+    if params.language not in {"prompt", "references", *recognizer.nb_classes}:
         raise InputError(f"no language {params.language!r} is known", "params.language")
     known: dict[str, str] = {}  # of this batch: prompts and references come again
     rows, flags = np.zeros((len(items), 2), np.uint8), []
@@ -82,33 +78,12 @@ def measure(items: Sequence[Item], params: LanguageParams, models: Models) -> Ev
             texts = [item.prompt or ""] if params.language == "prompt" else item.references
             for text in texts:
                 if text not in known:
-                    known[text] = identify(text, identifier, params.min_confidence)
+                    known[text] = identify(text, recognizer, params.min_confidence)
             wanted = {known[text] for text in texts} - {""}
-        own = identify(item.output, identifier, params.min_confidence)
+        own = identify(item.output, recognizer, params.min_confidence)
         flags.append(SHORT if not own else 0 if wanted else UNKNOWN_WANTED)
         rows[index] = (0, 0) if flags[-1] else (own in wanted, 1)
     return Evidence.of_rows(rows, flags)
-
-
-def identify(text: str, identifier: LanguageIdentifier, least: float) -> str:
-    """The most likely language; empty where its confidence is below `least`, or nothing told."""
-    language, confidence = identifier.classify(text[:LONGEST])
-    silent = confidence <= 1 / len(identifier.labels) + 1e-6  # all alike
-    return "" if silent or confidence < least or language == "zxx" else str(language)
-
-
-@lru_cache(maxsize=4)
-def _identifier(among: tuple[str, ...]) -> LanguageIdentifier:
-    """Of its own, because the library's shared one takes anybody's restriction to languages."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    if among:
-        unknown = sorted(set(among) - set(identifier.nb_classes))
-        if unknown:
-            raise InputError(f"no language {unknown[0]!r} is known", "params.among")
-        identifier.set_languages(among)
-    return identifier
 
 
 METRIC = Metric(

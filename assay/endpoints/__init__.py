@@ -16,6 +16,7 @@ from assay.endpoints import (
     registered,
     rewards,
     scoring,
+    suites,
     training,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "registered",
     "rewards",
     "scoring",
+    "suites",
     "training",
 ]

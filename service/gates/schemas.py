@@ -5,23 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.evaluations.schemas import GenerationIn
-from service.http.fields import Name, Schema
+from service.http.fields import Addressable, Name, Schema
 
 Tier = Literal["critical", "supporting", "advisory"]
 Verdict = Literal["go", "no_go", "inconclusive"]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 MARGINS = ("max_drop", "max_relative_drop", "min_gain")
-
-
-def _addressable(value: str) -> str:
-    if set(value) & {"/", "@"} or value in {".", ".."}:
-        message = "is not free to choose: without / and @, and not . or .."
-        raise PydanticCustomError("reserved_name", message)
-    return value
 
 
 class RuleIn(Schema):
@@ -67,7 +60,7 @@ class BaselineIn(Schema):
 class GateIn(Schema):
     """A gate. The same name with other content makes a new version; checks keep to theirs."""
 
-    name: Annotated[Name, AfterValidator(_addressable)]
+    name: Addressable
     baseline: Annotated[
         Name | BaselineIn,
         Field(description="an evaluation's id (eval_…) or a system's name; or an object of either"),

@@ -103,6 +103,15 @@ def _dataset_name(value: str) -> str:
     return value
 
 
+def _addressable(value: str) -> str:
+    if set(value) & {"/", "@"} or value in {".", ".."}:
+        message = "is not free to choose: without / and @, and not . or .."
+        raise PydanticCustomError("reserved_name", message)
+    return value
+
+
+# a name that is one part of an address
+Addressable = Annotated[Name, AfterValidator(_addressable)]
 DatasetName = Annotated[Name, AfterValidator(_dataset_name)]
 Json = Annotated[dict[str, Any], AfterValidator(_checked_json)]
 Scalar = Annotated[bool | int | float | str | None, AfterValidator(_storable_json)]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -19,7 +20,9 @@ from rich.progress import (
 )
 
 import metrics
+from inference import kinds
 from inference.errors import InputError
+from inference.names import locate
 from inference.pool import ModelPool
 from metrics.core.alike import pointed_out
 from metrics.core.clustered import PROMPT, Cluster
@@ -27,10 +30,30 @@ from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result
 from metrics.core.run import score
 from metrics.statistics.clusters import Clusters, clusters
+from metrics.suites.choosing import Bind
 from service.settings import Settings
 
 MOST_FIELDS = 8  # that are looked at for samples that are alike
 FOLDER_MODE = 0o700  # of what is made in the user's cache: nobody else's
+
+
+def bind(settings: Settings, roots: Sequence[Path]) -> Bind:
+    """What binds a metric of a suite. Raises ReportedError where its model is not to be had here.
+
+    roots  folders that metrics of `evaluate` may lie under
+    """
+
+    def bound(name: str, params: Mapping[str, Any]) -> BoundMetric:
+        metric = metrics.find(name, roots).bind(params)
+        for model in metric.models:
+            found = locate(model, _model_roots(settings), offline=not settings.hub_allowed)
+            kind = metric.metric.model_kind
+            fault = kinds.fault(found, kind) if kind is not None else None
+            if fault is not None:
+                raise InputError(fault, "params.model")
+        return metric
+
+    return bound
 
 
 def requests(names: str, params: str, roots: Sequence[Path]) -> list[BoundMetric]:
@@ -43,8 +66,6 @@ def requests(names: str, params: str, roots: Sequence[Path]) -> list[BoundMetric
     except json.JSONDecodeError as error:
         raise InputError(f"--params is no JSON: {error}") from error
     wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-    if not wanted:
-        raise InputError(f"--metrics is empty; known: {', '.join(metrics.catalogue())}")
     found = [(name, metrics.find(name, roots)) for name in wanted]
     if not isinstance(given, Mapping) or not all(isinstance(p, Mapping) for p in given.values()):
         raise InputError('--params: give each metric its own, as {"rouge": {"stemmer": true}}')
@@ -123,7 +144,7 @@ def runner(
         before = cache.exists()
         yield Runner(
             ModelPool(
-                roots=(Path.cwd(), *settings.model_roots, Path("/")),  # whoever types may read it
+                roots=_model_roots(settings),
                 cache_dir=cache,
                 device=device,
                 memory_budget_bytes=settings.model_memory_bytes,
@@ -134,6 +155,11 @@ def runner(
         )
         if not before and cache.exists():
             say(f"converted models are kept in {cache}")
+
+
+def _model_roots(settings: Settings) -> tuple[Path, ...]:
+    """Where models may lie: whoever types may read it."""
+    return (Path.cwd(), *settings.model_roots, Path("/"))
 
 
 def _cache(settings: Settings) -> Path:
