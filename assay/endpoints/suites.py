@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.exchange import Script, ask, create, delete, get
+from assay.exchange import Script, ask, ask_text, create, delete, get
 from assay.models import MetricLike, Page
 from assay.suite_models import DeletedSuite, Suite
 
@@ -37,6 +37,17 @@ def suites() -> Script[list[Suite]]:
 def suite(name: str) -> Script[Suite]:
     """One suite: why each metric is there, what it cannot see, and what stands in for it."""
     return ask(get(ROOT, name), Suite)
+
+
+def suite_script(suite: str, language: str | None = None, offline: bool = False) -> Script[str]:
+    """A suite as a plain Python script of the reference packages, which runs without the service.
+
+    Args:
+        language: of the samples, as ru; default: en.
+        offline: with what stands in for models that the service does not have.
+    """
+    query = {"language": language, "offline": offline or None}
+    return ask_text(get(ROOT, suite, "script", query=query))
 
 
 def delete_suite(name: str) -> Script[DeletedSuite]:

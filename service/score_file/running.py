@@ -28,7 +28,8 @@ from metrics.core.alike import pointed_out
 from metrics.core.clustered import PROMPT, Cluster
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result
-from metrics.core.run import score
+from metrics.core.rows import Ints
+from metrics.core.run import score_slices
 from metrics.statistics.clusters import Clusters, clusters
 from metrics.suites.choosing import Bind
 from service.settings import Settings
@@ -84,6 +85,16 @@ class Runner:
         self, samples: Sequence[Sample], asked: Sequence[BoundMetric], cluster: str | None
     ) -> list[Result]:
         """A result for each request; on a terminal, a progress bar for each on standard error."""
+        return [whole for whole, _ in self.sliced(samples, asked, cluster, {})]
+
+    def sliced(
+        self,
+        samples: Sequence[Sample],
+        asked: Sequence[BoundMetric],
+        cluster: str | None,
+        slices: Mapping[str, Ints],
+    ) -> list[tuple[Result, dict[str, Result]]]:
+        """The same, each result with those of the slices: indices of samples, by name."""
         outputs = sum(len(sample.outputs) for sample in samples)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         console = Console(stderr=True)
@@ -95,19 +106,23 @@ class Runner:
             disable=not console.is_terminal,
         ) as bars:
             tasks = [bars.add_task(metric.name, total=outputs) for metric in asked]
-            results = score(
+            results = score_slices(
                 samples,
                 asked,
+                slices,
                 self.models,
-                progress=lambda index, count: bars.advance(tasks[index], count),
-                cluster=cluster,
-                replicates=self.settings.replicates,
-                level=self.settings.level,
+                {
+                    "seed": 0,
+                    "replicates": self.settings.replicates,
+                    "level": self.settings.level,
+                },
+                lambda index, count: bars.advance(tasks[index], count),
+                cluster,
             )
         there = {} if cluster is not None else _repeated(samples)
         return [
-            pointed_out(metric, result, there, "--cluster {}")
-            for metric, result in zip(asked, results, strict=True)
+            (pointed_out(metric, whole, there, "--cluster {}"), parts)
+            for metric, (whole, parts) in zip(asked, results, strict=True)
         ]
 
 

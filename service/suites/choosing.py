@@ -11,7 +11,7 @@ from inference.errors import InputError
 from metrics import find
 from metrics.core.ceilings import exceeded
 from metrics.core.metric import BoundMetric, Sample
-from metrics.suites.choosing import Chosen, choose
+from metrics.suites.choosing import Bind, Chosen, choose
 from service.errors import ApiError
 from service.models import store as models
 from service.settings import Settings
@@ -28,8 +28,14 @@ def chosen(
 ) -> Chosen:
     """The suite's metrics, but for those that are `taken`. Raises 422 where there is no such
     suite."""
+    suite = store.require(db, asked.name, "suite").suite
+    return choose(suite, samples, bind(db, settings), language=asked.language, taken=taken)
 
-    def bind(name: str, params: Mapping[str, Any]) -> BoundMetric:
+
+def bind(db: Connection, settings: Settings) -> Bind:
+    """What binds metrics that this service can measure, their models and limits regarded."""
+
+    def bound(name: str, params: Mapping[str, Any]) -> BoundMetric:
         metric = find(name, settings.metric_roots).bind(params)
         above = exceeded(metric, settings.ceilings)
         if above is not None:
@@ -41,5 +47,9 @@ def chosen(
                 raise InputError(error.message, error.param) from None
         return metric
 
-    suite = store.require(db, asked.name, "suite").suite
-    return choose(suite, samples, bind, language=asked.language, taken=taken)
+    return bound
+
+
+def bind_any(settings: Settings) -> Bind:
+    """What binds metrics, wherever their models may be."""
+    return lambda name, params: find(name, settings.metric_roots).bind(params)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
 from metrics import find as find_metric
 from metrics.suites import suites
-from metrics.suites.declaration import Option, Suite
+from metrics.suites.declaration import Code, Option, Suite
+from metrics.suites.script import script
 from service.errors import ApiError, of_metric
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.idempotency import Created
 from service.settings import Settings
 from service.suites import store
+from service.suites.choosing import bind, bind_any
 from service.suites.schemas import DeletedSuiteOut, SuiteIn, SuiteOut, SuitesOut
 from service.suites.store import Declared
+
+
+class Script(PlainTextResponse):
+    """A program in Python."""
+
+    media_type = "text/x-python"
+
 
 router = APIRouter(prefix="/v1/suites", tags=["suites"], route_class=BodyRoute)
 
@@ -64,6 +74,22 @@ def get_suite(suite: str, db: Transaction) -> SuiteOut:
     return _view(store.require(db, suite))
 
 
+@router.get("/{suite}/script", summary="A suite as a Python script", response_class=Script)
+def get_script(
+    suite: str,
+    db: Transaction,
+    settings: CurrentSettings,
+    language: Code = "en",
+    offline: bool = False,
+) -> Script:
+    """The reference packages, without this service: the same numbers of samples in the `language`,
+    a file of JSON Lines. `offline`: with what stands in here for models that are absent. What has
+    no reference package is told in comments, and left out."""
+    declared = store.require(db, suite).suite
+    how = bind(db, settings) if offline else bind_any(settings)
+    return Script(script(declared, how, language))
+
+
 @router.delete("/{suite}", summary="Delete a suite")
 def delete_suite(suite: str, db: Transaction) -> DeletedSuiteOut:
     """Evaluations by it stay as they are."""
@@ -89,12 +115,12 @@ def _check(body: Suite, settings: Settings) -> None:
     for at, entry in enumerate(body.metrics):
         for language in (None, *entry.by_language):
             own, *others = entry.options(language)
-            _bind(settings, own, f"metrics[{at}]")
+            _check_option(settings, own, f"metrics[{at}]")
         for number, option in enumerate(others):
-            _bind(settings, option, f"metrics[{at}].instead[{number}]")
+            _check_option(settings, option, f"metrics[{at}].instead[{number}]")
 
 
-def _bind(settings: Settings, option: Option, at: str) -> None:
+def _check_option(settings: Settings, option: Option, at: str) -> None:
     try:
         find_metric(option.name, settings.metric_roots).bind(option.params)
     except ReportedError as error:
