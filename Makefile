@@ -1,8 +1,9 @@
 # make demo    install, start the service, score three systems, print the leaderboard
 # make demo-train   install, train a reward model and tune a model by DPO, show curves (minutes)
 # make serve   install, start the service
-# make test    install, also what only tests call; run every test
+# make test    install, also what only tests call; run every test that takes less than 8 seconds
 #              (some: make test TESTS="tests/service -k serve"; one process: PROCESSES=0)
+# make test-slow   the tests that take longer: processes killed, trainings in several processes
 # make check   install, run the static checks: lint, types, imports, compose, or one of them by name
 # make format  install, mend what the linter can mend, and format
 # make bench   install, run the benchmarks     (make bench ARGS="--only chrf rouge")
@@ -27,7 +28,7 @@ INSTALLED_GPL := .venv/installed-test-gpl
 PIP_IN := python -m pip install --quiet --no-input --disable-pip-version-check
 PIP := $(BIN)/$(PIP_IN)
 
-.PHONY: demo demo-train serve test check lint types imports compose format bench statistics chaos fuzz others install sandbox clean
+.PHONY: demo demo-train serve test test-slow check lint types imports compose format bench statistics chaos fuzz others install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
@@ -40,6 +41,9 @@ serve: install
 
 test: install $(INSTALLED_GPL)
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(TESTS)
+
+test-slow:
+	@$(MAKE) --no-print-directory test TESTS="-m slow $(TESTS)"
 
 check: lint types imports compose
 

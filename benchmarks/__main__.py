@@ -30,6 +30,7 @@ COMPARISONS = (
     "distinct_n",
     "bertscore",
     "embeddings",
+    "distributional",
     "entailment",
     "labels",
     "service",

@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks import clusters
 from benchmarks import statistics_data as data
+from benchmarks import statistics_sets as sets
 from benchmarks import statistics_tests as tests
 from benchmarks.statistics_data import Family
 from metrics.core.rows import Floats
@@ -107,6 +108,7 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[int], Iterator[Sequence[str]]]]
     "large_clusters": (clusters.HEADINGS, clusters.coverages(clusters.MANY)),
     "tests": (tests.HEADINGS, tests.rejections),
     "tests_by_sample": (tests.HEADINGS, tests.rejections_by_sample),
+    "tests_of_sets": (sets.HEADINGS, sets.rejections),
     "ranks": (tests.RANK_HEADINGS, tests.rank_intervals),
 }
 

@@ -15,11 +15,14 @@ from metrics import find
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, IntervalMethod, Sample
-from metrics.core.rows import Floats
+from metrics.core.rows import Floats, Ints
 from metrics.pass_at_k import estimate
 
 Generator = np.random.Generator
 POPULATION = 20_000  # segments that data sets of texts are drawn from
+TOPICS = 40
+CENTRES = np.random.default_rng(0).normal(size=(TOPICS, 8))  # of their texts' features
+QUICK = {"kmeans_redo": 1, "kmeans_iterations": 30}  # MAUVE's clusterings
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,23 +204,31 @@ def _distinct(metric: BoundMetric, name: str, texts: Sequence[str]) -> Family:
     return Family(name, "jackknife", draw, metric.reduce, None, metric.bounds, {1000: 5})
 
 
+def features(rng: Generator, topics: Ints, moved: float) -> NDArray[np.float32]:
+    """(n, 8) of texts of so many topics (n,), out of TOPICS, all `moved` by so much."""
+    near = CENTRES[topics] + moved
+    return (near + 0.5 * rng.normal(size=near.shape)).astype(np.float32)
+
+
+def of_features(outputs: NDArray[np.float32], references: NDArray[np.float32]) -> Evidence:
+    """What MAUVE measures of texts with these features, an output and a reference a sample."""
+    fixed: dict[str, NDArray[np.generic]] = {
+        "output": outputs,
+        FLAG: np.zeros(len(outputs), np.uint8),
+    }
+    return Evidence.of_ragged({"references": [one[None] for one in references]}, fixed)
+
+
 def _mauve(apart: float, name: str) -> Family:
-    """Texts' features from a mixture of 40 normals; the outputs' moved by `apart`."""
-    metric = find("mauve").bind({"kmeans_redo": 1, "kmeans_iterations": 30})
-    centres = np.random.default_rng(0).normal(size=(40, 8))
+    """Texts' features from a mixture of normals; the outputs' moved by `apart`."""
+    metric = find("mauve").bind(QUICK)
 
     def side(rng: Generator, n: int, moved: float) -> NDArray[np.float32]:
-        near = centres[rng.integers(40, size=n)] + moved
-        return (near + 0.5 * rng.normal(size=near.shape)).astype(np.float32)
+        return features(rng, rng.integers(TOPICS, size=n), moved)
 
     def draw(rng: Generator, n: int) -> Drawn:
-        references = [one[None] for one in side(rng, n, 0.0)]
-        outputs = side(rng, n, apart)
-        fixed: dict[str, NDArray[np.generic]] = {
-            "output": outputs,
-            FLAG: np.zeros(n, np.uint8),
-        }
-        settled = metric.settle(Evidence.of_ragged({"references": references}, fixed), np.arange(n))
+        references = side(rng, n, 0.0)
+        settled = metric.settle(of_features(side(rng, n, apart), references), np.arange(n))
         return Drawn(settled.rows, None, settled.variance)
 
     slow = {20: 2, 50: 2, 200: 5, 1000: 12}

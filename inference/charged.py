@@ -17,6 +17,7 @@ from inference.protocol import (
 )
 
 if TYPE_CHECKING:
+    from inference.bleurt import Bleurt
     from inference.comet import Comet
     from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Account
@@ -91,6 +92,10 @@ class Charged(Models):
     def comet(self, name: str, encoder: str | None, dtype: DType = "float32") -> Comet:
         """As the models have it."""
         return self._models.comet(name, encoder, dtype)
+
+    def bleurt(self, name: str, dtype: DType = "float32") -> Bleurt:
+        """As the models have it."""
+        return self._models.bleurt(name, dtype)
 
     def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
         """As the models have it."""

@@ -51,6 +51,10 @@ class TransformerEncoder(Encoder):
         encoded = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)
         return [list(ids) for ids in encoded["input_ids"]]
 
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The tokens as the vocabulary writes them: WordPiece's inside of a word begin with ##."""
+        return [str(piece) for piece in self.tokenizer.convert_ids_to_tokens(list(ids))]
+
     def hidden(self, batch: Sequence[list[int]], layer: int) -> list[NDArray[np.float32]]:
         """(length, width) hidden states after `layer`, a sequence each; one padded pass."""
         states = self._states(batch, layer).float().cpu().numpy()  # (B, T, D)

@@ -9,6 +9,7 @@ from pathlib import Path
 INDEX = "model.safetensors.index.json"  # which file holds which weight, where there are several
 WEIGHTS = "model.safetensors"  # comes before an index
 COMET, COMET_WEIGHTS = "hparams.yaml", "checkpoints/model.ckpt"  # read weights-only
+BLEURT, BLEURT_WEIGHTS = "bleurt", "pytorch_model.bin"  # model_type; read weights-only
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -25,7 +26,7 @@ def fault(folder: Path, fence: Path) -> str | None:
         return outside(folder, fence) if whole else lacks
     if not (folder / "config.json").is_file():
         return "the folder has no config.json"
-    if not any(folder.glob("*.safetensors")):
+    if not any(folder.glob("*.safetensors")) and not pickled_bleurt(folder):
         if any(any(folder.glob(pattern)) for pattern in PICKLED):
             return (
                 "its weights are pickled, and only safetensors are read: save it again with "
@@ -33,6 +34,16 @@ def fault(folder: Path, fence: Path) -> str | None:
             )
         return "the folder has no *.safetensors file"
     return outside(folder, fence) or _index_fault(folder)
+
+
+def pickled_bleurt(folder: Path) -> bool:
+    """Whether it is a BLEURT model, whose publishers have its weights as `pytorch_model.bin`."""
+    if not (folder / BLEURT_WEIGHTS).is_file() or any(folder.glob("*.safetensors")):
+        return False
+    try:
+        return bool(json.loads((folder / "config.json").read_bytes())["model_type"] == BLEURT)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def outside(folder: Path, fence: Path) -> str | None:

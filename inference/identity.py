@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from inference.folders import COMET, COMET_WEIGHTS, INDEX
+from inference.folders import BLEURT_WEIGHTS, COMET, COMET_WEIGHTS, INDEX, pickled_bleurt
 from inference.names import ADAPTER_CONFIG, ORIGIN, Location
 from inference.protocol import Identity
 
@@ -64,6 +64,8 @@ def identify(location: Location, folder: Path | None, base: Identity | None = No
     if comet:  # configuration and tokenizer may lie elsewhere
         config = [one for one in config if (folder / one).is_file()]
     named = [folder / name for name in config] + sorted(folder.glob(INDEX))
+    if pickled_bleurt(folder):
+        config.append(BLEURT_WEIGHTS)
     weights = [*sorted(folder.glob("*.safetensors")), *named]
     before = f"base {base.weights}\n" if base else ""
     return Identity(location.name, _digest(weights, before), _digest(sorted(tokenizer)))

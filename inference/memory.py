@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.errors import InputError
+from inference.folders import BLEURT_WEIGHTS, pickled_bleurt
 from inference.protocol import DType
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -24,7 +25,9 @@ def expected_bytes(folder: Path, dtype: DType) -> int:
                 count += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
         except SafetensorError as error:
             raise InputError(f"cannot read {folder.name}/{path.name}: {error}", "model") from error
-    pickled = sum(path.stat().st_size for path in folder.glob("checkpoints/*.ckpt"))
+    files = [*folder.glob("checkpoints/*.ckpt")]
+    files += [folder / BLEURT_WEIGHTS] if pickled_bleurt(folder) else []
+    pickled = sum(path.stat().st_size for path in files)
     return count * BYTES[dtype] + pickled
 
 

@@ -27,6 +27,7 @@ from inference.protocol import (
 from inference.remote.behind_urls import BehindUrls
 
 if TYPE_CHECKING:
+    from inference.bleurt import Bleurt
     from inference.classifier import TransformerClassifier
     from inference.comet import Comet
     from inference.encoder import TransformerEncoder
@@ -232,6 +233,16 @@ class ModelPool(Models):
         return cast(
             "Comet", self._get(f"comet {self.identity(encoder or name)}", name, dtype, load)
         )
+
+    def bleurt(self, name: str, dtype: DType = "float32") -> Bleurt:
+        """A BLEURT model, loaded unless it is warm. Raises UnknownModel, InputError."""
+
+        def load(folders: Sequence[Path], identity: Identity) -> Bleurt:
+            from inference.bleurt import load_bleurt
+
+            return load_bleurt(name, folders[0], identity, dtype, self.device)
+
+        return cast("Bleurt", self._get("bleurt", name, dtype, load))
 
     def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
         """A classifier with labels, loaded unless it is warm. Raises UnknownModel."""

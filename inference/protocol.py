@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from inference.templates import Value
 
 if TYPE_CHECKING:
+    from inference.bleurt import Bleurt
     from inference.chat import ChatModel
     from inference.comet import Comet
     from inference.remote.embeddings import RemoteEmbeddings
@@ -105,6 +106,10 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids with special tokens, truncated to `max_length`."""
+        ...
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """The tokens as the vocabulary writes them: WordPiece's inside of a word begin with ##."""
         ...
 
     def hidden(self, batch: Sequence[list[int]], layer: int) -> list[NDArray[np.float32]]:
@@ -211,6 +216,10 @@ class Models(Protocol):
         """
         ...
 
+    def bleurt(self, name: str, dtype: DType = "float32") -> Bleurt:
+        """A BLEURT model. Raises InputError for any other kind of model."""
+        ...
+
     def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
         """A sequence-classification model with labels. Raises InputError for any other."""
         ...
@@ -257,6 +266,10 @@ class NoModels:
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def comet(self, name: str, encoder: str | None, dtype: DType = "float32") -> Comet:
+        """Raises LookupError."""
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def bleurt(self, name: str, dtype: DType = "float32") -> Bleurt:
         """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")
 

@@ -36,7 +36,8 @@ Example
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Annotated, Literal
 
 import numpy as np
@@ -44,13 +45,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.protocol import Models
-from metrics.core.embeddings import EmbeddingParams, embeddings, plan
+from metrics.core.embeddings import BLANKS, EmbeddingParams, plan, references_once, sides
 from metrics.core.errors import TooFewSamples
-from metrics.core.evidence import FLAG, Evidence
-from metrics.core.metric import Flag, Item, Metric, Score, Source, settle_only
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Item, Metric, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints, Settled
-
-BLANK = 1
+from metrics.statistics.paired_jackknife import leaving_out
+from metrics.statistics.resampling import dear
 
 SAMPLES_PER_CLUSTER = 10  # of "auto"
 LEAST_CLUSTERS = 2
@@ -77,28 +78,13 @@ class MauveParams(EmbeddingParams):
 
 def measure(items: Sequence[Item], params: MauveParams, models: Models) -> Evidence:
     """Features: `output` (D,) and `references` (R, D) of every item, float32."""
-    texts = list(dict.fromkeys(text for i in items for text in (i.output, *i.references)))
-    row = {text: index for index, text in enumerate(texts)}
-    features = embeddings(texts, params, models)  # (n_texts, D)
-    references: list[NDArray[np.generic]] = [
-        features[[row[text] for text in item.references]] for item in items
-    ]
-    blank = [any(not text.strip() for text in (i.output, *i.references)) for i in items]
-    fixed: dict[str, NDArray[np.generic]] = {
-        "output": features[[row[item.output] for item in items]],
-        FLAG: np.where(blank, BLANK, 0).astype(np.uint8),
-    }
-    return Evidence.of_ragged({"references": references}, fixed)
+    return sides(items, params, models)
 
 
 def settle(evidence: Evidence, unit: Ints, params: MauveParams) -> Settled:
     """Rows (K counts of a unit's references, K of its outputs) under the clustering of `seed`."""
     outputs = evidence["output"].astype(np.float32)  # (n_q, D)
-    item_of_reference = np.repeat(np.arange(len(evidence)), evidence.lengths("references"))
-    first = np.zeros(len(unit), bool)
-    first[np.unique(unit, return_index=True)[1]] = True
-    once = first[item_of_reference]  # a unit's items share its references
-    references = evidence["references"].astype(np.float32)[once]  # (n_p, D)
+    references, unit_of_reference = references_once(evidence, unit)  # (n_p, D)
 
     clusters = _clusters(len(references), len(outputs), params)
     texts = np.vstack([outputs, references])
@@ -109,28 +95,46 @@ def settle(evidence: Evidence, unit: Ints, params: MauveParams) -> Settled:
             "score more varied samples, or lower num_clusters"
         )
     side = np.repeat([1, 0], [len(outputs), len(references)])
-    unit_of_text = np.concatenate([unit, unit[item_of_reference[once]]])
+    unit_of_text = np.concatenate([unit, unit_of_reference])
     points = _principal(texts, params)
 
-    labels = _cluster(points, clusters, params, params.seed)
-    rows = np.zeros((int(unit.max()) + 1, 2 * clusters))
-    np.add.at(rows, (unit_of_text, side * clusters + labels), 1.0)
-    sums = [rows.sum(0)]
-    for seed in range(params.seed + 1, params.seed + params.num_seeds):
+    def counts(seed: int) -> Floats:
         labels = _cluster(points, clusters, params, seed)
-        sums.append(np.bincount(side * clusters + labels, minlength=2 * clusters) * 1.0)
-    variance = reduce(np.stack(sums), params).var(axis=0, ddof=1) if len(sums) > 1 else None
+        rows = np.zeros((int(unit.max()) + 1, 2 * clusters))
+        np.add.at(rows, (unit_of_text, side * clusters + labels), 1.0)
+        return rows
 
+    rows, variance, shared = counts(params.seed), None, None
+    if params.num_seeds > 1:
+        others = map(counts, range(params.seed + 1, params.seed + params.num_seeds))
+        variance, shared = _over_seeds(chain([rows], others), params)
     size = f"{len(references)}/{len(outputs)}"
     return Settled(
         rows,
         variance=variance,
+        freedom=None if variance is None else params.num_seeds - 1,
+        shared=shared,
         signature={"n": size, "clusters": str(clusters)},
         warnings=(
             f"MAUVE depends on n; n = {len(references)} references and {len(outputs)} outputs in "
             f"{clusters} clusters: compare it only with values of the same n",
         ),
     )
+
+
+def _over_seeds(clusterings: Iterable[Floats], params: MauveParams) -> tuple[Floats, Floats | None]:
+    """(1,) the variance of the value over clusterings, of whose rows one is held at a time; and
+    (1,) what of it the jackknife of one has counted already: that of a unit's deviation, summed
+    over units. None where there are so many units that it leaves out groups."""
+    sums, moved = [], []
+    for rows in clusterings:
+        sums.append(rows.sum(0))
+        if not dear(rows, None):
+            keys = np.arange(len(rows), dtype=np.uint64)  # without groups, of no account
+            moved.append(leaving_out(rows, keys, lambda x: reduce(x, params), None, False)[1])
+    variance = reduce(np.stack(sums), params).var(axis=0, ddof=1)
+    shared = np.var(moved, axis=0, ddof=1).sum(0) if moved else None  # NaN of a single unit
+    return variance, None if shared is None else np.nan_to_num(shared)
 
 
 def reduce(sums: Floats, params: MauveParams) -> Floats:
@@ -231,11 +235,12 @@ METRIC = Metric(
     plan=plan,
     settle=settle,
     reduce=reduce,
+    arcsine=True,
     set_level=True,
     models=lambda params: (params.model,),
     model_kind="embedding",
     libraries=("faiss-cpu", "scikit-learn", "transformers"),
-    flags={BLANK: Flag("a text is blank, and counted as a text like any other", missing=False)},
+    flags=BLANKS,
     cached=True,
     bulky=True,
 )

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from signal import SIGQUIT
 
 import psycopg
 import pytest
@@ -32,6 +33,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
             patch.setitem(OPTIONS, "fsync", "off")  # nothing here outlives the machine
             server = stack.enter_context(EmbeddedPostgres(folder))
         yield server
+        if server.process is not None:
+            server.process.send_signal(SIGQUIT)  # it would write all databases that tests made
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,6 @@ import pytest
 
 from tests.checkout import ROOT, files, folders
 
-pytestmark = pytest.mark.slow
-
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
@@ -180,6 +178,7 @@ def test_every_package_of_ours_is_imported_from_there(image: Image, tmp_path: Pa
         assert Path(file).is_relative_to(image.packages), f"{name} comes from {file}"
 
 
+@pytest.mark.slow
 def test_what_is_installed_needs_nothing_that_is_not(image: Image) -> None:
     for path in ours():
         if path.suffix == ".py":

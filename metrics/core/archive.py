@@ -118,7 +118,7 @@ class Archive:
             return None
         folder = f"metrics/{metric.position}"
         arrays = {name: self._array(f"{folder}/{name}.npy") for name in metric.result.arrays}
-        for name in {"rows", "loss", "variance"} & set(arrays):
+        for name in {"rows", "loss", "variance", "shared"} & set(arrays):
             if arrays[name].dtype.kind != "f" or not np.isfinite(arrays[name]).all():
                 raise UnreadableArchive(f"{folder}/{name}.npy holds what is no finite number", name)
         return columns.pack(arrays, metric.result.meta)
@@ -243,7 +243,7 @@ def _fits(result: Result, size: int) -> bool:
     """Whether the arrays' shapes are those of `size` samples."""
     rows, own, drawn = result.settled.rows, result.per_sample, result.replicates
     scores = len(result.scores)
-    loss, variance = result.settled.loss, result.settled.variance
+    loss, added = result.settled.loss, (result.settled.variance, result.settled.shared)
     return (
         rows.ndim == 2
         and len(rows) == size
@@ -251,7 +251,7 @@ def _fits(result: Result, size: int) -> bool:
         and (own is None or own.shape == (size, scores))
         and (drawn is None or (drawn.ndim == 2 and drawn.shape[1] == scores))
         and (loss is None or loss.shape == rows.shape)
-        and (variance is None or variance.shape == (scores,))
+        and all(one is None or one.shape == (scores,) for one in added)
     )
 
 

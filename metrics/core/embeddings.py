@@ -12,11 +12,17 @@ from pydantic import Field
 from inference.batching import plan_by_length, plan_in_order
 from inference.errors import InputError
 from inference.protocol import DType, Encoder, Models
-from metrics.core.metric import Item, Params
+from metrics.core.evidence import FLAG, Evidence
+from metrics.core.metric import Flag, Item, Params
+from metrics.core.rows import Ints
 
 ITEMS_PER_BATCH = 256
 BYTES_PER_BATCH = 1 << 20
 ROWS_PER_PASS = 256
+
+
+BLANK = 1
+BLANKS = {BLANK: Flag("a text is blank, and counted as a text like any other", missing=False)}
 
 
 class EmbeddingParams(Params):
@@ -68,3 +74,28 @@ def _pooled(
 def _last(states: NDArray[np.float32]) -> NDArray[np.float32]:
     """(D,) state of the last token; zeros for a sequence without tokens."""
     return states[-1] if len(states) else np.zeros(states.shape[1], np.float32)
+
+
+def sides(items: Sequence[Item], params: EmbeddingParams, models: Models) -> Evidence:
+    """Embeddings: `output` (D,) and `references` (R, D) of every item, float32; flags of BLANKS."""
+    texts = list(dict.fromkeys(text for i in items for text in (i.output, *i.references)))
+    row = {text: index for index, text in enumerate(texts)}
+    features = embeddings(texts, params, models)  # (n_texts, D)
+    references: list[NDArray[np.generic]] = [
+        features[[row[text] for text in item.references]] for item in items
+    ]
+    blank = [any(not text.strip() for text in (i.output, *i.references)) for i in items]
+    fixed: dict[str, NDArray[np.generic]] = {
+        "output": features[[row[item.output] for item in items]],
+        FLAG: np.where(blank, BLANK, 0).astype(np.uint8),
+    }
+    return Evidence.of_ragged({"references": references}, fixed)
+
+
+def references_once(evidence: Evidence, unit: Ints) -> tuple[NDArray[np.float32], Ints]:
+    """(n, D) references of `sides` and (n,) their units: a unit's items share its references."""
+    item_of_reference = np.repeat(np.arange(len(evidence)), evidence.lengths("references"))
+    first = np.zeros(len(unit), bool)
+    first[np.unique(unit, return_index=True)[1]] = True
+    once = first[item_of_reference]
+    return evidence["references"].astype(np.float32)[once], unit[item_of_reference[once]]

@@ -21,6 +21,12 @@ class TooFewSamples(ReportedError):
     code = "too_few_samples"
 
 
+class TooManySamples(ReportedError):
+    """A set-level metric compares every two outputs, and there are too many."""
+
+    code = "too_many_samples"
+
+
 class MissingInput(InputError):
     """A sample lacks what a metric needs; `code` says what, as `missing_references`.
 

@@ -121,6 +121,8 @@ class Metric(Generic[P]):
     # (n_scores,) how high the values could be at these sums (n_columns,), where `Score.high` says
     # less: distinct n-grams cannot be more than n-grams
     ceiling: Callable[[Floats, P], Floats] | None = None
+    # whether it varies the less, the nearer to a bound: see `statistics.paired_jackknife.slopes`
+    arcsine: bool = False
     set_level: bool = False  # no per-sample value exists, so it cannot be a reward
     libraries: Given[str, P] = ()  # distributions whose version is in the signature
     models: Given[str, P] = ()  # names of the models it runs

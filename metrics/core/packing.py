@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from metrics.core import evidence as columns
 from metrics.core.result import Result, ScoreValue
@@ -31,6 +31,7 @@ def pack(result: Result) -> bytes:
         "warnings": list(settled.warnings),
         "seed": result.seed,
         "cluster": result.cluster,
+        "freedom": settled.freedom,
     }
     return columns.pack({name: one for name, one in arrays.items() if one is not None}, meta)
 
@@ -56,6 +57,7 @@ def unpack(data: bytes) -> Result:
             about.signature,
             about.warnings,
             floats("shared"),
+            about.freedom,
         ),
         per_sample=floats("per_sample"),
         replicates=floats("replicates"),
@@ -73,3 +75,4 @@ class _About(BaseModel):
     warnings: tuple[str, ...]
     seed: int
     cluster: str | None = None  # results of before have none
+    freedom: float | None = Field(default=None, gt=0)  # nor this

@@ -27,6 +27,7 @@ class Settled:
     loss       (n_units, n_columns) what the sums lose when a unit is left out, where that is not
                its row (an n-gram shared with another unit is not lost): the jackknife's input
     variance   (n_scores,) added to the jackknife's variance (MAUVE: over seeds)
+    freedom    degrees of freedom of `variance`; None: it is known
     shared     (n_scores,) what the jackknife's variance has too much, where that is not in the
                rows (see statistics.paired_jackknife)
     signature  what the set itself adds to the signature (the idf corpus's digest)
@@ -39,6 +40,7 @@ class Settled:
     signature: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     shared: Floats | None = None
+    freedom: float | None = None
 
     def take(self, chosen: Ints) -> Settled:
         """Of the `chosen` units alone."""

@@ -2,79 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 
-import numpy as np
-
-from metrics.core.alignment import Side
-from metrics.core.blocks import Block, flat, in_chunks
-from metrics.core.rows import Floats, Ints
-from metrics.statistics import paired_jackknife
+from metrics.core.blocks import Block, in_chunks
+from metrics.core.metric import BoundMetric
+from metrics.core.rows import Ints, Settled
 from metrics.statistics.paired import Difference
+from metrics.statistics.paired_jackknife import PAIRS, Deleted, deleted, differences
 from metrics.statistics.resampling import dear
+from metrics.statistics.weights import Keys, totals
 
 
 def jackknifed(given: Block) -> list[tuple[Difference, ...]]:
     """A tuple a pair, a Difference a score: the paired jackknife."""
-    pairs = list(zip(given.rows, given.losses, strict=True))
-    grouped = any(dear(*one) for one in pairs) and all(loss is None for _, loss in pairs)
-    reduce = given.metric.reduce
-    left_out = [
-        paired_jackknife.leaving_out(rows, given.keys, reduce, loss, grouped)[1]
-        for rows, loss in pairs
+    settled = [
+        replace(side.result.settled, rows=rows, loss=loss)
+        for side, rows, loss in zip(given.sides, given.rows, given.losses, strict=True)
     ]
-    without = np.stack(left_out, 1)  # (G, M, S)
-    extra = np.stack([_variance(side, given.values.shape[1]) for side in given.sides])  # (M, S)
-    excess = _excess(given, without, grouped)
+    metrics = [given.metric] * len(settled)
+    systems = without_units(metrics, settled, given.keys, clustered=given.found is not None)
+
+    def at(places: Ints) -> Deleted:
+        return systems.map(lambda x: x[..., places, :].reshape(*x.shape[:-2], -1))
 
     def test(left: Ints, right: Ints) -> tuple[Difference, ...]:
-        return paired_jackknife.from_deviations(
-            flat(without[:, left]),
-            flat(without[:, right]),
-            given.values[left].ravel(),
-            given.values[right].ravel(),
-            units=len(given.keys),
-            variance=(extra[left] + extra[right]).ravel(),
-            excess=excess(left, right),
-            level=given.cell.level,
-        )
+        return differences(at(left), at(right), units=len(given.keys), level=given.cell.level)
 
-    return in_chunks(given, without[:, 0].size, test)
+    widest = len(systems.moved) if systems.second is None else max(len(systems.moved), PAIRS)
+    return in_chunks(given, widest * given.values.shape[1], test)
 
 
-def _excess(given: Block, without: Floats, grouped: bool) -> Callable[[Ints, Ints], Floats | None]:
-    """Of pairs' variances, the share that the jackknife has too much; None where it is not known.
+def without_units(
+    metrics: Sequence[BoundMetric], settled: Sequence[Settled], keys: Keys, *, clustered: bool
+) -> Deleted:
+    """(..., N, S) of N systems: their values, and what leaving units out does to them.
 
-    Of sums of rows, from second differences; where a row is not what is lost without it, from what
-    `settle` counted, as a share of the two systems' own variances.
+    settled    over the same units, whose `keys` (n,) are
+    clustered  whether units are clusters: what `settle` counted (`shared`) is of single samples
     """
-    shared = [side.result.settled.shared for side in given.sides]
-    if all(loss is None for loss in given.losses) and not grouped:
-        drawn = np.stack(
-            [
-                paired_jackknife.second_differences(one, given.keys, given.metric.reduce)
-                for one in given.rows
-            ],
-            1,
-        )  # (pairs of units, M, S)
-        return lambda left, right: paired_jackknife.excess_of(
-            flat(drawn[:, left]),
-            flat(drawn[:, right]),
-            flat(without[:, left]),
-            flat(without[:, right]),
-        )
-    if any(one is None for one in shared) or given.found is not None:
-        return lambda left, right: None
-    own = (without**2).sum(0)  # (M, S)
-    counted = np.stack([one for one in shared if one is not None])
-
-    def of(left: Ints, right: Ints) -> Floats:
-        ends = counted[left], counted[right], own[left], own[right]
-        return paired_jackknife.excess_counted(*ends).ravel()
-
-    return of
-
-
-def _variance(side: Side, scores: int) -> Floats:
-    own = side.result.settled.variance
-    return np.zeros(scores) if own is None else own
+    grouped = any(dear(one.rows, one.loss) for one in settled)
+    grouped = grouped and all(one.loss is None for one in settled)
+    return Deleted.stack(
+        [
+            deleted(
+                one.rows,
+                keys,
+                metric.reduce,
+                loss=one.loss,
+                grouped=grouped,
+                bounds=metric.bounds(totals(one.rows)) if metric.metric.arcsine else None,
+                shared=None if clustered or grouped else one.shared,
+                variance=one.variance,
+                freedom=one.freedom,
+            )
+            for metric, one in zip(metrics, settled, strict=True)
+        ]
+    )

@@ -176,7 +176,7 @@ class _Metric:
         again = conclude(metric, evidence, self.unit, self.ids, self.signature, replicates=1)
         wrong = [
             name
-            for name in ("rows", "loss", "variance", "shared")
+            for name in ("rows", "loss", "variance", "freedom", "shared")
             if not _equal(getattr(result.settled, name), getattr(again.settled, name))
         ]
         wrong += [] if _equal(result.missing, again.missing) else ["missing"]
@@ -305,7 +305,7 @@ def _shown(score: ScoreValue) -> dict[str, object]:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Whether two arrays are equal to the bit, NaN in the same places; or both are None."""
+    """Whether two arrays or numbers are equal to the bit, NaN in the same places; or both None."""
     if one is None or other is None:
         return one is other
-    return one.shape == other.shape and bool(np.array_equal(one, other, equal_nan=True))
+    return bool(np.array_equal(one, other, equal_nan=True))

@@ -94,9 +94,16 @@ def differences_of(a: Floats, b: Floats) -> tuple[Floats, Floats]:
 
 
 def two_sided(
-    differences: Floats, errors: Floats, units: int | Floats, *, tail: Tail = "t"
+    differences: Floats,
+    errors: Floats,
+    units: int | Floats,
+    freedom: Floats | None = None,
+    *,
+    tail: Tail = "t",
 ) -> Floats:
     """The p-values of differences with their standard errors, of any shape; see above.
+
+    freedom  of the errors, in degrees; None: one less than the units
 
     NaN with fewer than two units, or where either is not finite. A difference of zero has 1.
     """
@@ -106,7 +113,8 @@ def two_sided(
         size = np.asarray(units, np.float64)
         statistic = np.abs(differences) / errors
         statistic = np.where(differences == 0.0, 0.0, statistic)
-        found = ndtr(-statistic) if tail == "normal" else stdtr(np.maximum(size - 1, 1), -statistic)
+        degrees = np.maximum(size - 1, 1) if freedom is None else freedom
+        found = ndtr(-statistic) if tail == "normal" else stdtr(degrees, -statistic)
         p_values = np.maximum(np.minimum(2 * found, 1.0), least(size))
         known = np.isfinite(differences) & np.isfinite(errors) & (size >= 2)
         return np.where(known, p_values, np.nan)

@@ -19,17 +19,12 @@ from numpy.typing import NDArray
 from metrics.core.clustered import untestable
 from metrics.core.compare import REPLICATES
 from metrics.core.rows import Floats, Ints
+from metrics.core.set_level import without_units
 from metrics.statistics import incomplete
 from metrics.statistics.clusters import Clusters, clusters
-from metrics.statistics.deletions import (
-    deletion_test,
-    excess_by_count,
-    excess_by_pairs,
-    linear_replicates,
-)
+from metrics.statistics.deletions import deletion_test, linear_replicates
 from metrics.statistics.many import Pairwise, covariance_test
-from metrics.statistics.paired_jackknife import leaving_out, second_differences
-from metrics.statistics.resampling import dear, replicate
+from metrics.statistics.resampling import replicate
 from metrics.statistics.weights import unit_keys
 from service.leaderboards.paired import PairedResult
 
@@ -192,39 +187,21 @@ def _by_deletion(given: Testable) -> tuple[Pairwise, Floats]:
     """Rows of such metrics depend on the set: all are taken, missing ones are zero."""
     settled = [one.result.settled for one in given.systems]
     every = given.clusters(np.ones(given.counted.shape[1], np.bool_))
-    of_rows = all(own.loss is None for own in settled)
-    rows = [own.rows if every is None else every.pooled(own.rows) for own in settled]
-    grouped = of_rows and any(dear(mine, None) for mine in rows)
-    keys = unit_keys(given.systems[0].ids) if every is None else every.keys
-    size = len(keys)
-    found = [
-        leaving_out(mine, keys, one.metric.reduce, own.loss, grouped)
-        for one, own, mine in zip(given.systems, settled, rows, strict=True)
-    ]
-    at = [one.index for one in given.systems]
-    values = np.array([own[index] for (own, _), index in zip(found, at, strict=True)])
-    moved = np.stack([own[:, index] for (_, own), index in zip(found, at, strict=True)], axis=1)
-    added = np.array([_of(own.variance, index) for own, index in zip(settled, at, strict=True)])
-    excess = None
-    if of_rows and not grouped:
-        pairs = [
-            second_differences(mine, keys, one.metric.reduce)[:, one.index]
-            for one, mine in zip(given.systems, rows, strict=True)
-        ]
-        excess = excess_by_pairs(np.stack(pairs, axis=1), moved)
-    elif all(own.shared is not None for own in settled):
-        counted = [_of(own.shared, index) for own, index in zip(settled, at, strict=True)]
-        excess = excess_by_count(np.array(counted), moved)
-    if grouped:
-        keys = unit_keys([str(number) for number in range(len(moved))])
-    drawn = linear_replicates(values, moved, added, keys, seed=0, replicates=REPLICATES)
-    tests = deletion_test(values, moved, added, excess)
+    keys = unit_keys(given.systems[0].ids)
+    if every is not None:
+        settled = [replace(own, rows=every.pooled(own.rows)) for own in settled]
+        keys = every.keys
+    metrics, size = [one.metric for one in given.systems], len(keys)
+    score = given.systems[0].index
+    found = without_units(metrics, settled, keys, clustered=every is not None)
+    systems = found.map(lambda x: x[..., score])
+    groups = len(systems.moved)
+    if groups < size:
+        keys = unit_keys([str(number) for number in range(groups)])
+    drawn = linear_replicates(systems, keys, seed=0, replicates=REPLICATES)
+    tests = deletion_test(systems)
     # a p-value knows the groups that were left out; what it rests on is all units
     return replace(tests, units=np.full_like(tests.units, size)), drawn
-
-
-def _of(values: Floats | None, index: int) -> float:
-    return 0.0 if values is None else float(values[index])
 
 
 def in_common(

@@ -3,7 +3,8 @@
 A request at a time is an advisory lock of one connection of this process: whatever happens to the
 process, the server frees it. Locks are taken and given back many in one round trip, by a task that
 runs on the model's event loop for as long as requests want some. A process that wants more says so
-by a lock of its own kind, and those that have more than their part then give back.
+by a lock of its own kind, and those that have more than their part then give back: the limit over
+how many are at work. Where these are more than there are slots, who has one gives it back.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import hashlib
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import psycopg
+from psycopg.rows import dict_row
 
 from inference.remote.registered import Registered
 
@@ -30,10 +33,14 @@ SELECT slot FROM unnest(%(free)s::int[]) AS slot WHERE pg_try_advisory_lock(%(ke
 LIMIT %(wanted)s
 """
 GIVE = "SELECT pg_advisory_unlock(%(key)s, slot) FROM unnest(%(slots)s::int[]) AS slot"
-HUNGRY = """
-SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %(key)s
-AND objid = 0 AND mode = 'ShareLock' AND database = (
-    SELECT oid FROM pg_database WHERE datname = current_database())
+LIMITS = """
+SELECT concurrency, requests_per_minute, tokens_per_minute FROM registered_models
+WHERE name = %(name)s
+"""
+OTHERS = """
+SELECT count(*) FILTER (WHERE objid = 0), count(DISTINCT pid) FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 2 AND classid = %(key)s AND pid <> pg_backend_pid()
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 log = logging.getLogger(__name__)
@@ -44,17 +51,24 @@ class Part:
     """This process's part of a model's slots. Touched on the model's loop alone."""
 
     model: Registered
+    most: int  # that may be in use, as others want some too
     free: list[int] = field(default_factory=list)  # slots that are held, and not in use
     used: set[int] = field(default_factory=set)
     waiting: deque[asyncio.Future[int]] = field(default_factory=deque)
     minute: deque[tuple[int, asyncio.Future[None]]] = field(default_factory=deque)  # tokens
-    most: int = 0  # that may be in use, as others want some too
     tending: asyncio.Task[None] | None = None
     pacing: asyncio.Task[None] | None = None
 
 
+class Others(NamedTuple):
+    """Other processes: those that want more than they have, and all that have or want some."""
+
+    hungry: int
+    at_work: int
+
+
 class PostgresSlots:
-    """See `inference.remote.hooks.Slots`; one in a process."""
+    """See `inference.remote.hooks.Slots`; one for each event loop."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -63,14 +77,20 @@ class PostgresSlots:
         self._parts: dict[str, Part] = {}
         self._hungry: set[int] = set()  # keys of models that more is wanted of
 
+    def close(self) -> None:
+        """Give all back. The event loop has ended."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+
     @asynccontextmanager
     async def slot(self, model: Registered, tokens: int) -> AsyncIterator[None]:
         """Held while one request is out."""
-        part = self._parts.setdefault(model.name, Part(model))
-        part.model = model
+        part = self._parts.setdefault(model.name, Part(model, model.concurrency))
         slot = await self._taken(part)
         try:
-            if model.requests_per_minute is not None or model.tokens_per_minute is not None:
+            limits = part.model
+            if limits.requests_per_minute is not None or limits.tokens_per_minute is not None:
                 await self._paced(part, tokens)
             yield
         finally:
@@ -125,22 +145,33 @@ class PostgresSlots:
                     await asyncio.to_thread(self._swap, part.model.name, [], 0, given)
 
     async def _exchange(self, part: Part) -> bool:
-        """One round trip; whether more is wanted than could be had."""
+        """Two round trips; whether more is wanted than could be had."""
+        part.model = await asyncio.to_thread(self._limited, part.model)
         limit = part.model.concurrency
         part.waiting = deque(one for one in part.waiting if not one.done())
         held = {*part.free, *part.used}
         demand = min(len(part.waiting) + len(part.used), limit)
-        wanted = max(min(demand, part.most or limit) - len(held), 0)
+        wanted = max(min(demand, part.most) - len(held), 0)
         open_ = [slot for slot in range(1, limit + 1) if slot not in held]
-        over = max(len(held) - min(part.most or limit, max(demand, 1)), 0)
+        over = max(len(held) - min(part.most, max(demand, 1)), 0)
         given = [slot for slot in part.free if slot > limit] or part.free[:over]
         for slot in given:
             part.free.remove(slot)
+        had = bool(part.free or part.used)
         taken, others = await asyncio.to_thread(self._swap, part.model.name, open_, wanted, given)
         part.free += taken
-        fair = limit // (others + 1)
-        part.most = fair or int(part.most == 0)  # more processes than slots: by turns
+        fair = limit // (others.at_work + 1) or int(not had)
+        part.most = fair if others.hungry else limit
+        if max((*part.free, *part.used), default=0) > limit:  # it was lowered: until those are back
+            part.most = 0
         return len(taken) < wanted
+
+    def _limited(self, model: Registered) -> Registered:
+        """The model with its limits as they are now: who asks it may have read them long ago."""
+        with self._connected() as db:
+            limits = db.cursor(row_factory=dict_row).execute(LIMITS, {"name": model.name})
+            row = limits.fetchone()
+        return replace(model, **row) if row is not None else model
 
     def _swap(
         self,
@@ -148,25 +179,19 @@ class PostgresSlots:
         open_: Sequence[int],
         wanted: int,
         given: Sequence[int],
-    ) -> tuple[list[int], int]:
-        """Slots that are now held, and how many other processes want more than they have."""
+    ) -> tuple[list[int], Others]:
+        """Slots that are now held, and who else wants some."""
         key = _key(name)
-        with self._lock:
-            try:
-                db = self._connection()
-                if given:
-                    db.execute(GIVE, {"key": key, "slots": list(given)})
-                taken: list[int] = []
-                if wanted:
-                    rows = db.execute(TAKE, {"key": key, "free": list(open_), "wanted": wanted})
-                    taken = [int(str(row[0])) for row in rows]
-                lacking = len(taken) < wanted
-                self._say(db, key, lacking)
-                row = db.execute(HUNGRY, {"key": key % 2**32}).fetchone()
-            except psycopg.Error:
-                self._db = None
-                raise
-        return taken, int(str(row[0])) - lacking if row else 0
+        with self._connected() as db:
+            if given:
+                db.execute(GIVE, {"key": key, "slots": list(given)})
+            taken: list[int] = []
+            if wanted:
+                rows = db.execute(TAKE, {"key": key, "free": list(open_), "wanted": wanted})
+                taken = [int(str(row[0])) for row in rows]
+            self._say(db, key, len(taken) < wanted)
+            hungry, at_work = db.execute(OTHERS, {"key": key % 2**32}).fetchone() or (0, 0)
+        return taken, Others(int(str(hungry)), int(str(at_work)))
 
     def _say(self, db: psycopg.Connection[tuple[object, ...]], key: int, lacking: bool) -> None:
         """That this process wants more, once, or that it does not."""
@@ -176,13 +201,23 @@ class PostgresSlots:
         db.execute(f"SELECT {change}(%(key)s, 0)", {"key": key})
         (self._hungry.add if lacking else self._hungry.discard)(key)
 
-    def _connection(self) -> psycopg.Connection[tuple[object, ...]]:
-        if self._db is None or self._db.closed:
-            self._hungry = set()
-            self._db = psycopg.connect(
-                self.url, autocommit=True, application_name="assay slots", connect_timeout=10
-            )
-        return self._db
+    @contextmanager
+    def _connected(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        """The connection, for one thread at a time; given up, with its locks, where it fails."""
+        with self._lock:
+            try:
+                if self._db is None or self._db.closed:
+                    self._hungry = set()
+                    self._db = psycopg.connect(
+                        self.url,
+                        autocommit=True,
+                        application_name="assay slots",
+                        connect_timeout=10,
+                    )
+                yield self._db
+            except psycopg.Error:
+                self._db = None
+                raise
 
     async def _paced(self, part: Part, tokens: int) -> None:
         """Return once the rates allow another request."""
@@ -216,14 +251,8 @@ class PostgresSlots:
         The last minute is taken to be the part of the minute before that is not yet a minute ago,
         and the one that has begun.
         """
-        with self._lock:
-            try:
-                db = self._connection()
-                with db.transaction():
-                    return _counted(db, model, tokens)
-            except psycopg.Error:
-                self._db = None
-                raise
+        with self._connected() as db, db.transaction():
+            return _counted(db, model, tokens)
 
 
 def _counted(

@@ -136,7 +136,7 @@ def _pooled(result: Result, counted: Ints, found: Clusters) -> Result:
     rows = found.pooled(result.settled.rows[counted])
     return replace(
         result,
-        settled=Settled(rows, variance=result.settled.variance),
+        settled=Settled(rows, variance=result.settled.variance, freedom=result.settled.freedom),
         per_sample=None,
         replicates=None,
         missing=np.zeros(len(rows), np.bool_),

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
+from inference.remote.hooks import MemorySlots
 from inference.remote.registered import Registered
 from service.datasets import store as datasets
 from service.db import worker_requests
@@ -20,7 +21,7 @@ from service.jobs.context import Context
 from service.models import store as models
 from service.processes import dies_with_parent
 from service.training import reward_models
-from service.training.process import standard_input
+from trainers.job.channel import channel
 from trainers.job.preview import FOUND
 from trainers.job.spec import DATA, HELD_OUT, Spec, Validation, write_records
 
@@ -53,11 +54,11 @@ def _found(spec: Spec, asked: Sequence[Registered]) -> dict[str, Any]:
     """What a process of its own finds."""
     command = [sys.executable, "-m", "trainers.job.preview", str(spec.write())]
     try:
-        with standard_input(asked) as given:
+        with channel(asked, MemorySlots()) as behind_urls:
             subprocess.run(
                 command,
                 check=True,
-                stdin=given,
+                stdin=behind_urls.standard_input,
                 stdout=subprocess.DEVNULL,
                 timeout=PATIENCE,
                 preexec_fn=dies_with_parent(signal.SIGKILL),

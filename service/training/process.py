@@ -10,19 +10,19 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import closing, suppress
 
-from inference.remote.registered import Registered
 from service.devices.turns import TrainingTurn
 from service.jobs.context import Context
+from service.models.slots import PostgresSlots
 from service.processes import dies_with_parent
 from service.training import store as training
 from service.training.output import trim
 from service.training.progress import Progress
 from service.training.reports import Attempt, TakenOverError, store
+from trainers.job.channel import Channel, channel
 from trainers.job.process import allocator, launch
-from trainers.job.registrations import handed_over
 from trainers.job.reports import Reader, Report
 from trainers.job.spec import CONTROL, EVENTS, LOG
 
@@ -35,39 +35,53 @@ def supervise(context: Context, attempt: Attempt, turn: TrainingTurn) -> Report 
     Asked to pause or cancel, it may take as long for its step as it needs. Only where nothing gets
     on any more is it killed (`attempt.stalled`).
     """
-    process = _start(attempt, turn.inherited)
+    with (
+        closing(PostgresSlots(context.settings.url)) as slots,
+        channel(attempt.registered, slots) as behind_urls,
+    ):
+        process = _start(attempt, behind_urls.standard_input, turn.inherited)
+        try:
+            return _follow(context, attempt, turn, process, behind_urls)
+        finally:
+            _kill(process)
+
+
+def _follow(
+    context: Context,
+    attempt: Attempt,
+    turn: TrainingTurn,
+    process: subprocess.Popen[bytes],
+    behind_urls: Channel,
+) -> Report | None:
     reader = Reader(attempt.folder / EVENTS)
     progress = Progress(process.pid)
     asked: str | None = None
     last: Report | None = None
-    try:
-        while True:
-            alive = process.poll() is None
-            trim(attempt.folder / LOG)
-            reports = list(reader)
-            last = store(context, attempt, reports) or last
-            if not alive:
-                attempt.status = process.returncode
-                return last
-            if any(report.name == "plan" for report in reports):
-                turn.begin()
-            wish = look(context, attempt) or release_wanted(context, attempt, turn)
-            if wish is not None and asked in {None, "release"} and wish != asked:
-                (attempt.folder / CONTROL).write_text(wish)
-                asked = wish
-                progress.mark()
-            if reports:
-                progress.mark()
-            if not progress.stalled():
-                context.advance()
-            elif asked not in {None, "release"}:
-                attempt.stalled = True
-                _kill(process)
-                continue
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK_EVERY)
-    finally:
-        _kill(process)
+    while True:
+        alive = process.poll() is None
+        trim(attempt.folder / LOG)
+        reports = list(reader)
+        last = store(context, attempt, reports) or last
+        if not alive:
+            attempt.status = process.returncode
+            return last
+        if any(report.name == "plan" for report in reports):
+            turn.begin()
+        wish = look(context, attempt) or release_wanted(context, attempt, turn)
+        if wish is not None and asked in {None, "release"} and wish != asked:
+            (attempt.folder / CONTROL).write_text(wish)
+            asked = wish
+            progress.mark()
+        if reports or behind_urls.waiting:
+            progress.mark()
+        if not progress.stalled():
+            context.advance()
+        elif asked not in {None, "release"}:
+            attempt.stalled = True
+            _kill(process)
+            continue
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LOOK_EVERY)
 
 
 def look(context: Context, attempt: Attempt) -> str | None:
@@ -87,11 +101,13 @@ def release_wanted(context: Context, attempt: Attempt, turn: TrainingTurn) -> st
     return "release" if lost or context.released() or turn.over() else None
 
 
-def _start(attempt: Attempt, inherited: Collection[int]) -> subprocess.Popen[bytes]:
-    with (attempt.folder / LOG).open("ab") as output, standard_input(attempt.registered) as given:
+def _start(
+    attempt: Attempt, standard_input: int, inherited: Collection[int]
+) -> subprocess.Popen[bytes]:
+    with (attempt.folder / LOG).open("ab") as output:
         return subprocess.Popen(
             launch(attempt.spec),
-            stdin=given,
+            stdin=standard_input,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=allocator() | os.environ,
@@ -99,16 +115,6 @@ def _start(attempt: Attempt, inherited: Collection[int]) -> subprocess.Popen[byt
             start_new_session=True,
             preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 (see there)
         )
-
-
-@contextmanager
-def standard_input(models: Collection[Registered]) -> Iterator[int]:
-    """The standard input of a training process; it holds the models that are handed over."""
-    given = handed_over(models)
-    try:
-        yield given
-    finally:
-        os.close(given)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -127,7 +127,7 @@ def _paused(db: Connection, dataset: str) -> str:
     job = training.create(
         db,
         method="sft",
-        model="builtin/smollm2-135m-instruct",
+        model=SERVED,
         models=[],
         dataset_id=dataset,
         options={"max_steps": 8},
@@ -195,7 +195,7 @@ def _bodies(
     found["TrainingIn"] += [
         {
             "method": method,
-            "model": "builtin/smollm2-135m-instruct",
+            "model": SERVED,  # whoever cancels a job waits for its step
             "dataset": "pairs" if method in {"dpo", "reward", "kto"} else "votes",
             "options": {"rewards": [{"metric": "chrf"}]} if method in {"ppo", "grpo"} else {},
         }

@@ -109,10 +109,33 @@ def test_variance_is_that_of_mauve_text_over_seeds() -> None:
     want = np.var([theirs(outputs, references, seed=seed) for seed in range(3, 7)], ddof=1)
     assert settled.variance is not None
     np.testing.assert_allclose(settled.variance, [want], rtol=1e-9)
+    assert settled.freedom == 3
     alone = known(METRIC.settle)(
         evidence(outputs, references), np.arange(120), MauveParams(num_seeds=1)
     )
     assert alone.variance is None
+    assert alone.freedom is None
+    assert alone.shared is None
+
+
+def test_shared_is_the_variance_over_seeds_of_what_each_sample_adds() -> None:
+    outputs, references = features(60, 0.3, 5), features(60, 0.0, 6)
+    rows = [
+        known(METRIC.settle)(
+            evidence(outputs, references), np.arange(60), MauveParams(seed=seed, num_seeds=1)
+        ).rows
+        for seed in range(3, 7)
+    ]
+    without = np.array([METRIC.reduce(one.sum(0) - one, PARAMS)[:, 0] for one in rows])  # (4, 60)
+    centred = without - without.mean(1, keepdims=True)
+    settled = known(METRIC.settle)(
+        evidence(outputs, references), np.arange(60), MauveParams(seed=3, num_seeds=4)
+    )
+    want = centred.var(0, ddof=1).sum() * 59 / 60
+    np.testing.assert_allclose(known(settled.shared), [want], rtol=1e-9)
+    whole = Evidence.of_ragged({"references": [references] * 60}, {"output": outputs})
+    alone = known(METRIC.settle)(whole, np.zeros(60, np.int64), MauveParams())
+    assert known(alone.shared).tolist() == [0]  # one sample: nothing to leave out
 
 
 def test_reduce_is_vectorised_and_symmetric() -> None:

@@ -16,8 +16,6 @@ import sacrebleu
 
 from tests.checkout import ROOT
 
-pytestmark = pytest.mark.slow
-
 SAMPLES = [
     ("1", "The cat sat on the mat.", ["The cat sat on a mat."]),
     ("2", "It rained all day in Paris.", ["In Paris it rained all day."]),
@@ -192,6 +190,7 @@ def test_the_version() -> None:
     assert done.stdout == f"assay {version('assay')}\n"
 
 
+@pytest.mark.slow
 def test_score_keeps_models_in_the_users_cache(tmp_path: Path) -> None:
     """Neither a converted model here nor a progress bar, of libraries or our own; what it says is
     where models are kept."""

@@ -20,8 +20,6 @@ from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
 from trainers.job.run import Run
 
-pytestmark = pytest.mark.slow
-
 PAIRS = [
     {"id": str(index), "prompt": prompt, "chosen": chosen, "rejected": rejected}
     for index, (prompt, chosen, rejected) in enumerate(

@@ -20,8 +20,6 @@ from tests.trainers.records import METHODS, REWARDED, records
 from trainers.job.fsdp import Fsdp, refusal
 from trainers.job.memory import estimate, shape_of
 
-pytestmark = pytest.mark.slow
-
 LORA = {"sft": True, "ppo": True}  # the others train all weights
 OPTIONS: dict[str, Any] = {"max_steps": 2, "batch_size": 4, "max_length": 128, "truncate": True}
 OPTIONS |= {"learning_rate": 1e-3, "schedule": "constant"}

@@ -23,8 +23,6 @@ from trainers.job.errors import TrainingError
 from trainers.job.reports import Report
 from trainers.job.run import Run
 
-pytestmark = pytest.mark.slow
-
 PROMPTS = [
     {"id": str(index), "prompt": prompt, "references": ["never written"]}
     for index, prompt in enumerate(["What is?", "Какой город", "首都", "The dog", "Рим"])
@@ -210,6 +208,7 @@ def test_groups_of_equal_rewards_are_replaced(tmp_path: Path, tiny_language_mode
     assert trainer._metrics["train"]["resampled"] == [1]
 
 
+@pytest.mark.slow
 def test_two_processes_draw_again_together(tmp_path: Path, tiny_language_model: Path) -> None:
     """Until no group of either is without a difference; rows keep their own reward's advantage.
 
@@ -271,6 +270,7 @@ def test_plan_takes_every_prompt() -> None:
     assert extent(GRPOOptions(**QUICK | {"max_steps": 7}), records=5, processes=1) == (7, 14)
 
 
+@pytest.mark.slow
 def test_a_process_learns_the_reward(
     tmp_path: Path, tiny_language_model: Path, models_root: Path
 ) -> None:

@@ -18,7 +18,6 @@ from trainers.job.reports import Report
 if TYPE_CHECKING:
     from torch import Tensor
 
-pytestmark = pytest.mark.slow
 
 PAIRS = [
     {"prompt": "Какой город столица России?", "chosen": "Москва.", "rejected": "Не знаю 🤷"},

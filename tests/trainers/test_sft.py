@@ -19,8 +19,6 @@ from trainers.job.run import Run
 from trainers.job.spec import CONTROL, Spec
 from trainers.learning import heads
 
-pytestmark = pytest.mark.slow
-
 RECORDS = [
     {"prompt": "What is the capital of France?", "completion": "Paris is the capital."},
     {"prompt": "Какой город столица России?", "completion": "Москва."},

@@ -17,8 +17,6 @@ from trainers.job.errors import TrainingError
 from trainers.job.reports import by_step
 from trainers.job.spec import HELD_OUT, Spec, Validation
 
-pytestmark = pytest.mark.slow
-
 LABELLED = [
     {"prompt": pair["prompt"], "completion": pair[side], "label": side == "chosen"}
     for pair, side in zip(PREFERENCES, cycle(["chosen", "chosen", "rejected"]), strict=False)

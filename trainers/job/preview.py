@@ -17,8 +17,8 @@ from typing import Any
 import orjson
 
 from inference.remote.registered import Registered
+from trainers.job.channel import received
 from trainers.job.process import die_with_parent, end, environment, explained
-from trainers.job.registrations import received
 from trainers.job.reports import Report
 from trainers.job.run import Run
 from trainers.job.spec import Spec
@@ -86,7 +86,8 @@ def main(path: Path) -> None:
     spec = Spec.read(path)
     die_with_parent()
     os.environ.update(environment(spec))
-    (spec.folder / FOUND).write_bytes(orjson.dumps(preview(spec, received(spec.registered))))
+    found = preview(spec, received(spec.registered).models)
+    (spec.folder / FOUND).write_bytes(orjson.dumps(found))
 
 
 if __name__ == "__main__":

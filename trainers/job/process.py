@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from inference.errors import Cancelled, ReportedError
+from trainers.job.channel import received
 from trainers.job.checkpoints import remove_incomplete
 from trainers.job.errors import TrainingError
 from trainers.job.fsdp import refusal
-from trainers.job.registrations import received
 from trainers.job.run import Run
 from trainers.job.spec import SPEC, Spec
 
@@ -109,7 +109,7 @@ def main(path: Path) -> int:
     die_with_parent()
     os.environ.update(environment(spec))
     rank = int(os.environ.get("RANK", "0"))
-    run = Run(_placed(spec), rank, received(spec.registered, spec.processes))
+    run = Run(_placed(spec), rank, *received(spec.registered))
     try:
         load_libraries()
         train(run)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.pool import ModelPool
+from inference.remote.hooks import Slots
 from inference.remote.registered import Registered
 from trainers.job.checkpoints import lacking, processes_of
 from trainers.job.errors import TrainingError
@@ -24,18 +25,24 @@ class Run:
     step             optimiser steps done so far, those before a resumption included
     stopped_by       "cancel", "pause", "release" or "stop", once training stops for it
     registered       models behind URLs that rewards may ask, by name
+    slots            for asking them; None: limits hold within this process
     last_checkpoint  the last complete one, of this attempt or the one it resumed from
     """
 
     dry = False
 
     def __init__(
-        self, spec: Spec, rank: int = 0, registered: Mapping[str, Registered] | None = None
+        self,
+        spec: Spec,
+        rank: int = 0,
+        registered: Mapping[str, Registered] | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self.spec = spec
         self.rank = rank
         self.step = 0
         self.registered = registered or {}
+        self.slots = slots
         self.stopped_by: str | None = None
         self._pausing: TrainingError | None = None
         self.last_checkpoint = spec.resume
@@ -56,6 +63,7 @@ class Run:
             checkpoints=self.spec.checkpoints.get,
             offline=self.spec.offline,
             registered=self.registered.get,
+            slots=self.slots,
             private_urls=self.spec.private_urls,
         )
 
@@ -143,7 +151,7 @@ class HeldOut(Run):
     """A run as whoever reads its records sees it, with the held-out ones in their place."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__(run.spec, run.rank, run.registered)
+        super().__init__(run.spec, run.rank, run.registered, run.slots)
         self._run = run
 
     @cached_property

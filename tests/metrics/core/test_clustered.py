@@ -70,13 +70,14 @@ def test_a_result_tells_its_clusters_and_is_stored_with_them() -> None:
 def test_results_of_before_are_still_read() -> None:
     result = concluded(WORDS.bind(), samples(["a", "b c", "d", "e f g", "h"]))
     arrays, meta = columns.unpack(pack(result))
-    del meta["cluster"]
+    del meta["cluster"], meta["freedom"]
     for one in cast(list[dict[str, object]], meta["scores"]):
         for name in ("clusters", "design_effect", "variance"):
             del one[name]
     old = unpack(columns.pack(arrays, meta))
     assert old.scores == result.scores
     assert old.cluster is None
+    assert old.settled.freedom is None
 
 
 def test_distinct_n_loses_what_a_whole_cluster_has_alone() -> None:

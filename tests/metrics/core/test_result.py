@@ -205,8 +205,10 @@ def test_a_slice_is_the_set_of_its_units() -> None:
 
 
 def test_packed_verdicts_come_back_exactly() -> None:
+    few = replace(result().settled, variance=np.ones(1), freedom=4, shared=np.zeros(1))
     for original in (
         result(),
+        replace(result(), settled=few),
         result([("a",), ("b b",), ("",)], KINDS),
         result([("",)]),
         result([(f"x {'y ' * (i % 9)}",) for i in range(300)], seed=7, replicates=200),
@@ -216,10 +218,12 @@ def test_packed_verdicts_come_back_exactly() -> None:
         assert back.seed == original.seed
         assert back.settled.signature == dict(original.settled.signature)
         assert back.settled.warnings == original.settled.warnings
+        assert back.settled.freedom == original.settled.freedom
         for a, b in (
             (back.settled.rows, original.settled.rows),
             (back.settled.loss, original.settled.loss),
             (back.settled.variance, original.settled.variance),
+            (back.settled.shared, original.settled.shared),
             (back.per_sample, original.per_sample),
             (back.replicates, original.replicates),
             (back.missing, original.missing),
@@ -228,6 +232,12 @@ def test_packed_verdicts_come_back_exactly() -> None:
             if a is not None and b is not None:
                 assert a.shape == b.shape
                 assert a.tobytes() == np.ascontiguousarray(b).tobytes()  # NaN included
+
+
+def test_a_variance_without_degrees_of_freedom_is_refused() -> None:
+    one = result()
+    with pytest.raises(ValueError, match="freedom"):
+        unpack(pack(replace(one, settled=replace(one.settled, freedom=0))))
 
 
 def test_failed_verdicts_can_be_packed() -> None:

@@ -14,13 +14,12 @@ import pytest
 from assay import Client
 from metrics import catalogue
 from tests.checkout import ROOT
+from tests.inference.tiny_bleurts import build_bleurt
 from tests.inference.tiny_comets import build_comet, build_encoder
 from tests.service.live import Live
 from tests.service.texts import samples
 from tests.tiny_models import build_nli_model
 from tests.valuing_server import valuing
-
-pytestmark = pytest.mark.slow
 
 ENTAILMENT = ("nli", "faithfulness", "context_precision", "context_recall")
 PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do here
@@ -31,6 +30,7 @@ PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do
     "pair_accuracy": {"model": "tiny-reward"},
     "pass_at_k": {"k": [1, 2]},
     "comet": {"model": "tiny-comet"},
+    "bleurt": {"model": "tiny-bleurt"},
     "format": {"max_words": 50},
     **{name: {"model": "tiny-nli"} for name in ENTAILMENT},
 }
@@ -81,13 +81,15 @@ def test_models_at_hand(live: Live, tiny_language_model: Path) -> None:
 
 @pytest.fixture
 def tiny_readers(models_root: Path) -> None:
-    """A model of entailment, and a COMET with its encoder beside it."""
+    """A model of entailment, a BLEURT, and a COMET with its encoder beside it."""
     build_nli_model(models_root / "tiny-nli")
+    build_bleurt(models_root / "tiny-bleurt")
     build_comet(
         models_root / "tiny-comet", build_encoder(models_root / "tiny-comet"), "regression_metric"
     )
 
 
+@pytest.mark.slow
 def test_every_metric_over_http(
     assay: Client,
     tiny_reward_model: Path,

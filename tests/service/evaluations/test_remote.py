@@ -357,6 +357,7 @@ def test_likelihoods_of_a_registered_model(assay: Client, model: str) -> None:
     assert "add_bos" in str(done.scores[-1].error)
 
 
+@pytest.mark.slow
 def test_a_killed_process_pays_for_nothing_twice(
     new_database: Callable[[], str], data_dir: Path, models_root: Path, server: FaultyServer
 ) -> None:

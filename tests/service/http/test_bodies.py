@@ -23,8 +23,6 @@ from tests.service.live import Live
 from tests.service.texts import samples
 from tests.waiting import until
 
-pytestmark = pytest.mark.slow
-
 MIB = 1024**2
 
 

@@ -107,6 +107,7 @@ def without_tuples(schema: Any) -> Any:
     return [without_tuples(one) for one in schema] if isinstance(schema, list) else schema
 
 
+@pytest.mark.slow
 def test_every_operation(live: Live, known: Known) -> None:
     document = httpx.get(f"{live.base}/openapi.json").json()
     schema: Any = schemathesis.openapi.from_dict(without_tuples(document))

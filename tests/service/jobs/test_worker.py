@@ -113,6 +113,7 @@ def test_a_job_goes_back_though_its_place_is_taken(runs: Engine, start: Start) -
     assert worker.poll() is None
 
 
+@pytest.mark.slow
 def test_another_worker_takes_over(runs: Engine, start: Start) -> None:
     first = start()
     defer(runs, "restless")
@@ -202,6 +203,7 @@ def test_what_a_job_started_ends_with_it(runs: Engine, start: Start) -> None:
     assert len(noted(runs, "begun")) == 1
 
 
+@pytest.mark.slow
 def test_what_gets_nowhere_is_ended(runs: Engine, start: Start) -> None:
     start(stall_seconds="4")
     defer(runs, "stuck", name="stuck")
@@ -222,6 +224,7 @@ def test_training_does_not_delay_scores(runs: Engine, start: Start) -> None:
     until(lambda: noted(runs, "done"), 5)
 
 
+@pytest.mark.slow
 def test_a_worker_whose_row_was_pruned_ends(runs: Engine, start: Start) -> None:
     worker = start()
     defer(runs, "restless")
@@ -268,6 +271,7 @@ def test_a_job_that_kills_its_workers_is_given_up(runs: Engine, start: Start) ->
     assert not noted(runs, "begun")
 
 
+@pytest.mark.slow
 def test_deaths_of_workers_are_no_attempts(runs: Engine, start: Start) -> None:
     defer(runs, "fifth")
     for times in range(1, 5):
@@ -285,6 +289,7 @@ def test_deaths_of_workers_are_no_attempts(runs: Engine, start: Start) -> None:
     assert (starts[4] - starts[3]).total_seconds() > pause(4) - 1, "each time later"
 
 
+@pytest.mark.slow
 def test_faults_of_the_surroundings_are_no_attempts(runs: Engine, start: Start) -> None:
     worker = start()
     tasks = ["cramped", "cut_off"]
@@ -306,6 +311,7 @@ def test_a_compute_process_that_cannot_start_blames_no_task() -> None:
     assert answer.message.endswith("before it was ready")
 
 
+@pytest.mark.slow
 def test_tasks_that_wait_share_a_process_and_no_blame(runs: Engine, start: Start) -> None:
     start("ask")
     patient = ["one", "two"]

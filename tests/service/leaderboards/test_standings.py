@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import combinations
 
 import numpy as np
 import pytest
 
+from benchmarks.statistics_data import QUICK
+from benchmarks.statistics_sets import Sides, ids, systems
 from inference.protocol import NoModels
 from metrics import find
 from metrics.core import compare as comparing
+from metrics.core.clustered import Cluster
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Sample
 from metrics.core.result import conclude
@@ -22,6 +26,8 @@ from service.leaderboards.pair_tests import pairs_between
 from service.leaderboards.paired import PairedResult
 from service.leaderboards.standings import Standings, standings
 from service.leaderboards.store import BoardScore
+from service.score_file.comparing import paired_tests
+from tests.known import known
 
 N = 60
 REFERENCE = "the vote of the committee was postponed to the first week of May"
@@ -113,6 +119,37 @@ def test_all_pairs_at_once_are_the_pairs_one_by_one(metric: str, name: str) -> N
             larger = 1 if metric == "distinct_n" else (N / (N - 1)) ** 0.5
             p_value = two_sided(np.array(one.value), np.array(one.error * larger), N)
             assert found.p_values[a, b] == pytest.approx(float(p_value), rel=1e-6)
+
+
+def test_a_pair_s_test_by_mauve_is_the_same_wherever_it_is_asked_for() -> None:
+    """Of two, of many, on a board, of two files; whole, by clusters; one of them from before
+    `shared` and `freedom` were stored."""
+    chance, metric = np.random.default_rng(4), find("mauve").bind(QUICK)
+    found = [
+        one
+        for sides in (Sides("near"), Sides("off", gap=0.4))
+        for one in systems(chance, sides, N, metric)
+    ]
+    found[1] = replace(found[1], settled=replace(found[1].settled, shared=None, freedom=None))
+    paired = [PairedResult(metric, one, ids(N), 0) for one in found]
+    sides = [comparing.Side(one, ids(N)) for one in found]
+    pairs = list(combinations(range(4), 2))
+    samples = [Sample(one, ("",), metadata={"half": int(one) // 2}) for one in ids(N)]
+    names = Cluster.of(samples, "half").names
+    halves = comparing.Grouping("half", dict(zip(ids(N), names, strict=True)))
+    for field, grouping in ((None, None), ("half", halves)):
+        board = pairs_between(paired, field, names if field else None).pairs
+        many = comparing.compare_many(metric, sides, pairs, grouping=grouping)
+        for (a, b), (one,) in zip(pairs, many, strict=True):
+            two = [sides[a], sides[b]]
+            ((same,),) = comparing.compare_many(metric, two, [(0, 1)], grouping=grouping)
+            p_value = known(one.difference).p_value
+            assert known(same.difference).p_value == pytest.approx(p_value, rel=1e-9)
+            (files,) = paired_tests([metric], [found[a]], [found[b]], samples, field, 0.95)
+            assert files.p_value == pytest.approx(p_value, rel=1e-9)
+            assert board.p_values[a, b] == board.p_values[b, a]
+            assert board.p_values[a, b] == pytest.approx(p_value, rel=1e-6)
+            assert board.errors[a, b] == pytest.approx(known(one.difference).error, rel=1e-9)
 
 
 def test_replicates_of_another_seed_are_drawn_again() -> None:

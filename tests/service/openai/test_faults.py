@@ -65,6 +65,7 @@ def test_who_goes_away_ends_the_work(client: OpenAI) -> None:
     free_within(client, whole / 2)
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_gone_on_from(client: OpenAI, live: Live) -> None:
     """The client sees one stream: what was written before the kill is not written again."""
     asked = LONG | {"max_tokens": 400, "seed": 3}

@@ -11,7 +11,6 @@ import pytest
 from tests.service.live import Live
 
 MODEL = "tiny-language"
-pytestmark = pytest.mark.slow
 QUESTIONS = [
     ("The capital of France is", ["Paris", "Rome", "a language model"], 0),
     ("Столица Италии —", ["Москва", "Рим"], 1),

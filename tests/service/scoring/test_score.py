@@ -150,6 +150,7 @@ def test_tried_again_a_request_goes_alone(fresh_url: str, engine: Engine, tmp_pa
     resources.engine.dispose()
 
 
+@pytest.mark.slow
 def test_without_a_worker_it_says_so(fresh_url: str, data_dir: Path) -> None:
     service = Live(fresh_url, data_dir)
     service.api()

@@ -66,6 +66,7 @@ def fill(disk: Path, leave: int = 0) -> Path:
     return ballast
 
 
+@pytest.mark.slow
 def test_below_the_floor_nothing_new_is_taken_in(fresh_url: str, disk: Path) -> None:
     service = Live(fresh_url, disk, min_free_bytes=str(64 * MIB))
     try:

@@ -89,6 +89,7 @@ def check(server: EmbeddedPostgres) -> None:
     assert (server.data_dir / CHECKPOINT).read_bytes() == b"weights"
 
 
+@pytest.mark.slow
 def test_a_stopped_service_is_backed_up_moved_and_restored(place: Path) -> None:
     with EmbeddedPostgres(place / ".assay") as server:
         fill(server)

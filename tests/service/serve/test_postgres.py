@@ -22,8 +22,6 @@ from service.serve import postgres_user as account
 from service.serve.postgres import EmbeddedPostgres, PostgresError, _working_in
 from tests.service.folders import data_folder
 
-pytestmark = pytest.mark.slow
-
 ROOT = os.geteuid() == 0
 FOREIGN = """
 SELECT relname FROM pg_class

@@ -19,8 +19,6 @@ from service.serve.supervisor import PAUSES, Child
 from tests.service.folders import data_folder
 from tests.waiting import until
 
-pytestmark = pytest.mark.slow
-
 
 class Service:
     """A running `assay serve`."""
@@ -188,6 +186,7 @@ def test_it_stops_clean_and_in_order(sent: signal.Signals) -> None:
         assert "Traceback" not in service.errors.read_text()
 
 
+@pytest.mark.slow
 def test_nothing_outlives_a_killed_service() -> None:
     with serving() as service:
         everything = _descendants(service.process.pid)

@@ -19,8 +19,6 @@ from tests.service.training.requests import QUICK, finished, job_body, start
 from tests.waiting import until
 from trainers import find
 
-pytestmark = pytest.mark.slow
-
 HUGE = QUICK | {"batch_size": 1_000_000}  # passes of terabytes
 
 

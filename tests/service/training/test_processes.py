@@ -25,8 +25,6 @@ from tests.service.training.requests import (
 from tests.service.training.test_survival import LONG, REPEAT, all_done, under_way, worker
 from tests.waiting import until
 
-pytestmark = pytest.mark.slow
-
 TWO = {"processes": 2}
 
 
@@ -94,6 +92,7 @@ def test_a_killed_rank_costs_the_steps_since_the_last_checkpoint(
         until(lambda: not processes(job), 10)
 
 
+@pytest.mark.slow
 def test_a_sharded_job_trains_and_its_checkpoints_are_models(service: Live, assay: Client) -> None:
     resources = TWO | {"fsdp": {"activation_checkpointing": True}}
     with worker(service):

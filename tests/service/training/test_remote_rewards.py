@@ -13,10 +13,9 @@ from assay import AssayError, Client
 from tests.faulty_server import KEY, faulty_server
 from tests.service.live import Live
 from tests.service.training.requests import QUICK, finished, start
+from tests.service.training.test_survival import trainer
 from tests.valuing_server import valuing
 from tests.waiting import until
-
-pytestmark = pytest.mark.slow
 
 PRICE = {"input": 1000.0, "output": 2000.0}
 
@@ -33,6 +32,7 @@ def grade(body: dict[str, Any]) -> str:
     return str(1 + sum(body["messages"][-1]["content"].encode()) % 5)
 
 
+@pytest.mark.slow
 def test_a_judge_and_a_server_are_rewards_within_a_budget(assay: Client, live: Live) -> None:
     with faulty_server(text=grade) as server, valuing() as values:
         assay.create_model("paid-judge", server.url, "good", api_key=KEY, price=PRICE)
@@ -86,6 +86,35 @@ def test_cancel_does_not_wait_for_a_reward(assay: Client) -> None:
         assert (ended["status"], ended["step"]) == ("cancelled", 0)
         assert time.monotonic() - began < 15
     assay.delete_model("slow-judge")
+
+
+def test_jobs_and_evaluations_keep_to_a_models_limit_together(assay: Client) -> None:
+    """One request at a time, whoever asks; what a killed process had is another's."""
+    samples = [{"prompt": f"asked {at}", "references": ["4"]} for at in range(1000)]
+    params = {"model": "shared", "rubric": "fluency", "likelihoods": False}
+    options = QUICK | {
+        **{"rewards": [{"metric": "judge", "params": params}], "num_generations": 2},
+        **{"max_completion_length": 8, "max_steps": 2},
+    }
+    with faulty_server(seconds=0.3, text=grade) as server:
+
+        def askers() -> str:
+            """E: an evaluation's request, J: a job's."""
+            said = [one.body["messages"][-1]["content"] for one in server.asked]
+            return "".join("E" if one.startswith("asked") else "J" for one in said)
+
+        assay.create_model("shared", server.url, "good", limits={"concurrency": 1})
+        made = assay.evaluate(samples=samples, metrics="exact_match", model="shared")
+        job = start(assay, "grpo", options=options, evaluation=None)
+        until(lambda: askers().count("J") >= 3 and askers()[-1] == "J", 120, pause=0.01)
+        trainer(job).kill()
+        assert (server.most, server.out) == (1, 1)
+        until(lambda: askers()[-1] == "E", 10)
+        assay.cancel(made.id)
+        assay.cancel_training_job(job)
+        finished(assay, job)
+        assay.wait(made.id, timeout=30)
+    assay.delete_model("shared")
 
 
 def test_what_a_budget_cannot_be(assay: Client) -> None:

@@ -25,8 +25,6 @@ from tests.waiting import until
 from trainers import GROUP
 from trainers.job.reports import Report
 
-pytestmark = pytest.mark.slow
-
 TRAINER = """
 import time
 
@@ -134,6 +132,7 @@ def told(job: Job, name: str) -> list[Any]:
         return [one.data for one in events.read(db, job.id) if one.type == name]
 
 
+@pytest.mark.slow
 def test_a_long_step_is_let_finish(new_job: Any) -> None:
     job = new_job()
     advances: list[float] = []  # the worker, too, is told that there is progress
@@ -152,6 +151,7 @@ def test_an_early_stop_is_a_success(new_job: Any) -> None:
     assert [one.step for one in job.checkpoints()] == [2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("control", "status"), [("pause", "paused"), ("cancel", "cancelled")])
 def test_a_step_that_gets_nowhere_is_killed_and_its_loss_told(
     new_job: Any, control: str, status: str

@@ -23,8 +23,6 @@ from tests.service.training.requests import (
 )
 from tests.waiting import until
 
-pytestmark = pytest.mark.slow
-
 HELD_PAIRS = {
     "dataset": "held-pairs",
     "metrics": ["pair_accuracy"],
@@ -76,6 +74,7 @@ def reward_job(assay: Client) -> str:
     return job
 
 
+@pytest.mark.slow
 def test_a_reward_model_is_a_metric_and_a_reward(assay: Client, reward_job: str) -> None:
     curve = assay.request("GET", f"/v1/training_jobs/{reward_job}/checkpoints")["data"]
     reward = {"metric": "reward", "params": {"model": curve[-1]["id"]}}
@@ -124,6 +123,7 @@ def test_what_says_nothing_of_a_reward_model_is_refused(
     assert (refused.value.status, refused.value.param) == (422, param)
 
 
+@pytest.mark.slow
 def test_pause_resume_cancel(assay: Client) -> None:
     long = QUICK | {"max_steps": 2000, "save_steps": 1000}
     job = start(assay, "sft", options=long, evaluation=None)

@@ -16,8 +16,6 @@ from tests.trainers.records import REWARDED, records
 from trainers.job.fsdp import Fsdp
 from trainers.job.memory import PROCESS, Estimate, Shape, advice, estimate, shape_of
 
-pytestmark = pytest.mark.slow
-
 # a llama of 2 layers: embeddings, and q k v o gate up down in each layer
 SIDES = {"q_proj": (64, 64), "k_proj": (32, 64), "gate_proj": (128, 64)}
 SHAPE = Shape(
