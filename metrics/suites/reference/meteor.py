@@ -39,13 +39,15 @@ def meteor(samples: Sequence[Sample], params: dict[str, Any]) -> Scores:
     from nltk.stem.porter import PorterStemmer
     from nltk.translate.meteor_score import meteor_score
 
-    wordnet: Any = NoSynonyms()
+    synonyms: Any = NoSynonyms()
     if params["synonyms"]:
         try:
             nltk.data.find("corpora/wordnet")
         except LookupError:
             nltk.download("wordnet", quiet=True)
         from nltk.corpus import wordnet
+
+        synonyms = wordnet
     english = params["language"] == "english"
     stemmer = PorterStemmer() if english else Stems(params["language"])
     cut = cutter(params["tokenizer"], True)
@@ -55,7 +57,7 @@ def meteor(samples: Sequence[Sample], params: dict[str, Any]) -> Scores:
         given = [words for words in map(cut, sample["references"]) if words]
         if not given:
             return None
-        found = meteor_score(given, cut(output), stemmer=stemmer, wordnet=wordnet, **weights)
+        found = meteor_score(given, cut(output), stemmer=stemmer, wordnet=synonyms, **weights)
         return float(found)
 
     return {"meteor": average(samples, value)}

@@ -19,7 +19,7 @@ class Words:
         import snowballstemmer
         from rouge_score_rs.tokenizers import UnicodeTokenizer
 
-        self.words = UnicodeTokenizer()
+        self.words: Any = UnicodeTokenizer()
         self.stemmer = None if language == "none" else snowballstemmer.stemmer(language)
 
     def tokenize(self, text: str) -> list[str]:
