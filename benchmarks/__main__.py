@@ -32,6 +32,8 @@ COMPARISONS = (
     "embeddings",
     "distributional",
     "entailment",
+    "compression",
+    "interior",
     "labels",
     "service",
     "remote",
