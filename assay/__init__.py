@@ -79,6 +79,7 @@ from assay.models import (
     Details,
     Evaluation,
     Event,
+    LeftOutMetric,
     Metric,
     MetricLike,
     MetricsUsage,
@@ -95,6 +96,7 @@ from assay.models import (
     Verdict,
     Verdicts,
 )
+from assay.suite_models import DeletedSuite, Suite, SuiteMetric
 from assay.training_models import (
     Checkpoint,
     CheckpointCard,
@@ -136,6 +138,7 @@ __all__ = [
     "DeletedBoard",
     "DeletedModel",
     "DeletedReward",
+    "DeletedSuite",
     "Design",
     "Details",
     "Disagreement",
@@ -164,6 +167,7 @@ __all__ = [
     "MetaScore",
     "MetaStatistic",
     "MetaTest",
+    "LeftOutMetric",
     "Metric",
     "MetricLike",
     "MetricsUsage",
@@ -188,6 +192,8 @@ __all__ = [
     "SetScore",
     "Slice",
     "StoredReward",
+    "Suite",
+    "SuiteMetric",
     "Trace",
     "Trainer",
     "TrainingJob",

@@ -156,6 +156,11 @@ class Client:
     boards = _answer(endpoints.boards.boards)
     board = _answer(endpoints.boards.board)
     delete_board = _answer(endpoints.boards.delete_board)
+    create_suite = _answer(endpoints.suites.create_suite)
+    suites = _answer(endpoints.suites.suites)
+    suite = _answer(endpoints.suites.suite)
+    suite_script = _answer(endpoints.suites.suite_script)
+    delete_suite = _answer(endpoints.suites.delete_suite)
     pareto = _answer(endpoints.boards.pareto)
     create_controls = _answer(endpoints.boards.create_controls)
 

@@ -176,6 +176,12 @@ def ask_json(request: Request) -> Script[Any]:
         raise unreadable(reply, str(error)) from error
 
 
+def ask_text(request: Request) -> Script[str]:
+    """The answer to one request, as text."""
+    reply = yield Step(request)
+    return reply.content.decode()
+
+
 def address(root: str, *names: str) -> str:
     """`root/name/…`. Names may hold slashes, as those of models do. Raises ValueError for an empty
     one."""

@@ -170,6 +170,14 @@ class Usage(MetricsUsage):
     metrics: MetricsUsage | None = None
 
 
+class LeftOutMetric(Answer):
+    """A metric that is not measured as its suite has it; `instead`: what is in its place."""
+
+    metric: str
+    reason: str
+    instead: str | None = None
+
+
 class Evaluation(Answer):
     """An evaluation; `scores` are of the whole set, `slices` of its parts. `protocol_digest` is
     equal where all of the `protocol` is; `warnings`: outputs of which nothing is an answer."""
@@ -186,6 +194,8 @@ class Evaluation(Answer):
     usage: Usage | None = None
     protocol: Json | None = None
     protocol_digest: str | None = None
+    suite: str | None = None
+    left_out: list[LeftOutMetric] = Field(default_factory=list)
     metrics: list[Json] = Field(default_factory=list)
     progress: Progress
     scores: list[Score]

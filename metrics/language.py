@@ -78,9 +78,9 @@ def measure(items: Sequence[Item], params: LanguageParams, models: Models) -> Ev
             texts = [item.prompt or ""] if params.language == "prompt" else item.references
             for text in texts:
                 if text not in known:
-                    known[text] = identify(text, telling, params.min_confidence)
+                    known[text] = identify(text, identifier, params.min_confidence)
             wanted = {known[text] for text in texts} - {""}
-        own = identify(item.output, telling, params.min_confidence)
+        own = identify(item.output, identifier, params.min_confidence)
         flags.append(SHORT if not own else 0 if wanted else UNKNOWN_WANTED)
         rows[index] = (0, 0) if flags[-1] else (own in wanted, 1)
     return Evidence.of_rows(rows, flags)

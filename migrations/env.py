@@ -12,12 +12,14 @@ from service.db.gate_tables import gates
 from service.db.model_tables import registered_models
 from service.db.reply_tables import replies
 from service.db.reward_tables import rewards
+from service.db.suite_tables import own_suites
 
 TABLES = (
     analyses,
     boards,
     calibrations,
     gates,
+    own_suites,
     registered_models,
     replies,
     rewards,

@@ -41,6 +41,7 @@ from service.openai import routes as openai
 from service.scoring import reward_routes as rewards
 from service.scoring import routes as score
 from service.settings import Settings, get_settings
+from service.suites import routes as suites
 from service.training import checkpoint_routes as checkpoints
 from service.training import routes as training_jobs
 
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         controls,
         pareto,
         boards,
+        suites,
         archives,
         imports,
         training_jobs,

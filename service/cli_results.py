@@ -41,7 +41,14 @@ def score(
             "prompt, output or outputs, references, tests, metadata. `-` is standard input.",
         ),
     ],
-    metrics: Annotated[str, typer.Option("--metrics", "-m", help="Separated by commas.")],
+    metrics: Annotated[str, typer.Option("--metrics", "-m", help="Separated by commas.")] = "",
+    suite: Annotated[
+        str | None,
+        typer.Option("--suite", "-s", help="As summarization, or a TOML file; with metrics, more."),
+    ] = None,
+    suite_language: Annotated[
+        str | None, typer.Option(help="Of the answers, as ru; default: as the samples tell.")
+    ] = None,
     params: Annotated[str, typer.Option(help='JSON: {"metric": {"param": value}}')] = "",
     mapping: Annotated[
         list[str] | None,
@@ -67,6 +74,7 @@ def score(
 
     \b
     assay score outputs.jsonl --metrics bleu,rouge
+    assay score outputs.jsonl --suite summarization
     assay score outputs.csv -m chrf --map question=prompt,answer=references
     assay score new.jsonl -m chrf,bleu --compare old.jsonl --cluster document
     cat outputs.jsonl | assay score - -m chrf --format html > chrf.html
@@ -80,15 +88,21 @@ def score(
     os.environ.update(NO_BARS)  # before the libraries that draw them are imported
     from inference.errors import ReportedError
     from service import logs
-    from service.score_file import columns, command, running
+    from service.score_file import columns, command, running, suites
     from service.score_file.reading import Reading
 
     logs.configure(settings.model_copy(update={"log_level": "ERROR"}))
     try:
-        requests = running.requests(metrics, params, (Path.cwd(), *settings.metric_roots))
+        roots = (Path.cwd(), *settings.metric_roots)
+        requests = running.requests(metrics, params, roots)
+        declared = suites.named(suite) if suite is not None else None
+        if not requests and declared is None:
+            fail("name metrics, as --metrics chrf,bleu, or a suite, as --suite translation")
         reading = Reading(columns.parsed(mapping or []), filter_)
-        asked = command.Asked(file, reading, compare, cluster, per_sample, form, device)
-        complete = command.run(asked, requests, settings, say)
+        asked = command.Asked(
+            file, reading, compare, cluster, per_sample, form, device, declared, suite_language
+        )
+        complete = command.run(asked, requests, settings, running.bind(settings, roots), say)
     except ReportedError as error:
         fail(error.message)
     if not complete:

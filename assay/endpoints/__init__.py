@@ -17,6 +17,7 @@ from assay.endpoints import (
     registered,
     rewards,
     scoring,
+    suites,
     training,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "registered",
     "rewards",
     "scoring",
+    "suites",
     "training",
 ]

@@ -19,7 +19,8 @@ ANALYSED = 120.0  # seconds, after which the service answers that nobody did
 
 def evaluate(
     *,
-    metrics: MetricLike | Sequence[MetricLike],
+    metrics: MetricLike | Sequence[MetricLike] = (),
+    suite: str | Mapping[str, object] | None = None,
     system: str | None = None,
     dataset: str | None = None,
     samples: Sequence[Mapping[str, object]] | None = None,
@@ -40,7 +41,8 @@ def evaluate(
     """Queue an evaluation of inline `samples`, of `outputs` over a dataset, or of a `model`.
 
     Args:
-        metrics: one or several, each a name or `{"name": …, "params": {…}}`.
+        metrics: one or several, each a name or `{"name": …, "params": {…}}`; with a suite, none.
+        suite: what the task is measured by, as summarization, or `{"name": …, "language": "ru"}`.
         system: whose outputs these are; default: the model.
         dataset: a name, name@version or `ds_…`; inline samples make a version of it.
         outputs: one or several texts by record id.
@@ -66,7 +68,8 @@ def evaluate(
         "generation": generation,
         "protocol": protocol,
         "budget": budget,
-        "metrics": several(metrics),
+        "suite": suite,
+        "metrics": several(metrics) or None,
         "slices": slices,
         "cluster": cluster,
         "seed": seed,

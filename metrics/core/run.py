@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
 
 from inference.errors import Cancelled, InputError, ReportedError
 from inference.protocol import Models, NoModels
 from metrics.core.beside import numbers_of, with_fields
 from metrics.core.choices import Choices
-from metrics.core.clustered import Cluster
+from metrics.core.clustered import Cluster, Drawing
 from metrics.core.contexts import contexts_of
 from metrics.core.errors import MissingInput
+from metrics.core.evidence import Evidence
 from metrics.core.instructions import instructions_of
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Reads, Sample
 from metrics.core.program import does_nothing
 from metrics.core.result import Result, conclude, failed
+from metrics.core.rows import Ints
+from metrics.core.settling import restrict
 from metrics.core.signature import parts
 
 log = logging.getLogger(__name__)
@@ -43,12 +48,28 @@ def score(
     Raises InputError for samples that no metric could score: none at all, duplicate ids, lone
     surrogates, no value of `cluster`.
     """
+    drawing: Drawing = {"seed": seed, "replicates": replicates, "level": level}
+    found = score_slices(samples, requests, {}, models, drawing, progress, cluster)
+    return [whole for whole, _ in found]
+
+
+def score_slices(
+    samples: Sequence[Sample],
+    requests: Sequence[BoundMetric],
+    slices: Mapping[str, Ints],
+    models: Models | None,
+    drawing: Drawing,
+    progress: Callable[[int, int], None] | None = None,
+    cluster: str | None = None,
+) -> list[tuple[Result, dict[str, Result]]]:
+    """As `score`, each result with those of the slices: indices of samples, by name."""
     validate(samples)
     together = Cluster.of(samples, cluster) if cluster is not None else None
     models = models or NoModels()
     ids = [sample.id for sample in samples]
     items, unit = items_of(samples)
-    results = []
+    whole = np.arange(len(samples), dtype=np.int64)
+    results: list[tuple[Result, dict[str, Result]]] = []
     for index, request in enumerate(requests):
         metric, found = request, {"name": request.name}
 
@@ -61,27 +82,39 @@ def score(
             found = parts(metric, models)
             evidence = measure(metric, items, models, progress=advance)
             evidence = with_fields(metric, evidence, unit, numbers_of(samples, metric.fields))
-            result = conclude(
-                metric,
-                evidence,
-                unit,
-                ids,
-                found,
-                cluster=together,
-                seed=seed,
-                replicates=replicates,
-                level=level,
-            )
+            concluded = {
+                name: _conclude(metric, evidence, unit, ids, chosen, found, together, drawing)
+                for name, chosen in {"": whole, **slices}.items()
+            }
+            results.append((concluded.pop(""), concluded))
         except Cancelled:
             raise
         except ReportedError as error:
-            result = failed(metric, ids, found, error.message, level=level)
+            level = drawing["level"]
+            results.append((failed(metric, ids, found, error.message, level=level), {}))
         except Exception as error:
             log.exception("%s failed", metric.name)
             why = f"{type(error).__name__}: {error}"
-            result = failed(metric, ids, found, why, level=level)
-        results.append(result)
+            results.append((failed(metric, ids, found, why, level=drawing["level"]), {}))
     return results
+
+
+def _conclude(
+    metric: BoundMetric,
+    evidence: Evidence,
+    unit: Ints,
+    ids: Sequence[str],
+    chosen: Ints,
+    found: Mapping[str, str],
+    cluster: Cluster | None,
+    drawing: Drawing,
+) -> Result:
+    """The result of the chosen samples."""
+    if len(chosen) < len(ids):
+        evidence, unit = restrict(evidence, unit, chosen)
+        ids = [ids[index] for index in chosen.tolist()]
+        cluster = cluster.take(chosen) if cluster is not None else None
+    return conclude(metric, evidence, unit, ids, found, cluster=cluster, **drawing)
 
 
 def prepare(metric: BoundMetric, samples: Sequence[Sample], where: str = "samples") -> BoundMetric:

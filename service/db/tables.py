@@ -91,6 +91,9 @@ evaluations = Table(
     Column("closing", Boolean, nullable=False, server_default=text("false")),
     Column("on_end", JSONB),  # the task to defer when it has ended: {"task", "ids"}
     Column("stop_when_settled", Text),  # a gate, looked at after each shard
+    Column("suite", Text),  # that its metrics were taken from
+    # of the suite, what is not measured: service.suites.schemas.LeftOutMetricOut
+    Column("left_out", JSONB, nullable=False, server_default="[]"),
     Column("origin", JSONB),  # where it was imported from; null: it was made here
     Column("warnings", JSONB, nullable=False, server_default="[]"),  # of its outputs, once closed
     _created(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -31,13 +31,14 @@ from service.evaluations.checks import (
     evaluable,
     unique_ids,
 )
-from service.evaluations.plans import models_of
+from service.evaluations.plans import MetricRequest, models_of
 from service.evaluations.schemas import BudgetIn, EvaluationIn, GenerationIn, RetryIn
 from service.evaluations.store import Evaluation
 from service.http.fields import LONGEST_NAME, name_fault
 from service.jobs import queue
 from service.models import store as models
 from service.settings import Settings
+from service.suites.choosing import chosen
 
 
 def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
@@ -46,8 +47,10 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
     requested = bound_metrics(db, settings, body.metrics, opponents=True)
     if body.model is not None:
         models.require(db, settings, body.model, "model", "chat")
-    check_remote(db, body, requested)
     dataset_id, samples, texts = _content(db, body, requested)
+    from_suite, left_out = _of_suite(db, settings, body, samples, requested)
+    requested += from_suite
+    check_remote(db, body, requested)
     check_slices(body.slices, samples)
     if body.stop_when_settled is not None:
         _check_gate(db, body.stop_when_settled, requested)
@@ -72,6 +75,8 @@ def admit(db: Connection, body: EvaluationIn, settings: Settings) -> str:
         level=body.level or settings.level,
         stop_when_settled=body.stop_when_settled,
         budget=body.budget.model_dump(exclude_none=True) if body.budget else None,
+        suite=body.suite.name if body.suite is not None else None,
+        left_out=left_out,
         protocol=protocol.content if protocol is not None else None,
         protocol_digest=protocol.digest if protocol is not None else None,
     )
@@ -165,8 +170,35 @@ def _check_gate(db: Connection, name: str, requested: Sequence[RequestedMetric])
         raise invalid("gate_without_score", message, "metrics")
 
 
+def _of_suite(
+    db: Connection,
+    settings: Settings,
+    body: EvaluationIn,
+    samples: Sequence[Sample],
+    requested: Sequence[RequestedMetric],
+) -> tuple[list[RequestedMetric], list[dict[str, Any]]]:
+    """The metrics of the suite that can be measured, beside those asked for, and what cannot.
+    Raises 422 where there is nothing to measure."""
+    if body.suite is None:
+        return [], []
+    taken = {one.metric.name for one in requested}
+    found = chosen(db, settings, body.suite, samples, taken)
+    metrics = [
+        RequestedMetric(one.metric, MetricRequest(one.metric.name, one.option.params))
+        for one in found.picked
+    ]
+    if not metrics and not requested:
+        told = "; ".join(one.reason for one in found.left_out)
+        message = f"nothing of the suite {body.suite.name!r} can be measured: {told}"
+        raise invalid("nothing_to_measure", message, "suite")
+    return metrics, [asdict(one) for one in found.left_out]
+
+
 def _one_source(body: EvaluationIn) -> None:
-    """Outputs come from exactly one place."""
+    """Outputs come from exactly one place, and something is measured."""
+    if not body.metrics and body.suite is None:
+        message = 'name metrics, as ["chrf"], or a suite, as "summarization"'
+        raise invalid("missing_metrics", message, "metrics")
     if body.model is None and body.system is None:
         raise invalid("missing_system", "name the system whose outputs these are", "system")
     if (body.system or "").startswith(evaluations.CONTROL):

@@ -22,6 +22,7 @@ from service.http.fields import (
     Texts,
     storable_object,
 )
+from service.suites.schemas import LeftOutMetricOut, SuiteNamed
 
 
 class MetricIn(Schema):
@@ -35,10 +36,8 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-Metrics = Annotated[
-    list[Annotated[MetricIn, BeforeValidator(_named, json_schema_input_type=Name | MetricIn)]],
-    Field(min_length=1, max_length=50),
-]
+MetricNamed = Annotated[MetricIn, BeforeValidator(_named, json_schema_input_type=Name | MetricIn)]
+Metrics = Annotated[list[MetricNamed], Field(min_length=1, max_length=50)]
 
 
 class SampleIn(Record):
@@ -174,7 +173,15 @@ class EvaluationIn(Schema):
         default=None,
         description="the most that models behind URLs may take, judges and `remote` among them",
     )
-    metrics: Metrics
+    suite: SuiteNamed | None = Field(
+        default=None,
+        description="what the task is measured by, as summarization; what of it cannot be measured "
+        "here on these samples is in `left_out`",
+    )
+    metrics: Annotated[list[MetricNamed], Field(max_length=50)] = Field(
+        default_factory=list,
+        description="at least one, or a suite; of a suite, they take the places of its own",
+    )
     slices: Annotated[list[Name], Field(max_length=10)] = Field(default_factory=list)
     cluster: Name | None = Field(
         default=None,
@@ -294,6 +301,8 @@ class EvaluationOut(BaseModel):
     budget: dict[str, Any] | None = None
     usage: UsageOut | None = None  # of a registered model, so far
     protocol_digest: str | None = None  # names it; equal where all of it is
+    suite: str | None = None
+    left_out: list[LeftOutMetricOut] = Field(default_factory=list)  # of the suite
     metrics: list[dict[str, Any]]
     progress: Progress
     scores: list[ScoreOut]

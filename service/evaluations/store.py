@@ -62,6 +62,8 @@ class Evaluation(Stored):
     size: int  # samples
     error: Mapping[str, Any] | None
     warnings: list[str]
+    suite: str | None  # that its metrics were taken from
+    left_out: list[dict[str, Any]]  # of the suite
     origin: Mapping[str, Any] | None  # where it was imported from
     created_at: datetime
     started_at: datetime | None
@@ -117,6 +119,8 @@ def create(
     protocol: Mapping[str, Any] | None = None,
     protocol_digest: str | None = None,
     budget: Mapping[str, Any] | None = None,
+    suite: str | None = None,
+    left_out: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Store a queued evaluation and return its id.
 
@@ -124,6 +128,7 @@ def create(
     stop_when_settled  a gate: once it is settled, the evaluation ends
     on_end  is deferred once, when it has succeeded, failed or been cancelled
     origin  where it was imported from: nothing of it is measured here
+    left_out  metrics of the `suite` that are not measured as it has them
     """
     id = new("eval")
     db.execute(
@@ -146,6 +151,8 @@ def create(
             on_end=on_end.as_json() if on_end is not None else None,
             stop_when_settled=stop_when_settled,
             origin=origin,
+            suite=suite,
+            left_out=[dict(one) for one in left_out],
         )
     )
     plans.create(db, id, metrics)

@@ -24,6 +24,7 @@ from service.evaluations.schemas import (
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 from service.evaluations.usages import Usage
+from service.suites.schemas import LeftOutMetricOut
 
 
 def view(db: Connection, row: Evaluation) -> EvaluationOut:
@@ -68,6 +69,8 @@ def _view(
         usage=_usage(usage) if usage is not None else None,
         protocol=dict(row.protocol) if row.protocol is not None else None,
         protocol_digest=row.protocol_digest,
+        suite=row.suite,
+        left_out=[LeftOutMetricOut.model_validate(one) for one in row.left_out],
         metrics=[
             {"name": one.name, "params": one.resolved if one.resolved is not None else one.params}
             for one in planned

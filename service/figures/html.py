@@ -14,7 +14,7 @@ WIDTH, HEIGHT, EDGE = 240, 18, 6  # of a bar, in pixels; EDGE: room for the poin
 
 PAGE = """\
 <!doctype html>
-<html lang="en">
+<html lang="{lang}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -44,6 +44,12 @@ svg {{ display: block; }}
 </head>
 <body>
 <h1>{title}</h1>
+{content}
+</body>
+</html>
+"""
+
+TABLE = """\
 <div class="wide"><table>
 <thead><tr>{head}</tr></thead>
 <tbody>
@@ -52,14 +58,21 @@ svg {{ display: block; }}
 </table></div>
 <div class="notes">
 {below}
-</div>
-</body>
-</html>
-"""
+</div>"""
 
 
 def as_html(table: Table) -> bytes:
     """The table, a bar for each interval, its legend and its notes."""
+    return page(table.title, table_html(table))
+
+
+def page(title: str, content: str, lang: str = "en") -> bytes:
+    """A page of HTML that is there already."""
+    return PAGE.format(title=in_html(title), content=content, lang=lang).encode()
+
+
+def table_html(table: Table) -> str:
+    """The table without a page around it."""
     shown = table.shown()
     head = [_cell("th", in_html(title), column.kind in LEFT) for _, column, title in shown]
     drawn = _bars(table)
@@ -77,13 +90,11 @@ def as_html(table: Table) -> bytes:
     below = [f"<p>{legend}.</p>"] if legend else []
     if table.notes:
         below.append(f"<ul>{''.join(f'<li>{in_html(note)}</li>' for note in table.notes)}</ul>")
-    page = PAGE.format(
-        title=in_html(table.title),
+    return TABLE.format(
         head="".join([*head, "<td></td>"]),
         body="\n".join(body),
         below="\n".join(below),
     )
-    return page.encode()
 
 
 def in_html(text: str) -> str:

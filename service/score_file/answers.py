@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from metrics.core.metric import BoundMetric
 from metrics.core.result import Result, ScoreValue
+from metrics.suites.choosing import LeftOut
 from service.figures.data import as_csv
 from service.figures.html import as_html
 from service.figures.latex import as_latex
@@ -50,7 +51,11 @@ class ScoreRow(BaseModel):
 
 
 def score_table(
-    file: str, samples: int, asked: Sequence[BoundMetric], results: Sequence[Result]
+    file: str,
+    samples: int,
+    asked: Sequence[BoundMetric],
+    results: Sequence[Result],
+    left_out: Sequence[LeftOut] = (),
 ) -> Table:
     """A row for each score, with its interval; then what was noted, and the signatures."""
     found = values(asked, results)
@@ -74,7 +79,7 @@ def score_table(
         titles=titles,
         digits=[digits(one.value, one.interval) for one in made],
         legend=[("↑ ↓", "higher, lower values are better")],
-        notes=[*_noted(noted), *dict.fromkeys(one.signature for one in made)],
+        notes=[*told(left_out), *_noted(noted), *dict.fromkeys(one.signature for one in made)],
         panels=_panels(asked, made),
     )
 
@@ -120,13 +125,19 @@ def paired_table(
     )
 
 
-def scores_json(asked: Sequence[BoundMetric], results: Sequence[Result], samples: int) -> str:
+def scores_json(
+    asked: Sequence[BoundMetric],
+    results: Sequence[Result],
+    samples: int,
+    left_out: Sequence[LeftOut] = (),
+) -> str:
     """The scores as an evaluation carries them."""
     scores = [
         {"metric": metric.name, **dataclasses.asdict(value)}
         for metric, value in values(asked, results)
     ]
-    return _json({"samples": samples, "scores": scores})
+    missing = [dataclasses.asdict(one) for one in left_out]
+    return _json({"samples": samples, "scores": scores, "left_out": missing})
 
 
 def paired_json(
@@ -136,6 +147,16 @@ def paired_json(
     tested = [one.model_dump() for one in found]
     given = {"a": names[0], "b": names[1], "samples": samples}
     return _json({**given, "correction": "holm", "notes": list(notes), "results": tested})
+
+
+def told(left_out: Sequence[LeftOut]) -> list[str]:
+    """What of a suite is not measured, and why, as sentences."""
+    return [
+        f"{one.metric} is left out: {one.reason}"
+        if one.instead is None
+        else f"{one.metric} is {one.instead} here: {one.reason}"
+        for one in left_out
+    ]
 
 
 def values(

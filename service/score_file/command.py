@@ -11,9 +11,11 @@ from inference.errors import InputError
 from metrics.core.alike import taken_for_independent
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result
+from metrics.suites.choosing import Bind, LeftOut
+from metrics.suites.declaration import Suite
 from service.figures.table import Table
 from service.figures.terminal import screen, show
-from service.score_file import answers, comparing, per_sample, running
+from service.score_file import answers, comparing, per_sample, running, suites
 from service.score_file.per_sample import Values
 from service.score_file.reading import Reading, named, read
 from service.settings import Settings
@@ -30,6 +32,8 @@ class Asked:
     compare     another file, of the same samples
     cluster     the field by which samples belong together
     per_sample  a file for the samples' own values
+    suite       whose metrics are measured, besides those that are named
+    language    of the answers, by which the suite chooses; None: as the samples tell
     """
 
     file: Path
@@ -39,13 +43,18 @@ class Asked:
     per_sample: Path | None
     form: str
     device: str
+    suite: Suite | None = None
+    language: str | None = None
 
 
-def run(asked: Asked, metrics: Sequence[BoundMetric], settings: Settings, say: Say) -> bool:
+def run(
+    asked: Asked, metrics: Sequence[BoundMetric], settings: Settings, bind: Bind, say: Say
+) -> bool:
     """Scores the file, or compares it with another, and prints the answer; whether every metric
     gave a value.
 
-    say  for sentences beside the answer
+    bind  a suite's metrics
+    say   for sentences beside the answer
 
     Raises ReportedError.
     """
@@ -55,9 +64,14 @@ def run(asked: Asked, metrics: Sequence[BoundMetric], settings: Settings, say: S
     if asked.per_sample is not None:
         per_sample.check(asked.per_sample, inputs)
     found = [read(path, asked.reading) for path in inputs]
+    left_out: Sequence[LeftOut] = ()
+    if asked.suite is not None:
+        chosen = suites.chosen(asked.suite, found[0], bind, asked.language, metrics)
+        metrics = [*metrics, *(one.metric for one in chosen.picked)]
+        left_out = chosen.left_out
     with running.runner(metrics, settings, asked.device, say) as runner:
         measure = _scored if asked.compare is None else _compared
-        results = measure(asked, metrics, found, runner, say)
+        results = measure(asked, metrics, found, runner, left_out, say)
     return not answers.failed(results)
 
 
@@ -66,15 +80,16 @@ def _scored(
     metrics: Sequence[BoundMetric],
     files: Sequence[list[Sample]],
     runner: running.Runner,
+    left_out: Sequence[LeftOut],
     say: Say,
 ) -> list[Result]:
     (samples,) = files
     results = runner.results(samples, metrics, asked.cluster)
     _keep(asked, metrics, [Values(None, [one.id for one in samples], results)], say)
     if asked.form == "json":
-        _put(answers.scores_json(metrics, results, len(samples)).encode())
+        _put(answers.scores_json(metrics, results, len(samples), left_out).encode())
     else:
-        table = answers.score_table(named(asked.file), len(samples), metrics, results)
+        table = answers.score_table(named(asked.file), len(samples), metrics, results, left_out)
         _show(table, asked.form)
     return results
 
@@ -84,10 +99,12 @@ def _compared(
     metrics: Sequence[BoundMetric],
     files: Sequence[list[Sample]],
     runner: running.Runner,
+    left_out: Sequence[LeftOut],
     say: Say,
 ) -> list[Result]:
     paths = (asked.file, asked.compare or asked.file)
     names, notes = _told_apart(*paths)
+    notes += answers.told(left_out)
     a, b = comparing.shared(files[0], files[1], metrics, names)
     left = [len(whole) - len(a) for whole in files]
     notes += [

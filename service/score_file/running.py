@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -19,18 +20,41 @@ from rich.progress import (
 )
 
 import metrics
+from inference import kinds
 from inference.errors import InputError
+from inference.names import locate
 from inference.pool import ModelPool
 from metrics.core.alike import pointed_out
 from metrics.core.clustered import PROMPT, Cluster
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result
-from metrics.core.run import score
+from metrics.core.rows import Ints
+from metrics.core.run import score_slices
 from metrics.statistics.clusters import Clusters, clusters
+from metrics.suites.choosing import Bind
 from service.settings import Settings
 
 MOST_FIELDS = 8  # that are looked at for samples that are alike
 FOLDER_MODE = 0o700  # of what is made in the user's cache: nobody else's
+
+
+def bind(settings: Settings, roots: Sequence[Path]) -> Bind:
+    """What binds a metric of a suite. Raises ReportedError where its model is not to be had here.
+
+    roots  folders that metrics of `evaluate` may lie under
+    """
+
+    def bound(name: str, params: Mapping[str, Any]) -> BoundMetric:
+        metric = metrics.find(name, roots).bind(params)
+        for model in metric.models:
+            found = locate(model, _model_roots(settings), offline=not settings.hub_allowed)
+            kind = metric.metric.model_kind
+            fault = kinds.fault(found, kind) if kind is not None else None
+            if fault is not None:
+                raise InputError(fault, "params.model")
+        return metric
+
+    return bound
 
 
 def requests(names: str, params: str, roots: Sequence[Path]) -> list[BoundMetric]:
@@ -43,8 +67,6 @@ def requests(names: str, params: str, roots: Sequence[Path]) -> list[BoundMetric
     except json.JSONDecodeError as error:
         raise InputError(f"--params is no JSON: {error}") from error
     wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-    if not wanted:
-        raise InputError(f"--metrics is empty; known: {', '.join(metrics.catalogue())}")
     found = [(name, metrics.find(name, roots)) for name in wanted]
     if not isinstance(given, Mapping) or not all(isinstance(p, Mapping) for p in given.values()):
         raise InputError('--params: give each metric its own, as {"rouge": {"stemmer": true}}')
@@ -63,6 +85,16 @@ class Runner:
         self, samples: Sequence[Sample], asked: Sequence[BoundMetric], cluster: str | None
     ) -> list[Result]:
         """A result for each request; on a terminal, a progress bar for each on standard error."""
+        return [whole for whole, _ in self.sliced(samples, asked, cluster, {})]
+
+    def sliced(
+        self,
+        samples: Sequence[Sample],
+        asked: Sequence[BoundMetric],
+        cluster: str | None,
+        slices: Mapping[str, Ints],
+    ) -> list[tuple[Result, dict[str, Result]]]:
+        """The same, each result with those of the slices: indices of samples, by name."""
         outputs = sum(len(sample.outputs) for sample in samples)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         console = Console(stderr=True)
@@ -74,19 +106,23 @@ class Runner:
             disable=not console.is_terminal,
         ) as bars:
             tasks = [bars.add_task(metric.name, total=outputs) for metric in asked]
-            results = score(
+            results = score_slices(
                 samples,
                 asked,
+                slices,
                 self.models,
-                progress=lambda index, count: bars.advance(tasks[index], count),
-                cluster=cluster,
-                replicates=self.settings.replicates,
-                level=self.settings.level,
+                {
+                    "seed": 0,
+                    "replicates": self.settings.replicates,
+                    "level": self.settings.level,
+                },
+                lambda index, count: bars.advance(tasks[index], count),
+                cluster,
             )
         there = {} if cluster is not None else _repeated(samples)
         return [
-            pointed_out(metric, result, there, "--cluster {}")
-            for metric, result in zip(asked, results, strict=True)
+            (pointed_out(metric, whole, there, "--cluster {}"), parts)
+            for metric, (whole, parts) in zip(asked, results, strict=True)
         ]
 
 
@@ -123,7 +159,7 @@ def runner(
         before = cache.exists()
         yield Runner(
             ModelPool(
-                roots=(Path.cwd(), *settings.model_roots, Path("/")),  # whoever types may read it
+                roots=_model_roots(settings),
                 cache_dir=cache,
                 device=device,
                 memory_budget_bytes=settings.model_memory_bytes,
@@ -134,6 +170,11 @@ def runner(
         )
         if not before and cache.exists():
             say(f"converted models are kept in {cache}")
+
+
+def _model_roots(settings: Settings) -> tuple[Path, ...]:
+    """Where models may lie: whoever types may read it."""
+    return (Path.cwd(), *settings.model_roots, Path("/"))
 
 
 def _cache(settings: Settings) -> Path:

@@ -137,7 +137,7 @@ def test_what_is_wrong_is_named_by_line_and_field(stdin: str, said: str) -> None
     ("arguments", "said"),
     [
         (("--metrics", "blue"), "did you mean 'bleu'"),
-        (("--metrics", ","), "--metrics is empty"),
+        (("--metrics", ","), "name metrics, as --metrics"),
         (("--metrics", "bleu", "--params", '{"bleu": {"lowercas": true}}'), "'lowercase'"),
         (("--metrics", "bleu", "--params", '{"chrf": {}}'), "chrf not among --metrics"),
         (("--metrics", "bleu", "--params", "{"), "--params is no JSON"),

@@ -1,0 +1,63 @@
+# needs: nltk==3.10.4
+# needs: regex
+# needs: snowballstemmer==3.1.1
+"""METEOR of NLTK; in English with WordNet, which NLTK downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from metrics.suites.reference.frame import Sample, Scores, average
+from metrics.text.tokens import cutter
+
+
+class Stems:
+    """Snowball's stems, or words as they are."""
+
+    def __init__(self, language: str) -> None:
+        import snowballstemmer
+
+        self.stemmer = None if language == "none" else snowballstemmer.stemmer(language)
+
+    def stem(self, word: str) -> str:
+        """The stem."""
+        return word if self.stemmer is None else str(self.stemmer.stemWord(word))
+
+
+class NoSynonyms:
+    """A WordNet without words."""
+
+    def synsets(self, word: str) -> list[Any]:
+        """None."""
+        return []
+
+
+def meteor(samples: Sequence[Sample], params: dict[str, Any]) -> Scores:
+    """METEOR with the best reference."""
+    import nltk
+    from nltk.stem.porter import PorterStemmer
+    from nltk.translate.meteor_score import meteor_score
+
+    synonyms: Any = NoSynonyms()
+    if params["synonyms"]:
+        try:
+            nltk.data.find("corpora/wordnet")
+        except LookupError:
+            nltk.download("wordnet", quiet=True)
+        from nltk.corpus import wordnet
+
+        synonyms = wordnet
+    english = params["language"] == "english"
+    stemmer = PorterStemmer() if english else Stems(params["language"])
+    cut = cutter(params["tokenizer"], True)
+    weights = {name: params[name] for name in ("alpha", "beta", "gamma")}
+
+    def value(output: str, sample: Sample) -> float | None:
+        given = [words for words in map(cut, sample["references"]) if words]
+        if not given:
+            return None
+        found = meteor_score(given, cut(output), stemmer=stemmer, wordnet=synonyms, **weights)
+        return float(found)
+
+    return {"meteor": average(samples, value)}

@@ -1,0 +1,55 @@
+"""What of a suite this service measures on some samples."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from inference.errors import InputError
+from metrics import find
+from metrics.core.ceilings import exceeded
+from metrics.core.metric import BoundMetric, Sample
+from metrics.suites.choosing import Bind, Chosen, choose
+from service.errors import ApiError
+from service.models import store as models
+from service.settings import Settings
+from service.suites import store
+from service.suites.schemas import SuiteRequest
+
+
+def chosen(
+    db: Connection,
+    settings: Settings,
+    asked: SuiteRequest,
+    samples: Sequence[Sample],
+    taken: Collection[str],
+) -> Chosen:
+    """The suite's metrics, but for those that are `taken`. Raises 422 where there is no such
+    suite."""
+    suite = store.require(db, asked.name, "suite").suite
+    return choose(suite, samples, bind(db, settings), language=asked.language, taken=taken)
+
+
+def bind(db: Connection, settings: Settings) -> Bind:
+    """What binds metrics that this service can measure, their models and limits regarded."""
+
+    def bound(name: str, params: Mapping[str, Any]) -> BoundMetric:
+        metric = find(name, settings.metric_roots).bind(params)
+        above = exceeded(metric, settings.ceilings)
+        if above is not None:
+            raise InputError(above[1], f"params.{above[0]}")
+        for model in metric.models:
+            try:
+                models.require(db, settings, model, "params.model", metric.metric.model_kind)
+            except ApiError as error:
+                raise InputError(error.message, error.param) from None
+        return metric
+
+    return bound
+
+
+def bind_any(settings: Settings) -> Bind:
+    """What binds metrics, wherever their models may be."""
+    return lambda name, params: find(name, settings.metric_roots).bind(params)

@@ -1,0 +1,176 @@
+"""Suites over HTTP: listed, declared, deleted; evaluations by them, and what is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from assay import AssayError, Client, MetricLike
+from metrics.suites import suites
+from tests.service.scored import scored
+
+NAMES = [
+    "code",
+    "dialogue",
+    "language_modeling",
+    "open_ended",
+    "qa",
+    "rag",
+    "reasoning",
+    "safety",
+    "summarization",
+    "translation",
+]
+RUSSIAN = [
+    {
+        "id": f"{at}",
+        "prompt": f"В среду в Москве прошёл дождь, выпало {at} миллиметров осадков.",
+        "output": f"В Москве в среду выпало {at} мм осадков.",
+        "references": [f"В среду в Москве выпало {at} миллиметров осадков."],
+    }
+    for at in range(12)
+]
+
+
+def test_those_that_come_with_the_service(assay: Client) -> None:
+    listed = [one for one in assay.suites() if one.builtin]
+    assert [one.name for one in listed] == NAMES
+    assert assay.suite("summarization") == next(x for x in listed if x.name == "summarization")
+    for suite in listed:
+        for metric in suite.metrics:
+            assert metric.why.endswith((".", "?")), (suite.name, metric.name)
+            assert metric.cannot_see.endswith("."), (suite.name, metric.name)
+
+
+def test_an_evaluation_by_a_suite(assay: Client) -> None:
+    done = scored(assay, dataset="suite-ru", samples=RUSSIAN, suite="summarization")
+    assert done.suite == "summarization"
+    measured = {one["name"]: one["params"] for one in done.metrics}
+    assert measured["rouge"]["tokenizer"] == "unicode"
+    assert measured["meteor"] == measured["meteor"] | {"language": "russian", "synonyms": False}
+    told = {one.metric: one for one in done.left_out}
+    assert set(told) == {"bertscore", "faithfulness"}
+    assert "bert-base-multilingual-cased" in told["bertscore"].reason
+    assert told["bertscore"].instead is None
+    assert all(score.value is not None for score in done.scores)
+
+
+def test_metrics_beside_a_suite_take_the_places_of_its_own(assay: Client) -> None:
+    own = {"name": "rouge", "params": {"stemmer": False}}
+    done = scored(
+        assay, dataset="suite-ru", samples=RUSSIAN, suite="summarization", metrics=[own, "chrf"]
+    )
+    names = [one["name"] for one in done.metrics]
+    assert names[:2] == ["rouge", "chrf"]
+    assert names.count("rouge") == 1
+    assert done.metrics[0]["params"]["stemmer"] is False
+
+
+def test_the_usual_model_is_absent_and_another_stands_in(assay: Client) -> None:
+    samples = [
+        {"id": f"{at}", "output": f"the cat {at} sat on a mat", "references": ["a cat sat there"]}
+        for at in range(4)
+    ]
+    done = scored(assay, dataset="suite-en", samples=samples, suite="qa")
+    told = {one.metric: one for one in done.left_out}
+    stand_in = "sentence_similarity (model: builtin/minilm-l6)"
+    assert told["sentence_similarity"].instead == stand_in
+    assert told["calibration"].instead is None
+    assert "confidence" in told["calibration"].reason
+    assert done.score("sentence_similarity").value is not None
+
+
+def test_nothing_can_be_measured(assay: Client) -> None:
+    assay.create_suite("needs-tests", ["pass_at_k"])
+    with pytest.raises(AssayError) as caught:
+        assay.evaluate(system="x", dataset="d", samples=RUSSIAN, suite="needs-tests")
+    assert (caught.value.code, caught.value.param) == ("nothing_to_measure", "suite")
+    assert "tests" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "param"),
+    [
+        ({}, "missing_metrics", "metrics"),
+        ({"suite": "sumarization"}, "suite_not_found", "suite"),
+        ({"suite": {"name": "qa", "language": "russian"}}, "string_pattern_mismatch", None),
+        ({"suite": {"name": "qa", "lang": "ru"}}, "extra_forbidden", None),
+    ],
+)
+def test_what_is_wrong_is_told(
+    assay: Client, request_: dict[str, Any], code: str, param: str | None
+) -> None:
+    with pytest.raises(AssayError) as caught:
+        assay.evaluate(system="x", dataset="d", samples=RUSSIAN, **request_)
+    assert caught.value.status == 422
+    assert caught.value.code == code
+    assert param is None or caught.value.param == param
+    if code == "suite_not_found":
+        assert "did you mean 'summarization'?" in str(caught.value)
+
+
+def test_a_suite_of_ones_own(assay: Client) -> None:
+    counted = {
+        "name": "length",
+        "params": {"unit": "words"},
+        "by_language": {"ru": {"unit": "characters"}},
+        "why": "<b>Зачем</b> 🙂",
+    }
+    metrics: list[MetricLike] = ["chrf", counted]
+    made = assay.create_suite("наш набор", metrics, "Для <i>новостей</i>")
+    assert (made.builtin, made.about) == (False, "Для <i>новостей</i>")
+    assert assay.create_suite("наш набор", metrics, "Для <i>новостей</i>") == made
+    assert assay.suite("наш набор") == made
+    assert assay.suites()[-1] == made
+    done = scored(assay, dataset="suite-ru", samples=RUSSIAN, suite="наш набор")
+    assert [one["name"] for one in done.metrics] == ["chrf", "length"]
+    assert done.metrics[1]["params"]["unit"] == "characters"
+    with pytest.raises(AssayError) as caught:
+        assay.create_suite("наш набор", ["bleu"])
+    assert (caught.value.status, caught.value.code) == (409, "suite_exists")
+    assert assay.delete_suite("наш набор").deleted
+    with pytest.raises(AssayError) as caught:
+        assay.suite("наш набор")
+    assert caught.value.status == 404
+    assert assay.evaluation(done.id).suite == "наш набор"
+
+
+def test_a_key_makes_one(assay: Client) -> None:
+    first = assay.create_suite("once", ["chrf"], idempotency_key="suite-once")
+    assay.delete_suite("once")
+    assert assay.create_suite("once", ["chrf"], idempotency_key="suite-once") == first
+    with pytest.raises(AssayError):
+        assay.suite("once")
+
+
+@pytest.mark.parametrize(
+    ("name", "metrics", "param"),
+    [
+        ("a/b", ["chrf"], "name"),
+        ("x", ["chrff"], "metrics[0].name"),
+        ("x", ["bleu", "bleu"], None),
+        ("x", [{"name": "bleu", "params": {"tokenise": "zh"}}], "metrics[0].params.tokenise"),
+        ("x", [{"name": "bleu", "by_language": {"zh": {"tokenize": "kanji"}}}],
+         "metrics[0].params.tokenize"),
+        ("x", [{"name": "bleu", "instead": [{"name": "chrf", "params": {"beta": "x"}}]}],
+         "metrics[0].instead[0].params.beta"),
+        ("x", [{"name": "bleu", "why": "a\x00b"}], None),
+        ("x", [], "metrics"),
+    ],
+)  # fmt: skip
+def test_a_declaration_that_is_wrong(
+    assay: Client, name: str, metrics: list[Any], param: str | None
+) -> None:
+    with pytest.raises(AssayError) as caught:
+        assay.create_suite(name, metrics)
+    assert caught.value.status == 422
+    assert param is None or caught.value.param == param
+
+
+def test_what_comes_with_the_service_stays(assay: Client) -> None:
+    for ask in (lambda: assay.delete_suite("qa"), lambda: assay.create_suite("qa", ["chrf"])):
+        with pytest.raises(AssayError) as caught:
+            ask()
+        assert caught.value.status == 409
+    assert "qa" in suites()
