@@ -34,6 +34,8 @@ COMPARISONS = (
     "distributional",
     "entailment",
     "toxicity",
+    "compression",
+    "interior",
     "labels",
     "service",
     "remote",

@@ -49,6 +49,7 @@ class TransformerLanguageModel(Writer):
         self.stop_ids: int | list[int] | None = self.eos_id if stops is None else stops
         model.generation_config = generation.config()  # its own defaults would fill in ours
         self.splits = self._splits()
+        self.drafting: Any = None  # modules that predict further ahead, once asked for
         self.shares: bool | None = None  # a context's keys among labels; None: not tried yet
 
     def logprobs(self, batch: Sequence[tuple[list[int], list[int]]]) -> list[NDArray[np.float64]]:
@@ -106,7 +107,7 @@ class TransformerLanguageModel(Writer):
         if self.splits:
             hidden = self.model.base_model(ids, attention_mask=mask, use_cache=False)[0]
             for part in hidden[places].split(max(CHUNK_LOGITS // vocabulary, 1)):  # (n, D)
-                yield self._logits(part)
+                yield self.logits(part)
             return
         rows, columns = places  # rows ascend
         together = max(CHUNK_LOGITS // (ids.shape[1] * vocabulary), 1)
@@ -116,7 +117,7 @@ class TransformerLanguageModel(Writer):
             here = (rows >= first) & (rows < first + together)
             yield logits[rows[here] - first, columns[here]]
 
-    def _logits(self, hidden: Any) -> Any:
+    def logits(self, hidden: Any) -> Any:
         """(n, V) from (n, D): the head, and what configurations do to its logits."""
         import torch
 
@@ -140,7 +141,7 @@ class TransformerLanguageModel(Writer):
         ids = torch.arange(1, 9, device=self.device)[None] % vocabulary  # (1, 8)
         with torch.inference_mode():
             own = self.model(ids, use_cache=False).logits[0].float()
-            split = self._logits(self.model.base_model(ids, use_cache=False)[0][0]).float()
+            split = self.logits(self.model.base_model(ids, use_cache=False)[0][0]).float()
         tolerance = 1e-4 if self.model.dtype == torch.float32 else 5e-2
         return own.shape == split.shape and torch.allclose(own, split, tolerance, tolerance)
 

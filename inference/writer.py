@@ -45,6 +45,13 @@ class Writer(ABC):
         found = self.tokenizer(list(texts), add_special_tokens=special, verbose=False)
         return [[int(token) for token in ids] for ids in found["input_ids"]]
 
+    def spell(self, ids: Sequence[int]) -> str:
+        """The text that token ids spell, special ones included."""
+        found = self.tokenizer.decode(
+            list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return str(found)
+
     def render(
         self,
         prompts: Sequence[str],

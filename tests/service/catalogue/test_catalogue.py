@@ -16,6 +16,7 @@ from metrics import catalogue
 from tests.checkout import ROOT
 from tests.inference.tiny_bleurts import build_bleurt
 from tests.inference.tiny_comets import build_comet, build_encoder
+from tests.inference.tiny_mixtures import add_multi_token, build_mixture
 from tests.service.live import Live
 from tests.service.texts import samples
 from tests.tiny_models import build_nli_model
@@ -26,6 +27,10 @@ PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do
     "mauve": {"num_clusters": 4},
     "judge": {"model": "tiny-judge"},
     "choice_accuracy": {"model": "tiny-language"},  # perplexity asks the builtin model
+    "compression": {"model": "tiny-language", "window": 32},
+    "attention": {"model": "tiny-ahead"},
+    "experts": {"model": "tiny-mixtral"},
+    "multi_token": {"model": "tiny-ahead"},
     "reward": {"model": "tiny-reward"},
     "pair_accuracy": {"model": "tiny-reward"},
     "pass_at_k": {"k": [1, 2]},
@@ -82,7 +87,9 @@ def test_models_at_hand(live: Live, tiny_language_model: Path) -> None:
 
 @pytest.fixture
 def tiny_readers(models_root: Path) -> None:
-    """A model of entailment, a BLEURT, and a COMET with its encoder beside it."""
+    """A model of entailment, a BLEURT, a COMET with its encoder beside it, mixtures of experts."""
+    add_multi_token(build_mixture(models_root / "tiny-ahead", "deepseek_v3"))
+    build_mixture(models_root / "tiny-mixtral", "mixtral")
     build_nli_model(models_root / "tiny-nli")
     build_bleurt(models_root / "tiny-bleurt")
     build_comet(
