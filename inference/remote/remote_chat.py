@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from copy import copy
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -267,7 +267,10 @@ class RemoteChat:
     ) -> Reply:
         name = sha256(draw.key).hexdigest()  # keys are ours; their digest says nothing
         try:
-            answer = await self.client.post(draw.path, draw.body, _tokens(draw.body), name, wanted)
+            out = self.budget.out if self.budget is not None else nullcontext
+            answer = await self.client.post(
+                draw.path, draw.body, _tokens(draw.body), name, wanted, out
+            )
             reply = read(answer.content, answer.latency_s)
         except RequestFailed as error:
             if error.reason != answers.FILTERED:
