@@ -67,8 +67,8 @@ class Budget(Protocol):
         """
         ...
 
-    def out(self) -> AbstractAsyncContextManager[None]:
-        """Around each request that is held, while it is out."""
+    def out(self, count: int = 1) -> AbstractAsyncContextManager[None]:
+        """Around each request that is held, or so many that go together, while they are out."""
         ...
 
     def release(self) -> None:
@@ -99,17 +99,17 @@ class Unanswered:
         self._turn = asyncio.Lock()  # those that come together are written down together
 
     @asynccontextmanager
-    async def request(self) -> AsyncIterator[None]:
-        """Around one request, while it is out."""
-        self._sent += 1
+    async def requests(self, count: int = 1) -> AsyncIterator[None]:
+        """Around requests that go together, while they are out."""
+        self._sent += count
         try:
             async with self._turn:
-                if (count := self._count()) > self._written:
-                    await asyncio.to_thread(self._write, *self._change(count))
-                    self._written = count
+                if (unknown := self._count()) > self._written:
+                    await asyncio.to_thread(self._write, *self._change(unknown))
+                    self._written = unknown
             yield
         except Exception:  # a refusal costs nothing; who cancels does not know
-            self._sent -= 1
+            self._sent -= count
             raise
 
     def settle(self) -> tuple[int, Need]:

@@ -156,9 +156,9 @@ class StoredBudget:
             alive()
             time.sleep(WAIT_S)
 
-    def out(self) -> AbstractAsyncContextManager[None]:
-        """Around each request that is held, while it is out."""
-        return self._unanswered.request()
+    def out(self, count: int = 1) -> AbstractAsyncContextManager[None]:
+        """Around each request that is held, or so many that go together, while they are out."""
+        return self._unanswered.requests(count)
 
     def release(self) -> None:
         """What was sent is answered, and counted."""

@@ -35,7 +35,7 @@ class Written:
 
 
 async def request(written: Written, seconds: float = 0.01, kept: bool = True) -> None:
-    async with written.unanswered.request():
+    async with written.unanswered.requests():
         assert written.requests >= 1
         await asyncio.sleep(seconds)
     written.kept += kept
@@ -55,6 +55,18 @@ def test_the_most_that_were_out_at_once_are_written_down_before_they_go() -> Non
     assert written.settled() == (0, 0, 0.0)
 
 
+def test_those_that_go_together_count_each() -> None:
+    written = Written()
+
+    async def work() -> None:
+        async with written.unanswered.requests(3):
+            assert written.sums == (3, 90, 22.5)
+        written.kept += 3
+
+    asyncio.run(work())
+    assert written.settled() == (0, 0, 0.0)
+
+
 def test_what_was_answered_counts_until_it_is_kept() -> None:
     written = Written()
 
@@ -71,7 +83,7 @@ def test_what_is_dropped_stays_and_what_fails_does_not() -> None:
     written = Written()
 
     async def fails() -> None:
-        async with written.unanswered.request():
+        async with written.unanswered.requests():
             raise ValueError
 
     async def work() -> None:
@@ -92,7 +104,7 @@ def test_nothing_is_sent_that_cannot_be_written_down() -> None:
     unanswered = Unanswered(NEEDS, lambda: 0, broken)
 
     async def sent() -> None:
-        async with unanswered.request():
+        async with unanswered.requests():
             raise AssertionError("sent")
 
     with pytest.raises(OSError, match="full"):
