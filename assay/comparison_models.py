@@ -12,7 +12,8 @@ class ComparisonResult(Answer):
 
     `only_a`, `only_b`: samples on which only that one has a value. Who is ahead and lacks some has
     no verdict: `significant` is None, and `note` says so; `bounds`: of a - b, were what one lacks
-    the worst and the best. `wins`: samples on which a is better.
+    the worst and the best. `rated`: of the n, samples with people's ratings, the lesser of both
+    systems' numbers, of a score that goes by them. `wins`: samples on which a is better.
     `minimum_detectable_difference`: what n samples find with a power of 80%; `samples_to_separate`:
     how many find this difference.
     """
@@ -34,6 +35,7 @@ class ComparisonResult(Answer):
     p_corrected: float | None
     significant: bool | None
     n: int
+    rated: int | None = None
     only_a: int = 0
     only_b: int = 0
     clusters: int | None = None

@@ -153,8 +153,17 @@ class Score(Answer):
     rated: int | None = None
 
 
+class Unanswered(Answer):
+    """What requests may have taken at most that are out, or were when their worker was killed."""
+
+    requests: int
+    tokens: int
+    cost: float | None = None
+
+
 class MetricsUsage(Answer):
-    """What was paid for; `cached` replies were paid for before."""
+    """What was paid for; `cached` replies were paid for before; a budget counts `unanswered` ones,
+    too."""
 
     requests: int
     tokens: int
@@ -162,6 +171,7 @@ class MetricsUsage(Answer):
     output_tokens: int
     cost: float | None = None
     cached: int
+    unanswered: Unanswered | None = None
 
 
 class Usage(MetricsUsage):

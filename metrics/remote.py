@@ -26,7 +26,8 @@ import asyncio
 import json
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -128,7 +129,8 @@ def _given(body: dict[str, Any], params: RemoteParams, models: Models) -> list[f
     if payer.budget is not None and not payer.budget.hold([Need(0)], lambda: None):
         return None
     try:
-        answer = asyncio.run(awaited(_asked(body, params, models.private_urls)))
+        out = payer.budget.out if payer.budget is not None else nullcontext
+        answer = asyncio.run(awaited(_asked(body, params, models.private_urls, out)))
         given = _values(answer, count, params)
         payer.replies.keep(key, Reply(json.dumps({"values": given})), payer.scope)
     finally:
@@ -137,7 +139,12 @@ def _given(body: dict[str, Any], params: RemoteParams, models: Models) -> list[f
     return given
 
 
-async def _asked(body: dict[str, Any], params: RemoteParams, private: bool) -> bytes:
+async def _asked(
+    body: dict[str, Any],
+    params: RemoteParams,
+    private: bool,
+    out: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+) -> bytes:
     """The answer's bytes, after as many tries as it takes."""
     import httpx
 
@@ -150,7 +157,7 @@ async def _asked(body: dict[str, Any], params: RemoteParams, private: bool) -> b
                 longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**attempt)
                 await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311
             try:
-                async with asyncio.timeout(params.timeout_s):
+                async with out(), asyncio.timeout(params.timeout_s):
                     status, answer = await _once(client, body, params)
             except TimeoutError:
                 why = f"no answer within {params.timeout_s:g} s"

@@ -155,13 +155,25 @@ def completion(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def embedding(body: dict[str, Any]) -> dict[str, Any]:
-    """An answer of /embeddings: how often each vowel stands in the text. Empty ones are refused."""
-    text = str(body["input"])
-    if not text:
+    """An answer of /embeddings: how often each vowel stands in each text, the last text first.
+    Empty ones are refused, lists of over two by the model `two_texts`; `no_index` tells none."""
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    if not all(texts):
         return problem("the input is empty")
-    values = [float(text.count(vowel)) for vowel in "aeiou"]
-    data = [{"object": "embedding", "index": 0, "embedding": values}]
-    return {"object": "list", "data": data, "usage": {"prompt_tokens": len(text.split())}}
+    if body["model"] == "two_texts" and len(texts) > 2:
+        return problem("batch size over 2")
+    data: list[dict[str, Any]] = [
+        {
+            "object": "embedding",
+            "index": at,
+            "embedding": [float(text.count(one)) for one in "aeiou"],
+        }
+        for at, text in enumerate(texts)
+    ]
+    if body["model"] == "no_index":
+        data = [{"embedding": one["embedding"]} for one in data]
+    tokens = sum(len(text.split()) for text in texts)
+    return {"object": "list", "data": data[::-1], "usage": {"prompt_tokens": tokens}}
 
 
 def problem(message: str, code: str | None = None) -> dict[str, Any]:
@@ -185,6 +197,7 @@ def answer(status: int, content: object, *headers: str) -> bytes:
 
 FAULTS: dict[str, tuple[int, object]] = {
     "broken": (500, problem("it broke")),
+    "broken_list": (422, problem("input should be a valid string")),
     "html": (200, b"<!doctype html><title>Log in</title>"),
     "html_503": (503, b"<html><script>alert(1)</script></html>"),
     "malformed": (200, b'{"choices": [{"message": {"content": "hal'),

@@ -7,6 +7,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -113,12 +114,14 @@ class RemoteClient:
         tokens: int = 0,
         key: str | None = None,
         wanted: Callable[[], bool] = lambda: True,
+        out: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> Answer:
         """The answer to `body`, a JSON object.
 
         tokens  what it is expected to take, for limits by the minute
         key     the same for each attempt, for servers that then answer and charge once
         wanted  asked before each attempt
+        out     around each attempt
 
         Raises RequestFailed for this request alone, EndpointError where all others would fail too.
         """
@@ -129,7 +132,8 @@ class RemoteClient:
             try:
                 async with self.slots.slot(self.model, tokens):
                     _go_on(wanted)
-                    answer = await self._attempt(path, data, key)
+                    async with out():
+                        answer = await self._attempt(path, data, key)
             except _Again as again:
                 failed[again.fault] += 1
                 if failed[again.fault] >= getattr(self.patience, again.fault):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,14 @@ from inference.errors import InputError
 from inference.remote.asking import Progress
 from inference.remote.errors import RequestFailed
 from inference.remote.hooks import reply_key
-from inference.remote.remote_chat import Draw, RemoteChat
+from inference.remote.registered import Registered
+from inference.remote.remote_chat import RemoteChat
+from inference.remote.remote_model import Draw
 
 EMBEDDINGS = "/embeddings"
 MOST_NUMBERS = 65_536  # of one vector
+MOST_TEXTS = 32  # of one request: what text-embeddings-inference takes at most, unless told
+MOST_CHARACTERS = 50_000  # of one request of several texts
 STORED = np.dtype("<f4")
 
 
@@ -41,7 +47,8 @@ class RemoteEmbeddings:
             body = {name: value for name, value in body.items() if value is not None}
             key = reply_key(self.chat.model.url, body, 0, "embeddings")
             draws.append(Draw(index, 0, body, key, path=EMBEDDINGS))
-        found = [one for (one,) in self.chat.answered(draws, len(draws), _read, progress)]
+        way = Lists(self.chat.model)
+        found = [one for (one,) in self.chat.answered(draws, len(draws), way, progress)]
         failed = [one.error for one in found if one.error is not None]
         name = self.identity.name
         if failed:
@@ -54,16 +61,67 @@ class RemoteEmbeddings:
         return np.array(vectors, np.float32).reshape(len(texts), *widths)
 
 
-def _read(content: Mapping[str, Any], latency_s: float) -> Reply:
-    """The vector in place of a text: float32, little-endian, in base64."""
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Several texts in a request; each counts as one against budgets, its reply is kept alone."""
+
+    model: Registered
+
+    def batches(self, draws: Sequence[Draw]) -> Iterator[Sequence[Draw]]:
+        """In order, within the bounds."""
+        batch, characters = list[Draw](), 0
+        for draw in draws:
+            length = len(draw.body["input"])
+            if len(batch) == MOST_TEXTS or (batch and characters + length > MOST_CHARACTERS):
+                yield batch
+                batch, characters = [], 0
+            batch.append(draw)
+            characters += length
+        if batch:
+            yield batch
+
+    def body(self, batch: Sequence[Draw]) -> Mapping[str, Any]:
+        """A list of several texts, one text as it is."""
+        first = batch[0].body
+        return (
+            first if len(batch) == 1 else {**first, "input": [one.body["input"] for one in batch]}
+        )
+
+    def read(
+        self, batch: Sequence[Draw], content: Mapping[str, Any], latency_s: float
+    ) -> list[Reply]:
+        """A vector each, and its part of the tokens, by length."""
+        vectors = _vectors(content, len(batch))
+        usage = content.get("usage")
+        total = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        lengths = [0, *accumulate(len(one.body["input"]) for one in batch)]
+        edges = [total * one // lengths[-1] if isinstance(total, int) else 0 for one in lengths]
+        replies = []
+        for vector, low, high in zip(vectors, edges, edges[1:], strict=False):
+            tokens = high - low if isinstance(total, int) else None
+            cost = self.model.cost(tokens, 0)
+            replies.append(Reply(vector, latency_s=latency_s, input_tokens=tokens, cost=cost))
+        return replies
+
+
+def _vectors(content: Mapping[str, Any], count: int) -> list[str]:
+    """In the texts' order, by `index`. Raises RequestFailed where they are not all there."""
     data = content.get("data")
-    first = data[0] if isinstance(data, list) and len(data) == 1 else None
-    numbers = first.get("embedding") if isinstance(first, dict) else None
+    if not isinstance(data, list) or len(data) != count:
+        raise RequestFailed("the answer has no embedding of each text", "unreadable")
+    if count == 1:
+        return [_vector(data[0])]
+    vectors = {one.get("index"): _vector(one) for one in data if isinstance(one, dict)}
+    if vectors.keys() != set(range(count)):
+        raise RequestFailed("the embeddings have not the texts' numbers as `index`", "unreadable")
+    return [vectors[at] for at in range(count)]
+
+
+def _vector(told: Any) -> str:
+    """In place of a text: float32, little-endian, in base64."""
+    numbers = told.get("embedding") if isinstance(told, dict) else None
     if not isinstance(numbers, list) or not 0 < len(numbers) <= MOST_NUMBERS:
         raise RequestFailed("the answer has no embedding", "unreadable")
     if not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers):
         raise RequestFailed("the embedding has what is no finite number", "unreadable")
-    usage = content.get("usage")
-    given = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-    said = base64.b64encode(np.array(numbers, STORED).tobytes()).decode()
-    return Reply(said, latency_s=latency_s, input_tokens=given if isinstance(given, int) else None)
+    return base64.b64encode(np.array(numbers, STORED).tobytes()).decode()

@@ -51,7 +51,7 @@ class Slots(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The most that one request may take."""
+    """The most that requests may take."""
 
     tokens: int
     cost: float = 0.0
@@ -67,9 +67,65 @@ class Budget(Protocol):
         """
         ...
 
-    def release(self) -> None:
-        """All that was sent is answered: hold nothing any more."""
+    def out(self, count: int = 1) -> AbstractAsyncContextManager[None]:
+        """Around each request that is held, or so many that go together, while they are out."""
         ...
+
+    def release(self) -> None:
+        """All that was sent is answered, or dropped: hold nothing any more."""
+        ...
+
+
+class Unanswered:
+    """How many requests of a hold may have been sent whose replies are not kept.
+
+    The most that were so at once is written down before it grows: where the process is killed, that
+    is what counts as taken. Those that were dropped while they were out, or answered with what
+    cannot be read, stay there.
+
+    needs  of what is held
+    kept   how many replies are kept so far, of this hold and before
+    write  adds to what is written down, blocking: how many requests more, and what they may take
+    """
+
+    def __init__(
+        self, needs: Sequence[Need], kept: Callable[[], int], write: Callable[[int, Need], None]
+    ) -> None:
+        self._tokens = sorted((one.tokens for one in needs), reverse=True)
+        self._costs = sorted((one.cost for one in needs), reverse=True)
+        self._kept, self._before = kept, kept()
+        self._write = write
+        self._sent = self._written = 0
+        self._turn = asyncio.Lock()  # those that come together are written down together
+
+    @asynccontextmanager
+    async def requests(self, count: int = 1) -> AsyncIterator[None]:
+        """Around requests that go together, while they are out."""
+        self._sent += count
+        try:
+            async with self._turn:
+                if (unknown := self._count()) > self._written:
+                    await asyncio.to_thread(self._write, *self._change(unknown))
+                    self._written = unknown
+            yield
+        except Exception:  # a refusal costs nothing; who cancels does not know
+            self._sent -= count
+            raise
+
+    def settle(self) -> tuple[int, Need]:
+        """What to add, now that nothing is waited for any more and all replies are kept."""
+        return self._change(self._count())
+
+    def _count(self) -> int:
+        return self._sent - (self._kept() - self._before)
+
+    def _change(self, count: int) -> tuple[int, Need]:
+        """From what is written down to so many requests: always those that may take the most."""
+        before = self._written
+        return count - before, Need(
+            sum(self._tokens[:count]) - sum(self._tokens[:before]),
+            sum(self._costs[:count]) - sum(self._costs[:before]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

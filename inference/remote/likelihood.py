@@ -17,7 +17,8 @@ from inference.errors import InputError
 from inference.remote.asking import Progress
 from inference.remote.errors import RequestFailed
 from inference.remote.hooks import Account, MemoryReplies, reply_key
-from inference.remote.remote_chat import COMPLETIONS, Draw, RemoteChat
+from inference.remote.remote_chat import RemoteChat
+from inference.remote.remote_model import COMPLETIONS, Draw, Singly
 
 KNOWN = ("The capital of France is", "1 2 3 4")  # beginnings that models go on from
 TOLERANCE = 0.05  # nats: bfloat16 and other batches
@@ -134,7 +135,7 @@ class RemoteLikelihood:
             body = {name: value for name, value in body.items() if value is not None}
             key = reply_key(chat.model.url, body, 0, "likelihood")
             draws.append(Draw(index, 0, body, key, path=COMPLETIONS))
-        answered = chat.answered(draws, len(draws), _read, progress)
+        answered = chat.answered(draws, len(draws), Singly(_read), progress)
         return [replies[0] for replies in answered]
 
 

@@ -14,7 +14,8 @@ from inference.remote import replies
 from inference.remote.client import ONCE, Answer
 from inference.remote.errors import KeyRefused, QuotaSpent
 from inference.remote.registered import Registered
-from inference.remote.remote_chat import CHAT, COMPLETIONS, RemoteChat
+from inference.remote.remote_chat import RemoteChat
+from inference.remote.remote_model import CHAT, COMPLETIONS
 
 LONGEST_S = 60.0  # that one call of a check may take
 ASKED = "Tell me a story about a number."

@@ -10,6 +10,7 @@ import numpy as np
 
 from metrics.core.alignment import Aligned, Cell, Grouping, Side, rows_of, samples_of
 from metrics.core.metric import BoundMetric
+from metrics.core.result import units_of
 from metrics.core.rows import Floats, Ints
 from metrics.core.settling import Mask
 from metrics.statistics.clusters import Clusters, clusters
@@ -53,6 +54,11 @@ class Block:
     def values(self) -> Floats:
         """(M, S) the systems' values over the cell's units."""
         return np.stack([evaluate(self.metric.reduce, totals(one)) for one in self.rows])
+
+    @cached_property
+    def rated(self) -> Floats:
+        """(M, S) the cell's units that people rated; NaN for scores that go by no ratings."""
+        return np.stack([units_of(self.metric, totals(one))[:, 1] for one in self.rows])
 
     @cached_property
     def means(self) -> Mask:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from metrics.core import absent
 from metrics.core.alignment import (
     NO_SHARED_VALUE,
@@ -41,6 +43,8 @@ class Comparison:
     `error` says why there is no difference: unlike signatures, no shared units, no value.
 
     n               samples that both have; `only_a`, `only_b`: on which one alone has a value
+    rated           of the n, that people rated, of a score that goes by ratings; of two numbers, as
+                    each system may have ratings of its own, the lesser
     clusters        that were resampled; None: samples
     wins … losses   samples on which a is better, neither is, b is; None for set-level metrics
     bounds          of a - b, whatever the values would be that one of the two lacks: see `absent`
@@ -62,6 +66,7 @@ class Comparison:
     warnings: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
     design_effect: float | None = None
+    rated: int | None = None
 
 
 def compare(
@@ -155,7 +160,8 @@ def _told(
     ends = zip(given.cell.left.tolist(), given.cell.right.tolist(), strict=True)
     scores = list(enumerate(given.metric.score_names))
     values = given.values.tolist()
-    effects = _design_effects(given)
+    effects, rated = _design_effects(given), given.rated
+    by_people = np.isfinite(rated).all(0)
     groups = None if given.found is None else len(given.found.names)
 
     def one(at: int, pair: tuple[int, int], s: int, name: str) -> Comparison:
@@ -174,6 +180,7 @@ def _told(
             *(groups, wins, ties, losses, warned[s]),
             bounds=of.bounds(s) if of.only_a or of.only_b else None,
             design_effect=None if effects is None else effects[at][s],
+            rated=min(int(rated[end][s]) for end in pair) if by_people[s] else None,
         )
 
     return [tuple([one(at, pair, s, name) for s, name in scores]) for at, pair in enumerate(ends)]

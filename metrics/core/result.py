@@ -274,7 +274,7 @@ def _scores(
     own: Split | None,
 ) -> tuple[ScoreValue, ...]:
     sums = weights.totals(settled.rows)
-    values, counts = resampling.evaluate(metric.reduce, sums), _counts(metric, sums)
+    values, counts = resampling.evaluate(metric.reduce, sums), units_of(metric, sums)
     absent = int(missing.sum())
     made = []
     for at, (score, value) in enumerate(zip(metric.scores, values.tolist(), strict=True)):
@@ -304,7 +304,7 @@ def _scores(
     return tuple(made)
 
 
-def _counts(metric: BoundMetric, sums: Floats) -> Floats:
+def units_of(metric: BoundMetric, sums: Floats) -> Floats:
     """(n_scores, 2), see `Metric.counts`."""
     if metric.metric.counts is None:
         return np.full((len(metric.scores), 2), np.nan)

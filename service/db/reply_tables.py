@@ -40,8 +40,9 @@ model_minutes = Table(
     Column("tokens", BigInteger, nullable=False),
 )
 
-# What the shard of an evaluation that begins at `start` has paid for, by who paid, and what of the
-# budget that holds for requests that are out.
+# What the shard of an evaluation that begins at `start` has paid for, by who paid; what of the
+# budget that holds for requests that wait or are out; and what those may have taken at most that
+# are out, or were when their process was killed, or were answered with what cannot be read.
 usages = Table(
     "usages",
     metadata,
@@ -58,4 +59,7 @@ usages = Table(
     Column("held_requests", BigInteger, nullable=False, server_default="0"),
     Column("held_tokens", BigInteger, nullable=False, server_default="0"),
     Column("held_cost", Float, nullable=False, server_default="0"),
+    Column("unanswered_requests", BigInteger, nullable=False, server_default="0"),
+    Column("unanswered_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("unanswered_cost", Float, nullable=False, server_default="0"),
 )

@@ -145,7 +145,7 @@ def _check_raised(db: Connection, row: Evaluation, budget: BudgetIn) -> None:
     if usage is None:
         return
     for name in ("requests", "tokens", "cost"):
-        most, spent = getattr(budget, name), getattr(usage, name)
+        most, spent = getattr(budget, name), usage.charged[name]
         if most is not None and most < spent:
             message = f"{spent:g} {name} are spent already: a budget is of the whole evaluation"
             raise invalid("budget_spent", message, f"budget.{name}")

@@ -139,14 +139,14 @@ def _paying(
     context: Context, chat: RemoteChat, row: Evaluation, payer: Payer, reuse: bool
 ) -> RemoteChat:
     """The model, asked at the evaluation's expense."""
-    kept, budget = context.models.replies, None
+    kept = context.models.replies
     with context.engine.begin() as db:
         usages.begin(db, payer)
     if not isinstance(kept, StoredReplies):
         return chat.scoped(payer.scope, reuse)
-    if row.budget is not None:
-        budget = usages.StoredBudget(context.engine, kept, payer, row.budget)
-    return chat.scoped(payer.scope, reuse, kept.paid_by(payer), budget)
+    paid, most = kept.paid_by(payer), row.budget
+    budget = usages.StoredBudget(context.engine, paid, most) if most is not None else None
+    return chat.scoped(payer.scope, reuse, paid, budget)
 
 
 def _details(chat: ChatModel, outcome: Outcome) -> dict[str, Any]:

@@ -268,6 +268,14 @@ class ScoreOut(BaseModel):
     rated: int | None = None  # samples with people's ratings; null: the score goes by none
 
 
+class UnansweredOut(BaseModel):
+    """What requests may have taken at most that are out, or were when their worker was killed."""
+
+    requests: int
+    tokens: int
+    cost: float | None  # null: the model has no prices
+
+
 class MetricsUsageOut(BaseModel):
     """What was paid for; `cached` replies had been paid for by earlier evaluations."""
 
@@ -277,6 +285,7 @@ class MetricsUsageOut(BaseModel):
     output_tokens: int
     cost: float | None  # null: the model has no prices
     cached: int
+    unanswered: UnansweredOut | None = None  # counts against the budget, too; null: all were
 
 
 class UsageOut(MetricsUsageOut):

@@ -18,6 +18,7 @@ from service.evaluations.schemas import (
     MetricsUsageOut,
     Progress,
     ScoreOut,
+    UnansweredOut,
     UsageOut,
     VarianceOut,
 )
@@ -104,6 +105,13 @@ def _taken(usage: Usage) -> dict[str, Any]:
         "output_tokens": usage.output_tokens,
         "cost": usage.cost if usage.cost or not usage.requests else None,
         "cached": usage.cached,
+        "unanswered": UnansweredOut(
+            requests=usage.unanswered_requests,
+            tokens=usage.unanswered_tokens,
+            cost=usage.unanswered_cost if usage.unanswered_cost else None,
+        )
+        if usage.unanswered_requests
+        else None,
     }
 
 

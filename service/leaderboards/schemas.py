@@ -270,6 +270,7 @@ class ResultOut(BaseModel):
     p_corrected: float | None
     significant: bool | None  # at 5%, corrected
     n: int
+    rated: int | None = None  # of them, by people; the lesser of two; null: it goes by no ratings
     only_a: int = 0
     only_b: int = 0
     clusters: int | None = None  # that were resampled; null: samples are independent

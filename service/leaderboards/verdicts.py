@@ -77,6 +77,7 @@ def _told(found: Comparison, told: Difference) -> dict[str, Any]:
         "p_value": told.p_value if testable and math.isfinite(told.p_value) else None,
         "p_method": told.p_method if testable else None,
         "n": found.n,
+        "rated": found.rated,
         "clusters": found.clusters,
         "design_effect": found.design_effect,
         "wins": found.wins,

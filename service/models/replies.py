@@ -58,12 +58,12 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A reply to be stored; `payer`: whose usage it is added to."""
+    """A reply to be stored; `paid`: at whose expense, if anybody's."""
 
     key: bytes
     reply: Reply
     scope: str
-    payer: Payer | None
+    paid: PaidReplies | None
 
 
 class StoredReplies:
@@ -97,7 +97,9 @@ class StoredReplies:
                 )
         return found
 
-    def keep(self, key: bytes, reply: Reply, scope: str = "", payer: Payer | None = None) -> None:
+    def keep(
+        self, key: bytes, reply: Reply, scope: str = "", paid: PaidReplies | None = None
+    ) -> None:
         """Have it stored, at once and without waiting. Raises what stopped an earlier one."""
         with self._settled:
             self._raise()
@@ -105,7 +107,7 @@ class StoredReplies:
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write, name="replies", daemon=True)
                 self._writer.start()
-        self._arrived.put(Arrived(key, reply, scope, payer))
+        self._arrived.put(Arrived(key, reply, scope, paid))
 
     def flush(self) -> None:
         """Return once all that was kept is stored. Raises what stopped that."""
@@ -140,17 +142,25 @@ class StoredReplies:
                     return error
                 time.sleep(PAUSE_S)
             else:
+                for one in batch:
+                    if one.paid is not None:
+                        one.paid.kept += 1
                 return None
         return None
 
 
 class PaidReplies:
-    """Stored replies, as one payer has them; `had`: keys of those that it was given so far."""
+    """Stored replies, as one payer has them.
+
+    had   keys of those that it was given so far
+    kept  how many of its own are in the database
+    """
 
     def __init__(self, stored: StoredReplies, payer: Payer) -> None:
         self.stored = stored
         self.payer = payer
         self.had: set[bytes] = set()
+        self.kept = 0
 
     def find(self, keys: Sequence[bytes]) -> Mapping[bytes, Reply]:
         """Those of the keys that have one."""
@@ -160,7 +170,7 @@ class PaidReplies:
 
     def keep(self, key: bytes, reply: Reply, scope: str = "") -> None:
         """Have it stored, at the payer's expense."""
-        self.stored.keep(key, reply, scope, self.payer)
+        self.stored.keep(key, reply, scope, self)
         self.had.add(key)
 
 
@@ -192,8 +202,8 @@ def _insert(db: Connection, batch: Sequence[Arrived]) -> None:
         lambda: dict.fromkeys(("requests", "input_tokens", "output_tokens", "cost"), 0)
     )
     for one in ordered:
-        if one.payer is not None:
-            total = spent[one.payer]
+        if one.paid is not None:
+            total = spent[one.paid.payer]
             total["requests"] += 1
             total["input_tokens"] += one.reply.input_tokens or 0
             total["output_tokens"] += one.reply.output_tokens or 0

@@ -1,7 +1,8 @@
 """What a job's rewards have been answered by URLs, and what that took: a file in the job's folder.
 
 All attempts and all processes of the job share it, so what was paid for once is not asked for
-again, and a budget is the whole job's. Usage is the sum over the replies: the two cannot differ.
+again, and a budget is the whole job's. Usage is the sum over the replies, and the most that those
+requests may have taken that were out when an attempt was killed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import orjson
 
 from inference.chat import Reply
-from inference.remote.hooks import Account, Need, content_of, reply_of
+from inference.remote.hooks import Account, Need, Unanswered, content_of, reply_of
 from trainers.job.options import Budget
 
 FILE = "replies.sqlite"
@@ -32,10 +33,19 @@ CREATE TABLE IF NOT EXISTS held (
     attempt INTEGER, rank INTEGER, requests INTEGER, tokens INTEGER, cost REAL,
     PRIMARY KEY (attempt, rank)
 );
+CREATE TABLE IF NOT EXISTS unanswered (
+    attempt INTEGER, requests INTEGER NOT NULL, tokens INTEGER NOT NULL, cost REAL NOT NULL
+);
 """
 KEEP = "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?)"
 HOLD = "INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?)"
-SPENT = "SELECT count(*), coalesce(sum(tokens), 0), coalesce(sum(cost), 0.0) FROM replies"
+SEND = "INSERT INTO unanswered VALUES (?, ?, ?, ?)"
+SPENT = """
+SELECT coalesce(sum(requests), 0), coalesce(sum(tokens), 0), coalesce(sum(cost), 0.0) FROM (
+    SELECT 1 AS requests, tokens, cost FROM replies
+    UNION ALL SELECT requests, tokens, cost FROM unanswered WHERE attempt <> ?
+)
+"""
 HELD = (
     "SELECT coalesce(sum(requests), 0), coalesce(sum(tokens), 0), coalesce(sum(cost), 0.0) "
     "FROM held WHERE attempt = ? AND rank <> ?"
@@ -72,6 +82,8 @@ class Ledger:
         self._job = job
         self._who = (attempt, rank)
         self._lock = threading.Lock()
+        self._kept = 0
+        self._unanswered = self._sending(())
 
     @property
     def account(self) -> Account:
@@ -92,6 +104,7 @@ class Ledger:
         content = orjson.dumps(content_of(reply)).decode()
         with self._lock:
             self._db.execute(KEEP, (key, content, tokens, reply.cost or 0.0))
+            self._kept += 1
 
     def hold(self, needs: Sequence[Need], alive: Callable[[], None]) -> int:
         """How many of the requests, in order, may be sent; waits while other processes hold what
@@ -100,13 +113,19 @@ class Ledger:
             with self._transaction() as db:
                 count, others = self._held(db, needs)
             if count or not others:
+                self._unanswered = self._sending(needs[:count])
                 self.exhausted |= not count
                 return count
             alive()
             time.sleep(WAIT_S)
 
+    def out(self, count: int = 1) -> AbstractAsyncContextManager[None]:
+        """Around each request that is held, or so many that go together, while they are out."""
+        return self._unanswered.requests(count)
+
     def release(self) -> None:
         """All that was sent is answered."""
+        self._send(*self._unanswered.settle())
         with self._transaction() as db:
             db.execute(HOLD, (*self._who, 0, 0, 0.0))
 
@@ -115,7 +134,7 @@ class Ledger:
         if not self.path.exists():
             return Spent()
         with self._lock:
-            return Spent(*self._db.execute(SPENT).fetchone())
+            return Spent(*self._db.execute(SPENT, self._who[:1]).fetchone())
 
     def lasts(self, use: Spent) -> bool:
         """Whether what is left of the budget holds as much again as `use`."""
@@ -139,7 +158,7 @@ class Ledger:
     def _held(self, db: sqlite3.Connection, needs: Sequence[Need]) -> tuple[int, bool]:
         """How many fit into what is left, which are held from now on; whether others hold some."""
         others = Spent(*db.execute(HELD, self._who).fetchone())
-        left = self._left(Spent(*db.execute(SPENT).fetchone()))
+        left = self._left(Spent(*db.execute(SPENT, self._who[:1]).fetchone()))
         requests, tokens, cost = others.requests, others.tokens, others.cost
         count = 0
         for need in needs:
@@ -151,6 +170,15 @@ class Ledger:
         taken = (sum(one.tokens for one in own), sum(one.cost for one in own))
         db.execute(HOLD, (*self._who, count, *taken))
         return count, others.requests > 0
+
+    def _sending(self, needs: Sequence[Need]) -> Unanswered:
+        return Unanswered(needs, lambda: self._kept, self._send)
+
+    def _send(self, count: int, need: Need) -> None:
+        """So many more requests have no answer."""
+        if count:
+            with self._lock:
+                self._db.execute(SEND, (self._who[0], count, need.tokens, need.cost))
 
     def _left(self, spent: Spent) -> tuple[float, float, float]:
         endless, budget = float("inf"), self.budget

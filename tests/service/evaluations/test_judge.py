@@ -99,6 +99,8 @@ def test_corrected_systems_are_compared(assay: Client) -> None:
     found = {one.name: one for one in results}
     assert set(found) == {"judge", "judge/calibrated", "judge/people"}
     people, both = found["judge/people"], found["judge/calibrated"]
+    assert (people.n, both.n) == (len(SAMPLES), len(SAMPLES))
+    assert [one.rated for one in results] == [None, 30, 30]
     assert people.difference == pytest.approx(1.0)
     assert both.difference == pytest.approx(1.0, abs=0.3)
     assert both.p_value is not None

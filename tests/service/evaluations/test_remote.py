@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -387,8 +388,39 @@ def test_a_killed_process_pays_for_nothing_twice(
         with psycopg.connect(url) as db:
             (stored,) = db.execute("SELECT count(*) FROM replies").fetchone() or (0,)
         assert stored == 200
+        server.asked.clear()
+        kills_exceed_no_budget(service, workers, server)
     finally:
         service.close()
+
+
+def kills_exceed_no_budget(
+    service: Live, workers: Sequence[subprocess.Popen[bytes]], server: FaultyServer
+) -> None:
+    """What was out is charged: it may have been answered, and its answers are lost."""
+    with service.client() as assay:
+        assay.update_model("far", price=PRICE)
+        server.seconds = 0.3
+        made = assay.evaluate(
+            samples=prompts("bound", 60),
+            metrics="exact_match",
+            model="far",
+            generation={"max_new_tokens": 8},
+            budget={"requests": 40},
+        )
+        until(lambda: len(server.asked) >= 15, 60)
+        assert sum(killed_compute(worker.pid) for worker in workers) == 2
+        done = assay.wait(made.id, timeout=90)
+    used = done.usage
+    assert used is not None
+    assert used.unanswered is not None
+    assert used.unanswered.requests >= 1
+    assert used.requests + used.unanswered.requests == 40
+    assert len(server.asked) <= 40
+    assert done.score("exact_match").n == used.requests
+    sent = 24 + 8  # "bound 12" has at most 8 bytes, its turn 16 tokens; an answer may have 8
+    assert used.unanswered.tokens == used.unanswered.requests * sent
+    assert used.unanswered.cost == pytest.approx(used.unanswered.requests * 40e-3)
 
 
 def killed_compute(worker: int) -> bool:
