@@ -161,7 +161,7 @@ def _told(
     scores = list(enumerate(given.metric.score_names))
     values = given.values.tolist()
     effects, rated = _design_effects(given), given.rated
-    by_people = np.isfinite(rated).all(0)
+    by_people = np.isfinite(rated[0])
     groups = None if given.found is None else len(given.found.names)
 
     def one(at: int, pair: tuple[int, int], s: int, name: str) -> Comparison:
