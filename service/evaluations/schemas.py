@@ -37,7 +37,7 @@ def _named(value: Any) -> Any:
 
 
 MetricNamed = Annotated[MetricIn, BeforeValidator(_named, json_schema_input_type=Name | MetricIn)]
-Metrics = Annotated[list[MetricNamed], Field(min_length=1, max_length=50)]
+Metrics = Annotated[list[MetricNamed], Field(min_length=1, max_length=100)]
 
 
 class SampleIn(Record):
@@ -178,7 +178,7 @@ class EvaluationIn(Schema):
         description="what the task is measured by, as summarization; what of it cannot be measured "
         "here on these samples is in `left_out`",
     )
-    metrics: Annotated[list[MetricNamed], Field(max_length=50)] = Field(
+    metrics: Annotated[list[MetricNamed], Field(max_length=100)] = Field(
         default_factory=list,
         description="at least one, or a suite; of a suite, they take the places of its own",
     )

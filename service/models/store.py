@@ -33,7 +33,7 @@ NEEDED = {
     "language": ("a language model", ""),
     "classifier": (
         "a reward model",
-        "; a model that is chatted with gives rewards as the metric `judge`",
+        "; `judge` takes rewards of a model that is chatted with, `remote` of any URL",
     ),
     "labels": ("a sequence classifier with labels", ""),
     "encoder": (

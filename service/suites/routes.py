@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from fastapi.responses import PlainTextResponse
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
@@ -21,12 +20,7 @@ from service.suites.choosing import bind, bind_any
 from service.suites.schemas import DeletedSuiteOut, SuiteIn, SuiteOut, SuitesOut
 from service.suites.store import Declared
 
-
-class Script(PlainTextResponse):
-    """A program in Python."""
-
-    media_type = "text/x-python"
-
+PYTHON = "text/x-python"
 
 router = APIRouter(prefix="/v1/suites", tags=["suites"], route_class=BodyRoute)
 
@@ -74,20 +68,25 @@ def get_suite(suite: str, db: Transaction) -> SuiteOut:
     return _view(store.require(db, suite))
 
 
-@router.get("/{suite}/script", summary="A suite as a Python script", response_class=Script)
+@router.get(
+    "/{suite}/script",
+    summary="A suite as a Python script",
+    response_class=Response,
+    responses={200: {"content": {PYTHON: {"schema": {"type": "string"}}}}},
+)
 def get_script(
     suite: str,
     db: Transaction,
     settings: CurrentSettings,
     language: Code = "en",
     offline: bool = False,
-) -> Script:
+) -> Response:
     """The reference packages, without this service: the same numbers of samples in the `language`,
     a file of JSON Lines. `offline`: with what stands in here for models that are absent. What has
     no reference package is told in comments, and left out."""
     declared = store.require(db, suite).suite
     how = bind(db, settings) if offline else bind_any(settings)
-    return Script(script(declared, how, language))
+    return Response(script(declared, how, language), media_type=PYTHON)
 
 
 @router.delete("/{suite}", summary="Delete a suite")

@@ -21,6 +21,7 @@ from tests.service.live import Live
 from tests.service.texts import samples
 from tests.tiny_models import build_nli_model
 from tests.valuing_server import valuing
+from tests.waiting import until
 
 ENTAILMENT = ("nli", "faithfulness", "context_precision", "context_recall")
 PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do here
@@ -138,6 +139,7 @@ def test_health_and_counters(live: Live, assay: Client) -> None:
     assert httpx.get(f"{live.base}/healthz").json() == {"status": "ok"}
     ready = httpx.get(f"{live.base}/readyz")
     assert ready.status_code == 200
+    until(lambda: not [*assay.evaluations(status="queued"), *assay.evaluations(status="running")])
     before = live.counter("assay_rows_measured_total", metric="chrf")
     made = assay.evaluate(system="x", dataset="counted", samples=samples(), metrics=["chrf"])
     assay.wait(made.id)
