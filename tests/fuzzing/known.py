@@ -23,7 +23,7 @@ from tests.service import stored
 from tests.service.texts import samples
 
 JOBS = 40  # more than are cancelled at random
-REGISTERED = 12  # models, more than are deleted at random; as many rewards
+REGISTERED = 12  # models, more than are deleted at random; as many rewards and suites
 SERVED = "tiny-language"  # which the service itself serves
 METRICS = ("bleu", "chrf")
 PAIRS = [{"id": "1", "prompt": "Hi!", "chosen": "Hello!", "rejected": "What."}]
@@ -65,12 +65,15 @@ def fill(base: str, url: str, folder: Path) -> Known:
     gate, check = _gate(base, done)
     registered = [_registered(base, number) for number in range(REGISTERED)]
     rewards = [_reward(base, number) for number in range(REGISTERED)]
+    suites = [_suite(base, number) for number in range(REGISTERED)]
     bodies = _bodies(base, httpx.get(f"{base}/openapi.json", timeout=100).json(), done)
     return Known(
         paths={
             "evaluation": [*done, failed, cancelled],
             "dataset": ["votes", "pairs", "votes@1", dataset.id],
             "board": ["fuzzed"],
+            "suite": ["qa", *suites],
+            "calibration": ["rated", "rated@1"],
             "gate": [gate],
             "check": [check],
             "job": jobs,
@@ -119,6 +122,13 @@ def _registered(base: str, number: int) -> str:
 def _reward(base: str, number: int) -> str:
     body = {"name": f"fuzzed-{number}", "rewards": [{"metric": "chrf"}]}
     made = httpx.post(f"{base}/v1/rewards", json=body, timeout=100)
+    assert made.is_success, made.text
+    return f"fuzzed-{number}"
+
+
+def _suite(base: str, number: int) -> str:
+    body = {"name": f"fuzzed-{number}", "about": "What is fuzzed.", "metrics": ["chrf"]}
+    made = httpx.post(f"{base}/v1/suites", json=body, timeout=100)
     assert made.is_success, made.text
     return f"fuzzed-{number}"
 

@@ -63,6 +63,13 @@ def known(
         made = client.evaluate(system="six", dataset="measured", samples=asked, metrics=metrics)
         client.wait(made.id, timeout=60)
         archive = client.archive(made.id, tmp_path_factory.mktemp("archives") / "measured.zip")
+        graded = [one | {"metadata": {"grade": at % 5}} for at, one in enumerate(samples(24))]
+        rated = client.evaluate(system="six", dataset="rated", samples=graded, metrics=["chrf"])
+        client.wait(rated.id, timeout=60)
+        fit = {"name": "rated", "evaluation": rated.id, "score": "chrf", "ratings": "grade"}
+        client.create_calibration(**fit)
+    found.bodies["CalibrationIn"] = [fit]
+    found.bodies["MetaEvaluationIn"] = [{"evaluations": [rated.id], "ratings": "grade"}]
     found.paths["measured"] = [made.id]
     found.bodies["DefinedBoardIn"] = [
         {"name": "asked", "parts": [{"dataset": "measured", "score": "chrf"}]}
