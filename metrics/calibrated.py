@@ -13,7 +13,7 @@ Example
     >>> line = {"method": "linear", "knots": [[0.0, 1.0], [100.0, 5.0]]}
     >>> bound = METRIC.bind({"metric": "chrf", "score": "chrf", "function": line})
     >>> bound.score_names, bound.needs
-    (('calibrated',), ('references',))
+    (('calibrated',), ('output', 'references'))
 """
 
 from __future__ import annotations

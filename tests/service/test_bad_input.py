@@ -80,7 +80,7 @@ CASES: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "chrf needs references",
     ),
     "no samples": (changed(samples=[]), 422, "samples", "at least 1"),
-    "no metrics": (changed(metrics=[]), 422, "metrics", "at least 1"),
+    "no metrics": (changed(metrics=[]), 422, "metrics", "or a suite"),
     "duplicate ids": (changed(samples=sample(id="s0")), 422, "samples[1].id", "samples[0]"),
     "no output": (changed(samples=sample(output=...)), 422, "samples[1].output", "no output"),
     "two outputs": (changed(samples=sample(outputs=["a"])), 422, "samples[1]", "not both"),

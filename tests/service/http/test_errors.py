@@ -58,7 +58,7 @@ def test_a_field_that_people_type(live: Live, typed: str) -> None:
         (evaluation(metric=["chrf"]), "metric", "'metrics'"),
         (evaluation(generation={"max_tokens": 3}), "generation.max_tokens", "'max_new_tokens'"),
         (evaluation(metrics=[{"name": "chrf", "parms": {}}]), "metrics[0].parms", "'params'"),
-        (evaluation(slice=["lang"]), "slice", "'slices'"),
+        (evaluation(slicess=["lang"]), "slicess", "'slices'"),
     ],
 )
 def test_a_field_of_what_is_inside(
@@ -96,7 +96,7 @@ def test_an_option_beside_the_options(live: Live) -> None:
 
 def test_all_errors_are_told(live: Live, assay: Client) -> None:
     body = evaluation(level=2, replicates=1, seed=-1)
-    del body["metrics"]
+    body["metrics"] = 5
     error = refused(live, "evaluations", body)
     found = {one["param"]: one for one in error["errors"]}
     assert set(found) == {"level", "replicates", "seed", "metrics"}

@@ -67,7 +67,7 @@ def known(
         rated = client.evaluate(system="six", dataset="rated", samples=graded, metrics=["chrf"])
         client.wait(rated.id, timeout=60)
         fit = {"name": "rated", "evaluation": rated.id, "score": "chrf", "ratings": "grade"}
-        client.create_calibration(**fit)
+        client.create_calibration("rated", rated.id, "chrf", ratings="grade")
     found.bodies["CalibrationIn"] = [fit]
     found.bodies["MetaEvaluationIn"] = [{"evaluations": [rated.id], "ratings": "grade"}]
     found.paths["measured"] = [made.id]
