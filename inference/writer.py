@@ -16,6 +16,7 @@ class Writer(ABC):
     """A causal language model with its tokenizer, whatever runs it.
 
     fingerprint  of what runs it, where that is not `transformers`
+    start_id     the token before a text whose first token is to be predicted as well
     """
 
     fingerprint: str | None = None
@@ -27,6 +28,8 @@ class Writer(ABC):
         self.eos_id: int | None = tokenizer.eos_token_id
         pads = (tokenizer.pad_token_id, self.eos_id, 0)
         self.pad_id: int = next(pad for pad in pads if pad is not None)
+        starts = (self.bos_id, self.eos_id, self.pad_id)
+        self.start_id: int = next(start for start in starts if start is not None)
 
     @abstractmethod
     def generate_rows(

@@ -39,8 +39,9 @@ from inference.attention import Backend
 from inference.batching import plan_by_length
 from inference.protocol import DType, Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
-from metrics.core.rows import Floats, Ints, Settled, settle_by_averaging, settle_by_pooling
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.read_text import needs, settle, sizes, texts_of
+from metrics.core.rows import Floats
 
 if TYPE_CHECKING:
     from inference.language import TransformerLanguageModel
@@ -64,14 +65,12 @@ class AttentionParams(Params):
 def measure(items: Sequence[Item], params: AttentionParams, models: Models) -> Evidence:
     """Rows (difference, seconds and peak bytes of both, bytes of three caches, tokens, 1)."""
     model = cast("TransformerLanguageModel", models.language(params.model, params.dtype))
-    texts = [(at, text) for at, item in enumerate(items) for text in _texts(item, params)]
-    known = (model.bos_id, model.eos_id, model.pad_id)
-    start = next(token for token in known if token is not None)
+    texts = [(at, text) for at, item in enumerate(items) for text in texts_of(item, params)]
     window = min(params.window, model.max_length)
     rows = np.zeros((len(items), COLUMNS))
     for (at, _), ids in zip(texts, model.encode([text for _, text in texts]), strict=True):
         if ids:
-            rows[at] += _row(model, [start, *ids][:window], params)
+            rows[at] += _row(model, [model.start_id, *ids][:window], params)
     return Evidence.of_rows(rows, [0 if row[-1] else SHORT for row in rows])
 
 
@@ -89,17 +88,6 @@ def _row(
     )
 
 
-def _texts(item: Item, params: AttentionParams) -> tuple[str, ...]:
-    return item.references if params.text == "reference" else (item.output,)
-
-
-def settle(evidence: Evidence, unit: Ints, params: AttentionParams) -> Settled:
-    """Outputs of a sample add up; references, the same beside each output, count once."""
-    if params.text == "reference":
-        return settle_by_averaging(evidence, unit, params)
-    return settle_by_pooling(evidence, unit, params)
-
-
 def reduce(sums: Floats, params: AttentionParams) -> Floats:
     """(..., 10) sums to (..., 9) scores."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -111,13 +99,7 @@ def reduce(sums: Floats, params: AttentionParams) -> Floats:
 
 def plan(items: Sequence[Item], params: AttentionParams, models: Models) -> list[list[int]]:
     """By bytes: what stands between two reports of progress."""
-    sizes = [sum(len(text.encode()) for text in _texts(item, params)) for item in items]
-    return plan_by_length(sizes, BATCH_BYTES, BATCH_ROWS)
-
-
-def needs(params: AttentionParams) -> tuple[Reads, ...]:
-    """The text that is read."""
-    return ("references",) if params.text == "reference" else ("output",)
+    return plan_by_length(sizes(items, params), BATCH_BYTES, BATCH_ROWS)
 
 
 METRIC = Metric(

@@ -46,8 +46,9 @@ from inference.batching import plan_by_length
 from inference.errors import InputError
 from inference.protocol import DType, Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
-from metrics.core.rows import Floats, Ints, Settled, settle_by_averaging, settle_by_pooling
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.read_text import needs, settle, sizes, texts_of
+from metrics.core.rows import Floats
 
 if TYPE_CHECKING:
     from inference.language import TransformerLanguageModel
@@ -73,7 +74,7 @@ def measure(items: Sequence[Item], params: CompressionParams, models: Models) ->
     if params.window > model.max_length:
         message = f"{params.model!r} has {model.max_length} positions"
         raise InputError(f"the window is {params.window} tokens, and {message}", "params.window")
-    chosen = [_texts(item, params) for item in items]
+    chosen = [texts_of(item, params) for item in items]
     texts = list(dict.fromkeys(text for some in chosen for text in some if text))
     short = [text for text in texts if len(text.encode()) <= params.max_bytes]
     found = dict.fromkeys(texts, (LONG, 0, 0.0))
@@ -91,24 +92,18 @@ def measure(items: Sequence[Item], params: CompressionParams, models: Models) ->
     return Evidence.of_rows(rows, flags)
 
 
-def _texts(item: Item, params: CompressionParams) -> tuple[str, ...]:
-    return item.references if params.text == "reference" else (item.output,)
-
-
 def _coded(
     model: TransformerLanguageModel, texts: Sequence[str], params: CompressionParams
 ) -> list[tuple[int, int, float]]:
     """(flag, bytes of the code, ideal bits) of each text."""
     from inference.coder import compress, expand
 
-    known = (model.bos_id, model.eos_id, model.pad_id)
-    start = next(token for token in known if token is not None)
     tokens = model.encode(texts)
     spelled = [model.spell(ids) == text for ids, text in zip(tokens, texts, strict=True)]
     some = [at for at, good in enumerate(spelled) if good]
     found = [(UNSPELLED, 0, 0.0)] * len(texts)
-    codes, bits = compress(model, [tokens[at] for at in some], params.window, start)
-    back = expand(model, codes, params.window, start) if params.decode else None
+    codes, bits = compress(model, [tokens[at] for at in some], params.window, model.start_id)
+    back = expand(model, codes, params.window, model.start_id) if params.decode else None
     for place, at in enumerate(some):
         lost = back is not None and model.spell(back[place]) != texts[at]
         found[at] = (LOST if lost else 0, len(codes[place]), float(bits[place]))
@@ -129,15 +124,7 @@ def _packed(data: bytes) -> tuple[int, int, int]:
 
 def plan(items: Sequence[Item], params: CompressionParams, models: Models) -> list[list[int]]:
     """By bytes, so that a plan needs no tokenizer and stored evidence loads no model."""
-    sizes = [sum(len(text.encode()) for text in _texts(item, params)) for item in items]
-    return plan_by_length(sizes, BATCH_BYTES, BATCH_ROWS)
-
-
-def settle(evidence: Evidence, unit: Ints, params: CompressionParams) -> Settled:
-    """Outputs of a sample add up; references, the same beside each output, count once."""
-    if params.text == "reference":
-        return settle_by_averaging(evidence, unit, params)
-    return settle_by_pooling(evidence, unit, params)
+    return plan_by_length(sizes(items, params), BATCH_BYTES, BATCH_ROWS)
 
 
 def reduce(sums: Floats, params: CompressionParams) -> Floats:
@@ -146,11 +133,6 @@ def reduce(sums: Floats, params: CompressionParams) -> Floats:
         code, ideal, size, *others = np.moveaxis(np.asarray(sums, np.float64), -1, 0)
         values = [code / size, size * 8 / code, ideal / size, code / ideal - 1]
         return np.stack([*values, *(other / size for other in others)], axis=-1)
-
-
-def needs(params: CompressionParams) -> tuple[Reads, ...]:
-    """The text that is encoded."""
-    return ("references",) if params.text == "reference" else ("output",)
 
 
 def scores(params: CompressionParams) -> tuple[Score, ...]:

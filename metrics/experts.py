@@ -40,8 +40,9 @@ from inference.batching import plan_by_length
 from inference.errors import InputError
 from inference.protocol import DType, Models
 from metrics.core.evidence import FLAG, Column, Evidence
-from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
-from metrics.core.rows import Floats, Ints, Settled, settle_by_averaging, settle_by_pooling
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.read_text import needs, settle, sizes, windows
+from metrics.core.rows import Floats, Ints
 
 if TYPE_CHECKING:
     from inference.language import TransformerLanguageModel
@@ -70,14 +71,10 @@ def measure(items: Sequence[Item], params: ExpertsParams, models: Models) -> Evi
 
     model = cast("TransformerLanguageModel", models.language(params.model, params.dtype))
     window = min(params.window or model.max_length, model.max_length)
-    known = (model.bos_id, model.eos_id, model.pad_id)
-    start = next(token for token in known if token is not None)
     owner, pieces = [], []
-    texts = [(at, text) for at, item in enumerate(items) for text in _texts(item, params)]
-    for (at, _), ids in zip(texts, model.encode([text for _, text in texts]), strict=True):
-        for first in range(0, len(ids), window - 1):
-            pieces.append(([start], ids[first : first + window - 1]))
-            owner.append(at)
+    for at, ids in windows(model, items, params, window - 1):
+        pieces.append(([model.start_id], ids))
+        owner.append(at)
     loads = expert_loads(model, pieces)  # (pieces, L, E)
     layers, experts = loads.shape[1:]
     if params.layers and max(params.layers) >= layers:
@@ -93,22 +90,11 @@ def measure(items: Sequence[Item], params: ExpertsParams, models: Models) -> Evi
     return Evidence({"row": Column(rows.astype(np.int64)), FLAG: Column(flags)})
 
 
-def _texts(item: Item, params: ExpertsParams) -> tuple[str, ...]:
-    return item.references if params.text == "reference" else (item.output,)
-
-
 def _dropped(loads: Ints, factor: float) -> Ints:
     """(n,) choices above what each expert takes, of (n, L, E) loads."""
     total = loads.sum(-1, keepdims=True)
     capacity = np.ceil(factor * total / loads.shape[-1] - 1e-9).astype(np.int64)
     return np.asarray(np.maximum(loads - capacity, 0).sum((1, 2)), np.int64)
-
-
-def settle(evidence: Evidence, unit: Ints, params: ExpertsParams) -> Settled:
-    """Outputs of a sample add up; references, the same beside each output, count once."""
-    if params.text == "reference":
-        return settle_by_averaging(evidence, unit, params)
-    return settle_by_pooling(evidence, unit, params)
 
 
 def reduce(sums: Floats, params: ExpertsParams) -> Floats:
@@ -136,13 +122,7 @@ def reduce(sums: Floats, params: ExpertsParams) -> Floats:
 
 def plan(items: Sequence[Item], params: ExpertsParams, models: Models) -> list[list[int]]:
     """By bytes, so that a plan needs no tokenizer and stored evidence loads no model."""
-    sizes = [sum(len(text.encode()) for text in _texts(item, params)) for item in items]
-    return plan_by_length(sizes, BATCH_BYTES, BATCH_ROWS)
-
-
-def needs(params: ExpertsParams) -> tuple[Reads, ...]:
-    """The text that is read."""
-    return ("references",) if params.text == "reference" else ("output",)
+    return plan_by_length(sizes(items, params), BATCH_BYTES, BATCH_ROWS)
 
 
 def scores(params: ExpertsParams) -> tuple[Score, ...]:

@@ -37,8 +37,9 @@ from pydantic import Field
 from inference.batching import plan_by_length
 from inference.protocol import DType, Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
-from metrics.core.rows import Floats, Ints, Settled, settle_by_averaging, settle_by_pooling
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.read_text import needs, settle, sizes, windows
+from metrics.core.rows import Floats
 
 if TYPE_CHECKING:
     from inference.language import TransformerLanguageModel
@@ -63,30 +64,15 @@ def measure(items: Sequence[Item], params: MultiTokenParams, models: Models) -> 
 
     model = cast("TransformerLanguageModel", models.language(params.model, params.dtype))
     window = min(params.window or model.max_length, model.max_length)
-    known = (model.bos_id, model.eos_id, model.pad_id)
-    start = next(token for token in known if token is not None)
     owner, pieces = [], []
-    texts = [(at, text) for at, item in enumerate(items) for text in _texts(item, params)]
-    for (at, _), ids in zip(texts, model.encode([text for _, text in texts]), strict=True):
-        for first in range(0, len(ids), window - 1):
-            pieces.append([start, *ids[first : first + window - 1]])
-            owner.append(at)
+    for at, ids in windows(model, items, params, window - 1):
+        pieces.append([model.start_id, *ids])
+        owner.append(at)
     rows = np.zeros((len(items), params.depth + 1, COLUMNS))
     np.add.at(rows, np.asarray(owner, np.int64), looked_ahead(model, pieces, params.depth))
     short = rows[:, -1, 1] == 0  # no place is that far in
     rows[short] = 0
     return Evidence.of_rows(rows.reshape(len(items), -1), np.where(short, SHORT, 0).tolist())
-
-
-def _texts(item: Item, params: MultiTokenParams) -> tuple[str, ...]:
-    return item.references if params.text == "reference" else (item.output,)
-
-
-def settle(evidence: Evidence, unit: Ints, params: MultiTokenParams) -> Settled:
-    """Outputs of a sample add up; references, the same beside each output, count once."""
-    if params.text == "reference":
-        return settle_by_averaging(evidence, unit, params)
-    return settle_by_pooling(evidence, unit, params)
 
 
 def reduce(sums: Floats, params: MultiTokenParams) -> Floats:
@@ -103,13 +89,7 @@ def reduce(sums: Floats, params: MultiTokenParams) -> Floats:
 
 def plan(items: Sequence[Item], params: MultiTokenParams, models: Models) -> list[list[int]]:
     """By bytes, so that a plan needs no tokenizer and stored evidence loads no model."""
-    sizes = [sum(len(text.encode()) for text in _texts(item, params)) for item in items]
-    return plan_by_length(sizes, BATCH_BYTES, BATCH_ROWS)
-
-
-def needs(params: MultiTokenParams) -> tuple[Reads, ...]:
-    """The text that is read."""
-    return ("references",) if params.text == "reference" else ("output",)
+    return plan_by_length(sizes(items, params), BATCH_BYTES, BATCH_ROWS)
 
 
 def scores(params: MultiTokenParams) -> tuple[Score, ...]:

@@ -44,9 +44,11 @@ from pydantic import Field, ValidationInfo, field_validator
 from inference.batching import plan_by_length
 from inference.errors import InputError
 from inference.protocol import DType, LanguageModel, Models
+from metrics.core import read_text
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
-from metrics.core.rows import Floats, Ints, Settled, settle_by_averaging, settle_by_pooling
+from metrics.core.read_text import settle, texts_of
+from metrics.core.rows import Floats
 
 if TYPE_CHECKING:
     from inference.remote.likelihood import RemoteLikelihood
@@ -174,11 +176,7 @@ def count_words(text: str) -> int:
 
 def _texts(items: Sequence[Item], params: PerplexityParams) -> tuple[list[int], list[str]]:
     """The texts to score, and the item each belongs to."""
-    pairs = [
-        (index, text)
-        for index, item in enumerate(items)
-        for text in (item.references if params.text == "reference" else (item.output,))
-    ]
+    pairs = [(index, text) for index, item in enumerate(items) for text in texts_of(item, params)]
     return [index for index, _ in pairs], [text for _, text in pairs]
 
 
@@ -227,13 +225,6 @@ def _flags(items: Sequence[Item], params: PerplexityParams, rows: Floats) -> lis
     ]
 
 
-def settle(evidence: Evidence, unit: Ints, params: PerplexityParams) -> Settled:
-    """Outputs of a sample add up; references, the same beside each output, count once."""
-    if params.text == "reference":
-        return settle_by_averaging(evidence, unit, params)
-    return settle_by_pooling(evidence, unit, params)
-
-
 def reduce(sums: Floats, params: PerplexityParams) -> Floats:
     """(..., 4) sums to (..., 4): perplexity, bits per byte, byte and word perplexity."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -244,19 +235,19 @@ def reduce(sums: Floats, params: PerplexityParams) -> Floats:
 
 def plan(items: Sequence[Item], params: PerplexityParams, models: Models) -> list[list[int]]:
     """By bytes, so that a plan needs no tokenizer and stored evidence loads no model."""
-    sizes = [0] * len(items)
-    for index, text in zip(*_texts(items, params), strict=True):
-        sizes[index] += len(text.encode())
-        if params.text == "output_given_prompt":
-            sizes[index] += len((items[index].prompt or "").encode())
+    sizes = read_text.sizes(items, params)
+    if params.text == "output_given_prompt":
+        sizes = [
+            size + len((item.prompt or "").encode())
+            for size, item in zip(sizes, items, strict=True)
+        ]
     return plan_by_length(sizes, BATCH_BYTES, BATCH_ROWS)
 
 
 def needs(params: PerplexityParams) -> tuple[Reads, ...]:
     """The text that is scored, and its prompt where that is read too."""
-    if params.text == "reference":
-        return ("references",)
-    return ("output", "prompt") if params.text == "output_given_prompt" else ("output",)
+    given = params.text == "output_given_prompt"
+    return ("output", "prompt") if given else read_text.needs(params)
 
 
 def scores(params: PerplexityParams) -> tuple[Score, ...]:

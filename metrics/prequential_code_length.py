@@ -36,7 +36,8 @@ import numpy as np
 from inference.errors import InputError
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Metric, Params, Reads, Score, Source, settle_only
+from metrics.core.metric import Item, Metric, Params, Score, Source, settle_only
+from metrics.core.read_text import needs, texts_of
 from metrics.core.rows import Floats, Ints, Settled
 
 
@@ -55,13 +56,7 @@ class PrequentialParams(Params):
 
 def measure(items: Sequence[Item], params: PrequentialParams, models: Models) -> Evidence:
     """`bytes` of each item's texts, one after the other, `ends` of each text, both ragged."""
-    texts = [
-        [
-            one.encode()
-            for one in (item.references if params.text == "reference" else (item.output,))
-        ]
-        for item in items
-    ]
+    texts = [[one.encode() for one in texts_of(item, params)] for item in items]
     joined = [np.frombuffer(b"".join(some), np.uint8) for some in texts]
     ends = [np.cumsum([len(one) for one in some], dtype=np.int64) for some in texts]
     return Evidence.of_ragged({"bytes": joined, "ends": ends})
@@ -107,11 +102,6 @@ def reduce(sums: Floats, params: PrequentialParams) -> Floats:
     """(..., 2) bits and bytes -> (..., 2) bits per byte, bits."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.stack([sums[..., 0] / sums[..., 1], sums[..., 0]], axis=-1)
-
-
-def needs(params: PrequentialParams) -> tuple[Reads, ...]:
-    """The texts that are read."""
-    return ("references",) if params.text == "reference" else ("output",)
 
 
 METRIC = Metric(
