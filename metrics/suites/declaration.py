@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 MOST_METRICS = 50
@@ -64,10 +64,11 @@ class Suite(_Base):
         ...,
     ] = Field(min_length=1, max_length=MOST_METRICS)
 
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        names = [entry.name for entry in self.metrics]
+    @field_validator("metrics")
+    @classmethod
+    def _each_once(cls, metrics: tuple[SuiteMetric, ...]) -> tuple[SuiteMetric, ...]:
+        names = [entry.name for entry in metrics]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise PydanticCustomError("twice", "{name} is there twice", {"name": twice})
-        return self
+        return metrics

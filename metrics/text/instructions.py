@@ -15,6 +15,7 @@ import orjson
 
 from inference.errors import InputError
 from metrics.core.instructions import Instruction
+from metrics.core.names import hint
 from metrics.text import following
 from metrics.text.following import Given
 
@@ -67,7 +68,8 @@ def check_of(instruction: Instruction) -> Check:
     id, written = instruction
     kind = KINDS.get(id)
     if kind is None:
-        raise InputError(f"no kind of instruction is called {id!r:.100}", "instruction_id_list")
+        message = f"no kind of instruction is called {id!r:.100}; {hint(id[:100], KINDS)}"
+        raise InputError(message, "instruction_id_list")
     given = orjson.loads(written)
     for name in kind.numbers:
         given[name] = _number(id, name, given.get(name))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from metrics.statistics.corrections import Correction
 from service.http.fields import Name, Schema
@@ -26,6 +27,15 @@ class MetaEvaluationIn(Schema):
         1000, description="of each test; fewer where outputs are many, and `notes` then say so"
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(0, description="of the permutations")
+
+    @field_validator("evaluations")
+    @classmethod
+    def _each_once(cls, evaluations: list[str]) -> list[str]:
+        """Ratings that count twice would make p-values too small."""
+        twice = next((one for one in evaluations if evaluations.count(one) > 1), None)
+        if twice is not None:
+            raise PydanticCustomError("twice", "{name} is there twice", {"name": twice})
+        return evaluations
 
     model_config = {
         "json_schema_extra": {

@@ -121,7 +121,10 @@ def test_other_languages(id: str, arguments: Any, text: str, followed: bool) -> 
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ({"instruction_id_list": ["keywords:exist"], "kwargs": [{}]}, "keywords:exist"),
+        (
+            {"instruction_id_list": ["keywords:exist"], "kwargs": [{}]},
+            "did you mean 'keywords:existence'",
+        ),
         ({"instruction_id_list": ["keywords:existence"], "kwargs": [{}]}, "needs 'keywords'"),
         (
             {"instruction_id_list": ["keywords:existence"], "kwargs": [{"keywords": ["", "a"]}]},

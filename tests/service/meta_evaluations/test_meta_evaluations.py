@@ -116,3 +116,6 @@ def test_what_lacks_is_told(
     with pytest.raises(AssayError, match="token_f1") as refused:
         assay.meta_evaluate(ids[:1], "by good", metrics=["token_f"])
     assert refused.value.param == "metrics"
+    with pytest.raises(AssayError, match="is there twice") as refused:
+        assay.meta_evaluate([*ids, ids[0]], "by good")
+    assert refused.value.param == "evaluations"

@@ -149,7 +149,7 @@ def test_a_key_makes_one(assay: Client) -> None:
     [
         ("a/b", ["chrf"], "name"),
         ("x", ["chrff"], "metrics[0].name"),
-        ("x", ["bleu", "bleu"], None),
+        ("x", ["bleu", "bleu"], "metrics"),
         ("x", [{"name": "bleu", "params": {"tokenise": "zh"}}], "metrics[0].params.tokenise"),
         ("x", [{"name": "bleu", "by_language": {"zh": {"tokenize": "kanji"}}}],
          "metrics[0].params.tokenize"),
