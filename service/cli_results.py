@@ -64,9 +64,20 @@ def score(
     per_sample: Annotated[
         Path | None, typer.Option(help="A file for every sample's values: .csv, .jsonl, .parquet")
     ] = None,
+    slices: Annotated[
+        list[str] | None,
+        typer.Option("--slice", help="Metadata field: score the samples of each value, too."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="A file for the whole report, besides: .html, .json, .csv"),
+    ] = None,
+    lang: Annotated[
+        Literal["en", "ru"], typer.Option(help="Of tables and reports: English or Russian.")
+    ] = "en",
     form: Annotated[
         Literal["table", "json", "csv", "markdown", "md", "latex", "html"],
-        typer.Option("--format", "-f", help="What to print."),
+        typer.Option("--format", "-f", help="What to print; html: the report."),
     ] = "table",
     device: Annotated[str, typer.Option(help="Where models run: cpu, cuda:0")] = "cpu",
 ) -> None:
@@ -74,7 +85,7 @@ def score(
 
     \b
     assay score outputs.jsonl --metrics bleu,rouge
-    assay score outputs.jsonl --suite summarization
+    assay score outputs.jsonl --suite summarization --report report.html --slice lang
     assay score outputs.csv -m chrf --map question=prompt,answer=references
     assay score new.jsonl -m chrf,bleu --compare old.jsonl --cluster document
     cat outputs.jsonl | assay score - -m chrf --format html > chrf.html
@@ -100,7 +111,18 @@ def score(
             fail("name metrics, as --metrics chrf,bleu, or a suite, as --suite translation")
         reading = Reading(columns.parsed(mapping or []), filter_)
         asked = command.Asked(
-            file, reading, compare, cluster, per_sample, form, device, declared, suite_language
+            file,
+            reading,
+            compare,
+            cluster,
+            per_sample,
+            form,
+            device,
+            suite=declared,
+            language=suite_language,
+            slices=slices or (),
+            report=report,
+            lang=lang,
         )
         complete = command.run(asked, requests, settings, running.bind(settings, roots), say)
     except ReportedError as error:
