@@ -36,8 +36,9 @@ table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right;
   white-space: nowrap; }}
 th {{ border-bottom-width: 2px; }}
-.left {{ text-align: left; white-space: normal; overflow-wrap: anywhere; }}
-.texts td {{ vertical-align: top; min-width: 4rem; }}
+.left {{ text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 8rem; }}
+.texts td {{ vertical-align: top; }}
+.texts th {{ white-space: nowrap; }}
 svg {{ display: block; }}
 .range {{ stroke: var(--bar); stroke-width: 3; opacity: .55; }}
 .point {{ fill: var(--bar); }}

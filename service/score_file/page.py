@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from metrics.core.metric import Sample
 from metrics.suites.wording import Lang, worded
 from service.figures.html import in_html, page, table_html
 from service.figures.words import arrow, digits, number, precision, short
 from service.score_file.answers import score_table
-from service.score_file.report import Correlated, Distribution, Scored, details
+from service.score_file.report import BINS, Correlated, Distribution, Scored, details
 from service.score_file.wording import WORDS, told
 
 LONGEST_TEXT = 400  # characters of a text of a sample
@@ -23,13 +24,15 @@ def as_page(scored: Scored, lang: Lang) -> bytes:
     """HTML in UTF-8 that loads nothing and runs nothing; every text in it is escaped."""
     say = WORDS[lang]
     table = score_table(scored, lang)
+    left_out = told(scored.left_out, lang)
+    notes = [note for note in table.notes if note not in left_out]  # they have a part of their own
     found = details(scored)
     higher = {score.name: score.higher_is_better for one in scored.asked for score in one.scores}
     sections = [
         _suite(scored, lang),
-        table_html(table),
+        table_html(replace(table, notes=notes)),
         _section(say["why"], _reasons(scored, lang)),
-        _section(say["left_out"], _list(told(scored.left_out, lang))),
+        _section(say["left_out"], _list(left_out)),
         _section(say["distributions"], _distributions(found.distributions, higher, lang)),
         _section(say["correlations"], _matrix(found.correlations, higher, lang)),
         _section(
@@ -80,9 +83,10 @@ def _distributions(found: Sequence[Distribution], higher: Directions, lang: Lang
 
 
 def _histogram(one: Distribution, ends: str) -> str:
-    most, wide = max(one.counts), WIDTH / len(one.counts)
+    most, wide = max(one.counts), WIDTH / BINS
+    begin = (BINS - len(one.counts)) // 2  # a value that all samples have is in the middle
     bars = "".join(
-        f'<rect x="{at * wide:.1f}" y="{HEIGHT * (1 - count / most):.1f}" width="{wide - 1:.1f}" '
+        f'<rect x="{(begin + at) * wide:.1f}" y="{HEIGHT * (1 - count / most):.1f}" width="{wide - 1:.1f}" '
         f'height="{HEIGHT * count / most:.1f}"/>'
         for at, count in enumerate(one.counts)
         if count
