@@ -21,16 +21,16 @@ from service.score_file.report import Scored, details
 def as_json(scored: Scored, lang: Lang) -> bytes:
     """The scores and slices as an evaluation carries them, and what the samples' values tell."""
     told = details(scored)
-    whole, parts = [], []
-    for metric, name, value in scored.values():
-        row = {"metric": metric, "slice": name, **dataclasses.asdict(value)}
-        (whole if name is None else parts).append(row)
+    rows = [
+        {"metric": metric, "slice": name, **dataclasses.asdict(value)}
+        for metric, name, value in scored.values()
+    ]
     ids = [sample.id for sample in scored.samples]
     content = {
         "samples": len(ids),
         "suite": _suite(scored.chosen, lang) if scored.chosen is not None else None,
-        "scores": whole,
-        "slices": parts,
+        "scores": [row for row in rows if row["slice"] is None],
+        "slices": [row for row in rows if row["slice"] is not None],
         "left_out": [dataclasses.asdict(one) for one in scored.left_out],
         "notes": list(scored.notes),
         "distributions": [dataclasses.asdict(one) for one in told.distributions],

@@ -8,7 +8,7 @@ from dataclasses import replace
 from metrics.core.metric import Sample
 from metrics.suites.wording import Lang, worded
 from service.figures.html import in_html, page, table_html
-from service.figures.words import arrow, digits, number, precision, short
+from service.figures.words import arrow, number, precision, short
 from service.score_file.answers import score_table
 from service.score_file.report import BINS, Correlated, Distribution, Scored, details
 from service.score_file.wording import WORDS, told
@@ -86,8 +86,8 @@ def _histogram(one: Distribution, ends: str) -> str:
     most, wide = max(one.counts), WIDTH / BINS
     begin = (BINS - len(one.counts)) // 2  # a value that all samples have is in the middle
     bars = "".join(
-        f'<rect x="{(begin + at) * wide:.1f}" y="{HEIGHT * (1 - count / most):.1f}" width="{wide - 1:.1f}" '
-        f'height="{HEIGHT * count / most:.1f}"/>'
+        f'<rect x="{(begin + at) * wide:.1f}" y="{HEIGHT * (1 - count / most):.1f}" '
+        f'width="{wide - 1:.1f}" height="{HEIGHT * count / most:.1f}"/>'
         for at, count in enumerate(one.counts)
         if count
     )

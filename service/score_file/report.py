@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from inference.errors import InputError
-from metrics.core.clustered import metadata_text
+from metrics.core.clustered import LONGEST_VALUE, metadata_text
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.names import without_value
 from metrics.core.result import Result, ScoreValue
@@ -26,7 +25,6 @@ BINS = 20
 MOST_SLICES = 100  # of a field: the commonest values, as of an evaluation
 MOST_WORST = 5  # of a metric
 MOST_CORRELATED = 24  # metrics
-LONGEST_VALUE = 60  # characters, of a slice's name
 LEAST = 4  # samples of a correlation
 
 
@@ -142,26 +140,22 @@ def slices_of(
     for field in dict.fromkeys(fields):
         values = [metadata_text(sample.metadata.get(field)) for sample in samples]
         counted = Counter(value for value in values if value is not None)
+        long = [value for value in counted if len(value) > LONGEST_VALUE]
         if not counted:
             there = {key for sample in samples for key in sample.metadata}
             raise InputError(f"{OPTION}: {without_value(field, there)}")
         if len(counted) > MOST_SLICES:
             told = {"field": field, "count": len(counted), "most": MOST_SLICES}
             notes.append(WORDS[lang]["many_slices"].format(**told))
-        places: dict[str, list[int]] = {value: [] for value, _ in counted.most_common(MOST_SLICES)}
+        if long:
+            notes.append(WORDS[lang]["long_slices"].format(field=field, longest=LONGEST_VALUE))
+        named = [value for value, _ in counted.most_common() if len(value) <= LONGEST_VALUE]
+        places: dict[str, list[int]] = {value: [] for value in named[:MOST_SLICES]}
         for index, own in enumerate(values):
             if own is not None and own in places:
                 places[own].append(index)
-        found |= {_named(field, value): np.asarray(at, np.int64) for value, at in places.items()}
+        found |= {f"{field}={value}": np.asarray(at, np.int64) for value, at in places.items()}
     return found, notes
-
-
-def _named(field: str, value: str) -> str:
-    """A slice's name; of a long value its beginning and its digest."""
-    if len(value) > LONGEST_VALUE:
-        digest = hashlib.md5(value.encode(), usedforsecurity=False).hexdigest()
-        value = f"{value[:LONGEST_VALUE]}… {digest[:8]}"
-    return f"{field}={value}"
 
 
 def _main(metric: BoundMetric) -> str:

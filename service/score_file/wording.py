@@ -39,6 +39,7 @@ ENGLISH = {
     "output": "output",
     "reference": "reference",
     "many_slices": "{field} has {count} values: the {most} with most samples are shown",
+    "long_slices": "{field}: values of more than {longest} characters are no slices",
 }
 RUSSIAN = {
     "score": "показатель",
@@ -71,6 +72,7 @@ RUSSIAN = {
     "output": "ответ",
     "reference": "эталон",
     "many_slices": "у поля {field} значений {count}: показаны {most} с наибольшим числом примеров",
+    "long_slices": "{field}: значения длиннее {longest} знаков срезов не дают",
 }
 WORDS: Mapping[Lang, Mapping[str, str]] = {"en": ENGLISH, "ru": RUSSIAN}
 
