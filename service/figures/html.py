@@ -24,7 +24,8 @@ PAGE = """\
 :root {{ color-scheme: light dark; --ink: #1b1f24; --page: #fff; --soft: #5b6472; --line: #d9dde3;
   --bar: #2563a8; --against: #b3541e; }}
 @media (prefers-color-scheme: dark) {{
-  :root {{ --ink: #e6e8eb; --page: #14171b; --soft: #9aa4b2; --line: #343a43; --bar: #7fb2ea; --against: #e8935f; }}
+  :root {{ --ink: #e6e8eb; --page: #14171b; --soft: #9aa4b2; --line: #343a43;
+  --bar: #7fb2ea; --against: #e8935f; }}
 }}
 body {{ margin: 2rem auto; padding: 0 1rem; max-width: 75rem; color: var(--ink);
   background: var(--page); font: 15px/1.5 system-ui, sans-serif; }}
