@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.service.scored import scored
 NAMES = [
     "code",
     "dialogue",
+    "instruction_following",
     "language_modeling",
     "open_ended",
     "qa",
@@ -43,6 +45,21 @@ def test_those_that_come_with_the_service(assay: Client) -> None:
             assert metric.cannot_see.endswith("."), (suite.name, metric.name)
 
 
+def test_they_speak_russian(assay: Client) -> None:
+    listed = {one.name: one for one in assay.suites(lang="ru")}
+    for name in NAMES:
+        suite, english = assay.suite(name, lang="ru"), assay.suite(name)
+        assert suite == listed[name]
+        assert [one.params for one in suite.metrics] == [one.params for one in english.metrics]
+        said = [suite.about, *(x for one in suite.metrics for x in (one.why, one.cannot_see))]
+        for sentence in said:
+            assert re.search("[а-яё]{3}", sentence), (name, sentence)
+            assert sentence.endswith((".", "?")), (name, sentence)
+    with pytest.raises(AssayError) as caught:
+        assay.suite("qa", lang="de")
+    assert (caught.value.status, caught.value.param) == (422, "lang")
+
+
 def test_an_evaluation_by_a_suite(assay: Client) -> None:
     done = scored(assay, dataset="suite-ru", samples=RUSSIAN, suite="summarization")
     assert done.suite == "summarization"
@@ -50,9 +67,14 @@ def test_an_evaluation_by_a_suite(assay: Client) -> None:
     assert measured["rouge"]["tokenizer"] == "unicode"
     assert measured["meteor"] == measured["meteor"] | {"language": "russian", "synonyms": False}
     told = {one.metric: one for one in done.left_out}
-    assert set(told) == {"bertscore", "faithfulness"}
+    assert {name: one.instead for name, one in told.items()} == {
+        "bertscore": "chrf",
+        "moverscore": None,
+        "bleurt": None,
+        "faithfulness": "k_precision (evidence: prompt)",
+    }
     assert "bert-base-multilingual-cased" in told["bertscore"].reason
-    assert told["bertscore"].instead is None
+    assert {"chrf", "k_precision"} <= {*measured}
     assert all(score.value is not None for score in done.scores)
 
 
@@ -121,7 +143,7 @@ def test_a_suite_of_ones_own(assay: Client) -> None:
     made = assay.create_suite("наш набор", metrics, "Для <i>новостей</i>")
     assert (made.builtin, made.about) == (False, "Для <i>новостей</i>")
     assert assay.create_suite("наш набор", metrics, "Для <i>новостей</i>") == made
-    assert assay.suite("наш набор") == made
+    assert assay.suite("наш набор") == assay.suite("наш набор", lang="ru") == made
     assert assay.suites()[-1] == made
     done = scored(assay, dataset="suite-ru", samples=RUSSIAN, suite="наш набор")
     assert [one["name"] for one in done.metrics] == ["chrf", "length"]
