@@ -90,7 +90,8 @@ def score(
     assay score new.jsonl -m chrf,bleu --compare old.jsonl --cluster document
     cat outputs.jsonl | assay score - -m chrf --format html > chrf.html
 
-    Exits with 1 for errors and metrics without a value; a comparison's verdict is printed alone.
+    Exits with 1 for errors and named metrics without a value; a suite's are left out, and told.
+    A comparison's verdict is printed alone.
 
     Models that have to be converted are kept in ~/.cache/assay, or where ASSAY_DATA_DIR says.
     """

@@ -140,6 +140,11 @@ def paired_json(
     return _json({**given, "correction": "holm", "notes": list(notes), "results": tested})
 
 
+def some_value(results: Iterable[Result]) -> bool:
+    """Whether some metric gave one."""
+    return any(value.value is not None for result in results for value in result.scores)
+
+
 def failed(results: Iterable[Result]) -> bool:
     """Whether some metric gave no value."""
     return any(value.error for result in results for value in result.scores)

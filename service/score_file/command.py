@@ -62,7 +62,7 @@ def run(
     asked: Asked, metrics: Sequence[BoundMetric], settings: Settings, bind: Bind, say: Say
 ) -> bool:
     """Scores the file, or compares it with another, and prints the answer; whether every metric
-    gave a value.
+    that was named gave a value, and some metric of a suite that was.
 
     bind  a suite's metrics
     say   for sentences beside the answer
@@ -74,14 +74,15 @@ def run(
         raise InputError("--compare: both files cannot be standard input")
     _check(asked, inputs)
     found = [read(path, asked.reading) for path in inputs]
-    chosen = None
+    chosen, named_ones = None, len(metrics)
     if asked.suite is not None:
         chosen = suites.chosen(asked.suite, found[0], bind, asked.language, metrics)
         metrics = [*metrics, *(one.metric for one in chosen.picked)]
     with running.runner(metrics, settings, asked.device, say) as runner:
         measure = _scored if asked.compare is None else _compared
         results = measure(asked, metrics, found, runner, chosen, say)
-    return not answers.failed(results)
+    of_named = [one for at, one in enumerate(results) if at % len(metrics) < named_ones]
+    return not answers.failed(of_named) and answers.some_value(results)
 
 
 def _check(asked: Asked, inputs: Sequence[Path]) -> None:

@@ -64,8 +64,9 @@ def _reasons(scored: Scored, lang: Lang) -> str:
     for one in scored.chosen.picked:
         entry = entries[one.entry.name]
         name = one.metric.name
-        named = name if name == entry.name else f"{name} ({entry.name})"
-        rows.append([in_html(named), in_html(entry.why), in_html(entry.cannot_see)])
+        if name != entry.name:
+            name = say["in_place"].format(name=name, entry=entry.name)
+        rows.append([in_html(name), in_html(entry.why), in_html(entry.cannot_see)])
     return _grid([say["metric"], say["reason"], say["cannot_see"]], rows)
 
 

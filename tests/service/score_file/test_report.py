@@ -165,6 +165,13 @@ def test_what_is_left_out_stands_in_the_csv(score: Score) -> None:
     assert {row["slice"] for row in rows if row["metric"] == "token_f1"} == {"", "lang=<b>ru"}
 
 
+def test_a_suites_metric_without_a_value_is_told_and_no_failure(score: Score) -> None:
+    done = score("new.jsonl", "-s", "translation")
+    assert "language: no value: 24 of 24 outputs" in done.stdout
+    assert done.exit_code == 0
+    assert score("new.jsonl", "-s", "translation", "-m", "language").exit_code == 1
+
+
 def test_two_words_of_many() -> None:
     assert [many(n, "ru").split()[1] for n in (1, 2, 5, 11, 12, 21, 24, 111)] == [
         *("пример", "примера", "примеров", "примеров", "примеров", "пример", "примера"),
