@@ -12,6 +12,16 @@ from metrics.suites.declaration import Suite
 
 Lang = Literal["en", "ru"]
 SENTENCES = ("why", "cannot_see")
+LEFT_OUT: dict[Lang, tuple[str, str]] = {
+    "en": ("{} is left out: {}", "{} is {} here: {}"),
+    "ru": ("{} не измеряется: {}", "вместо {} здесь {}: {}"),
+}
+
+
+def left_out(metric: str, reason: str, instead: str | None, lang: Lang = "en") -> str:
+    """A sentence on a metric that is not measured as its suite has it."""
+    alone, replaced = LEFT_OUT[lang]
+    return alone.format(metric, reason) if not instead else replaced.format(metric, instead, reason)
 
 
 def worded(suite: Suite, lang: Lang) -> Suite:

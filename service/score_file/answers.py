@@ -16,7 +16,7 @@ from service.figures.data import as_csv
 from service.figures.html import as_html
 from service.figures.latex import as_latex
 from service.figures.markdown import as_markdown
-from service.figures.table import Bar, Panel, Table, tabulate
+from service.figures.table import Bar, Panel, Table, extended, tabulate
 from service.figures.words import arrow, digits, legend, stars
 from service.score_file.comparing import PairedTest
 from service.score_file.report import Scored
@@ -61,6 +61,10 @@ def score_table(scored: Scored, lang: Lang = "en") -> Table:
     made = rows_of(scored)
     effects = [f"{x:.2f}" if (x := one.design_effect) is not None else None for one in made]
     columns, rows = tabulate(ScoreRow, made, {}, {"label": _labels(made), "effect": effects})
+    missing = [
+        {"metric": x.metric, "left_out": x.reason, "instead": x.instead} for x in scored.left_out
+    ]
+    columns, rows, more = extended(columns, rows, ["left_out", "instead"], missing)
     titles = {"label": say["score"], "slice": say["slice"], "value": say["value"]}
     titles |= {"interval": say["interval"].format(level=made[0].level), "n": "n"}
     titles |= {"clusters": say["clusters"], "effect": say["effect"]}
@@ -77,6 +81,7 @@ def score_table(scored: Scored, lang: Lang = "en") -> Table:
         titles=titles,
         digits=[digits(one.value, one.interval) for one in made],
         legend=[("↑ ↓", say["arrows"])],
+        more=more,
         notes=[*told(scored.left_out, lang), *scored.notes, *_noted(noted), *signatures],
         panels=_panels(scored.asked, made),
     )

@@ -12,7 +12,6 @@ from metrics.suites.wording import Lang, worded
 from service.figures.data import as_csv
 from service.figures.latex import as_latex
 from service.figures.markdown import as_markdown
-from service.figures.table import Cell, Column
 from service.score_file.answers import score_table
 from service.score_file.page import as_page
 from service.score_file.report import Scored, details
@@ -46,20 +45,6 @@ def as_json(scored: Scored, lang: Lang) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
 
-def as_table_csv(scored: Scored, lang: Lang) -> bytes:
-    """A row for each score and slice, then one for each metric of a suite that is left out."""
-    table = score_table(scored, lang)
-    names = [column.name for column in table.columns]
-    empty: dict[str, Cell] = dict.fromkeys(names)
-    missing = [
-        [*(empty | {"metric": one.metric}).values(), one.reason, one.instead]
-        for one in scored.left_out
-    ]
-    columns = [*table.columns, Column("left_out", "text"), Column("instead", "text")]
-    rows = [*([*row, None, None] for row in table.rows), *missing]
-    return as_csv(dataclasses.replace(table, columns=columns, rows=rows))
-
-
 def _suite(chosen: Chosen, lang: Lang) -> dict[str, Any]:
     suite = worded(chosen.suite, lang)
     said = {entry.name: entry for entry in suite.metrics}
@@ -78,7 +63,7 @@ def _suite(chosen: Chosen, lang: Lang) -> dict[str, Any]:
 
 FORMS: Mapping[str, Callable[[Scored, Lang], bytes]] = {
     "json": as_json,
-    "csv": as_table_csv,
+    "csv": lambda scored, lang: as_csv(score_table(scored, lang)),
     "html": as_page,
     "markdown": lambda scored, lang: as_markdown(score_table(scored, lang)),
     "md": lambda scored, lang: as_markdown(score_table(scored, lang)),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from metrics.suites.choosing import LeftOut
 from metrics.suites.wording import Lang
+from metrics.suites.wording import left_out as left_out_sentence
 
 ENGLISH = {
     "score": "score",
@@ -20,8 +21,6 @@ ENGLISH = {
     "suite": "suite {name}: {about}",
     "language": "language of the answers: {}",
     "unknown": "not told",
-    "left": "{metric} is left out: {reason}",
-    "stands_in": "{metric} is {instead} here: {reason}",
     "why": "What is measured, and what it cannot see",
     "metric": "metric",
     "in_place": "{name} in place of {entry}",
@@ -54,8 +53,6 @@ RUSSIAN = {
     "suite": "набор {name}: {about}",
     "language": "язык ответов: {}",
     "unknown": "не определён",
-    "left": "{metric} не измеряется: {reason}",
-    "stands_in": "вместо {metric} здесь {instead}: {reason}",
     "why": "Что измеряется и чего метрика не видит",
     "metric": "метрика",
     "in_place": "{name} вместо {entry}",
@@ -91,10 +88,4 @@ def many(samples: int, lang: Lang = "en") -> str:
 
 def told(left_out: Sequence[LeftOut], lang: Lang = "en") -> list[str]:
     """What of a suite is not measured, and why, as sentences."""
-    say = WORDS[lang]
-    return [
-        say["left" if one.instead is None else "stands_in"].format(
-            metric=one.metric, instead=one.instead, reason=one.reason
-        )
-        for one in left_out
-    ]
+    return [left_out_sentence(one.metric, one.reason, one.instead, lang) for one in left_out]

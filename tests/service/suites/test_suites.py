@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from typing import Any
 
+import httpx
 import pytest
 
 from assay import AssayError, Client, MetricLike
 from metrics.suites import suites
+from tests.service.live import Live
 from tests.service.scored import scored
 
 NAMES = [
@@ -60,7 +64,7 @@ def test_they_speak_russian(assay: Client) -> None:
     assert (caught.value.status, caught.value.param) == (422, "lang")
 
 
-def test_an_evaluation_by_a_suite(assay: Client) -> None:
+def test_an_evaluation_by_a_suite(assay: Client, live: Live) -> None:
     done = scored(assay, dataset="suite-ru", samples=RUSSIAN, suite="summarization")
     assert done.suite == "summarization"
     measured = {one["name"]: one["params"] for one in done.metrics}
@@ -75,6 +79,14 @@ def test_an_evaluation_by_a_suite(assay: Client) -> None:
     }
     assert "bert-base-multilingual-cased" in told["bertscore"].reason
     assert {"chrf", "k_precision"} <= {*measured}
+    url = f"{live.base}/v1/evaluations/{done.id}?format="
+    rows = list(csv.DictReader(io.StringIO(httpx.get(f"{url}csv").text)))
+    missing = {row["metric"]: row for row in rows if row["left_out"]}
+    assert {name: row["instead"] or None for name, row in missing.items()} == {
+        name: one.instead for name, one in told.items()
+    }
+    assert len(rows) == len(done.scores) + len(missing)
+    assert "- bleurt is left out: " in httpx.get(f"{url}md").text
     assert all(score.value is not None for score in done.scores)
 
 
