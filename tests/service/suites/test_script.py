@@ -52,6 +52,7 @@ def samples(language: str) -> list[dict[str, Any]]:
         ("summarization", "ru", 7),
         ("qa", "ru", 3),
         ("dialogue", "ru", 5),
+        pytest.param("qa", "en", 3, marks=WITH_MODELS),
         pytest.param("summarization", "en", 8, marks=WITH_MODELS),
         pytest.param("dialogue", "en", 7, marks=WITH_MODELS),
         pytest.param("rag", "en", 4, marks=WITH_MODELS),

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from assay import AssayError, Client, MetricLike
+from metrics import catalogue
 from metrics.suites import suites
-from tests.service.live import Live
+from tests.service.live import ROOT, Live
 from tests.service.scored import scored
 
 NAMES = [
@@ -47,6 +48,17 @@ def test_those_that_come_with_the_service(assay: Client) -> None:
         for metric in suite.metrics:
             assert metric.why.endswith((".", "?")), (suite.name, metric.name)
             assert metric.cannot_see.endswith("."), (suite.name, metric.name)
+
+
+def test_every_metric_is_in_a_suite_or_told_why_not() -> None:
+    entries = [entry for suite in suites().values() for entry in suite.metrics]
+    there = {option.name for entry in entries for option in entry.options(None)}
+    page = (ROOT / "docs/suites.md").read_text().partition("## In no suite")[2]
+    page, _, _ = page.partition("\n## ")
+    rows = [row.split("|")[1] for row in page.splitlines() if row.startswith("| `")]
+    told = {name for names in rows for name in re.findall(r"`(\w+)`", names)}
+    assert there & told == set()
+    assert there | told >= {*catalogue()}
 
 
 def test_they_speak_russian(assay: Client) -> None:
