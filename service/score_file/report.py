@@ -125,7 +125,7 @@ def details(scored: Scored) -> Details:
                 at = there[np.argsort(order, kind="stable")[:MOST_WORST]]
                 found = list(zip(at.tolist(), values[at].tolist(), strict=True))
                 worst.append(Worst(metric.name, main, found))
-                mains[main] = values
+                mains[main if main not in mains else f"{metric.name}.{main}"] = values
     pairs = combinations(list(mains)[:MOST_CORRELATED], 2)
     return Details(distributions, worst, [_correlated(a, b, mains[a], mains[b]) for a, b in pairs])
 
