@@ -1,0 +1,286 @@
+"""The fork's side of a test: confined, it runs a program in one of three ways.
+
+source  the program's parts and the test in one module; the end is shown by a token
+stdin   the program reads the test and prints; it may be another interpreter's
+call    the program's function is called with the test's arguments, and returns
+
+Runs inside the sandbox, before metrics.sandbox.launcher; the standard library only.
+"""
+
+import io
+import itertools
+import os
+import resource
+import signal
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from metrics.sandbox.marks import TESTS, Marks
+from metrics.sandbox.watching import Kept
+
+FAILED, EXITED, MEMORY = 1, 2, 3  # exit codes of the fork; 0 counts only with the token
+_PROGRAM = "<program>"
+_SAID = 1500  # characters of an error's message
+# modules that programs of contests use without importing them, as LiveCodeBench has them
+_AT_HAND = (
+    "string re datetime collections heapq bisect copy math random statistics itertools functools "
+    "operator io sys json typing"
+)
+_DEEP = 50_000  # calls, likewise
+
+
+class Job:
+    """What the launcher is asked to do, read from its arguments.
+
+    report, seconds, memory, processes, size, user
+              the report's descriptor, seconds for each test, bytes of memory (0: not bounded here),
+              processes, bytes a file, user id (0: stay who we are)
+    kind      how tests run: see the module's docstring
+    own, shared, count, sizes
+              how many parts are the program's, how many of the rest are before every test, how many
+              there are, and the bytes of each; what is left are the tests, or none is
+    command   where another interpreter runs the program: its file's name, and the command's words
+    """
+
+    def __init__(self, arguments: list[str]) -> None:
+        numbers, rest = arguments[:6], arguments[6:]
+        self.report, self.seconds, self.memory, self.processes, self.size, self.user = map(
+            int, numbers
+        )
+        self.kind = rest[0]
+        own, shared, count = map(int, rest[1:4])
+        sizes = [int(size) for size in rest[4 : 4 + count]]
+        starts = itertools.accumulate([0, *sizes])
+        self._spans = tuple(zip(starts, sizes, strict=False))
+        self.own, self._before = own, own + shared
+        self.command = rest[4 + count :]
+        self.at_hand: dict[str, Any] = {}
+
+    def prepare(self) -> None:
+        """Import what programs of contests have at hand, once for all tests."""
+        if self.kind == "source" or self.command:
+            return
+        sys.setrecursionlimit(_DEEP)
+        builtins = vars(sys.modules["builtins"])
+        for name in _AT_HAND.split():
+            module = vars(__import__(name))
+            public = module.get("__all__") or [one for one in module if one[0] != "_"]
+            self.at_hand |= {one: module[one] for one in public if one not in builtins}
+        self.at_hand |= {name: sys.modules[name] for name in _AT_HAND.split()}
+
+    def numbers(self) -> range:
+        """Of the tests, from 0; a single one where no part is a test."""
+        return range(max(1, len(self._spans) - self._before))
+
+    def is_last(self, number: int) -> bool:
+        """Whether no test comes after this one."""
+        return number == self.numbers()[-1]
+
+    def sources(self, number: int) -> list[bytes]:
+        """The parts that this test runs, itself the last; of `stdin` the program alone."""
+        spans = list(self._spans[: self._before])
+        if self.kind != "stdin":
+            spans += self._spans[self._before + number :][:1]
+        return [_read(*span) for span in spans]
+
+    def feed(self, number: int) -> bytes:
+        """What the test's program reads from standard input."""
+        spans = self._spans[self._before + number :][:1] if self.kind == "stdin" else ()
+        return b"".join(_read(*span) for span in spans)
+
+
+def _read(start: int, size: int) -> bytes:
+    parts = []
+    while size and (part := os.pread(0, size, start)):
+        parts.append(part)
+        start, size = start + len(part), size - len(part)
+    return b"".join(parts)
+
+
+def confine(job: Job, kept: Kept) -> None:
+    """Limit this process, and make it the program's user; standard error comes last."""
+    null = os.open("/dev/null", os.O_RDWR)
+    reads = job.kind == "stdin"
+    os.dup2(kept.feed if reads else null, 0)
+    os.dup2(kept.answer if reads else null, 1)
+    for descriptor in (null, kept.feed):
+        os.close(descriptor)
+    if job.kind != "call":  # there it stays open, for what the function returns
+        os.close(kept.answer)
+    for which, limit in (
+        (resource.RLIMIT_AS, job.memory or resource.RLIM_INFINITY),
+        (resource.RLIMIT_CPU, job.seconds + 1),
+        (resource.RLIMIT_NPROC, job.processes),
+        (resource.RLIMIT_FSIZE, job.size),
+        (resource.RLIMIT_NOFILE, 128),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(which, (limit, limit))
+    if job.user:  # a user of its own, so that the limit of processes counts this sandbox alone
+        os.setgroups([])
+        os.setgid(job.user)
+        os.setuid(job.user)
+    os.dup2(kept.errors, 2)
+    os.close(kept.errors)
+
+
+def run(job: Job, sources: list[bytes], ends: list[int]) -> None:
+    """Run the program; returns only where it is to end as programs do."""
+    if job.command:
+        _interpreted(job.command, sources)
+    elif job.kind == "source":
+        _judged(job, sources, ends)
+    elif job.kind == "stdin":
+        _reading(sources, job.at_hand)
+    else:
+        _called(sources, ends.pop(), job.at_hand)
+
+
+def _judged(job: Job, sources: list[bytes], ends: list[int]) -> NoReturn:
+    # bound now: the program may replace what the modules hold
+    leave, fail = os._exit, _failing()
+    module = _main()
+    if any(b"unittest" in source for source in sources):
+        _let_unittest_go_on()
+    try:
+        _finish(  # all but `leave` and `module` is on the stack alone while the program runs
+            leave,
+            (os.getpid, os.getpid(), os.read, os.write),
+            ends.pop(0),
+            ends.pop(0),
+            Marks(ends.pop(0), b"\n".join(sources[: job.own])),
+            any(map(exec, _compiled(sources, job.own), itertools.repeat(module.__dict__))),
+        )
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is its result
+        fail(error)
+    leave(FAILED)
+
+
+def _main() -> types.ModuleType:
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    sys.argv = ["program"]
+    return module
+
+
+def _failing() -> Callable[[BaseException], NoReturn]:
+    """What tells of an error and ends the process, whatever the program has replaced."""
+    leave, show, write, name_of = os._exit, traceback.print_exception, os.write, type
+
+    def fail(error: BaseException) -> NoReturn:
+        codes = {MemoryError: MEMORY, SystemExit: EXITED}
+        code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
+        try:
+            show(error)
+            told = f"\0{name_of(error).__name__}: {str(error)[:_SAID]}"
+            write(2, told.encode("utf-8", "replace"))
+        finally:
+            leave(code)
+
+    return fail
+
+
+def _compiled(sources: list[bytes], own: int) -> Iterator[types.CodeType]:
+    """The code of each part; all are compiled before any runs. Empties the list."""
+    names = [_PROGRAM] * own + [TESTS] * (len(sources) - own)
+    codes = [
+        compile(source.decode("utf-8", "surrogatepass"), name, "exec", dont_inherit=True)
+        for source, name in zip(sources, names, strict=True)
+    ]
+    sources.clear()
+    return iter(codes)
+
+
+def _finish(
+    leave: Callable[[int], NoReturn],
+    calls: tuple[Any, ...],
+    token: int,
+    done: int,
+    marks: Marks,
+    _ran: bool,
+) -> NoReturn:
+    getpid, own, read, write = calls
+    if getpid() == own:  # a process that it forked may get here, too: it ends, and says nothing
+        marks.look()
+        write(done, read(token, 16))
+    leave(0)
+
+
+def _reading(sources: list[bytes], at_hand: dict[str, Any]) -> None:
+    """Run a program that reads and prints; returning, it ends as programs do."""
+    module = _main()
+    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        raw = io.FileIO(descriptor, mode, closefd=False)
+        buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
+        stream = io.TextIOWrapper(
+            buffer, "utf-8", "surrogateescape", line_buffering=descriptor == 2
+        )
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+        at_hand[name] = at_hand[f"__{name}__"] = stream
+    module.__dict__.update(at_hand, argv=sys.argv)
+    fail, flush = _failing(), sys.stdout.flush
+    try:
+        any(map(exec, _compiled(sources, len(sources)), itertools.repeat(module.__dict__)))
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is its result
+        flush()
+        fail(error)
+
+
+def _called(sources: list[bytes], answer: int, at_hand: dict[str, Any]) -> NoReturn:
+    """Call the function of a program, and write what it returns as JSON."""
+    import json
+
+    leave, write, dumps, fail = os._exit, os.write, json.dumps, _failing()
+    asked = json.loads(sources.pop())
+    module = _main()
+    module.__dict__.update(at_hand, argv=sys.argv)
+    try:
+        any(map(exec, _compiled(sources, len(sources)), itertools.repeat(module.__dict__)))
+        solution = module.__dict__.get("Solution")
+        owner = solution() if isinstance(solution, type) else module
+        text = dumps(getattr(owner, asked["function"])(*asked["arguments"])).encode()
+        while text:
+            text = text[write(answer, text) :]
+        leave(0)
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is its result
+        fail(error)
+    leave(FAILED)
+
+
+def _interpreted(command: list[str], sources: list[bytes]) -> NoReturn:
+    """Become another interpreter, which runs the program."""
+    file, *words = command
+    with open(file, "wb") as program:
+        program.write(b"\n".join(sources))
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.execve(words[0], [*words, file], os.environ)  # noqa: S606 - an interpreter, no shell
+
+
+def _let_unittest_go_on() -> None:
+    """Make `unittest.main()` return where every test passed, and raise where one did not.
+
+    It would leave with `sys.exit`, which no program that came to its end does.
+    """
+    import unittest
+
+    class Main(unittest.TestProgram):
+        exit: bool
+
+        def runTests(self) -> None:  # noqa: N802 - unittest's own name
+            leaves, self.exit = bool(self.exit), False
+            super().runTests()
+            if leaves and not (self.result.wasSuccessful() and self.result.testsRun):
+                wrong = [*self.result.failures, *self.result.errors]
+                told = wrong[0][1] if wrong else "unittest: no test was found"
+                raise AssertionError(told.rstrip().rpartition("\n  ")[2].partition("\n")[2] or told)
+
+    # the library's, to those who look (`Marks`)
+    code = Main.runTests.__code__.replace(co_filename=unittest.__file__)
+    Main.runTests.__code__ = code
+    unittest.main = Main
