@@ -24,8 +24,9 @@ LONGEST = 500  # characters of a reason
 LONGEST_NAME = 300  # characters of a test
 MOST_NOTES = 200  # tests of a program that are kept to be read: its failures first
 _LINE = 160  # characters of an expected or printed line
-_PLACE = re.compile(r'File "<tests>", line (\d{1,9})')
-_ERROR = re.compile(r"^(?:AssertionError: )?((?:\w+\.)*(\w+))(?:: ?(.*))?$", re.DOTALL)
+_PLACE = re.compile(r'File "<tests>", line (\d{1,9}), in (\S+)')
+_NAME = re.compile(r"(?:\w+\.)*(\w+)(?=:|$)")
+_RAISED = re.compile(r"[\w.]*(Error|Exception|Exit)\b(:|$)")
 _WORDS = {
     Ending.PASSED: "passed",
     Ending.EXITED: "exited",
@@ -59,6 +60,8 @@ def reason(tests: Tests, number: int, outcome: Outcome) -> tuple[str, str | None
         text = " ".join(filter(None, [text, _where(tests, outcome.stderr)]))
     elif outcome.ending in {Ending.LONG, Ending.NOT_RUN, Ending.TIMEOUT}:
         text = ""
+    elif outcome.ending is Ending.FAILED:
+        text = text or "left with an exit code other than 0"
     return word, cut(text) or None
 
 
@@ -74,30 +77,36 @@ def cut(text: str, longest: int = LONGEST) -> str:
 
 
 def _error(stderr: str) -> str:
-    """`ValueError: …`: what Python's errors say of themselves, else the last line."""
+    """`ValueError: …`: what Python's errors say of themselves, else the line that speaks of one."""
     _, told, error = stderr.rpartition("\0")
     if told:
-        return error.strip().removesuffix(":")
-    return stderr.strip().rpartition("\n")[2]
+        error = error.strip().removesuffix(":")
+        inner = error.removeprefix("AssertionError: ")  # as unittest's failures are raised
+        return inner if _RAISED.match(inner) else error
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    named = [line for line in lines if _RAISED.match(line)]
+    named += [line for line in lines if "error" in line.lower()]
+    return [*lines[-1:], *reversed(named)][-1] if lines else ""
 
 
 def _word(text: str) -> str:
-    found = _ERROR.match(text)
-    name = found[2] if found else ""
+    found = _NAME.match(text)
+    name = found[1] if found else ""
     if name in _SYNTAX or "syntax error" in text.lower():
         return "syntax_error"
     if _FORBIDDEN.search(text):
         return "forbidden"
-    return "assertion" if name == "AssertionError" else "exception"
+    return {"AssertionError": "assertion", "SystemExit": "exited"}.get(name, "exception")
 
 
 def _where(tests: Tests, stderr: str) -> str:
-    """The line of the tests that failed."""
-    places = _PLACE.findall(stderr)
+    """The line of the tests that failed; a test that is one line is shown as its name."""
+    apart = bool(tests.shared)
+    places = [int(line) for line, of in _PLACE.findall(stderr) if not apart or of != "<module>"]
     lines = tests.whole.split("\n")
-    if not places or not 0 < int(places[-1]) <= len(lines):
+    if not places or not 0 < places[-1] <= len(lines):
         return ""
-    line = lines[int(places[-1]) - 1].strip()
+    line = lines[places[-1] - 1].strip()
     return f"(line {places[-1]}: {line})" if line else ""
 
 

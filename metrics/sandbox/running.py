@@ -211,12 +211,13 @@ def _outcome(line: bytes, program: Program, number: int) -> Outcome:
     said, *texts = line.split(b" ")
     answer, errors = (binascii.a2b_base64(text[1:]) for text in texts[:2])
     ending = Ending.TIMEOUT if said == b"worked" else Ending[said.decode().upper()]
-    shown = ""
+    stderr, shown = errors.decode("utf-8", "replace"), ""
+    if ending is Ending.FAILED and "\0MemoryError" in stderr:  # the exit code is the program's own
+        ending = Ending.MEMORY
     if program.expected:
         if ending is Ending.PASSED and not right(program.kind, answer, program.expected[number]):
             ending = Ending.WRONG
         if ending is not Ending.PASSED:
             shown = answer[:_SHOWN].decode("utf-8", "replace")
-    stderr = errors.decode("utf-8", "replace")
     marks = tuple(text.decode() for text in texts[2:])
     return Outcome(ending, stderr, said == b"worked", marks, shown)
