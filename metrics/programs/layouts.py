@@ -62,6 +62,19 @@ def parsed(text: str, apart: bool = True) -> Tests:
     return found
 
 
+def as_text(tests: Any) -> Any:
+    """Tests that came as JSON rather than as the text of it, as that text; anything else as it is.
+
+    Raises ValueError for what nests too deep.
+    """
+    if not isinstance(tests, list | dict):
+        return tests
+    try:
+        return json.dumps(tests, ensure_ascii=False)
+    except (RecursionError, TypeError):
+        raise ValueError("tests are nested too deep, or hold what is no JSON") from None
+
+
 def _of_source(text: str, apart: bool) -> Tests:
     parts = split(text) if apart else None
     if parts is None or len(parts.tests) > MOST:

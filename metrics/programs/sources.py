@@ -115,8 +115,9 @@ def _is_main(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.If):
         guarded = ast.unparse(statement.test) == "__name__ == '__main__'"
         return guarded and not statement.orelse and all(map(_is_main, statement.body))
-    called = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-    return called and ast.unparse(statement.value.func) == "unittest.main"
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return False
+    return ast.unparse(statement.value.func) == "unittest.main"
 
 
 def _share_lines(body: list[ast.stmt]) -> bool:
