@@ -50,7 +50,7 @@ from metrics.core.metric import (
     up_to,
 )
 from metrics.core.rows import Floats, Ints, Settled, mean
-from metrics.programs.layouts import Tests, parsed
+from metrics.programs.layouts import SampleTests, parsed
 from metrics.programs.reasons import notes, verdicts
 from metrics.sandbox import MARKS, Ending, Limits, Program, run_tests
 from metrics.sandbox.languages import Name as Language
@@ -131,7 +131,7 @@ def check(params: PassAtKParams, samples: Sequence[Sample]) -> None:
             raise InputError(f"{where} (id {sample.id!r:.100}): {error}", where) from None
 
 
-def _tests(text: str, params: PassAtKParams) -> Tests:
+def _tests(text: str, params: PassAtKParams) -> SampleTests:
     tests = parsed(text, params.layout == "auto")
     if params.language != "python" and tests.kind != "stdin":
         raise InputError(
@@ -176,7 +176,7 @@ def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evi
     return Evidence.of_ragged(ragged, fixed)
 
 
-def program(item: Item, tests: Tests, params: PassAtKParams) -> Program:
+def program(item: Item, tests: SampleTests, params: PassAtKParams) -> Program:
     """The program of an item, and its tests; of programs that answer, the output alone."""
     whole = params.program == "prompt+output+tests" and tests.kind == "source"
     source = f"{(item.prompt or '') if whole else ''}{item.output}\n"

@@ -32,7 +32,7 @@ _KNOWN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Tests:
+class SampleTests:
     """A sample's tests, one by one; the fields are those of metrics.sandbox.Program.
 
     names  what people are shown of each test
@@ -47,7 +47,7 @@ class Tests:
     whole: str = ""
 
 
-def parsed(text: str, apart: bool = True) -> Tests:
+def parsed(text: str, apart: bool = True) -> SampleTests:
     """What a sample's `tests` hold; `apart=False`: source is run as one.
 
     Raises InputError for JSON of no known layout, and for too many tests.
@@ -75,14 +75,14 @@ def as_text(tests: Any) -> Any:
         raise ValueError("tests are nested too deep, or hold what is no JSON") from None
 
 
-def _of_source(text: str, apart: bool) -> Tests:
+def _of_source(text: str, apart: bool) -> SampleTests:
     parts = split(text) if apart else None
     if parts is None or len(parts.tests) > MOST:
-        return Tests("source", (f"{text}\n",), ("tests",), whole=text)
-    return Tests("source", parts.tests, parts.names, (parts.shared,), whole=text)
+        return SampleTests("source", (f"{text}\n",), ("tests",), whole=text)
+    return SampleTests("source", parts.tests, parts.names, (parts.shared,), whole=text)
 
 
-def _of_json(text: str) -> Tests | None:
+def _of_json(text: str) -> SampleTests | None:
     """None where it is no JSON: Python may begin so, too."""
     try:
         value = json.loads(text)
@@ -109,12 +109,12 @@ def _of_json(text: str) -> Tests | None:
     return _answers(*([one[name] for one in value] for name in ("input", "output")), *functions)
 
 
-def _asserts(statements: Sequence[str], before: str) -> Tests:
+def _asserts(statements: Sequence[str], before: str) -> SampleTests:
     tests = tuple(f"{one}\n" for one in statements)
-    return Tests("source", tests, tuple(statements), (f"{before}\n",) if before else ())
+    return SampleTests("source", tests, tuple(statements), (f"{before}\n",) if before else ())
 
 
-def _answers(inputs: Any, outputs: Any, function: Any) -> Tests:
+def _answers(inputs: Any, outputs: Any, function: Any) -> SampleTests:
     """Pairs, or calls of a function; raises InputError where they do not match."""
     if not isinstance(inputs, list) or not isinstance(outputs, list):
         raise InputError("inputs and outputs of tests have to be lists", "tests")
@@ -123,7 +123,7 @@ def _answers(inputs: Any, outputs: Any, function: Any) -> Tests:
         raise InputError(told, "tests")
     if function is None:
         given, wanted = (tuple(map(_text, ends)) for ends in (inputs, outputs))
-        return Tests("stdin", given, given, expected=wanted)
+        return SampleTests("stdin", given, given, expected=wanted)
     if not isinstance(function, str) or not function.isidentifier():
         raise InputError("`fn_name` of tests has to be a function's name", "tests")
     calls = [_arguments(one) for one in inputs]
@@ -132,7 +132,7 @@ def _answers(inputs: Any, outputs: Any, function: Any) -> Tests:
         f"{function}({', '.join(json.dumps(each, ensure_ascii=False) for each in one)})"
         for one in calls
     )
-    return Tests("call", given, names, expected=tuple(map(_wanted, outputs)))
+    return SampleTests("call", given, names, expected=tuple(map(_wanted, outputs)))
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from metrics.core.evidence import NOTES, Evidence
 from metrics.core.verdicts import Verdict
-from metrics.programs.layouts import Tests
+from metrics.programs.layouts import SampleTests
 from metrics.sandbox import Ending, Outcome
 
 LONGEST = 500  # characters of a reason
@@ -44,7 +44,7 @@ _FORBIDDEN = re.compile(
 )
 
 
-def reason(tests: Tests, number: int, outcome: Outcome) -> tuple[str, str | None]:
+def reason(tests: SampleTests, number: int, outcome: Outcome) -> tuple[str, str | None]:
     """The word for how a test ended, and what more there is to say.
 
     number  of the test, from 0
@@ -99,7 +99,7 @@ def _word(text: str) -> str:
     return {"AssertionError": "assertion", "SystemExit": "exited"}.get(name, "exception")
 
 
-def _where(tests: Tests, stderr: str) -> str:
+def _where(tests: SampleTests, stderr: str) -> str:
     """The line of the tests that failed; a test that is one line is shown as its name."""
     apart = bool(tests.shared)
     places = [int(line) for line, of in _PLACE.findall(stderr) if not apart or of != "<module>"]
@@ -110,7 +110,7 @@ def _where(tests: Tests, stderr: str) -> str:
     return f"(line {places[-1]}: {line})" if line else ""
 
 
-def _difference(tests: Tests, number: int, answer: str) -> str:
+def _difference(tests: SampleTests, number: int, answer: str) -> str:
     """What was expected, and what came; of printed text the first lines that differ."""
     expected = tests.expected[number]
     if tests.kind == "call":
@@ -128,7 +128,7 @@ def _difference(tests: Tests, number: int, answer: str) -> str:
     return f"line {at + 1}: expected {shown[0]}, got {shown[1]}"
 
 
-def notes(tests: Tests, outcomes: Sequence[Outcome]) -> NDArray[np.uint8]:
+def notes(tests: SampleTests, outcomes: Sequence[Outcome]) -> NDArray[np.uint8]:
     """The tests of a program with words and reasons, to be kept with its evidence."""
     kept = sorted(range(len(outcomes)), key=lambda at: outcomes[at].passed)[:MOST_NOTES]
     told = [
