@@ -7,12 +7,15 @@ call    the program's function is called with the test's arguments, and returns
 Runs inside the sandbox, before metrics.sandbox.launcher; the standard library only.
 """
 
+import atexit
+import contextlib
 import io
 import itertools
 import os
 import resource
 import signal
 import sys
+import threading
 import traceback
 import types
 from collections.abc import Callable, Iterator
@@ -127,8 +130,8 @@ def confine(job: Job, kept: Kept) -> None:
     os.close(kept.errors)
 
 
-def run(job: Job, sources: list[bytes], ends: list[int]) -> None:
-    """Run the program; returns only where it is to end as programs do."""
+def run(job: Job, sources: list[bytes], ends: list[int]) -> NoReturn:
+    """Run the program, and end this process."""
     if job.command:
         _interpreted(job.command, sources)
     elif job.kind == "source":
@@ -209,9 +212,9 @@ def _finish(
     leave(0)
 
 
-def _reading(sources: list[bytes], at_hand: dict[str, Any]) -> None:
-    """Run a program that reads and prints; returning, it ends as programs do."""
-    module = _main()
+def _reading(sources: list[bytes], at_hand: dict[str, Any]) -> NoReturn:
+    """Run a program that reads and prints, up to its exit code."""
+    module, streams = _main(), []
     for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         raw = io.FileIO(descriptor, mode, closefd=False)
         buffer = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
@@ -220,16 +223,34 @@ def _reading(sources: list[bytes], at_hand: dict[str, Any]) -> None:
         )
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
-        at_hand[name] = at_hand[f"__{name}__"] = stream
+        at_hand[name] = stream
+        streams.append(stream)
     module.__dict__.update(at_hand, argv=sys.argv)
-    fail, flush = _failing(), sys.stdout.flush
+    leave, fail, end, flush = os._exit, _failing(), _ended, sys.stdout.flush
     try:
-        any(map(exec, _compiled(sources, len(sources)), itertools.repeat(module.__dict__)))
-    except SystemExit:
-        raise
+        try:
+            any(map(exec, _compiled(sources, len(sources)), itertools.repeat(module.__dict__)))
+        except SystemExit as error:
+            leave(end(module, streams, error.code))
+        leave(end(module, streams, None))
     except BaseException as error:  # noqa: BLE001 - whatever it raises is its result
         flush()
         fail(error)
+
+
+def _ended(module: types.ModuleType, streams: list[Any], code: object) -> int:
+    """What an interpreter does at its end, but for taking itself apart, which takes longer than
+    most tests; its exit code."""
+    vars(threading)["_shutdown"]()  # waits for threads
+    atexit._run_exitfuncs()
+    module.__dict__.clear()  # files that it left open are written
+    for stream in (sys.stdout, sys.stderr, *streams):
+        with contextlib.suppress(AttributeError, ValueError):  # it closed or replaced them
+            stream.flush()
+    if code is None or isinstance(code, int):
+        return (code or 0) & 0xFF
+    os.write(2, str(code)[:_SAID].encode("utf-8", "replace"))
+    return 1
 
 
 def _called(sources: list[bytes], answer: int, at_hand: dict[str, Any]) -> NoReturn:

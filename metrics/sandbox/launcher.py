@@ -32,6 +32,7 @@ import os
 import signal
 import sys
 import time
+from typing import NoReturn
 
 from metrics.sandbox.kinds import EXITED, MEMORY, Job, confine, run
 from metrics.sandbox.marks import END, KNOWN
@@ -42,11 +43,8 @@ _NEARLY = 0.9
 _STOPPED = {b"timeout", b"worked", b"long"}  # after which the program may still run
 
 
-def main(arguments: list[str]) -> None:
-    """Run the tests one after the other, and write the report; see the module's docstring.
-
-    Returns in a fork alone, where a program is to end as programs do.
-    """
+def main(arguments: list[str]) -> NoReturn:
+    """Run the tests one after the other, and write the report; see the module's docstring."""
     job = Job(arguments)
     os.set_inheritable(job.report, False)
     job.prepare()
@@ -57,13 +55,12 @@ def main(arguments: list[str]) -> None:
         child = os.fork()
         if child == 0:
             _forked(job, number, channels, wake)
-            return
         if not _watched(job, number, channels, wake, child):
             break
     os._exit(0)
 
 
-def _forked(job: Job, number: int, channels: Channels, wake: Wake) -> None:
+def _forked(job: Job, number: int, channels: Channels, wake: Wake) -> NoReturn:
     """The fork's side: confined, then let go, it runs the program."""
     os.close(job.report)
     wake.close()

@@ -58,8 +58,14 @@ DOUBLE = {
     "by open": "print(int(open(0).read()) * 2)",
     "decimals": "print('%.3f ' % (int(input()) * 2))",
     "a thread": "from threading import *\nThread(target=lambda: print(2 * int(input()))).start()",
+    "a file left open": "out = open(1, 'w', closefd=False)\nout.write(str(int(input()) * 2))",
+    "at its end": "import atexit\nn = int(input())\natexit.register(lambda: print(n * 2))",
+    "another stdout": "import io, sys\nprint(int(input()) * 2)\nsys.stdout = io.StringIO()\nprint()",
+    "closed": "import sys\nprint(int(input()) * 2)\nsys.stdout.close()",
     "at hand": "print(reduce(mul, [int(stdin.readline()), 2]))",
     "leaves": "print(int(input()) * 2)\nexit()",
+    "leaves with 256": "print(int(input()) * 2)\nexit(256)",
+    "leaves with a text": "print(int(input()) * 2)\nexit('done')",
     "wrong": "print(input() * 2)",
     "prompts": "print(int(input('n = ')) * 2)",
     "raises": "print(int(input()) * 2)\n1 / 0",
@@ -165,7 +171,7 @@ def test_pairs_as_livecodebench_compares_them() -> None:
     got = dict(zip(DOUBLE, map(bool, evidence["passed"].tolist()), strict=True))
     assert got == expected
     assert [name for name, passed in got.items() if not passed] == [
-        "wrong", "prompts", "raises", "nothing",
+        "leaves with a text", "wrong", "prompts", "raises", "nothing",
     ]  # fmt: skip
     told = dict(zip(DOUBLE, verdicts, strict=True))
     assert told["wrong"][0].source == "line 1: expected '6', got '33'"
