@@ -18,7 +18,7 @@ interpreter. So the watcher is told of what honest programs have no use for (`Ma
 Where a program answers (what it prints, what a function returns), no token is needed: the answer
 leaves with the report, and what it has to be is not in the sandbox.
 
-Arguments: those of metrics.sandbox.kinds.Job, whose parts are read from standard input. The
+Arguments: those of metrics.sandbox.job.Job, whose parts are read from standard input. The
 report's lines: `started` once the first fork is confined and before its program runs; then for each
 test one of `passed failed exited timeout worked memory killed long`, what was answered and
 the end of standard error, both in base 64 after a `:`, and the marks, separated by spaces, where
@@ -34,7 +34,8 @@ import sys
 import time
 from typing import NoReturn
 
-from metrics.sandbox.kinds import EXITED, MEMORY, Job, confine, run
+from metrics.sandbox.job import Job
+from metrics.sandbox.kinds import EXITED, MEMORY, confine, run
 from metrics.sandbox.marks import END, KNOWN
 from metrics.sandbox.watching import Channels, Streams, Wake, content, sweep, wait
 

@@ -60,7 +60,7 @@ DOUBLE = {
     "a thread": "from threading import *\nThread(target=lambda: print(2 * int(input()))).start()",
     "a file left open": "out = open(1, 'w', closefd=False)\nout.write(str(int(input()) * 2))",
     "at its end": "import atexit\nn = int(input())\natexit.register(lambda: print(n * 2))",
-    "another stdout": "import io, sys\nprint(int(input()) * 2)\nsys.stdout = io.StringIO()\nprint()",
+    "another stdout": "import io, sys\nprint(int(input()) * 2)\nsys.stdout = io.StringIO()",
     "closed": "import sys\nprint(int(input()) * 2)\nsys.stdout.close()",
     "at hand": "print(reduce(mul, [int(stdin.readline()), 2]))",
     "leaves": "print(int(input()) * 2)\nexit()",
