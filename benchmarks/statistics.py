@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks import clusters
+from benchmarks import statistics_calibration as calibration
 from benchmarks import statistics_data as data
 from benchmarks import statistics_sets as sets
 from benchmarks import statistics_tests as tests
@@ -109,6 +110,7 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[int], Iterator[Sequence[str]]]]
     "tests": (tests.HEADINGS, tests.rejections),
     "tests_by_sample": (tests.HEADINGS, tests.rejections_by_sample),
     "tests_of_sets": (sets.HEADINGS, sets.rejections),
+    "tests_of_calibration": (calibration.HEADINGS, calibration.rejections),
     "ranks": (tests.RANK_HEADINGS, tests.rank_intervals),
 }
 

@@ -67,7 +67,7 @@ def accuracy_with_ties(people: Floats, scores: Floats) -> tuple[float, float]:
 
 def ends(size: Floats, scale: float) -> NDArray[np.bool_]:
     """(K,) after which sorted distances an epsilon may lie: what rounding tells apart is one."""
-    return np.r_[np.diff(size) > SLACK * scale, True]
+    return np.append(np.diff(size) > SLACK * scale, True)
 
 
 def calibrated(
@@ -75,15 +75,14 @@ def calibrated(
 ) -> tuple[Floats, NDArray[np.int64]]:
     """The share with all pairs up to a place tied, and those places."""
     places = np.flatnonzero(last)
-    return before.sum() + np.cumsum(after - before)[places], places
+    return np.asarray(before.sum() + np.cumsum(after - before)[places], np.float64), places
 
 
 def _weights(there: NDArray[np.bool_]) -> Floats:
     """(N,) of each pair of a sample: samples count alike."""
     count = there.sum(0)
-    return np.divide(
-        1.0, count * max((count > 0).sum(), 1), where=count > 0, out=np.zeros(len(count))
-    )
+    share = np.where(count > 0, 1.0 / np.maximum(count, 1), 0.0)
+    return np.asarray(share / max((count > 0).sum(), 1), np.float64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,13 +122,13 @@ def _kept(statistic: meta.Statistic, people: Floats, scores: Floats, kept: Mask)
 def _pairs(given: Gathered) -> int:
     """Pairs of outputs of one sample."""
     systems, samples = (int(size) for size in given.people.shape)
-    return samples * systems * (systems - 1) // 2
+    return int(samples * systems * (systems - 1) // 2)
 
 
 def _permutations(given: Gathered, asked: MetaEvaluationIn) -> int:
     """As many as asked for, or as there is time for."""
     tests = max(1, len(given.scores) * (len(given.scores) - 1) // 2)
-    size = max(_pairs(given), given.people.shape[1]) * tests
+    size = max(_pairs(given), int(given.people.shape[1])) * tests
     return max(min(asked.permutations, WORK // size), min(asked.permutations, LEAST_PERMUTATIONS))
 
 
@@ -136,9 +136,9 @@ def _tests(
     given: Gathered, asked: MetaEvaluationIn, permutations: int, advance: Callable[[], None]
 ) -> list[dict[str, Any]]:
     statistics = {"segment": {**SEGMENT, **BY_SAMPLE}, "system": SYSTEM}
-    tested = TESTED if len(given.rows) > 1 else TESTED_ALONE
-    if _pairs(given) > ties.MOST:
-        tested = tuple(one for one in tested if one[1] != "acc_eq")
+    few = _pairs(given) <= ties.MOST
+    every = TESTED if len(given.rows) > 1 else TESTED_ALONE
+    tested = [one for one in every if few or one[1] != "acc_eq"]
     found = []
     for a, b in combinations(given.scores, 2):
         for level, name in tested:

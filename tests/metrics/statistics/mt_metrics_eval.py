@@ -3,8 +3,8 @@
     git clone https://github.com/google-research/mt-metrics-eval
     python -m tests.metrics.statistics.mt_metrics_eval mt-metrics-eval
 
-Those that are kept are of its commit 68a481a, numpy 2.4.6 and scipy 1.17.1. On the index of packages
-the name belongs to another project.
+Those that are kept are of its commit 68a481a, numpy 2.4.6 and scipy 1.17.1. On the index of
+packages the name belongs to another project.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def main(folder: str) -> None:
         gaps = np.abs([a - b for a, b in drawn])
         p_value = float((gaps >= abs(difference) - 1e-12).mean())
         found[f"PERM-BOTH {name}"] = {"difference": difference, "p_value": p_value}
-    print(json.dumps(found, indent=1, default=float))
+    sys.stdout.write(json.dumps(found, indent=1, default=float) + "\n")
 
 
 if __name__ == "__main__":

@@ -57,9 +57,7 @@ def test_soft_pairwise_accuracy_is_theirs_but_for_their_draws(noise: float) -> N
 def test_perm_both_is_theirs_but_for_the_draws(name: str) -> None:
     theirs = THEIRS[f"PERM-BOTH {name}"]
     people, first, second = two_scores()
-    difference, p_value = PERM_BOTH[name](
-        people, first, second, permutations=PERMUTATIONS, seed=0
-    )
+    difference, p_value = PERM_BOTH[name](people, first, second, permutations=PERMUTATIONS, seed=0)
     assert difference == pytest.approx(theirs["difference"], rel=1e-9)
     error = np.sqrt(2 * theirs["p_value"] * (1 - theirs["p_value"]) / PERMUTATIONS)
     assert p_value == pytest.approx(theirs["p_value"], abs=4 * error + 1 / PERMUTATIONS)
