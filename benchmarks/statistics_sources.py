@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.statistics_data import TOPICS, Generator, features
 from benchmarks.texts import english
@@ -182,7 +183,10 @@ def frechet(rng: Generator, n: int) -> Pair:
     references = [one[None] for one in features(rng, topics, 0.0)]
 
     def one() -> Settled:
-        fixed = {"output": features(rng, topics, 0.3), FLAG: np.zeros(n, np.uint8)}
+        fixed: dict[str, NDArray[np.generic]] = {
+            "output": features(rng, topics, 0.3),
+            FLAG: np.zeros(n, np.uint8),
+        }
         return FRECHET.settle(Evidence.of_ragged({"references": references}, fixed), np.arange(n))
 
     return one(), one()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchmarks.statistics_data import TOPICS, features
 from benchmarks.texts import news
@@ -34,7 +35,7 @@ def by_ngrams(seed: int) -> Evidence:
 def of_features(seed: int) -> Evidence:
     draw = np.random.default_rng(seed)
     outputs, references = (features(draw, np.arange(N) % TOPICS, 0.0) for _ in range(2))
-    fixed = {"output": outputs, FLAG: np.zeros(N, np.uint8)}
+    fixed: dict[str, NDArray[np.generic]] = {"output": outputs, FLAG: np.zeros(N, np.uint8)}
     return Evidence.of_ragged({"references": [one[None] for one in references]}, fixed)
 
 
