@@ -168,6 +168,7 @@ def test_a_stored_reward_stays_the_version_that_it_was(
     assay.delete_reward("adequate")
 
 
+@pytest.mark.slow  # a training process starts
 def test_a_training_job_takes_the_name(assay: Client, fitted: dict[str, Any]) -> None:
     records = [{"id": str(at), "prompt": "Say", "references": [TEXT]} for at in range(8)]
     assay.create_dataset("calibrated-prompts", records, kind="prompts")
