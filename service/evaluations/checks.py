@@ -24,6 +24,7 @@ from service.models import registered
 from service.models import store as models
 from service.settings import Settings
 
+MODEL = "params.model"
 EVALUABLE = ("eval", "code", "prompts")  # kinds of datasets
 
 
@@ -58,10 +59,15 @@ def bound_metrics(
         if not opponents:
             check_opponent(metric, f"metrics[{index}]")
         for name in names:
-            at = f"metrics[{index}].params.model"
+            at = f"metrics[{index}].{model_field(metric, name)}"
             models.require(db, settings, name, at, metric.metric.model_kind)
         bound.append(RequestedMetric(metric, MetricRequest(metric.name, params)))
     return bound
+
+
+def model_field(metric: BoundMetric, name: str) -> str:
+    """Which parameter names this model: as `params.encoder` of comet."""
+    return next((f"params.{field}" for field, value in metric.params if value == name), MODEL)
 
 
 def check_opponent(metric: BoundMetric, where: str) -> None:

@@ -12,7 +12,7 @@ from metrics.core.errors import UnknownMetric
 from metrics.core.metric import BoundMetric
 from service.errors import invalid, of_metric
 from service.evaluations import calibrated
-from service.evaluations.checks import check_ceilings, check_opponent
+from service.evaluations.checks import check_ceilings, check_opponent, model_field
 from service.models import store as models
 from service.settings import Settings
 from trainers.job.options import Reward
@@ -64,5 +64,7 @@ def _bound(db: Connection, settings: Settings, reward: Reward, at: str) -> Bound
         message = f"{metric.name} has no score {reward.name!r}; it has {names}"
         raise invalid("unknown_score", message, f"{at}.name")
     for name in metric.models:
-        models.require(db, settings, name, f"{at}.params.model", metric.metric.model_kind)
+        models.require(
+            db, settings, name, f"{at}.{model_field(metric, name)}", metric.metric.model_kind
+        )
     return metric

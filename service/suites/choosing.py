@@ -15,6 +15,7 @@ from metrics.core.metric import BoundMetric, Sample
 from metrics.suites.choosing import Bind, Chosen, choose
 from service.errors import ApiError
 from service.evaluations import calibrated
+from service.evaluations.checks import model_field
 from service.models import store as models
 from service.settings import Settings
 from service.suites import store
@@ -44,7 +45,9 @@ def bind(db: Connection, settings: Settings) -> Bind:
             raise InputError(above[1], f"params.{above[0]}")
         for model in metric.models:
             try:
-                models.require(db, settings, model, "params.model", metric.metric.model_kind)
+                models.require(
+                    db, settings, model, model_field(metric, model), metric.metric.model_kind
+                )
             except ApiError as error:
                 raise InputError(error.message, error.param) from None
         return metric

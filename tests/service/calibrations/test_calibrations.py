@@ -208,3 +208,9 @@ def test_a_suite_of_ones_own_takes_the_name(assay: Client, fitted: dict[str, Any
     done = scored(assay, dataset="by-suite", samples=rated(20), metrics=[], suite="people")
     (score,) = done.scores
     assert "calibration:adequacy-reward@" in score.signature
+
+
+def test_a_calibration_that_is_not_named_is_asked_for(assay: Client) -> None:
+    with pytest.raises(AssayError, match="name a calibration") as refused:
+        assay.score("calibrated", rated(1))
+    assert refused.value.param == "metrics[0].params.calibration"

@@ -162,3 +162,11 @@ def test_without_a_worker_it_says_so(fresh_url: str, data_dir: Path) -> None:
         assert late.value.code == "timed_out"
     finally:
         service.close()
+
+
+def test_of_two_models_the_one_that_is_missing_is_named(assay: Client) -> None:
+    comet = {"name": "comet", "params": {"model": "builtin/minilm-l6", "encoder": "nowhere"}}
+    sample = {"prompt": "Hallo", "output": "Hello", "references": ["Hello"]}
+    with pytest.raises(AssayError, match="nowhere") as refused:
+        assay.score([comet], [sample])
+    assert refused.value.param == "metrics[0].params.encoder"
