@@ -93,8 +93,11 @@ CODE = "```python\ndef add(a, b):\n    return a + b  # the sum of both numbers\n
 
 def test_code_and_addresses_are_of_no_language() -> None:
     russian = "Вот функция, которая складывает два числа:"
-    outputs = (f"{russian}\n{CODE}\n{CODE}\n{CODE}", f"{russian} `return the_sum_of(a, b)`")
-    outputs += (f"{russian} https://example.com/the/quick/brown/fox/jumps/over?the=lazy",)
+    outputs = [
+        f"{russian}\n{CODE}\n{CODE}\n{CODE}",
+        f"{russian} `return the_sum_of(a, b)`",
+        f"{russian} https://example.com/the/quick/brown/fox/jumps/over?the=lazy",
+    ]
     samples = [Sample(str(at), (output,)) for at, output in enumerate(outputs)]
     assert result(*samples, language="ru").scores[0].value == 1
     alone = result(samples[0], Sample("code", (CODE,)), Sample("open", (CODE[:-3],)), language="ru")

@@ -130,7 +130,7 @@ def test_an_encoder_that_finds_clusters_before_words_do(
     ],
 )
 def test_what_clusters_nothing_is_told(
-    assay: Client, evaluation: str, query: dict[str, str], param: str, said: str
+    assay: Client, evaluation: str, query: dict[str, Any], param: str, said: str
 ) -> None:
     with pytest.raises(AssayError, match=said) as refused:
         assay.analysis(evaluation, **query)
