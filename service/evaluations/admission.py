@@ -13,11 +13,12 @@ from sqlalchemy import Connection, select
 from inference.errors import ReportedError
 from metrics.core.details import Details
 from metrics.core.metric import Sample
+from service.catalogue import calibrated
 from service.datasets import store as datasets
 from service.datasets.store import Content
 from service.db.gate_tables import gates
 from service.errors import ApiError, invalid, not_found
-from service.evaluations import calibrated, opponents, plans, protocols, shards, usages
+from service.evaluations import opponents, plans, protocols, shards, usages
 from service.evaluations import outputs as stored_outputs
 from service.evaluations import store as evaluations
 from service.evaluations.checks import (

@@ -14,17 +14,16 @@ from metrics.core.errors import MissingInput
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.names import hint
 from metrics.core.run import prepare
+from service.catalogue import calibrated
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import invalid, of_metric
-from service.evaluations import calibrated
 from service.evaluations.plans import MetricRequest
 from service.evaluations.schemas import EvaluationIn, MetricIn
 from service.models import registered
 from service.models import store as models
 from service.settings import Settings
 
-MODEL = "params.model"
 EVALUABLE = ("eval", "code", "prompts")  # kinds of datasets
 
 
@@ -59,15 +58,10 @@ def bound_metrics(
         if not opponents:
             check_opponent(metric, f"metrics[{index}]")
         for name in names:
-            at = f"metrics[{index}].{model_field(metric, name)}"
+            at = f"metrics[{index}].{models.field_of(metric, name)}"
             models.require(db, settings, name, at, metric.metric.model_kind)
         bound.append(RequestedMetric(metric, MetricRequest(metric.name, params)))
     return bound
-
-
-def model_field(metric: BoundMetric, name: str) -> str:
-    """Which parameter names this model: as `params.encoder` of comet."""
-    return next((f"params.{field}" for field, value in metric.params if value == name), MODEL)
 
 
 def check_opponent(metric: BoundMetric, where: str) -> None:

@@ -10,9 +10,9 @@ from inference.errors import ReportedError
 from metrics import find
 from metrics.core.errors import UnknownMetric
 from metrics.core.metric import BoundMetric
+from service.catalogue import calibrated
 from service.errors import invalid, of_metric
-from service.evaluations import calibrated
-from service.evaluations.checks import check_ceilings, check_opponent, model_field
+from service.evaluations.checks import check_ceilings, check_opponent
 from service.models import store as models
 from service.settings import Settings
 from trainers.job.options import Reward
@@ -65,6 +65,6 @@ def _bound(db: Connection, settings: Settings, reward: Reward, at: str) -> Bound
         raise invalid("unknown_score", message, f"{at}.name")
     for name in metric.models:
         models.require(
-            db, settings, name, f"{at}.{model_field(metric, name)}", metric.metric.model_kind
+            db, settings, name, f"{at}.{models.field_of(metric, name)}", metric.metric.model_kind
         )
     return metric

@@ -13,9 +13,8 @@ from metrics import find
 from metrics.core.ceilings import exceeded
 from metrics.core.metric import BoundMetric, Sample
 from metrics.suites.choosing import Bind, Chosen, choose
+from service.catalogue import calibrated
 from service.errors import ApiError
-from service.evaluations import calibrated
-from service.evaluations.checks import model_field
 from service.models import store as models
 from service.settings import Settings
 from service.suites import store
@@ -46,7 +45,7 @@ def bind(db: Connection, settings: Settings) -> Bind:
         for model in metric.models:
             try:
                 models.require(
-                    db, settings, model, model_field(metric, model), metric.metric.model_kind
+                    db, settings, model, models.field_of(metric, model), metric.metric.model_kind
                 )
             except ApiError as error:
                 raise InputError(error.message, error.param) from None
