@@ -46,7 +46,8 @@ __all__ = [
 ]
 
 # details: of making an output that was generated; choices: of a multiple choice;
-# contexts: texts that were retrieved for the answer; instructions: that a program checks
+# contexts: texts that were retrieved for the answer; instructions: that a program checks;
+# language: the one that was asked for
 Reads = Literal[
     "output",
     "references",
@@ -57,6 +58,7 @@ Reads = Literal[
     "choices",
     "contexts",
     "instructions",
+    "language",
 ]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
