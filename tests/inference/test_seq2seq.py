@@ -16,7 +16,7 @@ TEXTS = [
 ]
 
 
-def by_hand(folder: Path, text: str, num_beams: int) -> str:
+def by_hand(folder: Path, text: str, num_beams: int, max_new_tokens: int = 20) -> str:
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
@@ -24,7 +24,9 @@ def by_hand(folder: Path, text: str, num_beams: int) -> str:
     model = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
     ids = torch.tensor([tokenizer(text)["input_ids"]])
     with torch.no_grad():
-        out = model.generate(ids, max_new_tokens=20, num_beams=num_beams, do_sample=False)
+        out = model.generate(
+            ids, max_new_tokens=max_new_tokens, num_beams=num_beams, do_sample=False
+        )
     return str(tokenizer.decode(out[0], skip_special_tokens=True)).strip()
 
 
