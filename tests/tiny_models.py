@@ -209,4 +209,6 @@ def build_questions_model(folder: Path, seed: int = 7) -> Path:
         torch.manual_seed(seed)
         model = T5ForConditionalGeneration(config)
         torch.nn.init.normal_(model.lm_head.weight, std=0.5)
+        for block in model.decoder.block:  # what is written depends on what is read
+            torch.nn.init.normal_(block.layer[1].EncDecAttention.o.weight, std=6.0)
     return _save(model, tokenizer, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,23 @@ PAIRS = [(question, SOURCES[name]) for name, question in QUESTIONS.items()]
 LONG = ("What is long?", " ".join(f"{at}. {SOURCES['en']} {SOURCES['ru']}" for at in range(12)))
 
 
-def by_hand(folder: Path, question: str, text: str) -> tuple[float, float, str]:
-    """The best span's score, that of no answer, the span: every window and span looked at."""
-    import torch
+@cache
+def loaded(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForQuestionAnswering.from_pretrained(folder).eval()
+    return AutoTokenizer.from_pretrained(folder), model
+
+
+def by_hand(folder: Path, question: str, text: str) -> tuple[float, float, str]:
+    """The best span's score, that of no answer, the span: every window and span looked at. Of a
+    question 64 tokens are read."""
+    import torch
+
+    tokenizer, model = loaded(folder)
     room = tokenizer.model_max_length
+    own = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)
+    question = question[: max((end for _, end in own["offset_mapping"][:64]), default=0)]
     stride = min(128, (room - min(64, room // 4) - 3) // 2)
     options: dict[str, Any] = {"truncation": "only_second", "max_length": room, "stride": stride}
     options |= {"return_overflowing_tokens": True, "return_offsets_mapping": True}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +18,18 @@ TEXTS = [
 ]
 
 
-def by_hand(folder: Path, text: str, num_beams: int, max_new_tokens: int = 20) -> str:
-    import torch
+@cache
+def loaded(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+    return AutoTokenizer.from_pretrained(folder), model
+
+
+def by_hand(folder: Path, text: str, num_beams: int, max_new_tokens: int = 20) -> str:
+    import torch
+
+    tokenizer, model = loaded(folder)
     ids = torch.tensor([tokenizer(text)["input_ids"]])
     with torch.no_grad():
         out = model.generate(

@@ -13,6 +13,7 @@ import pytest
 
 from inference.errors import InputError
 from inference.pool import ModelPool
+from metrics import qa_consistency
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Sample
@@ -100,14 +101,15 @@ def test_equals_the_papers(
     method: str, tiny_questions: Path, tiny_answers: Path, model_pool: ModelPool
 ) -> None:
     params = {"questions": tiny_questions.name, "answers": tiny_answers.name, "keep": "all"}
-    bound = METRIC.bind(params | {"method": method, "max_questions": 3})
-    (result,) = score(SAMPLES, [bound], model_pool)
+    bound = METRIC.bind(params | {"method": method, "max_questions": 2})
+    samples = SAMPLES if method == "qags" else SAMPLES[:3]
+    (result,) = score(samples, [bound], model_pool)
     hand = ByHand(tiny_questions, tiny_answers)
-    want = [values_by_hand(hand, sample, method, 3) for sample in SAMPLES]
+    want = [values_by_hand(hand, sample, method, 2) for sample in samples]
     assert result.per_sample is not None
     # a probability differs by at most a quarter of the difference of two sums of logits
     np.testing.assert_allclose(result.per_sample, want, rtol=0, atol=64 * FORWARD)
-    assert np.ptp(np.array(want)[:, 0]) > 0.05
+    assert np.ptp(want) > 0.05
     assert [one.name for one in result.scores] == list(bound.score_names)
     for one in result.scores:
         assert one.value is not None
@@ -126,7 +128,7 @@ def test_each_question_is_kept_with_both_answers(
         hand = ByHand(tiny_questions, tiny_answers)
         for said, sample in zip(verdicts_of(bound, evidence), SAMPLES, strict=True):
             assert said
-            for one in said[:2]:
+            for one in [one for one in said if "f1" in one.values][:2]:
                 found, _ = hand.answer(one.text, sample.prompt or "")
                 first = hand.answer(one.text, sample.outputs[0])[0] or None
                 assert one.found == (found or None)
@@ -145,13 +147,17 @@ def test_each_question_is_kept_with_both_answers(
 
 
 def test_what_cannot_be_measured_is_missing(
-    tiny_questions: Path, tiny_answers: Path, model_pool: ModelPool
+    tiny_questions: Path,
+    tiny_answers: Path,
+    model_pool: ModelPool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(qa_consistency, "LONGEST_TEXT", 500)
     samples = [
         Sample("empty", ("",), prompt="A source."),
         Sample("emoji", ("🙂",), prompt="A source."),
         Sample("no source", ("Ann came.",), prompt=" "),
-        Sample("long", ("Ann came.",), prompt="Bob went. " * 5_001),
+        Sample("long", ("Ann came.",), prompt="Bob went. " * 51),
         Sample("whole", ("Ann came.",), prompt="Bob went."),
     ]
     params = {"questions": tiny_questions.name, "answers": tiny_answers.name, "num_beams": 1}
