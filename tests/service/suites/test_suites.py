@@ -50,7 +50,8 @@ def test_an_evaluation_by_a_suite(assay: Client) -> None:
     assert measured["rouge"]["tokenizer"] == "unicode"
     assert measured["meteor"] == measured["meteor"] | {"language": "russian", "synonyms": False}
     told = {one.metric: one for one in done.left_out}
-    assert set(told) == {"bertscore", "faithfulness"}
+    assert set(told) == {"bertscore", "faithfulness", "qa_consistency"}
+    assert "lmqg/mt5-base-ruquad-qg" in told["qa_consistency"].reason
     assert "bert-base-multilingual-cased" in told["bertscore"].reason
     assert told["bertscore"].instead is None
     assert all(score.value is not None for score in done.scores)
