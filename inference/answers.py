@@ -9,7 +9,7 @@ the first position's sum, which is trained to say so, is higher in every window:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -212,10 +212,9 @@ def _over_windows(best: Floats, owner: NDArray[np.int64], count: int) -> list[An
     """Of each pair, the best span of its windows; the first of equal ones."""
     found: list[Answer | None] = [None] * count
     for pair, (score, no_answer, start, end) in zip(owner.tolist(), best.tolist(), strict=True):
-        before = found[pair]
+        own, before = Answer(int(start), int(end), score, no_answer), found[pair]
         if before is not None:
-            no_answer = min(no_answer, before.no_answer)
-            if score <= before.score:
-                start, end, score = before.start, before.end, before.score
-        found[pair] = Answer(int(start), int(end), score, no_answer)
+            better = own if own.score > before.score else before
+            own = replace(better, no_answer=min(no_answer, before.no_answer))
+        found[pair] = own
     return [one for one in found if one is not None]  # each pair has a window

@@ -200,8 +200,8 @@ class ModelPool(Models):
         """An encoder, loaded unless it is warm. Raises UnknownModel."""
         from inference.encoder import load_encoder
 
-        own = {"dtype": dtype, "device": self.device, "add_prefix_space": add_prefix_space}
-        load = partial(load_encoder, **own)
+        own = partial(load_encoder, add_prefix_space=add_prefix_space)
+        load = partial(own, dtype=dtype, device=self.device)
         return cast(Encoder, self._get(f"encoder {add_prefix_space}", name, dtype, load))
 
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier:

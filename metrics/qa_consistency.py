@@ -42,7 +42,7 @@ from inference.protocol import DType, Models
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
 from metrics.core.rows import Floats, Ints, Settled, average, mean
-from metrics.questioning.asking import FIELDS, HIGHLIGHT, Asked, Keep, Question, ask, answered, kept
+from metrics.questioning.asking import FIELDS, HIGHLIGHT, Asked, Keep, Question, answered, ask, kept
 from metrics.questioning.rounds import OF_OUTPUT, OF_SOURCE, Told, columns, shown
 from metrics.text.bags import bag, f1_or_neither
 from metrics.text.normalization import Normalization

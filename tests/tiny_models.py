@@ -193,21 +193,13 @@ def build_questions_model(folder: Path, seed: int = 7) -> Path:
         single="$A <|end|>", special_tokens=[(SPECIAL["eos_token"], end)]
     )
     tokenizer.model_max_length = 512
-    config = T5Config(
-        vocab_size=len(tokenizer),
-        d_model=64,
-        d_kv=16,
-        d_ff=128,
-        num_layers=2,
-        num_heads=4,
-        decoder_start_token_id=pad,
-        pad_token_id=pad,
-        eos_token_id=end,
-        tie_word_embeddings=False,
-    )
+    sizes = {"d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}
+    tokens = {"decoder_start_token_id": pad, "pad_token_id": pad, "eos_token_id": end}
+    settings: dict[str, Any] = {"vocab_size": len(tokenizer), "tie_word_embeddings": False}
+    config = T5Config(**settings | sizes | tokens)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = T5ForConditionalGeneration(config)
+        model: Any = T5ForConditionalGeneration(config)
         torch.nn.init.normal_(model.lm_head.weight, std=0.5)
         for block in model.decoder.block:  # what is written depends on what is read
             torch.nn.init.normal_(block.layer[1].EncDecAttention.o.weight, std=6.0)

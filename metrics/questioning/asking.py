@@ -63,9 +63,7 @@ def ask(
     left out. The passages of all texts are read together."""
     chosen = [candidates(text, most) for text in texts]
     prompts = [
-        prompt(template, text, one)
-        for text, own in zip(texts, chosen, strict=True)
-        for one in own
+        prompt(template, text, one) for text, own in zip(texts, chosen, strict=True) for one in own
     ]
     written, cut = model.rewrite(prompts, LONGEST_QUESTION, num_beams)
     made = iter(zip(written, cut, strict=True))

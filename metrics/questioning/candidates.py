@@ -132,7 +132,8 @@ def _kind(word: regex.Match[str]) -> bool | None:
         return True
     if word[0].casefold() in FUNCTION_WORDS:
         return None
-    return word[0][0].isupper()
+    first: str = word[0][0]
+    return first.isupper()
 
 
 def _whole(
