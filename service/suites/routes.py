@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
@@ -10,6 +12,7 @@ from metrics import find as find_metric
 from metrics.suites import suites
 from metrics.suites.declaration import Code, Option, Suite
 from metrics.suites.script import script
+from metrics.suites.wording import Lang, worded
 from service.errors import ApiError, of_metric
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
@@ -21,6 +24,9 @@ from service.suites.schemas import DeletedSuiteOut, SuiteIn, SuiteOut, SuitesOut
 from service.suites.store import Declared
 
 PYTHON = "text/x-python"
+Sentences = Annotated[
+    Lang, Query(description="that `about`, `why` and `cannot_see` are in; own suites: as written")
+]
 
 router = APIRouter(prefix="/v1/suites", tags=["suites"], route_class=BodyRoute)
 
@@ -57,15 +63,15 @@ def create_suite(
 
 
 @router.get("", summary="All suites")
-def list_suites(db: Transaction) -> SuitesOut:
+def list_suites(db: Transaction, lang: Sentences = "en") -> SuitesOut:
     """Those that come with the service, then users' own, each by name."""
-    return SuitesOut(data=[_view(one) for one in store.every(db)])
+    return SuitesOut(data=[_view(one, lang) for one in store.every(db)])
 
 
 @router.get("/{suite}", summary="One suite")
-def get_suite(suite: str, db: Transaction) -> SuiteOut:
+def get_suite(suite: str, db: Transaction, lang: Sentences = "en") -> SuiteOut:
     """Its metrics: why each is there, what it cannot see, and what stands in for it."""
-    return _view(store.require(db, suite))
+    return _view(store.require(db, suite), lang)
 
 
 @router.get(
@@ -99,12 +105,13 @@ def delete_suite(suite: str, db: Transaction) -> DeletedSuiteOut:
     return DeletedSuiteOut(name=suite)
 
 
-def _view(found: Declared) -> SuiteOut:
+def _view(found: Declared, lang: Lang = "en") -> SuiteOut:
+    suite = worded(found.suite, lang)
     return SuiteOut(
-        name=found.suite.name,
-        about=found.suite.about,
+        name=suite.name,
+        about=suite.about,
         builtin=found.created_at is None,
-        metrics=list(found.suite.metrics),
+        metrics=list(suite.metrics),
         created_at=found.created_at,
     )
 

@@ -370,7 +370,7 @@ def test_a_killed_process_pays_for_nothing_twice(
         workers = [service.worker("score"), service.worker("score")]
         with service.client() as assay:
             assay.create_model("far", server.url, "good", limits={"concurrency": 6})
-            server.seconds = 0.03
+            server.seconds = 0.1
             generation = {"temperature": 1.0}
             samples = prompts("kill", 200)
             made = assay.evaluate(
@@ -378,19 +378,25 @@ def test_a_killed_process_pays_for_nothing_twice(
             )
             until(lambda: len(server.asked) >= 60, 60)
             assert any(killed_compute(worker.pid) for worker in workers)  # one who asks
+            stored = replies_stored(url)
+            lost = len(server.asked) - stored  # at most: what was out, and what had just come
             done = assay.wait(made.id, timeout=90)
         assert done.status == "succeeded"
         times = Counter(str(one.body["messages"]) for one in server.asked)
         assert len(times) == 200
-        assert sum(count - 1 for count in times.values()) <= 6
+        assert sum(count - 1 for count in times.values()) <= lost < 30
         assert server.most <= 6
-        with psycopg.connect(url) as db:
-            (stored,) = db.execute("SELECT count(*) FROM replies").fetchone() or (0,)
-        assert stored == 200
+        assert replies_stored(url) == 200
         server.asked.clear()
         kills_exceed_no_budget(service, workers, server)
     finally:
         service.close()
+
+
+def replies_stored(url: str) -> int:
+    with psycopg.connect(url) as db:
+        (stored,) = db.execute("SELECT count(*) FROM replies").fetchone() or (0,)
+    return int(stored)
 
 
 def kills_exceed_no_budget(

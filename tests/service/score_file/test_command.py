@@ -76,7 +76,7 @@ def test_forms(score: Score, form: str) -> None:
     elif form == "html":
         page = Page()
         page.feed(done.stdout)
-        assert page.tags.count("svg") == 2
+        assert page.tags.count("svg") == 4  # intervals and distributions
         assert not {"script", "link", "img", "iframe"} & {*page.tags}
         assert "exact_match ↑" in page.text
         assert "prefers-color-scheme: dark" in page.text
