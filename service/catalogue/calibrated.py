@@ -14,6 +14,7 @@ from metrics.core.metric import AnyMetric
 from metrics.core.names import hint
 from service.db.calibration_tables import calibrations
 from service.db.stored import Stored
+from service.db.versions import newest
 from service.errors import invalid
 
 
@@ -30,12 +31,7 @@ class Calibration(Stored):
 
 def find(db: Connection, name: str) -> Calibration | None:
     """The newest version of the calibration, or the one of `name@version`."""
-    plain, at, version = name.rpartition("@")
-    query = select(calibrations).where(calibrations.c.name == (plain if at else name))
-    if at:
-        numbered = int(version) if version.isascii() and version.isdigit() else 0
-        query = query.where(calibrations.c.version == min(numbered, 2**31 - 1))
-    row = db.execute(query.order_by(calibrations.c.version.desc()).limit(1)).one_or_none()
+    row = newest(db, calibrations, name)
     return Calibration.from_row(row) if row is not None else None
 
 

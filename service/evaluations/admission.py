@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from inference.errors import ReportedError
 from metrics.core.details import Details
@@ -17,6 +17,7 @@ from service.catalogue import calibrated
 from service.datasets import store as datasets
 from service.datasets.store import Content
 from service.db.gate_tables import gates
+from service.db.versions import newest
 from service.errors import ApiError, invalid, not_found
 from service.evaluations import opponents, plans, protocols, shards, usages
 from service.evaluations import outputs as stored_outputs
@@ -155,10 +156,7 @@ def _check_raised(db: Connection, row: Evaluation, budget: BudgetIn) -> None:
 def _check_gate(db: Connection, name: str, requested: Sequence[RequestedMetric]) -> None:
     """Raises 422 where there is no such gate, it must be looked at only once, or it asks for a
     score that is not measured."""
-    plain, at, version = name.rpartition("@")
-    query = select(gates.c.content, gates.c.version).where(gates.c.name == (plain if at else name))
-    rows = db.execute(query.order_by(gates.c.version.desc())).all()
-    found = next((row for row in rows if not at or str(row.version) == version), None)
+    found = newest(db, gates, name)
     if found is None:
         raise invalid("gate_not_found", f"there is no gate {name!r}", "stop_when_settled")
     if not found.content.get("sequential"):

@@ -16,6 +16,7 @@ from service.db.identifiers import new
 from service.db.pages import paged
 from service.db.stored import Stored
 from service.db.tables import checkpoints, datasets, evaluations
+from service.db.versions import newest
 from service.errors import invalid, not_found
 from service.gates.schemas import GateIn
 
@@ -71,12 +72,7 @@ def put(db: Connection, asked: GateIn) -> tuple[Gate, bool]:
 
 def find(db: Connection, name: str) -> Gate | None:
     """The newest version of the gate, or the one of `name@version`."""
-    plain, at, version = name.rpartition("@")
-    query = select(gates).where(gates.c.name == (plain if at else name))
-    if at:
-        numbered = int(version) if version.isascii() and version.isdigit() else 0
-        query = query.where(gates.c.version == min(numbered, 2**31 - 1))
-    row = db.execute(query.order_by(gates.c.version.desc()).limit(1)).one_or_none()
+    row = newest(db, gates, name)
     return Gate.from_row(row) if row is not None else None
 
 
