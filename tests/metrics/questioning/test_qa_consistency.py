@@ -13,7 +13,7 @@ import pytest
 
 from inference.errors import InputError
 from inference.pool import ModelPool
-from metrics import qa_consistency
+from metrics import find, qa_consistency
 from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Sample
@@ -237,6 +237,15 @@ def test_wrong_parameters(params: dict[str, Any], field: str) -> None:
     with pytest.raises(InputError) as error:
         METRIC.bind({"questions": "q", "answers": "a"} | params)
     assert error.value.field == field
+
+
+def test_models_are_named_by_their_parameters() -> None:
+    params = {"questions": "q", "answers": "a"}
+    needed = (("q", "questions", "seq2seq"), ("a", "answers", "answers"))
+    assert METRIC.bind(params).required_models == needed
+    function = {"method": "linear", "knots": [[0, 1], [1, 5]]}
+    own = {"metric": "qa_consistency", "score": "qa_consistency", "params": params}
+    assert find("calibrated").bind(own | {"function": function}).required_models == needed
 
 
 def test_sources(tiny_questions: Path, tiny_answers: Path, model_pool: ModelPool) -> None:
