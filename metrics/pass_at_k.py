@@ -26,7 +26,6 @@ Example
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from typing import Literal
 
@@ -54,6 +53,7 @@ from metrics.programs.layouts import SampleTests, parsed
 from metrics.programs.reasons import notes, verdicts
 from metrics.sandbox import MARKS, Ending, Limits, Program, run_tests
 from metrics.sandbox.languages import Name as Language
+from metrics.sandbox.languages import version
 
 BATCH = 64  # programs between two looks at whether to go on
 BATCH_SIZE = 1 << 20  # characters of their tests
@@ -198,7 +198,7 @@ def settle(evidence: Evidence, unit: Ints, params: PassAtKParams) -> Settled:
     rows = np.ones((len(n), len(params.k) + 1))
     for column, k in enumerate(params.k):
         rows[:, column] = estimate(n, c, k)
-    return Settled(rows, signature={"python": ".".join(platform.python_version_tuple()[:2])})
+    return Settled(rows, signature={params.language: version(params.language)})
 
 
 def passes(evidence: Evidence, params: PassAtKParams) -> Floats:

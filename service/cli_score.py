@@ -36,6 +36,10 @@ def score(
         str | None, typer.Option(help="Of the answers, as ru; default: as the samples tell.")
     ] = None,
     params: Annotated[str, typer.Option(help='JSON: {"metric": {"param": value}}')] = "",
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="A file of GET /v1/calibrations/NAME: on people's scale, too."),
+    ] = None,
     mapping: Annotated[
         list[str] | None,
         typer.Option("--map", help="Columns of other names: question=prompt,answer=references"),
@@ -72,6 +76,7 @@ def score(
     \b
     assay score outputs.jsonl --metrics bleu,rouge
     assay score outputs.jsonl --suite summarization --report report.html --slice lang
+    assay score outputs.jsonl -m chrf --calibration adequacy.json
     assay score outputs.csv -m chrf --map question=prompt,answer=references
     assay score new.jsonl -m chrf,bleu --compare old.jsonl --cluster document
     cat outputs.jsonl | assay score - -m chrf --format html > chrf.html
@@ -86,13 +91,15 @@ def score(
     os.environ.update(NO_BARS)  # before the libraries that draw them are imported
     from inference.errors import ReportedError
     from service import logs
-    from service.score_file import columns, command, running, suites
+    from service.score_file import calibrations, columns, command, running, suites
     from service.score_file.reading import Reading
 
     logs.configure(settings.model_copy(update={"log_level": "ERROR"}))
     try:
         roots = (Path.cwd(), *settings.metric_roots)
         requests = running.requests(metrics, params, roots)
+        if calibration is not None:
+            requests = running.added(requests, calibrations.read(calibration))
         declared = suites.named(suite) if suite is not None else None
         if not requests and declared is None:
             fail("name metrics, as --metrics chrf,bleu, or a suite, as --suite translation")

@@ -46,7 +46,8 @@ __all__ = [
 ]
 
 # details: of making an output that was generated; choices: of a multiple choice;
-# contexts: texts that were retrieved for the answer; instructions: that a program checks
+# contexts: texts that were retrieved for the answer; instructions: that a program checks;
+# language: the one that was asked for
 Reads = Literal[
     "output",
     "references",
@@ -57,6 +58,7 @@ Reads = Literal[
     "choices",
     "contexts",
     "instructions",
+    "language",
 ]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
@@ -210,7 +212,9 @@ class BoundMetric:
         if kinds:
             params = (self.metric.measured_by or self).params
             return tuple((getattr(params, param), param, kinds[param]) for param in kinds)
-        return tuple((name, "model", self.metric.model_kind) for name in self.models)
+        named = {value: param for param, value in self.params if isinstance(value, str)}
+        kind = self.metric.model_kind
+        return tuple((name, named.get(name, "model"), kind) for name in self.models)
 
     @property
     def fields(self) -> tuple[str, ...]:

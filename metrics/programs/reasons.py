@@ -23,7 +23,6 @@ from metrics.sandbox import Ending, Outcome
 LONGEST = 500  # characters of a reason
 LONGEST_NAME = 300  # characters of a test
 MOST_NOTES = 200  # tests of a program that are kept to be read: its failures first
-_LINE = 160  # characters of an expected or printed line
 _PLACE = re.compile(r'File "<tests>", line (\d{1,9}), in (\S+)')
 _NAME = re.compile(r"(?:\w+\.)*(\w+)(?=:|$)")
 _RAISED = re.compile(r"[\w.]*(Error|Exception|Exit)\b(:|$)")
@@ -44,16 +43,13 @@ _FORBIDDEN = re.compile(
 )
 
 
-def reason(tests: SampleTests, number: int, outcome: Outcome) -> tuple[str, str | None]:
-    """The word for how a test ended, and what more there is to say.
-
-    number  of the test, from 0
-    """
+def reason(tests: SampleTests, outcome: Outcome) -> tuple[str, str | None]:
+    """The word for how one of the tests ended, and what more there is to say."""
     told = ", ".join(outcome.marks)
     if outcome.ending is Ending.PASSED:
         return "passed", f"marks: {told}" if told else None
     if outcome.ending is Ending.WRONG:
-        return "wrong_answer", cut(_difference(tests, number, outcome.answer))
+        return "wrong_answer", cut(outcome.difference)
     text = _error(outcome.stderr)
     word = _WORDS.get(outcome.ending) or _word(text)
     if word == "assertion":
@@ -84,9 +80,10 @@ def _error(stderr: str) -> str:
         inner = error.removeprefix("AssertionError: ")  # as unittest's failures are raised
         return inner if _RAISED.match(inner) else error
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    named = [line for line in lines if _RAISED.match(line)]
-    named += [line for line in lines if "error" in line.lower()]
-    return [*lines[-1:], *reversed(named)][-1] if lines else ""
+    speaking = [line for line in lines if _RAISED.match(line)]  # Node's `TypeError: …`
+    speaking += [line for line in lines if "syntax error" in line.lower()]
+    speaking += [line for line in lines if "/tmp/program" in line and " " in line]  # noqa: S108
+    return next(iter([*speaking, *lines[-1:]]), "")
 
 
 def _word(text: str) -> str:
@@ -110,30 +107,11 @@ def _where(tests: SampleTests, stderr: str) -> str:
     return f"(line {places[-1]}: {line})" if line else ""
 
 
-def _difference(tests: SampleTests, number: int, answer: str) -> str:
-    """What was expected, and what came; of printed text the first lines that differ."""
-    expected = tests.expected[number]
-    if tests.kind == "call":
-        wanted = expected.removeprefix('{"any": [').removesuffix("]}")
-        return f"expected {cut(wanted, _LINE)}, got {cut(answer, _LINE) or 'nothing'}"
-    theirs, ours = expected.strip().split("\n"), answer.strip().split("\n")
-    pairs = zip(theirs, ours, strict=False)
-    at = next((at for at, (a, b) in enumerate(pairs) if a.strip() != b.strip()), None)
-    if at is None:
-        at = min(len(ours), len(theirs))
-    want, got = (
-        cut(text[at].strip(), _LINE) if at < len(text) else None for text in (theirs, ours)
-    )
-    shown = ["nothing" if text is None else repr(text) for text in (want, got)]
-    return f"line {at + 1}: expected {shown[0]}, got {shown[1]}"
-
-
 def notes(tests: SampleTests, outcomes: Sequence[Outcome]) -> NDArray[np.uint8]:
     """The tests of a program with words and reasons, to be kept with its evidence."""
     kept = sorted(range(len(outcomes)), key=lambda at: outcomes[at].passed)[:MOST_NOTES]
     told = [
-        [cut(tests.names[at], LONGEST_NAME), *reason(tests, at, outcomes[at])]
-        for at in sorted(kept)
+        [cut(tests.names[at], LONGEST_NAME), *reason(tests, outcomes[at])] for at in sorted(kept)
     ]
     return np.frombuffer(zstandard.compress(orjson.dumps(told)), np.uint8)
 

@@ -25,7 +25,7 @@ class Parts:
     """Tests of one source.
 
     shared  what stands before every test; lines keep their numbers
-    tests   the source of each; that of an assert keeps its line's number
+    tests   the source of each
     names   what people are shown of each
     """
 
@@ -40,34 +40,38 @@ def split(source: str) -> Parts | None:
         return None
     source = source.replace("\r\n", "\n").replace("\r", "\n")
     try:
-        body = ast.parse(source).body
+        return _parts(ast.parse(source).body, source.split("\n"))
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
+
+
+def _parts(body: list[ast.stmt], lines: list[str]) -> Parts | None:
     asserts = [one for one in body if isinstance(one, ast.Assert)]
     mains = [one for one in body if _is_main(one)]
     rest = [one for one in body if not isinstance(one, ast.Assert) and not _is_main(one)]
-    if not _apart(asserts, mains, rest) or _share_lines(body):
+    units = [*_methods(rest), *([] if asserts else _functions(rest))]
+    if any(one.lineno > asserts[0].lineno for one in rest if asserts):
+        asserts = []  # they stay where they are: what comes between them would be left out
+    loose = [one for one in rest if not _defines(one)]
+    if _share_lines(body) or _called(loose, [name for _, name in units]):
         return None
-    lines = source.split("\n")
-    found = _asserts(asserts, lines) or [*_functions(rest), *_methods(rest)]
-    if not found:
+    found = [*_asserts(asserts, lines), *units]
+    if not found or ((loose or mains) and not units):
         return None
     tests, names = zip(*found, strict=True)
     return Parts(_without([*asserts, *mains], lines), tests, names)
 
 
-def _apart(asserts: list[ast.Assert], mains: list[ast.stmt], rest: list[ast.stmt]) -> bool:
-    """Whether each test may run by itself: the rest defines, and no assert comes before it."""
-    if asserts and (mains or any(one.lineno > asserts[0].lineno for one in rest)):
-        return False
-    loads = any(isinstance(one, ast.FunctionDef) and one.name == "load_tests" for one in rest)
-    return all(map(_defines, rest)) and not loads
+def _called(loose: list[ast.stmt], names: list[str]) -> bool:
+    """Whether the source runs its unit tests in a way of its own."""
+    text = "\n".join(map(ast.unparse, loose))
+    words = {name.partition(".")[0] for name in names} | {"unittest", "load_tests"}
+    return not words.isdisjoint(re.findall(r"\w+", text))
 
 
 def _asserts(asserts: list[ast.Assert], lines: list[str]) -> list[tuple[str, str]]:
     texts = ["\n".join(lines[one.lineno - 1 : one.end_lineno]) for one in asserts]
-    before = ["\n" * (one.lineno - 1) for one in asserts]
-    return [(f"{above}{text}\n", text) for above, text in zip(before, texts, strict=True)]
+    return [(f"{text}\n", text) for text in texts]
 
 
 def _functions(body: list[ast.stmt]) -> list[tuple[str, str]]:
@@ -106,6 +110,8 @@ def _methods(body: list[ast.stmt]) -> list[tuple[str, str]]:
 
 
 def _defines(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.FunctionDef) and statement.name == "load_tests":
+        return False  # unittest calls it
     constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
     return constant or isinstance(statement, (*_DEFINES, ast.Pass))
 

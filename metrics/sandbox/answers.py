@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from decimal import Decimal, DecimalException
 
+LINE = 160  # characters of an expected or printed line that are shown
+
 
 def right(kind: str, answer: bytes, expected: str) -> bool:
     """Whether the answer is the expected one.
@@ -47,3 +49,23 @@ def same_value(returned: str, expected: str) -> bool:
     `any`: APPS wraps some results in a list, and takes both."""
     value, wanted = json.loads(returned), json.loads(expected)
     return any(value == one for one in wanted["any"])
+
+
+def difference(kind: str, answer: bytes, expected: str) -> str:
+    """What was expected, and what came, for people to read; of text the first line that differs."""
+    text = answer.decode("utf-8", "surrogateescape")
+    if kind == "call":
+        wanted = expected.removeprefix('{"any": [').removesuffix("]}")
+        return f"expected {_cut(wanted)}, got {_cut(text) or 'nothing'}"
+    theirs, ours = expected.strip().split("\n"), text.strip().split("\n")
+    pairs = enumerate(zip(ours, theirs, strict=False))
+    shorter = min(len(ours), len(theirs))
+    at = next((at for at, pair in pairs if not _same_line(*pair)), shorter)
+    want, got = (
+        repr(_cut(lines[at].strip())) if at < len(lines) else "nothing" for lines in (theirs, ours)
+    )
+    return f"line {at + 1}: expected {want}, got {got}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LINE else f"{text[:LINE]}…"

@@ -7,8 +7,12 @@ what of the host it reads beside the shared libraries. bash has the usual small 
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
+import subprocess
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, get_args
 
 from inference.errors import Unavailable
@@ -33,6 +37,7 @@ class Language:
     tools      names of programs that may be called besides
     addresses  whether addresses may be bounded; some take more than they use
     hello      a program that copies a line from standard input to standard output
+    asks       the word that has the interpreter tell its version
     """
 
     names: tuple[str, ...]
@@ -42,6 +47,7 @@ class Language:
     reads: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
     addresses: bool = True
+    asks: str = "--version"
 
 
 LANGUAGES = {
@@ -64,7 +70,11 @@ LANGUAGES = {
         ("ruby",), "ruby", "puts gets", ("--disable-gems",), reads=("/usr/share/ruby",)
     ),
     "lua": Language(
-        ("lua", "lua5.4", "lua5.3"), "lua5.4", "print(io.read())", reads=("/usr/share/lua",)
+        ("lua", "lua5.4", "lua5.3"),
+        "lua5.4",
+        "print(io.read())",
+        reads=("/usr/share/lua",),
+        asks="-v",
     ),
     "php": Language(("php",), "php-cli", "<?php echo fgets(STDIN);", ("-n",)),
 }
@@ -86,3 +96,17 @@ def tools(name: str) -> dict[str, str]:
     """The programs that a language may call, by the path where they are in the sandbox."""
     found = {f"/usr/bin/{tool}": shutil.which(tool) for tool in LANGUAGES[name].tools}
     return {inside: os.path.realpath(path) for inside, path in found.items() if path is not None}
+
+
+@cache
+def version(name: str) -> str:
+    """Of a language's interpreter, as "5.36.0"; "absent" where there is none that tells one."""
+    if name == "python":
+        return ".".join(platform.python_version_tuple()[:2])
+    try:
+        asked = [interpreter(name), LANGUAGES[name].asks]
+        told = subprocess.run(asked, capture_output=True, timeout=10, check=False)
+    except (Unavailable, OSError, subprocess.TimeoutExpired):
+        return "absent"
+    found = re.search(rb"\d+(?:\.\d+)+", told.stdout + told.stderr)
+    return found[0].decode() if found else "absent"

@@ -70,17 +70,17 @@ MARKS = ("frames", "objects", "memory", "equality", "patches", "descriptors")
 class Outcome:
     """The end of one run.
 
-    stderr  the last 4,096 bytes it wrote to standard error; after a NUL, the error that ended it
-    worked  it ran out of time although a processor was its own nearly throughout
-    marks   those of MARKS that it was seen to do
-    answer  how the answer begins, where it is not the expected one
+    stderr      the last 4,096 bytes of standard error; after a NUL, the error that ended it
+    worked      it ran out of time although a processor was its own nearly throughout
+    marks       those of MARKS that it was seen to do
+    difference  of a wrong answer, how it differs from the expected one
     """
 
     ending: Ending
     stderr: str = ""
     worked: bool = False
     marks: tuple[str, ...] = ()
-    answer: str = ""
+    difference: str = ""
 
     @property
     def passed(self) -> bool:

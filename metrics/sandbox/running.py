@@ -24,14 +24,13 @@ from typing import IO, cast
 
 from inference.errors import Unavailable
 from metrics.sandbox import cgroup, memory, seccomp
-from metrics.sandbox.answers import right
+from metrics.sandbox.answers import difference, right
 from metrics.sandbox.bubblewrap import Route, command, routes
 from metrics.sandbox.languages import LANGUAGES
 from metrics.sandbox.limits import Ending, Limits, Outcome, Program
 from metrics.sandbox.report import Report
 
 _START_S = 30.0  # for the sandbox to start, on a loaded machine
-_SHOWN = 2000  # bytes of a wrong answer
 _STOPPED = {Ending.TIMEOUT, Ending.LONG}  # after which no test is run
 _LEAVE_S = 2.0  # for the kernel to end the namespace
 _TRIAL = """
@@ -125,7 +124,7 @@ def _try(route: Route, language: str) -> None:
     hello = Program((LANGUAGES[language].hello,), (f"{said}\n",), (), (said,), "stdin", language)
     (outcome,) = _attempt(route, hello, Limits(memory_mb=2048, processes=64, timeout_s=30))
     if not outcome.passed:
-        reason = (outcome.stderr or outcome.answer).strip()[-400:] or outcome.ending.name
+        reason = (outcome.stderr or outcome.difference).strip()[-400:] or outcome.ending.name
         raise Unavailable(f"programs in {language} do not run in the sandbox here: {reason}")
 
 
@@ -212,13 +211,12 @@ def _outcome(line: bytes, program: Program, number: int) -> Outcome:
     said, *texts = line.split(b" ")
     answer, errors = (binascii.a2b_base64(text[1:]) for text in texts[:2])
     ending = Ending.TIMEOUT if said == b"worked" else Ending[said.decode().upper()]
-    stderr, shown = errors.decode("utf-8", "replace"), ""
+    stderr, differs = errors.decode("utf-8", "replace"), ""
     if ending is Ending.FAILED and "\0MemoryError" in stderr:  # the exit code is the program's own
         ending = Ending.MEMORY
-    if program.expected:
-        if ending is Ending.PASSED and not right(program.kind, answer, program.expected[number]):
-            ending = Ending.WRONG
-        if ending is not Ending.PASSED:
-            shown = answer[:_SHOWN].decode("utf-8", "replace")
+    if ending is Ending.PASSED and program.expected:
+        expected = program.expected[number]
+        if not right(program.kind, answer, expected):
+            ending, differs = Ending.WRONG, difference(program.kind, answer, expected)
     marks = tuple(text.decode() for text in texts[2:])
-    return Outcome(ending, stderr, said == b"worked", marks, shown)
+    return Outcome(ending, stderr, said == b"worked", marks, differs)

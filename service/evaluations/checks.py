@@ -14,10 +14,10 @@ from metrics.core.errors import MissingInput
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.names import hint
 from metrics.core.run import prepare
+from service.catalogue import calibrated
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import invalid, of_metric
-from service.evaluations import calibrated
 from service.evaluations.plans import MetricRequest
 from service.evaluations.schemas import EvaluationIn, MetricIn
 from service.models import registered

@@ -10,6 +10,7 @@ from inference.errors import ReportedError
 from metrics import find
 from metrics.core.errors import UnknownMetric
 from metrics.core.metric import BoundMetric
+from service.catalogue import calibrated
 from service.errors import invalid, of_metric
 from service.evaluations.checks import check_ceilings, check_opponent
 from service.models import store as models
@@ -27,6 +28,23 @@ def bound_rewards(
     return [
         _bound(db, settings, reward, f"{where}[{index}]") for index, reward in enumerate(rewards)
     ]
+
+
+def named_calibrations(
+    db: Connection, settings: Settings, rewards: Sequence[Reward], where: str
+) -> list[Reward]:
+    """The rewards with what their calibrations are now: those fitted later do not change them.
+    Raises 422 for one that there is not."""
+    found = []
+    for index, reward in enumerate(rewards):
+        try:
+            metric = find(reward.metric, settings.metric_roots)
+        except UnknownMetric:  # whoever binds it says so
+            found.append(reward)
+            continue
+        params = calibrated.filled(db, metric, reward.params, f"{where}[{index}].params")
+        found.append(reward.model_copy(update={"params": params}))
+    return found
 
 
 def _bound(db: Connection, settings: Settings, reward: Reward, at: str) -> BoundMetric:

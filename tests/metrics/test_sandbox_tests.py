@@ -70,7 +70,7 @@ def test_a_process_left_behind_prints_for_no_other_test() -> None:
     program += "    while True:\n        os.write(1, b'2\\n')\n        time.sleep(0.01)\n"
     found = outcomes(program, [("1", "1"), ("2", "2")])
     assert endings(found)[1] == "WRONG"
-    assert found[1].answer == ""
+    assert found[1].difference == "line 1: expected '2', got ''"
 
 
 def test_each_test_of_source_needs_its_own_token() -> None:

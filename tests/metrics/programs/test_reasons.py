@@ -10,10 +10,13 @@ from metrics.core.evidence import NOTES, Evidence
 from metrics.programs.layouts import SampleTests, parsed
 from metrics.programs.reasons import LONGEST, MOST_NOTES, notes, reason, verdicts
 from metrics.sandbox import Ending, Outcome
-from metrics.sandbox.answers import right
+from metrics.sandbox.answers import LINE, difference, right
 
+NODE = (
+    "/tmp/program:1\nx()\n^\n\nTypeError: x is not a function\n    at /tmp/program:1:1\n\nNode.js\n"
+)
+LUA = "lua5.4: /tmp/program:1: x\nstack traceback:\n\t/tmp/program:1: in main chunk\n\t[C]: in ?\n"
 SOURCE = parsed("def check(f):\n    assert f(1) == 2\ncheck(add)\n")
-PAIRS = SampleTests("stdin", ("1",), ("1",), expected=("a\n b \nc",))
 
 
 @pytest.mark.parametrize(
@@ -76,31 +79,40 @@ def test_returned_values(returned: str, expected: str, same: bool) -> None:
         (Outcome(Ending.FAILED, "\0IndentationError: x"), "syntax_error", "IndentationError: x"),
         (Outcome(Ending.FAILED, "\0PermissionError: x"), "forbidden", "PermissionError: x"),
         (Outcome(Ending.FAILED, "\0my.own.Error: x"), "exception", "my.own.Error: x"),
+        (Outcome(Ending.FAILED, NODE), "exception", "TypeError: x is not a function"),
+        (Outcome(Ending.FAILED, LUA), "exception", "lua5.4: /tmp/program:1: x"),
         (Outcome(Ending.FAILED), "exception", "left with an exit code other than 0"),
         (Outcome(Ending.TIMEOUT, "noise"), "timeout", None),
         (Outcome(Ending.NOT_RUN), "not_run", None),
     ],
 )
 def test_reasons(outcome: Outcome, word: str, text: str | None) -> None:
-    assert reason(SOURCE, 0, outcome) == (word, text)
+    assert reason(SOURCE, outcome) == (word, text)
 
 
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ("a\nx\nc", "line 2: expected 'b', got 'x'"),
-        ("a\nb", "line 3: expected 'c', got nothing"),
-        ("a\nb\nc\nd", "line 4: expected nothing, got 'd'"),
+        ("a\nx\n1.5", "line 2: expected 'b', got 'x'"),
+        ("a\nb", "line 3: expected '1.50', got nothing"),
+        ("a\nb\n1.5\nd", "line 4: expected nothing, got 'd'"),
         ("", "line 1: expected 'a', got ''"),
     ],
 )
 def test_wrong_answers_name_the_first_line_that_differs(answer: str, text: str) -> None:
-    assert reason(PAIRS, 0, Outcome(Ending.WRONG, answer=answer)) == ("wrong_answer", text)
+    assert difference("stdin", answer.encode(), "a\n b \n1.50") == text
+    assert reason(SOURCE, Outcome(Ending.WRONG, difference=text)) == ("wrong_answer", text)
+
+
+def test_a_line_far_below_is_found_and_cut() -> None:
+    expected = "x\n" * 5000 + "y" * 5000
+    told = difference("stdin", b"x\n" * 5000, expected)
+    assert told == f"line 5001: expected '{'y' * LINE}…', got nothing"
 
 
 def test_hostile_text_is_cut_and_can_be_stored() -> None:
     said = "\0ValueError: <script>\0\ud800" + "\u202e😀" * 5000
-    _, text = reason(SOURCE, 0, Outcome(Ending.FAILED, said))
+    _, text = reason(SOURCE, Outcome(Ending.FAILED, said))
     assert text is not None
     assert len(text) == LONGEST
     text.encode()
