@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.batching import plan_by_length
+from inference.batching import plan_by_length, plan_in_order
 from inference.encoder import positions_of
 from inference.errors import InputError
 from inference.load import TOKENS_ON_CPU, TOKENS_ON_GPU, load_network, load_tokenizer, padded
@@ -26,6 +26,7 @@ LONGEST_ANSWER = 30  # tokens
 LONGEST_QUESTION = 64  # tokens; a quarter of the positions where that is less
 LONGEST_WINDOW, OVERLAP = 384, 128  # tokens
 ROWS_PER_PASS = 128
+MOST_CHARACTERS, MOST_PAIRS = 500_000, 4096  # whose tokens stand in memory at once
 
 Pair = tuple[str, str]  # a question and the text that is to answer it
 Floats = NDArray[np.float64]
@@ -109,13 +110,20 @@ class TransformerAnswers:
         A question that is longer than LONGEST_QUESTION tokens loses its end.
         """
         distinct = list(dict.fromkeys(pairs))
-        owner, windows = self.windows(distinct)
+        sizes = [len(question) + len(text) for question, text in distinct]
+        found: dict[Pair, Answer] = {}
+        for part in plan_in_order(sizes, MOST_CHARACTERS, MOST_PAIRS):
+            own = [distinct[index] for index in part]
+            found |= zip(own, self._of(own), strict=True)
+        return [found[pair] for pair in pairs]
+
+    def _of(self, pairs: Sequence[Pair]) -> list[Answer]:
+        owner, windows = self.windows(pairs)
         best = np.zeros((len(windows), 4))  # score, no answer, start, end
         lengths = [len(window.ids) for window in windows]
         for batch in plan_by_length(lengths, self.tokens_per_pass, ROWS_PER_PASS):
             best[batch] = self._pass([windows[index] for index in batch])
-        found = dict(zip(distinct, _over_windows(best, owner, len(distinct)), strict=True))
-        return [found[pair] for pair in pairs]
+        return _over_windows(best, owner, len(pairs))
 
     def windows(self, pairs: Sequence[Pair]) -> tuple[NDArray[np.int64], list[Window]]:
         """Windows of the pairs, in their order, and of which pair each is."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inference import answers
 from inference.answers import LONGEST_ANSWER, Answer, best_spans
 from inference.errors import InputError
 from inference.pool import ModelPool
@@ -114,6 +115,17 @@ def test_equal_pairs_are_read_once(tiny_answers: Path, model_pool: ModelPool) ->
     first, *others = model_pool.answers(tiny_answers.name).answers([PAIRS[0]] * 300)
     assert model_pool.calls == before + 1
     assert others == [first] * 299
+
+
+def test_parts_of_many_texts_are_read_one_after_the_other(
+    tiny_answers: Path, model_pool: ModelPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = model_pool.answers(tiny_answers.name)
+    whole = model.answers([*PAIRS, LONG])
+    monkeypatch.setattr(answers, "MOST_CHARACTERS", 100)
+    for one, other in zip(whole, model.answers([*PAIRS, LONG]), strict=True):
+        assert (one.start, one.end, one.found) == (other.start, other.end, other.found)
+        assert one.score == pytest.approx(other.score, abs=64 * FORWARD)
 
 
 def test_best_spans_by_hand() -> None:
