@@ -51,5 +51,5 @@ class Exchange(Generic[P]):
             are exchanged; their scores stay as they are by it
     """
 
-    scores: tuple[str, ...]
+    scores: tuple[str, ...] | Callable[[P], tuple[str, ...]]
     orders: Callable[[Floats, Floats, P], tuple[Ints, Ints]]

@@ -224,7 +224,9 @@ class BoundMetric:
     @property
     def exchanged(self) -> tuple[int, ...]:
         """Places of the scores that are tested by exchanging rows."""
-        chosen = () if self.metric.exchange is None else self.metric.exchange.scores
+        if self.metric.exchange is None:
+            return ()
+        chosen = given(self.metric.exchange.scores, self.params)
         return tuple(at for at, name in enumerate(self.score_names) if name in chosen)
 
     @property
