@@ -29,7 +29,15 @@ def family(source: Source) -> Family:
         one, _ = source.draw(rng, n)
         return Drawn(one.rows, one.loss, one.variance)
 
-    return Family(source.name, source.metric.interval, draw, source.reduce, None, source.bounds)
+    return Family(
+        source.name,
+        source.metric.interval,
+        draw,
+        source.reduce,
+        None,
+        source.bounds,
+        shares=np.array([source.metric.metric.shares]),
+    )
 
 
 def coverages(covered: Covered) -> Callable[[int], Iterator[Sequence[str]]]:

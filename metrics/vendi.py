@@ -203,6 +203,7 @@ METRIC = Metric(
     settle=settle,
     reduce=reduce,
     ceiling=ceiling,
+    shares=False,
     set_level=True,
     libraries=lambda params: ("transformers",) if params.similarity == "encoder" else ("regex",),
     models=lambda params: (params.model,) if params.similarity == "encoder" else (),

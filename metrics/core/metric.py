@@ -103,6 +103,8 @@ class Metric(Generic[P]):
     # (n_scores,) how high the values could be at these sums (n_columns,), where `Score.high` says
     # less: distinct n-grams cannot be more than n-grams
     ceiling: Callable[[Floats, P], Floats] | None = None
+    # whether scores within bounds are shares of them; False: numbers of things, up to a ceiling
+    shares: bool = True
     # whether it varies the less, the nearer to a bound: see `statistics.paired_jackknife.slopes`
     arcsine: bool = False
     # scores of `interval: jackknife` that are no smooth functions of the sums; None: all are
