@@ -213,3 +213,11 @@ def test_too_many_texts_are_refused_and_long_ones_are_not() -> None:
             np.arange(4001),
         )
     assert result(["a " * 100_000, "b " * 100_000]).scores[0].value == pytest.approx(2)
+
+
+def test_errors_to_first_order_are_told_of_ngrams() -> None:
+    few, many = (
+        result([f"слово{at} {at}" for at in range(count)]).scores[0].warnings for count in (30, 201)
+    )
+    assert not any("first order" in one for one in few)
+    assert any("first order" in one for one in many)
