@@ -33,6 +33,7 @@ COMPARISONS = (
     "embeddings",
     "distributional",
     "entailment",
+    "questions",
     "toxicity",
     "compression",
     "interior",

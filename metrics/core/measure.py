@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from inference.protocol import Models
 from inference.remote.asking import watched
+from metrics.core.asked_language import language_of
 from metrics.core.choices import Choices
 from metrics.core.contexts import contexts_of
 from metrics.core.details import failures, with_failures
@@ -48,10 +49,12 @@ def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
             choices,
             contexts,
             instructions,
+            language,
         )
         for sample in samples
         for contexts in (contexts_of(sample.metadata),)
         for instructions in (instructions_of(sample.metadata),)
+        for language in (language_of(sample.metadata),)
         for choices in (Choices.of(sample.metadata),)
         for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])
     ]

@@ -25,6 +25,8 @@ KINDS = {
     "labels": "a sequence classifier with labels",
     "embedding": "a model that gives vectors, here or behind a URL",
     "encoder": "an encoder",
+    "answers": "a question answering model",
+    "seq2seq": "an encoder-decoder",
 }
 FIELDS = {
     "output": "outputs",
@@ -35,6 +37,7 @@ FIELDS = {
     "details": "outputs that were generated here or behind a URL",
     "contexts": "`contexts` in the metadata",
     "instructions": "`instruction_id_list` and `kwargs` in the metadata",
+    "language": "`language` in the metadata",
     "choices": "`choices` and `answer` in the metadata",
 }
 
@@ -77,6 +80,8 @@ def _cost(metric: AnyMetric) -> str:
         return "requests to a server of yours"
     if metric.model_kind is not None:
         return KINDS[metric.model_kind]
+    if metric.model_kinds:
+        return " and ".join(KINDS[kind] for kind in metric.model_kinds.values())
     if metric.models:
         return "a model"
     if "tests" in metric.reads:

@@ -14,10 +14,10 @@ from metrics.core.errors import MissingInput
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.names import hint
 from metrics.core.run import prepare
+from service.catalogue import calibrated
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import invalid, of_metric
-from service.evaluations import calibrated
 from service.evaluations.plans import MetricRequest
 from service.evaluations.schemas import EvaluationIn, MetricIn
 from service.models import registered
@@ -51,15 +51,14 @@ def bound_metrics(
             declared = find(one.name, settings.metric_roots)
             params = calibrated.filled(db, declared, one.params, f"metrics[{index}].params")
             metric = declared.bind(params)
-            names = metric.models
+            needed = metric.required_models
         except ReportedError as error:
             raise of_metric(error, f"metrics[{index}]") from None
         check_ceilings(metric, settings, f"metrics[{index}]")
         if not opponents:
             check_opponent(metric, f"metrics[{index}]")
-        for name in names:
-            at = f"metrics[{index}].params.model"
-            models.require(db, settings, name, at, metric.metric.model_kind)
+        for name, param, kind in needed:
+            models.require(db, settings, name, f"metrics[{index}].params.{param}", kind)
         bound.append(RequestedMetric(metric, MetricRequest(metric.name, params)))
     return bound
 

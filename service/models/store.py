@@ -36,6 +36,8 @@ NEEDED = {
         "; `judge` takes rewards of a model that is chatted with, `remote` of any URL",
     ),
     "labels": ("a sequence classifier with labels", ""),
+    "answers": ("a question answering model", ""),
+    "seq2seq": ("an encoder-decoder", ""),
     "encoder": (
         "an encoder",
         ", since the state of every token is read: a URL gives whole texts' embeddings alone",

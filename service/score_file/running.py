@@ -46,12 +46,11 @@ def bind(settings: Settings, roots: Sequence[Path]) -> Bind:
 
     def bound(name: str, params: Mapping[str, Any]) -> BoundMetric:
         metric = metrics.find(name, roots).bind(params)
-        for model in metric.models:
+        for model, param, kind in metric.required_models:
             found = locate(model, _model_roots(settings), offline=not settings.hub_allowed)
-            kind = metric.metric.model_kind
             fault = kinds.fault(found, kind) if kind is not None else None
             if fault is not None:
-                raise InputError(fault, "params.model")
+                raise InputError(fault, f"params.{param}")
         return metric
 
     return bound
@@ -73,6 +72,16 @@ def requests(names: str, params: str, roots: Sequence[Path]) -> list[BoundMetric
     if unused := set(given) - set(wanted):
         raise InputError(f"--params: {', '.join(sorted(unused))} not among --metrics {names}")
     return [metric.bind(given.get(name)) for name, metric in found]
+
+
+def added(requested: Sequence[BoundMetric], calibrated: BoundMetric) -> list[BoundMetric]:
+    """With a calibrated metric among them. Raises InputError where there is one already."""
+    if any(one.name == calibrated.name for one in requested):
+        raise InputError(
+            f"--calibration: {calibrated.name} is among --metrics already, and one at a time is "
+            "measured: leave it out there"
+        )
+    return [*requested, calibrated]
 
 
 class Runner:
