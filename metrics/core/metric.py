@@ -16,7 +16,7 @@ import numpy as np
 
 from inference.kinds import ModelKind
 from inference.protocol import Models
-from metrics.core.declared import Exchange, Flag, Score, Source
+from metrics.core.declared import Exchange, Flag, IntervalMethod, Score, Source
 from metrics.core.evidence import Evidence
 from metrics.core.params import Params, settle_only, up_to
 from metrics.core.registry import parsed
@@ -60,11 +60,6 @@ Reads = Literal[
     "instructions",
     "language",
 ]
-# bootstrap    percentiles: smooth functions of many counts (BLEU)
-# bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
-# wilson       means of values within bounds that are often all alike (0/1, pass@k)
-# jackknife    set-level metrics, in which a sample drawn twice means nothing
-IntervalMethod = Literal["bootstrap", "bootstrap_t", "wilson", "jackknife"]
 
 P = TypeVar("P", bound=Params)
 T = TypeVar("T")
