@@ -160,7 +160,7 @@ def test_health_and_counters(live: Live, assay: Client) -> None:
 
 
 def test_the_api_docs_have_real_examples(live: Live) -> None:
-    schema = httpx.get(f"{live.base}/openapi.json").json()
+    schema = httpx.get(f"{live.base}/openapi.json", timeout=60).json()
     example = schema["components"]["schemas"]["EvaluationIn"]["examples"][0]
     answer = httpx.post(
         f"{live.base}/v1/evaluations", json=example, headers={"Prefer": "wait=60"}, timeout=70
