@@ -60,6 +60,7 @@ def interval(family: Family, rows: Floats, given: data.Drawn, seed: int) -> Inte
             loss=given.loss,
             variance=given.variance,
             bounds=family.bounds(totals(rows)),
+            shares=family.shares,
             level=LEVEL,
         )
     if family.method == "bootstrap":

@@ -36,7 +36,8 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """truth (S,), None for what depends on the size; bounds of summed rows, as a metric's."""
+    """truth (S,), None for what depends on the size; bounds of summed rows, as a metric's;
+    shares: whether scores are shares of their bounds, None: all are."""
 
     name: str
     method: IntervalMethod
@@ -45,6 +46,7 @@ class Family:
     truth: Floats | None
     bounds: Callable[[Floats], tuple[Floats, Floats]]
     slow: dict[int, int] = field(default_factory=dict)
+    shares: NDArray[np.bool_] | None = None
 
     def dear(self, n: int) -> int:
         """How many times fewer data sets of n samples to simulate."""

@@ -9,10 +9,10 @@ import numpy as np
 from benchmarks.statistics_data import Drawn, Family, Generator
 from benchmarks.statistics_sources import ALL, Source
 from metrics.core.rows import Settled
-from metrics.core.set_level import without_units
+from metrics.core.set_level import errors_of_a_pair
+from metrics.statistics.many import two_sided
 from metrics.statistics.paired import paired_bootstrap
-from metrics.statistics.paired_jackknife import differences
-from metrics.statistics.weights import unit_keys
+from metrics.statistics.weights import totals, unit_keys
 
 SIZES = (20, 50, 200, 1000)
 ALPHA = 0.05
@@ -29,7 +29,15 @@ def family(source: Source) -> Family:
         one, _ = source.draw(rng, n)
         return Drawn(one.rows, one.loss, one.variance)
 
-    return Family(source.name, source.metric.interval, draw, source.reduce, None, source.bounds)
+    return Family(
+        source.name,
+        source.metric.interval,
+        draw,
+        source.reduce,
+        None,
+        source.bounds,
+        shares=np.array([source.metric.metric.shares]),
+    )
 
 
 def coverages(covered: Covered) -> Callable[[int], Iterator[Sequence[str]]]:
@@ -52,13 +60,13 @@ def coverages(covered: Covered) -> Callable[[int], Iterator[Sequence[str]]]:
 def p_values(source: Source, a: Settled, b: Settled, seed: int) -> list[float]:
     """As a comparison has them, of the scores that vary."""
     keys, metric = unit_keys([str(at) for at in range(len(a.rows))]), source.metric
-    if metric.interval == "jackknife":
-        systems = without_units([metric, metric], [a, b], keys, clustered=False)
-        ends = systems.map(lambda x: x[..., 0, :]), systems.map(lambda x: x[..., 1, :])
-        found = differences(*ends, units=len(keys))
-    else:
+    if metric.interval != "jackknife":
         found = paired_bootstrap(a.rows, b.rows, keys, source.reduce, seed=seed)
-    return [one.p_value for one in found][: source.scores]
+        return [one.p_value for one in found]
+    values = metric.reduce(totals(a.rows)) - metric.reduce(totals(b.rows))
+    errors, freedom = errors_of_a_pair(metric, (a, b), keys, clustered=False)
+    found_p: list[float] = two_sided(values, errors, len(keys), freedom).tolist()
+    return found_p
 
 
 def rejected(source: Source, n: int, simulations: int) -> str:

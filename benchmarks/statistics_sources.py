@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.statistics_data import TOPICS, Generator, features
+from benchmarks.statistics_data import TOPICS, Generator, features, of_features
 from benchmarks.texts import english
 from inference.protocol import NoModels
 from metrics import find
@@ -180,14 +179,11 @@ def drawn_texts(metric: BoundMetric, words: int) -> Callable[[Generator, int], P
 def frechet(rng: Generator, n: int) -> Pair:
     """Both as far from the references, which they share."""
     topics = rng.integers(TOPICS, size=n)
-    references = [one[None] for one in features(rng, topics, 0.0)]
+    references = features(rng, topics, 0.0)
 
     def one() -> Settled:
-        fixed: dict[str, NDArray[np.generic]] = {
-            "output": features(rng, topics, 0.3),
-            FLAG: np.zeros(n, np.uint8),
-        }
-        return FRECHET.settle(Evidence.of_ragged({"references": references}, fixed), np.arange(n))
+        evidence = of_features(features(rng, topics, 0.3), references)
+        return FRECHET.settle(evidence, np.arange(n))
 
     return one(), one()
 

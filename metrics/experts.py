@@ -15,6 +15,8 @@ Conventions
   from 0: `expert_entropy_0`.
 - Texts beyond the window are read in pieces that each begin anew. `text: reference` reads the
   references. Several outputs of a sample are added up. An empty text is missing.
+- Two models' entropy, imbalance and unused experts are tested by exchanging their loads of texts at
+  random, each layer's experts matched by how busy they are (`metrics.statistics.exchange`).
 - Few tokens make loads uneven by chance, most where experts are many: compare equal amounts of
   text. Intervals are of the value at that number of texts (93% to 99% held it in simulations of 20
   and 100 texts), not of what more text would come to.
@@ -40,7 +42,7 @@ from inference.batching import plan_by_length
 from inference.errors import InputError
 from inference.protocol import DType, Models
 from metrics.core.evidence import FLAG, Column, Evidence
-from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
+from metrics.core.metric import Exchange, Flag, Item, Metric, Params, Score, Source
 from metrics.core.read_text import needs, settle, sizes, windows
 from metrics.core.rows import Floats, Ints
 
@@ -120,6 +122,25 @@ def reduce(sums: Floats, params: ExpertsParams) -> Floats:
         return np.where(one[..., None] > 0, np.stack(values, axis=-1), np.nan)
 
 
+def orders(a: Floats, b: Floats, params: ExpertsParams) -> tuple[Ints, Ints]:
+    """Each layer's experts from the busiest to the idlest: models number theirs as it comes."""
+    return _by_load(a), _by_load(b)
+
+
+def _by_load(rows: Floats) -> Ints:
+    sums = rows.sum(0)
+    layers = max(round(float(sums[-2] / max(sums[-1], 1.0))), 1)
+    loads = sums[:-BESIDE].reshape(layers, -1)
+    places = np.argsort(-loads, axis=1, kind="stable")
+    places += np.arange(layers)[:, None] * loads.shape[1]
+    return np.append(places.ravel(), np.arange(len(sums) - BESIDE, len(sums)))
+
+
+def uneven(params: ExpertsParams) -> tuple[str, ...]:
+    """Scores that go by the busiest or idlest experts, which leaving a text out may change."""
+    return tuple(score.name for score in scores(params) if score.name != "experts_dropped")
+
+
 def plan(items: Sequence[Item], params: ExpertsParams, models: Models) -> list[list[int]]:
     """By bytes, so that a plan needs no tokenizer and stored evidence loads no model."""
     return plan_by_length(sizes(items, params), BATCH_BYTES, BATCH_ROWS)
@@ -160,6 +181,7 @@ METRIC = Metric(
     needs=needs,
     scores=scores,
     interval="jackknife",
+    exchange=Exchange(scores=uneven, orders=orders),
     source=Source(
         "Fedus, Zoph and Shazeer 2022, arXiv:2101.03961",
         "own definition; routers' choices as transformers makes them",

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from metrics.core.params import Params
 from metrics.core.rows import Floats, Ints
 
 P = TypeVar("P", bound=Params)
+# bootstrap    percentiles: smooth functions of many counts (BLEU)
+# bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
+# wilson       means of values within bounds that are often all alike (0/1, pass@k)
+# jackknife    set-level metrics, in which a sample drawn twice means nothing
+IntervalMethod = Literal["bootstrap", "bootstrap_t", "wilson", "jackknife"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +56,5 @@ class Exchange(Generic[P]):
             are exchanged; their scores stay as they are by it
     """
 
-    scores: tuple[str, ...]
+    scores: tuple[str, ...] | Callable[[P], tuple[str, ...]]
     orders: Callable[[Floats, Floats, P], tuple[Ints, Ints]]

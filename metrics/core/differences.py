@@ -18,7 +18,7 @@ from inference.errors import ReportedError
 from metrics.core.alignment import NO_SHARED_VALUE, Grouping, Side, align, refusal
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
-from metrics.core.set_level import error_of_difference
+from metrics.core.set_level import errors_of_a_pair
 from metrics.statistics.clusters import Clusters, clusters
 from metrics.statistics.resampling import dear, delete_variance, evaluate, left_out
 from metrics.statistics.weights import Keys, totals, unit_keys
@@ -162,7 +162,8 @@ def _tested(
     if found is not None:
         one, other = (replace(each, rows=found.pooled(each.rows)) for each in (one, other))
     grouped = found is not None
-    return error_of_difference(metric, (one, other), keys, score, clustered=grouped)
+    errors, freedom = errors_of_a_pair(metric, (one, other), keys, clustered=grouped)
+    return float(errors[score]), float(freedom[score])
 
 
 def own_values(metric: BoundMetric, one: Side, at: Ints, score: int) -> Floats | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from inference.kinds import ModelKind
 from inference.protocol import Models
-from metrics.core.declared import Exchange, Flag, Score, Source
+from metrics.core.declared import Exchange, Flag, IntervalMethod, Score, Source
 from metrics.core.evidence import Evidence
 from metrics.core.params import Params, settle_only, up_to
 from metrics.core.registry import parsed
@@ -60,11 +60,6 @@ Reads = Literal[
     "instructions",
     "language",
 ]
-# bootstrap    percentiles: smooth functions of many counts (BLEU)
-# bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
-# wilson       means of values within bounds that are often all alike (0/1, pass@k)
-# jackknife    set-level metrics, in which a sample drawn twice means nothing
-IntervalMethod = Literal["bootstrap", "bootstrap_t", "wilson", "jackknife"]
 
 P = TypeVar("P", bound=Params)
 T = TypeVar("T")
@@ -105,6 +100,8 @@ class Metric(Generic[P]):
     # (n_scores,) how high the values could be at these sums (n_columns,), where `Score.high` says
     # less: distinct n-grams cannot be more than n-grams
     ceiling: Callable[[Floats, P], Floats] | None = None
+    # whether scores within bounds are shares of them; False: numbers of things, up to a ceiling
+    shares: bool = True
     # whether it varies the less, the nearer to a bound: see `statistics.paired_jackknife.slopes`
     arcsine: bool = False
     # scores of `interval: jackknife` that are no smooth functions of the sums; None: all are
@@ -239,7 +236,9 @@ class BoundMetric:
     @property
     def exchanged(self) -> tuple[int, ...]:
         """Places of the scores that are tested by exchanging rows."""
-        chosen = () if self.metric.exchange is None else self.metric.exchange.scores
+        if self.metric.exchange is None:
+            return ()
+        chosen = given(self.metric.exchange.scores, self.params)
         return tuple(at for at, name in enumerate(self.score_names) if name in chosen)
 
     @property

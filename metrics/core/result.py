@@ -244,6 +244,7 @@ def _intervals(
             loss=None if settled.loss is None else settled.loss[counted],
             variance=settled.variance,
             bounds=bounds,
+            shares=np.full(len(metric.scores), metric.metric.shares),
             level=level,
         )
     if metric.interval == "bootstrap":

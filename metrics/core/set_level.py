@@ -58,24 +58,19 @@ def _exchanged(given: Block, found: list[tuple[Difference, ...]]) -> list[tuple[
     return told
 
 
-def error_of_difference(
-    metric: BoundMetric,
-    settled: tuple[Settled, Settled],
-    keys: Keys,
-    score: int,
-    *,
-    clustered: bool,
-) -> tuple[float, float]:
-    """Standard error of two systems' difference in a score, and its degrees of freedom: those of
+def errors_of_a_pair(
+    metric: BoundMetric, settled: tuple[Settled, Settled], keys: Keys, *, clustered: bool
+) -> tuple[Floats, Floats]:
+    """(S,) standard errors of two systems' differences, and (S,) their degrees of freedom: those of
     the tests above. The `settled` are over the same units."""
-    if score in metric.exchanged:
-        rows = [one.rows for one in settled]
-        error = exchanges(metric, rows, keys, [score], pairs=1)(0, 1)
-        return float(error[0]), max(len(keys) - 1.0, 1.0)
     systems = without_units([metric] * 2, settled, keys, clustered=clustered)
     a, b = systems.map(lambda x: x[..., 0, :]), systems.map(lambda x: x[..., 1, :])
-    errors, freedom = errors_of_differences(a, b)
-    return float(errors[score]), float(freedom[score])
+    found, freedom = errors_of_differences(a, b)
+    if scores := list(metric.exchanged):
+        rows = [one.rows for one in settled]
+        found[scores] = exchanges(metric, rows, keys, scores, pairs=1)(0, 1)
+        freedom[scores] = max(len(keys) - 1.0, 1.0)
+    return found, freedom
 
 
 def exchanges(

@@ -158,6 +158,7 @@ def jackknife(
     loss: Floats | None = None,
     variance: Floats | None = None,
     bounds: Bounds | None = None,
+    shares: NDArray[np.bool_] | None = None,
     level: float = 0.95,
 ) -> Intervals:
     """The error from leaving out one unit (or group) at a time; Student's t.
@@ -171,6 +172,9 @@ def jackknife(
     loss      (n, C) what the sums lose without the unit; its row, unless told
     variance  (S,) added to the jackknife's
     bounds    ((S,), (S,)) the scores' ranges, which the interval keeps to
+    shares    (S,) which scores are shares of that range; None: all. Of others, as of a number of
+              texts, which may be any up to n, Wilson's would be far too wide: the variance of these
+              has the largest single part once more
     """
     values = evaluate(reduce, totals(rows))
     left, sizes = left_out(rows, keys, reduce, loss, dear(rows, loss))
@@ -187,6 +191,9 @@ def jackknife(
         ends = between(values, total, bounds, len(rows), t, equal)
         span = bounds[1] - bounds[0]
         inside = np.isfinite(span) & (span > 0) & np.isfinite(own)
+        if shares is not None:
+            half = np.where(inside & ~shares, t * np.sqrt(own + largest + extra), half)
+            low, high, inside = values - half, values + half, inside & shares
         low = np.where(inside, ends[0], np.maximum(low, bounds[0]))
         high = np.where(inside, ends[1], np.minimum(high, bounds[1]))
         equal = equal & ~inside

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from benchmarks.statistics_data import TOPICS, features
+from benchmarks.statistics_data import of_features as evidence_of
 from benchmarks.texts import news
 from inference.protocol import NoModels
 from metrics import find
 from metrics.core.alignment import Side
 from metrics.core.compare import compare_many
-from metrics.core.evidence import FLAG, Evidence
+from metrics.core.evidence import Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric
 from metrics.core.result import Result, conclude
@@ -35,8 +35,7 @@ def by_ngrams(seed: int) -> Evidence:
 def of_features(seed: int) -> Evidence:
     draw = np.random.default_rng(seed)
     outputs, references = (features(draw, np.arange(N) % TOPICS, 0.0) for _ in range(2))
-    fixed: dict[str, NDArray[np.generic]] = {"output": outputs, FLAG: np.zeros(N, np.uint8)}
-    return Evidence.of_ragged({"references": [one[None] for one in references]}, fixed)
+    return evidence_of(outputs, references)
 
 
 METRICS = pytest.mark.parametrize(

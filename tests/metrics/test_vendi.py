@@ -134,13 +134,35 @@ def test_the_interval_covers(n: int, width: int, order: float) -> None:
     for seed in range(100):
         whole = settled(vectors(n, width, seed), order=order)
         limits = bound.bounds(whole.rows.sum(0))
-        found = jackknife(whole.rows, keys, bound.reduce, loss=whole.loss, bounds=limits)
+        found = jackknife(
+            whole.rows,
+            keys,
+            bound.reduce,
+            loss=whole.loss,
+            bounds=limits,
+            shares=np.zeros(1, np.bool_),
+        )
         values.append(value(whole.rows))
         ends.append((found.low[0], found.high[0]))
     low, high = np.array(ends).T
     truth = np.mean(values)
     assert np.mean((low <= truth) & (truth <= high)) >= 0.9
-    assert np.mean(high - low) < 8 * np.std(values)
+    assert np.mean(high - low) < 7 * np.std(values)
+
+
+def test_the_interval_is_as_wide_as_sets_differ_and_ends_at_n() -> None:
+    """Not between 1 and n, of which the value may be any: that was 15 standard deviations wide on
+    either side."""
+    some = news(400, 0).samples
+    found = [
+        result([one.outputs[0] for one in some[at : at + 20]]).scores[0] for at in range(0, 400, 20)
+    ]
+    values = np.array([one.value for one in found])
+    ends = np.array([one.interval for one in found])
+    assert np.mean((ends[:, 0] <= values.mean()) & (values.mean() <= ends[:, 1])) >= 0.8
+    assert np.mean(ends[:, 1] - ends[:, 0]) < 7 * values.std()
+    assert ends.max() <= 20
+    assert {one.interval_method for one in found} == {"jackknife"}
 
 
 @pytest.mark.parametrize(
@@ -191,3 +213,11 @@ def test_too_many_texts_are_refused_and_long_ones_are_not() -> None:
             np.arange(4001),
         )
     assert result(["a " * 100_000, "b " * 100_000]).scores[0].value == pytest.approx(2)
+
+
+def test_errors_to_first_order_are_told_of_ngrams() -> None:
+    few, many = (
+        result([f"слово{at} {at}" for at in range(count)]).scores[0].warnings for count in (30, 201)
+    )
+    assert not any("first order" in one for one in few)
+    assert any("first order" in one for one in many)
