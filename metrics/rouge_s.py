@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.batching import plan_in_order
@@ -39,6 +40,7 @@ from metrics.text.passages import spans
 from metrics.text.words import unicode_words
 
 MOST_PAIRS = 2_000_000  # of a text
+TABLE = 1 << 24  # texts times words: bytes of a table of which text has which
 TOGETHER = 1 << 19  # pairs of words that are looked at together, of several texts
 NO_WORDS, TOO_LONG = 1, 2  # flags
 BATCH_BYTES, BATCH_ITEMS = 2_000_000, 512
@@ -75,27 +77,42 @@ def measure(items: Sequence[Item], params: RougeSParams, models: Models) -> Evid
 def _values(texts: Column, outputs: Ints, references: Ints, gaps: int) -> Floats:
     """(n, 2): F of pairs, and of pairs and words: 2 · shared / all of both."""
     sizes = texts.sizes
-    shared, total = np.zeros((2, len(outputs), 2), np.int64)
+    pairs = count(sizes, gaps + 1)[:, 1:].sum(1)
+    total = np.stack([one[outputs] + one[references] for one in (pairs, sizes)], 1)
+    shared = np.zeros((len(outputs), 2), np.int64)
     for low, high in spans((sizes[outputs] + sizes[references]) * gaps, TOGETHER):
         here = high - low
         part = texts.take(np.concatenate([outputs[low:high], references[low:high]]))
         at = np.arange(here)
         for column, units in enumerate([_pairs(part, gaps), part]):
             shared[low:high, column] = matches(units, at, here + at, at, 1)[:, 0]
-            total[low:high, column] = units.sizes[:here] + units.sizes[here:]
     shared, total = shared.cumsum(1), total.cumsum(1)
     return np.asarray(2 * shared / np.maximum(total, 1), np.float64)
 
 
 def _pairs(texts: Column, gaps: int) -> Column:
-    """Each word with each of the `gaps` words behind it, as one number."""
+    """Each word with each of the `gaps` words behind it, as one number; of outputs and, behind
+    them, their references. Pairs with a word that the other text lacks are left out."""
     codes = texts.values.astype(np.int64)
-    left = np.repeat(texts.offsets[1:], texts.sizes) - np.arange(len(codes))  # to the text's end
-    behind = np.arange(1, gaps + 1)
-    after = (np.arange(len(codes))[:, None] + behind)[behind < left[:, None]]
-    first = np.repeat(codes, np.minimum(left - 1, gaps))
-    values = first * (int(codes.max(initial=0)) + 1) + codes[after]
-    return Column(values, count(texts.sizes, gaps + 1)[:, 1:].sum(1))
+    text = np.repeat(np.arange(texts.count), texts.sizes)
+    both = _in_both(codes, text, texts.count // 2)
+    left = texts.offsets[1:][text] - np.arange(len(codes))  # to the text's end
+    place, gap = np.nonzero((np.arange(1, gaps + 1) < left[:, None]) & both[:, None])
+    after = place + gap + 1
+    place, after = place[both[after]], after[both[after]]
+    values = codes[place] * (int(codes.max(initial=0)) + 1) + codes[after]
+    return Column(values, np.bincount(text[place], minlength=texts.count))
+
+
+def _in_both(codes: Ints, text: Ints, count: int) -> NDArray[np.bool_]:
+    """(n,) whether the other text has the word, too; all, where a table would be too large."""
+    words = int(codes.max(initial=0)) + 1
+    if count * words > TABLE:
+        return np.ones(len(codes), np.bool_)
+    seen = np.zeros((2, count * words), np.bool_)
+    side, key = text // max(count, 1), text % max(count, 1) * words + codes
+    seen[side, key] = True
+    return seen[1 - side, key]
 
 
 METRIC = Metric(

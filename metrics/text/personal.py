@@ -58,9 +58,7 @@ def card(number: str) -> bool:
 def iban(text: str) -> bool:
     """Whether an account number's two check digits hold (ISO 13616: 1 modulo 97)."""
     plain = text.replace(" ", "")
-    return 15 <= len(plain) <= 34 and (
-        int((plain[4:] + plain[:4]).translate(_VALUES)) % 97 == 1
-    )
+    return 15 <= len(plain) <= 34 and (int((plain[4:] + plain[:4]).translate(_VALUES)) % 97 == 1)
 
 
 def ipv4(text: str) -> bool:
