@@ -112,7 +112,7 @@ def _in_both(codes: Ints, text: Ints, count: int) -> NDArray[np.bool_]:
     seen = np.zeros((2, count * words), np.bool_)
     side, key = text // max(count, 1), text % max(count, 1) * words + codes
     seen[side, key] = True
-    return seen[1 - side, key]
+    return np.asarray(seen[1 - side, key], np.bool_)
 
 
 METRIC = Metric(
