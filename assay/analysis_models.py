@@ -75,6 +75,7 @@ class Analysis(Answer):
     level: float
     correction: str
     cluster: str | None
+    encoder: str | None = None
     slices: list[Slice]
     clusters: list[Slice]
     disagreements: list[Disagreement]

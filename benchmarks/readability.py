@@ -30,7 +30,7 @@ def rows(scale: float) -> Iterator[Row]:
 
     found = in_turns(inputs, ours, _theirs)
     difference = max(furthest(a, b) for a, b in found.results)
-    agreement = f"ease and grade of each text, largest difference {difference:.1g}"
+    agreement = f"ease and grades of each text, largest difference {difference:.1g}"
     what = f"readability, {len(inputs[0])} summaries, against textstat"
     yield ratio(what, found, 2.5, agreement, agrees=difference == 0)
 
@@ -49,7 +49,13 @@ def _theirs(texts: list[str]) -> Floats:
 
     return np.array(
         [
-            [textstat.flesch_reading_ease(text), textstat.flesch_kincaid_grade(text)]
+            [
+                textstat.flesch_reading_ease(text),
+                textstat.flesch_kincaid_grade(text),
+                textstat.coleman_liau_index(text),
+                textstat.smog_index(text),
+                textstat.automated_readability_index(text),
+            ]
             for text in texts
         ]
     )

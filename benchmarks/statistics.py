@@ -16,7 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks import clusters
+from benchmarks import statistics_calibration as calibration
 from benchmarks import statistics_data as data
+from benchmarks import statistics_of_sources as sources
 from benchmarks import statistics_sets as sets
 from benchmarks import statistics_tests as tests
 from benchmarks.statistics_data import Family
@@ -99,16 +101,22 @@ def coverages(kind: str) -> Callable[[int], Iterator[Sequence[str]]]:
     return rows
 
 
+def covered(family: Family, n: int, simulations: int) -> str:
+    """A cell of the table."""
+    return coverage(family, n, simulations).shown()
+
+
+COVERED = ("metric, data", "method", *(f"n = {n}" for n in SIZES))
 TABLES: dict[str, tuple[Sequence[str], Callable[[int], Iterator[Sequence[str]]]]] = {
-    **{
-        kind: (("metric, data", "method", *(f"n = {n}" for n in SIZES)), coverages(kind))
-        for kind in data.KINDS
-    },
+    **{kind: (COVERED, coverages(kind)) for kind in data.KINDS},
+    "sources": (COVERED, sources.coverages(covered)),
+    "tests_of_sources": (sources.HEADINGS, sources.rejections),
     "clusters": (clusters.HEADINGS, clusters.coverages(clusters.SOME)),
     "large_clusters": (clusters.HEADINGS, clusters.coverages(clusters.MANY)),
     "tests": (tests.HEADINGS, tests.rejections),
     "tests_by_sample": (tests.HEADINGS, tests.rejections_by_sample),
     "tests_of_sets": (sets.HEADINGS, sets.rejections),
+    "tests_of_calibration": (calibration.HEADINGS, calibration.rejections),
     "ranks": (tests.RANK_HEADINGS, tests.rank_intervals),
 }
 

@@ -49,6 +49,7 @@ SYNONYMS = {
     "kvcache": "attention",
     "flashattention": "attention",
     "jsonschema": "format",
+    "knowledgeprecision": "k_precision",
     "instructionfollowing": "ifeval",
     "instructionfollowingeval": "ifeval",
     "jsonvalid": "format",

@@ -32,10 +32,11 @@ from pydantic import Field, field_validator
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Metric, Params, Score, Source, settle_only
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints
 from metrics.text import ngrams
 from metrics.text.passages import Passages, batches, passages
+from metrics.text.scripts import spaceless
 from metrics.text.tokenizers import NEED_A_NETWORK, Name, tokenize
 
 
@@ -60,11 +61,16 @@ class BleuParams(Params):
         return value
 
 
+UNCUT = 1  # a flag
+
+
 def measure(items: Sequence[Item], params: BleuParams, models: Models) -> Evidence:
     """Rows of int64, (n_items, 2 + 2 * max_ngram_order)."""
     rows = [_statistics(passages(batch), params) for batch in batches(items)]
     empty = np.zeros((0, 2 + 2 * params.max_ngram_order), np.int64)
-    return Evidence.of_rows(np.concatenate(rows) if rows else empty)
+    cuts = params.tokenize in ("13a", "intl", "none")
+    flags = [UNCUT * (cuts and spaceless(item.references)) for item in items]
+    return Evidence.of_rows(np.concatenate(rows) if rows else empty, flags)
 
 
 def _statistics(compared: Passages, params: BleuParams) -> Ints:
@@ -173,4 +179,11 @@ METRIC = Metric(
     reduce=reduce,
     sentence=sentence,
     libraries=libraries,
+    flags={
+        UNCUT: Flag(
+            "the references have no spaces between words, so a whole sentence is one word: use "
+            "tokenize: zh, ja-mecab or char",
+            missing=False,
+        )
+    },
 )

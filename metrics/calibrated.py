@@ -89,10 +89,12 @@ def derive(params: CalibratedParams) -> AnyMetric:
 
     Raises InputError where that is not known, or has no values of samples.
     """
+    if params.calibration is None and params.function is None:
+        raise InputError("name a calibration, as `adequacy` or `adequacy@2`", "params.calibration")
     if params.function is None or params.metric is None:
         raise InputError(
-            "calibrations are looked up for evaluations and POST /v1/score alone: here, give all "
-            "the `params` that GET /v1/calibrations/{name} shows",
+            "calibrations are looked up by a service alone: here, give all the `params` that "
+            "GET /v1/calibrations/{name} shows, or `assay score --calibration FILE` its answer",
             "params.calibration",
         )
     return _derived(params.model_dump_json())

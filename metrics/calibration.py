@@ -14,6 +14,9 @@ Conventions
     `diagram` adds the reliability diagram: `confidence_k` and `accuracy_k` of each bin, none where
     it is empty. Computed over the set; several outputs of a sample count as one together. Lower is
     better, but for the diagram.
+    Two systems' ece and ece_debiased are tested by exchanging their answers at random
+    (`metrics.statistics.exchange`): leaving samples out, by which the others are tested, does not
+    know how an absolute gap varies where there is none.
 
 Example
     >>> from metrics.core.metric import Sample
@@ -38,9 +41,11 @@ from inference.protocol import Models
 from metrics.core import beside
 from metrics.core.errors import MissingInput
 from metrics.core.evidence import Column, Evidence
-from metrics.core.metric import Item, Metric, Sample, Score, Source, settle_only
+from metrics.core.metric import Exchange, Item, Metric, Sample, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints, Settled, average
 from metrics.text.labels import LabelParams, lacks_label
+
+STANDARD_ERRORS = 1.0  # by which a gap has a side
 
 
 class CalibrationParams(LabelParams):
@@ -113,6 +118,29 @@ def _folded(mean: Floats, deviation: Floats) -> Floats:
     return np.where(there, deviation * density + mean * (1 - 2 * ndtr(-z)), mean)
 
 
+def orders(a: Floats, b: Floats, params: CalibrationParams) -> tuple[Ints, Ints]:
+    """Confidences and right answers in each other's place in bins in which the one system is too
+    sure and the other not sure enough, each by a standard error or more: there, of the one that is
+    too sure. Its gap is as wide as it was, on the side of the other's."""
+    sure = [_surely(rows, params.bins) for rows in (a, b)]
+    apart = (np.minimum(*np.abs(sure)) >= STANDARD_ERRORS) & (sure[0] * sure[1] < 0)
+    found = []
+    for one in sure:
+        order = np.arange(a.shape[1])
+        here = 1 + params.bins + np.flatnonzero(apart & (one > 0))
+        order[here], order[here + params.bins] = here + params.bins, here
+        found.append(order)
+    return found[0], found[1]
+
+
+def _surely(rows: Floats, bins: int) -> Floats:
+    """(bins,) confidence less share of right answers in each bin, in its standard errors."""
+    sure, right = rows[:, 1 + bins : 1 + 2 * bins], rows[:, 1 + 2 * bins : 1 + 3 * bins]
+    gaps = sure - right
+    size = np.sqrt((gaps**2).sum(0))
+    return np.asarray(gaps.sum(0) / np.where(size > 0, size, 1.0), np.float64)
+
+
 def scores(params: CalibrationParams) -> tuple[Score, ...]:
     """ece, ece_debiased, brier; of the diagram two a bin."""
     found = [
@@ -147,5 +175,6 @@ METRIC = Metric(
     reduce=reduce,
     check=check,
     fields=lambda params: (params.confidence,),
+    exchange=Exchange(scores=("ece", "ece_debiased"), orders=orders),
     set_level=True,
 )

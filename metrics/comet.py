@@ -44,7 +44,7 @@ class CometParams(Params):
 
     model: str = Field(description="a folder with hparams.yaml and checkpoints/model.ckpt")
     encoder: str | None = Field(
-        None, description="has configuration and tokenizer of its encoder; null: `model` does"
+        None, description="a model with its encoder's configuration and tokenizer; null: `model`"
     )
     dtype: DType = "float32"
 

@@ -2,12 +2,14 @@
 
 Conventions
     1 when the output's most likely language is the wanted one, else 0: that of the prompt, of the
-    references (any of them), or the ISO 639-1 code given as `language`. Languages are py3langid
-    0.4.0's, 140 of them, told by the first 10,000 characters; `among` leaves it fewer to choose
-    from, which is what short texts in Russian, Bulgarian or Macedonian need. An output that is too
-    short to tell (a confidence below `min_confidence`, as of numbers, emoji and single words) is
-    missing, and so is one whose prompt or references are. Several outputs of a sample are averaged;
-    the value is the mean over samples. 0..1, higher is better.
+    references (any of them), the ISO 639-1 code given as `language`, or each sample's own code, of
+    its metadata `language` (`pt-BR` is `pt`). Languages are py3langid 0.4.0's, 140 of them, told by
+    the first 10,000 characters; `among` leaves it fewer to choose from, which is what short texts
+    in Russian, Bulgarian or Macedonian need. Code and addresses are of no language: what stands
+    between ``` or `, and URLs, is left out. Of mixed text it is the language of most of it. An
+    output that is too short to tell (a confidence below `min_confidence`, as of numbers, emoji,
+    single words and code alone) is missing, and so is one whose prompt or references are. Several
+    outputs of a sample are averaged; the value is the mean over samples. 0..1, higher is better.
 
 Lui and Baldwin: langid.py: An off-the-shelf language identification tool (ACL 2012).
 
@@ -22,6 +24,7 @@ Example
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -36,6 +39,8 @@ from metrics.core.rows import mean
 from metrics.text.languages import SURE, identifier_of, identify
 
 SHORT, UNKNOWN_WANTED = 1, 2  # flags
+TEXTS = ("prompt", "references")
+_NO_PROSE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+", re.DOTALL)
 
 Code = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
 
@@ -45,8 +50,9 @@ class LanguageParams(Params):
 
     language: str = Field(
         "prompt",
-        pattern="^(prompt|references|[a-z]{2,3})$",
-        description="`prompt` or `references`: theirs; or an ISO 639 code, as `ru`",
+        pattern="^(prompt|references|metadata|[a-z]{2,3})$",
+        description="`prompt` or `references`: theirs; `metadata`: the code in each sample's "
+        "metadata `language`; or an ISO 639 code for all, as `ru`",
     )
     among: tuple[Code, ...] = Field(
         (), max_length=140, description="codes of the languages that it can be; none: all 140"
@@ -61,6 +67,7 @@ def needs(params: LanguageParams) -> tuple[Reads, ...]:
     told: dict[str, tuple[Reads, ...]] = {
         "prompt": ("output", "prompt"),
         "references": ("output", "references"),
+        "metadata": ("output", "language"),
     }
     return told.get(params.language, ("output",))
 
@@ -68,32 +75,39 @@ def needs(params: LanguageParams) -> tuple[Reads, ...]:
 def measure(items: Sequence[Item], params: LanguageParams, models: Models) -> Evidence:
     """Rows (whether it is the wanted language, 1); zeros where one cannot tell."""
     identifier = identifier_of(params.among)
-    if params.language not in {"prompt", "references", *identifier.nb_classes}:
+    if params.language not in {*TEXTS, "metadata", *identifier.nb_classes}:
         raise InputError(f"no language {params.language!r} is known", "params.language")
     known: dict[str, str] = {}  # of this batch: prompts and references come again
     rows, flags = np.zeros((len(items), 2), np.uint8), []
     for index, item in enumerate(items):
         wanted = {params.language}
-        if params.language in {"prompt", "references"}:
+        if params.language == "metadata":
+            wanted = {item.language or ""} & {*identifier.nb_classes}
+        elif params.language in TEXTS:
             texts = [item.prompt or ""] if params.language == "prompt" else item.references
             for text in texts:
                 if text not in known:
-                    known[text] = identify(text, identifier, params.min_confidence)
+                    known[text] = identify(prose(text), identifier, params.min_confidence)
             wanted = {known[text] for text in texts} - {""}
-        own = identify(item.output, identifier, params.min_confidence)
+        own = identify(prose(item.output), identifier, params.min_confidence)
         flags.append(SHORT if not own else 0 if wanted else UNKNOWN_WANTED)
         rows[index] = (0, 0) if flags[-1] else (own in wanted, 1)
     return Evidence.of_rows(rows, flags)
 
 
+def prose(text: str) -> str:
+    """The text without code and addresses; a block of code that does not end goes on to the end."""
+    return _NO_PROSE.sub(" ", text) if "`" in text or "://" in text else text
+
+
 METRIC = Metric(
     name="language",
-    version=1,
+    version=2,
     about="Share of outputs in the language that was asked for.",
     formula="share of outputs whose most likely language is the prompt's",
-    avoid="One or two words, code, mixed languages; a translation task by its prompt's language.",
+    avoid="One or two words, mixed languages; a translation task by its prompt's language.",
     params=LanguageParams,
-    reads=("output", "prompt", "references"),
+    reads=("output", "prompt", "references", "language"),
     needs=needs,
     scores=(Score("language", higher_is_better=True, high=1.0, about="share of such outputs"),),
     interval="wilson",
@@ -106,7 +120,10 @@ METRIC = Metric(
     libraries=("py3langid",),
     flags={
         SHORT: Flag("too short to tell its language", missing=True),
-        UNKNOWN_WANTED: Flag("prompt or references are too short to tell theirs", missing=True),
+        UNKNOWN_WANTED: Flag(
+            "prompt or references are too short to tell theirs, or a code is not known",
+            missing=True,
+        ),
     },
     independent=True,
 )

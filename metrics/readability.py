@@ -1,18 +1,25 @@
 """Readability: how easy a text is to read, by its sentences' and words' lengths.
 
 Conventions
-    With w words a sentence and s syllables a word:
-                               English (Flesch, Kincaid)        Russian (Oborneva)
-        flesch_reading_ease    206.835 - 1.015 w - 84.6 s       206.835 - 1.3 w - 60.1 s
-        flesch_kincaid_grade   0.39 w + 11.8 s - 15.59          0.5 w + 8.4 s - 15.59
-    Ease is about 0 to 100, higher is easier; the grade is the years of school it takes, higher is
-    harder; neither has an end. Words and sentences are textstat 0.7.13's: words stand between white
-    space, without punctuation; a sentence ends with `.`, `!` or `?`, also inside a number, and one
-    of two words or fewer does not count. Syllables are those of the CMU dictionary's first
-    pronunciation, those of other English words come from a rule; Russian ones are vowels.
-    `language: auto` takes the formula of the script of most letters, Latin for English. A text
-    without words or without a formula (Chinese, Arabic) is missing. Several outputs of a sample are
-    averaged; the value is the mean over samples.
+    With w words a sentence, s syllables and l letters a word, c characters between white space, p
+    words of many syllables a sentence (3 or more in English, 5 or more in Russian):
+                                      English                            Russian
+        flesch_reading_ease           206.835 - 1.015 w - 84.6 s         206.835 - 1.3 w - 60.1 s
+        flesch_kincaid_grade          0.39 w + 11.8 s - 15.59            0.5 w + 8.4 s - 15.59
+        coleman_liau_index            5.8 l - 29.6 / w - 15.8            5.5 l - 35 / w - 20.33
+        smog_index                    1.043 sqrt(30 p) + 3.1291          1.1 sqrt(64.6 p) + 0.05
+        automated_readability_index   4.71 c + 0.5 w - 21.43             6.26 l + 0.2805 w - 31.04
+    The first two are Oborneva's in Russian (2006, from dictionaries of both languages), the others
+    those of plainrussian.ru (Begtin, fitted to 68 texts of known grades). Ease is about 0 to 100,
+    higher is easier; all others are the years of school it takes, higher is harder; none has an
+    end, and short texts go beyond what is sensible. SMOG was made for 30 sentences.
+    Words and sentences are textstat 0.7.13's: words stand between white space, without punctuation;
+    a sentence ends with `.`, `!` or `?`, also inside a number, and one of two words or fewer does
+    not count. Syllables are those of the CMU dictionary's first pronunciation, those of other
+    English words come from a rule; Russian ones are vowels. `language: auto` takes the formulas of
+    the script of most letters, Latin for English. A text without words or without a formula
+    (Chinese, Arabic) is missing. Several outputs of a sample are averaged; the value is the mean
+    over samples.
 
 Example
     >>> from metrics.core.metric import Sample
@@ -20,7 +27,7 @@ Example
     >>> sample = Sample("1", ("Мама мыла раму. Потом она долго отдыхала.",))
     >>> (result,) = score([sample], [METRIC.bind()])
     >>> [round(score.value, 2) for score in result.scores]
-    [64.91, 5.36]
+    [64.91, 5.36, -4.4, 0.05, -0.55]
 """
 
 from __future__ import annotations
@@ -47,8 +54,10 @@ _DROPPED = re.compile(r"[^\w\s'.!?]|'(?![tsd]|ve|ll|re)")  # punctuation inside 
 _ENDS = re.compile("[.!?]+")
 _APOSTROPHE = re.compile("'(?![tsd]|ve|ll|re)")
 _DELETED = {code: None for code in range(128) if _DROPPED.match(chr(code)) and chr(code) != "'"}
+_NO_LETTER = re.compile(r"\W+")
 _LETTER = re.compile("[A-Za-z]")
 _SCRIPTS = {"LATIN": "en", "CYRILLIC": "ru"}
+MANY = {"en": 3, "ru": 5}  # syllables
 _EASE = {"en": (1.015, 84.6), "ru": (1.3, 60.1)}
 _GRADE = {"en": (0.39, 11.8), "ru": (0.5, 8.4)}
 
@@ -63,8 +72,8 @@ class ReadabilityParams(Params):
 
 
 def measure(items: Sequence[Item], params: ReadabilityParams, models: Models) -> Evidence:
-    """Rows (ease, grade, 1); zeros where there is none."""
-    rows, flags = np.zeros((len(items), 3)), []
+    """Rows (a value for each score, 1); zeros where there is none."""
+    rows, flags = np.zeros((len(items), 6)), []
     texts: list[tuple[int, str, list[str], int]] = []
     for index, item in enumerate(items):
         words, sentences = counted(item.output)
@@ -79,8 +88,15 @@ def measure(items: Sequence[Item], params: ReadabilityParams, models: Models) ->
         for one, count in said.items()
     }
     for index, language, words, sentences in texts:
-        total = sum(map(syllables[language].__getitem__, words))
-        rows[index] = *_values(len(words), sentences, total, language), 1
+        heard = [*map(syllables[language].__getitem__, words)]
+        many, text = sum([count >= MANY[language] for count in heard]), items[index].output
+        letters, pieces = len(_NO_LETTER.sub("", text)), text.split()  # lone punctuation is one
+        characters = sum(map(len, pieces)) / len(pieces)
+        rows[index] = (
+            *_flesch(len(words), sentences, sum(heard), language),
+            *_grades(len(words), sentences, many, letters, characters, language),
+            1,
+        )
     return Evidence.of_rows(rows, flags)
 
 
@@ -110,7 +126,7 @@ def _language(text: str) -> str:
     return _SCRIPTS.get(main_script([text]) or "", "")
 
 
-def _values(words: int, sentences: int, syllables: int, language: str) -> tuple[float, float]:
+def _flesch(words: int, sentences: int, syllables: int, language: str) -> tuple[float, float]:
     length, weight = words / sentences, syllables / words
     ease, grade = _EASE[language], _GRADE[language]
     return (
@@ -119,13 +135,32 @@ def _values(words: int, sentences: int, syllables: int, language: str) -> tuple[
     )
 
 
+def _grades(
+    words: int, sentences: int, many: int, letters: int, characters: float, language: str
+) -> tuple[float, float, float]:
+    """Coleman-Liau, SMOG and ARI; factors and sums in textstat's order."""
+    length = words / sentences
+    letters_, sentences_ = letters / words * 100, sentences / words * 100
+    if language == "en":
+        return (
+            0.058 * letters_ - 0.296 * sentences_ - 15.8,
+            1.043 * (30 * (many / sentences)) ** 0.5 + 3.1291,
+            4.71 * characters + 0.5 * length - 21.43,
+        )
+    return (
+        0.055 * letters_ - 0.35 * sentences_ - 20.33,
+        1.1 * (64.6 * (many / sentences)) ** 0.5 + 0.05,
+        6.26 * (letters / words) + 0.2805 * length - 31.04,
+    )
+
+
 METRIC = Metric(
     name="readability",
-    version=1,
+    version=2,
     about="How easy the output is to read, by the lengths of its sentences and words.",
     formula="flesch_reading_ease = 206.835 − 1.015 w − 84.6 s, flesch_kincaid_grade = 0.39 w + "
     "11.8 s − 15.59, of w words a sentence and s syllables a word; Russian: 206.835 − 1.3 w − "
-    "60.1 s, 0.5 w + 8.4 s − 15.59",
+    "60.1 s, 0.5 w + 8.4 s − 15.59. Coleman–Liau, SMOG and ARI, too, with each language's factors",
     avoid="Quality: nonsense of short words reads easily. Lists and code have no sentences; other "
     "languages in Latin script get the English formula unless left out.",
     params=ReadabilityParams,
@@ -133,13 +168,22 @@ METRIC = Metric(
     needs=("output",),
     scores=(
         Score("flesch_reading_ease", True, low=float("-inf"), about="about 0 to 100 (easiest)"),
-        Score("flesch_kincaid_grade", False, low=float("-inf"), about="years of school"),
+        *(
+            Score(name, False, low=float("-inf"), about="years of school")
+            for name in (
+                "flesch_kincaid_grade",
+                "coleman_liau_index",
+                "smog_index",
+                "automated_readability_index",
+            )
+        ),
     ),
     interval="bootstrap_t",
     pooling="average",
     source=Source(
-        paper="Flesch 1948; Kincaid et al. 1975; Оборнева 2006, Автоматизированная оценка "
-        "сложности учебных текстов",
+        paper="Flesch 1948; Kincaid et al. 1975; Coleman and Liau 1975; McLaughlin 1969 (SMOG); "
+        "Senter and Smith 1967 (ARI); Оборнева 2006, Автоматизированная оценка сложности учебных "
+        "текстов; Бегтин, https://github.com/infoculture/plainrussian",
         reference="textstat 0.7.13, for English words of the CMU dictionary",
     ),
     measure=measure,

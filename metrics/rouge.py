@@ -75,8 +75,9 @@ class RougeParams(Params):
         return self
 
 
-FOREIGN = 1  # the flag of an item whose references the tokenizer drops whole
+FOREIGN, NO_WORD = 1, 2  # flags of items whose references have no word that is seen, or at all
 KNOWN = re.compile(r"[a-zA-Z0-9]")  # what rouge-score's tokenizer keeps
+WORD = re.compile(r"[^\W_]")  # what any tokenizer keeps
 
 
 def resolve(params: RougeParams, samples: Sequence[Sample]) -> RougeParams:
@@ -101,7 +102,7 @@ def measure(items: Sequence[Item], params: RougeParams, models: Models) -> Evide
     if "auto" in (params.tokenizer, params.language):
         raise ValueError("rouge: resolve the parameters before measuring")
     rows = [_rows(passages(batch), params) for batch in batches(items, characters=2_000_000)]
-    flags = [FOREIGN * _foreign(item, params) for item in items]
+    flags = [_flag(item, params) for item in items]
     return Evidence.of_rows(np.concatenate(rows) if rows else np.zeros((0, len(NAMES) + 1)), flags)
 
 
@@ -112,6 +113,12 @@ def _foreign(item: Item, params: RougeParams) -> bool:
     return not any(KNOWN.search(reference) for reference in item.references) and any(
         reference.strip() for reference in item.references
     )
+
+
+def _flag(item: Item, params: RougeParams) -> int:
+    if not any(WORD.search(reference) for reference in item.references):
+        return NO_WORD
+    return FOREIGN * _foreign(item, params)
 
 
 def _rows(compared: Passages, params: RougeParams) -> Floats:
@@ -205,6 +212,10 @@ METRIC = Metric(
             "the references have no Latin letter or digit, so rouge-score's tokenizer drops them "
             "and the score is 0; use tokenizer: unicode",
             missing=False,
-        )
+        ),
+        NO_WORD: Flag(
+            "no reference has a letter or digit, so there is no word to compare and the score is 0",
+            missing=False,
+        ),
     },
 )

@@ -32,8 +32,9 @@ from pydantic import Field
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Metric, Params, Score, Source
+from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
 from metrics.core.rows import Floats
+from metrics.text.scripts import spaceless
 from metrics.text.shifts import edits
 
 
@@ -48,11 +49,15 @@ class TerParams(Params):
     case_sensitive: bool = False
 
 
+UNCUT = 1  # a flag
+
+
 def measure(items: Sequence[Item], params: TerParams, models: Models) -> Evidence:
     """Rows of float64, (n_items, 2): edits, mean length of the references in words."""
     tokenize = _tokenizer(params)
     words: dict[str, list[str]] = {}
     rows = np.zeros((len(items), 2), np.float64)
+    cuts = not (params.normalized and params.asian_support)
     for index, item in enumerate(items):
         for text in item.references:
             if text not in words:  # twice, as sacrebleu does: where marks meet, it splits more
@@ -61,7 +66,7 @@ def measure(items: Sequence[Item], params: TerParams, models: Models) -> Evidenc
         references = [words[text] for text in item.references]
         least = min(edits(output, reference) for reference in references)
         rows[index] = least, sum(map(len, references)) / len(references)
-    return Evidence.of_rows(rows)
+    return Evidence.of_rows(rows, [UNCUT * (cuts and spaceless(one.references)) for one in items])
 
 
 def _tokenizer(params: TerParams) -> Callable[[str], str]:
@@ -98,4 +103,11 @@ METRIC = Metric(
     measure=measure,
     reduce=reduce,
     libraries=("sacrebleu",),
+    flags={
+        UNCUT: Flag(
+            "the references have no spaces between words, so a whole sentence is one word: use "
+            "normalized and asian_support",
+            missing=False,
+        )
+    },
 )

@@ -51,4 +51,5 @@ METRIC = error_rate(
     params=WerParams,
     score="edits a word of the reference",
     cut=cut,
+    by_spaces=lambda params: params.normalization != "unicode",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli_results import commands
+from service import cli_results, cli_score
 from service.terminal import fail, need_device, settings_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ DataDir = Annotated[
 ]
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [ASSAY_HOST]")]
 Port = Annotated[int | None, typer.Option(help="Port; 0 picks a free one. [ASSAY_PORT]")]
-app.add_typer(commands)
+app.add_typer(cli_score.commands)
+app.add_typer(cli_results.commands)
 
 
 @app.callback(invoke_without_command=True)

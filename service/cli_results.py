@@ -1,21 +1,16 @@
-"""Commands for results: files scored right here, and what a running service has."""
+"""Commands for results that a running service has, and for their archives."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from service.terminal import NO_VERDICT, VerdictCommand, fail, need_device, say, settings_of
+from service.terminal import NO_VERDICT, Cluster, VerdictCommand, fail, settings_of
 
 commands = typer.Typer()
-
-NO_BARS = dict.fromkeys(  # of libraries: ours says it
-    ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS"), "1"
-)
 
 HERE = "http://127.0.0.1:8000"
 Url = Annotated[str, typer.Option(envvar="ASSAY_URL", help="Where the service listens.")]
@@ -26,87 +21,6 @@ Form = Annotated[
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="A file for it; default: standard output.")
 ]
-Cluster = Annotated[
-    str | None, typer.Option(help="Metadata field, or prompt: samples that belong together.")
-]
-
-
-@commands.command()
-def score(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="JSONL, a JSON array, CSV, Parquet, or samples of lm-evaluation-harness: id, "
-            "prompt, output or outputs, references, tests, metadata. `-` is standard input.",
-        ),
-    ],
-    metrics: Annotated[str, typer.Option("--metrics", "-m", help="Separated by commas.")] = "",
-    suite: Annotated[
-        str | None,
-        typer.Option("--suite", "-s", help="As summarization, or a TOML file; with metrics, more."),
-    ] = None,
-    suite_language: Annotated[
-        str | None, typer.Option(help="Of the answers, as ru; default: as the samples tell.")
-    ] = None,
-    params: Annotated[str, typer.Option(help='JSON: {"metric": {"param": value}}')] = "",
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option("--map", help="Columns of other names: question=prompt,answer=references"),
-    ] = None,
-    filter_: Annotated[
-        str | None, typer.Option("--filter", help="Of lm-evaluation-harness: take its answers.")
-    ] = None,
-    compare: Annotated[
-        Path | None, typer.Option(help="Another file: test both over the samples they share.")
-    ] = None,
-    cluster: Cluster = None,
-    per_sample: Annotated[
-        Path | None, typer.Option(help="A file for every sample's values: .csv, .jsonl, .parquet")
-    ] = None,
-    form: Annotated[
-        Literal["table", "json", "csv", "markdown", "md", "latex", "html"],
-        typer.Option("--format", "-f", help="What to print."),
-    ] = "table",
-    device: Annotated[str, typer.Option(help="Where models run: cpu, cuda:0")] = "cpu",
-) -> None:
-    """Score a file without a server: the same metrics, intervals and signatures.
-
-    \b
-    assay score outputs.jsonl --metrics bleu,rouge
-    assay score outputs.jsonl --suite summarization
-    assay score outputs.csv -m chrf --map question=prompt,answer=references
-    assay score new.jsonl -m chrf,bleu --compare old.jsonl --cluster document
-    cat outputs.jsonl | assay score - -m chrf --format html > chrf.html
-
-    Exits with 1 for errors and metrics without a value; a comparison's verdict is printed alone.
-
-    Models that have to be converted are kept in ~/.cache/assay, or where ASSAY_DATA_DIR says.
-    """
-    settings = settings_of()
-    need_device(device)
-    os.environ.update(NO_BARS)  # before the libraries that draw them are imported
-    from inference.errors import ReportedError
-    from service import logs
-    from service.score_file import columns, command, running, suites
-    from service.score_file.reading import Reading
-
-    logs.configure(settings.model_copy(update={"log_level": "ERROR"}))
-    try:
-        roots = (Path.cwd(), *settings.metric_roots)
-        requests = running.requests(metrics, params, roots)
-        declared = suites.named(suite) if suite is not None else None
-        if not requests and declared is None:
-            fail("name metrics, as --metrics chrf,bleu, or a suite, as --suite translation")
-        reading = Reading(columns.parsed(mapping or []), filter_)
-        asked = command.Asked(
-            file, reading, compare, cluster, per_sample, form, device, declared, suite_language
-        )
-        complete = command.run(asked, requests, settings, running.bind(settings, roots), say)
-    except ReportedError as error:
-        fail(error.message)
-    if not complete:
-        raise typer.Exit(1)
 
 
 @commands.command()

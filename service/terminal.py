@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 NO_VERDICT = 3  # exit of a command whose 0, 1 and 2 are verdicts: it cannot be told one
+Cluster = Annotated[
+    str | None, typer.Option(help="Metadata field, or prompt: samples that belong together.")
+]
 
 
 class VerdictCommand(TyperCommand):

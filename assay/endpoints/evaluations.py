@@ -214,17 +214,25 @@ def transcripts(evaluation: str) -> Listing[Transcript]:
 
 
 def analysis(
-    evaluation: str, *, metric: str | None = None, correction: str | None = None, wait: float = 0.0
+    evaluation: str,
+    *,
+    metric: str | None = None,
+    correction: str | None = None,
+    clusters: str | None = None,
+    encoder: str | None = None,
+    wait: float = 0.0,
 ) -> Script[Analysis]:
     """Where a score is lost: slices, clusters of texts, disagreements, worst samples.
 
     Args:
         metric: a score's name; default: the evaluation's first.
         correction: holm, bh or none, of all tests together.
+        clusters: words (TF-IDF), or embedding: texts that an encoder finds alike.
+        encoder: a model's name, for the latter.
         wait: seconds to wait for it; default: two minutes.
     """
     headers = {"Prefer": f"wait={int(wait)}"} if wait >= 1 else {}
-    query = {"metric": metric, "correction": correction}
+    query = {"metric": metric, "correction": correction, "clusters": clusters, "encoder": encoder}
     return ask(
         get(ROOT, evaluation, "analysis", query=query, headers=headers, patience=wait or ANALYSED),
         Analysis,

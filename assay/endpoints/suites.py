@@ -29,14 +29,22 @@ def create_suite(
     return ask(create(ROOT, body, idempotency_key), Suite)
 
 
-def suites() -> Script[list[Suite]]:
-    """All suites, those that come with the service first."""
-    return (yield from ask(get(ROOT), Page[Suite])).data
+def suites(lang: str | None = None) -> Script[list[Suite]]:
+    """All suites, those that come with the service first.
+
+    Args:
+        lang: of their sentences, en or ru; default: en.
+    """
+    return (yield from ask(get(ROOT, query={"lang": lang}), Page[Suite])).data
 
 
-def suite(name: str) -> Script[Suite]:
-    """One suite: why each metric is there, what it cannot see, and what stands in for it."""
-    return ask(get(ROOT, name), Suite)
+def suite(name: str, lang: str | None = None) -> Script[Suite]:
+    """One suite: why each metric is there, what it cannot see, and what stands in for it.
+
+    Args:
+        lang: of these sentences, en or ru; default: en.
+    """
+    return ask(get(ROOT, name, query={"lang": lang}), Suite)
 
 
 def suite_script(suite: str, language: str | None = None, offline: bool = False) -> Script[str]:

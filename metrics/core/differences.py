@@ -2,13 +2,15 @@
 
 Everything comes from stored rows: values without one unit (or cluster, or group of units) at a time
 give the jackknife's error of either value, of their difference, and of one less a share of the
-other, whatever the score is.
+other, whatever the score is. Of metrics of the whole set the difference's error is that by which
+comparisons and boards test it, and that of other combinations is as much wider or narrower than the
+jackknife's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,9 +18,10 @@ from inference.errors import ReportedError
 from metrics.core.alignment import NO_SHARED_VALUE, Grouping, Side, align, refusal
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
-from metrics.statistics.clusters import clusters
+from metrics.core.set_level import error_of_difference
+from metrics.statistics.clusters import Clusters, clusters
 from metrics.statistics.resampling import dear, delete_variance, evaluate, left_out
-from metrics.statistics.weights import totals, unit_keys
+from metrics.statistics.weights import Keys, totals, unit_keys
 
 ROUNDING = 1e-12  # of the values: an error below that is none
 
@@ -45,6 +48,8 @@ class Values:
     a, b            the values
     left_a, left_b  (G,) without each group of units; `sizes` (G,) says how many groups of what size
     extra_a, _b     variances to add to the jackknife's (MAUVE: over seeds)
+    tested          error of the difference and its degrees of freedom, where comparisons have
+                    others than the jackknife's
     samples         that the values are over; `units` of them are independent: clusters, if any
     """
 
@@ -57,17 +62,25 @@ class Values:
     extra_b: float
     samples: int
     units: int
+    tested: tuple[float, float] | None = None
 
     @property
-    def freedom(self) -> int:
-        """Degrees of freedom of the errors."""
-        return max(len(self.sizes) - 1, 1)
+    def freedom(self) -> float:
+        """Degrees of freedom of a difference's error."""
+        return max(len(self.sizes) - 1.0, 1.0) if self.tested is None else self.tested[1]
 
     def error(self, a: float = 1.0, b: float = -1.0) -> float:
         """Standard error of `a` times the one value and `b` times the other: of the difference.
 
         NaN with fewer than two units; zero where only rounding is left.
         """
+        plain = self._jackknife(a, b)
+        if self.tested is None or not (a and b):
+            return plain
+        of_difference = self._jackknife(1.0, -1.0)
+        return plain * self.tested[0] / of_difference if of_difference else self.tested[0]
+
+    def _jackknife(self, a: float, b: float) -> float:
         value = np.array([a * self.a + b * self.b])
         left = (a * self.left_a + b * self.left_b)[:, None]
         variance = float(delete_variance(value, left, self.sizes)[0])
@@ -129,7 +142,27 @@ def values(metric: BoundMetric, a: Side, b: Side, units: Matched, score: int) ->
         extra_b=parts[1][2],
         samples=len(units.at_a),
         units=len(keys),
+        tested=_tested(metric, a, b, units, found, keys, score),
     )
+
+
+def _tested(
+    metric: BoundMetric,
+    a: Side,
+    b: Side,
+    units: Matched,
+    found: Clusters | None,
+    keys: Keys,
+    score: int,
+) -> tuple[float, float] | None:
+    """The error by which comparisons test the difference, and its freedom, of whole sets."""
+    if metric.interval != "jackknife" or len(keys) < 2:
+        return None
+    one, other = a.result.settled.take(units.at_a), b.result.settled.take(units.at_b)
+    if found is not None:
+        one, other = (replace(each, rows=found.pooled(each.rows)) for each in (one, other))
+    grouped = found is not None
+    return error_of_difference(metric, (one, other), keys, score, clustered=grouped)
 
 
 def own_values(metric: BoundMetric, one: Side, at: Ints, score: int) -> Floats | None:

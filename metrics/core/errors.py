@@ -52,7 +52,10 @@ class MissingInput(InputError):
         if need == "instructions":
             message = f"{metric} needs metadata `instruction_id_list` and `kwargs`, as IFEval has "
             message += f"them; {place} (id {sample_id!r}) lacks them"
-        fields = dict.fromkeys(("choices", "contexts", "instructions"), "metadata")
+        if need == "language":
+            message = f"{metric} needs metadata `language`, an ISO 639 code as `ru`; {place} (id "
+            message += f"{sample_id!r}) has none"
+        fields = dict.fromkeys(("choices", "contexts", "instructions", "language"), "metadata")
         super().__init__(message, f"{place}.{fields.get(need, need)}")
         self.code = f"missing_{need}"
         self.metric = metric

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from inference.protocol import Models
 from inference.remote.asking import watched
+from metrics.core.asked_language import language_of
 from metrics.core.choices import Choices
 from metrics.core.contexts import contexts_of
 from metrics.core.details import failures, with_failures
@@ -48,9 +49,10 @@ def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
             choices,
             contexts,
             instructions,
+            language,
         )
         for sample in samples
-        for contexts, instructions, choices in (_of_metadata(sample.metadata),)
+        for language, contexts, instructions, choices in (_of_metadata(sample.metadata),)
         for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])
     ]
     counts = np.array([len(sample.outputs) for sample in samples], np.int64)
@@ -59,10 +61,15 @@ def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
 
 def _of_metadata(
     metadata: Mapping[str, Any],
-) -> tuple[tuple[str, ...], tuple[Instruction, ...], Choices | None]:
+) -> tuple[str | None, tuple[str, ...], tuple[Instruction, ...], Choices | None]:
     if not metadata:  # as most have none
-        return (), (), None
-    return contexts_of(metadata), instructions_of(metadata), Choices.of(metadata)
+        return None, (), (), None
+    return (
+        language_of(metadata),
+        contexts_of(metadata),
+        instructions_of(metadata),
+        Choices.of(metadata),
+    )
 
 
 def measure(

@@ -16,6 +16,7 @@ import numpy as np
 
 from inference.kinds import ModelKind
 from inference.protocol import Models
+from metrics.core.declared import Exchange, Flag, Score, Source
 from metrics.core.evidence import Evidence
 from metrics.core.params import Params, settle_only, up_to
 from metrics.core.registry import parsed
@@ -26,6 +27,7 @@ from metrics.core.verdicts import Verdict
 __all__ = [
     "AnyMetric",
     "BoundMetric",
+    "Exchange",
     "Flag",
     "Given",
     "IntervalMethod",
@@ -44,7 +46,8 @@ __all__ = [
 ]
 
 # details: of making an output that was generated; choices: of a multiple choice;
-# contexts: texts that were retrieved for the answer; instructions: that a program checks
+# contexts: texts that were retrieved for the answer; instructions: that a program checks;
+# language: the one that was asked for
 Reads = Literal[
     "output",
     "references",
@@ -55,6 +58,7 @@ Reads = Literal[
     "choices",
     "contexts",
     "instructions",
+    "language",
 ]
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
@@ -67,37 +71,6 @@ T = TypeVar("T")
 Given = (
     tuple[T, ...] | Callable[[P], tuple[T, ...]]
 )  # always the same, or as the parameters have it
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One number a metric yields."""
-
-    name: str
-    higher_is_better: bool
-    low: float = 0.0
-    high: float = float("inf")
-    about: str = ""
-    # parts of the signature that do not stop two values of this score from being compared
-    comparable_across: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the definition comes from."""
-
-    paper: str
-    reference: str  # the implementation whose numbers these are, with its version
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """What a non-zero `flag` in the evidence means."""
-
-    message: str
-    missing: bool  # the item could not be measured: zero row, counted as missing
-    # False: it came of the machine and its load, so the cache never keeps such an item
-    lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +107,8 @@ class Metric(Generic[P]):
     ceiling: Callable[[Floats, P], Floats] | None = None
     # whether it varies the less, the nearer to a bound: see `statistics.paired_jackknife.slopes`
     arcsine: bool = False
+    # scores of `interval: jackknife` that are no smooth functions of the sums; None: all are
+    exchange: Exchange[P] | None = None
     set_level: bool = False  # no per-sample value exists, so it cannot be a reward
     libraries: Given[str, P] = ()  # distributions whose version is in the signature
     models: Given[str, P] = ()  # names of the models it runs
@@ -249,6 +224,12 @@ class BoundMetric:
         return self.metric.interval
 
     @property
+    def exchanged(self) -> tuple[int, ...]:
+        """Places of the scores that are tested by exchanging rows."""
+        chosen = () if self.metric.exchange is None else self.metric.exchange.scores
+        return tuple(at for at, name in enumerate(self.score_names) if name in chosen)
+
+    @property
     def flags(self) -> Mapping[int, Flag]:
         """What the codes of the evidence's `flag` column mean."""
         return self.metric.flags
@@ -306,6 +287,12 @@ class BoundMetric:
                 reached = self.metric.ceiling(sums, self.params)
             high = np.where(np.isfinite(reached), np.minimum(reached, high), high)
         return low, high
+
+    def exchange_orders(self, a: Floats, b: Floats) -> tuple[Ints, Ints]:
+        """(C,), (C,) the orders of two systems' columns as rows are exchanged."""
+        if self.metric.exchange is None:
+            raise ValueError(f"{self.name} has no score that is tested by exchanging rows")
+        return self.metric.exchange.orders(a, b, self.params)
 
     def per_sample(self, rows: Floats) -> Floats:
         """(n_units, n_scores) each unit's own value; NaN for units without one."""

@@ -17,7 +17,7 @@ MEANT = {
     "references": "reference label labels target targets answer answers gold ground_truth expected "
     "expected_output ideal ref refs",
     "prompt": "messages question input instruction query source problem context",
-    "tests": "test test_code test_list unit_tests",
+    "tests": "test test_code test_list unit_tests input_output test_cases public_tests",
     "completion": "response answer output label target",
     "messages": "conversation conversations turns",
     "chosen": "accepted preferred better winner",

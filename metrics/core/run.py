@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from inference.errors import Cancelled, InputError, ReportedError
 from inference.protocol import Models, NoModels
+from metrics.core.asked_language import language_of
 from metrics.core.beside import numbers_of, with_fields
 from metrics.core.choices import Choices
 from metrics.core.clustered import Cluster, Drawing
@@ -165,16 +167,21 @@ def _texts(sample: Sample) -> dict[str, tuple[str, ...]]:
     }
 
 
+IN_METADATA: Mapping[Reads, Callable[[Mapping[str, Any]], object]] = {
+    "choices": Choices.of,
+    "contexts": contexts_of,
+    "instructions": instructions_of,
+    "language": language_of,
+}
+
+
 def _carries(sample: Sample, need: Reads) -> bool:
     if need == "output":
         return bool(sample.outputs)
     if need in {"details", "references"}:
         return bool(getattr(sample, need))
-    if need in {"contexts", "instructions"}:
-        of = contexts_of if need == "contexts" else instructions_of
-        return bool(of(sample.metadata))
-    if need == "choices":
-        return Choices.of(sample.metadata) is not None
+    if need in IN_METADATA:
+        return bool(IN_METADATA[need](sample.metadata))
     if need == "tests":
         return sample.tests is not None and not does_nothing(sample.tests)
     return getattr(sample, need) is not None

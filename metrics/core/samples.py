@@ -62,6 +62,7 @@ class Item:
     choices: Choices | None = None
     contexts: tuple[str, ...] = ()
     instructions: tuple[Instruction, ...] = ()
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

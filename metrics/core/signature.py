@@ -56,6 +56,7 @@ def item_digest(metric: BoundMetric, item: Item) -> bytes:
         "contexts": item.contexts,
         "instructions": tuple(part for one in item.instructions for part in one),
         "opponent": (item.opponent,),
+        "language": (item.language,),
     }
     for name in metric.reads:
         values = fields[name]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Verdict:
     """What was found of a part of an output, or of the reference that it is held against.
 
-    text     the sentence, instruction or question
+    text     the sentence, instruction, question or test
     verdict  a word of the metric's: "supported", "followed"
     source   what speaks for the verdict, where something does
     values   numbers behind it, by name

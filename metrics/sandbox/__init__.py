@@ -1,6 +1,16 @@
 """Untrusted programs, run inside bubblewrap or not at all."""
 
-from metrics.sandbox.limits import MARKS, Ending, Limits, Outcome
-from metrics.sandbox.running import describe, run, run_many
+from metrics.sandbox.limits import MARKS, Ending, Limits, Outcome, Program
+from metrics.sandbox.running import describe, run, run_many, run_tests
 
-__all__ = ["MARKS", "Ending", "Limits", "Outcome", "describe", "run", "run_many"]
+__all__ = [
+    "MARKS",
+    "Ending",
+    "Limits",
+    "Outcome",
+    "Program",
+    "describe",
+    "run",
+    "run_many",
+    "run_tests",
+]

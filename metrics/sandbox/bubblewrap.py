@@ -4,7 +4,8 @@ What a program finds inside: the interpreter and its standard library, read-only
 `/dev/null`, `/dev/zero`, `/dev/urandom`; an empty `/tmp` of bounded size, which is `/dev/shm` too.
 No other file of the host, no installed packages, no shell, no `/proc`, no network but its own
 loopback, no environment, no terminal, no capability, no unusual system call, and a process tree
-that dies with the one who asked.
+that dies with the one who asked. A program in another language finds that language's interpreter
+and modules besides, one in bash small tools as `sort` (metrics.sandbox.languages).
 
 Two ways in. An ordinary user gets a user namespace. Root does not: there the kernel exempts root's
 processes from the limit on their number, so each program becomes a user id of its own instead. Root
@@ -19,13 +20,14 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from inference.errors import Unavailable
-from metrics.sandbox.limits import Limits
+from metrics.sandbox.languages import LANGUAGES, interpreter, tools
+from metrics.sandbox.limits import Limits, Program
 
 _LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
@@ -36,6 +38,7 @@ _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # the same program ends the same way
     "OPENBLAS_NUM_THREADS": "1",
 }
+_INSIDE = ("marks", "watching", "job", "kinds", "launcher")
 _INSTALL = "install it (Debian, Ubuntu: apt-get install bubblewrap); nothing runs unsandboxed"
 
 
@@ -67,16 +70,19 @@ def routes() -> tuple[Route, ...]:
 
 
 def command(
-    route: Route, limits: Limits, report: int, rules: int, parts: Sequence[int]
+    route: Route, limits: Limits, program: Program, sizes: Sequence[int], report: int, rules: int
 ) -> list[str]:
     """Arguments that run the launcher in a sandbox.
 
+    sizes   bytes of each part of the program: its own, those before every test, the tests
     report  the descriptor that the launcher reports on
     rules   one with the filter of system calls (metrics.sandbox.seccomp)
-    parts   bytes of each part of the program
     """
-    head = [*route.start, "--seccomp", str(rules), *_files(), *_room(limits)]
-    return [*head, *_interpreter(), *_launcher(route, limits, report), *map(str, parts)]
+    language = program.language
+    head = [*route.start, "--seccomp", str(rules), *_files(), *_other(language), *_room(limits)]
+    numbers = [len(program.parts), len(program.shared), len(sizes), *sizes]
+    asked = [program.kind, *map(str, numbers), *_interpreted(language)]
+    return [*head, *_interpreter(), *_launcher(route, limits, language, report), *asked]
 
 
 @cache
@@ -85,10 +91,7 @@ def _files() -> tuple[str, ...]:
     base = Path(sys.base_prefix)
     runtime = [str(base / "lib"), str(base / sys.platlibdir), _executable()]
     bound = [path for path in dict.fromkeys([*_LIBRARIES, *runtime]) if os.path.exists(path)]
-    flags: list[str] = []
-    inside = [*bound, *_DEVICES]
-    for folder in sorted({str(parent) for path in inside for parent in Path(path).parents} - {"/"}):
-        flags += ["--perms", "0755", "--dir", folder]  # else bubblewrap's own would be 0700
+    flags = _folders([*bound, *_DEVICES])
     for path in bound:
         flags += ["--ro-bind", path, path]
     paths = sysconfig.get_paths(vars={"base": str(base), "platbase": str(base)})
@@ -105,6 +108,12 @@ def _files() -> tuple[str, ...]:
     return tuple(flags)
 
 
+def _folders(paths: Iterable[str]) -> list[str]:
+    """The folders that these paths lie in; else bubblewrap's own would have mode 0700."""
+    folders = {str(parent) for path in paths for parent in Path(path).parents} - {"/"}
+    return [word for folder in sorted(folders) for word in ("--perms", "0755", "--dir", folder)]
+
+
 def _room(limits: Limits) -> list[str]:
     scratch = "/tmp"  # noqa: S108 - the sandbox's own
     size = str(limits.disk_mb << 20)
@@ -117,14 +126,36 @@ def _interpreter() -> list[str]:
     return [_executable(), "-s", "-S", "-P", "-B", "-X", "utf8"]
 
 
-def _launcher(route: Route, limits: Limits, report: int) -> list[str]:
+@cache
+def _other(language: str) -> tuple[str, ...]:
+    """Mounts of another language's interpreter, and where its programs find their tools."""
+    if language == "python":
+        return ()
+    path = interpreter(language)
+    reads = [path, *LANGUAGES[language].reads]
+    bound = {read: read for read in reads if os.path.exists(read)} | tools(language)
+    flags = _folders(bound)
+    for inside, outside in bound.items():
+        flags += ["--ro-bind", outside, inside]
+    return (*flags, "--setenv", "PATH", "/usr/bin")
+
+
+def _interpreted(language: str) -> list[str]:
+    """The program's file, and the words that run it; none for Python."""
+    if language == "python":
+        return []
+    return ["/tmp/program", interpreter(language), *LANGUAGES[language].options]  # noqa: S108
+
+
+def _launcher(route: Route, limits: Limits, language: str, report: int) -> list[str]:
     user = 0x40000000 + secrets.randbelow(0x20000000) if route.own_user else 0
     # an ordinary user's count includes the watcher
     processes = limits.processes if route.own_user else limits.processes + 1
+    bounded = language == "python" or LANGUAGES[language].addresses
     numbers = [
         report,
         limits.timeout_s,
-        limits.memory_mb << 20,
+        limits.memory_mb << 20 if bounded else 0,
         processes,
         limits.disk_mb << 20,
         user,
@@ -134,13 +165,12 @@ def _launcher(route: Route, limits: Limits, report: int) -> list[str]:
 
 @cache
 def _launcher_source() -> str:
-    """The launcher with the source of the module that it imports, which is not inside."""
-    marks, launcher = (
-        Path(__file__).with_name(name).read_text(encoding="utf-8")
-        for name in ("marks.py", "launcher.py")
-    )
-    lines = launcher.splitlines(keepends=True)
-    return marks + "".join(line for line in lines if not line.startswith("from metrics."))
+    """The launcher after the sources of the modules that it imports, which are not inside."""
+    sources = [
+        Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in _INSIDE
+    ]
+    lines = "".join(sources).splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("from metrics."))
 
 
 @cache

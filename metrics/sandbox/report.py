@@ -40,15 +40,19 @@ class Report:
     def __exit__(self, *_: object) -> None:
         self._selector.close()
 
-    def heard(self, lines: int, seconds: float) -> bool:
-        """Whether that many lines were said, within the time or just after it."""
+    def line(self, seconds: float) -> bytes | None:
+        """The next line, without its end; None where none was said within the time or just after
+        it."""
         for patience in (seconds, _GRACE_S):
             deadline = time.monotonic() + patience
-            while self.said.count(b"\n") < lines and (left := deadline - time.monotonic()) > 0:
+            while b"\n" not in self.said and (left := deadline - time.monotonic()) > 0:
                 self.exceeded = self.exceeded or self._exceeds()
                 if self.exceeded or not self._read(min(left, _LOOK_S)):
-                    return False
-        return self.said.count(b"\n") >= lines
+                    return None
+        line, end, rest = self.said.partition(b"\n")
+        if end:
+            self.said = rest
+        return line if end else None
 
     def _read(self, seconds: float) -> bool:
         """Read what comes next; False where nobody is left who could say more."""

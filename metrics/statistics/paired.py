@@ -48,8 +48,8 @@ class Difference:
     error     standard error of the difference
     p_value   two-sided; NaN where nothing can be said
     units     pairs the test rests on
-    test      "paired_bootstrap", "approximate_randomization", "paired_jackknife", "mcnemar",
-              "wilcoxon", "t"
+    test      "paired_bootstrap", "approximate_randomization", "paired_jackknife", "exchange",
+              "mcnemar", "wilcoxon", "t"
     p_method  "counted" among draws; "t", "normal": the tail of a distribution; "exact"
     """
 

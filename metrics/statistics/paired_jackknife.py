@@ -148,12 +148,7 @@ def differences(
     from scipy.special import stdtrit
 
     values, _ = differences_of(a.value, b.value)
-    slope_a, slope_b = slopes(a, b)
-    own = ((slope_a * a.moved - slope_b * b.moved) ** 2).sum(0)
-    second = None
-    if a.second is not None and b.second is not None:
-        second = ((slope_a * a.second - slope_b * b.second) ** 2).mean(0)
-    errors, freedom = spread(a, b, own, second)
+    errors, freedom = errors_of_differences(a, b)
     half = stdtrit(freedom, 0.5 + level / 2) * errors
     p_values = np.maximum(two_sided(values, errors, len(a.moved), freedom), least(units))
     bounds = around(values, values - half, values + half)
@@ -162,6 +157,16 @@ def differences(
         Difference(value, interval, level, error, p, units, "paired_jackknife", "t")
         for value, interval, error, p in columns
     )
+
+
+def errors_of_differences(a: Deleted, b: Deleted) -> tuple[Floats, Floats]:
+    """(P,) standard errors of two systems' differences, and (P,) their degrees of freedom."""
+    slope_a, slope_b = slopes(a, b)
+    own = ((slope_a * a.moved - slope_b * b.moved) ** 2).sum(0)
+    second = None
+    if a.second is not None and b.second is not None:
+        second = ((slope_a * a.second - slope_b * b.second) ** 2).mean(0)
+    return spread(a, b, own, second)
 
 
 def slopes(a: Deleted, b: Deleted) -> tuple[Floats, Floats]:

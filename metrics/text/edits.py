@@ -10,8 +10,11 @@ from rapidfuzz.distance import Levenshtein
 
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Metric, P, Params, Score, Source
+from metrics.core.metric import Flag, Item, Metric, P, Params, Score, Source
 from metrics.core.rows import Floats, Ints
+from metrics.text.scripts import spaceless
+
+UNCUT = 1  # a flag
 
 Cut = Callable[[str], Sequence[str]]
 
@@ -58,16 +61,20 @@ def error_rate(
     params: type[P],
     score: str,
     cut: Callable[[str, P], Sequence[str]],
+    by_spaces: Callable[[P], bool] = lambda _: False,
 ) -> Metric[P]:
     """A metric of rows (edits, units of the reference), whose value is edits a unit over the set.
 
     score  what its value says
     cut    a text as words, or as characters
+    by_spaces  whether it cuts at spaces alone
     """
 
     @wraps(cut)  # the metric's conventions are those of the module that `cut` stands in
     def measure(items: Sequence[Item], chosen: P, models: Models) -> Evidence:
-        return Evidence.of_rows(edit_rows(items, lambda text: cut(text, chosen)))
+        cuts = by_spaces(chosen)
+        flags = [UNCUT * (cuts and spaceless(item.references)) for item in items]
+        return Evidence.of_rows(edit_rows(items, lambda text: cut(text, chosen)), flags)
 
     return Metric(
         name=name,
@@ -87,5 +94,12 @@ def error_rate(
             reference="jiwer 4.0.0, with normalization: none",
         ),
         measure=measure,
+        flags={
+            UNCUT: Flag(
+                "the references have no spaces between words, so a whole sentence is one word: use "
+                "cer, or normalization: unicode",
+                missing=False,
+            )
+        },
         reduce=rate,
     )

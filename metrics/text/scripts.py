@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
+
+# Thai, Lao, Burmese, Khmer, kana, Han: no spaces stand between words
+_SPACELESS = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff]"
+)
 
 
 def count_letters(texts: Iterable[str]) -> Counter[str]:
@@ -30,6 +37,20 @@ def mostly_latin(texts: Iterable[str]) -> bool:
     """Whether at least half of all letters are Latin; texts without letters count as Latin."""
     letters = count_letters(texts)
     return 2 * letters["LATIN"] >= letters.total()
+
+
+def spaceless(texts: Iterable[str]) -> bool:
+    """Whether each of the texts is mostly in a script without spaces between words: what cuts at
+    spaces takes a sentence for one word. False where there is no text."""
+    texts = list(texts)
+    return bool(texts) and all(_mostly_spaceless(text) for text in texts)
+
+
+def _mostly_spaceless(text: str) -> bool:
+    if text.isascii():
+        return False
+    without = len(_SPACELESS.findall(text))
+    return without > 0 and 2 * without > sum(map(str.isalpha, text))
 
 
 @lru_cache(maxsize=4096)  # of single characters

@@ -15,13 +15,14 @@ from metrics.core.metric import Sample
 from metrics.core.rows import Floats, Ints
 from metrics.core.settling import Mask
 from metrics.statistics.slices import apart
-from service.analyses.clusters import Clustered, clustered
+from service.analyses.clusters import Clustered, Embed, clustered
 from service.analyses.disagreements import disagreements
 from service.analyses.features import LEAST, MOST_VALUES, features
 
 EXAMPLES, WORST = 3, 10
 MOST_SLICES = 200
 NO_CLUSTERS = "no clusters of texts: the samples are too few, or share too few words"
+NO_NEIGHBOURS = "no clusters of texts: the samples are too few, or too many of their texts the same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,14 @@ def findings(scored: Scored) -> dict[str, Any]:
     }
 
 
+def embedded(scored: Scored, embed: Embed) -> dict[str, Any]:
+    """Clusters of texts that a sentence encoder finds alike, and notes on them."""
+    texts = clustered(scored.samples, embed)
+    if texts is None:
+        return {"clusters": [], "notes": [NO_NEIGHBOURS]}
+    return {"clusters": _clusters(scored, texts), "notes": []}
+
+
 def _slices(scored: Scored) -> list[dict[str, Any]]:
     found = []
     for feature in features(scored.samples):
@@ -94,10 +103,10 @@ def _slices(scored: Scored) -> list[dict[str, Any]]:
 
 def _clusters(scored: Scored, texts: Clustered) -> list[dict[str, Any]]:
     found = []
-    for place, words in enumerate(texts.words):
+    for place, (words, label) in enumerate(zip(texts.words, texts.labels, strict=True)):
         told = _against_rest(scored, texts.places == place)
         if told is not None:
-            found.append(_named("texts", texts.of, ", ".join(words), words) | told)
+            found.append(_named("texts", texts.of, label, words) | told)
     return found
 
 

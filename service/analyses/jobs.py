@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from inference.errors import ReportedError
+from metrics.core.embeddings import ITEMS_PER_BATCH, EmbeddingParams, embeddings
 from metrics.core.metric import Sample
 from metrics.core.rows import Floats, Ints
 from service.analyses import store as analyses
-from service.analyses.findings import Scored, findings
+from service.analyses.clusters import Embed
+from service.analyses.findings import Scored, embedded, findings
+from service.analyses.store import Analysis
 from service.datasets import store as datasets
 from service.db import worker_requests
 from service.evaluations import outputs
@@ -33,9 +37,15 @@ def compute(context: Context, request: str) -> None:
         row = evaluations.get(db, asked["evaluation"]) if asked is not None else None
         if asked is None or row is None:
             return
-        name = str(asked["score"])
-        if analyses.find(db, row, name) is None:
-            content = _content(context, db, row, name)
+        name, encoder = str(asked["score"]), asked.get("encoder")
+        known = analyses.find(db, row, name)
+        if known is None or not known.has(encoder):
+            try:
+                content = _content(context, db, row, name, encoder, known)
+            except ReportedError as error:
+                told = {"code": error.code, "message": error.message, "param": "encoder"}
+                worker_requests.answer(db, request, {"error": told})
+                return
             analyses.keep(db, row, name, content)
         worker_requests.answer(db, request, {"score": name})
 
@@ -47,7 +57,16 @@ def compute_failed(context: Context, request: str, reason: str) -> None:
         worker_requests.answer(db, request, {"error": error})
 
 
-def _content(context: Context, db: Connection, row: Evaluation, name: str) -> dict[str, Any]:
+def _content(
+    context: Context,
+    db: Connection,
+    row: Evaluation,
+    name: str,
+    encoder: str | None,
+    known: Analysis | None,
+) -> dict[str, Any]:
+    """All that is known already, and what is not. Raises ReportedError where the encoder, or its
+    files, cannot be had."""
     scores: dict[str, Score] = {}
     for one in read_scores(db, [row.id])[row.id]:
         if not one.slice and one.value is not None:
@@ -61,13 +80,35 @@ def _content(context: Context, db: Connection, row: Evaluation, name: str) -> di
         places = np.sort(np.random.default_rng(row.seed).choice(there, MOST_SAMPLES, replace=False))
     samples = _samples(db, row, places)
     context.advance()
-    content = findings(_scored(db, row, chosen, found, places, samples))
-    if len(places) < len(there):
-        content["notes"].append(DRAWN.format(len(there), len(places)))
+    scored = _scored(db, row, chosen, found, places, samples)
+    content: dict[str, Any] = {}
+    if known is None:
+        content = findings(scored)
+        if len(places) < len(there):
+            content["notes"].append(DRAWN.format(len(there), len(places)))
+    if encoder is not None:
+        content["embedded"] = {encoder: embedded(scored, _embed(context, encoder))}
     own = chosen.result.per_sample
     values = None if own is None else own[places, chosen.index]
     shown: dict[str, Any] = _shown(content, samples, values)
-    return shown | {"signature": scores[name].signature, "missing": scores[name].missing}
+    if known is None:
+        return shown | {"signature": scores[name].signature, "missing": scores[name].missing}
+    before = known.content.get("embedded", {})
+    return {**known.content, "embedded": {**before, **shown["embedded"]}}
+
+
+def _embed(context: Context, encoder: str) -> Embed:
+    """Vectors by the encoder, which is warm for whoever asks next."""
+    params = EmbeddingParams(model=encoder)
+
+    def embed(texts: Sequence[str]) -> Floats:
+        found = []
+        for start in range(0, len(texts), ITEMS_PER_BATCH):
+            found.append(embeddings(texts[start : start + ITEMS_PER_BATCH], params, context.models))
+            context.advance()
+        return np.concatenate(found).astype(np.float64)
+
+    return embed
 
 
 def _samples(db: Connection, row: Evaluation, places: Ints) -> list[Sample]:

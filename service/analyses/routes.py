@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query
 from sqlalchemy import Connection
@@ -21,9 +21,12 @@ from service.jobs import queue
 from service.leaderboards import scopes
 from service.leaderboards.paired import paired_results, without_rows
 from service.leaderboards.pairing import score_named
+from service.models import registered
+from service.models import store as models
 from service.settings import Settings
 
 WAIT = 120.0  # seconds
+ENCODER = "builtin/minilm-l6"  # whose clusters are shown where none is named
 BEFORE_SHARDS = 1  # priority: somebody waits
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
@@ -40,6 +43,14 @@ async def get_analysis(
     correction: Annotated[
         Correction, Query(description="of the tests of all slices and clusters together")
     ] = "holm",
+    clusters: Annotated[
+        Literal["words", "embedding"],
+        Query(description="texts alike by their words (TF-IDF), or by a sentence encoder"),
+    ] = "words",
+    encoder: Annotated[
+        str | None,
+        Query(description=f"for clusters=embedding, on a worker; default: {ENCODER}"),
+    ] = None,
     prefer: Annotated[str | None, Header()] = None,
 ) -> AnalysisOut:
     """Slices (by metadata, length, language, number of references, novelty) and clusters of texts
@@ -50,10 +61,11 @@ async def get_analysis(
     def ask(db: Connection) -> str | AnalysisOut:
         row = scopes.finished(db, evaluation, "evaluation")
         score = _score(db, settings, row, metric)
+        by = _encoder(db, settings, clusters, encoder)
         found = analyses.find(db, row, score.name)
-        if found is not None:
-            return view(row, score, found, correction)
-        asked = {"evaluation": row.id, "score": score.name}
+        if found is not None and found.has(by):
+            return view(row, score, found, correction, by)
+        asked = {"evaluation": row.id, "score": score.name, "encoder": by}
         request = worker_requests.add(db, "analysis", asked)
         queue.defer(db, "analysis.compute", priority=BEFORE_SHARDS, request=request)
         return request
@@ -64,12 +76,29 @@ async def get_analysis(
     wait = preferred_wait(prefer) or WAIT
     answered = await answer_to(gate, shown, wait, "; ask again, it is kept once it is computed")
     if answered.get("error"):
-        raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
+        error = answered["error"]
+        status = 422 if error.get("param") else 500
+        raise ApiError(status, error["code"], error["message"], error.get("param"))
     shown = await gate.run(ask)
     if isinstance(shown, AnalysisOut):
         return shown
     message = f"{evaluation} was measured again meanwhile: ask again"
     raise ApiError(409, "measured_again", message, "evaluation")
+
+
+def _encoder(db: Connection, settings: Settings, clusters: str, encoder: str | None) -> str | None:
+    """What embeds the texts. Raises 422 where it is not to be had, or nothing asks for it."""
+    if clusters == "words":
+        if encoder is not None:
+            message = "texts are alike by their words: an encoder is for clusters=embedding"
+            raise invalid("no_encoder", message, "encoder")
+        return None
+    name = encoder or ENCODER
+    if registered.find(db, name) is not None:
+        message = f"{name!r} is behind a URL: texts are embedded by a model that runs here"
+        raise invalid("wrong_model_kind", message, "encoder")
+    models.require(db, settings, name, "encoder", "embedding")
+    return name
 
 
 def _score(db: Connection, settings: Settings, row: Evaluation, name: str | None) -> Score:

@@ -72,7 +72,8 @@ class DisagreementOut(BaseModel):
 class AnalysisOut(BaseModel):
     """Where an evaluation loses a score; significant and worst first.
 
-    `clusters` are of texts. `cluster`: the field by which samples belong together in all tests.
+    `clusters` are of texts, alike by their words, or by the `encoder`. `cluster`: the field by
+    which samples belong together in all tests.
     """
 
     object: str = "analysis"
@@ -88,6 +89,7 @@ class AnalysisOut(BaseModel):
     level: float
     correction: Correction
     cluster: str | None
+    encoder: str | None = None
     slices: list[SliceOut]
     clusters: list[SliceOut]
     disagreements: list[DisagreementOut]

@@ -23,6 +23,10 @@ class Analysis(Stored):
     content: Mapping[str, Any]
     created_at: datetime
 
+    def has(self, encoder: str | None) -> bool:
+        """Whether there are clusters by this encoder; by words there always are."""
+        return encoder is None or encoder in self.content.get("embedded", {})
+
 
 def find(db: Connection, row: Evaluation, score: str) -> Analysis | None:
     """The analysis of the evaluation's results as they are now."""

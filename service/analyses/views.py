@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from metrics.statistics.corrections import CORRECTED, Correction
+from service.analyses.findings import NO_CLUSTERS
 from service.analyses.schemas import AnalysisOut
 from service.analyses.store import Analysis
 from service.evaluations.scores import Score
@@ -15,9 +16,19 @@ from service.evaluations.store import Evaluation
 from service.leaderboards.paired import ALPHA
 
 
-def view(row: Evaluation, score: Score, analysis: Analysis, correction: Correction) -> AnalysisOut:
-    """An analysis; what is significantly worse stands first, then the worst."""
+def view(
+    row: Evaluation, score: Score, analysis: Analysis, correction: Correction, encoder: str | None
+) -> AnalysisOut:
+    """An analysis; what is significantly worse stands first, then the worst.
+
+    encoder  whose clusters are shown; None: those by words
+    """
     found = dict(analysis.content)
+    if encoder is not None:
+        own = found["embedded"][encoder]
+        notes = [one for one in found["notes"] if one != NO_CLUSTERS]
+        found |= {"clusters": own["clusters"], "notes": notes + own["notes"]}
+    found.pop("embedded", None)
     parts = [dict(one) for one in [*found["slices"], *found["clusters"]]]
     p_values = np.array([_number(one["p_value"]) for one in parts], np.float64)
     better = 1 if score.higher_is_better else -1
@@ -43,6 +54,7 @@ def view(row: Evaluation, score: Score, analysis: Analysis, correction: Correcti
             "level": row.level,
             "correction": correction,
             "cluster": row.cluster,
+            "encoder": encoder,
             "computed_at": analysis.created_at,
         }
     )

@@ -24,10 +24,10 @@ from metrics.statistics.regression import (
 from metrics.statistics.weights import unit_keys
 from service.calibrations import store
 from service.calibrations.schemas import CalibrationIn
+from service.catalogue.calibrated import Calibration
 from service.datasets import store as datasets
 from service.errors import invalid
 from service.evaluations import ratings
-from service.evaluations.calibrated import Calibration
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 from service.leaderboards import scopes

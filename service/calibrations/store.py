@@ -1,4 +1,4 @@
-"""Calibrations as they are stored; looked up by name in `service.evaluations.calibrated`."""
+"""Calibrations as they are stored; looked up by name in `service.catalogue.calibrated`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import orjson
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from service.catalogue.calibrated import Calibration, find, near
 from service.db.calibration_tables import calibrations
 from service.db.identifiers import new
 from service.db.pages import paged
 from service.errors import not_found
-from service.evaluations.calibrated import Calibration, find, near
 
 
 def put(db: Connection, name: str, content: Mapping[str, Any]) -> tuple[Calibration, bool]:

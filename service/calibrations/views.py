@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.calibrations.schemas import CalibrationOut
-from service.evaluations.calibrated import Calibration
+from service.catalogue.calibrated import Calibration
 
 
 def view(calibration: Calibration) -> CalibrationOut:

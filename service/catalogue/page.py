@@ -35,6 +35,7 @@ FIELDS = {
     "details": "outputs that were generated here or behind a URL",
     "contexts": "`contexts` in the metadata",
     "instructions": "`instruction_id_list` and `kwargs` in the metadata",
+    "language": "`language` in the metadata",
     "choices": "`choices` and `answer` in the metadata",
 }
 

@@ -6,9 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from metrics.programs.layouts import as_text
 from service.errors import MOST_ERRORS, ApiError, ErrorDetail, detail, invalid
 from service.field_names import told
 from service.http.fields import DatasetName, Json, Name, Schema, Text, Texts
@@ -23,6 +31,23 @@ class Message(Schema):
     content: Text
 
 
+# of programs, for pass_at_k: source, or JSON, which is stored as its text
+Tests = Annotated[
+    Text,
+    BeforeValidator(as_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {}},
+                {"type": "object", "additionalProperties": True},
+            ],
+            "description": "Python source that runs after the program; or pairs of input and "
+            'output: [{"input": …, "output": …}], {"inputs": […], "outputs": […]} with "fn_name" '
+            "where a function is called; or a list of assert statements",
+        }
+    ),
+]
 Messages = Annotated[list[Message], Field(fail_fast=True, min_length=1)]
 
 
@@ -34,7 +59,7 @@ class Record(Schema):
     prompt: Text | None = None
     messages: Messages | None = None  # the last is the user's; metrics read them as one text
     references: Texts = Field(default_factory=list)
-    tests: Text | None = None  # source run after the candidate, for pass_at_k
+    tests: Tests | None = None
     metadata: Json = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -78,11 +103,11 @@ class EvalRecord(Record):
 
 
 class CodeRecord(EvalRecord):
-    """A problem: a prompt, and the source that is run after a candidate."""
+    """A problem: a prompt, and the tests that a candidate is held to."""
 
     prompt: Text
     messages: None = None
-    tests: Text
+    tests: Tests
 
 
 class PromptRecord(EvalRecord):

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from inference.errors import ReportedError
 from metrics.core.details import Details
 from metrics.core.metric import Sample
+from service.catalogue import calibrated
 from service.datasets import store as datasets
 from service.datasets.store import Content
 from service.db.gate_tables import gates
@@ -183,10 +184,11 @@ def _of_suite(
         return [], []
     taken = {one.metric.name for one in requested}
     found = chosen(db, settings, body.suite, samples, taken)
-    metrics = [
-        RequestedMetric(one.metric, MetricRequest(one.metric.name, one.option.params))
-        for one in found.picked
-    ]
+    metrics = []
+    for one in found.picked:
+        bound = one.metric
+        params = calibrated.filled(db, bound.metric, one.option.params, "suite")
+        metrics.append(RequestedMetric(bound, MetricRequest(bound.name, params)))
     if not metrics and not requested:
         told = "; ".join(one.reason for one in found.left_out)
         message = f"nothing of the suite {body.suite.name!r} can be measured: {told}"

@@ -14,10 +14,10 @@ from metrics.core.errors import MissingInput
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.names import hint
 from metrics.core.run import prepare
+from service.catalogue import calibrated
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import invalid, of_metric
-from service.evaluations import calibrated
 from service.evaluations.plans import MetricRequest
 from service.evaluations.schemas import EvaluationIn, MetricIn
 from service.models import registered
@@ -58,7 +58,7 @@ def bound_metrics(
         if not opponents:
             check_opponent(metric, f"metrics[{index}]")
         for name in names:
-            at = f"metrics[{index}].params.model"
+            at = f"metrics[{index}].{models.field_of(metric, name)}"
             models.require(db, settings, name, at, metric.metric.model_kind)
         bound.append(RequestedMetric(metric, MetricRequest(metric.name, params)))
     return bound

@@ -55,10 +55,11 @@ class DetailsOut(BaseModel):
 
 
 class VerdictOut(BaseModel):
-    """What a metric found of a sentence, an instruction or a question, and what speaks for it."""
+    """What a metric found of a sentence, an instruction, a question or a program's test, and what
+    speaks for it."""
 
     text: str
-    verdict: str = Field(description="a word of the metric's: supported, refuted, followed")
+    verdict: str = Field(description="a word of the metric's: supported, followed, passed")
     source: str | None = None
     values: dict[str, float] = Field(default_factory=dict, description="numbers behind it")
 
@@ -85,5 +86,6 @@ class SampleOut(BaseModel):
     metadata: dict[str, Any]
     scores: dict[str, float | None]
     verdicts: list[VerdictsOut] = Field(
-        default_factory=list, description="of metrics that look at sentences or instructions"
+        default_factory=list,
+        description="of metrics that look at sentences, instructions or tests of programs",
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from metrics.suites.wording import left_out
 from service.evaluations.schemas import EvaluationOut, ScoreOut
-from service.figures.table import Bar, Cell, Panel, Table, tabulate
+from service.figures.table import Bar, Cell, Panel, Table, extended, tabulate
 from service.figures.words import arrow, precision
 
 
@@ -22,9 +23,13 @@ def evaluation_table(one: EvaluationOut) -> Table:
     scores = sorted([*one.scores, *one.slices], key=lambda one: place.get(_score(one), len(place)))
     groups = [list(found) for _, found in groupby(scores, key=_score)]
     columns, rows = tabulate(ScoreOut, scores, given)
+    missing = [
+        {**given, "metric": x.metric, "left_out": x.reason, "instead": x.instead}
+        for x in one.left_out
+    ]
+    columns, rows, more = extended(columns, rows, ["left_out", "instead"], missing)
     titles = {"name": "score", "slice": "slice", "value": "value", "interval": _interval(scores)}
     titles |= {"n": "n"} | ({"missing": "missing"} if any(s.missing for s in scores) else {})
-    unfinished = [] if one.status == "succeeded" else [f"the evaluation is {one.status}"]
     return Table(
         name=one.id,
         title=f"{one.system} on {one.dataset}@{one.dataset_version}",
@@ -32,7 +37,8 @@ def evaluation_table(one: EvaluationOut) -> Table:
         rows=rows,
         titles=titles,
         digits=[places for group in groups for places in _digits(group)],
-        notes=[*unfinished, *dict.fromkeys(said for score in scores for said in _said(score))],
+        more=more,
+        notes=_notes(one, scores),
         panels=[
             Panel(
                 f"{group[0].name} {arrow(group[0].higher_is_better)}",
@@ -41,6 +47,13 @@ def evaluation_table(one: EvaluationOut) -> Table:
             for group in groups
         ],
     )
+
+
+def _notes(one: EvaluationOut, scores: list[ScoreOut]) -> list[str]:
+    unfinished = [] if one.status == "succeeded" else [f"the evaluation is {one.status}"]
+    missing = [left_out(x.metric, x.reason, x.instead) for x in one.left_out]
+    said = dict.fromkeys(said for score in scores for said in _said(score))
+    return [*unfinished, *missing, *said]
 
 
 def _score(score: ScoreOut) -> tuple[str, str, str | None]:

@@ -58,8 +58,9 @@ def as_parquet(table: Table) -> bytes:
 def flat(table: Table) -> list[tuple[str, str, Sequence[Any]]]:
     """(name, kind, values) of each column; a pair is two, `…_low` and `…_high`."""
     found: list[tuple[str, str, Sequence[Any]]] = []
+    rows = [*table.rows, *table.more]
     for at, column in enumerate(table.columns):
-        values: list[Any] = [row[at] for row in table.rows]
+        values: list[Any] = [row[at] for row in rows]
         if column.kind in PAIRS:
             for end, name in enumerate(("low", "high")):
                 ends = [pair[end] if pair is not None else None for pair in values]

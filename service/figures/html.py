@@ -22,23 +22,30 @@ PAGE = """\
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; --ink: #1b1f24; --page: #fff; --soft: #5b6472; --line: #d9dde3;
-  --bar: #2563a8; }}
+  --bar: #2563a8; --against: #b3541e; }}
 @media (prefers-color-scheme: dark) {{
-  :root {{ --ink: #e6e8eb; --page: #14171b; --soft: #9aa4b2; --line: #343a43; --bar: #7fb2ea; }}
+  :root {{ --ink: #e6e8eb; --page: #14171b; --soft: #9aa4b2; --line: #343a43;
+  --bar: #7fb2ea; --against: #e8935f; }}
 }}
 body {{ margin: 2rem auto; padding: 0 1rem; max-width: 75rem; color: var(--ink);
   background: var(--page); font: 15px/1.5 system-ui, sans-serif; }}
 h1 {{ font-size: 1.25rem; overflow-wrap: anywhere; }}
+h2 {{ font-size: 1.1rem; margin: 2rem 0 .5rem; }}
+h3 {{ font-size: 1rem; margin: 1.2rem 0 .3rem; overflow-wrap: anywhere; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right;
   white-space: nowrap; }}
 th {{ border-bottom-width: 2px; }}
-.left {{ text-align: left; white-space: normal; overflow-wrap: anywhere; }}
+.left {{ text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 8rem; }}
+.texts td {{ vertical-align: top; }}
+.texts th {{ white-space: nowrap; }}
 svg {{ display: block; }}
 .range {{ stroke: var(--bar); stroke-width: 3; opacity: .55; }}
 .point {{ fill: var(--bar); }}
 .zero {{ stroke: var(--soft); stroke-dasharray: 2 2; }}
+.base {{ stroke: var(--line); }}
+.soft {{ color: var(--soft); }}
 .notes {{ color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }}
 </style>
 </head>

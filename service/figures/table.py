@@ -92,6 +92,7 @@ class Table:
     marks    behind cells: stars
     legend   what bold and stars mean: (mark, meaning)
     notes    sentences below the table
+    more     rows behind the others, in files of data alone
     panels   of bars; their bars, one after another, are the rows
     heat     maps of p-values, drawn in place of the bars where there are any
     """
@@ -106,6 +107,7 @@ class Table:
     marks: Mapping[tuple[int, str], str] = field(default_factory=dict)
     legend: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
+    more: Sequence[Sequence[Cell]] = ()
     panels: Sequence[Panel] = ()
     heat: Sequence[Heat] = ()
 
@@ -146,6 +148,19 @@ def tabulate(
         ]
         rows.append([*row, *(column[at] for column in added.values())])
     return [*columns, *(Column(name, "text") for name in added)], rows
+
+
+def extended(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    names: Sequence[str],
+    items: Sequence[Mapping[str, Cell]],
+) -> tuple[list[Column], list[list[Cell]], list[list[Cell]]]:
+    """Columns of text behind the others, empty in the rows; and of `items`, which have values of
+    some columns by name, more rows."""
+    wider = [*columns, *(Column(name, "text") for name in names)]
+    more = [[item.get(column.name) for column in wider] for item in items]
+    return wider, [[*row, *([None] * len(names))] for row in rows], more
 
 
 def kind_of(name: str, annotation: object) -> Kind:

@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 
 from metrics.core.clustered import untestable
 from metrics.core.compare import REPLICATES
+from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints
-from metrics.core.set_level import without_units
+from metrics.core.set_level import exchanges, without_units
 from metrics.statistics import incomplete
 from metrics.statistics.clusters import Clusters, clusters
 from metrics.statistics.deletions import deletion_test, linear_replicates
-from metrics.statistics.many import Pairwise, covariance_test
+from metrics.statistics.many import Pairwise, covariance_test, two_sided
 from metrics.statistics.resampling import replicate
-from metrics.statistics.weights import unit_keys
+from metrics.statistics.weights import Keys, unit_keys
 from service.leaderboards.paired import PairedResult
 
 Mask = NDArray[np.bool_]
@@ -38,12 +39,14 @@ class PairTests:
     pairs       (N, N) each; NaN where there is none
     replicates  (R, N) of one seed, each over the samples that its system has; NaN without any
     counted     (N, n) which samples each has a value on; None where rows are gone
+    exchanged   whether the tests exchange rows, rather than leave units out
     refused     why nothing is tested, though rows are there
     """
 
     pairs: Pairwise
     replicates: Floats
     counted: Mask | None
+    exchanged: bool = False
     refused: str | None = None
 
 
@@ -90,13 +93,14 @@ def pairs_between(
         refused = untestable(there[0].metric, [one.result.settled for one in there])
     if not there or refused is not None:
         nothing = np.full((n, n), np.nan)
-        return PairTests(Pairwise(*[nothing] * 4), np.full((1, n), np.nan), None, refused)
+        return PairTests(Pairwise(*[nothing] * 4), np.full((1, n), np.nan), None, refused=refused)
     counted = np.stack([~one.result.missing for one in there])
     given = Testable(there, counted, field, names)
     by_deletion = there[0].metric.interval == "jackknife"
     pairs, drawn = (_by_deletion if by_deletion else _by_resampling)(given)
+    exchanged = by_deletion and there[0].index in there[0].metric.exchanged
     if len(there) == n:
-        return PairTests(pairs, drawn, counted)
+        return PairTests(pairs, drawn, counted, exchanged)
     inner = np.ix_(at, at)
 
     def spread(found: Floats) -> Floats:
@@ -107,7 +111,7 @@ def pairs_between(
     parts = (pairs.differences, pairs.errors, pairs.p_values, pairs.units)
     every = np.full((len(drawn), n), np.nan)
     every[:, at] = drawn
-    return PairTests(Pairwise(*map(spread, parts)), every, None)
+    return PairTests(Pairwise(*map(spread, parts)), every, None, exchanged)
 
 
 def complete(counted: Mask) -> Mask:
@@ -195,13 +199,30 @@ def _by_deletion(given: Testable) -> tuple[Pairwise, Floats]:
     score = given.systems[0].index
     found = without_units(metrics, settled, keys, clustered=every is not None)
     systems = found.map(lambda x: x[..., score])
-    groups = len(systems.moved)
+    groups, keys_of_all = len(systems.moved), keys
     if groups < size:
         keys = unit_keys([str(number) for number in range(groups)])
     drawn = linear_replicates(systems, keys, seed=0, replicates=REPLICATES)
     tests = deletion_test(systems)
+    if score in metrics[0].exchanged:
+        tests = _by_exchange(tests, metrics[0], [own.rows for own in settled], keys_of_all, score)
     # a p-value knows the groups that were left out; what it rests on is all units
     return replace(tests, units=np.full_like(tests.units, size)), drawn
+
+
+def _by_exchange(
+    found: Pairwise, metric: BoundMetric, rows: Sequence[Floats], keys: Keys, score: int
+) -> Pairwise:
+    """`found` with the errors and p-values of the exchange test: pair by pair, for what changes
+    places depends on both."""
+    left, right = np.triu_indices(len(rows), 1)
+    error = exchanges(metric, rows, keys, [score], pairs=len(left))
+    errors = np.zeros_like(found.errors)
+    for a, b in zip(left.tolist(), right.tolist(), strict=True):
+        errors[a, b] = errors[b, a] = error(a, b)[0]
+    p_values = two_sided(found.differences, errors, len(keys))
+    np.fill_diagonal(p_values, np.nan)
+    return replace(found, errors=errors, p_values=p_values)
 
 
 def in_common(

@@ -28,11 +28,10 @@ def tests(shown: Sequence[BoardScore], found: Standings, field: str | None) -> s
         )
     if found.tested < 2:
         return None
-    how = (
-        "Student's t with the jackknife's error"
-        if shown[0].interval_method == "jackknife"
-        else "Student's t with the error of the systems' paired replicates"
-    )
+    error = "the error of the systems' paired replicates"
+    if shown[0].interval_method == "jackknife":
+        error = "the error of exchanging answers" if found.exchanged else "the jackknife's error"
+    how = f"Student's t with {error}"
     if field is not None:
         how += f" over clusters ({field})"
     if (found.incomplete > 0).any():

@@ -213,7 +213,8 @@ class ComparisonIn(Schema):
     test: Test = Field(
         "paired_bootstrap",
         description="mcnemar, wilcoxon and t are of the samples' own values; mcnemar is for scores "
-        "of 0 and 1. Metrics of the whole set, as mauve, are tested by the paired jackknife",
+        "of 0 and 1. Metrics of the whole set, as mauve, are tested by the paired jackknife, "
+        "calibration errors by exchange",
     )
     recipe: Literal["centred", "sacrebleu"] = Field(
         "centred", description="of paired_bootstrap; sacrebleu: as that package counts"

@@ -32,6 +32,7 @@ class Standings:
     value_common  (N,) over the samples `in_common`; NaN where it is not known
     bounds        of each value, were what it lacks the worst or the best; None where unbounded
     tested        of how many systems tests were possible
+    exchanged     whether these exchange rows at random
     refused       why there are none, though rows are there
     """
 
@@ -44,6 +45,7 @@ class Standings:
     value_common: Floats
     bounds: list[tuple[float, float] | None]
     tested: int
+    exchanged: bool = False
     refused: str | None = None
 
 
@@ -91,6 +93,7 @@ def standings(
             for one, row, lost in zip(paired, scores, incomplete, strict=True)
         ],
         tested=0 if tests.refused else sum(one is not None for one in paired),
+        exchanged=tests.exchanged,
         refused=tests.refused,
     )
 

@@ -19,6 +19,7 @@ from service.leaderboards.matching import Match
 from service.leaderboards.paired import ALPHA
 from service.leaderboards.schemas import ResultOut
 
+OF_WHOLE_SETS = ("paired_jackknife", "exchange")
 POWER = 0.8  # of `minimum_detectable_difference` and `samples_to_separate`
 WITHHELD = (
     "{} has no value on {} samples on which {} has one, and may be better only for that: no verdict"
@@ -94,7 +95,7 @@ def _unlike(found: Comparison, told: Difference) -> list[str]:
     """Which samples one alone has a value on: whoever is ahead, that may set the two apart."""
     if not found.only_a and not found.only_b:
         return []
-    whole = told.test == "paired_jackknife"
+    whole = told.test in OF_WHOLE_SETS
     shared = "their sets are not the same" if whole else SHARED.format(found.n)
     bounds = "" if found.bounds is None else BOUNDS.format(*found.bounds)
     return [UNLIKE.format(found.only_a, found.only_b, shared) + bounds]
@@ -121,7 +122,7 @@ def _separable(one: ResultOut, tail: float, reach: float) -> None:
     tail   the normal's, of the level at which a difference is significant; `reach` with the power's
     """
     error, n = one.standard_error, one.n
-    if one.test == "paired_jackknife" or not error or one.difference is None:
+    if one.test in OF_WHOLE_SETS or not error or one.difference is None:
         return
     few = tail**2 / 2  # what Student's t asks for beyond the normal
     if n > few:

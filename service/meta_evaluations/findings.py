@@ -13,6 +13,7 @@ import numpy as np
 from metrics.core.rows import Floats
 from metrics.core.settling import Mask
 from metrics.statistics import meta_evaluation as meta
+from metrics.statistics import tie_calibration as ties
 from metrics.statistics.corrections import CORRECTED
 from metrics.statistics.correlation import COEFFICIENTS, coefficient, deal
 from service.leaderboards.paired import ALPHA
@@ -21,6 +22,7 @@ from service.meta_evaluations.schemas import MetaEvaluationIn
 
 WORK = 200_000_000  # pairs of outputs that all permutations together look at
 LEAST_PERMUTATIONS = 200
+UNTESTED = "acc_eq is not tested: {} pairs of outputs are more than {}"
 FEWER = "{} permutations of each test: the outputs are too many for {}"
 
 # statistics by name, with the least value that each can have
@@ -29,7 +31,7 @@ SEGMENT: Mapping[str, tuple[meta.Statistic, float]] = {
 }
 BY_SAMPLE: Mapping[str, tuple[meta.Statistic, float]] = {
     "kendall_by_sample": (meta.kendall_by_sample, -1.0),
-    "acc_eq": (lambda people, scores: meta.accuracy_with_ties(people, scores)[0], 0.0),
+    "acc_eq": (lambda people, scores: ties.accuracy_with_ties(people, scores)[0], 0.0),
 }
 SYSTEM: Mapping[str, tuple[meta.Statistic, float]] = {
     **{name: (meta.of_systems(one), -1.0) for name, one in COEFFICIENTS.items()},
@@ -41,6 +43,7 @@ TESTED_ALONE = (("segment", "pearson"), ("segment", "kendall"))
 TESTED = (
     ("segment", "pearson"),
     ("segment", "kendall_by_sample"),
+    ("segment", "acc_eq"),
     ("system", "soft_pairwise_accuracy"),
 )
 
@@ -53,6 +56,8 @@ def findings(
     permutations = _permutations(given, asked)
     if permutations < asked.permutations:
         notes.append(FEWER.format(permutations, asked.permutations))
+    if (pairs := _pairs(given)) > ties.MOST:
+        notes.append(UNTESTED.format(pairs, ties.MOST))
     scores = []
     for name, values in given.scores.items():
         advance()
@@ -96,7 +101,7 @@ def _agreement(given: Gathered, name: str, values: Floats, level: float) -> dict
             found[of] = asdict(coefficient(kept, dealt, level, low))
         return found
 
-    epsilon = meta.accuracy_with_ties(people, scores)[1] if several else float("nan")
+    epsilon = ties.accuracy_with_ties(people, scores)[1] if several else float("nan")
     score = given.named[name]
     return {
         "name": name,
@@ -114,11 +119,16 @@ def _kept(statistic: meta.Statistic, people: Floats, scores: Floats, kept: Mask)
     return statistic(people[:, kept], scores[:, kept])
 
 
+def _pairs(given: Gathered) -> int:
+    """Pairs of outputs of one sample."""
+    systems, samples = (int(size) for size in given.people.shape)
+    return int(samples * systems * (systems - 1) // 2)
+
+
 def _permutations(given: Gathered, asked: MetaEvaluationIn) -> int:
     """As many as asked for, or as there is time for."""
-    systems, samples = (int(size) for size in given.people.shape)
     tests = max(1, len(given.scores) * (len(given.scores) - 1) // 2)
-    size = samples * max(1, systems * (systems - 1) // 2) * tests
+    size = max(_pairs(given), int(given.people.shape[1])) * tests
     return max(min(asked.permutations, WORK // size), min(asked.permutations, LEAST_PERMUTATIONS))
 
 
@@ -126,18 +136,20 @@ def _tests(
     given: Gathered, asked: MetaEvaluationIn, permutations: int, advance: Callable[[], None]
 ) -> list[dict[str, Any]]:
     statistics = {"segment": {**SEGMENT, **BY_SAMPLE}, "system": SYSTEM}
+    few = _pairs(given) <= ties.MOST
+    every = TESTED if len(given.rows) > 1 else TESTED_ALONE
+    tested = [one for one in every if few or one[1] != "acc_eq"]
     found = []
     for a, b in combinations(given.scores, 2):
-        for level, name in TESTED if len(given.rows) > 1 else TESTED_ALONE:
+        for level, name in tested:
             advance()
-            difference, p_value = meta.permutation_test(
-                given.people,
-                given.scores[a],
-                given.scores[b],
-                statistics[level][name][0],
-                permutations,
-                asked.seed,
-            )
+            data = (given.people, given.scores[a], given.scores[b])
+            draws = (permutations, asked.seed)
+            if name == "acc_eq":
+                difference, p_value = ties.permutation_test(*data, *draws)
+            else:
+                statistic = statistics[level][name][0]
+                difference, p_value = meta.permutation_test(*data, statistic, *draws)
             found.append((a, b, level, name, difference, p_value))
     corrected = CORRECTED[asked.correction](np.array([one[-1] for one in found], np.float64))
     return [_test(*one, p) for one, p in zip(found, corrected.tolist(), strict=True)]

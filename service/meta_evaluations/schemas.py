@@ -71,9 +71,10 @@ class MetaScoreOut(BaseModel):
 
     `segment`: of outputs. `pearson`, `spearman`, `kendall` (tau-b) over all outputs together;
     `kendall_by_sample` of the systems on each sample, averaged; `acc_eq` the share of pairs of
-    outputs of one sample that are ordered or tied as people have them, scores being tied up to
-    `epsilon`. `system`: of systems' means; `pairwise_accuracy` is the share of pairs of systems
-    that are ordered as by people, `soft_pairwise_accuracy` goes by how sure either is of it.
+    outputs of one sample that are ordered or tied as people have them, averaged over samples,
+    scores being tied up to `epsilon`. `system`: of systems' means; `pairwise_accuracy` is the share
+    of pairs of systems that are ordered as by people, `soft_pairwise_accuracy` goes by how sure
+    either is of it.
     """
 
     name: str

@@ -10,15 +10,17 @@ from itertools import groupby
 from pydantic import BaseModel, ConfigDict
 
 from metrics.core.metric import BoundMetric
-from metrics.core.result import Result, ScoreValue
-from metrics.suites.choosing import LeftOut
+from metrics.core.result import Result
+from metrics.suites.wording import Lang
 from service.figures.data import as_csv
 from service.figures.html import as_html
 from service.figures.latex import as_latex
 from service.figures.markdown import as_markdown
-from service.figures.table import Bar, Panel, Table, tabulate
+from service.figures.table import Bar, Panel, Table, extended, tabulate
 from service.figures.words import arrow, digits, legend, stars
 from service.score_file.comparing import PairedTest
+from service.score_file.report import Scored
+from service.score_file.wording import WORDS, many, told
 
 DOCUMENTS: Mapping[str, Callable[[Table], bytes]] = {
     "csv": as_csv,
@@ -27,6 +29,7 @@ DOCUMENTS: Mapping[str, Callable[[Table], bytes]] = {
     "latex": as_latex,
     "html": as_html,
 }
+MOST_NAMED = 8  # scores that a note is of
 
 
 class ScoreRow(BaseModel):
@@ -48,40 +51,48 @@ class ScoreRow(BaseModel):
     interval_method: str
     warnings: list[str]
     error: str | None
+    slice: str | None
 
 
-def score_table(
-    file: str,
-    samples: int,
-    asked: Sequence[BoundMetric],
-    results: Sequence[Result],
-    left_out: Sequence[LeftOut] = (),
-) -> Table:
-    """A row for each score, with its interval; then what was noted, and the signatures."""
-    found = values(asked, results)
-    made = [
-        ScoreRow.model_validate({"metric": metric.name, **dataclasses.asdict(value)})
-        for metric, value in found
-    ]
+def score_table(scored: Scored, lang: Lang = "en") -> Table:
+    """A row for each score, with its interval, its slices below it; then what was noted, and the
+    signatures."""
+    say = WORDS[lang]
+    made = rows_of(scored)
     effects = [f"{x:.2f}" if (x := one.design_effect) is not None else None for one in made]
     columns, rows = tabulate(ScoreRow, made, {}, {"label": _labels(made), "effect": effects})
-    titles = {"label": "score", "value": "value", "interval": _interval(made), "n": "n"}
-    titles |= {"clusters": "clusters", "effect": "design effect"}
+    missing = [
+        {"metric": x.metric, "left_out": x.reason, "instead": x.instead} for x in scored.left_out
+    ]
+    columns, rows, more = extended(columns, rows, ["left_out", "instead"], missing)
+    titles = {"label": say["score"], "slice": say["slice"], "value": say["value"]}
+    titles |= {"interval": say["interval"].format(level=made[0].level), "n": "n"}
+    titles |= {"clusters": say["clusters"], "effect": say["effect"]}
     if any(one.missing for one in made):
-        titles["missing"] = "missing"
-    noted = [(one.name, one.error) for one in made if one.error]
-    noted += [(one.name, warning) for one in made for warning in one.warnings]
+        titles["missing"] = say["missing"]
+    noted = [(_of(one), one.error) for one in made if one.error]
+    noted += [(_of(one), warning) for one in made for warning in one.warnings]
+    signatures = dict.fromkeys(one.signature for one in made if one.slice is None)
     return Table(
         name="scores",
-        title=f"{file}: {many(samples)}",
+        title=f"{scored.file}: {many(len(scored.samples), lang)}",
         columns=columns,
         rows=rows,
         titles=titles,
         digits=[digits(one.value, one.interval) for one in made],
-        legend=[("↑ ↓", "higher, lower values are better")],
-        notes=[*told(left_out), *_noted(noted), *dict.fromkeys(one.signature for one in made)],
-        panels=_panels(asked, made),
+        legend=[("↑ ↓", say["arrows"])],
+        more=more,
+        notes=[*told(scored.left_out, lang), *scored.notes, *_noted(noted), *signatures],
+        panels=_panels(scored.asked, made),
     )
+
+
+def rows_of(scored: Scored) -> list[ScoreRow]:
+    """Every score, a score's slices behind it."""
+    return [
+        ScoreRow.model_validate({"metric": metric, "slice": name, **dataclasses.asdict(value)})
+        for metric, name, value in scored.values()
+    ]
 
 
 def paired_table(
@@ -125,21 +136,6 @@ def paired_table(
     )
 
 
-def scores_json(
-    asked: Sequence[BoundMetric],
-    results: Sequence[Result],
-    samples: int,
-    left_out: Sequence[LeftOut] = (),
-) -> str:
-    """The scores as an evaluation carries them."""
-    scores = [
-        {"metric": metric.name, **dataclasses.asdict(value)}
-        for metric, value in values(asked, results)
-    ]
-    missing = [dataclasses.asdict(one) for one in left_out]
-    return _json({"samples": samples, "scores": scores, "left_out": missing})
-
-
 def paired_json(
     found: Sequence[PairedTest], names: tuple[str, str], samples: int, notes: Sequence[str]
 ) -> str:
@@ -149,35 +145,14 @@ def paired_json(
     return _json({**given, "correction": "holm", "notes": list(notes), "results": tested})
 
 
-def told(left_out: Sequence[LeftOut]) -> list[str]:
-    """What of a suite is not measured, and why, as sentences."""
-    return [
-        f"{one.metric} is left out: {one.reason}"
-        if one.instead is None
-        else f"{one.metric} is {one.instead} here: {one.reason}"
-        for one in left_out
-    ]
-
-
-def values(
-    asked: Sequence[BoundMetric], results: Sequence[Result]
-) -> list[tuple[BoundMetric, ScoreValue]]:
-    """Every score, with its metric."""
-    return [
-        (metric, value)
-        for metric, result in zip(asked, results, strict=True)
-        for value in result.scores
-    ]
+def some_value(results: Iterable[Result]) -> bool:
+    """Whether some metric gave one."""
+    return any(value.value is not None for result in results for value in result.scores)
 
 
 def failed(results: Iterable[Result]) -> bool:
     """Whether some metric gave no value."""
     return any(value.error for result in results for value in result.scores)
-
-
-def many(samples: int) -> str:
-    """So many samples, in words."""
-    return "1 sample" if samples == 1 else f"{samples} samples"
 
 
 def _panels(asked: Sequence[BoundMetric], made: Sequence[ScoreRow]) -> list[Panel]:
@@ -192,7 +167,7 @@ def _panels(asked: Sequence[BoundMetric], made: Sequence[ScoreRow]) -> list[Pane
     return [
         Panel(
             "",
-            [Bar(one.name, one.value, one.interval) for one in group],
+            [Bar(_of(one), one.value, one.interval) for one in group],
             ends=None if isinstance(scale, str) else scale,
         )
         for scale, group in grouped
@@ -204,11 +179,21 @@ def _noted(found: Sequence[tuple[str, str]]) -> list[str]:
     of: dict[str, list[str]] = {}
     for name, sentence in found:
         of.setdefault(sentence, []).append(name)
-    return [f"{', '.join(dict.fromkeys(names))}: {sentence}" for sentence, names in of.items()]
+    return [f"{_several(list(dict.fromkeys(names)))}: {said}" for said, names in of.items()]
+
+
+def _several(names: Sequence[str]) -> str:
+    """The names, and of many the first ones and how many more."""
+    more = len(names) - MOST_NAMED
+    return ", ".join([*names[:MOST_NAMED], *([f"+{more}"] if more > 0 else [])])
 
 
 def _bar(one: PairedTest) -> Bar:
     return Bar(one.name, one.difference, one.interval)
+
+
+def _of(one: ScoreRow) -> str:
+    return one.name if one.slice is None else f"{one.name} {one.slice}"
 
 
 def _labels(made: Sequence[ScoreRow] | Sequence[PairedTest]) -> list[str]:

@@ -11,17 +11,22 @@ from inference.errors import InputError
 from metrics.core.alike import taken_for_independent
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.result import Result
-from metrics.suites.choosing import Bind, LeftOut
+from metrics.suites.choosing import Bind, Chosen
 from metrics.suites.declaration import Suite
+from metrics.suites.wording import Lang
 from service.figures.table import Table
 from service.figures.terminal import screen, show
-from service.score_file import answers, comparing, per_sample, running, suites
+from service.score_file import answers, comparing, outfiles, per_sample, report, running, suites
+from service.score_file.forms import FORMS
 from service.score_file.per_sample import Values
 from service.score_file.reading import Reading, named, read
+from service.score_file.wording import many, told
 from service.settings import Settings
 
 Say = Callable[[str], None]
 
+REPORT, LANG = "--report", "--lang"
+REPORTS = {".html": "html", ".json": "json", ".csv": "csv"}  # forms, by how a file ends
 LONGEST = 24  # characters of a file's name that heads a column
 
 
@@ -34,6 +39,9 @@ class Asked:
     per_sample  a file for the samples' own values
     suite       whose metrics are measured, besides those that are named
     language    of the answers, by which the suite chooses; None: as the samples tell
+    slices      fields of the metadata, by whose values the samples are scored apart
+    report      a file for everything that there is to see
+    lang        that tables and reports are written in
     """
 
     file: Path
@@ -45,13 +53,16 @@ class Asked:
     device: str
     suite: Suite | None = None
     language: str | None = None
+    slices: Sequence[str] = ()
+    report: Path | None = None
+    lang: Lang = "en"
 
 
 def run(
     asked: Asked, metrics: Sequence[BoundMetric], settings: Settings, bind: Bind, say: Say
 ) -> bool:
     """Scores the file, or compares it with another, and prints the answer; whether every metric
-    gave a value.
+    that was named gave a value, and some metric of a suite that was.
 
     bind  a suite's metrics
     say   for sentences beside the answer
@@ -61,18 +72,31 @@ def run(
     inputs = [asked.file] if asked.compare is None else [asked.file, asked.compare]
     if len(inputs) == 2 and str(inputs[0]) == str(inputs[1]) == "-":
         raise InputError("--compare: both files cannot be standard input")
-    if asked.per_sample is not None:
-        per_sample.check(asked.per_sample, inputs)
+    _check(asked, inputs)
     found = [read(path, asked.reading) for path in inputs]
-    left_out: Sequence[LeftOut] = ()
+    chosen, named_ones = None, len(metrics)
     if asked.suite is not None:
         chosen = suites.chosen(asked.suite, found[0], bind, asked.language, metrics)
         metrics = [*metrics, *(one.metric for one in chosen.picked)]
-        left_out = chosen.left_out
     with running.runner(metrics, settings, asked.device, say) as runner:
         measure = _scored if asked.compare is None else _compared
-        results = measure(asked, metrics, found, runner, left_out, say)
-    return not answers.failed(results)
+        results = measure(asked, metrics, found, runner, chosen, say)
+    of_named = [one for at, one in enumerate(results) if at % len(metrics) < named_ones]
+    return not answers.failed(of_named) and answers.some_value(results)
+
+
+def _check(asked: Asked, inputs: Sequence[Path]) -> None:
+    """Raises InputError for files that cannot be written, and what two files do not have."""
+    if asked.per_sample is not None:
+        outfiles.check(per_sample.OPTION, asked.per_sample, per_sample.WRITERS, inputs)
+    if asked.report is not None:
+        outfiles.check(REPORT, asked.report, REPORTS, inputs)
+    of_one = {REPORT: asked.report, report.OPTION: asked.slices, LANG: asked.lang != "en"}
+    for option, given in of_one.items():
+        if given and asked.compare is not None:
+            raise InputError(f"{option} is for one file: leave it or --compare out")
+    if asked.report is not None and asked.report == asked.per_sample:
+        raise InputError(f"{REPORT}: {asked.report} is the file of {per_sample.OPTION}")
 
 
 def _scored(
@@ -80,17 +104,22 @@ def _scored(
     metrics: Sequence[BoundMetric],
     files: Sequence[list[Sample]],
     runner: running.Runner,
-    left_out: Sequence[LeftOut],
+    chosen: Chosen | None,
     say: Say,
 ) -> list[Result]:
     (samples,) = files
-    results = runner.results(samples, metrics, asked.cluster)
+    slices, notes = report.slices_of(samples, asked.slices, asked.lang)
+    found = runner.sliced(samples, metrics, asked.cluster, slices)
+    results = [whole for whole, _ in found]
     _keep(asked, metrics, [Values(None, [one.id for one in samples], results)], say)
-    if asked.form == "json":
-        _put(answers.scores_json(metrics, results, len(samples), left_out).encode())
+    scored = report.Scored(named(asked.file), samples, metrics, found, chosen, notes)
+    if asked.report is not None:
+        form = REPORTS[asked.report.suffix.lower()]
+        outfiles.write(REPORT, asked.report, FORMS[form](scored, asked.lang))
+    if asked.form == "table":
+        show(answers.score_table(scored, asked.lang), screen())
     else:
-        table = answers.score_table(named(asked.file), len(samples), metrics, results, left_out)
-        _show(table, asked.form)
+        _put(FORMS[asked.form](scored, asked.lang))
     return results
 
 
@@ -99,16 +128,16 @@ def _compared(
     metrics: Sequence[BoundMetric],
     files: Sequence[list[Sample]],
     runner: running.Runner,
-    left_out: Sequence[LeftOut],
+    chosen: Chosen | None,
     say: Say,
 ) -> list[Result]:
     paths = (asked.file, asked.compare or asked.file)
     names, notes = _told_apart(*paths)
-    notes += answers.told(left_out)
+    notes += told(chosen.left_out if chosen is not None else ())
     a, b = comparing.shared(files[0], files[1], metrics, names)
     left = [len(whole) - len(a) for whole in files]
     notes += [
-        f"{name}: {answers.many(count)} not in the other file, left out"
+        f"{name}: {many(count)} not in the other file, left out"
         for name, count in zip(names, left, strict=True)
         if count
     ]

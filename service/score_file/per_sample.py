@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.errors import InputError
 from metrics.core.metric import BoundMetric
 from metrics.core.result import Result
 from service.figures.data import as_csv, as_parquet
 from service.figures.table import Cell, Column, Table
+from service.score_file import outfiles
 
 OPTION = "--per-sample"
 
@@ -26,19 +26,6 @@ class Values:
     file: str | None
     ids: Sequence[str]
     results: Sequence[Result]
-
-
-def check(path: Path, inputs: Sequence[Path]) -> None:
-    """Raises InputError for a file that cannot be written, before anything is measured."""
-    if path.suffix.lower() not in WRITERS:
-        known = ", ".join(WRITERS)
-        raise InputError(f"{OPTION}: {path} ends with none of {known}: that says what is written")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"{OPTION}: there is no folder {path.parent}")
-    if path.is_dir() or any(
-        path.exists() and one.exists() and path.samefile(one) for one in inputs
-    ):
-        raise InputError(f"{OPTION}: {path} would be written over")
 
 
 def write(path: Path, asked: Sequence[BoundMetric], given: Sequence[Values]) -> list[str]:
@@ -54,10 +41,7 @@ def write(path: Path, asked: Sequence[BoundMetric], given: Sequence[Values]) -> 
     ]
     rows = [row for values in given for row in _rows(values, kept, asked)]
     table = Table("samples", "samples", columns, rows, {}, [])
-    try:
-        path.write_bytes(WRITERS[path.suffix.lower()](table))
-    except OSError as error:
-        raise InputError(f"{OPTION}: {path}: {error.strerror or error}") from error
+    outfiles.write(OPTION, path, WRITERS[path.suffix.lower()](table))
     whole = [metric.name for metric in asked if metric.set_level]
     return [f"{name} is of the whole set: a sample has no value" for name in whole]
 

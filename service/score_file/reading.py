@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from inference.errors import InputError
 from metrics.core.metric import Sample
 from metrics.core.names import hint
 from metrics.core.run import validate
+from metrics.programs.layouts import as_text
 from service.imports import lm_eval_samples
 from service.score_file import columns, lm_eval, rows
 
@@ -34,7 +35,7 @@ class Line(BaseModel):
     output: str | None = None
     outputs: list[str] = Field(default_factory=list)
     references: list[str] = Field(default_factory=list)
-    tests: str | None = None
+    tests: Annotated[str, BeforeValidator(as_text)] | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -75,6 +75,16 @@ def requests(names: str, params: str, roots: Sequence[Path]) -> list[BoundMetric
     return [metric.bind(given.get(name)) for name, metric in found]
 
 
+def added(requested: Sequence[BoundMetric], calibrated: BoundMetric) -> list[BoundMetric]:
+    """With a calibrated metric among them. Raises InputError where there is one already."""
+    if any(one.name == calibrated.name for one in requested):
+        raise InputError(
+            f"--calibration: {calibrated.name} is among --metrics already, and one at a time is "
+            "measured: leave it out there"
+        )
+    return [*requested, calibrated]
+
+
 class Runner:
     """Measures sets of samples, with models that are loaded once."""
 

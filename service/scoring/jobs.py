@@ -12,6 +12,7 @@ import numpy as np
 
 from inference.errors import Cancelled, ReportedError
 from metrics import find
+from metrics.core.beside import numbers_of, with_fields
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import BoundMetric, Sample
@@ -117,6 +118,8 @@ def _score(
         try:
             signature = parts(metric, context.models)
             evidence = measure(metric, items, context.models, cache, watch)
+            numbers = numbers_of(samples, metric.fields)
+            evidence = with_fields(metric, evidence, unit, numbers)
             _split(metric, signature, evidence, unit, together)
         except ReportedError as error:
             if isinstance(error, Cancelled) or faults.is_outside(error):

@@ -10,6 +10,7 @@ from inference.errors import ReportedError
 from metrics import find
 from metrics.core.errors import UnknownMetric
 from metrics.core.metric import BoundMetric
+from service.catalogue import calibrated
 from service.errors import invalid, of_metric
 from service.evaluations.checks import check_ceilings, check_opponent
 from service.models import store as models
@@ -29,6 +30,23 @@ def bound_rewards(
     ]
 
 
+def named_calibrations(
+    db: Connection, settings: Settings, rewards: Sequence[Reward], where: str
+) -> list[Reward]:
+    """The rewards with what their calibrations are now: those fitted later do not change them.
+    Raises 422 for one that there is not."""
+    found = []
+    for index, reward in enumerate(rewards):
+        try:
+            metric = find(reward.metric, settings.metric_roots)
+        except UnknownMetric:  # whoever binds it says so
+            found.append(reward)
+            continue
+        params = calibrated.filled(db, metric, reward.params, f"{where}[{index}].params")
+        found.append(reward.model_copy(update={"params": params}))
+    return found
+
+
 def _bound(db: Connection, settings: Settings, reward: Reward, at: str) -> BoundMetric:
     try:
         metric = find(reward.metric, settings.metric_roots).bind(reward.params)
@@ -46,5 +64,7 @@ def _bound(db: Connection, settings: Settings, reward: Reward, at: str) -> Bound
         message = f"{metric.name} has no score {reward.name!r}; it has {names}"
         raise invalid("unknown_score", message, f"{at}.name")
     for name in metric.models:
-        models.require(db, settings, name, f"{at}.params.model", metric.metric.model_kind)
+        models.require(
+            db, settings, name, f"{at}.{models.field_of(metric, name)}", metric.metric.model_kind
+        )
     return metric

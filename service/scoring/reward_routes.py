@@ -18,7 +18,7 @@ from service.http.fields import Page
 from service.http.idempotency import Created
 from service.scoring import rewards_store as stored
 from service.scoring.earning import earned
-from service.scoring.reward_checks import bound_rewards
+from service.scoring.reward_checks import bound_rewards, named_calibrations
 from service.scoring.reward_schemas import (
     DeletedRewardOut,
     RewardIn,
@@ -100,8 +100,9 @@ def create_reward(
     another one of this name is a 409."""
 
     def create(db: Connection) -> Created[StoredRewardOut]:
-        metrics = bound_rewards(db, settings, body.rewards, "rewards")
-        content = RewardTerms(rewards=body.rewards, ends=body.ends).model_dump(mode="json")
+        rewards = named_calibrations(db, settings, body.rewards, "rewards")
+        metrics = bound_rewards(db, settings, rewards, "rewards")
+        content = RewardTerms(rewards=rewards, ends=body.ends).model_dump(mode="json")
         models = {name for one in metrics for name in one.models}
         new = stored.create(db, body.name, content, models)
         found = stored.require(db, body.name)

@@ -74,6 +74,7 @@ def _queue(db: Connection, settings: Settings, body: ScoreIn) -> str:
                 "references": sample.references,
                 "prompt": sample.prompt,
                 "tests": sample.tests,
+                "metadata": sample.metadata,
             }
             for sample in samples
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,6 +13,7 @@ from metrics import find
 from metrics.core.ceilings import exceeded
 from metrics.core.metric import BoundMetric, Sample
 from metrics.suites.choosing import Bind, Chosen, choose
+from service.catalogue import calibrated
 from service.errors import ApiError
 from service.models import store as models
 from service.settings import Settings
@@ -36,13 +38,15 @@ def bind(db: Connection, settings: Settings) -> Bind:
     """What binds metrics that this service can measure, their models and limits regarded."""
 
     def bound(name: str, params: Mapping[str, Any]) -> BoundMetric:
-        metric = find(name, settings.metric_roots).bind(params)
+        metric = _found(db, settings, name, params)
         above = exceeded(metric, settings.ceilings)
         if above is not None:
             raise InputError(above[1], f"params.{above[0]}")
         for model in metric.models:
             try:
-                models.require(db, settings, model, "params.model", metric.metric.model_kind)
+                models.require(
+                    db, settings, model, models.field_of(metric, model), metric.metric.model_kind
+                )
             except ApiError as error:
                 raise InputError(error.message, error.param) from None
         return metric
@@ -50,6 +54,14 @@ def bind(db: Connection, settings: Settings) -> Bind:
     return bound
 
 
-def bind_any(settings: Settings) -> Bind:
+def bind_any(db: Connection, settings: Settings) -> Bind:
     """What binds metrics, wherever their models may be."""
-    return lambda name, params: find(name, settings.metric_roots).bind(params)
+    return partial(_found, db, settings)
+
+
+def _found(db: Connection, settings: Settings, name: str, params: Mapping[str, Any]) -> BoundMetric:
+    metric = find(name, settings.metric_roots)
+    try:
+        return metric.bind(calibrated.filled(db, metric, params, "params"))
+    except ApiError as error:
+        raise InputError(error.message, error.param) from None

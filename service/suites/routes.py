@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
-from metrics import find as find_metric
 from metrics.suites import suites
+from metrics.suites.choosing import Bind
 from metrics.suites.declaration import Code, Option, Suite
 from metrics.suites.script import script
+from metrics.suites.wording import Lang, worded
 from service.errors import ApiError, of_metric
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.idempotency import Created
-from service.settings import Settings
 from service.suites import store
 from service.suites.choosing import bind, bind_any
 from service.suites.schemas import DeletedSuiteOut, SuiteIn, SuiteOut, SuitesOut
 from service.suites.store import Declared
 
 PYTHON = "text/x-python"
+Sentences = Annotated[
+    Lang, Query(description="that `about`, `why` and `cannot_see` are in; own suites: as written")
+]
 
 router = APIRouter(prefix="/v1/suites", tags=["suites"], route_class=BodyRoute)
 
@@ -42,7 +47,7 @@ def create_suite(
     answered with 409: delete it first."""
 
     def create(db: Connection) -> Created[SuiteOut]:
-        _check(body, settings)
+        _check(body, bind_any(db, settings))
         if body.name in suites():
             message = f"{body.name!r} comes with the service: give yours another name"
             raise ApiError(409, "suite_exists", message, "name")
@@ -57,15 +62,15 @@ def create_suite(
 
 
 @router.get("", summary="All suites")
-def list_suites(db: Transaction) -> SuitesOut:
+def list_suites(db: Transaction, lang: Sentences = "en") -> SuitesOut:
     """Those that come with the service, then users' own, each by name."""
-    return SuitesOut(data=[_view(one) for one in store.every(db)])
+    return SuitesOut(data=[_view(one, lang) for one in store.every(db)])
 
 
 @router.get("/{suite}", summary="One suite")
-def get_suite(suite: str, db: Transaction) -> SuiteOut:
+def get_suite(suite: str, db: Transaction, lang: Sentences = "en") -> SuiteOut:
     """Its metrics: why each is there, what it cannot see, and what stands in for it."""
-    return _view(store.require(db, suite))
+    return _view(store.require(db, suite), lang)
 
 
 @router.get(
@@ -85,7 +90,7 @@ def get_script(
     a file of JSON Lines. `offline`: with what stands in here for models that are absent. What has
     no reference package is told in comments, and left out."""
     declared = store.require(db, suite).suite
-    how = bind(db, settings) if offline else bind_any(settings)
+    how = bind(db, settings) if offline else bind_any(db, settings)
     return Response(script(declared, how, language), media_type=PYTHON)
 
 
@@ -99,28 +104,29 @@ def delete_suite(suite: str, db: Transaction) -> DeletedSuiteOut:
     return DeletedSuiteOut(name=suite)
 
 
-def _view(found: Declared) -> SuiteOut:
+def _view(found: Declared, lang: Lang = "en") -> SuiteOut:
+    suite = worded(found.suite, lang)
     return SuiteOut(
-        name=found.suite.name,
-        about=found.suite.about,
+        name=suite.name,
+        about=suite.about,
         builtin=found.created_at is None,
-        metrics=list(found.suite.metrics),
+        metrics=list(suite.metrics),
         created_at=found.created_at,
     )
 
 
-def _check(body: Suite, settings: Settings) -> None:
+def _check(body: Suite, bound: Bind) -> None:
     """Raises 422 for a metric that there is not, and for parameters that it has not."""
     for at, entry in enumerate(body.metrics):
         for language in (None, *entry.by_language):
             own, *others = entry.options(language)
-            _check_option(settings, own, f"metrics[{at}]")
+            _check_option(bound, own, f"metrics[{at}]")
         for number, option in enumerate(others):
-            _check_option(settings, option, f"metrics[{at}].instead[{number}]")
+            _check_option(bound, option, f"metrics[{at}].instead[{number}]")
 
 
-def _check_option(settings: Settings, option: Option, at: str) -> None:
+def _check_option(bound: Bind, option: Option, at: str) -> None:
     try:
-        find_metric(option.name, settings.metric_roots).bind(option.params)
+        bound(option.name, option.params)
     except ReportedError as error:
         raise of_metric(error, at) from None

@@ -30,7 +30,7 @@ from service.evaluations.plans import MetricRequest, models_of
 from service.gates import store as gates
 from service.jobs import queue
 from service.models import store as models
-from service.scoring.reward_checks import bound_rewards
+from service.scoring.reward_checks import bound_rewards, named_calibrations
 from service.settings import Settings
 from service.training import data_warnings, memory, reward_models
 from service.training import store as training
@@ -73,6 +73,7 @@ def check(db: Connection, body: TrainingIn, settings: Settings) -> Checked:
         options = trainers.parse(trainer, body.options)
     except ReportedError as error:
         raise invalid(error.code, error.message, error.field) from None
+    options = _with_calibrations(db, settings, options)
     unable = unshardable(trainer, options, body.resources.processes, body.resources.fsdp)
     if unable is not None:
         field, reason = unable
@@ -162,6 +163,14 @@ def _of_kind(trainer: AnyTrainer, dataset: Dataset, field: str) -> None:
     if dataset.kind not in trainer.kinds:
         message = f"{trainer.name} trains on {trainer.kind}; {dataset.name!r} holds {dataset.kind}"
         raise invalid("wrong_kind", message, field)
+
+
+def _with_calibrations(db: Connection, settings: Settings, options: Options) -> Options:
+    """What its rewards name is looked up once: the training process knows no database."""
+    if not isinstance(options, RewardedOptions):
+        return options
+    rewards = named_calibrations(db, settings, options.rewards, "options.rewards")
+    return options.model_copy(update={"rewards": tuple(rewards)})
 
 
 def _known_rewards(db: Connection, settings: Settings, options: Options, dataset_id: str) -> None:

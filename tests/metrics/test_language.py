@@ -86,3 +86,50 @@ def test_a_language_that_is_not_known_is_refused(params: dict[str, object]) -> N
 
 def test_a_long_text_is_read_in_part() -> None:
     assert result(Sample("1", (TEXTS["en"] * 50_000,)), language="en").scores[0].value == 1
+
+
+CODE = "```python\ndef add(a, b):\n    return a + b  # the sum of both numbers\n```"
+
+
+def test_code_and_addresses_are_of_no_language() -> None:
+    russian = "Вот функция, которая складывает два числа:"
+    outputs = [
+        f"{russian}\n{CODE}\n{CODE}\n{CODE}",
+        f"{russian} `return the_sum_of(a, b)`",
+        f"{russian} https://example.com/the/quick/brown/fox/jumps/over?the=lazy",
+    ]
+    samples = [Sample(str(at), (output,)) for at, output in enumerate(outputs)]
+    assert result(*samples, language="ru").scores[0].value == 1
+    alone = result(samples[0], Sample("code", (CODE,)), Sample("open", (CODE[:-3],)), language="ru")
+    assert (alone.scores[0].value, alone.scores[0].missing) == (1, 2)
+    asked = Sample("1", (TEXTS["ru"],), prompt=f"Что делает эта функция?\n{CODE}\n{CODE}")
+    assert result(asked).scores[0].value == 1
+
+
+def test_each_samples_own_language() -> None:
+    codes = {"ru": "ru", "en": "EN", "pt": "pt-BR", "zh": "zh_Hans"}
+    right = [Sample(c, (TEXTS[c],), metadata={"language": code}) for c, code in codes.items()]
+    wrong = Sample("wrong", (TEXTS["en"],), metadata={"language": "ru"})
+    unknown = Sample("unknown", (TEXTS["en"],), metadata={"language": "qqq"})
+    score_ = result(*right, wrong, unknown, language="metadata").scores[0]
+    assert (score_.value, score_.missing) == (4 / 5, 1)
+    for other in (None, 5, "", "English, please", "x" * 100_000):
+        none = Sample("none", ("A",), metadata={"language": other})
+        assert "metadata `language`" in (
+            result(*right, none, language="metadata").scores[0].error or ""
+        )
+
+
+def test_mixed_text_is_of_the_language_of_most_of_it() -> None:
+    most = f"{TEXTS['ru']} {TEXTS['ru']} Paris is nice."
+    least = f"{TEXTS['en']} {TEXTS['en']} {TEXTS['en']} Привет."
+    samples = [Sample("most", (most,)), Sample("least", (least,))]
+    found = result(*samples, language="ru")
+    assert found.per_sample is not None
+    assert found.per_sample[:, 0].tolist() == [1, 0]
+
+
+def test_hostile_text_takes_no_longer_than_it_is() -> None:
+    hostile = ("`" * 200_000, "```" * 100_000, "`a" * 100_000, "http://" * 50_000, "``\n" * 100_000)
+    found = result(*(Sample(str(at), (one,)) for at, one in enumerate(hostile)), language="ru")
+    assert found.scores[0].n + found.scores[0].missing == len(hostile)

@@ -54,7 +54,14 @@ def test_equals_textstat_in_english() -> None:
     found = results(*texts).per_sample
     assert found is not None
     theirs = [
-        [textstat.flesch_reading_ease(text), textstat.flesch_kincaid_grade(text)] for text in texts
+        [
+            textstat.flesch_reading_ease(text),
+            textstat.flesch_kincaid_grade(text),
+            textstat.coleman_liau_index(text),
+            textstat.smog_index(text),
+            textstat.automated_readability_index(text),
+        ]
+        for text in texts
     ]
     assert found.tolist() == theirs
 
@@ -76,16 +83,39 @@ def test_syllables_are_the_dictionarys() -> None:
 
 def test_russian_by_hand() -> None:
     """Seven words, two sentences, sixteen vowels."""
-    ease, grade = results("Мама мыла раму. Потом она долго отдыхала.").scores
+    ease, grade, liau, smog, ari = results("Мама мыла раму. Потом она долго отдыхала.").scores
+    assert liau.value == pytest.approx(0.055 * 100 * 33 / 7 - 0.35 * 100 * 2 / 7 - 20.33)
+    assert smog.value == pytest.approx(0.05)
+    assert ari.value == pytest.approx(6.26 * 33 / 7 + 0.2805 * 7 / 2 - 31.04)
+    (_, _, _, smog, _) = results("Она отсутствовала. Незаинтересованность её огорчала.").scores
+    assert smog.value == pytest.approx(1.1 * (64.6 * 2) ** 0.5 + 0.05)
     assert ease.value == pytest.approx(206.835 - 1.3 * 7 / 2 - 60.1 * 16 / 7)
     assert grade.value == pytest.approx(0.5 * 7 / 2 + 8.4 * 16 / 7 - 15.59)
     assert [russian(word) for word in ("в", "ёж", "объявление")] == [0, 1, 5]
 
 
+# of ruTS 0.8's tests, preset fiction for the first two: Oborneva's
+THESAURI = (
+    "Тезаурусы - особый класс лексикографических ресурсов, для которых характерны следующие черты: "
+    "полнота значений словарного состава языка или какого-либо его сегмента; тематический, или "
+    "идеографический способ упорядочения значений слов. Отличительной особенностью тезаурусов по "
+    "сравнению с формальными онтологиями является выход в сферу лексических значений, установление "
+    "связей не только между значениями и выражающими их словами, а также между самими значениями "
+    "(регистрация различных семантических отношений внутри словаря)."
+)
+RUTS = (-27.893688524590175, 26.925573770491805, 19.276557377049187, 25.826171166408717)
+RUTS_ARI = 23.900823770491805
+
+
+def test_russian_as_ruts() -> None:
+    found = [one.value for one in results(THESAURI).scores]
+    assert found == pytest.approx([*RUTS, RUTS_ARI], rel=1e-12)
+
+
 def test_what_has_no_formula_is_missing() -> None:
     plain = "The cat sat on the mat."
     found = results(plain, "", "🙂🙂", "今天天气很好。", "اليوم جميل جدا", "42", "...")
-    assert [one.missing for one in found.scores] == [6, 6]
+    assert [one.missing for one in found.scores] == [6] * 5
     assert found.scores[0].value == results(plain).scores[0].value
     assert results(plain, "今天天气很好。", language="en").scores[0].missing == 1
 
@@ -95,7 +125,19 @@ def test_long_texts_take_no_longer_than_they_are() -> None:
 
 
 def test_words_together_are_words_one_by_one() -> None:
-    words = ["the", "made", "tables", "chewed", "wanted", "can't", "e", "ее", "naïve", "", "quelled"]
+    words = [
+        "the",
+        "made",
+        "tables",
+        "chewed",
+        "wanted",
+        "can't",
+        "e",
+        "ее",
+        "naïve",
+        "",
+        "quelled",
+    ]
     words += ["realism", "lions", "dialing", "queue", "bee's", "\udc80ed", "fe" * 5000]
     assert of_english(words) == {word: english(word) for word in words}
     assert of_english([]) == {}

@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from metrics.sandbox import Ending, Limits, run, running
+from metrics.sandbox import Ending, Limits, Program, run, running
+from metrics.sandbox.bubblewrap import Route
 from metrics.sandbox.limits import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 SLEEP = "import time\ntime.sleep(1)"
 ONE_TRY = f"""
-from metrics.sandbox import Limits, running
+from metrics.sandbox import Limits, Program, running
 route = running._route()
 print("ready", flush=True)
-print(running._attempt(route, {SLEEP!r}, Limits(timeout_s=2)).ending.name, flush=True)
+(outcome,) = running._attempt(route, Program(({SLEEP!r},)), Limits(timeout_s=2))
+print(outcome.ending.name, flush=True)
 """
 
 
@@ -51,9 +53,10 @@ def test_what_the_machine_had_a_part_in_is_tried_once_more(
 ) -> None:
     attempt, outcomes = running._attempt, list[Outcome]()
 
-    def counted(*given: object) -> object:
-        outcomes.append(attempt(*given))  # type: ignore[arg-type]
-        return outcomes[-1]
+    def counted(route: Route, program: Program, limits: Limits) -> list[Outcome]:
+        (outcome,) = attempt(route, program, limits)
+        outcomes.append(outcome)
+        return [outcome]
 
     run("pass")  # the way in is found
     monkeypatch.setattr(running, "_attempt", counted)

@@ -10,7 +10,6 @@ from scipy.stats import kendalltau
 
 from metrics.statistics.correlation import pearson
 from metrics.statistics.meta_evaluation import (
-    accuracy_with_ties,
     flat,
     kendall_by_sample,
     of_systems,
@@ -18,6 +17,8 @@ from metrics.statistics.meta_evaluation import (
     permutation_test,
     soft_pairwise_accuracy,
 )
+from metrics.statistics.tie_calibration import accuracy_with_ties
+from metrics.statistics.tie_calibration import permutation_test as ties_tested
 from metrics.statistics.weights import Floats
 
 M, N = 5, 60
@@ -44,16 +45,19 @@ def test_kendall_by_sample_is_scipys_averaged() -> None:
 
 
 def counted(people: Floats, scores: Floats, epsilon: float) -> float:
-    """acc_eq as its paper writes it: concordant and both tied, of all pairs."""
-    right = total = 0
+    """acc_eq as its paper writes it: concordant and both tied, of the pairs of each sample."""
+    shares = []
     for at in range(N):
+        right = total = 0
         for i, j in combinations(range(M), 2):
             a, b = people[i, at] - people[j, at], scores[i, at] - scores[j, at]
             if np.isfinite(a) and np.isfinite(b):
                 total += 1
                 b = 0.0 if abs(b) <= epsilon else b
                 right += np.sign(a) == np.sign(b)
-    return right / total
+        if total:
+            shares.append(right / total)
+    return float(np.mean(shares))
 
 
 def test_ties_are_calibrated_to_the_best_accuracy() -> None:
@@ -99,3 +103,30 @@ def test_the_permutation_test_holds_its_level_and_finds_what_is_there() -> None:
     found, p_value = permutation_test(people, good, bad, kendall_by_sample, 199, 0)
     assert found > 0.5
     assert p_value == 1 / 200
+
+
+def test_acc_eq_is_tested_with_ties_calibrated_in_every_permutation() -> None:
+    people, a = rated(0.7)
+    b = a + np.random.default_rng(4).normal(0, 0.5, a.shape)
+    slowly = permutation_test(people, a, b, lambda p, s: accuracy_with_ties(p, s)[0], 99, 0)
+    quickly = ties_tested(people, a, b, 99, 0)
+    assert quickly == pytest.approx(slowly, rel=1e-12)
+
+
+def test_the_test_of_acc_eq_holds_its_level() -> None:
+    """Simulated at length in docs/decisions/0012: 4.3 to 6.3 of 100 equally good scores."""
+    rejected, draw = 0, np.random.default_rng(2)
+    for seed in range(200):
+        truth = draw.normal(size=(3, 30))
+        people = np.round(truth + draw.normal(0, 0.5, truth.shape))
+        a, b = truth + draw.normal(size=(2, *truth.shape))
+        rejected += ties_tested(people, a, 3 * b + 7, 99, seed)[1] <= 0.05
+    assert rejected / 200 == pytest.approx(0.05, abs=0.046)  # three standard errors
+
+
+def test_acc_eq_without_pairs_has_no_test() -> None:
+    people, a = rated(0.7)
+    people[1:] = np.nan
+    assert all(map(np.isnan, ties_tested(people, a, a, 99, 0)))
+    people, a = rated(0.7)
+    assert ties_tested(people, a, a, 99, 0) == (0.0, 1.0)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from assay import AssayError, Client
+from metrics.core.metric import Sample
+from metrics.core.rows import Floats
+from service.analyses.clusters import clustered
 from tests.known import known
 from tests.service.scored import scored
 
@@ -86,3 +91,66 @@ def test_what_cannot_be_taken_apart_is_told(
     with pytest.raises(AssayError, match=said) as refused:
         assay.analysis(evaluation, metric=metric)
     assert (refused.value.status, refused.value.param) == (422, "metric")
+
+
+def test_clusters_by_a_sentence_encoder(
+    assay: Client, evaluation: str, tiny_language_model: Path
+) -> None:
+    words = assay.analysis(evaluation)
+    found = assay.analysis(evaluation, clusters="embedding", encoder="tiny-language")
+    assert (words.encoder, found.encoder) == (None, "tiny-language")
+    assert {one.label for one in found.slices} == {one.label for one in words.slices}
+    assert found.clusters
+    assert {one.kind for one in found.clusters} == {"texts"}
+    assert all(one.label and one.n >= 10 for one in found.clusters)
+    assert any(one.words for one in found.clusters)
+    places = [(one.n, one.label) for one in found.clusters]
+    assert places != [(one.n, one.label) for one in words.clusters]
+    again = assay.analysis(evaluation, clusters="embedding", encoder="tiny-language")
+    assert [(one.n, one.label) for one in again.clusters] == places
+    assert assay.analysis(evaluation).clusters == words.clusters
+
+
+def test_an_encoder_that_finds_clusters_before_words_do(
+    assay: Client, evaluation: str, tiny_language_model: Path
+) -> None:
+    first = assay.analysis(
+        evaluation, metric="length", clusters="embedding", encoder="tiny-language"
+    )
+    assert first.clusters
+    assert assay.analysis(evaluation, metric="length").encoder is None
+
+
+@pytest.mark.parametrize(
+    ("query", "param", "said"),
+    [
+        ({"clusters": "embedding", "encoder": "tiny-langage"}, "encoder", "tiny-langage"),
+        ({"encoder": "tiny-language"}, "encoder", "clusters=embedding"),
+        ({"clusters": "neighbours"}, "clusters", "words"),
+    ],
+)
+def test_what_clusters_nothing_is_told(
+    assay: Client, evaluation: str, query: dict[str, Any], param: str, said: str
+) -> None:
+    with pytest.raises(AssayError, match=said) as refused:
+        assay.analysis(evaluation, **query)
+    assert (refused.value.status, refused.value.param) == (422, param)
+
+
+def by_sound(texts: Sequence[str]) -> Floats:
+    """Vectors of texts by their first letter, above all."""
+    return np.array(
+        [[one[:1] == "а", one[:1] == "z", 0.01 * len(one)] for one in texts], np.float64
+    )
+
+
+def test_clusters_are_what_the_vectors_say() -> None:
+    texts = [f"{'а' if at % 2 else 'z'} {at}{'x' * (at % 7)}" for at in range(40)]
+    made = [Sample(str(at), (), prompt=text) for at, text in enumerate(texts)]
+    found = clustered(made, by_sound)
+    assert found is not None
+    assert all(found.labels)
+    for place in range(len(found.words)):
+        assert len({texts[at][0] for at in np.flatnonzero(found.places == place)}) <= 1
+    alike = [Sample(str(at), (), prompt=f"one of {at % 2}") for at in range(40)]
+    assert clustered(alike, by_sound) is None

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
 from assay import AssayError, Client
 from tests.known import known
+from tests.service.live import Live
 from tests.service.scored import scored
+from tests.service.training.requests import (
+    OPTIONS,
+    QUICK,
+    finished,
+    job_body,
+    start,
+    upload_datasets,
+)
 
 TEXT = "мама мыла раму the cat sat on a mat 🙂 and then left"
 WORDS = TEXT.split()
@@ -126,3 +136,81 @@ def test_an_unknown_calibration_is_refused_with_the_nearest(assay: Client, evalu
     assert refused.value.param == "metrics[0].params.calibration"
     named = {"name": "calibrated", "params": {"calibration": "fluency"}}
     assert 0 < known(assay.score(named, rated(1))["calibrated"].value) < 6
+
+
+NAMED = {"metric": "calibrated", "params": {"calibration": "adequacy-reward"}}
+
+
+@pytest.fixture(scope="module")
+def fitted(assay: Client, evaluation: str) -> dict[str, Any]:
+    made = assay.create_calibration(
+        "adequacy-reward", evaluation, "chrf", ratings="grade", method="linear"
+    )
+    return dict(made.params)
+
+
+def test_a_stored_reward_stays_the_version_that_it_was(
+    live: Live, assay: Client, evaluation: str, fitted: dict[str, Any]
+) -> None:
+    made = assay.create_reward("adequate", [NAMED])
+    kept = made.rewards[0]["params"]
+    assert kept["calibration"] == "adequacy-reward@1"
+    assert kept["digest"] == fitted["digest"]
+    other = assay.create_calibration(
+        "adequacy-reward", evaluation, "chrf", ratings="grade", method="isotonic"
+    )
+    assert other.version == 2
+    asked = {"query": WORDS[:2], "labels": [TEXT, TEXT]}
+    earned = httpx.post(f"{live.base}/get_reward/adequate", json=asked, timeout=60).json()
+    samples = [{"output": one, "references": [TEXT]} for one in WORDS[:2]]
+    first = {"name": "calibrated", "params": {"calibration": "adequacy-reward@1"}}
+    assert earned["rewards"] == assay.score(first, samples)["calibrated"].per_sample
+    assay.delete_reward("adequate")
+
+
+@pytest.mark.slow  # a training process starts
+def test_a_training_job_takes_the_name(assay: Client, fitted: dict[str, Any]) -> None:
+    records = [{"id": str(at), "prompt": "Say", "references": [TEXT]} for at in range(8)]
+    assay.create_dataset("calibrated-prompts", records, kind="prompts")
+    more = {"num_generations": 2, "max_completion_length": 8, "rewards": [NAMED]}
+    options = QUICK | {"max_steps": 2} | more
+    job = start(assay, "grpo", dataset="calibrated-prompts", options=options, evaluation=None)
+    done = finished(assay, job)
+    assert done["status"] == "succeeded", done["error"]
+    kept = done["options"]["rewards"][0]["params"]
+    assert kept["calibration"].startswith("adequacy-reward@")
+    assert kept["function"]["knots"]
+
+
+@pytest.mark.parametrize("place", ["rewards", "options.rewards", "metrics"])
+def test_a_name_that_is_nowhere_is_told(assay: Client, fitted: dict[str, Any], place: str) -> None:
+    params = {"calibration": "adequacy-rewart"}
+    reward = {"metric": "calibrated", "params": params}
+    options = QUICK | OPTIONS["grpo"] | {"rewards": [reward]}
+    path, body = {
+        "rewards": ("/v1/rewards", {"name": "none", "rewards": [reward]}),
+        "options.rewards": ("/v1/training_jobs", job_body("grpo", options=options)),
+        "metrics": (
+            "/v1/suites",
+            {"name": "none", "metrics": [{"name": "calibrated", "params": params}]},
+        ),
+    }[place]
+    if place == "options.rewards":
+        upload_datasets(assay)
+    with pytest.raises(AssayError, match="adequacy-reward") as refused:
+        assay.request("POST", path, body)
+    assert refused.value.param == f"{place}[0].params.calibration"
+
+
+def test_a_suite_of_ones_own_takes_the_name(assay: Client, fitted: dict[str, Any]) -> None:
+    params = {"calibration": "adequacy-reward"}
+    assay.create_suite("people", [{"name": "calibrated", "params": params}])
+    done = scored(assay, dataset="by-suite", samples=rated(20), metrics=[], suite="people")
+    (score,) = done.scores
+    assert "calibration:adequacy-reward@" in score.signature
+
+
+def test_a_calibration_that_is_not_named_is_asked_for(assay: Client) -> None:
+    with pytest.raises(AssayError, match="name a calibration") as refused:
+        assay.score("calibrated", rated(1))
+    assert refused.value.param == "metrics[0].params.calibration"

@@ -370,28 +370,33 @@ def test_a_killed_process_pays_for_nothing_twice(
         workers = [service.worker("score"), service.worker("score")]
         with service.client() as assay:
             assay.create_model("far", server.url, "good", limits={"concurrency": 6})
-            server.seconds = 0.03
+            server.seconds = 0.1
             generation = {"temperature": 1.0}
             samples = prompts("kill", 200)
             made = assay.evaluate(
                 samples=samples, metrics="exact_match", model="far", generation=generation
             )
             until(lambda: len(server.asked) >= 60, 60)
-            killed = killed_compute(workers[0].pid)
-            assert killed
+            assert any(killed_compute(worker.pid) for worker in workers)  # one who asks
+            stored = replies_stored(url)
+            lost = len(server.asked) - stored  # at most: what was out, and what had just come
             done = assay.wait(made.id, timeout=90)
         assert done.status == "succeeded"
         times = Counter(str(one.body["messages"]) for one in server.asked)
         assert len(times) == 200
-        assert sum(count - 1 for count in times.values()) <= 6
+        assert sum(count - 1 for count in times.values()) <= lost < 30
         assert server.most <= 6
-        with psycopg.connect(url) as db:
-            (stored,) = db.execute("SELECT count(*) FROM replies").fetchone() or (0,)
-        assert stored == 200
+        assert replies_stored(url) == 200
         server.asked.clear()
         kills_exceed_no_budget(service, workers, server)
     finally:
         service.close()
+
+
+def replies_stored(url: str) -> int:
+    with psycopg.connect(url) as db:
+        (stored,) = db.execute("SELECT count(*) FROM replies").fetchone() or (0,)
+    return int(stored)
 
 
 def kills_exceed_no_budget(
@@ -409,7 +414,8 @@ def kills_exceed_no_budget(
             budget={"requests": 40},
         )
         until(lambda: len(server.asked) >= 15, 60)
-        assert sum(killed_compute(worker.pid) for worker in workers) == 2
+        killed = [killed_compute(worker.pid) for worker in workers]  # all who ask
+        assert any(killed)
         done = assay.wait(made.id, timeout=90)
     used = done.usage
     assert used is not None

@@ -64,6 +64,50 @@ def test_verdicts_are_shown_with_the_samples(assay: Client, live: Live, tiny_nli
     assert first["verdicts"][2]["outputs"][0][0]["text"] == "punctuation:no_comma {}"
 
 
+def test_tests_of_programs_are_shown_with_the_samples(assay: Client, live: Live) -> None:
+    pairs = [{"input": "3\n", "output": "6"}, {"input": "<b>", "output": "<b><b>"}]
+    programs = ["print(input() * 2)", "print(int(input()) * 2)", "print('\\x00😀')"]
+    asserts = "assert double(3) == 6\nassert double('a') == 'aa'\n"
+    made = assay.evaluate(
+        system="x",
+        dataset="programs",
+        samples=[
+            {"id": "pairs", "prompt": "Double it.", "outputs": programs, "tests": pairs},
+            {"id": "asserts", "prompt": "", "outputs": ["def double(x): return x + 3"] * 3}
+            | {"tests": asserts},
+        ],
+        metrics=[{"name": "pass_at_k", "params": {"k": [1, 3]}}],
+    )
+    done = assay.wait(made.id, timeout=120)
+    assert done.status == "succeeded"
+    assert {score.name: score.value for score in done.scores} == {"pass@1": 0, "pass@3": 0}
+    own = {one.id: one.verdicts[0] for one in assay.samples(made.id)}
+    told = own["pairs"].outputs
+    assert [[test.verdict for test in each] for each in told] == [
+        ["wrong_answer", "passed"],
+        ["passed", "exception"],
+        ["wrong_answer", "wrong_answer"],
+    ]
+    assert told[0][0].source == "line 1: expected '6', got '33'"
+    assert told[1][1].text == "<b>"
+    assert str(told[1][1].source).startswith("ValueError: invalid literal for int()")
+    assert [test.text for test in own["asserts"].outputs[0]] == asserts.split("\n")[:-1]
+    assert [test.verdict for test in own["asserts"].outputs[0]] == ["passed", "exception"]
+
+
+def test_tests_of_no_use_are_refused_by_their_field(live: Live) -> None:
+    sample = {"id": "1", "prompt": "", "output": "x"}
+    for tests, params in (
+        ([{"input": "1"}], {}),
+        ("assert f(1)", {"language": "perl"}),
+    ):
+        body = {"system": "x", "dataset": "refused", "samples": [sample | {"tests": tests}]}
+        metrics = [{"name": "pass_at_k", "params": params}]
+        answer = httpx.post(f"{live.base}/v1/evaluations", json=body | {"metrics": metrics})
+        assert answer.status_code == 422
+        assert answer.json()["error"]["param"] == "samples[0].tests"
+
+
 def test_others_have_none(assay: Client) -> None:
     made = assay.evaluate(
         system="x", dataset="verdicts", samples=[sample("en")], metrics=["chrf", "length"]

@@ -10,12 +10,14 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from benchmarks import statistics_calibration as calibration
 from benchmarks.statistics_data import QUICK
 from benchmarks.statistics_sets import Sides, ids, systems
 from inference.protocol import NoModels
 from metrics import find
 from metrics.core import compare as comparing
 from metrics.core.clustered import Cluster
+from metrics.core.differences import match, values
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Sample
 from metrics.core.result import conclude
@@ -122,8 +124,8 @@ def test_all_pairs_at_once_are_the_pairs_one_by_one(metric: str, name: str) -> N
 
 
 def test_a_pair_s_test_by_mauve_is_the_same_wherever_it_is_asked_for() -> None:
-    """Of two, of many, on a board, of two files; whole, by clusters; one of them from before
-    `shared` and `freedom` were stored."""
+    """Of two, of many, on a board, of two files, in a gate; whole, by clusters; one of them from
+    before `shared` and `freedom` were stored."""
     chance, metric = np.random.default_rng(4), find("mauve").bind(QUICK)
     found = [
         one
@@ -150,6 +152,42 @@ def test_a_pair_s_test_by_mauve_is_the_same_wherever_it_is_asked_for() -> None:
             assert board.p_values[a, b] == board.p_values[b, a]
             assert board.p_values[a, b] == pytest.approx(p_value, rel=1e-6)
             assert board.errors[a, b] == pytest.approx(known(one.difference).error, rel=1e-9)
+            units = match(metric, sides[a], sides[b], grouping=grouping)
+            gate = values(metric, sides[a], sides[b], units, 0)
+            assert gate.error() == pytest.approx(known(one.difference).error, rel=1e-9)
+            assert two_sided(
+                np.array(one.difference and one.difference.value),
+                np.array(gate.error()),
+                N,
+                np.array(gate.freedom),
+            ) == pytest.approx(p_value, rel=1e-9)
+
+
+def test_a_pair_s_test_of_calibration_is_the_same_wherever_it_is_asked_for() -> None:
+    chance = np.random.default_rng(4)
+    kinds = (calibration.ALL[0], calibration.ALL[4])
+    found = [one for kind in kinds for one in calibration.answers(chance, N, kind)]
+    metric, of = calibration.METRIC, ids(N)
+    names = Cluster.of([Sample(one, ("",), metadata={"half": int(one) // 2}) for one in of], "half")
+    halves = comparing.Grouping("half", dict(zip(of, names.names, strict=True)))
+    sides = [comparing.Side(one, of) for one in found]
+    for field, grouping in ((None, None), ("half", halves)):
+        for score in range(3):
+            paired = [PairedResult(metric, one, of, score) for one in found]
+            board = pairs_between(paired, field, names.names if field else None)
+            assert board.exchanged is (score < 2)
+            for a, b in combinations(range(4), 2):
+                two = [sides[a], sides[b]]
+                (told,) = comparing.compare_many(metric, two, [(0, 1)], grouping=grouping)
+                one = known(told[score].difference)
+                assert one.test == ("exchange" if score < 2 else "paired_jackknife")
+                assert board.pairs.p_values[a, b] == pytest.approx(one.p_value, rel=1e-6)
+                assert board.pairs.errors[a, b] == pytest.approx(one.error, rel=1e-9)
+                units = match(metric, sides[a], sides[b], grouping=grouping)
+                gate = values(metric, sides[a], sides[b], units, score)
+                assert gate.error() == pytest.approx(one.error, rel=1e-9)
+                half, whole = gate.error(1.0, -0.5), gate.error()
+                assert 0.4 * whole < half < 1.1 * whole
 
 
 def test_replicates_of_another_seed_are_drawn_again() -> None:

@@ -91,6 +91,10 @@ def test_scores_are_held_to_ratings_of_systems(
     apart = tests["token_f1", "length", "kendall_by_sample"]
     assert known(apart.difference) > 0
     assert apart.significant
+    calibrated = tests["token_f1", "length", "acc_eq"]
+    ends = [known(by[one].segment["acc_eq"].value) for one in ("token_f1", "length")]
+    assert calibrated.difference == pytest.approx(ends[0] - ends[1], abs=1e-9)
+    assert calibrated.p_value == pytest.approx(1 / 201)
     assert any("distinct_2 is left out" in note for note in found.notes)
 
 

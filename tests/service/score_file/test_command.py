@@ -76,7 +76,7 @@ def test_forms(score: Score, form: str) -> None:
     elif form == "html":
         page = Page()
         page.feed(done.stdout)
-        assert page.tags.count("svg") == 2
+        assert page.tags.count("svg") == 4  # intervals and distributions
         assert not {"script", "link", "img", "iframe"} & {*page.tags}
         assert "exact_match ↑" in page.text
         assert "prefers-color-scheme: dark" in page.text
@@ -190,3 +190,45 @@ def test_nothing_is_made_without_a_model(score: Score, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     assert score("new.jsonl", "-m", "chrf").exit_code == 0
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_calibration_from_a_file(score: Score, tmp_path: Path) -> None:
+    function = {"method": "linear", "knots": [[0.0, 1.0], [100.0, 5.0]]}
+    params = {"metric": "chrf", "score": "chrf", "function": function}
+    shown = {"object": "calibration", "name": "оценка", "version": 2, "params": params}
+    (tmp_path / "shown.json").write_text(json.dumps(shown))
+    (tmp_path / "params.json").write_text(json.dumps(params))
+    values = {}
+    for name in ("shown", "params"):
+        done = score("new.jsonl", "-m", "chrf", "--calibration", f"{name}.json", "-f", "json")
+        assert done.exit_code == 0, done.stderr
+        found = {one["name"]: one for one in json.loads(done.stdout)["scores"]}
+        values[name] = found["calibrated"]["value"]
+        assert ("calibration:оценка@2" in found["calibrated"]["signature"]) == (name == "shown")
+        assert found["chrf"]["value"] > 60
+    assert values["shown"] == values["params"]
+    assert 1 < values["shown"] < 5
+    alone = score("new.jsonl", "--calibration", "shown.json")
+    assert alone.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file"),
+        ("{", "no JSON"),
+        ("[1]", "holds no calibration"),
+        ('{"params": {"function": 1}}', "function"),
+        ('{"function": {"method": "linear", "knots": [[0, 1]]}}', "two knots"),
+        ('{"metric": "chrff", "function": {"method": "isotonic", "knots": [[0, 1]]}}', "chrf"),
+    ],
+)
+def test_a_file_that_is_no_calibration(
+    score: Score, tmp_path: Path, content: str | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / "it.json").write_text(content)
+    done = score("new.jsonl", "--calibration", "it.json")
+    assert done.exit_code == 1
+    assert said in " ".join(done.stderr.split())
+    assert "it.json" in done.stderr

@@ -180,3 +180,17 @@ def test_of_a_multiple_choice_the_likeliest_is_the_output() -> None:
         choices = given["doc"]["choices"]
         assert sample.outputs == (choices[likely.index(max(likely))],)
         assert sample.references == (choices[given["doc"]["gold"]],)
+
+
+def test_tests_of_programs_may_be_json(tmp_path: Path) -> None:
+    """In a line, in a cell as its text, and in Parquet as a list of structures."""
+    pairs = [{"input": "3\n", "output": "Ё"}]
+    row = {"id": "1", "prompt": "?", "output": "x", "tests": pairs}
+    text = json.dumps(pairs, ensure_ascii=False)
+    table = tmp_path / "table.parquet"
+    pq.write_table(pa.Table.from_pylist([row]), table)
+    cells = f"id,prompt,output,tests\r\n1,?,x,{quoted(text)}\r\n"
+    files = [made(tmp_path / "a.jsonl", json.dumps(row)), made(tmp_path / "b.csv", cells), table]
+    for file in files:
+        (sample,) = read(file)
+        assert sample.tests == text

@@ -162,3 +162,24 @@ def test_without_a_worker_it_says_so(fresh_url: str, data_dir: Path) -> None:
         assert late.value.code == "timed_out"
     finally:
         service.close()
+
+
+def test_of_two_models_the_one_that_is_missing_is_named(assay: Client) -> None:
+    comet = {"name": "comet", "params": {"model": "builtin/minilm-l6", "encoder": "nowhere"}}
+    sample = {"prompt": "Hallo", "output": "Hello", "references": ["Hello"]}
+    with pytest.raises(AssayError, match="nowhere") as refused:
+        assay.score([comet], [sample])
+    assert refused.value.param == "metrics[0].params.encoder"
+
+
+def test_what_metrics_read_of_the_metadata(assay: Client) -> None:
+    """Instructions are part of an item; confidences come beside its evidence."""
+    asked = {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+    given = [
+        {"output": output, "references": ["A"], "metadata": asked | {"confidence": confidence}}
+        for output, confidence in (("A", 0.9), ("A, B", 0.9))
+    ]
+    found = assay.score(["ifeval"], given)
+    assert found["ifeval_prompt_strict"].per_sample == [1.0, 0.0]
+    brier = assay.score(["calibration"], given)["brier"]
+    assert brier.value == pytest.approx((0.1**2 + 0.9**2) / 2)

@@ -18,6 +18,8 @@ from tests.service.scored import scored
 
 RUN_BY_ANOTHER = {"en": {"meteor"}}  # NLTK would download WordNet
 
+WITH_MODELS = pytest.mark.slow  # theirs are loaded anew by each script
+
 
 def samples(language: str) -> list[dict[str, Any]]:
     """Of real words, with two outputs or references now and then, a blank one and markup."""
@@ -36,7 +38,9 @@ def samples(language: str) -> list[dict[str, Any]]:
         outputs = [output, f"{output} <i>{at}</i>"] if at % 5 == 0 else [output]
         references = [reference, f"{reference} {at}"] if at % 3 == 0 else [reference]
         asked = f"{reference} {output}"
-        found.append({"id": str(at), "prompt": asked, "outputs": outputs, "references": references})
+        texts_of = {"contexts": [reference, asked][: 1 + at % 2]}
+        one = {"id": str(at), "prompt": asked, "outputs": outputs, "references": references}
+        found.append(one | {"metadata": texts_of})
     return found
 
 
@@ -45,10 +49,13 @@ def samples(language: str) -> list[dict[str, Any]]:
     [
         ("translation", "ru", 4),
         ("translation", "zh", 4),
-        ("summarization", "ru", 5),
-        ("summarization", "en", 7),
-        ("qa", "en", 3),
-        ("dialogue", "en", 5),
+        ("summarization", "ru", 7),
+        ("qa", "ru", 3),
+        ("dialogue", "ru", 5),
+        pytest.param("qa", "en", 3, marks=WITH_MODELS),
+        pytest.param("summarization", "en", 8, marks=WITH_MODELS),
+        pytest.param("dialogue", "en", 7, marks=WITH_MODELS),
+        pytest.param("rag", "en", 4, marks=WITH_MODELS),
     ],
 )
 def test_it_gives_our_numbers(

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from typing import Any
 
+import httpx
 import pytest
 
 from assay import AssayError, Client, MetricLike
+from metrics import catalogue
 from metrics.suites import suites
+from tests.service.live import ROOT, Live
 from tests.service.scored import scored
 
 NAMES = [
     "code",
     "dialogue",
+    "instruction_following",
     "language_modeling",
     "open_ended",
     "qa",
@@ -43,16 +50,55 @@ def test_those_that_come_with_the_service(assay: Client) -> None:
             assert metric.cannot_see.endswith("."), (suite.name, metric.name)
 
 
-def test_an_evaluation_by_a_suite(assay: Client) -> None:
+def test_every_metric_is_in_a_suite_or_told_why_not() -> None:
+    entries = [entry for suite in suites().values() for entry in suite.metrics]
+    there = {option.name for entry in entries for option in entry.options(None)}
+    page = (ROOT / "docs/suites.md").read_text().partition("## In no suite")[2]
+    page, _, _ = page.partition("\n## ")
+    rows = [row.split("|")[1] for row in page.splitlines() if row.startswith("| `")]
+    told = {name for names in rows for name in re.findall(r"`(\w+)`", names)}
+    assert there & told == set()
+    assert {*catalogue()} - there - told == set()
+
+
+def test_they_speak_russian(assay: Client) -> None:
+    listed = {one.name: one for one in assay.suites(lang="ru")}
+    for name in NAMES:
+        suite, english = assay.suite(name, lang="ru"), assay.suite(name)
+        assert suite == listed[name]
+        assert [one.params for one in suite.metrics] == [one.params for one in english.metrics]
+        said = [suite.about, *(x for one in suite.metrics for x in (one.why, one.cannot_see))]
+        for sentence in said:
+            assert re.search("[а-яё]{3}", sentence), (name, sentence)
+            assert sentence.endswith((".", "?")), (name, sentence)
+    with pytest.raises(AssayError) as caught:
+        assay.suite("qa", lang="de")
+    assert (caught.value.status, caught.value.param) == (422, "lang")
+
+
+def test_an_evaluation_by_a_suite(assay: Client, live: Live) -> None:
     done = scored(assay, dataset="suite-ru", samples=RUSSIAN, suite="summarization")
     assert done.suite == "summarization"
     measured = {one["name"]: one["params"] for one in done.metrics}
     assert measured["rouge"]["tokenizer"] == "unicode"
     assert measured["meteor"] == measured["meteor"] | {"language": "russian", "synonyms": False}
     told = {one.metric: one for one in done.left_out}
-    assert set(told) == {"bertscore", "faithfulness"}
+    assert {name: one.instead for name, one in told.items()} == {
+        "bertscore": "chrf",
+        "moverscore": None,
+        "bleurt": None,
+        "faithfulness": "k_precision (evidence: prompt)",
+    }
     assert "bert-base-multilingual-cased" in told["bertscore"].reason
-    assert told["bertscore"].instead is None
+    assert {"chrf", "k_precision"} <= {*measured}
+    url = f"{live.base}/v1/evaluations/{done.id}?format="
+    rows = list(csv.DictReader(io.StringIO(httpx.get(f"{url}csv").text)))
+    missing = {row["metric"]: row for row in rows if row["left_out"]}
+    assert {name: row["instead"] or None for name, row in missing.items()} == {
+        name: one.instead for name, one in told.items()
+    }
+    assert len(rows) == len(done.scores) + len(missing)
+    assert "- bleurt is left out: " in httpx.get(f"{url}md").text
     assert all(score.value is not None for score in done.scores)
 
 
@@ -121,7 +167,7 @@ def test_a_suite_of_ones_own(assay: Client) -> None:
     made = assay.create_suite("наш набор", metrics, "Для <i>новостей</i>")
     assert (made.builtin, made.about) == (False, "Для <i>новостей</i>")
     assert assay.create_suite("наш набор", metrics, "Для <i>новостей</i>") == made
-    assert assay.suite("наш набор") == made
+    assert assay.suite("наш набор") == assay.suite("наш набор", lang="ru") == made
     assert assay.suites()[-1] == made
     done = scored(assay, dataset="suite-ru", samples=RUSSIAN, suite="наш набор")
     assert [one["name"] for one in done.metrics] == ["chrf", "length"]

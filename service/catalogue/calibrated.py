@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from metrics.calibrated import METRIC
+from metrics.calibrated import NAME
 from metrics.core.metric import AnyMetric
 from metrics.core.names import hint
 from service.db.calibration_tables import calibrations
@@ -51,7 +51,7 @@ def filled(
     """The parameters with all that the calibration they name was found to be; those of other
     metrics as they are. Raises 422 where there is no such calibration."""
     name = params.get("calibration")
-    if metric is not METRIC or not isinstance(name, str) or "function" in params:
+    if metric.name != NAME or not isinstance(name, str) or "function" in params:
         return params
     found = find(db, name)
     if found is None:

@@ -1,0 +1,1 @@
+"""Tests of programs: their layouts, and why a program failed one."""

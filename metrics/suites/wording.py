@@ -1,0 +1,46 @@
+"""The suites' own sentences in another language: `ru/*.toml` has Russian, a table a metric."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from metrics.suites import suites
+from metrics.suites.declaration import Suite
+
+Lang = Literal["en", "ru"]
+SENTENCES = ("why", "cannot_see")
+LEFT_OUT: dict[Lang, tuple[str, str]] = {
+    "en": ("{} is left out: {}", "{} is {} here: {}"),
+    "ru": ("{} не измеряется: {}", "вместо {} здесь {}: {}"),
+}
+
+
+def left_out(metric: str, reason: str, instead: str | None, lang: Lang = "en") -> str:
+    """A sentence on a metric that is not measured as its suite has it."""
+    alone, replaced = LEFT_OUT[lang]
+    return alone.format(metric, reason) if not instead else replaced.format(metric, instead, reason)
+
+
+def worded(suite: Suite, lang: Lang) -> Suite:
+    """The suite with its sentences in the language: English where one is not translated, a user's
+    own suite as it is."""
+    if lang == "en" or suites().get(suite.name) != suite:
+        return suite
+    said = _sentences(suite.name, lang)
+    metrics = []
+    for entry in suite.metrics:
+        told = said.get(entry.name, {})
+        found = {name: told[name] for name in SENTENCES if name in told}
+        metrics.append(entry.model_copy(update=found))
+    about = said.get("about", suite.about)
+    return suite.model_copy(update={"about": about, "metrics": tuple(metrics)})
+
+
+@cache
+def _sentences(name: str, lang: Lang) -> dict[str, Any]:
+    """A suite's `about`, and a table of sentences for each metric."""
+    file = files(__package__) / lang / f"{name}.toml"
+    return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}

@@ -1,0 +1,71 @@
+"""A file's scores as they are written: JSON, CSV, a page, and the forms that any table has."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from metrics.suites.choosing import Chosen
+from metrics.suites.wording import Lang, worded
+from service.figures.data import as_csv
+from service.figures.latex import as_latex
+from service.figures.markdown import as_markdown
+from service.score_file.answers import score_table
+from service.score_file.page import as_page
+from service.score_file.report import Scored, details
+
+
+def as_json(scored: Scored, lang: Lang) -> bytes:
+    """The scores and slices as an evaluation carries them, and what the samples' values tell."""
+    told = details(scored)
+    rows = [
+        {"metric": metric, "slice": name, **dataclasses.asdict(value)}
+        for metric, name, value in scored.values()
+    ]
+    ids = [sample.id for sample in scored.samples]
+    content = {
+        "samples": len(ids),
+        "suite": _suite(scored.chosen, lang) if scored.chosen is not None else None,
+        "scores": [row for row in rows if row["slice"] is None],
+        "slices": [row for row in rows if row["slice"] is not None],
+        "left_out": [dataclasses.asdict(one) for one in scored.left_out],
+        "notes": list(scored.notes),
+        "distributions": [dataclasses.asdict(one) for one in told.distributions],
+        "worst": [
+            {
+                **{"metric": one.metric, "score": one.score},
+                "samples": [{"id": ids[at], "value": value} for at, value in one.samples],
+            }
+            for one in told.worst
+        ],
+        "correlations": [dataclasses.asdict(one) for one in told.correlations],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2).encode()
+
+
+def _suite(chosen: Chosen, lang: Lang) -> dict[str, Any]:
+    suite = worded(chosen.suite, lang)
+    said = {entry.name: entry for entry in suite.metrics}
+    entries = [(one.metric.name, said[one.entry.name]) for one in chosen.picked]
+    return {
+        "name": suite.name,
+        "about": suite.about,
+        "language": chosen.language,
+        "metrics": [
+            {"name": name, "in_place_of": entry.name if entry.name != name else None,
+             "why": entry.why, "cannot_see": entry.cannot_see}
+            for name, entry in entries
+        ],
+    }  # fmt: skip
+
+
+FORMS: Mapping[str, Callable[[Scored, Lang], bytes]] = {
+    "json": as_json,
+    "csv": lambda scored, lang: as_csv(score_table(scored, lang)),
+    "html": as_page,
+    "markdown": lambda scored, lang: as_markdown(score_table(scored, lang)),
+    "md": lambda scored, lang: as_markdown(score_table(scored, lang)),
+    "latex": lambda scored, lang: as_latex(score_table(scored, lang)),
+}
