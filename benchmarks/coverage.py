@@ -62,6 +62,7 @@ WITHOUT = {
     "faithfulness": _NLI,
     "ifeval": "its package wants langdetect and a download of NLTK's; its verdicts are golden",
     "judge": _SERVER,
+    "k_precision": "words of token_f1, whose row it shares",
     "latency": _GIVEN,
     "length": "counts words or characters: Python's own split",
     "mauve": "either side runs the same k-means of faiss, which takes nearly all of the time",
