@@ -270,6 +270,8 @@ class Verdict(Answer):
     text: str
     verdict: str
     source: str | None = None
+    expected: str | None = None
+    found: str | None = None
     values: dict[str, float] = Field(default_factory=dict)
 
 

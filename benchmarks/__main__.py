@@ -35,6 +35,7 @@ COMPARISONS = (
     "distributional",
     "causal",
     "entailment",
+    "questions",
     "toxicity",
     "compression",
     "interior",

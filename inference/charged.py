@@ -17,11 +17,13 @@ from inference.protocol import (
 )
 
 if TYPE_CHECKING:
+    from inference.answers import TransformerAnswers
     from inference.bleurt import Bleurt
     from inference.comet import Comet
     from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Account
     from inference.remote.likelihood import RemoteLikelihood
+    from inference.seq2seq import TransformerSeq2Seq
 
 
 class Charged(Models):
@@ -100,3 +102,11 @@ class Charged(Models):
     def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
         """As the models have it."""
         return self._models.labels(name, dtype)
+
+    def answers(self, name: str, dtype: DType = "float32") -> TransformerAnswers:
+        """As the models have it."""
+        return self._models.answers(name, dtype)
+
+    def seq2seq(self, name: str, dtype: DType = "float32") -> TransformerSeq2Seq:
+        """As the models have it."""
+        return self._models.seq2seq(name, dtype)

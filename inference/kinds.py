@@ -11,8 +11,17 @@ from inference.names import Location, origin
 # chat, likelihood: a language model, here or behind a URL; embedding: what gives a text a vector,
 # here or behind a URL; encoder: what gives each token a state, which no URL does
 # classifier: one output, a reward model; labels: a classifier whose outputs have names
+# answers: extractive question answering; seq2seq: an encoder-decoder, which rewrites a text
 ModelKind = Literal[
-    "language", "chat", "likelihood", "classifier", "labels", "embedding", "encoder"
+    "language",
+    "chat",
+    "likelihood",
+    "classifier",
+    "labels",
+    "embedding",
+    "encoder",
+    "answers",
+    "seq2seq",
 ]
 
 CALLED = {
@@ -20,14 +29,20 @@ CALLED = {
     "chat": "language model",
     "classifier": "reward model",
     "labels": "classifier with labels",
+    "answers": "question answering model",
+    "seq2seq": "encoder-decoder",
 }
 
 # ends of architectures' names that cannot be of the kind; other ones are for the loader to judge
-OTHER_HEADS = ("ForTokenClassification", "ForQuestionAnswering", "ForMaskedLM", "ForMultipleChoice")
+DECODERS = ("ForCausalLM", "LMHeadModel")
+HEADS = ("ForTokenClassification", "ForMaskedLM", "ForMultipleChoice")
+OTHER_HEADS = ("ForQuestionAnswering", *HEADS)
 NOT = {
     "language": ("ForSequenceClassification", *OTHER_HEADS),
-    "classifier": ("ForCausalLM", "LMHeadModel", *OTHER_HEADS),
-    "labels": ("ForCausalLM", "LMHeadModel", *OTHER_HEADS),
+    "classifier": (*DECODERS, *OTHER_HEADS),
+    "labels": (*DECODERS, *OTHER_HEADS),
+    "answers": (*DECODERS, "ForSequenceClassification", "ForConditionalGeneration", *HEADS),
+    "seq2seq": (*DECODERS, "ForSequenceClassification", *OTHER_HEADS),
 }
 ENCODERS = {  # without a head they generate nothing
     *("albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie"),

@@ -6,6 +6,7 @@ import gc
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
@@ -27,17 +28,16 @@ from inference.protocol import (
 from inference.remote.behind_urls import BehindUrls
 
 if TYPE_CHECKING:
+    from inference.answers import TransformerAnswers
     from inference.bleurt import Bleurt
-    from inference.classifier import TransformerClassifier
     from inference.comet import Comet
-    from inference.encoder import TransformerEncoder
     from inference.engine import Engine
-    from inference.label_classifier import TransformerLabels
     from inference.language import TransformerLanguageModel
     from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Replies, Slots
     from inference.remote.likelihood import RemoteLikelihood
     from inference.remote.registered import Registry
+    from inference.seq2seq import TransformerSeq2Seq
     from inference.vllm_engine import Served
 
 EngineKind = Literal["transformers", "vllm"]
@@ -109,12 +109,9 @@ class ModelPool(Models):
 
     def language(self, name: str, dtype: DType = "float32") -> LanguageModel:
         """A causal language model, loaded unless it is warm. Raises UnknownModel."""
+        from inference.language import load_language_model
 
-        def load(folders: Sequence[Path], identity: Identity) -> TransformerLanguageModel:
-            from inference.language import load_language_model
-
-            return load_language_model(folders, identity, dtype, self.device)
-
+        load = partial(load_language_model, dtype=dtype, device=self.device)
         return cast(LanguageModel, self._get("language", name, dtype, load))
 
     def chat(self, name: str, dtype: DType = "float32", by_engine: bool = False) -> ChatModel:
@@ -169,9 +166,7 @@ class ModelPool(Models):
         if location.base is None or not shares(folders):
             return None
 
-        def load(folders: Sequence[Path], identity: Identity) -> SharedBase:
-            return load_shared(folders, identity, dtype, self.device)
-
+        load = partial(load_shared, dtype=dtype, device=self.device)
         base = cast(SharedBase, self._get("shared", location.base.name, dtype, load))
         language = base.language(identity, folders[1])
         if language is None:
@@ -203,22 +198,17 @@ class ModelPool(Models):
         self, name: str, dtype: DType = "float32", add_prefix_space: bool = False
     ) -> Encoder:
         """An encoder, loaded unless it is warm. Raises UnknownModel."""
+        from inference.encoder import load_encoder
 
-        def load(folders: Sequence[Path], identity: Identity) -> TransformerEncoder:
-            from inference.encoder import load_encoder
-
-            return load_encoder(folders, identity, dtype, self.device, add_prefix_space)
-
+        own = partial(load_encoder, add_prefix_space=add_prefix_space)
+        load = partial(own, dtype=dtype, device=self.device)
         return cast(Encoder, self._get(f"encoder {add_prefix_space}", name, dtype, load))
 
     def classifier(self, name: str, dtype: DType = "float32") -> Classifier:
         """A reward model, loaded unless it is warm. Raises UnknownModel."""
+        from inference.classifier import load_classifier
 
-        def load(folders: Sequence[Path], identity: Identity) -> TransformerClassifier:
-            from inference.classifier import load_classifier
-
-            return load_classifier(folders, identity, dtype, self.device)
-
+        load = partial(load_classifier, dtype=dtype, device=self.device)
         return cast(Classifier, self._get("classifier", name, dtype, load))
 
     def comet(self, name: str, encoder: str | None, dtype: DType = "float32") -> Comet:
@@ -246,13 +236,24 @@ class ModelPool(Models):
 
     def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
         """A classifier with labels, loaded unless it is warm. Raises UnknownModel."""
+        from inference.label_classifier import load_labels
 
-        def load(folders: Sequence[Path], identity: Identity) -> TransformerLabels:
-            from inference.label_classifier import load_labels
-
-            return load_labels(folders, identity, dtype, self.device)
-
+        load = partial(load_labels, dtype=dtype, device=self.device)
         return cast(LabelClassifier, self._get("labels", name, dtype, load))
+
+    def answers(self, name: str, dtype: DType = "float32") -> TransformerAnswers:
+        """A question answering model, loaded unless it is warm. Raises UnknownModel, InputError."""
+        from inference.answers import load_answers
+
+        load = partial(load_answers, dtype=dtype, device=self.device)
+        return cast("TransformerAnswers", self._get("answers", name, dtype, load))
+
+    def seq2seq(self, name: str, dtype: DType = "float32") -> TransformerSeq2Seq:
+        """An encoder-decoder, loaded unless it is warm. Raises UnknownModel, InputError."""
+        from inference.seq2seq import load_seq2seq
+
+        load = partial(load_seq2seq, dtype=dtype, device=self.device)
+        return cast("TransformerSeq2Seq", self._get("seq2seq", name, dtype, load))
 
     def clear(self) -> None:
         """Drop all that is warm, and give its memory back."""

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from inference.templates import Value
 
 if TYPE_CHECKING:
+    from inference.answers import TransformerAnswers
     from inference.bleurt import Bleurt
     from inference.chat import ChatModel
     from inference.comet import Comet
     from inference.remote.embeddings import RemoteEmbeddings
     from inference.remote.hooks import Account
     from inference.remote.likelihood import RemoteLikelihood
+    from inference.seq2seq import TransformerSeq2Seq
 
 DType = Literal["float32", "bfloat16", "float16"]
 
@@ -225,6 +227,14 @@ class Models(Protocol):
         """A sequence-classification model with labels. Raises InputError for any other."""
         ...
 
+    def answers(self, name: str, dtype: DType = "float32") -> TransformerAnswers:
+        """An extractive question answering model. Raises InputError for any other."""
+        ...
+
+    def seq2seq(self, name: str, dtype: DType = "float32") -> TransformerSeq2Seq:
+        """An encoder-decoder. Raises InputError for any other."""
+        ...
+
 
 class NoModels:
     """For metrics that run none: any request is a mistake of the metric's declaration."""
@@ -275,5 +285,13 @@ class NoModels:
         raise LookupError(f"no models here, {name!r} was asked for")
 
     def labels(self, name: str, dtype: DType = "float32") -> LabelClassifier:
+        """Raises LookupError."""
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def answers(self, name: str, dtype: DType = "float32") -> TransformerAnswers:
+        """Raises LookupError."""
+        raise LookupError(f"no models here, {name!r} was asked for")
+
+    def seq2seq(self, name: str, dtype: DType = "float32") -> TransformerSeq2Seq:
         """Raises LookupError."""
         raise LookupError(f"no models here, {name!r} was asked for")

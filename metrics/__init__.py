@@ -107,6 +107,8 @@ SYNONYMS = {
     "summaczs": "nli",
     "entailment": "nli",
     "answerrelevancy": "answer_relevance",
+    "qags": "qa_consistency",
+    "questeval": "qa_consistency",
     "groundedness": "faithfulness",
     "factcc": "faithfulness",
     "fever": "faithfulness",

@@ -157,6 +157,7 @@ def _of(base: BoundMetric, index: int, params: CalibratedParams, function: Funct
         libraries=base.libraries,
         models=base.models,
         model_kind=own.model_kind,
+        model_kinds=own.model_kinds,
         calls_url=own.calls_url,
         flags=own.flags,
         fields=base.fields,

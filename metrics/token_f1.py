@@ -20,14 +20,13 @@ Example
 
 from __future__ import annotations
 
-from collections import Counter
-
 from pydantic import Field
 
 from inference.protocol import Models
 from metrics.core.metric import Item, Params, Score, Source
 from metrics.core.per_output import per_output
-from metrics.text.normalization import Normalization, normalize, words
+from metrics.text.bags import bag, f1
+from metrics.text.normalization import Normalization
 
 
 class TokenF1Params(Params):
@@ -42,22 +41,9 @@ class TokenF1Params(Params):
 
 def best_f1(item: Item, params: TokenF1Params, models: Models) -> float:
     """F1 with the best reference."""
-    output = _bag(item.output, params)
-    return max((f1(output, _bag(text, params)) for text in item.references), default=0.0)
-
-
-def _bag(text: str, params: TokenF1Params) -> Counter[str]:
     how = params.normalization
-    return Counter(words(normalize(text, how), spaceless=how == "unicode"))
-
-
-def f1(output: Counter[str], reference: Counter[str]) -> float:
-    """F1 of two bags of words, 0..1."""
-    shared = (output & reference).total()
-    if shared == 0:
-        return 0.0
-    precision, recall = shared / output.total(), shared / reference.total()
-    return 2 * precision * recall / (precision + recall)
+    output = bag(item.output, how)
+    return max((f1(output, bag(text, how)) for text in item.references), default=0.0)
 
 
 METRIC = per_output(

@@ -77,6 +77,22 @@ def tiny_nli(models_root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_answers(models_root: Path) -> Path:
+    """The folder of a random BERT that answers questions by spans."""
+    from tests.tiny_models import build_answers_model
+
+    return build_answers_model(models_root / "tiny-answers")
+
+
+@pytest.fixture(scope="session")
+def tiny_questions(models_root: Path) -> Path:
+    """The folder of a random T5 that writes questions."""
+    from tests.tiny_models import build_questions_model
+
+    return build_questions_model(models_root / "tiny-questions")
+
+
+@pytest.fixture(scope="session")
 def model_pool(models_root: Path, model_cache: Path) -> ModelPool:
     """Local models under `models_root`, and the builtin ones; warm for the whole session."""
     from inference.pool import ModelPool

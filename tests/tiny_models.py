@@ -99,19 +99,9 @@ def _save(model: Any, tokenizer: Any, folder: Path) -> Path:
     return folder
 
 
-def build_nli_model(
-    folder: Path,
-    seed: int = 3,
-    labels: tuple[str, ...] = ("contradiction", "neutral", "entailment"),
-    **more: Any,
-) -> Path:
-    """A BERT of 2 layers over byte-level pieces, pairs as [CLS] a [SEP] b [SEP], with labels.
-
-    more  of its configuration: `problem_type`
-    """
-    import torch
+def _pair_tokenizer() -> Any:
+    """Byte-level pieces; pairs as [CLS] a [SEP] b [SEP] with segments."""
     from tokenizers.processors import TemplateProcessing
-    from transformers import BertConfig, BertForSequenceClassification
 
     tokenizer = build_tokenizer(None)
     start, end = (
@@ -123,6 +113,23 @@ def build_nli_model(
         special_tokens=[(SPECIAL["bos_token"], start), (SPECIAL["eos_token"], end)],
     )
     tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    return tokenizer
+
+
+def build_nli_model(
+    folder: Path,
+    seed: int = 3,
+    labels: tuple[str, ...] = ("contradiction", "neutral", "entailment"),
+    **more: Any,
+) -> Path:
+    """A BERT of 2 layers over byte-level pieces, pairs as [CLS] a [SEP] b [SEP], with labels.
+
+    more  of its configuration: `problem_type`
+    """
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    tokenizer = _pair_tokenizer()
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,
@@ -140,4 +147,60 @@ def build_nli_model(
         torch.manual_seed(seed)
         model = BertForSequenceClassification(config)
         torch.nn.init.normal_(model.classifier.weight, std=1.0)  # probabilities worth telling apart
+    return _save(model, tokenizer, folder)
+
+
+def build_answers_model(folder: Path, seed: int = 5, positions: int = POSITIONS) -> Path:
+    """A BERT of 2 layers with start and end logits, pairs as [CLS] question [SEP] text [SEP]."""
+    import torch
+    from transformers import BertConfig, BertForQuestionAnswering
+
+    tokenizer = _pair_tokenizer()
+    tokenizer.model_max_length = positions
+    tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # saved with it
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=positions,
+        initializer_range=0.3,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = BertForQuestionAnswering(config)
+        torch.nn.init.normal_(model.qa_outputs.weight, std=0.3)  # logits worth telling apart
+        ids = torch.tensor([tokenizer("What?", ENGLISH[:100])["input_ids"]])
+        with torch.no_grad():  # the first position's are raised: not everything has an answer
+            states = model.eval().bert(ids)[0][0]  # (T, D)
+            model.qa_outputs.weight += 1.5 * (states[0] - states[1:].mean(0))
+    return _save(model, tokenizer, folder)
+
+
+def build_questions_model(folder: Path, seed: int = 7) -> Path:
+    """A T5 of 2 layers in the layout of valhalla/t5-small-qg-hl: `<hl>` is a token of its own, and
+    a text ends in </s>."""
+    import torch
+    from tokenizers.processors import TemplateProcessing
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    tokenizer = build_tokenizer(None)
+    tokenizer.add_tokens(["<hl>"])
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="$A <|end|>", special_tokens=[(SPECIAL["eos_token"], end)]
+    )
+    tokenizer.model_max_length = 512
+    sizes = {"d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}
+    tokens = {"decoder_start_token_id": pad, "pad_token_id": pad, "eos_token_id": end}
+    settings: dict[str, Any] = {"vocab_size": len(tokenizer), "tie_word_embeddings": False}
+    config = T5Config(**settings | sizes | tokens)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model: Any = T5ForConditionalGeneration(config)
+        torch.nn.init.normal_(model.lm_head.weight, std=0.5)
+        for block in model.decoder.block:  # what is written depends on what is read
+            torch.nn.init.normal_(block.layer[1].EncDecAttention.o.weight, std=6.0)
     return _save(model, tokenizer, folder)

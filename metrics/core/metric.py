@@ -113,6 +113,8 @@ class Metric(Generic[P]):
     libraries: Given[str, P] = ()  # distributions whose version is in the signature
     models: Given[str, P] = ()  # names of the models it runs
     model_kind: ModelKind | None = None  # what they have to be; None: any
+    # of models of several kinds instead: the parameter that names each, and what it has to be
+    model_kinds: Mapping[str, ModelKind] = field(default_factory=dict)
     calls_url: bool = False  # it calls a URL that its parameters name
     flags: Mapping[int, Flag] = field(default_factory=dict)
     # fields of the samples' metadata that settling reads as numbers: `metrics.core.beside`
@@ -202,6 +204,17 @@ class BoundMetric:
     def models(self) -> tuple[str, ...]:
         """Names of the models it runs."""
         return given(self.metric.models, self.params)
+
+    @property
+    def required_models(self) -> tuple[tuple[str, str, ModelKind | None], ...]:
+        """Of each model: its name, the parameter that names it, what it has to be."""
+        kinds = self.metric.model_kinds
+        if kinds:
+            params = (self.metric.measured_by or self).params
+            return tuple((getattr(params, param), param, kinds[param]) for param in kinds)
+        named = {value: param for param, value in self.params if isinstance(value, str)}
+        kind = self.metric.model_kind
+        return tuple((name, named.get(name, "model"), kind) for name in self.models)
 
     @property
     def fields(self) -> tuple[str, ...]:

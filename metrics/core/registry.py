@@ -88,4 +88,7 @@ def parsed(schema: type[M], values: Mapping[str, Any], owner: str, field: str) -
             *place, name = first["loc"]
             message = f"{owner} has no {path!r} among its {field}; "
             message += hint(str(name), fields(schema, place), MEANINGS)
+        if first["type"] == "missing" and path in schema.model_fields:
+            about = schema.model_fields[path].description
+            message = f"{owner} needs {path!r} among its {field}" + (f": {about}" if about else "")
         raise InputError(message, f"{field}.{path}" if path else field) from None

@@ -20,12 +20,15 @@ class Verdict:
     text     the sentence, instruction, question or test
     verdict  a word of the metric's: "supported", "followed"
     source   what speaks for the verdict, where something does
+    expected, found  of a question: the answer it was asked for, and the answer; None: there is none
     values   numbers behind it, by name
     """
 
     text: str
     verdict: str
     source: str | None = None
+    expected: str | None = None
+    found: str | None = None
     values: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -25,6 +25,8 @@ KINDS = {
     "labels": "a sequence classifier with labels",
     "embedding": "a model that gives vectors, here or behind a URL",
     "encoder": "an encoder",
+    "answers": "a question answering model",
+    "seq2seq": "an encoder-decoder",
 }
 FIELDS = {
     "output": "outputs",
@@ -78,6 +80,8 @@ def _cost(metric: AnyMetric) -> str:
         return "requests to a server of yours"
     if metric.model_kind is not None:
         return KINDS[metric.model_kind]
+    if metric.model_kinds:
+        return " and ".join(KINDS[kind] for kind in metric.model_kinds.values())
     if metric.models:
         return "a model"
     if "tests" in metric.reads:

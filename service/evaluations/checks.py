@@ -51,15 +51,14 @@ def bound_metrics(
             declared = find(one.name, settings.metric_roots)
             params = calibrated.filled(db, declared, one.params, f"metrics[{index}].params")
             metric = declared.bind(params)
-            names = metric.models
+            needed = metric.required_models
         except ReportedError as error:
             raise of_metric(error, f"metrics[{index}]") from None
         check_ceilings(metric, settings, f"metrics[{index}]")
         if not opponents:
             check_opponent(metric, f"metrics[{index}]")
-        for name in names:
-            at = f"metrics[{index}].{models.field_of(metric, name)}"
-            models.require(db, settings, name, at, metric.metric.model_kind)
+        for name, param, kind in needed:
+            models.require(db, settings, name, f"metrics[{index}].params.{param}", kind)
         bound.append(RequestedMetric(metric, MetricRequest(metric.name, params)))
     return bound
 

@@ -61,6 +61,8 @@ class VerdictOut(BaseModel):
     text: str
     verdict: str = Field(description="a word of the metric's: supported, followed, passed")
     source: str | None = None
+    expected: str | None = Field(None, description="of a question, the answer it was asked for")
+    found: str | None = Field(None, description="of a question, the answer; null where none is")
     values: dict[str, float] = Field(default_factory=dict, description="numbers behind it")
 
 

@@ -17,7 +17,6 @@ from inference import kinds, names
 from inference.errors import ReportedError
 from inference.kinds import ModelKind
 from inference.names import BUILTIN, CHECKPOINT, Location
-from metrics.core.metric import BoundMetric
 from metrics.core.names import hint
 from service.db.tables import checkpoints
 from service.errors import invalid
@@ -37,6 +36,8 @@ NEEDED = {
         "; `judge` takes rewards of a model that is chatted with, `remote` of any URL",
     ),
     "labels": ("a sequence classifier with labels", ""),
+    "answers": ("a question answering model", ""),
+    "seq2seq": ("an encoder-decoder", ""),
     "encoder": (
         "an encoder",
         ", since the state of every token is read: a URL gives whole texts' embeddings alone",
@@ -97,12 +98,6 @@ def require(
     fault = kinds.fault(location, kind) if kind is not None else None
     if fault is not None:
         raise invalid("wrong_model_kind", fault, param)
-
-
-def field_of(metric: BoundMetric, name: str) -> str:
-    """Which parameter of the metric names this model: as `params.encoder` of comet."""
-    fields = (f"params.{field}" for field, value in metric.params if value == name)
-    return next(fields, "params.model")
 
 
 def weights(db: Connection, settings: Settings, name: str) -> Path | None:

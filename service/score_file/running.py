@@ -46,12 +46,11 @@ def bind(settings: Settings, roots: Sequence[Path]) -> Bind:
 
     def bound(name: str, params: Mapping[str, Any]) -> BoundMetric:
         metric = metrics.find(name, roots).bind(params)
-        for model in metric.models:
+        for model, param, kind in metric.required_models:
             found = locate(model, _model_roots(settings), offline=not settings.hub_allowed)
-            kind = metric.metric.model_kind
             fault = kinds.fault(found, kind) if kind is not None else None
             if fault is not None:
-                raise InputError(fault, "params.model")
+                raise InputError(fault, f"params.{param}")
         return metric
 
     return bound

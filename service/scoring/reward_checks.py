@@ -63,8 +63,6 @@ def _bound(db: Connection, settings: Settings, reward: Reward, at: str) -> Bound
         names = ", ".join(metric.score_names)
         message = f"{metric.name} has no score {reward.name!r}; it has {names}"
         raise invalid("unknown_score", message, f"{at}.name")
-    for name in metric.models:
-        models.require(
-            db, settings, name, f"{at}.{models.field_of(metric, name)}", metric.metric.model_kind
-        )
+    for name, param, kind in metric.required_models:
+        models.require(db, settings, name, f"{at}.params.{param}", kind)
     return metric

@@ -42,11 +42,9 @@ def bind(db: Connection, settings: Settings) -> Bind:
         above = exceeded(metric, settings.ceilings)
         if above is not None:
             raise InputError(above[1], f"params.{above[0]}")
-        for model in metric.models:
+        for model, param, kind in metric.required_models:
             try:
-                models.require(
-                    db, settings, model, models.field_of(metric, model), metric.metric.model_kind
-                )
+                models.require(db, settings, model, f"params.{param}", kind)
             except ApiError as error:
                 raise InputError(error.message, error.param) from None
         return metric

@@ -19,7 +19,7 @@ from tests.inference.tiny_comets import build_comet, build_encoder
 from tests.inference.tiny_mixtures import add_multi_token, build_mixture
 from tests.service.live import Live
 from tests.service.texts import samples
-from tests.tiny_models import build_nli_model
+from tests.tiny_models import build_answers_model, build_nli_model, build_questions_model
 from tests.valuing_server import valuing
 from tests.waiting import until
 
@@ -43,6 +43,13 @@ PARAMS: dict[str, dict[str, Any]] = {  # of the metrics whose defaults do not do
     "comet": {"model": "tiny-comet"},
     "bleurt": {"model": "tiny-bleurt"},
     "format": {"max_words": 50},
+    "qa_consistency": {
+        "questions": "tiny-questions",
+        "answers": "tiny-answers",
+        "keep": "all",
+        "max_questions": 2,
+        "num_beams": 1,
+    },
     "toxicity": {"model": "tiny-nli", "labels": ["contradiction"]},
     **{name: {"model": "tiny-nli"} for name in ENTAILMENT},
 }
@@ -93,10 +100,13 @@ def test_models_at_hand(live: Live, tiny_language_model: Path) -> None:
 
 @pytest.fixture
 def tiny_readers(models_root: Path) -> None:
-    """A model of entailment, a BLEURT, a COMET with its encoder beside it, mixtures of experts."""
+    """A model of entailment, two of questions and answers, a BLEURT, a COMET with its encoder
+    beside it, mixtures of experts."""
     add_multi_token(build_mixture(models_root / "tiny-ahead", "deepseek_v3"))
     build_mixture(models_root / "tiny-mixtral", "mixtral")
     build_nli_model(models_root / "tiny-nli")
+    build_questions_model(models_root / "tiny-questions")
+    build_answers_model(models_root / "tiny-answers")
     build_bleurt(models_root / "tiny-bleurt")
     build_comet(
         models_root / "tiny-comet", build_encoder(models_root / "tiny-comet"), "regression_metric"
@@ -150,7 +160,7 @@ def test_health_and_counters(live: Live, assay: Client) -> None:
 
 
 def test_the_api_docs_have_real_examples(live: Live) -> None:
-    schema = httpx.get(f"{live.base}/openapi.json").json()
+    schema = httpx.get(f"{live.base}/openapi.json", timeout=60).json()
     example = schema["components"]["schemas"]["EvaluationIn"]["examples"][0]
     answer = httpx.post(
         f"{live.base}/v1/evaluations", json=example, headers={"Prefer": "wait=60"}, timeout=70

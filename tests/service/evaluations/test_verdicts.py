@@ -64,6 +64,42 @@ def test_verdicts_are_shown_with_the_samples(assay: Client, live: Live, tiny_nli
     assert first["verdicts"][2]["outputs"][0][0]["text"] == "punctuation:no_comma {}"
 
 
+def test_questions_are_shown_with_both_answers(
+    assay: Client, live: Live, tiny_questions: Path, tiny_answers: Path
+) -> None:
+    params = {"questions": tiny_questions.name, "answers": tiny_answers.name, "keep": "all"}
+    metrics: list[Any] = [
+        {"name": "qa_consistency", "params": params | {"method": "questeval", "num_beams": 1}}
+    ]
+    samples = [sample(name) for name in ("en", "ru")]
+    made = assay.evaluate(system="x", dataset="asked", samples=samples, metrics=metrics)
+    done = assay.wait(made.id, timeout=120)
+    assert [one.error for one in done.scores] == [None] * 3
+    shown = assay.samples(made.id)
+    assert len(shown) == 2
+    for one in shown:
+        (said,) = one.verdicts
+        assert said.outputs[1:] == [[], []]  # nothing that could be asked about
+        own = [verdict for verdict in said.outputs[0] if "f1" in verdict.values]
+        assert own
+        for verdict in own:
+            assert verdict.text
+            assert verdict.expected is not None
+            assert verdict.expected in one.outputs[0]
+            assert verdict.found is None or verdict.found in SOURCES[one.id]
+            assert 0 <= verdict.values["answerable"] <= 1
+        others = {one.verdict for one in said.outputs[0] if "f1" not in one.values}
+        assert others
+        assert others <= {"kept", "left_out"}
+    wrong = {"name": "qa_consistency", "params": params | {"answers": tiny_questions.name}}
+    body = {"system": "x", "samples": samples, "dataset": "asked", "metrics": [wrong]}
+    error = httpx.post(f"{live.base}/v1/evaluations", json=body).json()["error"]
+    assert (error["code"], error["param"]) == ("wrong_model_kind", "metrics[0].params.answers")
+    wrong["params"] = params | {"questions": "nowhere/t5"}
+    error = httpx.post(f"{live.base}/v1/evaluations", json=body).json()["error"]
+    assert (error["code"], error["param"]) == ("unknown_model", "metrics[0].params.questions")
+
+
 def test_tests_of_programs_are_shown_with_the_samples(assay: Client, live: Live) -> None:
     pairs = [{"input": "3\n", "output": "6"}, {"input": "<b>", "output": "<b><b>"}]
     programs = ["print(input() * 2)", "print(int(input()) * 2)", "print('\\x00😀')"]

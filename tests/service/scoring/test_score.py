@@ -183,3 +183,14 @@ def test_what_metrics_read_of_the_metadata(assay: Client) -> None:
     assert found["ifeval_prompt_strict"].per_sample == [1.0, 0.0]
     brier = assay.score(["calibration"], given)["brier"]
     assert brier.value == pytest.approx((0.1**2 + 0.9**2) / 2)
+
+
+@pytest.mark.parametrize(
+    ("metric", "what"),
+    [("toxicity", "sequence-classification"), ("comet", "hparams.yaml"), ("nli", "entailment")],
+)
+def test_which_model_would_be_needed(assay: Client, metric: str, what: str) -> None:
+    sample = {"prompt": "Hallo", "output": "Hello", "references": ["Hello"]}
+    with pytest.raises(AssayError, match=f"{metric} needs 'model'.*{what}") as refused:
+        assay.score([metric], [sample])
+    assert refused.value.param == "metrics[0].params.model"

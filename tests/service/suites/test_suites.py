@@ -88,7 +88,9 @@ def test_an_evaluation_by_a_suite(assay: Client, live: Live) -> None:
         "moverscore": None,
         "bleurt": None,
         "faithfulness": "k_precision (evidence: prompt)",
+        "qa_consistency": None,
     }
+    assert "lmqg/mt5-base-ruquad-qg" in told["qa_consistency"].reason
     assert "bert-base-multilingual-cased" in told["bertscore"].reason
     assert {"chrf", "k_precision"} <= {*measured}
     url = f"{live.base}/v1/evaluations/{done.id}?format="

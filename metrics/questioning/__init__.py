@@ -1,0 +1,1 @@
+"""What a text tells, as questions about it with their answers."""
