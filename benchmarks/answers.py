@@ -18,12 +18,14 @@ from metrics.core.rows import Floats
 from metrics.core.run import score
 from metrics.text.normalization import normalize
 
+LABELS = ("accuracy", "f1_macro", "mcc")
+
 
 def rows(scale: float) -> Iterator[Row]:
     yield _row("GSM8K's way", max(4, int(500 * scale)), 5.0, formulas=False)
     yield _row("a third formulas", max(4, int(600 * scale)), 1.0, formulas=True)
     yield _votes(max(2, int(100 * scale)))
-    yield from (_labels(name, max(20, int(20_000 * scale))) for name in ("f1_macro", "mcc"))
+    yield from (_labels(name, max(20, int(20_000 * scale))) for name in LABELS)
     yield _format(max(20, int(2_000 * scale)))
     yield _calibration(max(20, int(2_000 * scale)))
 
@@ -79,10 +81,12 @@ def _labels(name: str, count: int) -> Row:
         return float(value_of(metric, rows_of(metric, samples))[0])
 
     def theirs(samples: list[Sample]) -> float:
-        from sklearn.metrics import f1_score, matthews_corrcoef
+        from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
         wanted = [normalize(one.references[0], "unicode") for one in samples]
         said = [normalize(one.outputs[0], "unicode") for one in samples]
+        if name == "accuracy":
+            return float(accuracy_score(wanted, said))
         if name == "mcc":
             return float(matthews_corrcoef(wanted, said))
         return float(f1_score(wanted, said, average="macro"))

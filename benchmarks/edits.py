@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from metrics.core.rows import Floats
 
 def rows(scale: float) -> Iterator[Row]:
     yield _row("ter", "sacrebleu", _ter, max(2, int(200 * scale)), 5.0)
-    yield _row("wer", "jiwer", _rates, max(2, int(4000 * scale)), 1.0)
+    yield _row("wer", "jiwer", partial(_rates, "process_words"), max(2, int(4000 * scale)), 1.0)
+    yield _row(
+        "cer", "jiwer", partial(_rates, "process_characters"), max(2, int(4000 * scale)), 1.0
+    )
 
 
 def _row(name: str, package: str, theirs: Any, count: int, required: float) -> Row:
@@ -37,12 +41,12 @@ def _ter(pairs: Pairs) -> Any:
     return TER()._extract_corpus_statistics(pairs.outputs, [pairs.references])
 
 
-def _rates(pairs: Pairs) -> Any:
+def _rates(process: str, pairs: Pairs) -> Any:
     import jiwer
 
     counts = []
     for output, reference in zip(pairs.outputs, pairs.references, strict=True):
-        found = jiwer.process_words(reference, output)
+        found = getattr(jiwer, process)(reference, output)
         edits = found.substitutions + found.deletions + found.insertions
         counts.append((edits, found.hits + found.substitutions + found.deletions))
     return np.array(counts)

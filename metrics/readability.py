@@ -33,7 +33,8 @@ Example
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -44,15 +45,17 @@ from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
 from metrics.core.rows import mean
 from metrics.text.scripts import main_script
-from metrics.text.syllables import english, russian
+from metrics.text.syllables import of_english, of_russian
 
 NO_FORMULA, NO_WORDS = 1, 2  # flags
 SHORTEST = 3  # words of a sentence that counts
 
 _DROPPED = re.compile(r"[^\w\s'.!?]|'(?![tsd]|ve|ll|re)")  # punctuation inside of sentences
 _ENDS = re.compile("[.!?]+")
+_APOSTROPHE = re.compile("'(?![tsd]|ve|ll|re)")
+_DELETED = {code: None for code in range(128) if _DROPPED.match(chr(code)) and chr(code) != "'"}
 _NO_LETTER = re.compile(r"\W+")
-_WORD, _LETTER = re.compile(r"\w"), re.compile("[A-Za-z]")
+_LETTER = re.compile("[A-Za-z]")
 _SCRIPTS = {"LATIN": "en", "CYRILLIC": "ru"}
 MANY = {"en": 3, "ru": 5}  # syllables
 _EASE = {"en": (1.015, 84.6), "ru": (1.3, 60.1)}
@@ -71,43 +74,49 @@ class ReadabilityParams(Params):
 def measure(items: Sequence[Item], params: ReadabilityParams, models: Models) -> Evidence:
     """Rows (a value for each score, 1); zeros where there is none."""
     rows, flags = np.zeros((len(items), 6)), []
-    syllables = {"en": Syllables(english), "ru": Syllables(russian)}
+    texts: list[tuple[int, str, list[str], int]] = []
     for index, item in enumerate(items):
         words, sentences = counted(item.output)
         language = _language(item.output)
         fits = language and params.language in {"auto", language}
         flags.append(NO_WORDS if not words else 0 if fits else NO_FORMULA)
         if not flags[-1]:
-            heard = [*map(syllables[language].__getitem__, words)]
-            many = sum(count >= MANY[language] for count in heard)
-            letters = len(_NO_LETTER.sub("", item.output))
-            pieces = item.output.split()  # lone punctuation is one, too
-            characters = sum(map(len, pieces)) / len(pieces)
-            rows[index] = (
-                *_flesch(len(words), sentences, sum(heard), language),
-                *_grades(len(words), sentences, many, letters, characters, language),
-                1,
-            )
+            texts.append((index, language, words, sentences))
+    said = {"en": of_english, "ru": of_russian}
+    syllables = {
+        one: count(set(chain.from_iterable(words for _, used, words, _ in texts if used == one)))
+        for one, count in said.items()
+    }
+    for index, language, words, sentences in texts:
+        heard = [*map(syllables[language].__getitem__, words)]
+        many, text = sum([count >= MANY[language] for count in heard]), items[index].output
+        letters, pieces = len(_NO_LETTER.sub("", text)), text.split()  # lone punctuation is one
+        characters = sum(map(len, pieces)) / len(pieces)
+        rows[index] = (
+            *_flesch(len(words), sentences, sum(heard), language),
+            *_grades(len(words), sentences, many, letters, characters, language),
+            1,
+        )
     return Evidence.of_rows(rows, flags)
 
 
 def counted(text: str) -> tuple[list[str], int]:
     """The words of a text in lower case, and how many sentences it has, at least 1."""
-    parts = _ENDS.split(_DROPPED.sub("", text))
-    sentences = [part for part in parts if len(part.split(None, SHORTEST)) >= SHORTEST]
-    return "".join(parts).lower().split(), max(1, sum(map(bool, map(_WORD.search, sentences))))
+    parts = _ENDS.split(_plain(text).lower())
+    cut = [part.split() for part in parts]
+    sentences = sum([len(words) >= SHORTEST for words in cut])
+    if all(part[:1].isspace() for part in parts[1:] if part):
+        return list(chain.from_iterable(cut)), max(1, sentences)
+    return "".join(parts).split(), max(1, sentences)  # 3.5 is 35
 
 
-class Syllables(dict[str, int]):
-    """How many syllables words have, each counted once: make one for each batch."""
-
-    def __init__(self, count: Callable[[str], int]) -> None:
-        super().__init__()
-        self._count = count
-
-    def __missing__(self, word: str) -> int:
-        self[word] = found = self._count(word)
-        return found
+def _plain(text: str) -> str:
+    """Without punctuation inside of sentences."""
+    if not text.isascii():
+        return _DROPPED.sub("", text)
+    if "'" in text:
+        text = _APOSTROPHE.sub("", text)
+    return text.translate(_DELETED)
 
 
 def _language(text: str) -> str:

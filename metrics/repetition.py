@@ -50,16 +50,14 @@ class RepetitionParams(Params):
 def measure(items: Sequence[Item], params: RepetitionParams, models: Models) -> Evidence:
     """Rows (n_items, 2): share of repeated n-grams, 1."""
     cut, n = cutter(params.tokenizer, params.lowercase), params.n
-    rows, flags = np.ones((len(items), 2)), np.zeros(len(items), np.uint8)
-    for index, item in enumerate(items):
+    values, flags = [], []
+    for item in items:
         tokens = cut(item.output)
         total = len(tokens) - n + 1
-        if total < 1:
-            rows[index, 0], flags[index] = 0.0, TOO_SHORT
-            continue
-        distinct = len(set(zip(*(tokens[start:] for start in range(n)), strict=False)))
-        rows[index, 0] = 1 - distinct / total
-    return Evidence.of_rows(rows, flags.tolist())
+        flags.append(TOO_SHORT if total < 1 else 0)
+        grams = zip(*[tokens[start:] for start in range(n)], strict=False)
+        values.append(1 - len(set(grams)) / total if total > 0 else 0.0)
+    return Evidence.of_rows(np.column_stack([values, np.ones(len(values))]), flags)
 
 
 METRIC = Metric(

@@ -23,26 +23,27 @@ Example
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.batching import plan_in_order
 from inference.protocol import Models
-from metrics.core.evidence import Evidence
+from metrics.core.evidence import Column, Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
-from metrics.core.rows import mean
+from metrics.core.rows import Floats, Ints, mean
+from metrics.text.ngrams import count, matches, words
+from metrics.text.passages import spans
 from metrics.text.words import unicode_words
 
 MOST_PAIRS = 2_000_000  # of a text
+TABLE = 1 << 24  # texts times words: bytes of a table of which text has which
+TOGETHER = 1 << 19  # pairs of words that are looked at together, of several texts
 NO_WORDS, TOO_LONG = 1, 2  # flags
 BATCH_BYTES, BATCH_ITEMS = 2_000_000, 512
-
-T = TypeVar("T")
 
 
 class RougeSParams(Params):
@@ -51,54 +52,67 @@ class RougeSParams(Params):
     max_skip: int = Field(4, ge=0, le=100, description="words between the two of a pair; 0: none")
 
 
-@dataclass(frozen=True, slots=True)
-class Units:
-    """How often a text has each word and each pair of words, and how many pairs in all."""
-
-    words: Counter[str]
-    pairs: Counter[tuple[str, str]]
-    total: int
-
-    @classmethod
-    def of(cls, text: str, max_skip: int) -> Units | None:
-        """None where the pairs are too many."""
-        words = unicode_words(text)
-        if len(words) * (max_skip + 1) > MOST_PAIRS:
-            return None
-        pairs: Counter[tuple[str, str]] = Counter()
-        for gap in range(1, max_skip + 2):
-            pairs.update(zip(words, words[gap:], strict=False))
-        return cls(Counter(words), pairs, pairs.total())
-
-    def f1(self, other: Units) -> tuple[float, float]:
-        """Of pairs, and of pairs and words: 2 · shared / all of both."""
-        shared, total = _shared(self.pairs, other.pairs), self.total + other.total
-        both, words = _shared(self.words, other.words), self.words.total() + other.words.total()
-        return 2 * shared / max(total, 1), 2 * (shared + both) / max(total + words, 1)
-
-
-def _shared(one: Counter[T], other: Counter[T]) -> int:
-    return sum(min(one[key], other[key]) for key in one.keys() & other.keys())
-
-
 def measure(items: Sequence[Item], params: RougeSParams, models: Models) -> Evidence:
     """Rows (F of pairs, F of pairs and words, 1); zeros where the references have no words."""
-    read: dict[str, Units | None] = {}
-    rows, flags = np.zeros((len(items), 3)), []
-    for index, item in enumerate(items):
-        for text in (item.output, *item.references):
-            if text not in read:
-                read[text] = Units.of(text, params.max_skip)
-        output, references = read[item.output], [read[text] for text in item.references]
-        known = [one for one in references if one is not None]
-        if output is None or len(known) < len(references):
-            flags.append(TOO_LONG)
-        elif not any(one.words for one in known):
-            flags.append(NO_WORDS)
-        else:
-            flags.append(0)
-            rows[index] = *np.max([output.f1(one) for one in known], 0), 1
-    return Evidence.of_rows(rows, flags)
+    index: dict[str, int] = {}
+    outputs = np.array([index.setdefault(one.output, len(index)) for one in items], np.int64)
+    found = [index.setdefault(text, len(index)) for one in items for text in one.references]
+    references, counts = np.array(found, np.int64), [len(one.references) for one in items]
+    tokens, owner = list(map(unicode_words, index)), np.repeat(np.arange(len(items)), counts)
+    texts = words(chain.from_iterable(tokens), np.array(list(map(len, tokens)), np.int64))
+    long = texts.sizes * (params.max_skip + 1) > MOST_PAIRS
+    too_long = long[outputs]
+    too_long[owner[long[references]]] = True
+    some = np.zeros(len(items), np.bool_)
+    some[owner[texts.sizes[references] > 0]] = True
+    flags = np.where(too_long, TOO_LONG, np.where(some, 0, NO_WORDS))
+    kept = flags[owner] == 0
+    rows = np.zeros((len(items), 3))
+    rows[:, 2] = flags == 0
+    values = _values(texts, outputs[owner[kept]], references[kept], params.max_skip + 1)
+    np.maximum.at(rows[:, :2], owner[kept], values)
+    return Evidence.of_rows(rows, flags.tolist())
+
+
+def _values(texts: Column, outputs: Ints, references: Ints, gaps: int) -> Floats:
+    """(n, 2): F of pairs, and of pairs and words: 2 · shared / all of both."""
+    sizes = texts.sizes
+    pairs = count(sizes, gaps + 1)[:, 1:].sum(1)
+    total = np.stack([one[outputs] + one[references] for one in (pairs, sizes)], 1)
+    shared = np.zeros((len(outputs), 2), np.int64)
+    for low, high in spans((sizes[outputs] + sizes[references]) * gaps, TOGETHER):
+        here = high - low
+        part = texts.take(np.concatenate([outputs[low:high], references[low:high]]))
+        at = np.arange(here)
+        for column, units in enumerate([_pairs(part, gaps), part]):
+            shared[low:high, column] = matches(units, at, here + at, at, 1)[:, 0]
+    shared, total = shared.cumsum(1), total.cumsum(1)
+    return np.asarray(2 * shared / np.maximum(total, 1), np.float64)
+
+
+def _pairs(texts: Column, gaps: int) -> Column:
+    """Each word with each of the `gaps` words behind it, as one number; of outputs and, behind
+    them, their references. Pairs with a word that the other text lacks are left out."""
+    codes = texts.values.astype(np.int64)
+    text = np.repeat(np.arange(texts.count), texts.sizes)
+    both = _in_both(codes, text, texts.count // 2)
+    left = texts.offsets[1:][text] - np.arange(len(codes))  # to the text's end
+    place, gap = np.nonzero((np.arange(1, gaps + 1) < left[:, None]) & both[:, None])
+    after = place + gap + 1
+    place, after = place[both[after]], after[both[after]]
+    values = codes[place] * (int(codes.max(initial=0)) + 1) + codes[after]
+    return Column(values, np.bincount(text[place], minlength=texts.count))
+
+
+def _in_both(codes: Ints, text: Ints, count: int) -> NDArray[np.bool_]:
+    """(n,) whether the other text has the word, too; all, where a table would be too large."""
+    words = int(codes.max(initial=0)) + 1
+    if count * words > TABLE:
+        return np.ones(len(codes), np.bool_)
+    seen = np.zeros((2, count * words), np.bool_)
+    side, key = text // max(count, 1), text % max(count, 1) * words + codes
+    seen[side, key] = True
+    return np.asarray(seen[1 - side, key], np.bool_)
 
 
 METRIC = Metric(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
 from operator import attrgetter
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from metrics.core.choices import Choices
 from metrics.core.contexts import contexts_of
 from metrics.core.details import failures, with_failures
 from metrics.core.evidence import FLAG, Evidence
-from metrics.core.instructions import instructions_of
+from metrics.core.instructions import Instruction, instructions_of
 from metrics.core.metric import BoundMetric, Item, Sample
 from metrics.core.rows import Ints
 from metrics.core.signature import evidence_digest, item_digest
@@ -52,14 +52,24 @@ def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
             language,
         )
         for sample in samples
-        for contexts in (contexts_of(sample.metadata),)
-        for instructions in (instructions_of(sample.metadata),)
-        for language in (language_of(sample.metadata),)
-        for choices in (Choices.of(sample.metadata),)
+        for language, contexts, instructions, choices in (_of_metadata(sample.metadata),)
         for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])
     ]
     counts = np.array([len(sample.outputs) for sample in samples], np.int64)
     return items, np.repeat(np.arange(len(samples), dtype=np.int64), counts)
+
+
+def _of_metadata(
+    metadata: Mapping[str, Any],
+) -> tuple[str | None, tuple[str, ...], tuple[Instruction, ...], Choices | None]:
+    if not metadata:  # as most have none
+        return None, (), (), None
+    return (
+        language_of(metadata),
+        contexts_of(metadata),
+        instructions_of(metadata),
+        Choices.of(metadata),
+    )
 
 
 def measure(

@@ -22,7 +22,9 @@ _Words = NDArray[np.uint64]
 
 _CHUNK = 1 << 22  # characters at a time: bounded memory, and arrays that stay in the cache
 _LONG = 256  # bytes; longer words are hashed one by one
-_OTHER_SPACE = re.compile(r"[^\S\x00-\x7f]")  # white space beyond ASCII
+_OTHER_SPACE = re.compile(r"[^\S\x00-\x7f]")  # white space beyond ASCII, and all there is of it
+_SPACES_OF_WIDTHS = "".join(map(chr, range(0x2000, 0x200B)))
+_OTHER_SPACES = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + _SPACES_OF_WIDTHS
 _IS_SPACE = np.zeros(256, np.bool_)
 _IS_SPACE[[ord(char) for char in map(chr, range(128)) if char.isspace()]] = True
 _KEEP = np.array([(1 << 8 * kept) - 1 for kept in range(9)], np.uint64)  # the first bytes of eight
@@ -38,6 +40,25 @@ def hash_words(texts: Sequence[str]) -> tuple[_Words, Ints]:
     return np.concatenate([hashes for hashes, _ in parts]), np.concatenate([n for _, n in parts])
 
 
+def numbers(hashes: _Words) -> Ints:
+    """(n,) numbers from 0, equal ones for equal hashes.
+
+    What a hash begins with and its place are sorted as one number, several times as fast as places
+    by hashes are; where two hashes begin alike, the slow way is gone.
+    """
+    bits = np.uint64(len(hashes).bit_length())
+    packed = (hashes >> bits << bits) | np.arange(len(hashes), dtype=np.uint64)
+    packed.sort()
+    at = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    ordered, begins = hashes[at], packed >> bits
+    new = ordered[1:] != ordered[:-1]
+    if np.any(new & (begins[1:] == begins[:-1])):
+        return np.unique(hashes, return_inverse=True)[1].astype(np.int64)
+    found = np.zeros(len(hashes), np.int64)
+    found[at[1:]] = np.cumsum(new)
+    return found
+
+
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     begin = size = 0
     for index, text in enumerate(texts):
@@ -50,10 +71,13 @@ def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _hash_chunk(texts: Sequence[str]) -> tuple[_Words, Ints]:
-    data = [_bytes(text) for text in texts]
+    whole = " ".join(texts)
+    if not whole.isascii() and any(space in whole for space in _OTHER_SPACES):
+        texts = [_OTHER_SPACE.sub(" ", text) for text in texts]
+    data = [text.encode("utf-8", "surrogatepass") for text in texts]
     joined = b" ".join([*data, b" " * 8])  # so that eight bytes can be read from any word
     raw = np.frombuffer(joined, np.uint8)
-    space = _IS_SPACE[raw]
+    space = _IS_SPACE.take(raw)
     edge = np.flatnonzero(space[1:] != space[:-1]) + 1
     bounds = edge if space[0] else np.concatenate([np.zeros(1, np.int64), edge])
     starts, sizes = bounds[::2], bounds[1::2] - bounds[::2]
@@ -62,23 +86,16 @@ def _hash_chunk(texts: Sequence[str]) -> tuple[_Words, Ints]:
     return _hash(joined, starts, sizes), np.diff(upto, prepend=0)
 
 
-def _bytes(text: str) -> bytes:
-    if not text.isascii():
-        text = _OTHER_SPACE.sub(" ", text)
-    return text.encode("utf-8", "surrogatepass")
-
-
 def _hash(joined: bytes, starts: Ints, sizes: Ints) -> _Words:
     eights: _Words = np.ndarray(len(joined) - 7, "<u8", joined, strides=(1,))
-    hashes = _mix(sizes.astype(np.uint64))
-    at, left, chosen = starts, sizes, np.arange(len(starts))
-    long = sizes > _LONG
-    if long.any():
-        chosen = np.flatnonzero(~long)
-        at, left = at[chosen], left[chosen]
-        for index in np.flatnonzero(long):
+    hashes = _mix(_mix(sizes.astype(np.uint64)) ^ (eights[starts] & _KEEP[np.minimum(sizes, 8)]))
+    chosen = np.flatnonzero(sizes > 8)
+    if len(chosen) and sizes[chosen].max() > _LONG:
+        for index in np.flatnonzero(sizes > _LONG):
             begin = int(starts[index])
             hashes[index] = xxh64_intdigest(joined[begin : begin + int(sizes[index])])
+        chosen = chosen[sizes[chosen] <= _LONG]
+    at, left = starts[chosen] + 8, sizes[chosen] - 8
     while len(chosen):
         word = eights[at] & _KEEP[np.minimum(left, 8)]
         hashes[chosen] = _mix(hashes[chosen] ^ word)

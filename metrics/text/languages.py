@@ -17,8 +17,14 @@ SURE = 0.35  # least confidence, where nobody says another
 def identify(text: str, identifier: LanguageIdentifier, least: float = SURE) -> str:
     """The most likely language; empty where its confidence is below `least`, or nothing told."""
     language, confidence = identifier.classify(text[:LONGEST])
-    silent = confidence <= 1 / len(identifier.labels) + 1e-6  # all alike
+    silent = confidence <= _alike(identifier)
     return "" if silent or confidence < least or language == "zxx" else str(language)
+
+
+@lru_cache(maxsize=4)
+def _alike(identifier: LanguageIdentifier) -> float:
+    """The confidence where all languages are alike, with its rounding."""
+    return float(1 / len(identifier.labels) + 1e-6)
 
 
 @lru_cache(maxsize=4)

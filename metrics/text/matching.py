@@ -6,12 +6,10 @@ synonyms of stems; each from the end of the output, with the last free word of t
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import pairwise
 
 Pairs = list[tuple[int, int]]
-Words = list[tuple[int, str]]  # with where they stand
 
 
 def align(
@@ -21,14 +19,14 @@ def align(
     synonyms: Callable[[str], Set[str]] | None,
 ) -> Pairs:
     """Places of matched words in output and reference, in the output's order; synonyms: or none."""
-    found, left, right = _equal(list(enumerate(output)), list(enumerate(reference)))
-    if left and right:
-        stems = [[(at, stem(word)) for at, word in words] for words in (left, right)]
-        more, left, right = _equal(*stems)
-        found += more
-    if left and right and synonyms is not None:
-        found += _alike(left, right, synonyms)
-    return sorted(found)
+    pairs, left, free = _equal(output, reference, range(len(output)), range(len(reference)))
+    if left and free:
+        stems = {at: stem(output[at]) for at in left}, {at: stem(reference[at]) for at in free}
+        more, left, free = _equal(*stems, left, free)
+        pairs += more
+        if left and free and synonyms is not None:
+            pairs += _alike(*stems, left, free, synonyms)
+    return sorted(pairs)
 
 
 def chunks(pairs: Pairs) -> int:
@@ -36,37 +34,60 @@ def chunks(pairs: Pairs) -> int:
     return 1 + sum([(i + 1, j + 1) != following for (i, j), following in pairwise(pairs)])
 
 
-def _places(words: Words) -> defaultdict[str, list[int]]:
-    places: defaultdict[str, list[int]] = defaultdict(list)
-    for at, word in words:
-        places[word].append(at)
-    return places
+Words = Sequence[str] | Mapping[int, str]  # by their places
 
 
-def _equal(output: Words, reference: Words) -> tuple[Pairs, Words, Words]:
-    """Pairs of equal words, and the words that are left over on either side."""
-    places = _places(reference)
+def _equal(
+    output: Words, reference: Words, outputs: Sequence[int], references: Sequence[int]
+) -> tuple[Pairs, list[int], list[int]]:
+    """Pairs of equal words among those at some ascending places, and the places left over."""
+    last, before = _places(reference, references)
     pairs: Pairs = []
-    left: Words = []
-    for at, word in reversed(output):
-        free = places.get(word)
-        if free:
-            pairs.append((at, free.pop()))
+    left: list[int] = []
+    for at in reversed(outputs):
+        word = output[at]
+        place = last.get(word, -1)
+        if place < 0:
+            left.append(at)
         else:
-            left.append((at, word))
+            pairs.append((at, place))
+            last[word] = before.get(place, -1)
     taken = {place for _, place in pairs}
-    return pairs, left[::-1], [(at, word) for at, word in reference if at not in taken]
+    return pairs, left[::-1], [at for at in references if at not in taken]
 
 
-def _alike(output: Words, reference: Words, synonyms: Callable[[str], Set[str]]) -> Pairs:
+def _places(words: Words, places: Sequence[int]) -> tuple[dict[str, int], dict[int, int]]:
+    """Where each word stands last; and for a place that is not its word's first, the one before."""
+    last: dict[str, int] = {}
+    before: dict[int, int] = {}
+    for at in places:
+        word = words[at]
+        if word in last:
+            before[at] = last[word]
+        last[word] = at
+    return last, before
+
+
+def _alike(
+    output: Words,
+    reference: Words,
+    outputs: Sequence[int],
+    references: Sequence[int],
+    synonyms: Callable[[str], Set[str]],
+) -> Pairs:
     """Each word of the output with the last free word of the reference that is its synonym."""
-    places = _places(reference)
+    last, before = _places(reference, references)
     pairs: Pairs = []
-    for at, word in reversed(output):
-        alike = [other for other in (word, *synonyms(word)) if other in places]
+    for at in reversed(outputs):
+        word = output[at]
+        alike = [last[word]] if word in last else []
+        alike += [last[other] for other in last.keys() & synonyms(word)]
         if alike:
-            best = max(alike, key=lambda other: places[other][-1])
-            pairs.append((at, places[best].pop()))
-            if not places[best]:
-                del places[best]
+            best = max(alike)
+            other = reference[best]
+            pairs.append((at, best))
+            if best in before:
+                last[other] = before[best]
+            else:
+                del last[other]
     return pairs

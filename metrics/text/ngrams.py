@@ -172,16 +172,16 @@ def _count_prefixes(keys: Keys, pairs: int, order: int, width: np.uint64) -> Int
     found = np.zeros((pairs, order), np.int64)
     if not len(keys):
         return found
-    in_reference = (keys & ONE).astype(np.int64)
-    in_output = 1 - in_reference
+    seen = np.concatenate([[0], np.cumsum((keys & ONE).astype(np.int64))])  # in references
+    bounds = np.arange(len(keys) + 1)  # where in the keys each n-gram begins, and the end
     grams = keys >> ONE
     last = (ONE << width) - ONE
     for n in range(order, 0, -1):
         starts = np.flatnonzero(np.concatenate([[True], grams[1:] != grams[:-1]]))
         grams = grams[starts]
-        in_reference = np.add.reduceat(in_reference, starts)
-        in_output = np.add.reduceat(in_output, starts)
-        clipped = np.minimum(in_output, in_reference)
+        bounds = np.append(bounds[starts], len(keys))
+        in_reference = np.diff(seen[bounds])
+        clipped = np.minimum(np.diff(bounds) - in_reference, in_reference)
         clipped[(grams & last) == 0] = 0  # the text ends before the n-th word
         pair = (grams >> (width * np.uint64(n))).astype(np.int64)
         found[:, n - 1] = np.bincount(pair, clipped, pairs)

@@ -3,7 +3,7 @@
 words       runs of letters, marks, digits and underscores, with apostrophes inside; each Han or
             kana character, and each emoji with all that belongs to it, is a word of its own; other
             punctuation and symbols are dropped
-whitespace  what stands between white space
+whitespace  what stands between white space; as numbers, words are told apart by 64-bit hashes
 characters  code points that are not white space
 """
 
@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 
 from metrics.core.evidence import Column
-from metrics.text.ngrams import words
+from metrics.text.hashing import hash_words, numbers
+from metrics.text.ngrams import characters, words
 
 Cut = Literal["words", "whitespace", "characters"]
 
@@ -30,22 +31,27 @@ _WORDS = (
 
 def cutter(how: Cut, lowercase: bool) -> Callable[[str], Sequence[str]]:
     """Text to its tokens, in order."""
-    import regex
+    if how == "words":
+        import regex
 
-    pattern = regex.compile(_WORDS)
+        found: Callable[[str], Sequence[str]] = regex.compile(_WORDS).findall
+    else:
+        found = str.split if how == "whitespace" else _solid
+    return (lambda text: found(text.lower())) if lowercase else found
 
-    def cut(text: str) -> Sequence[str]:
-        cased = text.lower() if lowercase else text
-        if how == "words":
-            found: list[str] = pattern.findall(cased)
-            return found
-        return cased.split() if how == "whitespace" else "".join(cased.split())
 
-    return cut
+def _solid(text: str) -> str:
+    return "".join(text.split())
 
 
 def columns(texts: Iterable[str], how: Cut, lowercase: bool) -> Column:
     """Texts as numbers from 0, equal ones for equal tokens."""
-    tokens = list(map(cutter(how, lowercase), texts))
-    lengths = np.array(list(map(len, tokens)), np.int64)
-    return words(chain.from_iterable(tokens), lengths)
+    if how == "words":
+        tokens = list(map(cutter(how, lowercase), texts))
+        lengths = np.array(list(map(len, tokens)), np.int64)
+        return words(chain.from_iterable(tokens), lengths)
+    cased = [text.lower() for text in texts] if lowercase else list(texts)
+    if how == "characters":
+        return characters(list(map(_solid, cased)))
+    hashes, lengths = hash_words(cased)
+    return Column(numbers(hashes), lengths)

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import bootstrap, training, training_paths
-from benchmarks.__main__ import table
+from benchmarks import bootstrap, coverage, memory, training, training_paths
+from benchmarks.__main__ import COMPARISONS, table
 from benchmarks.comparing import Row, Timed, bound, furthest, ratio
 from benchmarks.gpu import measured
 from benchmarks.statistics_tests import rejections_by_sample as by_sample
 from benchmarks.texts import english, news, summaries
 from benchmarks.training_paths import Trained, Way, disagreements, tried, verdict, ways
+from metrics import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["rouge", "bleu", "chrf", "distinct_n", "bertscore"])
+@pytest.mark.parametrize("name", ["rouge", "bleu", "chrf", "distinct_n", "words", "bertscore"])
 def test_a_comparison_agrees(name: str) -> None:
     rows: list[Row] = list(import_module(f"benchmarks.{name}").rows(0.01))
     assert rows
@@ -169,3 +170,24 @@ def test_simulations_say_what_they_take(name: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"usage: python -m benchmarks.{name}" in done.stdout
+
+
+def test_every_metric_has_a_benchmark_or_a_reason() -> None:
+    assert coverage.BENCHMARKS.keys() | coverage.WITHOUT.keys() == catalogue().keys()
+    assert not coverage.BENCHMARKS.keys() & coverage.WITHOUT.keys()
+    assert set(coverage.BENCHMARKS.values()) <= set(COMPARISONS)
+    for metric, name in coverage.BENCHMARKS.items():
+        source = (ROOT / "benchmarks" / f"{name}.py").read_text()
+        named = f'"{metric}"' in source or f"metrics.{metric} import" in source
+        assert named, f"{name} does not measure {metric}"
+
+
+def test_memory_that_grows_is_noticed() -> None:
+    noise = np.random.default_rng(0).normal(0, 2, 1000)
+    flat = memory.row_of(memory.Curve(800 + noise, 4000))
+    assert flat.fast, flat.ours
+    steps = np.arange(1000) * 0.02  # 20 kB an evaluation
+    assert not memory.row_of(memory.Curve(800 + noise + steps, 4000)).fast
+    filling = 100 * (1 - np.exp(-np.arange(1000) / 50))  # a cache that is full soon
+    assert memory.row_of(memory.Curve(800 + noise + filling, 4000)).fast
+    assert b"<svg" in memory.drawn(memory.Curve(800 + noise, 4000))

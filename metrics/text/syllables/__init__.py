@@ -8,12 +8,21 @@ by `python -m metrics.text.syllables cmudict.dict` of the dictionary's file (LIC
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
+from metrics.core.rows import Ints
+
 RUSSIAN_VOWELS = re.compile("[аеёиоуыэюя]")
-_VOWELS = re.compile("[aeiouy]+")
-_SPLIT = re.compile("ia(?!ls?$|ns?$)|io(?!n)|eo|iu|ua|(?<!q)ue[lnt]|[ye]ing|ism")  # two syllables
+_VOWEL = np.zeros(129, np.bool_)  # of ASCII; what is beyond it, as 128, is none
+_VOWEL[[ord(one) for one in "aeiouy"]] = True
+_SPLIT = re.compile(  # two syllables
+    "ia(?!ls?$|ns?$)|io(?!n)|eo|iu|ua|(?<!q)ue[lnt]|[ye]ing|ism", re.MULTILINE
+)
+_ENDINGS = ("e", "es", "e's", "ed")  # of words that have a silent one
 _SILENT = re.compile(
     "(?<![lyieou])e$|(?<=[aeiouy])le$"
     "|(?<![szxl])(?<!ch)(?<!sh)(?<![gcieou])es$|(?<![eiszxgcl])e's$"
@@ -33,8 +42,35 @@ def russian(word: str) -> int:
 
 def by_rule(word: str) -> int:
     """English syllables without the dictionary, at least 1."""
-    runs = len(_VOWELS.findall(word)) + len(_SPLIT.findall(word))
-    return max(1, runs - (_SILENT.search(word) is not None))
+    return int(_by_rule([word])[0])
+
+
+def of_english(words: Iterable[str]) -> dict[str, int]:
+    """What `english` says of each of the words, which hold no white space, together."""
+    known, found = _exceptions(), list(words)
+    counts = _by_rule(found).tolist()
+    return {word: known.get(word) or count for word, count in zip(found, counts, strict=True)}
+
+
+def of_russian(words: Iterable[str]) -> dict[str, int]:
+    """What `russian` says of each of the words."""
+    return {word: russian(word) for word in words}
+
+
+def _by_rule(words: list[str]) -> Ints:
+    """(n,) of words without line breaks: a word is a line."""
+    lines = "\n".join(["", *words])
+    codes = np.frombuffer(lines.encode("utf-32-le", "surrogatepass"), "<u4")
+    vowel = _VOWEL[np.minimum(codes, 128)]
+    line = np.cumsum(codes == ord("\n"))
+    counts = np.bincount(line[1:][vowel[1:] & ~vowel[:-1]], minlength=len(words) + 1)
+    splits = [split.start() for split in _SPLIT.finditer(lines)]
+    counts += np.bincount(line[splits], minlength=len(words) + 1)
+    silent = [
+        word.endswith(_ENDINGS) and _SILENT.search(word, max(0, len(word) - 3)) is not None
+        for word in words
+    ]
+    return np.maximum(counts[1:] - np.array(silent, np.int64), 1)
 
 
 @cache

