@@ -38,37 +38,36 @@ class EvidenceCache(Protocol):
 
 def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
     """One item per output, and the unit (index of its sample) of each."""
-    items = [
-        Item(
-            output,
-            sample.references,
-            sample.prompt,
-            sample.tests,
-            sample.opponent,
-            details,
-            choices,
-            contexts,
-            instructions,
-            language,
-        )
-        for sample in samples
-        for language, contexts, instructions, choices in (_of_metadata(sample.metadata),)
-        for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])
-    ]
+    items: list[Item] = []
+    for one in samples:
+        given = _of_metadata(one.metadata)
+        for output, details in zip_longest(one.outputs, one.details[: len(one.outputs)]):
+            items.append(
+                Item(
+                    output,
+                    one.references,
+                    one.prompt,
+                    one.tests,
+                    one.opponent,
+                    details,
+                    *given,
+                )
+            )
     counts = np.array([len(sample.outputs) for sample in samples], np.int64)
     return items, np.repeat(np.arange(len(samples), dtype=np.int64), counts)
 
 
 def _of_metadata(
     metadata: Mapping[str, Any],
-) -> tuple[str | None, tuple[str, ...], tuple[Instruction, ...], Choices | None]:
+) -> tuple[Choices | None, tuple[str, ...], tuple[Instruction, ...], str | None]:
+    """The fields that an item ends with."""
     if not metadata:  # as most have none
         return None, (), (), None
     return (
-        language_of(metadata),
+        Choices.of(metadata),
         contexts_of(metadata),
         instructions_of(metadata),
-        Choices.of(metadata),
+        language_of(metadata),
     )
 
 
@@ -140,7 +139,9 @@ def _distinct(metric: BoundMetric, items: Sequence[Item]) -> tuple[list[Item], I
     what = map(attrgetter(*metric.reads), items)
     positions: dict[object, int] = {}
     inverse = np.array([positions.setdefault(one, len(positions)) for one in what], np.int64)
-    return [items[index] for index in np.unique(inverse, return_index=True)[1]], inverse
+    if len(positions) == len(items):
+        return list(items), inverse
+    return [items[index] for index in np.unique(inverse, return_index=True)[1].tolist()], inverse
 
 
 def _measured(metric: BoundMetric, items: Sequence[Item], models: Models) -> Evidence:
