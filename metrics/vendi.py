@@ -44,18 +44,14 @@ from metrics.core.errors import TooManySamples
 from metrics.core.evidence import FLAG, Column, Evidence
 from metrics.core.metric import Flag, Item, Metric, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints, Settled
+from metrics.statistics import principal
 from metrics.text.hashing import hash_words
 from metrics.text.kernels import ngram_kernel
 from metrics.text.tokens import Cut, cutter
 
 NO_TEXT = 1
-EXACTLY = 200  # samples that are left out one by one, at up to 10 ms each
+ONE_BY_ONE = 200  # samples that are left out by eigenvalues of the others, at up to 10 ms each
 MOST = 4000  # outputs whose n-grams are compared: 128 MB, and half a minute
-ROUGHLY = (
-    f"n-grams of more than {EXACTLY} samples: the error is to first order and too small, so that "
-    "tests find differences where there are none (11 to 17 in 100 rather than 5): compare sets of "
-    f"{EXACTLY}, or take similarity encoder"
-)
 NOTHING = 1e-12  # of an eigenvalue: rounding, where there is none
 
 
@@ -97,38 +93,58 @@ def settle(evidence: Evidence, unit: Ints, params: VendiParams) -> Settled:
     """
     count, units = len(unit), int(unit.max(initial=-1)) + 1
     likeness = _likeness(evidence, params)
-    parts = likeness.spectrum.parts(params.order)
+    spectrum = likeness.spectrum
+    parts = spectrum.parts(params.order)
     outputs = np.bincount(unit, minlength=units).astype(np.float64)
     rows = np.column_stack([np.bincount(unit, parts, units), outputs])
+    left = _without(likeness, spectrum, unit, outputs, params)
     loss = None
-    if 2 <= units <= EXACTLY:
-        loss = rows.copy()
-        whole = rows[:, 0].sum()
-        for one in range(units):
-            without = likeness.without(unit == one, params.order)
-            loss[one, 0] = whole - without * (count - outputs[one])
-    narrow = (ROUGHLY,) if params.similarity == "ngrams" and units > EXACTLY else ()
-    return Settled(rows, loss, signature={"n": str(count)}, warnings=narrow)
+    if left is not None:
+        loss = np.column_stack([rows[:, 0].sum() - left * (count - outputs), outputs])
+    return Settled(rows, loss, signature={"n": str(count)})
+
+
+def _without(
+    likeness: Likeness, spectrum: Spectrum, unit: Ints, outputs: Floats, params: VendiParams
+) -> Floats | None:
+    """(units,) the score's logarithm without each; None where rows are near enough."""
+    units, order = len(outputs), params.order
+    if 2 <= units <= ONE_BY_ONE:
+        return np.array([likeness.without(unit == one, order) for one in range(units)])
+    exact = principal.LEAST <= order <= principal.MOST
+    if units < 2 or params.similarity == "encoder" or not exact:
+        return None
+    return spectrum.without(unit, outputs, order)
 
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """Eigenvalues of a likeness over n: (m,) `values`, and (n, m) `shares` of each output in them,
-    whose mean over the outputs is the values."""
+    """Of a likeness over n: (m,) the eigenvalues above zero, (n, m) their eigenvectors."""
 
     values: Floats
-    shares: Floats
+    axes: Floats
 
     def parts(self, order: float) -> Floats:
         """(n,) their mean is the logarithm of the score, and what one has above it the derivative
         by how much its output weighs."""
-        kept = self.values > NOTHING
-        values, shares = self.values[kept], self.shares[:, kept]
+        shares = len(self.axes) * self.axes**2  # of an output in a value, over the value
         if order == 1:
-            return np.asarray(-(shares / values) @ (values * np.log(values)), np.float64)
-        total = (values**order).sum()
-        above = (shares / values) @ (values**order) / total - 1
+            return np.asarray(-shares @ (self.values * np.log(self.values)), np.float64)
+        total = (self.values**order).sum()
+        above = shares @ self.values**order / total - 1
         return np.asarray((np.log(total) + order * above) / (1 - order), np.float64)
+
+    def without(self, unit: Ints, outputs: Floats, order: float) -> Floats:
+        """(units,) the logarithm of the score without each, whose `outputs` are so many."""
+        n, ends = len(self.axes), np.cumsum(outputs).astype(np.int64)
+        blocks = np.split(np.argsort(unit, kind="stable"), ends[:-1])
+        lost = principal.removed(self.values, self.axes, blocks, order)
+        more = n / (n - outputs)  # of each eigenvalue over the others
+        if order == 1:
+            left = (self.values * np.log(self.values)).sum() - lost
+            return np.asarray(-(more * left + np.log(more)), np.float64)
+        left = (self.values**order).sum() - lost
+        return np.asarray(np.log(more**order * left) / (1 - order), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +159,11 @@ class Likeness:
     def spectrum(self) -> Spectrum:
         """Of all outputs."""
         n = len(self.vectors)
-        if self.dual:
-            values, axes = np.linalg.eigh(self.vectors.T @ self.vectors / n)
-            return Spectrum(values, (self.vectors @ axes) ** 2)
-        values, axes = np.linalg.eigh(self.vectors / n)
-        return Spectrum(values, n * axes**2 * np.maximum(values, 0))
+        square = self.vectors.T @ self.vectors if self.dual else self.vectors
+        values, axes = np.linalg.eigh(square / n)
+        kept = values > NOTHING
+        values, axes = values[kept], axes[:, kept]
+        return Spectrum(values, self.vectors @ axes / np.sqrt(n * values) if self.dual else axes)
 
     def without(self, left_out: np.ndarray[tuple[int], np.dtype[np.bool_]], order: float) -> float:
         """The score's logarithm of the other outputs."""
