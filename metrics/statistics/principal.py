@@ -28,12 +28,12 @@ from metrics.statistics.weights import Floats
 
 Ints = NDArray[np.int64]
 
-LEAST, MOST = 0.5, 1.8  # q: near 0 and 2 integrals fall off slowly, and rounding tells
+LEAST, MOST = 0.1, 1.8  # q: near 0 and 2 integrals fall off slowly, and rounding tells
 STEP = 0.5  # of log t: an error of exp(-2 π² / STEP), 1e-17
 TAIL = 34.0  # of the lower end: 1e-15
 FAR = 11.0  # log of the t from which terms are taken for a geometric series; λ is at most 1
 CELLS = 4_000_000  # numbers at a time
-EPS = float(np.finfo(np.float64).eps)
+NOTHING = 1e-9  # of a row, outside the space of the axes: rounding
 
 
 def removed(values: Floats, axes: Floats, blocks: Sequence[Ints], order: float) -> Floats:
@@ -47,7 +47,7 @@ def removed(values: Floats, axes: Floats, blocks: Sequence[Ints], order: float) 
     nodes = np.exp(np.arange(-TAIL / order, FAR, STEP))
     weights = STEP * nodes**order
     weights[-1] /= 1 - np.exp((order - 2) * STEP)  # it and all that would follow
-    shares = values[:, None] / (values[:, None] + nodes)  # (m, T)
+    shares = nodes / (values[:, None] + nodes)  # (m, T)
     found = np.zeros(len(blocks))
     for chosen, rows in _of_one_size(blocks, axes.shape[1]):
         own = axes[rows]  # (b, k, m)
@@ -73,11 +73,15 @@ def _of_one_size(blocks: Sequence[Ints], width: int) -> Iterator[tuple[Ints, Int
 
 def _logarithms(own: Floats, shares: Floats) -> Floats:
     """(b, T) L at the nodes, of blocks (b, k, m)."""
-    size = own.shape[1]
+    across, size = np.swapaxes(own, 1, 2), own.shape[1]
+    outside = np.eye(size) - own @ across  # (b, k, k) what the axes do not hold
+    outside[np.abs(outside) < NOTHING] = 0.0
     if size == 1:
-        return np.asarray(-np.log1p(-np.minimum(own[:, 0] ** 2 @ shares, 1 - EPS)), np.float64)
-    across, found = np.swapaxes(own, 1, 2), []
+        squares = own[:, 0] ** 2
+        kept = squares @ shares + outside[:, 0]
+        gone = np.minimum(squares @ (1 - shares), 0.5)
+        return np.asarray(-np.where(kept < 0.5, np.log(kept), np.log1p(-gone)), np.float64)
+    found = []
     for share in shares.T:  # all nodes at once would be as many times the memory
-        inside = np.eye(size) - (own * share) @ across
-        found.append(-np.linalg.slogdet(inside)[1])
+        found.append(-np.linalg.slogdet((own * share) @ across + outside)[1])
     return np.stack(found, 1)
