@@ -114,7 +114,7 @@ def _without(
         return None
     left, dear = np.zeros(units), np.ones(units, np.bool_)
     if principal.LEAST <= order <= principal.MOST:
-        dear = outputs > len(unit) / 8  # cheaper by eigenvalues of the others
+        dear = outputs > len(spectrum.values) / 8  # cheaper by eigenvalues of the others
         blocks = np.split(np.argsort(unit, kind="stable"), np.cumsum(outputs).astype(int)[:-1])
         left[~dear] = spectrum.without([blocks[at] for at in np.flatnonzero(~dear)], order)
     elif not few:
@@ -159,26 +159,29 @@ class Spectrum:
 @dataclass(frozen=True, slots=True)
 class Likeness:
     """Of every two of n outputs, (n, n), or the vectors of unit length that it is the product of,
-    (n, D) with D < n: of those D by D numbers are enough."""
+    (n, D) with D < n: of those the `square`, D by D, is enough."""
 
     vectors: Floats
+    square: Floats
     dual: bool
 
     @property
     def spectrum(self) -> Spectrum:
         """Of all outputs."""
         n = len(self.vectors)
-        square = self.vectors.T @ self.vectors if self.dual else self.vectors
-        values, axes = np.linalg.eigh(square / n)
+        values, axes = np.linalg.eigh(self.square / n)
         kept = values > NOTHING
         values, axes = values[kept], axes[:, kept]
         return Spectrum(values, self.vectors @ axes / np.sqrt(n * values) if self.dual else axes)
 
     def without(self, left_out: np.ndarray[tuple[int], np.dtype[np.bool_]], order: float) -> float:
         """The score's logarithm of the other outputs."""
-        rest = self.vectors[~left_out]
-        square = rest.T @ rest if self.dual else rest[:, ~left_out]
-        values = np.linalg.eigvalsh(square / max(len(rest), 1))
+        if self.dual:
+            own = self.vectors[left_out]
+            rest = self.square - own.T @ own
+        else:
+            rest = self.square[np.ix_(~left_out, ~left_out)]
+        values = np.linalg.eigvalsh(rest / max(int((~left_out).sum()), 1))
         values = values[values > NOTHING]
         if order == 1:
             return float(-(values * np.log(values)).sum())
@@ -193,11 +196,14 @@ def _likeness(evidence: Evidence, params: VendiParams) -> Likeness:
                 f"vendi compares the n-grams of every two outputs, of at most {MOST}, and there "
                 f"are {len(lengths)}: score fewer, or take similarity encoder"
             )
-        return Likeness(ngram_kernel(evidence["tokens"], lengths, params.max_order), False)
+        kernel = ngram_kernel(evidence["tokens"], lengths, params.max_order)
+        return Likeness(kernel, kernel, False)
     vectors = evidence["output"].astype(np.float64)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), NOTHING)
-    dual = vectors.shape[1] < len(vectors)
-    return Likeness(vectors if dual else vectors @ vectors.T, dual)
+    if vectors.shape[1] < len(vectors):
+        return Likeness(vectors, vectors.T @ vectors, True)
+    kernel = vectors @ vectors.T
+    return Likeness(kernel, kernel, False)
 
 
 def reduce(sums: Floats, params: VendiParams) -> Floats:
