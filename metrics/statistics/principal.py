@@ -73,15 +73,17 @@ def _of_one_size(blocks: Sequence[Ints], width: int) -> Iterator[tuple[Ints, Int
 
 def _logarithms(own: Floats, shares: Floats) -> Floats:
     """(b, T) L at the nodes, of blocks (b, k, m)."""
-    across, size = np.swapaxes(own, 1, 2), own.shape[1]
-    outside = np.eye(size) - own @ across  # (b, k, k) what the axes do not hold
-    outside[np.abs(outside) < NOTHING] = 0.0
+    size = own.shape[1]
+    outside, turn = np.linalg.eigh(np.eye(size) - own @ np.swapaxes(own, 1, 2))
+    outside = np.where(outside < NOTHING, 0.0, outside)  # (b, k) what the axes do not hold
     if size == 1:
         squares = own[:, 0] ** 2
-        kept = squares @ shares + outside[:, 0]
+        kept = squares @ shares + outside
         gone = np.minimum(squares @ (1 - shares), 0.5)
         return np.asarray(-np.where(kept < 0.5, np.log(kept), np.log1p(-gone)), np.float64)
-    found = []
+    # Copies in a block are outside to their half, beside which what is inside would be rounded off.
+    own = np.swapaxes(turn, 1, 2) @ own
+    across, rest, found = np.swapaxes(own, 1, 2), outside[:, :, None] * np.eye(size), []
     for share in shares.T:  # all nodes at once would be as many times the memory
-        found.append(-np.linalg.slogdet((own * share) @ across + outside)[1])
+        found.append(-np.linalg.slogdet((own * share) @ across + rest)[1])
     return np.stack(found, 1)
