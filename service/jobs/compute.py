@@ -168,6 +168,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     # is later; a trainer inherits it.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # about a tenth of a millisecond
+    # Code made for each size of a tensor: 1,024 of them take 50 MB, and new texts have new sizes
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of model libraries are no lines of JSON
     channel = socket.socket(fileno=options.channel)
     database = receive(channel)
