@@ -217,7 +217,8 @@ METRIC = Metric(
     flags={
         FOREIGN: Flag(
             "at least half of the letters of every reference are not Latin (a to z), and "
-            "rouge-score's tokenizer drops them, so the score is of the rest; use tokenizer: unicode",
+            "rouge-score's tokenizer drops them, so the score is of the rest; use tokenizer: "
+            "unicode",
             missing=False,
         ),
         NO_WORD: Flag(

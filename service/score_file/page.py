@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from metrics.core.metric import Sample
-from metrics.suites.wording import Lang, worded
+from metrics.suites.wording import Lang, picked, worded
 from service.figures.html import in_html, page, table_html
 from service.figures.words import arrow, number, precision, short
 from service.score_file.answers import score_table
@@ -59,14 +59,12 @@ def _reasons(scored: Scored, lang: Lang) -> str:
     if scored.chosen is None:
         return ""
     say = WORDS[lang]
-    entries = {entry.name: entry for entry in worded(scored.chosen.suite, lang).metrics}
     rows = []
-    for one in scored.chosen.picked:
-        entry = entries[one.entry.name]
+    for one, said in picked(scored.chosen, lang):
         name = one.metric.name
-        if name != entry.name:
-            name = say["in_place"].format(name=name, entry=entry.name)
-        rows.append([in_html(name), in_html(entry.why), in_html(entry.cannot_see)])
+        if name != one.entry.name:
+            name = say["in_place"].format(name=name, entry=one.entry.name)
+        rows.append([in_html(name), in_html(said.why), in_html(said.cannot_see)])
     return _grid([say["metric"], say["reason"], say["cannot_see"]], rows)
 
 

@@ -20,6 +20,7 @@ from assay import Client
 from metrics.core.metric import Sample
 from metrics.core.run import score_slices
 from metrics.suites import suites
+from metrics.suites.declaration import Suite
 from metrics.suites.wording import Lang, worded
 from service.cli import app
 from service.score_file import report
@@ -153,6 +154,30 @@ def test_the_page_stands_alone(score: Score, tmp_path: Path, lang: Lang) -> None
     assert words["value"] in done.stdout
     assert "bertscore" in done.stdout
     assert score(*given, "-f", "html").stdout.strip() == text.strip()
+
+
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_what_stands_in_speaks_for_itself(score: Score, tmp_path: Path, lang: Lang) -> None:
+    done = score("new.jsonl", "-s", "summarization", "--lang", lang, "-f", "json",
+                 "--report", "report.html")  # fmt: skip
+    told = {one["name"]: one for one in json.loads(done.stdout)["suite"]["metrics"]}
+    entries = {one.name: one for one in worded(suites()["summarization"], lang).metrics}
+    text = Page((tmp_path / "report.html").read_text()).text
+    for name, place in (("chrf", "bertscore"), ("k_precision", "faithfulness")):
+        (own,) = (one for one in entries[place].instead if one.name == name)
+        assert told[name]["in_place_of"] == place
+        assert (told[name]["why"], told[name]["cannot_see"]) == (own.why, own.cannot_see)
+        assert own.why in text
+        assert own.why != entries[place].why
+        assert entries[place].why not in text
+    assert told["rouge"]["why"] == entries["rouge"].why
+
+
+def test_sentences_are_of_a_metric_and_not_of_its_place() -> None:
+    others = [{"name": "bertscore", "params": {"model": "m"}}, {"name": "chrf"}]
+    bert = {"name": "bertscore", "why": "Why.", "instead": others}
+    (entry,) = Suite.model_validate({"name": "own", "metrics": [bert]}).metrics
+    assert [one.why for one in entry.options(None)] == ["Why.", "Why.", ""]
 
 
 def test_what_is_left_out_stands_in_the_csv(score: Score) -> None:
