@@ -211,6 +211,11 @@ def test_two_words_of_many() -> None:
         (("--report", "r.txt"), "--report: r.txt ends with none of .html, .json, .csv"),
         (("--report", "no/r.html"), "--report: there is no folder no"),
         (("--report", "r.csv", "--per-sample", "r.csv"), "is the file of --per-sample"),
+        (
+            ("-s", "qa", "--suite-language", "rus"),
+            "--suite-language: no language 'rus' is known; did",
+        ),
+        (("-s", "zzz"), "translation. A file of your own ends with .toml"),
         (("--slice", "lnag"), "--slice: no sample has the metadata field 'lnag'; did you mean"),
         (("--compare", "new.jsonl", "--slice", "lang"), "--slice is for one file"),
         (("--compare", "new.jsonl", "--report", "r.html"), "--report is for one file"),

@@ -159,7 +159,13 @@ def test_nothing_can_be_measured(assay: Client) -> None:
         ({}, "missing_metrics", "metrics"),
         ({"suite": "sumarization"}, "suite_not_found", "suite"),
         ({"suite": {"name": "qa", "language": "russian"}}, "string_pattern_mismatch", None),
+        ({"suite": {"name": "qa", "language": "xx"}}, "unknown_language", "suite.language"),
         ({"suite": {"name": "qa", "lang": "ru"}}, "extra_forbidden", None),
+        (
+            {"metrics": [{"name": "language", "params": {"language": "xx"}}]},
+            "invalid_input",
+            "metrics[0].params.language",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(
