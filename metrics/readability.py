@@ -15,11 +15,12 @@ Conventions
     end, and short texts go beyond what is sensible. SMOG was made for 30 sentences.
     Words and sentences are textstat 0.7.13's: words stand between white space, without punctuation;
     a sentence ends with `.`, `!` or `?`, also inside a number, and one of two words or fewer does
-    not count. Syllables are those of the CMU dictionary's first pronunciation, those of other
-    English words come from a rule; Russian ones are vowels. `language: auto` takes the formulas of
-    the script of most letters, Latin for English. A text without words or without a formula
-    (Chinese, Arabic) is missing. Several outputs of a sample are averaged; the value is the mean
-    over samples.
+    not count. In Russian it does not end after initials ("А. Б. Иванов") and abbreviations ("ул.
+    Ленина", "5 млн. рублей", "и т. д. и"); in English it does, as textstat has it. Syllables are
+    those of the CMU dictionary's first pronunciation, those of other English words come from a
+    rule; Russian ones are vowels. `language: auto` takes the formulas of the script of most
+    letters, Latin for English. A text without words or without a formula (Chinese, Arabic) is
+    missing. Several outputs of a sample are averaged; the value is the mean over samples.
 
 Example
     >>> from metrics.core.metric import Sample
@@ -50,6 +51,19 @@ from metrics.text.syllables import of_english, of_russian
 NO_FORMULA, NO_WORDS = 1, 2  # flags
 SHORTEST = 3  # words of a sentence that counts
 
+# Russian abbreviations: in front of names and numbers ("г. Москва", yet "в 1999 г. Он"), in front
+# of numbers, and those that end a sentence only where a capital letter follows
+_BEFORE_NAMES = (
+    "г|им|ул|пл|просп|пер|наб|бул|обл|респ|корп|кв|стр|рис|табл|гл|проф|акад|доц|тов|св|ст|изд|"
+    "ред|напр|см|ср|гр|гн"
+)
+_BEFORE_SMALL = r"гг?|вв?|тыс|млн|млрд|трлн|руб|коп|долл|чел|экз|мин|сек|др|пр|т\.\s?[дп]|н\.\s?э"
+_WITHIN = re.compile(
+    rf"(?<![^\W_])(?:"
+    rf"[А-ЯЁ]\.|т\.\s?[екно]\.|(?<!\d)(?<!\d\s)(?:{_BEFORE_NAMES})\.(?=\s*\w)|д\.(?=\s*\d)|"
+    rf"(?:{_BEFORE_SMALL})\.(?=\s*[а-яёa-z\d,;:)»–—-]))"
+)
+
 _DROPPED = re.compile(r"[^\w\s'.!?]|'(?![tsd]|ve|ll|re)")  # punctuation inside of sentences
 _ENDS = re.compile("[.!?]+")
 _APOSTROPHE = re.compile("'(?![tsd]|ve|ll|re)")
@@ -76,8 +90,8 @@ def measure(items: Sequence[Item], params: ReadabilityParams, models: Models) ->
     rows, flags = np.zeros((len(items), 6)), []
     texts: list[tuple[int, str, list[str], int]] = []
     for index, item in enumerate(items):
-        words, sentences = counted(item.output)
         language = _language(item.output)
+        words, sentences = counted(item.output, russian=language == "ru")
         fits = language and params.language in {"auto", language}
         flags.append(NO_WORDS if not words else 0 if fits else NO_FORMULA)
         if not flags[-1]:
@@ -100,8 +114,13 @@ def measure(items: Sequence[Item], params: ReadabilityParams, models: Models) ->
     return Evidence.of_rows(rows, flags)
 
 
-def counted(text: str) -> tuple[list[str], int]:
-    """The words of a text in lower case, and how many sentences it has, at least 1."""
+def counted(text: str, russian: bool = False) -> tuple[list[str], int]:
+    """The words of a text in lower case, and how many sentences it has, at least 1.
+
+    russian  full stops of Russian abbreviations end none
+    """
+    if russian:
+        text = _WITHIN.sub(lambda found: found[0].replace(".", ""), text)
     parts = _ENDS.split(_plain(text).lower())
     cut = [part.split() for part in parts]
     sentences = sum([len(words) >= SHORTEST for words in cut])
@@ -156,13 +175,14 @@ def _grades(
 
 METRIC = Metric(
     name="readability",
-    version=2,
+    version=3,
     about="How easy the output is to read, by the lengths of its sentences and words.",
     formula="flesch_reading_ease = 206.835 − 1.015 w − 84.6 s, flesch_kincaid_grade = 0.39 w + "
     "11.8 s − 15.59, of w words a sentence and s syllables a word; Russian: 206.835 − 1.3 w − "
     "60.1 s, 0.5 w + 8.4 s − 15.59. Coleman–Liau, SMOG and ARI, too, with each language's factors",
     avoid="Quality: nonsense of short words reads easily. Lists and code have no sentences; other "
-    "languages in Latin script get the English formula unless left out.",
+    "languages in Latin script get the English formula unless left out, and English abbreviations "
+    "end a sentence.",
     params=ReadabilityParams,
     reads=("output",),
     needs=("output",),
