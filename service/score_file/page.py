@@ -17,7 +17,7 @@ LONGEST_TEXT = 400  # characters of a text of a sample
 WIDTH, HEIGHT = 240, 48  # of a histogram, in pixels
 DEEPEST = 0.5  # how far the colour of a correlation of 1 covers the page
 
-Directions = Mapping[str, bool]  # of scores, by name: whether higher is better
+Directions = Mapping[str, bool | None]  # of scores, by name: whether higher is better
 
 
 def as_page(scored: Scored, lang: Lang) -> bytes:
@@ -27,7 +27,7 @@ def as_page(scored: Scored, lang: Lang) -> bytes:
     left_out = told(scored.left_out, lang)
     notes = [note for note in table.notes if note not in left_out]  # they have a part of their own
     found = details(scored)
-    higher = {score.name: score.higher_is_better for one in scored.asked for score in one.scores}
+    higher = scored.directions
     sections = [
         _suite(scored, lang),
         table_html(replace(table, notes=notes)),
@@ -38,7 +38,8 @@ def as_page(scored: Scored, lang: Lang) -> bytes:
         _section(
             say["worst"],
             "\n".join(
-                f"<h3>{_titled(one.score, higher)}</h3>{_worst(one.samples, scored.samples, lang)}"
+                f"<h3>{_titled(one.score, higher, one.metric)}</h3>"
+                f"{_worst(one.samples, scored.samples, lang)}"
                 for one in found.worst
             ),
         ),
@@ -74,7 +75,14 @@ def _distributions(found: Sequence[Distribution], higher: Directions, lang: Lang
     for one in found:
         places = precision([(value, None) for value in one.quantiles])
         ends = " · ".join(number(value, places) for value in one.quantiles)
-        rows.append([_titled(one.score, higher), _histogram(one, ends), in_html(ends), f"{one.n}"])
+        rows.append(
+            [
+                _titled(one.score, higher, one.metric),
+                _histogram(one, ends),
+                in_html(ends),
+                f"{one.n}",
+            ]
+        )
     if not rows:
         return ""
     note = f'<p class="notes">{in_html(say["of_samples"])}</p>'
@@ -167,5 +175,6 @@ def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _titled(score: str, higher: Directions) -> str:
-    return in_html(f"{score} {arrow(higher.get(score, True))}")
+def _titled(score: str, higher: Directions, metric: str | None = None) -> str:
+    better = higher.get(score if metric is None else f"{metric}.{score}", True)
+    return in_html(f"{score} {arrow(better)}".strip())

@@ -197,6 +197,18 @@ def test_a_suites_metric_without_a_value_is_told_and_no_failure(score: Score) ->
     assert score("new.jsonl", "-s", "translation", "-m", "language").exit_code == 1
 
 
+def test_no_sample_is_worst_where_none_is_worse(score: Score, tmp_path: Path) -> None:
+    given = ("new.jsonl", "-m", "length,chrf,refusal", "-f", "json", "--report", "report.html")
+    found = json.loads(score(*given).stdout)
+    distributions = {one["metric"]: one for one in found["distributions"]}
+    assert distributions["refusal"]["low"] == distributions["refusal"]["high"]
+    assert [one["metric"] for one in found["worst"]] == ["chrf"]
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "chrf ↑" in text
+    assert "length ↑" not in text
+    assert "length" in text
+
+
 def test_two_words_of_many() -> None:
     assert [many(n, "ru").split()[1] for n in (1, 2, 5, 11, 12, 21, 24, 111)] == [
         *("пример", "примера", "примеров", "примеров", "примеров", "пример", "примера"),
