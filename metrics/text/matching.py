@@ -44,16 +44,21 @@ def _equal(
     last, before = _places(reference, references)
     pairs: Pairs = []
     left: list[int] = []
+    taken: set[int] = set()
     for at in reversed(outputs):
         word = output[at]
-        place = last.get(word, -1)
-        if place < 0:
+        if word not in last:
             left.append(at)
+            continue
+        place = last[word]
+        pairs.append((at, place))
+        taken.add(place)
+        if place in before:
+            last[word] = before[place]
         else:
-            pairs.append((at, place))
-            last[word] = before.get(place, -1)
-    taken = {place for _, place in pairs}
-    return pairs, left[::-1], [at for at in references if at not in taken]
+            del last[word]
+    left.reverse()
+    return pairs, left, [at for at in references if at not in taken]
 
 
 def _places(words: Words, places: Sequence[int]) -> tuple[dict[str, int], dict[int, int]]:
@@ -80,8 +85,10 @@ def _alike(
     pairs: Pairs = []
     for at in reversed(outputs):
         word = output[at]
+        known = synonyms(word)
         alike = [last[word]] if word in last else []
-        alike += [last[other] for other in last.keys() & synonyms(word)]
+        if not known.isdisjoint(last):  # as it is of most words
+            alike += [last[other] for other in last.keys() & known]
         if alike:
             best = max(alike)
             other = reference[best]
