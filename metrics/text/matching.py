@@ -44,21 +44,16 @@ def _equal(
     last, before = _places(reference, references)
     pairs: Pairs = []
     left: list[int] = []
-    taken: set[int] = set()
     for at in reversed(outputs):
         word = output[at]
-        if word not in last:
+        place = last.get(word, -1)
+        if place < 0:
             left.append(at)
-            continue
-        place = last[word]
-        pairs.append((at, place))
-        taken.add(place)
-        if place in before:
-            last[word] = before[place]
         else:
-            del last[word]
-    left.reverse()
-    return pairs, left, [at for at in references if at not in taken]
+            pairs.append((at, place))
+            last[word] = before.get(place, -1)
+    taken = {place for _, place in pairs}
+    return pairs, left[::-1], [at for at in references if at not in taken]
 
 
 def _places(words: Words, places: Sequence[int]) -> tuple[dict[str, int], dict[int, int]]:
@@ -85,10 +80,8 @@ def _alike(
     pairs: Pairs = []
     for at in reversed(outputs):
         word = output[at]
-        known = synonyms(word)
         alike = [last[word]] if word in last else []
-        if not known.isdisjoint(last):  # as it is of most words
-            alike += [last[other] for other in last.keys() & known]
+        alike += [last[other] for other in last.keys() & synonyms(word)]
         if alike:
             best = max(alike)
             other = reference[best]
