@@ -15,11 +15,12 @@ Conventions
     end, and short texts go beyond what is sensible. SMOG was made for 30 sentences.
     Words and sentences are textstat 0.7.13's: words stand between white space, without punctuation;
     a sentence ends with `.`, `!` or `?`, also inside a number, and one of two words or fewer does
-    not count. Syllables are those of the CMU dictionary's first pronunciation, those of other
-    English words come from a rule; Russian ones are vowels. `language: auto` takes the formulas of
-    the script of most letters, Latin for English. A text without words or without a formula
-    (Chinese, Arabic) is missing. Several outputs of a sample are averaged; the value is the mean
-    over samples.
+    not count. In Russian it does not end after initials ("А. Б. Иванов") and abbreviations ("ул.
+    Ленина", "5 млн. рублей", "и т. д. и"); in English it does, as textstat has it. Syllables are
+    those of the CMU dictionary's first pronunciation, those of other English words come from a
+    rule; Russian ones are vowels. `language: auto` takes the formulas of the script of most
+    letters, Latin for English. A text without words or without a formula (Chinese, Arabic) is
+    missing. Several outputs of a sample are averaged; the value is the mean over samples.
 
 Example
     >>> from metrics.core.metric import Sample
@@ -51,6 +52,19 @@ from metrics.text.syllables import of_english, of_russian
 NO_FORMULA, NO_WORDS = 1, 2  # flags
 BATCH = 2_000_000  # characters: memory stays bounded
 SHORTEST = 3  # words of a sentence that counts
+
+# Russian abbreviations: in front of names and numbers ("г. Москва", yet "в 1999 г. Он"), in front
+# of numbers, and those that end a sentence only where a capital letter follows
+_BEFORE_NAMES = (
+    "г|им|ул|пл|просп|пер|наб|бул|обл|респ|корп|кв|стр|рис|табл|гл|проф|акад|доц|тов|св|ст|изд|"
+    "ред|напр|см|ср|гр|гн"
+)
+_BEFORE_SMALL = r"гг?|вв?|тыс|млн|млрд|трлн|руб|коп|долл|чел|экз|мин|сек|др|пр|т\.\s?[дп]|н\.\s?э"
+_WITHIN = re.compile(
+    rf"(?<![^\W_])(?:"
+    rf"[А-ЯЁ]\.|т\.\s?[екно]\.|(?<!\d)(?<!\d\s)(?:{_BEFORE_NAMES})\.(?=\s*\w)|д\.(?=\s*\d)|"
+    rf"(?:{_BEFORE_SMALL})\.(?=\s*[а-яёa-z\d,;:)»–—-]))"
+)
 
 _DROPPED = re.compile(r"[^\w\s'.!?]|'(?![tsd]|ve|ll|re)")  # punctuation inside of sentences
 _ENDS = re.compile("[.!?]+")
@@ -105,8 +119,8 @@ class Read(NamedTuple):
 
 
 def _read(text: str, params: ReadabilityParams) -> Read:
-    words, sentences = counted(text)
     language = _language(text)
+    words, sentences = counted(text, russian=language == "ru")
     if not words or not language or params.language not in {"auto", language}:
         return Read(text, words, sentences, "", NO_FORMULA if words else NO_WORDS)
     return Read(text, words, sentences, language, 0)
@@ -142,8 +156,13 @@ def _sizes(text: str) -> tuple[int, float]:
     return len(data.translate(None, _NO_LETTERS)), len(data.translate(None, _SPACES)) / len(pieces)
 
 
-def counted(text: str) -> tuple[list[str], int]:
-    """The words of a text in lower case, and how many sentences it has, at least 1."""
+def counted(text: str, russian: bool = False) -> tuple[list[str], int]:
+    """The words of a text in lower case, and how many sentences it has, at least 1.
+
+    russian  full stops of Russian abbreviations end none
+    """
+    if russian:
+        text = _WITHIN.sub(lambda found: found[0].replace(".", ""), text)
     parts = _ENDS.split(_plain(text))
     cut = [part.split() for part in parts]
     sentences = sum([len(words) >= SHORTEST for words in cut])
@@ -198,13 +217,14 @@ def _grades(
 
 METRIC = Metric(
     name="readability",
-    version=2,
+    version=3,
     about="How easy the output is to read, by the lengths of its sentences and words.",
     formula="flesch_reading_ease = 206.835 − 1.015 w − 84.6 s, flesch_kincaid_grade = 0.39 w + "
     "11.8 s − 15.59, of w words a sentence and s syllables a word; Russian: 206.835 − 1.3 w − "
     "60.1 s, 0.5 w + 8.4 s − 15.59. Coleman–Liau, SMOG and ARI, too, with each language's factors",
     avoid="Quality: nonsense of short words reads easily. Lists and code have no sentences; other "
-    "languages in Latin script get the English formula unless left out.",
+    "languages in Latin script get the English formula unless left out, and English abbreviations "
+    "end a sentence.",
     params=ReadabilityParams,
     reads=("output",),
     needs=("output",),
