@@ -52,6 +52,7 @@ def parsed(text: str, apart: bool = True) -> SampleTests:
 
     Raises InputError for JSON of no known layout, and for too many tests.
     """
+    text = text.removeprefix("\ufeff")  # a byte order mark
     found = _of_json(text) if text.lstrip()[:1] in {"[", "{"} else None
     if found is None:
         found = _of_source(text, apart)
@@ -110,8 +111,9 @@ def _of_json(text: str) -> SampleTests | None:
 
 
 def _asserts(statements: Sequence[str], before: str) -> SampleTests:
-    tests = tuple(f"{one}\n" for one in statements)
-    return SampleTests("source", tests, tuple(statements), (f"{before}\n",) if before else ())
+    plain = [one.removeprefix("\ufeff") for one in statements]
+    tests = tuple(f"{one}\n" for one in plain)
+    return SampleTests("source", tests, tuple(plain), (f"{before}\n",) if before else ())
 
 
 def _answers(inputs: Any, outputs: Any, function: Any) -> SampleTests:
