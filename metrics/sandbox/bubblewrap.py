@@ -38,7 +38,7 @@ _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # the same program ends the same way
     "OPENBLAS_NUM_THREADS": "1",
 }
-_INSIDE = ("marks", "watching", "job", "kinds", "launcher")
+_INSIDE = ("units", "marks", "watching", "job", "kinds", "launcher")
 _INSTALL = "install it (Debian, Ubuntu: apt-get install bubblewrap); nothing runs unsandboxed"
 
 

@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 
 from metrics.sandbox.job import Job
 from metrics.sandbox.marks import TESTS, Marks
+from metrics.sandbox.units import Declared, let_unittest_go_on
 from metrics.sandbox.watching import Kept
 
 FAILED, EXITED, MEMORY = 1, 2, 3  # exit codes of the fork; 0 counts only with the token
@@ -74,7 +75,7 @@ def _judged(job: Job, sources: list[bytes], ends: list[int]) -> NoReturn:
     leave, fail = os._exit, _failing()
     module = _main()
     if any(b"unittest" in source for source in sources):
-        _let_unittest_go_on()
+        let_unittest_go_on(Declared(sources[job.own :]))
     try:
         _finish(  # all but `leave` and `module` is on the stack alone while the program runs
             leave,
@@ -208,27 +209,3 @@ def _interpreted(command: list[str], sources: list[bytes]) -> NoReturn:
         program.write(b"\n".join(sources))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.execve(words[0], [*words, file], os.environ)  # noqa: S606 - an interpreter, no shell
-
-
-def _let_unittest_go_on() -> None:
-    """Make `unittest.main()` return where every test passed, and raise where one did not.
-
-    It would leave with `sys.exit`, which no program that came to its end does.
-    """
-    import unittest
-
-    class Main(unittest.TestProgram):
-        exit: bool
-
-        def runTests(self) -> None:  # noqa: N802 - unittest's own name
-            leaves, self.exit = bool(self.exit), False
-            super().runTests()
-            if leaves and not (self.result.wasSuccessful() and self.result.testsRun):
-                wrong = [*self.result.failures, *self.result.errors]
-                told = wrong[0][1] if wrong else "unittest: no test was found"
-                raise AssertionError(told.rstrip().rpartition("\n  ")[2].partition("\n")[2] or told)
-
-    # the library's, to those who look (`Marks`)
-    code = Main.runTests.__code__.replace(co_filename=unittest.__file__)
-    Main.runTests.__code__ = code
-    unittest.main = Main
