@@ -250,7 +250,7 @@ METRIC = Metric(
     ),
     measure=measure,
     settle=settle,
-    verdicts=lambda evidence, params: verdicts(evidence),
+    verdicts=lambda evidence, params: verdicts(evidence, params.suspicious == "fail"),
     reduce=mean,
     single=single,
     check=check,

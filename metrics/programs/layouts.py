@@ -166,7 +166,8 @@ def _wanted(value: Any) -> str:
     results in a list, and its own harness takes what stands first in it as well."""
     if isinstance(value, str):
         try:
-            return json.dumps({"any": [json.loads(value)]})
+            json.loads(value, parse_int=len)  # integers of any length
+            return f'{{"any": [{value}]}}'
         except (ValueError, RecursionError):
             return json.dumps({"any": [value]})
     return json.dumps({"any": [value, *(value[:1] if isinstance(value, list) else [])]})

@@ -119,6 +119,7 @@ def _room(limits: Limits) -> list[str]:
     size = str(limits.disk_mb << 20)
     mount = ["--perms", "1777", "--size", size, "--tmpfs", scratch]
     mount += ["--symlink", scratch, "/dev/shm"]  # noqa: S108 - where multiprocessing has its locks
+    mount += ["--symlink", "/tmp/.stdin", "/dev/stdin"]  # noqa: S108 - see metrics.sandbox.kinds
     return [*mount, "--remount-ro", "/", "--chdir", scratch, "--"]
 
 

@@ -28,6 +28,7 @@ from metrics.sandbox.watching import Kept
 
 FAILED, EXITED, MEMORY = 1, 2, 3  # exit codes of the fork; 0 counts only with the token
 _PROGRAM = "<program>"
+_STDIN = "/tmp/.stdin"  # noqa: S108 - the sandbox's own
 _SAID = 1500  # characters of an error's message
 
 
@@ -56,6 +57,19 @@ def confine(job: Job, kept: Kept) -> None:
         os.setuid(job.user)
     os.dup2(kept.errors, 2)
     os.close(kept.errors)
+
+
+def lay_out(sources: list[bytes], given: bytes) -> None:
+    """Write what a program reads to where `/dev/stdin` leads, for one that names it: without /proc
+    no name leads to a pipe. It is read from its beginning each time."""
+    if not any(b"/dev/stdin" in source for source in sources):
+        return
+    with contextlib.suppress(OSError):  # no room for it, or an earlier test put its own there
+        try:
+            with open(_STDIN, "wb") as file:
+                file.write(given)
+        except OSError:
+            os.unlink(_STDIN)
 
 
 def run(job: Job, sources: list[bytes], ends: list[int]) -> NoReturn:
@@ -100,14 +114,16 @@ def _main() -> types.ModuleType:
 def _failing() -> Callable[[BaseException], NoReturn]:
     """What tells of an error and ends the process, whatever the program has replaced."""
     leave, show, write, name_of = os._exit, traceback.print_exception, os.write, type
+    suppress = contextlib.suppress
 
     def fail(error: BaseException) -> NoReturn:
         codes = {MemoryError: MEMORY, SystemExit: EXITED}
         code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
         try:
-            show(error)
-            told = f"\0{name_of(error).__name__}: {str(error)[:_SAID]}"
-            write(2, told.encode("utf-8", "replace"))
+            with suppress(UnicodeError):  # a message that standard error cannot take
+                show(error)
+            said = str(error)[:_SAID].replace("\0", "\\x00")  # a NUL stands before all of it
+            write(2, f"\0{name_of(error).__name__}: {said}".encode("utf-8", "backslashreplace"))
         finally:
             leave(code)
 
