@@ -235,7 +235,7 @@ def estimate(n: Ints, c: Ints, k: int) -> Floats:
 
 METRIC = Metric(
     name="pass_at_k",
-    version=4,
+    version=5,
     about="The chance that one of k generated programs passes its tests, run in a sandbox.",
     formula="mean of 1 − C(n − c, k) / C(n, k), c of n programs passing",
     avoid="Problems with weak tests: what passes is what the tests see. k near n has much noise.",
