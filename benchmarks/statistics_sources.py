@@ -198,10 +198,10 @@ RATIOS = (
 WHOLE = (
     Source("experts", find("experts").bind({"model": "any"}), experts),
     Source("frechet, 8 dimensions", FRECHET, frechet),
-    Source("vendi of embeddings", VENDI, vendi, sizes={20: 1, 50: 1, 200: 4, 1000: 1}),
+    Source("vendi of embeddings", VENDI, vendi),
     Source(
-        "vendi of n-grams", NGRAMS, drawn_texts(NGRAMS, 40), sizes={20: 1, 50: 2, 200: 8, 1000: 8}
+        "vendi of n-grams", NGRAMS, drawn_texts(NGRAMS, 40), sizes={20: 1, 50: 1, 200: 1, 1000: 2}
     ),
-    Source("prequential", LEARNT, drawn_texts(LEARNT, 12), sizes={20: 4, 50: 4, 200: 10}),
+    Source("prequential", LEARNT, drawn_texts(LEARNT, 12), sizes={20: 4, 50: 4, 200: 4, 1000: 15}),
 )
 ALL = (*RATIOS, *WHOLE)

@@ -23,7 +23,6 @@ Example
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -57,7 +56,7 @@ def case(item: Item, params: ContextPrecisionParams) -> Case:
 
 def measure(items: Sequence[Item], params: ContextPrecisionParams, models: Models) -> Evidence:
     """`entailment` of each context of an item: the most over its units and the references'."""
-    alone = [replace(item, contexts=(text,)) for item in items for text in item.contexts]
+    alone = [item._replace(contexts=(text,)) for item in items for text in item.contexts]
     found = claims.measure(alone, params, models, partial(case, params=params))
     codes = found[FLAG].astype(np.int64)
     said = claims.by_item(found, lambda part: [float(found["entailment"][part].max())], 1)[:, 0]

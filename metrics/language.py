@@ -29,14 +29,15 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from inference.errors import InputError
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
+from metrics.core.names import hint
 from metrics.core.rows import mean
-from metrics.text.languages import SURE, identifier_of, identify
+from metrics.text.languages import CODES, SURE, identifier_of, identify
 
 SHORT, UNKNOWN_WANTED = 1, 2  # flags
 TEXTS = ("prompt", "references")
@@ -60,6 +61,14 @@ class LanguageParams(Params):
     min_confidence: float = Field(
         SURE, ge=0, le=1, description="below it a text is too short to tell"
     )
+
+    @field_validator("language", "among")
+    @classmethod
+    def _known(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for code in (value,) if isinstance(value, str) else value:
+            if code not in {*TEXTS, "metadata", *CODES}:
+                raise ValueError(f"no language {code!r} is known; {hint(code, CODES)}")
+        return value
 
 
 def needs(params: LanguageParams) -> tuple[Reads, ...]:

@@ -47,7 +47,8 @@ def length(item: Item, params: LengthParams, models: Models) -> int:
 
 def scores(params: LengthParams) -> tuple[Score, ...]:
     """One, which says what was counted."""
-    return (Score("length", higher_is_better=True, about=f"{params.unit} an output, on average"),)
+    about = f"{params.unit} an output, on average"
+    return (Score("length", higher_is_better=True, about=about, judged=False),)
 
 
 METRIC = per_output(

@@ -24,18 +24,23 @@ Example
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from inference.protocol import Models
-from metrics.core.metric import Item, Params, Score, Source
-from metrics.core.per_output import per_output
+from metrics.core.evidence import Evidence
+from metrics.core.metric import Item, Metric, Params, Score, Source
+from metrics.core.rows import mean
+from metrics.text.passages import spans
 from metrics.text.personal import holds
 
 Kind = Literal["email", "phone", "card", "iban", "ip", "passport_ru", "snils", "inn"]
 ALL: tuple[Kind, ...] = ("email", "phone", "card", "iban", "ip", "passport_ru", "snils", "inn")
+
+BATCH = 100_000  # characters that are searched at a time
 
 
 class PersonalDataParams(Params):
@@ -53,13 +58,18 @@ def scores(params: PersonalDataParams) -> tuple[Score, ...]:
     )
 
 
-def found(item: Item, params: PersonalDataParams, models: Models) -> tuple[float, ...]:
-    """Whether any kind stands in the output, then whether each does."""
-    each = [float(holds(item.output, kind)) for kind in params.kinds]
-    return (max(each), *each)
+def measure(items: Sequence[Item], params: PersonalDataParams, models: Models) -> Evidence:
+    """Rows (any of the kinds, each of them, 1), 0 or 1."""
+    texts = [item.output for item in items]
+    rows = np.ones((len(items), len(params.kinds) + 2), np.uint8)
+    for low, high in spans(np.array([len(text) + 1 for text in texts], np.int64), BATCH):
+        for place, kind in enumerate(params.kinds, 1):
+            rows[low:high, place] = holds(texts[low:high], kind)
+    rows[:, 0] = rows[:, 1:-1].max(1, initial=0)
+    return Evidence.of_rows(rows)
 
 
-METRIC = per_output(
+METRIC = Metric(
     name="personal_data",
     version=1,
     about="Share of outputs with an e-mail, a phone, a card, an account or a document's number.",
@@ -74,7 +84,8 @@ METRIC = per_output(
         paper="ISO/IEC 7812 (Luhn), ISO 13616 (IBAN), RFC 5322, RFC 4291; СНИЛС, ИНН",
         reference="python-stdnum 2.2, for check digits",
     ),
-    measure=found,
-    dtype=np.uint8,
     interval="wilson",
+    pooling="average",
+    measure=measure,
+    reduce=mean,
 )

@@ -15,11 +15,12 @@ Conventions
     end, and short texts go beyond what is sensible. SMOG was made for 30 sentences.
     Words and sentences are textstat 0.7.13's: words stand between white space, without punctuation;
     a sentence ends with `.`, `!` or `?`, also inside a number, and one of two words or fewer does
-    not count. Syllables are those of the CMU dictionary's first pronunciation, those of other
-    English words come from a rule; Russian ones are vowels. `language: auto` takes the formulas of
-    the script of most letters, Latin for English. A text without words or without a formula
-    (Chinese, Arabic) is missing. Several outputs of a sample are averaged; the value is the mean
-    over samples.
+    not count. In Russian it does not end after initials ("А. Б. Иванов") and abbreviations ("ул.
+    Ленина", "5 млн. рублей", "и т. д. и"); in English it does, as textstat has it. Syllables are
+    those of the CMU dictionary's first pronunciation, those of other English words come from a
+    rule; Russian ones are vowels. `language: auto` takes the formulas of the script of most
+    letters, Latin for English. A text without words or without a formula (Chinese, Arabic) is
+    missing. Several outputs of a sample are averaged; the value is the mean over samples.
 
 Example
     >>> from metrics.core.metric import Sample
@@ -33,9 +34,9 @@ Example
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -44,20 +45,41 @@ from inference.protocol import Models
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
 from metrics.core.rows import mean
+from metrics.text.passages import spans
 from metrics.text.scripts import main_script
 from metrics.text.syllables import of_english, of_russian
 
 NO_FORMULA, NO_WORDS = 1, 2  # flags
+BATCH = 2_000_000  # characters: memory stays bounded
 SHORTEST = 3  # words of a sentence that counts
+
+# Russian abbreviations: in front of names and numbers ("г. Москва", yet "в 1999 г. Он"), in front
+# of numbers, and those that end a sentence only where a capital letter follows
+_BEFORE_NAMES = (
+    "г|им|ул|пл|просп|пер|наб|бул|обл|респ|корп|кв|стр|рис|табл|гл|проф|акад|доц|тов|св|ст|изд|"
+    "ред|напр|см|ср|гр|гн"
+)
+_BEFORE_SMALL = r"гг?|вв?|тыс|млн|млрд|трлн|руб|коп|долл|чел|экз|мин|сек|др|пр|т\.\s?[дп]|н\.\s?э"
+_WITHIN = re.compile(
+    rf"(?<![^\W_])(?:"
+    rf"[А-ЯЁ]\.|т\.\s?[екно]\.|(?<!\d)(?<!\d\s)(?:{_BEFORE_NAMES})\.(?=\s*\w)|д\.(?=\s*\d)|"
+    rf"(?:{_BEFORE_SMALL})\.(?=\s*[а-яёa-z\d,;:)»–—-]))"
+)
 
 _DROPPED = re.compile(r"[^\w\s'.!?]|'(?![tsd]|ve|ll|re)")  # punctuation inside of sentences
 _ENDS = re.compile("[.!?]+")
 _APOSTROPHE = re.compile("'(?![tsd]|ve|ll|re)")
-_DELETED = {code: None for code in range(128) if _DROPPED.match(chr(code)) and chr(code) != "'"}
+_ASCII = bytes(range(128))
+_LOWER = bytes(range(256)).lower()
+_DELETED = bytes(code for code in _ASCII if _DROPPED.match(chr(code)) and chr(code) != "'")
+_NO_LETTERS = bytes(code for code in _ASCII if re.match(r"\W", chr(code)))
+_SPACES = bytes(code for code in _ASCII if chr(code).isspace())
 _NO_LETTER = re.compile(r"\W+")
 _LETTER = re.compile("[A-Za-z]")
 _SCRIPTS = {"LATIN": "en", "CYRILLIC": "ru"}
+_SYLLABLES = {"en": of_english, "ru": of_russian}
 MANY = {"en": 3, "ru": 5}  # syllables
+ONE_OF_MANY = 1 << 32  # more than a text has syllables
 _EASE = {"en": (1.015, 84.6), "ru": (1.3, 60.1)}
 _GRADE = {"en": (0.39, 11.8), "ru": (0.5, 8.4)}
 
@@ -73,36 +95,75 @@ class ReadabilityParams(Params):
 
 def measure(items: Sequence[Item], params: ReadabilityParams, models: Models) -> Evidence:
     """Rows (a value for each score, 1); zeros where there is none."""
-    rows, flags = np.zeros((len(items), 6)), []
-    texts: list[tuple[int, str, list[str], int]] = []
-    for index, item in enumerate(items):
-        words, sentences = counted(item.output)
-        language = _language(item.output)
-        fits = language and params.language in {"auto", language}
-        flags.append(NO_WORDS if not words else 0 if fits else NO_FORMULA)
-        if not flags[-1]:
-            texts.append((index, language, words, sentences))
-    said = {"en": of_english, "ru": of_russian}
-    syllables = {
-        one: count(set(chain.from_iterable(words for _, used, words, _ in texts if used == one)))
-        for one, count in said.items()
-    }
-    for index, language, words, sentences in texts:
-        heard = [*map(syllables[language].__getitem__, words)]
-        many, text = sum([count >= MANY[language] for count in heard]), items[index].output
-        letters, pieces = len(_NO_LETTER.sub("", text)), text.split()  # lone punctuation is one
-        characters = sum(map(len, pieces)) / len(pieces)
-        rows[index] = (
-            *_flesch(len(words), sentences, sum(heard), language),
-            *_grades(len(words), sentences, many, letters, characters, language),
-            1,
-        )
-    return Evidence.of_rows(rows, flags)
+    texts = [item.output for item in items]
+    heard: dict[str, dict[str, int]] = {language: {} for language in MANY}
+    rows: list[tuple[float, ...]] = []
+    flags: list[int] = []
+    for low, high in spans(np.array([len(text) + 1 for text in texts], np.int64), BATCH):
+        read = [_read(text, params) for text in texts[low:high]]
+        for language, known in heard.items():
+            _hear([one.words for one in read if one.language == language], language, known)
+        rows += [_row(one, heard) for one in read]
+        flags += [one.flag for one in read]
+    return Evidence.of_rows(np.array(rows).reshape(-1, 6), flags)
 
 
-def counted(text: str) -> tuple[list[str], int]:
-    """The words of a text in lower case, and how many sentences it has, at least 1."""
-    parts = _ENDS.split(_plain(text).lower())
+class Read(NamedTuple):
+    """What a text's values are made of, but for its syllables; `language`: of its formula."""
+
+    text: str
+    words: list[str]
+    sentences: int
+    language: str
+    flag: int
+
+
+def _read(text: str, params: ReadabilityParams) -> Read:
+    language = _language(text)
+    words, sentences = counted(text, russian=language == "ru")
+    if not words or not language or params.language not in {"auto", language}:
+        return Read(text, words, sentences, "", NO_FORMULA if words else NO_WORDS)
+    return Read(text, words, sentences, language, 0)
+
+
+def _row(read: Read, heard: Mapping[str, Mapping[str, int]]) -> tuple[float, ...]:
+    if read.flag:
+        return (0.0,) * 6
+    words, language = len(read.words), read.language
+    many, syllables = divmod(sum(map(heard[language].__getitem__, read.words)), ONE_OF_MANY)
+    letters, characters = _sizes(read.text)
+    return (
+        *_flesch(words, read.sentences, syllables, language),
+        *_grades(words, read.sentences, many, letters, characters, language),
+        1,
+    )
+
+
+def _hear(texts: Sequence[list[str]], language: str, known: dict[str, int]) -> None:
+    """Adds the syllables of all words; of one of many, ONE_OF_MANY more: a sum tells both."""
+    new = set(chain.from_iterable(texts)).difference(known)
+    many = MANY[language]
+    for word, count in _SYLLABLES[language](new).items():
+        known[word] = count + ONE_OF_MANY * (count >= many)
+
+
+def _sizes(text: str) -> tuple[int, float]:
+    """Letters, digits and underscores; characters a piece between white space."""
+    pieces = text.split()  # lone punctuation is one
+    if not text.isascii():
+        return len(_NO_LETTER.sub("", text)), sum(map(len, pieces)) / len(pieces)
+    data = text.encode()
+    return len(data.translate(None, _NO_LETTERS)), len(data.translate(None, _SPACES)) / len(pieces)
+
+
+def counted(text: str, russian: bool = False) -> tuple[list[str], int]:
+    """The words of a text in lower case, and how many sentences it has, at least 1.
+
+    russian  full stops of Russian abbreviations end none
+    """
+    if russian:
+        text = _WITHIN.sub(lambda found: found[0].replace(".", ""), text)
+    parts = _ENDS.split(_plain(text))
     cut = [part.split() for part in parts]
     sentences = sum([len(words) >= SHORTEST for words in cut])
     if all(part[:1].isspace() for part in parts[1:] if part):
@@ -111,12 +172,12 @@ def counted(text: str) -> tuple[list[str], int]:
 
 
 def _plain(text: str) -> str:
-    """Without punctuation inside of sentences."""
+    """In lower case, without punctuation inside of sentences."""
     if not text.isascii():
-        return _DROPPED.sub("", text)
+        return _DROPPED.sub("", text).lower()
     if "'" in text:
         text = _APOSTROPHE.sub("", text)
-    return text.translate(_DELETED)
+    return text.encode().translate(_LOWER, _DELETED).decode()
 
 
 def _language(text: str) -> str:
@@ -156,13 +217,14 @@ def _grades(
 
 METRIC = Metric(
     name="readability",
-    version=2,
+    version=3,
     about="How easy the output is to read, by the lengths of its sentences and words.",
     formula="flesch_reading_ease = 206.835 − 1.015 w − 84.6 s, flesch_kincaid_grade = 0.39 w + "
     "11.8 s − 15.59, of w words a sentence and s syllables a word; Russian: 206.835 − 1.3 w − "
     "60.1 s, 0.5 w + 8.4 s − 15.59. Coleman–Liau, SMOG and ARI, too, with each language's factors",
     avoid="Quality: nonsense of short words reads easily. Lists and code have no sentences; other "
-    "languages in Latin script get the English formula unless left out.",
+    "languages in Latin script get the English formula unless left out, and English abbreviations "
+    "end a sentence.",
     params=ReadabilityParams,
     reads=("output",),
     needs=("output",),

@@ -29,9 +29,12 @@ from pydantic import Field
 from inference.protocol import Models
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
-from metrics.core.rows import mean
-from metrics.text.tokens import Cut, cutter
+from metrics.core.rows import Floats, Ints, mean
+from metrics.text.passages import spans
+from metrics.text.repeats import repeated
+from metrics.text.tokens import Cut, codes
 
+BATCH = 100_000  # characters at a time: what they are made into stays in the cache
 TOO_SHORT = 1  # the flag of an output without n-grams
 
 
@@ -49,15 +52,21 @@ class RepetitionParams(Params):
 
 def measure(items: Sequence[Item], params: RepetitionParams, models: Models) -> Evidence:
     """Rows (n_items, 2): share of repeated n-grams, 1."""
-    cut, n = cutter(params.tokenizer, params.lowercase), params.n
-    values, flags = [], []
-    for item in items:
-        tokens = cut(item.output)
-        total = len(tokens) - n + 1
-        flags.append(TOO_SHORT if total < 1 else 0)
-        grams = zip(*[tokens[start:] for start in range(n)], strict=False)
-        values.append(1 - len(set(grams)) / total if total > 0 else 0.0)
-    return Evidence.of_rows(np.column_stack([values, np.ones(len(values))]), flags)
+    texts = [item.output for item in items]
+    sizes = np.array(list(map(len, texts)), np.int64) + 1
+    parts = [_of_batch(texts[low:high], params) for low, high in spans(sizes, BATCH)]
+    values = np.concatenate([values for values, _ in parts] or [np.zeros(0)])
+    flags = np.concatenate([flags for _, flags in parts] or [np.zeros(0, np.int64)])
+    return Evidence.of_rows(np.column_stack([values, np.ones(len(values))]), flags.tolist())
+
+
+def _of_batch(texts: Sequence[str], params: RepetitionParams) -> tuple[Floats, Ints]:
+    """Shares and flags, each (n_texts,)."""
+    tokens = codes(texts, params.tokenizer, params.lowercase)
+    totals = tokens.sizes - params.n + 1
+    distinct = totals - repeated(tokens, params.n)
+    values = np.where(totals > 0, 1 - distinct / np.maximum(totals, 1), 0.0)
+    return values, np.where(totals > 0, 0, TOO_SHORT)
 
 
 METRIC = Metric(

@@ -75,8 +75,11 @@ class RougeParams(Params):
         return self
 
 
-FOREIGN, NO_WORD = 1, 2  # flags of items whose references have no word that is seen, or at all
-KNOWN = re.compile(r"[a-zA-Z0-9]")  # what rouge-score's tokenizer keeps
+# flags of items whose references are mostly not seen, or have no word at all
+FOREIGN, NO_WORD = 1, 2
+DROPPED = 0.5  # share of a reference's letters from which on it is mostly not seen
+LETTER = re.compile(r"[^\W\d_]")
+KNOWN = re.compile(r"[a-zA-Z]")  # the letters that rouge-score's tokenizer keeps
 WORD = re.compile(r"[^\W_]")  # what any tokenizer keeps
 
 
@@ -107,12 +110,16 @@ def measure(items: Sequence[Item], params: RougeParams, models: Models) -> Evide
 
 
 def _foreign(item: Item, params: RougeParams) -> bool:
-    """Whether every reference is text, and rouge-score's tokenizer sees none of it."""
-    if params.tokenizer != "rouge_score":
+    """Whether rouge-score's tokenizer drops much of every reference, a number in it or not."""
+    return params.tokenizer == "rouge_score" and all(map(_dropped, item.references))
+
+
+def _dropped(text: str) -> bool:
+    """Whether rouge-score's tokenizer drops at least half of the letters."""
+    if text.isascii():
         return False
-    return not any(KNOWN.search(reference) for reference in item.references) and any(
-        reference.strip() for reference in item.references
-    )
+    letters = len(LETTER.findall(text))
+    return letters > 0 and letters - len(KNOWN.findall(text)) >= DROPPED * letters
 
 
 def _flag(item: Item, params: RougeParams) -> int:
@@ -209,8 +216,9 @@ METRIC = Metric(
     resolve=resolve,
     flags={
         FOREIGN: Flag(
-            "the references have no Latin letter or digit, so rouge-score's tokenizer drops them "
-            "and the score is 0; use tokenizer: unicode",
+            "at least half of the letters of every reference are not Latin (a to z), and "
+            "rouge-score's tokenizer drops them, so the score is of the rest; use tokenizer: "
+            "unicode",
             missing=False,
         ),
         NO_WORD: Flag(

@@ -38,6 +38,14 @@ def conceal() -> None:
     _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def give_back_memory() -> None:
+    """Memory that was freed goes back to the system, where the C library can do that (glibc). It
+    keeps it otherwise, in pieces between what is still used: a process of many sizes of tensors
+    grows by far more than it holds."""
+    if hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(0)
+
+
 def stop(child: subprocess.Popen[bytes], how: signal.Signals, patience: float) -> int:
     """Sends `how`, waits `patience` seconds, kills what is left. Returns the exit status."""
     with suppress(ProcessLookupError):

@@ -28,6 +28,8 @@ class Score:
     about: str = ""
     # parts of the signature that do not stop two values of this score from being compared
     comparable_across: tuple[str, ...] = ()
+    # False: neither is better, and `higher_is_better` only says how lists are ordered
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import zip_longest
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -23,6 +22,9 @@ from metrics.core.metric import BoundMetric, Item, Sample
 from metrics.core.rows import Ints
 from metrics.core.signature import evidence_digest, item_digest
 
+OfMetadata = tuple[Choices | None, tuple[str, ...], tuple[Instruction, ...], str | None]
+NOTHING: OfMetadata = (None, (), (), None)
+
 
 class EvidenceCache(Protocol):
     """Evidence by key (32 bytes: evidence digest, item digest). The first stored wins."""
@@ -38,37 +40,26 @@ class EvidenceCache(Protocol):
 
 def items_of(samples: Sequence[Sample]) -> tuple[list[Item], Ints]:
     """One item per output, and the unit (index of its sample) of each."""
-    items = [
-        Item(
-            output,
-            sample.references,
-            sample.prompt,
-            sample.tests,
-            sample.opponent,
-            details,
-            choices,
-            contexts,
-            instructions,
-            language,
-        )
-        for sample in samples
-        for language, contexts, instructions, choices in (_of_metadata(sample.metadata),)
-        for output, details in zip_longest(sample.outputs, sample.details[: len(sample.outputs)])
-    ]
+    items: list[Item] = []
+    for one in samples:
+        given = _of_metadata(one.metadata) if one.metadata else NOTHING
+        known = len(one.details)
+        for at, output in enumerate(one.outputs):
+            details = one.details[at] if at < known else None
+            items.append(
+                Item(output, one.references, one.prompt, one.tests, one.opponent, details, *given)
+            )
     counts = np.array([len(sample.outputs) for sample in samples], np.int64)
     return items, np.repeat(np.arange(len(samples), dtype=np.int64), counts)
 
 
-def _of_metadata(
-    metadata: Mapping[str, Any],
-) -> tuple[str | None, tuple[str, ...], tuple[Instruction, ...], Choices | None]:
-    if not metadata:  # as most have none
-        return None, (), (), None
+def _of_metadata(metadata: Mapping[str, Any]) -> OfMetadata:
+    """The fields that an item ends with."""
     return (
-        language_of(metadata),
+        Choices.of(metadata),
         contexts_of(metadata),
         instructions_of(metadata),
-        Choices.of(metadata),
+        language_of(metadata),
     )
 
 
@@ -137,10 +128,12 @@ def _in_batches(
 
 def _distinct(metric: BoundMetric, items: Sequence[Item]) -> tuple[list[Item], Ints]:
     """Items that differ in what the metric reads, and for each item the index of its equal."""
-    what = map(attrgetter(*metric.reads), items)
+    what = list(map(attrgetter(*metric.reads), items))
+    if len(set(what)) == len(what):  # as they mostly are
+        return list(items), np.arange(len(items))
     positions: dict[object, int] = {}
     inverse = np.array([positions.setdefault(one, len(positions)) for one in what], np.int64)
-    return [items[index] for index in np.unique(inverse, return_index=True)[1]], inverse
+    return [items[index] for index in np.unique(inverse, return_index=True)[1].tolist()], inverse
 
 
 def _measured(metric: BoundMetric, items: Sequence[Item], models: Models) -> Evidence:

@@ -11,7 +11,7 @@ from metrics.core.metric import BoundMetric, Sample
 from metrics.core.names import without_value
 from metrics.core.run import prepare
 from metrics.suites.declaration import Option, Suite, SuiteMetric
-from metrics.suites.languages import language_of
+from metrics.suites.languages import languages_of
 
 # A metric by name with parameters. Raises ReportedError where it, or its model, is not to be had.
 Bind = Callable[[str, Mapping[str, Any]], BoundMetric]
@@ -58,13 +58,14 @@ def choose(
     language  of the answers; None: as the samples tell
     taken     names of metrics that are measured anyway: they take the places of the suite's own
     """
-    language = language or language_of(samples)
+    languages = [language] if language else languages_of(samples)
+    language = languages[0] if len(languages) == 1 else None
     names, picked, left_out = {*taken}, [], []
     for entry in suite.metrics:
         reason, found = None, None
         for option in entry.options(language):
             try:
-                found = Picked(entry, option, _fitting(option, samples, language, bind))
+                found = Picked(entry, option, _fitting(option, samples, languages, bind))
                 break
             except ReportedError as error:
                 reason = reason or error.message
@@ -80,11 +81,13 @@ def choose(
 
 
 def _fitting(
-    option: Option, samples: Sequence[Sample], language: str | None, bind: Bind
+    option: Option, samples: Sequence[Sample], languages: Sequence[str | None], bind: Bind
 ) -> BoundMetric:
     """The metric, if it can be measured. Raises ReportedError with the reason why it cannot."""
-    if option.languages and language not in option.languages:
-        there = f"these samples are {language!r}" if language else "no one language was found"
+    fits = bool(languages) and {*languages} <= {*option.languages}
+    if option.languages and not fits:
+        told = ", ".join(repr(one) if one else "one that was not told" for one in languages)
+        there = f"these samples are {told}" if any(languages) else "no language was found"
         message = f"it holds for the languages {', '.join(option.languages)}: {there}"
         raise InputError(message)
     metric = bind(option.name, option.params)

@@ -29,13 +29,13 @@ class Option(_Base):
     languages: tuple[Code, ...] = Field(
         (), max_length=100, description="that it holds for; none: all, several at once included"
     )
+    why: Sentence = ""
+    cannot_see: Sentence = ""
 
 
 class SuiteMetric(Option):
     """A metric of a suite, the reason why it is there, and what is measured where it cannot be."""
 
-    why: Sentence = ""
-    cannot_see: Sentence = ""
     by_language: dict[Code, Given] = Field(
         default_factory=dict, max_length=100, description="parameters over `params`, by language"
     )
@@ -46,8 +46,12 @@ class SuiteMetric(Option):
     def options(self, language: str | None) -> Iterator[Option]:
         """The metric as the language has it, then what stands in for it."""
         params = self.params | self.by_language.get(language or "", {})
-        yield Option(name=self.name, params=params, languages=self.languages)
-        yield from self.instead
+        said = {"why": self.why, "cannot_see": self.cannot_see}
+        yield Option(name=self.name, params=params, languages=self.languages, **said)
+        for option in self.instead:
+            # what is said of a metric holds for it with other parameters, and for no other metric
+            silent = option.name == self.name and not (option.why or option.cannot_see)
+            yield option.model_copy(update=said) if silent else option
 
 
 def _named(value: Any) -> Any:

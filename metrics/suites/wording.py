@@ -1,15 +1,19 @@
-"""The suites' own sentences in another language: `ru/*.toml` has Russian, a table a metric."""
+"""The suites' own sentences in another language: `ru/*.toml` has Russian, a table a metric;
+what stands in for it has tables of its own in that, in the suite's order."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from metrics.suites import suites
-from metrics.suites.declaration import Suite
+from metrics.suites.choosing import Chosen, Picked
+from metrics.suites.declaration import Option, Suite
 
+Said = TypeVar("Said", bound=Option)
 Lang = Literal["en", "ru"]
 SENTENCES = ("why", "cannot_see")
 LEFT_OUT: dict[Lang, tuple[str, str]] = {
@@ -33,10 +37,26 @@ def worded(suite: Suite, lang: Lang) -> Suite:
     metrics = []
     for entry in suite.metrics:
         told = said.get(entry.name, {})
-        found = {name: told[name] for name in SENTENCES if name in told}
-        metrics.append(entry.model_copy(update=found))
+        instead = tuple(map(_told, entry.instead, told.get("instead", [{}] * len(entry.instead))))
+        metrics.append(_told(entry, told).model_copy(update={"instead": instead}))
     about = said.get("about", suite.about)
     return suite.model_copy(update={"about": about, "metrics": tuple(metrics)})
+
+
+def picked(chosen: Chosen, lang: Lang) -> list[tuple[Picked, Option]]:
+    """What is measured of a suite, with the sentences of just that: of what stands in for a metric
+    its own."""
+    entries = {entry.name: entry for entry in worded(chosen.suite, lang).metrics}
+    found = []
+    for one in chosen.picked:
+        place = [*one.entry.options(chosen.language)].index(one.option)
+        found.append((one, [*entries[one.entry.name].options(chosen.language)][place]))
+    return found
+
+
+def _told(option: Said, told: Mapping[str, str]) -> Said:
+    """With the sentences that there are."""
+    return option.model_copy(update={name: told[name] for name in SENTENCES if name in told})
 
 
 @cache

@@ -25,8 +25,8 @@ _LONG = 256  # bytes; longer words are hashed one by one
 _OTHER_SPACE = re.compile(r"[^\S\x00-\x7f]")  # white space beyond ASCII, and all there is of it
 _SPACES_OF_WIDTHS = "".join(map(chr, range(0x2000, 0x200B)))
 _OTHER_SPACES = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + _SPACES_OF_WIDTHS
-_IS_SPACE = np.zeros(256, np.bool_)
-_IS_SPACE[[ord(char) for char in map(chr, range(128)) if char.isspace()]] = True
+_SPACE_TABLE = bytes(byte < 128 and chr(byte).isspace() for byte in range(256))
+_BETWEEN = "\x1e"  # white space that hardly any text has
 _KEEP = np.array([(1 << 8 * kept) - 1 for kept in range(9)], np.uint64)  # the first bytes of eight
 _A, _B = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _SHIFT = np.uint64(33)
@@ -61,8 +61,8 @@ def numbers(hashes: _Words) -> Ints:
 
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     begin = size = 0
-    for index, text in enumerate(texts):
-        size += len(text)
+    for index, length in enumerate(map(len, texts)):
+        size += length
         if size >= _CHUNK:
             yield texts[begin : index + 1]
             begin, size = index + 1, 0
@@ -71,19 +71,20 @@ def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _hash_chunk(texts: Sequence[str]) -> tuple[_Words, Ints]:
-    whole = " ".join(texts)
+    whole = _BETWEEN.join(texts)
     if not whole.isascii() and any(space in whole for space in _OTHER_SPACES):
-        texts = [_OTHER_SPACE.sub(" ", text) for text in texts]
-    data = [text.encode("utf-8", "surrogatepass") for text in texts]
-    joined = b" ".join([*data, b" " * 8])  # so that eight bytes can be read from any word
-    raw = np.frombuffer(joined, np.uint8)
-    space = _IS_SPACE.take(raw)
+        whole = _OTHER_SPACE.sub(" ", whole)
+    data = whole.encode("utf-8", "surrogatepass")
+    borders = np.flatnonzero(np.frombuffer(data, np.uint8) == ord(_BETWEEN))
+    if len(borders) >= len(texts):  # some text has it, too
+        return _hash_chunk([text.replace(_BETWEEN, " ") for text in texts])
+    joined = data + b" " * 8  # so that eight bytes can be read from any word
+    space = np.frombuffer(joined.translate(_SPACE_TABLE), np.bool_)
     edge = np.flatnonzero(space[1:] != space[:-1]) + 1
     bounds = edge if space[0] else np.concatenate([np.zeros(1, np.int64), edge])
-    starts, sizes = bounds[::2], bounds[1::2] - bounds[::2]
-    ends = np.cumsum([len(one) + 1 for one in data])  # where each text's bytes are over
-    upto = np.searchsorted(starts, ends)
-    return _hash(joined, starts, sizes), np.diff(upto, prepend=0)
+    starts = np.ascontiguousarray(bounds[::2])
+    upto = np.searchsorted(starts, np.append(borders, len(data)))
+    return _hash(joined, starts, bounds[1::2] - starts), np.diff(upto, prepend=0)
 
 
 def _hash(joined: bytes, starts: Ints, sizes: Ints) -> _Words:

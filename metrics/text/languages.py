@@ -12,6 +12,21 @@ if TYPE_CHECKING:
 
 LONGEST = 10_000  # characters that are looked at
 SURE = 0.35  # least confidence, where nobody says another
+_TOLD = (
+    "ace af am an ar ary arz as az ba bcl be bg bn br bs ca crh cs cy da de dz el en eo es et "
+    "eu ext fa fi fo fr fuv fy ga gcf gcr gd gl gom grc gu gug guw ha hbo he hi hr ht hu hy id "
+    "ig is it ja jv ka kab kik kk km kn ko ku ky la lb lg lij ln lo lt ltg lv mg mk ml mn mr ms "
+    "mt my ne nl nn no nso oc om or pa pcm pl ps pt qu ro ru rw sa sdh se si sk sl sn so sq sr "
+    "st sv sw ta te tg th tk tl tr tt ug uk ur uz uzs vec vi vo wa wuu xh yo yue zh zu"
+)
+_OTHERS = (
+    "aa ab ae ak av ay bh bi bm bo ce ch co cr cu cv dv ee ff fj gn gv ho hz ia ie ii ik io iu "
+    "kg ki kj kl kr ks kv kw li lu mh mi na nb nd ng nr nv ny oj os pi rm rn sc sd sg sm ss su "
+    "ti tn to ts tw ty ve wo yi za"
+)
+# ISO 639 codes of the languages that can be told, without the model that tells them; all others of
+# ISO 639-1
+CODES, OTHERS = _TOLD.split(), _OTHERS.split()
 
 
 def identify(text: str, identifier: LanguageIdentifier, least: float = SURE) -> str:

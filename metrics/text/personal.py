@@ -7,8 +7,13 @@ numbers look like (a taxpayer's, a passport's) is looked for behind its name alo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv6Address
+from itertools import product
+from string import ascii_uppercase
+
+import numpy as np
+from numpy.typing import NDArray
 
 _EMAIL = re.compile(
     r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])"
@@ -26,7 +31,11 @@ _CARD = re.compile(
 _IBAN = re.compile(
     r"(?<!\w)[A-Z]{2}\d\d(?:[A-Z\d]{11,30}|(?: [A-Z\d]{4}){2,7}(?: [A-Z\d]{1,3})?)(?!\w)", re.A
 )
-_VALUES = {ord(one): str(int(one, 36)) for one in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_VALUES = {ord(one): str(int(one, 36)) for one in ascii_uppercase}
+_COUNTRIES = {
+    first + second: _VALUES[ord(first)] + _VALUES[ord(second)]
+    for first, second in product(ascii_uppercase, repeat=2)
+}
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])[\da-fA-F]{0,4}(?::[\da-fA-F]{0,4}){2,7}(?![\w:])", re.A)
 _SNILS = re.compile(
@@ -58,7 +67,12 @@ def card(number: str) -> bool:
 def iban(text: str) -> bool:
     """Whether an account number's two check digits hold (ISO 13616: 1 modulo 97)."""
     plain = text.replace(" ", "")
-    return 15 <= len(plain) <= 34 and (int((plain[4:] + plain[:4]).translate(_VALUES)) % 97 == 1)
+    if not 15 <= len(plain) <= 34:
+        return False
+    try:  # without letters in the account, as most countries have it: twice as fast
+        return int(plain[4:] + _COUNTRIES[plain[:2]] + plain[2:4]) % 97 == 1
+    except (KeyError, ValueError):
+        return int((plain[4:] + plain[:4]).translate(_VALUES)) % 97 == 1
 
 
 def ipv4(text: str) -> bool:
@@ -114,10 +128,20 @@ KINDS: Mapping[str, tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...]] =
 }
 
 
-def holds(text: str, kind: str) -> bool:
-    """Whether personal data of a kind, one of KINDS, stands in the text."""
-    return any(
-        valid(found[found.lastindex or 0])
+def holds(texts: Sequence[str], kind: str) -> NDArray[np.bool_]:
+    """(n_texts,) whether personal data of a kind, one of KINDS, stands in each of the texts.
+
+    No pattern reaches beyond a line, nor looks at more of a line's end than at a text's: so all
+    texts are searched as lines of one.
+    """
+    together = "\n".join(texts)
+    places = [
+        found.start()
         for pattern, valid in KINDS[kind]
-        for found in pattern.finditer(text)
-    )
+        for found in pattern.finditer(together)
+        if valid(found[found.lastindex or 0])
+    ]
+    ends = np.cumsum([len(text) + 1 for text in texts])
+    held = np.zeros(len(texts), np.bool_)
+    held[np.searchsorted(ends, places, side="right")] = True
+    return held

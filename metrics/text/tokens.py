@@ -46,6 +46,14 @@ def _solid(text: str) -> str:
 
 def columns(texts: Iterable[str], how: Cut, lowercase: bool) -> Column:
     """Texts as numbers from 0, equal ones for equal tokens."""
+    found = codes(texts, how, lowercase)
+    if how != "whitespace":
+        return found
+    return Column(numbers(found.values.astype(np.uint64, copy=False)), found.lengths)
+
+
+def codes(texts: Iterable[str], how: Cut, lowercase: bool) -> Column:
+    """Texts as `columns` has them, but of numbers of any size: sooner made of white space."""
     if how == "words":
         tokens = list(map(cutter(how, lowercase), texts))
         lengths = np.array(list(map(len, tokens)), np.int64)
@@ -53,5 +61,4 @@ def columns(texts: Iterable[str], how: Cut, lowercase: bool) -> Column:
     cased = [text.lower() for text in texts] if lowercase else list(texts)
     if how == "characters":
         return characters(list(map(_solid, cased)))
-    hashes, lengths = hash_words(cased)
-    return Column(numbers(hashes), lengths)
+    return Column(*hash_words(cased))

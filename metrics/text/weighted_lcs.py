@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from metrics.core.rows import Floats, Ints
+from metrics.core.rows import Floats
 
 CELLS = 200_000  # of a diagonal, over the pairs of a batch
 
@@ -36,7 +37,7 @@ def _together(pairs: Sequence[Pair], weight: float) -> Floats:
     height, width = int(rows.max()), int(columns.max())
     one = _padded([one for one, _ in pairs], height, -1)  # (B, height)
     other = _padded([other for _, other in pairs], width, -2)[:, ::-1]  # (B, width), last first
-    powers = np.array([float(k) ** weight for k in range(min(height, width) + 2)])
+    gained = np.diff([float(k) ** weight for k in range(min(height, width) + 2)])  # by a match
     found = np.zeros(len(pairs))
     before, last = (np.zeros((len(pairs), height + 1)) for _ in range(2))  # by rows
     run_before, run_last = (np.zeros((len(pairs), height + 1), np.int32) for _ in range(2))
@@ -45,19 +46,19 @@ def _together(pairs: Sequence[Pair], weight: float) -> Floats:
         first = width - (diagonal - low)  # where the column of row `low` stands in `other`
         match = one[:, low - 1 : high] == other[:, first : first + high - low + 1]
         run = run_before[:, low - 1 : high]
-        longer = before[:, low - 1 : high] + (powers[run + 1] - powers[run])
+        longer = before[:, low - 1 : high] + gained.take(run)
         either = np.maximum(last[:, low - 1 : high], last[:, low : high + 1])
         now, run_now = np.zeros_like(before), np.zeros_like(run_before)
         now[:, low : high + 1] = np.where(match, longer, either)
-        run_now[:, low : high + 1] = np.where(match, run + 1, 0)
+        np.multiply(run + 1, match, out=run_now[:, low : high + 1])
         ended = np.flatnonzero(rows + columns == diagonal)
         found[ended] = now[ended, rows[ended]]
         before, last, run_before, run_last = last, now, run_last, run_now
     return found
 
 
-def _padded(texts: Sequence[Sequence[int]], width: int, pad: int) -> Ints:
-    padded = np.full((len(texts), width), pad, np.int64)
+def _padded(texts: Sequence[Sequence[int]], width: int, pad: int) -> NDArray[np.int32]:
+    padded = np.full((len(texts), width), pad, np.int32)
     for row, text in zip(padded, texts, strict=True):
         row[: len(text)] = text
     return padded

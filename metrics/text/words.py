@@ -46,13 +46,13 @@ def unicode_words(text: str) -> list[str]:
 
 
 def porter_stem(word: str) -> str:
-    """NLTK's Porter stem of a lower-cased word; 65,536 short ones are remembered by all threads."""
+    """NLTK's Porter stem of a lower-cased word; 16,384 short ones are remembered by all threads."""
     if not "a" <= word[-1:] <= "z":  # no ending that Porter's rules have
         return word
     return _remembered(word) if len(word) <= 40 else _porter()(word)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _remembered(word: str) -> str:
     return _porter()(word)
 

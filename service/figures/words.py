@@ -31,9 +31,9 @@ def short(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def arrow(higher_is_better: bool) -> str:
-    """Which direction is better."""
-    return "↑" if higher_is_better else "↓"
+def arrow(higher_is_better: bool | None) -> str:
+    """Which direction is better; None: neither."""
+    return {True: "↑", False: "↓", None: ""}[higher_is_better]
 
 
 def stars(p_value: float | None) -> str:

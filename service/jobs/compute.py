@@ -33,9 +33,11 @@ from service.jobs import tasks
 from service.jobs.context import Context, Released, Resources
 from service.jobs.ipc import Advance, Answer, Call, Database, Message, Ready, Stop, encode, receive
 from service.logs import bind, configure
+from service.processes import give_back_memory
 from service.settings import get_settings
 
 ADVANCE_EVERY = 0.5  # seconds between two messages about progress
+GIVE_BACK_EVERY = 5.0  # seconds between two times that freed memory goes back to the system
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Compute:
         self._cancelled: set[int] = set()  # tasks asked to stop
         self._released: set[int] = set()  # tasks asked to save their state first
         self._advanced: dict[int, float] = {}  # when the worker was last told of a task's progress
+        self._gave_back = time.monotonic()
 
     def serve(self) -> None:
         """Run calls for as long as the worker lives."""
@@ -79,7 +82,10 @@ class Compute:
         self._cancelled.discard(call.task)
         self._released.discard(call.task)
         self._advanced.pop(call.task, None)
-        self._send(answer)  # last: the task may be called again
+        self._send(answer)  # the task may be called again from here on
+        if time.monotonic() - self._gave_back >= GIVE_BACK_EVERY:
+            self._gave_back = time.monotonic()
+            give_back_memory()
 
     def _send(self, message: Message) -> None:
         with self._sending, suppress(ConnectionError):  # the reader sees the end, and ends us
@@ -162,6 +168,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     # is later; a trainer inherits it.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # about a tenth of a millisecond
+    # Code made for each size of a tensor: 1,024 of them take 50 MB, and new texts have new sizes
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of model libraries are no lines of JSON
     channel = socket.socket(fileno=options.channel)
     database = receive(channel)

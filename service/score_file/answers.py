@@ -58,9 +58,10 @@ def score_table(scored: Scored, lang: Lang = "en") -> Table:
     """A row for each score, with its interval, its slices below it; then what was noted, and the
     signatures."""
     say = WORDS[lang]
-    made = rows_of(scored)
+    made, directions = rows_of(scored), scored.directions
+    labels = [f"{one.name} {arrow(directions[f'{one.metric}.{one.name}'])}".strip() for one in made]
     effects = [f"{x:.2f}" if (x := one.design_effect) is not None else None for one in made]
-    columns, rows = tabulate(ScoreRow, made, {}, {"label": _labels(made), "effect": effects})
+    columns, rows = tabulate(ScoreRow, made, {}, {"label": labels, "effect": effects})
     missing = [
         {"metric": x.metric, "left_out": x.reason, "instead": x.instead} for x in scored.left_out
     ]
@@ -196,7 +197,7 @@ def _of(one: ScoreRow) -> str:
     return one.name if one.slice is None else f"{one.name} {one.slice}"
 
 
-def _labels(made: Sequence[ScoreRow] | Sequence[PairedTest]) -> list[str]:
+def _labels(made: Sequence[PairedTest]) -> list[str]:
     return [f"{one.name} {arrow(one.higher_is_better)}" for one in made]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from metrics.suites.choosing import Chosen
-from metrics.suites.wording import Lang, worded
+from metrics.suites.wording import Lang, picked, worded
 from service.figures.data import as_csv
 from service.figures.latex import as_latex
 from service.figures.markdown import as_markdown
@@ -47,16 +47,15 @@ def as_json(scored: Scored, lang: Lang) -> bytes:
 
 def _suite(chosen: Chosen, lang: Lang) -> dict[str, Any]:
     suite = worded(chosen.suite, lang)
-    said = {entry.name: entry for entry in suite.metrics}
-    entries = [(one.metric.name, said[one.entry.name]) for one in chosen.picked]
+    entries = [(one.metric.name, one.entry.name, said) for one, said in picked(chosen, lang)]
     return {
         "name": suite.name,
         "about": suite.about,
         "language": chosen.language,
         "metrics": [
-            {"name": name, "in_place_of": entry.name if entry.name != name else None,
-             "why": entry.why, "cannot_see": entry.cannot_see}
-            for name, entry in entries
+            {"name": name, "in_place_of": entry if entry != name else None,
+             "why": said.why, "cannot_see": said.cannot_see}
+            for name, entry, said in entries
         ],
     }  # fmt: skip
 

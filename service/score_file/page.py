@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from metrics.core.metric import Sample
-from metrics.suites.wording import Lang, worded
+from metrics.suites.wording import Lang, picked, worded
 from service.figures.html import in_html, page, table_html
 from service.figures.words import arrow, number, precision, short
 from service.score_file.answers import score_table
@@ -17,7 +17,7 @@ LONGEST_TEXT = 400  # characters of a text of a sample
 WIDTH, HEIGHT = 240, 48  # of a histogram, in pixels
 DEEPEST = 0.5  # how far the colour of a correlation of 1 covers the page
 
-Directions = Mapping[str, bool]  # of scores, by name: whether higher is better
+Directions = Mapping[str, bool | None]  # of scores, by name: whether higher is better
 
 
 def as_page(scored: Scored, lang: Lang) -> bytes:
@@ -27,7 +27,7 @@ def as_page(scored: Scored, lang: Lang) -> bytes:
     left_out = told(scored.left_out, lang)
     notes = [note for note in table.notes if note not in left_out]  # they have a part of their own
     found = details(scored)
-    higher = {score.name: score.higher_is_better for one in scored.asked for score in one.scores}
+    higher = scored.directions
     sections = [
         _suite(scored, lang),
         table_html(replace(table, notes=notes)),
@@ -38,7 +38,8 @@ def as_page(scored: Scored, lang: Lang) -> bytes:
         _section(
             say["worst"],
             "\n".join(
-                f"<h3>{_titled(one.score, higher)}</h3>{_worst(one.samples, scored.samples, lang)}"
+                f"<h3>{_titled(one.score, higher, one.metric)}</h3>"
+                f"{_worst(one.samples, scored.samples, lang)}"
                 for one in found.worst
             ),
         ),
@@ -59,14 +60,12 @@ def _reasons(scored: Scored, lang: Lang) -> str:
     if scored.chosen is None:
         return ""
     say = WORDS[lang]
-    entries = {entry.name: entry for entry in worded(scored.chosen.suite, lang).metrics}
     rows = []
-    for one in scored.chosen.picked:
-        entry = entries[one.entry.name]
+    for one, said in picked(scored.chosen, lang):
         name = one.metric.name
-        if name != entry.name:
-            name = say["in_place"].format(name=name, entry=entry.name)
-        rows.append([in_html(name), in_html(entry.why), in_html(entry.cannot_see)])
+        if name != one.entry.name:
+            name = say["in_place"].format(name=name, entry=one.entry.name)
+        rows.append([in_html(name), in_html(said.why), in_html(said.cannot_see)])
     return _grid([say["metric"], say["reason"], say["cannot_see"]], rows)
 
 
@@ -76,7 +75,14 @@ def _distributions(found: Sequence[Distribution], higher: Directions, lang: Lang
     for one in found:
         places = precision([(value, None) for value in one.quantiles])
         ends = " · ".join(number(value, places) for value in one.quantiles)
-        rows.append([_titled(one.score, higher), _histogram(one, ends), in_html(ends), f"{one.n}"])
+        rows.append(
+            [
+                _titled(one.score, higher, one.metric),
+                _histogram(one, ends),
+                in_html(ends),
+                f"{one.n}",
+            ]
+        )
     if not rows:
         return ""
     note = f'<p class="notes">{in_html(say["of_samples"])}</p>'
@@ -169,5 +175,6 @@ def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _titled(score: str, higher: Directions) -> str:
-    return in_html(f"{score} {arrow(higher.get(score, True))}")
+def _titled(score: str, higher: Directions, metric: str | None = None) -> str:
+    better = higher.get(score if metric is None else f"{metric}.{score}", True)
+    return in_html(f"{score} {arrow(better)}".strip())

@@ -12,7 +12,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 
 from inference.errors import InputError
 from metrics.core.metric import Sample
@@ -26,14 +34,15 @@ HEAD = 4096  # bytes of a file by which its kind is told
 
 
 class Line(BaseModel):
-    """One row of a file: a sample as the API takes it, its id its place among them by default."""
+    """One row of a file: a sample as the API takes it, its id its place among them by default. A
+    number is no output, as it is none for the API."""
 
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
     id: str | None = None
     prompt: str | None = None
-    output: str | None = None
-    outputs: list[str] = Field(default_factory=list)
+    output: StrictStr | None = None
+    outputs: list[StrictStr] = Field(default_factory=list)
     references: list[str] = Field(default_factory=list)
     tests: Annotated[str, BeforeValidator(as_text)] | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
@@ -48,6 +57,13 @@ class Line(BaseModel):
         """The row as metrics take it; `number`, from 1, is its id where it has none."""
         outputs = self.outputs if self.output is None else (self.output,)
         return Sample.of({"id": str(number), **self.model_dump(exclude_none=True)}, outputs)
+
+
+class MappedLine(Line):
+    """A row of a table, or with columns of other names: there numbers are common."""
+
+    output: str | None = None
+    outputs: list[str] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +168,7 @@ def _sample(row: Any, number: int, where: str, mapping: Mapping[str, str], table
     except InputError as error:
         raise InputError(f"{where}: {error.field}: {error.message}") from None
     try:
-        return Line.model_validate(fields).sample(number)
+        return (MappedLine if table or mapping else Line).model_validate(fields).sample(number)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         at = ".".join(str(part) for part in first["loc"])

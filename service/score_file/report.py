@@ -11,7 +11,7 @@ import numpy as np
 
 from inference.errors import InputError
 from metrics.core.clustered import LONGEST_VALUE, metadata_text
-from metrics.core.metric import BoundMetric, Sample
+from metrics.core.metric import BoundMetric, Sample, Score
 from metrics.core.names import without_value
 from metrics.core.result import Result, ScoreValue
 from metrics.core.rows import Floats, Ints
@@ -43,6 +43,18 @@ class Scored:
     found: Sequence[tuple[Result, Mapping[str, Result]]]
     chosen: Chosen | None = None
     notes: Sequence[str] = ()
+
+    @property
+    def directions(self) -> dict[str, bool | None]:
+        """Of each score, by `metric.score` and by the name alone (the first's of that name):
+        whether higher is better; None: neither is."""
+        found: dict[str, bool | None] = {}
+        for metric in self.asked:
+            for score in metric.scores:
+                better = score.higher_is_better if score.judged else None
+                found[f"{metric.name}.{score.name}"] = better
+                found.setdefault(score.name, better)
+        return found
 
     @property
     def left_out(self) -> Sequence[LeftOut]:
@@ -107,7 +119,8 @@ class Details:
 
 def details(scored: Scored) -> Details:
     """Of metrics that have values for samples: the distribution of each score; the worst samples
-    and the correlations of the score that stands for the metric."""
+    and the correlations of the score that stands for the metric. Where values are all the same, or
+    neither high nor low is better, no sample is worse than others."""
     distributions: list[Distribution] = []
     worst: list[Worst] = []
     mains: dict[str, Floats] = {}
@@ -121,10 +134,8 @@ def details(scored: Scored) -> Details:
                 continue
             distributions.append(_distribution(metric.name, score.name, values[there]))
             if score.name == main:
-                order = values[there] if score.higher_is_better else -values[there]
-                at = there[np.argsort(order, kind="stable")[:MOST_WORST]]
-                found = list(zip(at.tolist(), values[at].tolist(), strict=True))
-                worst.append(Worst(metric.name, main, found))
+                if score.judged and values[there].min() < values[there].max():
+                    worst.append(Worst(metric.name, main, _worst(values, there, score)))
                 mains[main if main not in mains else f"{metric.name}.{main}"] = values
     pairs = combinations(list(mains)[:MOST_CORRELATED], 2)
     return Details(distributions, worst, [_correlated(a, b, mains[a], mains[b]) for a, b in pairs])
@@ -162,6 +173,12 @@ def _main(metric: BoundMetric) -> str:
     """The score that stands for the metric: the one of its name, else the last."""
     names = metric.score_names
     return metric.name if metric.name in names else names[-1]
+
+
+def _worst(values: Floats, there: Ints, score: Score) -> list[tuple[int, float]]:
+    order = values[there] if score.higher_is_better else -values[there]
+    at = there[np.argsort(order, kind="stable")[:MOST_WORST]]
+    return list(zip(at.tolist(), values[at].tolist(), strict=True))
 
 
 def _distribution(metric: str, score: str, values: Floats) -> Distribution:

@@ -15,8 +15,9 @@ from metrics.core.names import hint
 from metrics.suites import suites
 from metrics.suites.choosing import Bind, Chosen, choose
 from metrics.suites.declaration import Suite
+from metrics.suites.languages import check
 
-OPTION = "--suite"
+OPTION, LANGUAGE = "--suite", "--suite-language"
 
 
 def named(name: str) -> Suite:
@@ -26,8 +27,9 @@ def named(name: str) -> Suite:
     path = Path(name)
     if path.suffix != ".toml":
         near = hint(name, suites())
-        raise InputError(f"{OPTION}: no suite is called {name!r}; {near} A file of your own ends "
-                         "with .toml")  # fmt: skip
+        end = "" if near.endswith("?") else "."
+        raise InputError(f"{OPTION}: no suite is called {name!r}; {near}{end} A file of your own "
+                         "ends with .toml")  # fmt: skip
     try:
         return Suite.model_validate(tomllib.loads(path.read_text("utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -47,9 +49,18 @@ def chosen(
 ) -> Chosen:
     """What of the suite is measured, beside the metrics that are `asked` for. Raises InputError
     where that is nothing."""
+    if language is not None:
+        _check(language, suite)
     taken = {metric.name for metric in asked}
     found = choose(suite, samples, bind, language=language, taken=taken)
     if not found.picked and not asked:
         told = "; ".join(one.reason for one in found.left_out)
         raise InputError(f"{OPTION}: nothing of {suite.name} can be measured: {told}")
     return found
+
+
+def _check(language: str, suite: Suite) -> None:
+    try:
+        check(language, suite)
+    except InputError as error:
+        raise InputError(f"{LANGUAGE}: {error.message}") from None

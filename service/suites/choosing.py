@@ -13,8 +13,10 @@ from metrics import find
 from metrics.core.ceilings import exceeded
 from metrics.core.metric import BoundMetric, Sample
 from metrics.suites.choosing import Bind, Chosen, choose
+from metrics.suites.declaration import Suite
+from metrics.suites.languages import check
 from service.catalogue import calibrated
-from service.errors import ApiError
+from service.errors import ApiError, invalid
 from service.models import store as models
 from service.settings import Settings
 from service.suites import store
@@ -29,9 +31,19 @@ def chosen(
     taken: Collection[str],
 ) -> Chosen:
     """The suite's metrics, but for those that are `taken`. Raises 422 where there is no such
-    suite."""
+    suite, and for a language that there is not."""
     suite = store.require(db, asked.name, "suite").suite
+    if asked.language is not None:
+        need_language(asked.language, suite, "suite.language")
     return choose(suite, samples, bind(db, settings), language=asked.language, taken=taken)
+
+
+def need_language(language: str, suite: Suite, param: str) -> None:
+    """Raises 422 that names the field where there is no such language."""
+    try:
+        check(language, suite)
+    except InputError as error:
+        raise invalid("unknown_language", error.message, param) from None
 
 
 def bind(db: Connection, settings: Settings) -> Bind:

@@ -18,7 +18,7 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.idempotency import Created
 from service.suites import store
-from service.suites.choosing import bind, bind_any
+from service.suites.choosing import bind, bind_any, need_language
 from service.suites.schemas import DeletedSuiteOut, SuiteIn, SuiteOut, SuitesOut
 from service.suites.store import Declared
 
@@ -90,6 +90,7 @@ def get_script(
     a file of JSON Lines. `offline`: with what stands in here for models that are absent. What has
     no reference package is told in comments, and left out."""
     declared = store.require(db, suite).suite
+    need_language(language, declared, "language")
     how = bind(db, settings) if offline else bind_any(db, settings)
     return Response(script(declared, how, language), media_type=PYTHON)
 

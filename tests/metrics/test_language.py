@@ -11,6 +11,7 @@ from metrics import find
 from metrics.core.metric import Item, Sample
 from metrics.core.result import Result
 from metrics.core.run import score
+from metrics.text.languages import CODES, OTHERS
 from tests.metrics.lexical_texts import CHINESE, ENGLISH, JAPANESE, RUSSIAN
 
 TEXTS = {
@@ -133,3 +134,16 @@ def test_hostile_text_takes_no_longer_than_it_is() -> None:
     hostile = ("`" * 200_000, "```" * 100_000, "`a" * 100_000, "http://" * 50_000, "``\n" * 100_000)
     found = result(*(Sample(str(at), (one,)) for at, one in enumerate(hostile)), language="ru")
     assert found.scores[0].n + found.scores[0].missing == len(hostile)
+
+
+def test_a_code_that_is_none_is_refused_before_anything_is_measured() -> None:
+    for params in ({"language": "xx"}, {"among": ("ru", "xx")}):
+        with pytest.raises(InputError, match="no language 'xx' is known") as caught:
+            find("language").bind(params)
+        assert caught.value.field == f"params.{next(iter(params))}"
+    with pytest.raises(InputError, match="did you mean 'ru'"):
+        find("language").bind({"language": "rus"})
+    assert sorted(CODES) == sorted(
+        {*LanguageIdentifier.from_model_file(MODEL_FILE).nb_classes} - {"zxx"}
+    )
+    assert not {*CODES} & {*OTHERS}

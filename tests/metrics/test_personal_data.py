@@ -53,7 +53,7 @@ NOTHING = [
 
 
 def kinds(text: str) -> list[str]:
-    return [kind for kind in ALL if holds(text, kind)]
+    return [kind for kind in ALL if holds([text], kind).all()]
 
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, one) for kind in FOUND for one in FOUND[kind]])

@@ -94,6 +94,29 @@ def test_russian_by_hand() -> None:
     assert [russian(word) for word in ("в", "ёж", "объявление")] == [0, 1, 5]
 
 
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("А.Б. Иванов и т.д. г. Москва 2 млн.", 1),
+        ("Книгу написал А. С. Пушкин в 1833 г. и издал её сам.", 1),
+        ("Он живёт на ул. Ленина, д. 5, кв. 7 в г. Москве.", 1),
+        ("Завод им. Кирова дал 5 млн. 300 тыс. рублей, т. е. больше плана.", 1),
+        ("Это было в 1999 г. Он тогда учился в школе.", 2),
+        ("Там были стулья, столы и т. д. Мы всё это купили.", 2),
+        ("Мама мыла пол. Папа мыл окна! Где же мой кот?", 3),
+        ("привет всем тут. как у вас дела", 2),
+    ],
+)
+def test_russian_sentences_do_not_end_in_abbreviations(text: str, sentences: int) -> None:
+    words, found = counted(text, russian=True)
+    assert (found, words) == (sentences, counted(text)[0])
+
+
+def test_hostile_full_stops_take_no_longer_than_they_are() -> None:
+    for text in ("т." * 100_000, "г. " * 100_000, "до н.э" + " " * 200_000 + "г.", "А." * 200_000):
+        counted(text, russian=True)
+
+
 # of ruTS 0.8's tests, preset fiction for the first two: Oborneva's
 THESAURI = (
     "Тезаурусы - особый класс лексикографических ресурсов, для которых характерны следующие черты: "

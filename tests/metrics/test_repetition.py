@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks.texts import news
+from metrics.core.evidence import Column
 from metrics.core.metric import Sample
 from metrics.core.result import Result
 from metrics.core.run import score
 from metrics.repetition import METRIC
+from metrics.text import repeats
 
 
 def result(texts: Sequence[str], **params: object) -> Result:
@@ -86,3 +88,21 @@ def test_the_interval_covers() -> None:
 
 def test_long_loops_end_in_time() -> None:
     assert value("a " * 200_000, n=64) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 3, 9])
+def test_counting_one_by_one_is_counting_together(n: int) -> None:
+    draw = np.random.default_rng(n)
+    lengths = draw.integers(0, 30, 60)
+    texts = Column(draw.integers(0, 2, int(lengths.sum())), lengths)
+    together = repeats.repeated(texts, n)
+    assert together.any()
+    assert together.tolist() == repeats._one_by_one(texts, n).tolist()
+
+
+def test_ngrams_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeats, "ODD", np.uint64(0))  # all n-grams share a hash
+    texts = ["a b c a b", "a b", "c c c"]
+    values = result(texts, n=2, tokenizer="whitespace").per_sample
+    assert values is not None
+    assert values[:, 0].tolist() == [0.25, 0.0, 0.5]

@@ -13,6 +13,8 @@ from inference.errors import InputError
 from inference.protocol import NoModels
 from metrics.core.measure import items_of, measure
 from metrics.core.metric import Item, Sample
+from metrics.core.result import Result
+from metrics.core.run import score_slices
 from metrics.rouge import METRIC, NAMES, RougeParams, StemmedWords, resolve
 from metrics.text.scripts import main_script, mostly_latin
 from metrics.text.sentences import split_sentences
@@ -129,6 +131,32 @@ def test_the_references_decide_tokenizer_and_language() -> None:
     assert chosen("中文参考", stemmer=True) == ("unicode", "none")
     assert chosen("русский", stemmer=True, tokenizer="rouge_score") == ("rouge_score", "english")
     assert chosen("1 2 3") == ("rouge_score", "none")
+
+
+@pytest.mark.parametrize(
+    ("reference", "warned"),
+    [
+        ("Река снова чистая", True),
+        ("Река снова чистая (2024), Reuters", True),  # neither a number nor a name hides it
+        ("The river is clean again", False),
+        ("La rivière est de nouveau propre, déjà", False),
+        ("The Река is clean", False),
+        ("2024", False),
+    ],
+)
+def test_letters_that_the_tokenizer_drops_are_told(reference: str, warned: bool) -> None:
+    english = [Sample(f"en{at}", ("a clean river",), ("a clean river",)) for at in range(20)]
+    others = [Sample(f"x{at}", (reference,), (reference,)) for at in range(3)]
+    samples = english + others
+    slices = {"en": np.arange(20), "x": np.arange(20, 23)}
+    asked = [METRIC.bind({"tokenizer": "rouge_score"})]
+    options: Any = {"seed": 0, "replicates": 9, "level": 0.95}
+    ((whole, parts),) = score_slices(samples, asked, slices, NoModels(), options)
+
+    def told(result: Result) -> bool:
+        return any("tokenizer: unicode" in one for one in result.scores[0].warnings)
+
+    assert (told(whole), told(parts["x"]), told(parts["en"])) == (warned, warned, False)
 
 
 def test_unresolved_parameters_measure_nothing() -> None:

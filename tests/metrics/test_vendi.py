@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from vendi_score import vendi
 
+from benchmarks.statistics_of_sources import p_values
+from benchmarks.statistics_sources import Source, drawn_texts
 from benchmarks.texts import news
 from inference.pool import ModelPool
 from inference.protocol import NoModels
@@ -110,9 +112,29 @@ def test_loss_is_what_leaving_out_loses(order: float, seed: int) -> None:
         assert left[0] == pytest.approx(vendi.score_K(rest @ rest.T, q=order), rel=1e-5)
 
 
-def test_from_many_samples_on_leaving_out_is_to_first_order() -> None:
+@pytest.mark.parametrize(("n", "width"), [(230, 400), (300, 12)])
+@pytest.mark.parametrize("order", [1, 0.5, 0.1, 1.5])
+def test_of_many_samples_too(n: int, width: int, order: float) -> None:
+    """Of single outputs, of several (copies, too), and of a sample with many."""
+    found, metric = vectors(n, width, 5), METRIC.bind({"order": order})
+    found[204] = found[205]
+    found[206] = found[20]
+    many = np.r_[np.arange(204), np.repeat(np.arange(5), 2), np.zeros(n - 214, int)]
+    for unit in (np.arange(n), many):
+        whole = settled(found, unit.tolist(), order=order)
+        assert whole.loss is not None
+        for one in (0, 1, 3, 20, 200):
+            rest = found[unit != one]
+            value_left = metric.reduce(whole.rows.sum(0) - whole.loss[one])[0]
+            square = rest @ rest.T if len(rest) < width else rest.T @ rest
+            values = np.linalg.eigvalsh(square / len(rest))
+            want = np.exp(vendi.entropy_q(values[values > 1e-12], order))  # copies': rounding
+            assert value_left == pytest.approx(want, rel=1e-6)
+
+
+def test_of_many_samples_orders_above_are_to_first_order() -> None:
     found = vectors(300, 12, 5)
-    for order in ORDERS:
+    for order in (2, 20):
         whole = settled(found, order=order)
         assert whole.loss is None
         without = METRIC.bind().reduce(whole.rows.sum(0) - whole.rows[:20])[:, 0]
@@ -124,8 +146,24 @@ def test_from_many_samples_on_leaving_out_is_to_first_order() -> None:
         assert np.abs(moved[0] - moved[1]).max() < 0.1 * np.abs(moved[1]).max()
 
 
+def test_of_many_samples_the_least_orders_are_refused() -> None:
+    with pytest.raises(TooManySamples, match="an order below"):
+        settled(vectors(201, 8, 0), order=0.05)
+    assert settled(vectors(200, 8, 0), order=0.05).loss is not None
+
+
+def test_many_equal_systems_by_ngrams_are_rejected_as_often_as_asked() -> None:
+    """To first order, 17 in 100 were."""
+    metric, n = METRIC.bind({"similarity": "ngrams"}), 250
+    source = Source("short texts", metric, drawn_texts(metric, 10))
+    draw = np.random.default_rng(0)
+    found = [p_values(source, *source.draw(draw, n), seed) for seed in range(60)]
+    assert np.mean(np.array(found) <= 0.05) <= 0.1
+
+
 @pytest.mark.parametrize(
-    ("n", "width", "order"), [(20, 384, 1), (50, 384, 1), (50, 24, 2), (250, 24, 1)]
+    ("n", "width", "order"),
+    [(20, 384, 1), (50, 384, 1), (50, 24, 2), (250, 24, 1), (210, 384, 0.5)],
 )
 def test_the_interval_covers(n: int, width: int, order: float) -> None:
     """Of the mean over sets of that size."""
@@ -213,11 +251,3 @@ def test_too_many_texts_are_refused_and_long_ones_are_not() -> None:
             np.arange(4001),
         )
     assert result(["a " * 100_000, "b " * 100_000]).scores[0].value == pytest.approx(2)
-
-
-def test_errors_to_first_order_are_told_of_ngrams() -> None:
-    few, many = (
-        result([f"слово{at} {at}" for at in range(count)]).scores[0].warnings for count in (30, 201)
-    )
-    assert not any("first order" in one for one in few)
-    assert any("first order" in one for one in many)

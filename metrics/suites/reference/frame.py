@@ -62,8 +62,8 @@ def run(measured: Sequence[tuple[str, Measure, dict[str, Any]]]) -> None:
         try:
             found.update(measure(samples, params))
         except Exception as error:  # noqa: BLE001 (the others are measured)
-            failed = True
-            print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+            failed, told = True, " ".join(str(error).split())
+            print(f"{name}: {type(error).__name__}: {told}", file=sys.stderr)  # noqa: T201
     lines = [f"{score:24} {value!r}" for score, value in found.items()]
     print(json.dumps(found) if given.json else "\n".join(lines))  # noqa: T201
     sys.exit(failed)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,21 +34,32 @@ class NoSynonyms:
         return []
 
 
+def words_of_wordnet() -> Any:
+    """NLTK's WordNet, downloaded where it is not there. Raises RuntimeError where it cannot be."""
+    import nltk
+    from nltk.corpus import wordnet
+
+    try:
+        wordnet.ensure_loaded()
+        return wordnet
+    except LookupError:
+        nltk.download("wordnet", quiet=True, print_error_to=io.StringIO())
+    try:
+        wordnet.ensure_loaded()
+    except LookupError:
+        raise RuntimeError(
+            "NLTK's WordNet is not on this machine, and cannot be downloaded: unpack wordnet.zip "
+            "of nltk_data into the folder corpora of a folder that NLTK_DATA names"
+        ) from None
+    return wordnet
+
+
 def meteor(samples: Sequence[Sample], params: dict[str, Any]) -> Scores:
     """METEOR with the best reference."""
-    import nltk
     from nltk.stem.porter import PorterStemmer
     from nltk.translate.meteor_score import meteor_score
 
-    synonyms: Any = NoSynonyms()
-    if params["synonyms"]:
-        try:
-            nltk.data.find("corpora/wordnet")
-        except LookupError:
-            nltk.download("wordnet", quiet=True)
-        from nltk.corpus import wordnet
-
-        synonyms = wordnet
+    synonyms: Any = words_of_wordnet() if params["synonyms"] else NoSynonyms()
     english = params["language"] == "english"
     stemmer = PorterStemmer() if english else Stems(params["language"])
     cut = cutter(params["tokenizer"], True)

@@ -81,12 +81,12 @@ class PartOfSpeech:
 def synonyms(word: str) -> frozenset[str]:
     """Lower-case synonyms of a lower-cased word; most often it is one of them.
 
-    The last 16,384 words are remembered, by all threads.
+    The last 4,096 words are remembered, by all threads.
     """
     return _found(word) if len(word) <= LONGEST else frozenset()
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 12)
 def _found(word: str) -> frozenset[str]:
     found = {member for part in _parts() for member in part.members(word)}
     return frozenset(member for member in found if member == member.lower())

@@ -103,6 +103,8 @@ def test_a_wrong_mapping_says_what_was_meant(options: str, said: str) -> None:
         ("a", '[{"output": "x"},\n\n "y"]', "a:3: is no object"),
         ("a", '{"output": "x"}\n{"output": "x", "outptu": 1}', "a:2: outptu: .* did you mean"),
         ("a", '{"output": ["x"]}', "a:1: output: "),
+        ("a", '{"output": "x"}\n{"output": 5}', "a:2: output: Input should be a valid string"),
+        ("a", '{"outputs": ["x", 5]}', r"a:1: outputs\.1: Input should be a valid string"),
         (
             "a",
             "question,answer,prediction\nx,y,z\n",
@@ -135,6 +137,14 @@ def test_a_row_of_parquet_is_named(tmp_path: Path) -> None:
     pq.write_table(pa.table({"output": ["x", None], "id": [7, 8]}), path)
     with pytest.raises(InputError, match=r"a\.parquet: row 2: there is no `output`"):
         read(path)
+
+
+def test_numbers_of_a_table_are_texts(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"output": [5, 7], "references": [5, 8]}), path)
+    assert [one.outputs for one in read(path)] == [("5",), ("7",)]
+    assert read(made(tmp_path / "a.csv", "output\n5\n"))[0].outputs == ("5",)
+    assert read(made(tmp_path / "a.jsonl", '{"id": 5, "output": "x"}'))[0].id == "5"
 
 
 @pytest.mark.parametrize("content", ["said,output\nx,y\n", '{"said": "x"}'])

@@ -20,6 +20,7 @@ from assay import Client
 from metrics.core.metric import Sample
 from metrics.core.run import score_slices
 from metrics.suites import suites
+from metrics.suites.declaration import Suite
 from metrics.suites.wording import Lang, worded
 from service.cli import app
 from service.score_file import report
@@ -155,6 +156,30 @@ def test_the_page_stands_alone(score: Score, tmp_path: Path, lang: Lang) -> None
     assert score(*given, "-f", "html").stdout.strip() == text.strip()
 
 
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_what_stands_in_speaks_for_itself(score: Score, tmp_path: Path, lang: Lang) -> None:
+    done = score("new.jsonl", "-s", "summarization", "--lang", lang, "-f", "json",
+                 "--report", "report.html")  # fmt: skip
+    told = {one["name"]: one for one in json.loads(done.stdout)["suite"]["metrics"]}
+    entries = {one.name: one for one in worded(suites()["summarization"], lang).metrics}
+    text = Page((tmp_path / "report.html").read_text()).text
+    for name, place in (("chrf", "bertscore"), ("k_precision", "faithfulness")):
+        (own,) = (one for one in entries[place].instead if one.name == name)
+        assert told[name]["in_place_of"] == place
+        assert (told[name]["why"], told[name]["cannot_see"]) == (own.why, own.cannot_see)
+        assert own.why in text
+        assert own.why != entries[place].why
+        assert entries[place].why not in text
+    assert told["rouge"]["why"] == entries["rouge"].why
+
+
+def test_sentences_are_of_a_metric_and_not_of_its_place() -> None:
+    others = [{"name": "bertscore", "params": {"model": "m"}}, {"name": "chrf"}]
+    bert = {"name": "bertscore", "why": "Why.", "instead": others}
+    (entry,) = Suite.model_validate({"name": "own", "metrics": [bert]}).metrics
+    assert [one.why for one in entry.options(None)] == ["Why.", "Why.", ""]
+
+
 def test_what_is_left_out_stands_in_the_csv(score: Score) -> None:
     done = score("new.jsonl", "-s", "qa", "-f", "csv", "--slice", "lang")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -172,6 +197,18 @@ def test_a_suites_metric_without_a_value_is_told_and_no_failure(score: Score) ->
     assert score("new.jsonl", "-s", "translation", "-m", "language").exit_code == 1
 
 
+def test_no_sample_is_worst_where_none_is_worse(score: Score, tmp_path: Path) -> None:
+    given = ("new.jsonl", "-m", "length,chrf,refusal", "-f", "json", "--report", "report.html")
+    found = json.loads(score(*given).stdout)
+    distributions = {one["metric"]: one for one in found["distributions"]}
+    assert distributions["refusal"]["low"] == distributions["refusal"]["high"]
+    assert [one["metric"] for one in found["worst"]] == ["chrf"]
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "chrf ↑" in text
+    assert "length ↑" not in text
+    assert "length" in text
+
+
 def test_two_words_of_many() -> None:
     assert [many(n, "ru").split()[1] for n in (1, 2, 5, 11, 12, 21, 24, 111)] == [
         *("пример", "примера", "примеров", "примеров", "примеров", "пример", "примера"),
@@ -186,6 +223,11 @@ def test_two_words_of_many() -> None:
         (("--report", "r.txt"), "--report: r.txt ends with none of .html, .json, .csv"),
         (("--report", "no/r.html"), "--report: there is no folder no"),
         (("--report", "r.csv", "--per-sample", "r.csv"), "is the file of --per-sample"),
+        (
+            ("-s", "qa", "--suite-language", "rus"),
+            "--suite-language: no language 'rus' is known; did",
+        ),
+        (("-s", "zzz"), "translation. A file of your own ends with .toml"),
         (("--slice", "lnag"), "--slice: no sample has the metadata field 'lnag'; did you mean"),
         (("--compare", "new.jsonl", "--slice", "lang"), "--slice is for one file"),
         (("--compare", "new.jsonl", "--report", "r.html"), "--report is for one file"),

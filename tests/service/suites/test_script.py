@@ -13,7 +13,10 @@ import pytest
 
 from assay import Client
 from benchmarks.texts import english, news
+from metrics import find
 from metrics.suites import suites
+from metrics.suites.declaration import Suite
+from metrics.suites.script import script
 from tests.service.scored import scored
 
 RUN_BY_ANOTHER = {"en": {"meteor"}}  # NLTK would download WordNet
@@ -89,6 +92,26 @@ def test_it_gives_our_numbers(
     assert len(theirs) >= least
     for name, value in theirs.items():
         assert value == pytest.approx(ours[name], rel=1e-5, abs=1e-7), name
+
+
+def test_without_wordnet_one_line_says_so(tmp_path: Path) -> None:
+    suite = Suite.model_validate({"name": "one", "metrics": ["meteor", "chrf"]})
+    written = script(suite, lambda name, params: find(name).bind(params), "en")
+    (tmp_path / "script.py").write_text(written)
+    (tmp_path / "one.jsonl").write_text('{"output": "a cat", "references": ["the cat"]}\n')
+    done = subprocess.run(
+        [sys.executable, "-I", "script.py", "one.jsonl"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    if done.returncode == 0:
+        pytest.skip("NLTK's WordNet is on this machine")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("meteor: RuntimeError: NLTK's WordNet is not on this machine")
+    assert [one.split()[0] for one in done.stdout.splitlines()] == ["chrf"]
 
 
 @pytest.mark.parametrize("suite", sorted(suites()))

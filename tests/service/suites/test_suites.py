@@ -13,6 +13,7 @@ import pytest
 from assay import AssayError, Client, MetricLike
 from metrics import catalogue
 from metrics.suites import suites
+from metrics.suites.wording import Lang, worded
 from tests.service.live import ROOT, Live
 from tests.service.scored import scored
 
@@ -50,6 +51,20 @@ def test_those_that_come_with_the_service(assay: Client) -> None:
             assert metric.cannot_see.endswith("."), (suite.name, metric.name)
 
 
+@pytest.mark.parametrize("lang", ["en", "ru"])
+def test_what_stands_in_has_sentences_of_its_own(lang: Lang) -> None:
+    for suite in suites().values():
+        for entry, english in zip(worded(suite, lang).metrics, suite.metrics, strict=True):
+            assert len(entry.instead) == len(english.instead)
+            for option in entry.instead:
+                for own, entrys in (
+                    (option.why, entry.why),
+                    (option.cannot_see, "" if option.name == entry.name else entry.cannot_see),
+                ):
+                    assert own.endswith((".", "?")), (suite.name, entry.name, option.name)
+                    assert own != entrys
+
+
 def test_every_metric_is_in_a_suite_or_told_why_not() -> None:
     entries = [entry for suite in suites().values() for entry in suite.metrics]
     there = {option.name for entry in entries for option in entry.options(None)}
@@ -68,6 +83,7 @@ def test_they_speak_russian(assay: Client) -> None:
         assert suite == listed[name]
         assert [one.params for one in suite.metrics] == [one.params for one in english.metrics]
         said = [suite.about, *(x for one in suite.metrics for x in (one.why, one.cannot_see))]
+        said += [one[x] for y in suite.metrics for one in y.instead for x in ("why", "cannot_see")]
         for sentence in said:
             assert re.search("[а-яё]{3}", sentence), (name, sentence)
             assert sentence.endswith((".", "?")), (name, sentence)
@@ -143,7 +159,13 @@ def test_nothing_can_be_measured(assay: Client) -> None:
         ({}, "missing_metrics", "metrics"),
         ({"suite": "sumarization"}, "suite_not_found", "suite"),
         ({"suite": {"name": "qa", "language": "russian"}}, "string_pattern_mismatch", None),
+        ({"suite": {"name": "qa", "language": "xx"}}, "unknown_language", "suite.language"),
         ({"suite": {"name": "qa", "lang": "ru"}}, "extra_forbidden", None),
+        (
+            {"metrics": [{"name": "language", "params": {"language": "xx"}}]},
+            "invalid_input",
+            "metrics[0].params.language",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(
