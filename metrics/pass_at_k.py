@@ -51,6 +51,7 @@ from metrics.core.metric import (
 from metrics.core.rows import Floats, Ints, Settled, mean
 from metrics.programs.layouts import SampleTests, parsed
 from metrics.programs.reasons import notes, verdicts
+from metrics.programs.refusals import refuse
 from metrics.sandbox import MARKS, Ending, Limits, Program, run_tests
 from metrics.sandbox.languages import Name as Language
 from metrics.sandbox.languages import version
@@ -113,8 +114,8 @@ def scores(params: PassAtKParams) -> tuple[Score, ...]:
 
 def check(params: PassAtKParams, samples: Sequence[Sample]) -> None:
     """Raises InputError where a sample has fewer outputs than the largest k, or tests that are of
-    no use."""
-    most = max(params.k)
+    no use: of no known layout, broken, or such that nothing would run."""
+    most, known = max(params.k), set[str]()
     for index, sample in enumerate(samples):
         if len(sample.outputs) < most:
             raise InputError(
@@ -122,13 +123,15 @@ def check(params: PassAtKParams, samples: Sequence[Sample]) -> None:
                 f"samples[{index}] ({sample.id!r}) has {len(sample.outputs)}",
                 "params.k",
             )
-        if params.language == "python" and sample.tests and sample.tests.lstrip()[:1] not in "[{":
-            continue  # source: it may hold anything
+        if not sample.tests or sample.tests in known:
+            continue  # that there are none is told by `needs`
         try:
-            _tests(sample.tests or "", params)
+            refuse(_tests(sample.tests, params))
         except InputError as error:
             where = f"samples[{index}].tests"
-            raise InputError(f"{where} (id {sample.id!r:.100}): {error}", where) from None
+            told = f"{where} (id {sample.id!r:.100}): {error}"
+            raise type(error)(told, where) from None
+        known.add(sample.tests)
 
 
 def _tests(text: str, params: PassAtKParams) -> SampleTests:
@@ -179,7 +182,8 @@ def measure(items: Sequence[Item], params: PassAtKParams, models: Models) -> Evi
 def program(item: Item, tests: SampleTests, params: PassAtKParams) -> Program:
     """The program of an item, and its tests; of programs that answer, the output alone."""
     whole = params.program == "prompt+output+tests" and tests.kind == "source"
-    source = f"{(item.prompt or '') if whole else ''}{item.output}\n"
+    given = [(item.prompt or "") if whole else "", item.output]
+    source = "".join(text.removeprefix("\ufeff") for text in given) + "\n"  # byte order marks
     return Program(
         parts=(source,),
         tests=tests.tests,
@@ -231,7 +235,7 @@ def estimate(n: Ints, c: Ints, k: int) -> Floats:
 
 METRIC = Metric(
     name="pass_at_k",
-    version=4,
+    version=5,
     about="The chance that one of k generated programs passes its tests, run in a sandbox.",
     formula="mean of 1 − C(n − c, k) / C(n, k), c of n programs passing",
     avoid="Problems with weak tests: what passes is what the tests see. k near n has much noise.",
@@ -246,7 +250,7 @@ METRIC = Metric(
     ),
     measure=measure,
     settle=settle,
-    verdicts=lambda evidence, params: verdicts(evidence),
+    verdicts=lambda evidence, params: verdicts(evidence, params.suspicious == "fail"),
     reduce=mean,
     single=single,
     check=check,

@@ -52,6 +52,7 @@ def parsed(text: str, apart: bool = True) -> SampleTests:
 
     Raises InputError for JSON of no known layout, and for too many tests.
     """
+    text = text.removeprefix("\ufeff")  # a byte order mark
     found = _of_json(text) if text.lstrip()[:1] in {"[", "{"} else None
     if found is None:
         found = _of_source(text, apart)
@@ -110,8 +111,9 @@ def _of_json(text: str) -> SampleTests | None:
 
 
 def _asserts(statements: Sequence[str], before: str) -> SampleTests:
-    tests = tuple(f"{one}\n" for one in statements)
-    return SampleTests("source", tests, tuple(statements), (f"{before}\n",) if before else ())
+    plain = [one.removeprefix("\ufeff") for one in statements]
+    tests = tuple(f"{one}\n" for one in plain)
+    return SampleTests("source", tests, tuple(plain), (f"{before}\n",) if before else ())
 
 
 def _answers(inputs: Any, outputs: Any, function: Any) -> SampleTests:
@@ -164,7 +166,8 @@ def _wanted(value: Any) -> str:
     results in a list, and its own harness takes what stands first in it as well."""
     if isinstance(value, str):
         try:
-            return json.dumps({"any": [json.loads(value)]})
+            json.loads(value, parse_int=len)  # integers of any length
+            return f'{{"any": [{value}]}}'
         except (ValueError, RecursionError):
             return json.dumps({"any": [value]})
     return json.dumps({"any": [value, *(value[:1] if isinstance(value, list) else [])]})

@@ -25,7 +25,7 @@ LONGEST_NAME = 300  # characters of a test
 MOST_NOTES = 200  # tests of a program that are kept to be read: its failures first
 _PLACE = re.compile(r'File "<tests>", line (\d{1,9}), in (\S+)')
 _NAME = re.compile(r"(?:\w+\.)*(\w+)(?=:|$)")
-_RAISED = re.compile(r"[\w.]*(Error|Exception|Exit)\b(:|$)")
+_RAISED = re.compile(r"(?:<ref \*\d{1,3}> )?[\w.]*(Error|Exception|Exit)\b(:|$)")
 _WORDS = {
     Ending.PASSED: "passed",
     Ending.EXITED: "exited",
@@ -62,12 +62,11 @@ def reason(tests: SampleTests, outcome: Outcome) -> tuple[str, str | None]:
 
 
 def cut(text: str, longest: int = LONGEST) -> str:
-    """The beginning of a text, without characters that no one can read or store."""
-    text = (
-        text[: longest + 1]
-        .encode("utf-8", "replace")
-        .decode()
-        .replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """The beginning of a text; what controls a terminal or turns the line around, and what no one
+    can store, is written as Python would."""
+    text = "".join(
+        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode()
+        for one in text[: longest + 1]
     )
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
@@ -83,7 +82,7 @@ def _error(stderr: str) -> str:
     speaking = [line for line in lines if _RAISED.match(line)]  # Node's `TypeError: …`
     speaking += [line for line in lines if "syntax error" in line.lower()]
     speaking += [line for line in lines if "/tmp/program" in line and " " in line]  # noqa: S108
-    return next(iter([*speaking, *lines[-1:]]), "")
+    return re.sub(r"^<ref \*\d{1,3}> ", "", next(iter([*speaking, *lines[-1:]]), ""))
 
 
 def _word(text: str) -> str:
@@ -116,12 +115,18 @@ def notes(tests: SampleTests, outcomes: Sequence[Outcome]) -> NDArray[np.uint8]:
     return np.frombuffer(zstandard.compress(orjson.dumps(told)), np.uint8)
 
 
-def verdicts(evidence: Evidence) -> list[list[Verdict]]:
-    """Of each program, its tests: how each ended, and why it failed."""
+def verdicts(evidence: Evidence, fail: bool = False) -> list[list[Verdict]]:
+    """Of each program, its tests: how each ended, and why it failed; with `fail` a pass that bears
+    marks is `suspicious`."""
     data, found = evidence[NOTES], []
     for start, stop in pairwise(evidence.columns[NOTES].offsets.tolist()):
         told = (
             orjson.loads(zstandard.decompress(data[start:stop].tobytes())) if stop > start else []
         )
-        found.append([Verdict(name, word, source) for name, word, source in told])
+        found.append(
+            [
+                Verdict(name, "suspicious" if fail and word == "passed" and why else word, why)
+                for name, word, why in told
+            ]
+        )
     return found

@@ -47,8 +47,8 @@ def split(source: str) -> Parts | None:
 
 def _parts(body: list[ast.stmt], lines: list[str]) -> Parts | None:
     asserts = [one for one in body if isinstance(one, ast.Assert)]
-    mains = [one for one in body if _is_main(one)]
-    rest = [one for one in body if not isinstance(one, ast.Assert) and not _is_main(one)]
+    mains = [one for one in body if is_main(one)]
+    rest = [one for one in body if not isinstance(one, ast.Assert) and not is_main(one)]
     units = [*_methods(rest), *([] if asserts else _functions(rest))]
     if any(one.lineno > asserts[0].lineno for one in rest if asserts):
         asserts = []  # they stay where they are: what comes between them would be left out
@@ -116,11 +116,11 @@ def _defines(statement: ast.stmt) -> bool:
     return constant or isinstance(statement, (*_DEFINES, ast.Pass))
 
 
-def _is_main(statement: ast.stmt) -> bool:
+def is_main(statement: ast.stmt) -> bool:
     """Whether it is `if __name__ == "__main__": …` or a call of `unittest.main`."""
     if isinstance(statement, ast.If):
         guarded = ast.unparse(statement.test) == "__name__ == '__main__'"
-        return guarded and not statement.orelse and all(map(_is_main, statement.body))
+        return guarded and not statement.orelse and all(map(is_main, statement.body))
     if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
         return False
     return ast.unparse(statement.value.func) == "unittest.main"

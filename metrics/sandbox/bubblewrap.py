@@ -38,7 +38,7 @@ _ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # the same program ends the same way
     "OPENBLAS_NUM_THREADS": "1",
 }
-_INSIDE = ("marks", "watching", "job", "kinds", "launcher")
+_INSIDE = ("units", "marks", "watching", "job", "kinds", "launcher")
 _INSTALL = "install it (Debian, Ubuntu: apt-get install bubblewrap); nothing runs unsandboxed"
 
 
@@ -119,6 +119,7 @@ def _room(limits: Limits) -> list[str]:
     size = str(limits.disk_mb << 20)
     mount = ["--perms", "1777", "--size", size, "--tmpfs", scratch]
     mount += ["--symlink", scratch, "/dev/shm"]  # noqa: S108 - where multiprocessing has its locks
+    mount += ["--symlink", "/tmp/.stdin", "/dev/stdin"]  # noqa: S108 - see metrics.sandbox.kinds
     return [*mount, "--remount-ro", "/", "--chdir", scratch, "--"]
 
 

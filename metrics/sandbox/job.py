@@ -14,6 +14,7 @@ _AT_HAND = (
     "operator io sys json typing"
 )
 _DEEP = 50_000  # calls, likewise
+_DIGITS = 50_000  # of an integer that becomes text, likewise
 
 
 class Job:
@@ -48,6 +49,7 @@ class Job:
         if self.kind == "source" or self.command:
             return
         sys.setrecursionlimit(_DEEP)
+        sys.set_int_max_str_digits(_DIGITS)
         builtins = vars(sys.modules["builtins"])
         for name in _AT_HAND.split():
             module = vars(__import__(name))

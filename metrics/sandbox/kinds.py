@@ -23,10 +23,12 @@ from typing import Any, NoReturn
 
 from metrics.sandbox.job import Job
 from metrics.sandbox.marks import TESTS, Marks
+from metrics.sandbox.units import Declared, let_unittest_go_on
 from metrics.sandbox.watching import Kept
 
 FAILED, EXITED, MEMORY = 1, 2, 3  # exit codes of the fork; 0 counts only with the token
 _PROGRAM = "<program>"
+_STDIN = "/tmp/.stdin"  # noqa: S108 - the sandbox's own
 _SAID = 1500  # characters of an error's message
 
 
@@ -57,6 +59,19 @@ def confine(job: Job, kept: Kept) -> None:
     os.close(kept.errors)
 
 
+def lay_out(sources: list[bytes], given: bytes) -> None:
+    """Write what a program reads to where `/dev/stdin` leads, for one that names it: without /proc
+    no name leads to a pipe. It is read from its beginning each time."""
+    if not any(b"/dev/stdin" in source for source in sources):
+        return
+    with contextlib.suppress(OSError):  # no room for it, or an earlier test put its own there
+        try:
+            with open(_STDIN, "wb") as file:
+                file.write(given)
+        except OSError:
+            os.unlink(_STDIN)
+
+
 def run(job: Job, sources: list[bytes], ends: list[int]) -> NoReturn:
     """Run the program, and end this process."""
     if job.command:
@@ -74,7 +89,7 @@ def _judged(job: Job, sources: list[bytes], ends: list[int]) -> NoReturn:
     leave, fail = os._exit, _failing()
     module = _main()
     if any(b"unittest" in source for source in sources):
-        _let_unittest_go_on()
+        let_unittest_go_on(Declared(sources[job.own :]))
     try:
         _finish(  # all but `leave` and `module` is on the stack alone while the program runs
             leave,
@@ -99,14 +114,16 @@ def _main() -> types.ModuleType:
 def _failing() -> Callable[[BaseException], NoReturn]:
     """What tells of an error and ends the process, whatever the program has replaced."""
     leave, show, write, name_of = os._exit, traceback.print_exception, os.write, type
+    suppress = contextlib.suppress
 
     def fail(error: BaseException) -> NoReturn:
         codes = {MemoryError: MEMORY, SystemExit: EXITED}
         code = next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED)
         try:
-            show(error)
-            told = f"\0{name_of(error).__name__}: {str(error)[:_SAID]}"
-            write(2, told.encode("utf-8", "replace"))
+            with suppress(UnicodeError):  # a message that standard error cannot take
+                show(error)
+            said = str(error)[:_SAID].replace("\0", "\\x00")  # a NUL stands before all of it
+            write(2, f"\0{name_of(error).__name__}: {said}".encode("utf-8", "backslashreplace"))
         finally:
             leave(code)
 
@@ -208,27 +225,3 @@ def _interpreted(command: list[str], sources: list[bytes]) -> NoReturn:
         program.write(b"\n".join(sources))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.execve(words[0], [*words, file], os.environ)  # noqa: S606 - an interpreter, no shell
-
-
-def _let_unittest_go_on() -> None:
-    """Make `unittest.main()` return where every test passed, and raise where one did not.
-
-    It would leave with `sys.exit`, which no program that came to its end does.
-    """
-    import unittest
-
-    class Main(unittest.TestProgram):
-        exit: bool
-
-        def runTests(self) -> None:  # noqa: N802 - unittest's own name
-            leaves, self.exit = bool(self.exit), False
-            super().runTests()
-            if leaves and not (self.result.wasSuccessful() and self.result.testsRun):
-                wrong = [*self.result.failures, *self.result.errors]
-                told = wrong[0][1] if wrong else "unittest: no test was found"
-                raise AssertionError(told.rstrip().rpartition("\n  ")[2].partition("\n")[2] or told)
-
-    # the library's, to those who look (`Marks`)
-    code = Main.runTests.__code__.replace(co_filename=unittest.__file__)
-    Main.runTests.__code__ = code
-    unittest.main = Main

@@ -62,6 +62,7 @@ LANGUAGES = {
         ("node", "nodejs"),
         "nodejs",
         'console.log(require("fs").readFileSync(0, "utf8").trim())',
+        ("--v8-pool-size=1",),  # else modules need more than 8 threads
         reads=("/usr/share/nodejs",),
         addresses=False,
     ),

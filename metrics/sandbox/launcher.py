@@ -35,7 +35,7 @@ import time
 from typing import NoReturn
 
 from metrics.sandbox.job import Job
-from metrics.sandbox.kinds import EXITED, MEMORY, confine, run
+from metrics.sandbox.kinds import EXITED, MEMORY, confine, lay_out, run
 from metrics.sandbox.marks import END, KNOWN
 from metrics.sandbox.watching import Channels, Streams, Wake, content, sweep, wait
 
@@ -65,12 +65,15 @@ def _forked(job: Job, number: int, channels: Channels, wake: Wake) -> NoReturn:
     """The fork's side: confined, then let go, it runs the program."""
     os.close(job.report)
     wake.close()
-    sources = job.sources(number)
+    sources, given = job.sources(number), job.feed(number)
     kept, ends = channels.of_fork()
     confine(job, kept)
     os.write(kept.confined, b"y")
     os.read(kept.go, 1)  # else it might kill the watcher before the report has begun
     kept.close()
+    if job.kind == "stdin":
+        lay_out(sources, given)
+    del given
     run(job, sources, ends)
 
 

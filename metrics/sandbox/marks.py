@@ -11,6 +11,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from metrics.sandbox.units import Library, named
+
 KNOWN = {b"frames", b"objects", b"memory", b"equality", b"patches", b"descriptors"}
 END = b"."
 TESTS = "<tests>"
@@ -27,6 +29,7 @@ _EVENTS = {
     "gc.get_referrers": "objects",
     "gc.get_referents": "objects",
 }
+_IMPORTS = {"ctypes": "memory", "_ctypes": "memory", "unittest.mock": "equality"}
 _FRAMES = {"tb_frame", "gi_frame", "cr_frame", "ag_frame"}
 _SHOW_FRAMES = ("/inspect.py", "/traceback.py")  # of the library, what hands frames out
 
@@ -38,7 +41,7 @@ class Marks:
     objects   looks through the heap (`gc`)
     memory    reads or writes memory (`ctypes`)
     equality  has a class that equals everything
-    patches   put functions of its own into modules of the standard library
+    patches   put functions of its own into modules of the standard library, or changed unittest
 
     The watcher adds `descriptors`: read or wrote pipes that are none of the program's.
     """
@@ -46,12 +49,14 @@ class Marks:
     def __init__(self, descriptor: int, source: bytes) -> None:
         self._write, self._descriptor = os.write, descriptor
         self._said: set[str] = set()
-        self._begun = False
+        self._begun, self._before_tests = False, True
         self._library = (os.path.dirname(os.__file__) + "/", "<frozen ")
         self._builtins = dict(vars(builtins))
         self._getframe, self._asking = sys._getframe, True
-        for word, mark in ((b"ctypes", "memory"), (b"mock", "equality")):
-            if word in source:
+        self._runner = sys._getframe(1).f_code
+        self._loaded, self._unittest = set(sys.modules), Library()
+        for word, mark in (("ctypes", "memory"), ("mock", "equality")):
+            if word.encode() in source and word in named(source):
                 self._say(mark)
         sys.addaudithook(self._heard)
 
@@ -79,7 +84,9 @@ class Marks:
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "exec" and not self._begun:  # all is compiled
             self._begun, self._asking = True, False
-        mark = _EVENTS.get(event)
+        if event == "exec" and self._before_tests:
+            self._look_before_tests(arguments[0])
+        mark = _IMPORTS.get(arguments[0]) if event == "import" else _EVENTS.get(event)
         if mark is None or self._asking or mark in self._said:
             return
         if event == "object.__getattr__" and arguments[1] not in _FRAMES:
@@ -87,11 +94,26 @@ class Marks:
         if event == "compile" and not self._lies(arguments[1]):
             return
         self._asking = True  # `_getframe` is an event itself
-        caller = self._getframe(1).f_code.co_filename
+        frame: types.FrameType | None = self._getframe(1)
         self._asking = False
-        shown = event == "sys._getframe" and caller.endswith(_SHOW_FRAMES)
-        if shown or not caller.startswith((*self._library, TESTS)):
+        while (
+            frame and event == "sys._getframe" and frame.f_code.co_filename.endswith(_SHOW_FRAMES)
+        ):
+            frame = frame.f_back  # who asked them
+        if frame and not frame.f_code.co_filename.startswith((*self._library, TESTS)):
             self._say(mark)
+
+    def _look_before_tests(self, code: types.CodeType) -> None:
+        """What only the program can have done, where this is the first code of the tests."""
+        was, self._asking = self._asking, True
+        if self._getframe(2).f_code is self._runner and code.co_filename == TESTS:
+            self._before_tests = False
+            if self._unittest.changed():
+                self._say("patches")
+            for name, mark in _IMPORTS.items():
+                if name in sys.modules and name not in self._loaded:
+                    self._say(mark)
+        self._asking = was
 
     def _lies(self, name: object) -> bool:
         """Whether code takes a name by which it would not be told from tests or library."""
@@ -112,7 +134,12 @@ class Marks:
             return False
         try:
             anything: Any = kind
-            answer = method(anything.__new__(kind), object())
+            own = (
+                type.__new__(anything, "", (), {})
+                if issubclass(kind, type)
+                else anything.__new__(kind)
+            )
+            answer = method(own, object())
             return answer is not NotImplemented and bool(answer)
         except BaseException:  # noqa: BLE001 - the program's code
             return False

@@ -259,6 +259,49 @@ def test_other_languages(language: str) -> None:
     assert not evidence[FLAG].any()
 
 
+def test_honest_programs_of_contests_pass() -> None:
+    digits = {"fn_name": "f", "inputs": ["10000"], "outputs": ["1" + "0" * 10_000]}
+    evidence, _ = found(["def f(n): return 10**n", "def f(n): return 10**n + 1"], digits)
+    assert evidence["passed"].tolist() == [1, 0]
+    outputs = ["print(10**5000 - int(open('/dev/stdin').read()) + 3)", "\ufeffprint(10**5000)"]
+    pairs = [{"input": "3\n", "output": "1" + "0" * 5000}] * 2
+    evidence, _ = found(outputs, pairs)
+    assert evidence["passed"].tolist() == [1, 1]
+    evidence, _ = found(["cat /dev/stdin"], [{"input": "я\n", "output": "я"}], language="bash")
+    assert evidence["passed"].tolist() == [1]
+
+
+def test_modules_of_javascript_run_under_the_usual_limits() -> None:
+    try:
+        languages.interpreter("javascript")
+    except Unavailable:
+        pytest.skip("needs an interpreter of javascript")
+    outputs = [
+        "import fs from 'fs';console.log(fs.readFileSync('/dev/stdin', 'utf8'))",
+        "export const a = 1;console.log(await Promise.resolve(3))",
+        "require('child_process').execSync('ls')",
+    ]
+    evidence, verdicts = found(
+        outputs, [{"input": "3\n", "output": "3"}], language="javascript", timeout_s=20
+    )
+    assert evidence["passed"].tolist() == [1, 1, 0]
+    assert verdicts[2][0].source == "Error: spawnSync /bin/sh ENOENT"
+
+
+def test_reasons_keep_type_and_message_of_hostile_errors() -> None:
+    raises = "raise ValueError('\\udcff\\ud800\\x00 \\x1b[31m \\u202e')"
+    for tests in ([{"input": "", "output": "1"}], ["assert f()"]):
+        _, ((told, *_),) = found([raises], tests)
+        assert told.source == r"ValueError: \udcff\ud800\x00 \x1b[31m \u202e"
+
+
+def test_a_pass_that_counts_as_failed_is_no_pass_in_its_verdict() -> None:
+    marked = "import sys\nsys.settrace(None)\ndef f(): return 3\n"
+    for suspicious, word in (("count", "passed"), ("fail", "suspicious")):
+        _, verdicts = found([marked], ["assert f() == 3"], suspicious=suspicious)
+        assert verdicts[0] == [Verdict("assert f() == 3", word, "marks: frames")]
+
+
 def test_a_language_that_is_not_there_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bubblewrap = Path("/usr/bin/bwrap")

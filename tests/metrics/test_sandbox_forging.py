@@ -61,6 +61,62 @@ FORGED = {  # (candidate, tests, the mark)
         "patches",
     ),
 }
+CASE = "import unittest\nclass T(unittest.TestCase):\n    def test_a(self):"
+CASE += " self.assertEqual(f(), 3)\nunittest.main()\n"
+MADE = "import unittest\nclass M(unittest.TestCase):\n    def __init_subclass__(c): {}\n"
+MADE += "unittest.TestCase = M\ndef f(): return 7\n"
+NO_TESTS = "\n        ".join(
+    [
+        "",
+        "for name in list(vars(c)):",
+        "    if name[:4] == 'test': setattr(c, name, lambda s: None)",
+    ]
+)
+FORGED |= {
+    "a class in place of TestCase": (MADE.format(NO_TESTS), CASE, "patches"),
+    "an attribute of TestCase": (
+        "import unittest\nclass Maker:\n    def __get__(self, *_):\n        def made(**_):\n"
+        "            pass\n        return made\nunittest.TestCase.__init_subclass__ = Maker()\n"
+        "unittest.TestCase._class_cleanups = []\nunittest.TestCase._classSetupFailed = False\n"
+        "def f(): return 3\n",
+        CASE,
+        "patches",
+    ),
+    "an exception of TestCase": (
+        "import unittest\nunittest.TestCase.failureException = KeyError\ndef f(): return 3\n",
+        CASE,
+        "patches",
+    ),
+    "an attribute, behind a false start of the tests": (
+        "import sys, types, unittest\nfake = types.SimpleNamespace(co_filename='<tests>')\n"
+        "sys.audit('exec', fake)\nunittest.TestCase.maxDiff = 3\ndef f(): return 3\n",
+        CASE,
+        "patches",
+    ),
+    "a metaclass that equals everything": (
+        "class M(type):\n    def __eq__(self, other): return True\n    __hash__ = type.__hash__\n"
+        "def add(a, b):\n    return M('C', (), {})\n",
+        TESTS,
+        "equality",
+    ),
+    "mock by a name in pieces": (
+        "m = __import__('unittest.m' + 'ock', fromlist=['x'])\ndef add(a, b): return m.ANY\n",
+        TESTS,
+        "equality",
+    ),
+    "mock by a name in pieces, late": (
+        "def add(a, b): return __import__('unittest.m' + 'ock', fromlist=['x']).ANY\n",
+        TESTS,
+        "equality",
+    ),
+}
+SKIPPED = {
+    "raises SkipTest": "import unittest\ndef f(): raise unittest.SkipTest('x')\n",
+    "failures are skips": "import unittest as u\nu.TestCase.failureException = u.SkipTest\n"
+    "def f(): return 9\n",
+    "expects to fail": MADE.format("c.__unittest_expecting_failure__ = True"),
+    "is skipped as a class": MADE.format("c.__unittest_skip__ = True"),
+}
 READ_AND_WRITE_ALL = """
 import os
 seen = []
@@ -95,6 +151,8 @@ class Loose:
     def __eq__(self, other): return self.number == other.number
 class Color(enum.Enum):
     RED = 1
+class Own(unittest.TestCase):
+    def test_add(self): self.assertEqual(add(1, 2), 3)
 async def one(): return 1
 assert asyncio.run(one()) == 1
 logging.warning("x")
@@ -107,6 +165,7 @@ exec("y = 1")
 with contextlib.suppress(KeyError):
     {}["x"]
 def add(a, b): return a + b
+unittest.main(argv=["x"], exit=False)
 """
 
 
@@ -116,6 +175,32 @@ def test_what_may_forge_a_pass_is_marked(name: str) -> None:
     outcome = run((candidate, tests))
     assert outcome.passed, outcome.stderr
     assert outcome.marks == (mark,)
+
+
+@pytest.mark.parametrize("name", SKIPPED)
+def test_a_skip_that_the_tests_do_not_declare_is_no_pass(name: str) -> None:
+    """Nor is a failure that they do not expect."""
+    elsewhere = CASE.replace("class", "def test_b():\n    unittest.skip('x')\nclass")
+    for tests in (CASE, elsewhere, CASE.replace("main()", "main()  # skipTest")):
+        outcome = run((SKIPPED[name], tests))
+        assert outcome.ending is Ending.FAILED
+        assert "do not declare" in outcome.stderr
+
+
+@pytest.mark.parametrize("by", ["@unittest.skip('x')", "@unittest.expectedFailure"])
+def test_a_skip_that_the_tests_declare_is_a_pass(by: str) -> None:
+    tests = CASE.replace("def", f"{by}\n    def", 1)
+    assert run(("def f(): return 9\n", tests)).passed
+    own = CASE.replace("self.assert", "self.skipTest('not here') or self.assert")
+    assert run(("def f(): return 9\n", own)).passed
+
+
+def test_async_tests_and_words_in_prose_bear_no_mark() -> None:
+    candidate = "# mock solution, no ctypes\ndef f():\n    '''mock'''\n    return 3\n"
+    tests = CASE.replace("TestCase", "IsolatedAsyncioTestCase").replace("def", "async def")
+    outcome = run((candidate, tests))
+    assert outcome.passed, outcome.stderr
+    assert outcome.marks == ()
 
 
 def test_honest_programs_bear_no_mark() -> None:

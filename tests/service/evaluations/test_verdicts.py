@@ -136,6 +136,8 @@ def test_tests_of_no_use_are_refused_by_their_field(live: Live) -> None:
     for tests, params in (
         ([{"input": "1"}], {}),
         ("assert f(1)", {"language": "perl"}),
+        ("assert (", {}),
+        ("def check(f):\n    assert f(1)\n", {}),
     ):
         body = {"system": "x", "dataset": "refused", "samples": [sample | {"tests": tests}]}
         metrics = [{"name": "pass_at_k", "params": params}]
