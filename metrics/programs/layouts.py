@@ -90,8 +90,9 @@ def _of_json(text: str) -> SampleTests | None:
     except (ValueError, RecursionError):
         return None
     if isinstance(value, dict) and "test_list" in value:
-        before = [value.get("test_setup_code") or "", *(value.get("test_imports") or [])]
-        return _asserts(_texts(value["test_list"]), "\n".join(_texts(before)))
+        before = _texts([value.get("test_setup_code") or ""])
+        before += _texts(value.get("test_imports") or [])
+        return _asserts(_texts(value["test_list"]), "\n".join(before))
     if isinstance(value, dict):
         names = (("inputs", "outputs"), ("input", "output"))
         own = next((one for one in names if value.keys() >= {*one}), None)
@@ -102,7 +103,7 @@ def _of_json(text: str) -> SampleTests | None:
         return _asserts(value, "")
     if not all(isinstance(one, dict) and one.keys() >= {"input", "output"} for one in value):
         raise InputError(f"tests are JSON of no known layout: {_KNOWN}", "tests")
-    functions = {one.get("fn_name") for one in value}
+    functions = {_function(one.get("fn_name")) for one in value}
     if len(functions) > 1 or any(one.get("testtype") == "functional" for one in value) > (
         functions != {None}
     ):
@@ -123,11 +124,10 @@ def _answers(inputs: Any, outputs: Any, function: Any) -> SampleTests:
     if len(inputs) != len(outputs):
         told = f"tests have {len(inputs)} inputs, but {len(outputs)} outputs"
         raise InputError(told, "tests")
+    function = _function(function)
     if function is None:
         given, wanted = (tuple(map(_text, ends)) for ends in (inputs, outputs))
         return SampleTests("stdin", given, given, expected=wanted)
-    if not isinstance(function, str) or not function.isidentifier():
-        raise InputError("`fn_name` of tests has to be a function's name", "tests")
     calls = [_arguments(one) for one in inputs]
     given = tuple(json.dumps({"function": function, "arguments": one}) for one in calls)
     names = tuple(
@@ -135,6 +135,13 @@ def _answers(inputs: Any, outputs: Any, function: Any) -> SampleTests:
         for one in calls
     )
     return SampleTests("call", given, names, expected=tuple(map(_wanted, outputs)))
+
+
+def _function(name: Any) -> str | None:
+    """The name of the function that is called; None where programs read and print."""
+    if name is None or (isinstance(name, str) and name.isidentifier()):
+        return name
+    raise InputError("`fn_name` of tests has to be a function's name", "tests")
 
 
 def _text(value: Any) -> str:

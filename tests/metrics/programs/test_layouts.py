@@ -109,7 +109,10 @@ def test_the_rest_of_a_source_keeps_its_lines() -> None:
         ([{"input": "x"}], "no known layout"),
         ([1, 2], "no known layout"),
         ([{"input": "[1]", "output": "2", "testtype": "functional"}], "`fn_name`"),
+        ([{"input": "1", "output": "2", "fn_name": ["f"]}], "a function's name"),
+        ([{"input": "1", "output": "2", "fn_name": {}}], "a function's name"),
         ({"test_list": [1]}, "have to be texts"),
+        ({"test_list": ["assert 1"], "test_imports": 5}, "have to be texts"),
         ({"inputs": ["1"] * 1001, "outputs": ["1"] * 1001}, "1000 is the most"),
     ],
 )
