@@ -12,14 +12,13 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
-import orjson
-import zstandard
 from numpy.typing import NDArray
 
 from inference.batching import plan_in_order
 from inference.protocol import Models
 from metrics.core.evidence import FLAG, NOTES, Evidence
 from metrics.core.metric import Flag, Item
+from metrics.core.notes import packed, unpacked
 from metrics.core.rows import Floats
 from metrics.core.verdicts import Verdict
 from metrics.entailment.model import Judgement, NliParams, judge
@@ -134,7 +133,7 @@ def _of(
         "entailment": entails.max(1),
         "contradiction": contradicts.max(1),
         "group": np.array([group for _, group in case.claims], np.int32),
-        NOTES: np.frombuffer(zstandard.compress(orjson.dumps(notes)), np.uint8),
+        NOTES: packed(notes),
     }, bool(judged.cut[start:stop].any())
 
 
@@ -150,33 +149,26 @@ VERDICTS = {1: "supported", -1: "refuted", 0: "not_enough"}
 
 def shown(evidence: Evidence, threshold: float) -> list[list[Verdict]]:
     """Of each item, its claims with verdict, probabilities and the source that says it most."""
-    if NOTES not in evidence:
-        return [[] for _ in range(len(evidence))]
-    notes, claims = evidence.columns[NOTES], evidence.columns["entailment"]
+    starts = evidence.columns["entailment"].offsets[:-1].tolist()
     entails, contradicts = (
         evidence[name].astype(np.float64) for name in ("entailment", "contradiction")
     )
     said = verdicts(entails, contradicts, threshold)
-    found = []
-    for at in range(len(evidence)):
-        data = notes.values[notes.offsets[at] : notes.offsets[at + 1]].tobytes()
-        texts = orjson.loads(zstandard.decompress(data)) if data else []
-        first = int(claims.offsets[at])
-        found.append(
-            [
-                Verdict(
-                    text=text["sentence"],
-                    verdict=VERDICTS[int(said[place])],
-                    source=text["refutes" if said[place] < 0 else "supports"],
-                    values={
-                        "entailment": round(float(entails[place]), 4),
-                        "contradiction": round(float(contradicts[place]), 4),
-                    },
-                )
-                for place, text in enumerate(texts, first)
-            ]
-        )
-    return found
+    return [
+        [
+            Verdict(
+                text=text["sentence"],
+                verdict=VERDICTS[int(said[place])],
+                source=text["refutes" if said[place] < 0 else "supports"],
+                values={
+                    "entailment": round(float(entails[place]), 4),
+                    "contradiction": round(float(contradicts[place]), 4),
+                },
+            )
+            for place, text in enumerate(texts, start)
+        ]
+        for texts, start in zip(unpacked(evidence), starts, strict=True)
+    ]
 
 
 def by_item(evidence: Evidence, value: Callable[[slice], Sequence[float]], width: int) -> Floats:

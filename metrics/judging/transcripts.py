@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import orjson
-import zstandard
 from numpy.typing import NDArray
 
-from metrics.core.evidence import NOTES, Evidence
+from metrics.core.evidence import Evidence
+from metrics.core.notes import packed, unpacked
 from metrics.judging.asking import Heard
 
 LONGEST_ASKED, LONGEST_SAID = 8000, 4000  # characters of each that are kept
@@ -51,20 +51,12 @@ def encode(calls: Sequence[dict[str, Any]]) -> NDArray[np.uint8]:
     for one in calls:
         size += len(orjson.dumps(one))
         kept.append(one if size <= MOST_BYTES else _without_texts(one))
-    return np.frombuffer(zstandard.ZstdCompressor().compress(orjson.dumps(kept)), np.uint8)
+    return packed(kept)
 
 
 def decode(evidence: Evidence) -> list[list[dict[str, Any]]]:
     """The transcripts of all items; empty where an item has none."""
-    if NOTES not in evidence:
-        return [[] for _ in range(len(evidence))]
-    column = evidence.columns[NOTES]
-    ends = column.offsets
-    found = []
-    for at in range(len(evidence)):
-        data = column.values[ends[at] : ends[at + 1]].tobytes()
-        found.append(orjson.loads(zstandard.ZstdDecompressor().decompress(data)) if data else [])
-    return found
+    return unpacked(evidence)
 
 
 def _without_texts(one: dict[str, Any]) -> dict[str, Any]:

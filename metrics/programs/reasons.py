@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
-import orjson
-import zstandard
 from numpy.typing import NDArray
 
-from metrics.core.evidence import NOTES, Evidence
+from metrics.core.evidence import Evidence
+from metrics.core.notes import packed, unpacked
 from metrics.core.verdicts import Verdict
 from metrics.programs.layouts import SampleTests
 from metrics.sandbox import Ending, Outcome
@@ -112,21 +110,16 @@ def notes(tests: SampleTests, outcomes: Sequence[Outcome]) -> NDArray[np.uint8]:
     told = [
         [cut(tests.names[at], LONGEST_NAME), *reason(tests, outcomes[at])] for at in sorted(kept)
     ]
-    return np.frombuffer(zstandard.compress(orjson.dumps(told)), np.uint8)
+    return packed(told)
 
 
 def verdicts(evidence: Evidence, fail: bool = False) -> list[list[Verdict]]:
     """Of each program, its tests: how each ended, and why it failed; with `fail` a pass that bears
     marks is `suspicious`."""
-    data, found = evidence[NOTES], []
-    for start, stop in pairwise(evidence.columns[NOTES].offsets.tolist()):
-        told = (
-            orjson.loads(zstandard.decompress(data[start:stop].tobytes())) if stop > start else []
-        )
-        found.append(
-            [
-                Verdict(name, "suspicious" if fail and word == "passed" and why else word, why)
-                for name, word, why in told
-            ]
-        )
-    return found
+    return [
+        [
+            Verdict(name, "suspicious" if fail and word == "passed" and why else word, why)
+            for name, word, why in told
+        ]
+        for told in unpacked(evidence)
+    ]

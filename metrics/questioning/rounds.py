@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
-import zstandard
 
 from metrics.core.evidence import NOTES, Evidence
+from metrics.core.notes import packed, unpacked
 from metrics.core.verdicts import Verdict
 from metrics.questioning.asking import Question
 
@@ -45,12 +44,11 @@ def columns(told: Sequence[Told]) -> dict[str, Any]:
         }
         for one in told
     ]
-    data = zstandard.compress(orjson.dumps(notes)) if notes else b""
     return {
         "f1": np.array([one.f1 for one in told], np.float32),
         "answerable": np.array([one.answerable for one in told], np.float32),
         "group": np.array([one.group for one in told], np.int8),
-        NOTES: np.frombuffer(data, np.uint8),
+        NOTES: packed(notes),
     }
 
 
@@ -60,18 +58,11 @@ def shown(evidence: Evidence, own: bool) -> list[list[Verdict]]:
 
     own  whether the answers compared with are those found in the output, not those asked for
     """
-    if NOTES not in evidence:
-        return [[] for _ in range(len(evidence))]
-    notes, scores = evidence.columns[NOTES], evidence.columns["f1"]
-    found = []
-    for at in range(len(evidence)):
-        data = notes.values[notes.offsets[at] : notes.offsets[at + 1]].tobytes()
-        texts = orjson.loads(zstandard.decompress(data)) if data else []
-        first = int(scores.offsets[at])
-        found.append(
-            [_verdict(evidence, place, text, own) for place, text in enumerate(texts, first)]
-        )
-    return found
+    starts = evidence.columns["f1"].offsets[:-1].tolist()
+    return [
+        [_verdict(evidence, place, text, own) for place, text in enumerate(texts, start)]
+        for texts, start in zip(unpacked(evidence), starts, strict=True)
+    ]
 
 
 def _verdict(evidence: Evidence, place: int, text: dict[str, str], own: bool) -> Verdict:
