@@ -30,14 +30,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
 from inference.protocol import Models
+from metrics.core import grounding
 from metrics.core.evidence import Evidence
-from metrics.core.metric import Item, Reads, Score, Source, settle_only
+from metrics.core.grounding import Grounding
+from metrics.core.metric import Item, Score, Source, settle_only
 from metrics.core.rows import Floats
 from metrics.entailment import claims
 from metrics.entailment.claims import Case
@@ -49,24 +50,16 @@ from metrics.text.segments import sentences_of
 class FaithfulnessParams(NliParams):
     """What the answer has to follow from, and from when on it does."""
 
-    evidence: Literal["auto", "contexts", "prompt"] = Field(
-        "auto", description="auto: the metadata's `contexts` where a sample has them, else prompt"
-    )
+    evidence: Grounding = Field("auto", description=grounding.ABOUT)
     threshold: float = settle_only(
         0.5, gt=0, le=1, description="probability from which on a verdict is given"
     )
 
 
-def needs(params: FaithfulnessParams) -> tuple[Reads, ...]:
-    """The evidence; of `auto`, either: what has neither is missing."""
-    return () if params.evidence == "auto" else (params.evidence,)
-
-
 def case(item: Item, params: FaithfulnessParams) -> Case:
     """The answer's sentences against the units of its evidence."""
-    prompt = (item.prompt or "",)
-    texts = {"auto": item.contexts or prompt, "contexts": item.contexts, "prompt": prompt}
-    sources = [part for text in texts[params.evidence] for part in claims.units(text, params.unit)]
+    texts = grounding.texts(item, params.evidence)
+    sources = [part for text in texts for part in claims.units(text, params.unit)]
     return Case([(sentence, 0) for sentence in sentences_of(item.output)], sources)
 
 
@@ -96,7 +89,7 @@ METRIC = of_claims(
     ),
     params=FaithfulnessParams,
     reads=("output", "prompt", "contexts"),
-    needs=needs,
+    needs=lambda params: grounding.reads(params.evidence),
     scores=(
         Score("faithfulness", True, high=1.0, about="share of supported sentences"),
         Score("faithfulness_refuted", False, high=1.0, about="share of refuted sentences"),

@@ -26,23 +26,22 @@ Example
 from __future__ import annotations
 
 import math
-from collections import Counter
-from typing import Literal
 
 from pydantic import Field
 
 from inference.protocol import Models
-from metrics.core.metric import Item, Params, Reads, Score, Source
+from metrics.core import grounding
+from metrics.core.grounding import Grounding
+from metrics.core.metric import Item, Params, Score, Source
 from metrics.core.per_output import per_output
-from metrics.text.normalization import Normalization, normalize, words
+from metrics.text.bags import bag
+from metrics.text.normalization import Normalization
 
 
 class KPrecisionParams(Params):
     """What the answer is held against, and how words are made comparable."""
 
-    evidence: Literal["auto", "contexts", "prompt"] = Field(
-        "auto", description="auto: the metadata's `contexts` where a sample has them, else prompt"
-    )
+    evidence: Grounding = Field("auto", description=grounding.ABOUT)
     normalization: Normalization = Field(
         "unicode",
         description="`unicode`: NFKC, case folded, no punctuation, Han and kana character by "
@@ -50,25 +49,13 @@ class KPrecisionParams(Params):
     )
 
 
-def needs(params: KPrecisionParams) -> tuple[Reads, ...]:
-    """The evidence; of `auto`, either: what has neither is missing."""
-    return () if params.evidence == "auto" else (params.evidence,)
-
-
 def precision(item: Item, params: KPrecisionParams, models: Models) -> float:
     """The share of the output's words; NaN where it has none, or there is no evidence."""
-    prompt = (item.prompt,) if item.prompt else ()
-    texts = {"auto": item.contexts or prompt, "contexts": item.contexts, "prompt": prompt}
-    there = _bag("\n".join(texts[params.evidence]), params)
-    said = _bag(item.output, params)
+    there = bag("\n".join(grounding.texts(item, params.evidence)), params.normalization)
+    said = bag(item.output, params.normalization)
     if not said or not there:
         return math.nan
     return (said & there).total() / said.total()
-
-
-def _bag(text: str, params: KPrecisionParams) -> Counter[str]:
-    how = params.normalization
-    return Counter(words(normalize(text, how), spaceless=how == "unicode"))
 
 
 METRIC = per_output(
@@ -82,7 +69,7 @@ METRIC = per_output(
     ),
     params=KPrecisionParams,
     reads=("output", "prompt", "contexts"),
-    needs=needs,
+    needs=lambda params: grounding.reads(params.evidence),
     scores=(
         Score("k_precision", higher_is_better=True, high=1.0, about="share of words in evidence"),
     ),

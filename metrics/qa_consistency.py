@@ -39,7 +39,9 @@ from pydantic_core import PydanticCustomError
 
 from inference.batching import plan_in_order
 from inference.protocol import DType, Models
+from metrics.core import grounding
 from metrics.core.evidence import FLAG, Evidence
+from metrics.core.grounding import Grounding
 from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
 from metrics.core.rows import Floats, Ints, Settled, average, mean
 from metrics.questioning.asking import FIELDS, HIGHLIGHT, Asked, Keep, Question, answered, ask, kept
@@ -66,9 +68,7 @@ class QaConsistencyParams(Params):
     )
     answers: str = Field(description="an extractive question answering model")
     method: Literal["qags", "questeval"] = "qags"
-    source: Literal["auto", "contexts", "prompt", "references"] = Field(
-        "auto", description="auto: the metadata's `contexts` where a sample has them, else prompt"
-    )
+    source: Literal[Grounding, "references"] = Field("auto", description=grounding.ABOUT)
     template: str = Field(
         "generate question: {highlighted}",
         max_length=1000,
@@ -111,8 +111,8 @@ class QaConsistencyParams(Params):
 
 
 def needs(params: QaConsistencyParams) -> tuple[Reads, ...]:
-    """The source; of `auto`, either: what has neither is missing."""
-    return () if params.source == "auto" else (params.source,)
+    """The source, unless any will do."""
+    return (params.source,) if params.source == "references" else grounding.reads(params.source)
 
 
 def scores(params: QaConsistencyParams) -> tuple[Score, ...]:
@@ -129,14 +129,8 @@ def scores(params: QaConsistencyParams) -> tuple[Score, ...]:
 
 def source_of(item: Item, params: QaConsistencyParams) -> str:
     """What the output is held against, as one text."""
-    prompt = (item.prompt or "",)
-    texts = {
-        "auto": item.contexts or prompt,
-        "contexts": item.contexts,
-        "prompt": prompt,
-        "references": item.references,
-    }[params.source]
-    return "\n\n".join(texts)
+    own = item.references if params.source == "references" else grounding.texts(item, params.source)
+    return "\n\n".join(own)
 
 
 def measure(items: Sequence[Item], params: QaConsistencyParams, models: Models) -> Evidence:
