@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from inference.errors import InputError, Unavailable
+from inference.errors import InputError
 from inference.protocol import NoModels
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.measure import items_of
@@ -23,7 +21,7 @@ from metrics.core.run import score
 from metrics.core.verdicts import Verdict, verdicts_of
 from metrics.pass_at_k import METRIC
 from metrics.programs.layouts import as_text
-from metrics.sandbox import Ending, languages
+from metrics.sandbox import Ending
 
 ADD = {
     "right": "def add(a, b):\n    return a + b\n",
@@ -221,44 +219,6 @@ def test_each_way_to_fail_has_a_word() -> None:
     assert evidence["ending"].tolist()[:3] == [Ending.FAILED, Ending.TIMEOUT, Ending.LONG]
 
 
-PROGRAMS = {
-    "bash": [
-        'read -r n; for i in $(seq "$n"); do echo "$i"; done | sort -rn',
-        "echo 3; exit 1",
-        "if then",
-        "echo $(( 1 / 0 ))",
-    ],
-    "perl": [
-        'my $n = <STDIN>; print map { "$_\\n" } reverse 1 .. $n',
-        "die 'x'",
-        "my $x = ;",
-        "1",
-    ],
-    "javascript": [
-        'const n = +require("fs").readFileSync(0); for (let i = n; i > 0; i--) console.log(i)',
-        "throw new Error('нет')",
-        "const = 1",
-        "console.log(1)",
-    ],
-}
-
-
-@pytest.mark.parametrize("language", PROGRAMS)
-def test_other_languages(language: str) -> None:
-    try:
-        languages.interpreter(language)
-    except Unavailable:
-        pytest.skip(f"needs an interpreter of {language}")
-    evidence, verdicts = found(
-        PROGRAMS[language], [{"input": "3\n", "output": "3\n2\n1"}], language=language
-    )
-    assert evidence["passed"].tolist() == [1, 0, 0, 0]
-    told = [one[0].verdict for one in verdicts]
-    assert told[1] == "exception"
-    assert told[2] == "syntax_error"
-    assert not evidence[FLAG].any()
-
-
 def test_honest_programs_of_contests_pass() -> None:
     digits = {"fn_name": "f", "inputs": ["10000"], "outputs": ["1" + "0" * 10_000]}
     evidence, _ = found(["def f(n): return 10**n", "def f(n): return 10**n + 1"], digits)
@@ -269,23 +229,6 @@ def test_honest_programs_of_contests_pass() -> None:
     assert evidence["passed"].tolist() == [1, 1]
     evidence, _ = found(["cat /dev/stdin"], [{"input": "я\n", "output": "я"}], language="bash")
     assert evidence["passed"].tolist() == [1]
-
-
-def test_modules_of_javascript_run_under_the_usual_limits() -> None:
-    try:
-        languages.interpreter("javascript")
-    except Unavailable:
-        pytest.skip("needs an interpreter of javascript")
-    outputs = [
-        "import fs from 'fs';console.log(fs.readFileSync('/dev/stdin', 'utf8'))",
-        "export const a = 1;console.log(await Promise.resolve(3))",
-        "require('child_process').execSync('ls')",
-    ]
-    evidence, verdicts = found(
-        outputs, [{"input": "3\n", "output": "3"}], language="javascript", timeout_s=20
-    )
-    assert evidence["passed"].tolist() == [1, 1, 0]
-    assert verdicts[2][0].source == "Error: spawnSync /bin/sh ENOENT"
 
 
 def test_reasons_keep_type_and_message_of_hostile_errors() -> None:
@@ -300,15 +243,6 @@ def test_a_pass_that_counts_as_failed_is_no_pass_in_its_verdict() -> None:
     for suspicious, word in (("count", "passed"), ("fail", "suspicious")):
         _, verdicts = found([marked], ["assert f() == 3"], suspicious=suspicious)
         assert verdicts[0] == [Verdict("assert f() == 3", word, "marks: frames")]
-
-
-def test_a_language_that_is_not_there_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        bubblewrap = Path("/usr/bin/bwrap")
-        (Path(folder) / "bwrap").symlink_to(bubblewrap)
-        monkeypatch.setenv("PATH", folder)
-        with pytest.raises(Unavailable, match="apt-get install ruby"):
-            found(["puts 1"], [{"input": "", "output": "1"}], language="ruby")
 
 
 def test_tests_of_no_use_are_refused_by_their_field() -> None:
