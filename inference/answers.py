@@ -103,7 +103,8 @@ class TransformerAnswers(Loaded):
     def answers(self, pairs: Sequence[Pair]) -> list[Answer]:
         """Of each (question, text); equal pairs are read once, in batches of like length.
 
-        A question that is longer than LONGEST_QUESTION tokens loses its end.
+        A question that is longer than LONGEST_QUESTION tokens loses its end. Raises InputError
+        where logits are no numbers, as overflows in float16 make them.
         """
         distinct = list(dict.fromkeys(pairs))
         sizes = [len(question) + len(text) for question, text in distinct]
@@ -159,6 +160,25 @@ class TransformerAnswers(Loaded):
     def _pass(self, batch: Sequence[Window]) -> Floats:
         """(B, 4) of each window: its best span's score, that of no answer, the span's places in the
         text; one right-padded pass."""
+        starts, ends = self._logits(batch)
+        inside = np.zeros(starts.shape, np.bool_)
+        for row, window in enumerate(batch):
+            inside[row, : len(window.ids)] = window.places[:, 1] >= 0
+        score, first, last = best_spans(starts, ends, inside)
+        null = np.array([window.null for window in batch])
+        rows = np.arange(len(batch))
+        places = [
+            (window.places[a, 0], window.places[b, 1]) if np.isfinite(one) else (0, 0)
+            for window, a, b, one in zip(batch, first, last, score, strict=True)
+        ]
+        no_answer = starts[rows, null] + ends[rows, null]
+        return np.column_stack([score, no_answer, np.array(places, np.float64)])
+
+    def _logits(self, batch: Sequence[Window]) -> tuple[Floats, Floats]:
+        """(B, T) each, of a span's first and of its last token.
+
+        Raises InputError for NaN, which would pass for no answer.
+        """
         import torch
 
         pad = self.tokenizer.pad_token_id or 0
@@ -171,21 +191,13 @@ class TransformerAnswers(Loaded):
         with torch.inference_mode():
             out = self.model(**inputs)
             starts, ends = (
-                np.asarray(logits.double().cpu().numpy(), np.float64)  # (B, T)
+                np.asarray(logits.double().cpu().numpy(), np.float64)
                 for logits in (out.start_logits, out.end_logits)
             )
-        inside = np.zeros(starts.shape, np.bool_)
-        for row, window in enumerate(batch):
-            inside[row, : len(window.ids)] = window.places[:, 1] >= 0
-        score, first, last = best_spans(starts, ends, inside)
-        null = np.array([window.null for window in batch])
-        rows_of = np.arange(len(batch))
-        places = [
-            (window.places[a, 0], window.places[b, 1]) if np.isfinite(one) else (0, 0)
-            for window, a, b, one in zip(batch, first, last, score, strict=True)
-        ]
-        no_answer = starts[rows_of, null] + ends[rows_of, null]
-        return np.column_stack([score, no_answer, np.array(places, np.float64)])
+        if np.isnan((starts + ends)[mask.cpu().numpy() == 1]).any():
+            message = f"{self.identity.name!r} overflows in this dtype: take float32 or bfloat16"
+            raise InputError(message, "params.dtype")
+        return starts, ends
 
 
 def best_spans(

@@ -149,3 +149,13 @@ def test_answerable_is_a_probability() -> None:
 def test_other_models_are_refused(tiny_nli: Path, model_pool: ModelPool) -> None:
     with pytest.raises(InputError, match="not a QuestionAnswering model"):
         model_pool.answers(tiny_nli.name)
+
+
+def test_logits_that_are_no_numbers_are_no_missing_answer(
+    tiny_answers: Path, tmp_path: Path
+) -> None:
+    model = ModelPool([tiny_answers.parent], tmp_path).answers(tiny_answers.name)
+    model.model.qa_outputs.bias.data.fill_(float("nan"))
+    with pytest.raises(InputError, match="float32") as caught:
+        model.answers(PAIRS[:1])
+    assert caught.value.field == "params.dtype"
