@@ -22,8 +22,8 @@ from inference.pool import ModelPool
 from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.rows import Floats
-from metrics.questioning.asking import prompt
 from metrics.questioning.candidates import candidates
+from metrics.questioning.generation import prompt
 from metrics.text.bags import bag, f1_or_neither
 
 REQUIRED, TOLERANCE = 1.0, 1e-5

@@ -44,8 +44,17 @@ from metrics.core.evidence import FLAG, Evidence
 from metrics.core.grounding import Grounding
 from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
 from metrics.core.rows import Floats, Ints, Settled, average, mean
-from metrics.questioning.asking import FIELDS, HIGHLIGHT, Asked, Keep, Question, answered, ask, kept
-from metrics.questioning.rounds import OF_OUTPUT, OF_SOURCE, Told, columns, shown
+from metrics.questioning.evidence import OF_OUTPUT, OF_SOURCE, AnsweredQuestion, columns, shown
+from metrics.questioning.generation import (
+    FIELDS,
+    HIGHLIGHT,
+    GeneratedQuestions,
+    Keep,
+    Question,
+    answer_questions,
+    generate_questions,
+    keep_questions,
+)
 from metrics.text.bags import bag, f1_or_neither
 from metrics.text.normalization import Normalization
 
@@ -134,16 +143,20 @@ def source_of(item: Item, params: QaConsistencyParams) -> str:
 
 
 def measure(items: Sequence[Item], params: QaConsistencyParams, models: Models) -> Evidence:
-    """Questions with their answers: see metrics/questioning/rounds.py."""
+    """Questions with their answers: see metrics/questioning/evidence.py."""
     whole = [(item.output, source_of(item, params)) for item in items]
     texts = [(output[:LONGEST_TEXT], source[:LONGEST_TEXT]) for output, source in whole]
     both = params.method == "questeval"
     asking = list(dict.fromkeys(text for pair in texts for text in pair[: 1 + both]))
     model = models.seq2seq(params.questions, params.dtype)
-    asked = ask(asking, model, params.template, params.max_questions, params.num_beams)
+    generated = generate_questions(
+        asking, model, params.template, params.max_questions, params.num_beams
+    )
     reader = models.answers(params.answers, params.dtype)
-    told = kept(asked, asking, reader, params.kept, params.normalization, params.no_answer)
-    of = dict(zip(asking, zip(asked, told, strict=True), strict=True))
+    kept = keep_questions(
+        generated, asking, reader, params.kept, params.normalization, params.no_answer
+    )
+    of = dict(zip(asking, zip(generated, kept, strict=True), strict=True))
     flags = [_flag(pair, of) for pair in texts]
     put = [
         (index, group, question, pair[1 - group])
@@ -152,11 +165,11 @@ def measure(items: Sequence[Item], params: QaConsistencyParams, models: Models) 
         for group in range(1 + both)
         for question in of[pair[group]][1]
     ]
-    answers = answered([(q.text, text) for *_, q, text in put], reader, params.no_answer)
-    each: list[list[Told]] = [[] for _ in items]
+    answers = answer_questions([(q.text, text) for *_, q, text in put], reader, params.no_answer)
+    each: list[list[AnsweredQuestion]] = [[] for _ in items]
     for (index, group, question, _), (found, answer) in zip(put, answers, strict=True):
         f1 = _f1(question, found, params) if group == OF_OUTPUT else 0.0
-        each[index].append(Told(question, group, found, answer.answerable, f1))
+        each[index].append(AnsweredQuestion(question, group, found, answer.answerable, f1))
     for index, pair in enumerate(whole):
         cut = any(of[text][0].cut for text in texts[index] if text in of)
         if not flags[index] and (cut or max(map(len, pair)) > LONGEST_TEXT):
@@ -164,7 +177,7 @@ def measure(items: Sequence[Item], params: QaConsistencyParams, models: Models) 
     return _evidence(each, flags)
 
 
-def _flag(pair: tuple[str, str], of: dict[str, tuple[Asked, list[Question]]]) -> int:
+def _flag(pair: tuple[str, str], of: dict[str, tuple[GeneratedQuestions, list[Question]]]) -> int:
     """Why the item cannot be measured; 0 where it can."""
     if not pair[1].strip():
         return NO_SOURCE
@@ -180,8 +193,8 @@ def _f1(question: Question, found: str, params: QaConsistencyParams) -> float:
     return f1_or_neither(bag(found, how), bag(expected, how))
 
 
-def _evidence(each: Sequence[Sequence[Told]], flags: Sequence[int]) -> Evidence:
-    parts = [columns(told) for told in each]
+def _evidence(each: Sequence[Sequence[AnsweredQuestion]], flags: Sequence[int]) -> Evidence:
+    parts = [columns(answered) for answered in each]
     ragged: dict[str, list[NDArray[Any]]] = {name: [] for name in columns([])}
     for part in parts:
         for name, values in part.items():

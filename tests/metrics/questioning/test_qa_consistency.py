@@ -20,9 +20,9 @@ from metrics.core.metric import Sample
 from metrics.core.run import score
 from metrics.core.verdicts import verdicts_of
 from metrics.qa_consistency import CUT, METRIC, NO_QUESTION, NO_SOURCE, NOTHING_ASKED
-from metrics.questioning.asking import Asked, Question, kept, prompt
 from metrics.questioning.candidates import Candidate, candidates
-from metrics.questioning.rounds import Told, columns
+from metrics.questioning.evidence import AnsweredQuestion, columns
+from metrics.questioning.generation import GeneratedQuestions, Question, keep_questions, prompt
 from metrics.statistics.intervals import wilson
 from metrics.statistics.weights import Floats
 from metrics.text.bags import bag, f1_or_neither
@@ -192,7 +192,7 @@ class Reader:
 def test_filters_by_hand() -> None:
     """QAGS's: up to the question mark, no repetition, three words, answered as expected."""
     asked = [
-        Asked(
+        GeneratedQuestions(
             [
                 Question("Who met the cat? He", "Ann"),
                 Question("Who met the cat? She", "Ann"),
@@ -209,7 +209,7 @@ def test_filters_by_hand() -> None:
     reader: Any = Reader()
     texts = ["Yesterday Ann met a cat."]
     found = {
-        keep: [one.text for one in kept(asked, texts, reader, keep, "squad", True)[0]]
+        keep: [one.text for one in keep_questions(asked, texts, reader, keep, "squad", True)[0]]
         for keep in ("consistent", "answered", "all")
     }
     assert found["consistent"] == ["Who met the cat?", "谁见了猫？"]
@@ -262,8 +262,14 @@ def test_the_intervals_cover() -> None:
     def settled(count: int) -> Floats:
         told = [
             [
-                *(Told(asked, 0, "x", 1.0, f1) for f1 in draw.choice(f1s, draw.integers(1, 6))),
-                *(Told(asked, 1, "x", p, 0.0) for p in draw.beta(4, 0.5, draw.integers(1, 6))),
+                *(
+                    AnsweredQuestion(asked, 0, "x", 1.0, f1)
+                    for f1 in draw.choice(f1s, draw.integers(1, 6))
+                ),
+                *(
+                    AnsweredQuestion(asked, 1, "x", p, 0.0)
+                    for p in draw.beta(4, 0.5, draw.integers(1, 6))
+                ),
             ]
             for _ in range(count)
         ]

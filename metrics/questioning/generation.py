@@ -35,8 +35,8 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a text asks.
+class GeneratedQuestions:
+    """Questions that were made of a text.
 
     candidates  how many answers it could be asked about
     cut         whether a passage was longer than the model reads
@@ -56,9 +56,9 @@ def prompt(template: str, text: str, candidate: Candidate) -> str:
     return " ".join(FIELDS.sub(lambda field: fields[field[1]], template).split())
 
 
-def ask(
+def generate_questions(
     texts: Sequence[str], model: TransformerSeq2Seq, template: str, most: int, num_beams: int
-) -> list[Asked]:
+) -> list[GeneratedQuestions]:
     """Of each text, a question for each of up to `most` candidates; blank and repeated ones are
     left out. The passages of all texts are read together."""
     chosen = [candidates(text, most) for text in texts]
@@ -75,12 +75,12 @@ def ask(
             if question:
                 first.setdefault(question, expected)
         questions = [Question(text, expected) for text, expected in first.items()]
-        found.append(Asked(questions, len(own), any(is_cut for *_, is_cut in each)))
+        found.append(GeneratedQuestions(questions, len(own), any(is_cut for *_, is_cut in each)))
     return found
 
 
-def kept(
-    asked: Sequence[Asked],
+def keep_questions(
+    generated: Sequence[GeneratedQuestions],
     texts: Sequence[str],
     model: TransformerAnswers,
     keep: Keep,
@@ -94,17 +94,17 @@ def kept(
     answered    likewise, and answered by their own text
     all         each of them
     """
-    each = [_whole(one.questions, keep) for one in asked]
+    each = [_whole(one.questions, keep) for one in generated]
     pairs = [(one.text, text) for own, text in zip(each, texts, strict=True) for one in own]
-    answers = iter(answered(pairs, model, no_answer))
+    answers = iter(answer_questions(pairs, model, no_answer))
     found = []
     for own in each:
-        told = [Question(one.text, one.expected, next(answers)[0]) for one in own]
-        found.append([one for one in told if _holds(one, keep, how)])
+        answered = [Question(one.text, one.expected, next(answers)[0]) for one in own]
+        found.append([one for one in answered if _holds(one, keep, how)])
     return found
 
 
-def answered(
+def answer_questions(
     pairs: Sequence[Pair], model: TransformerAnswers, no_answer: bool
 ) -> list[tuple[str, Answer]]:
     """What of each (question, text) answers it, empty where nothing does.

@@ -16,14 +16,14 @@ import numpy as np
 from metrics.core.evidence import NOTES, Evidence
 from metrics.core.notes import packed, unpacked
 from metrics.core.verdicts import Verdict
-from metrics.questioning.asking import Question
+from metrics.questioning.generation import Question
 
 OF_OUTPUT, OF_SOURCE = 0, 1
 LONGEST_NOTE = 500  # characters of a question or answer that are kept to be read
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AnsweredQuestion:
     """A question with what the other text answers; empty: nothing."""
 
     question: Question
@@ -33,7 +33,7 @@ class Told:
     f1: float
 
 
-def columns(told: Sequence[Told]) -> dict[str, Any]:
+def columns(answered: Sequence[AnsweredQuestion]) -> dict[str, Any]:
     """An item's part of the evidence."""
     notes = [
         {
@@ -42,12 +42,12 @@ def columns(told: Sequence[Told]) -> dict[str, Any]:
             "own": _cut(one.question.own),
             "found": _cut(one.found),
         }
-        for one in told
+        for one in answered
     ]
     return {
-        "f1": np.array([one.f1 for one in told], np.float32),
-        "answerable": np.array([one.answerable for one in told], np.float32),
-        "group": np.array([one.group for one in told], np.int8),
+        "f1": np.array([one.f1 for one in answered], np.float32),
+        "answerable": np.array([one.answerable for one in answered], np.float32),
+        "group": np.array([one.group for one in answered], np.int8),
         NOTES: packed(notes),
     }
 
