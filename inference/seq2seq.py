@@ -23,8 +23,12 @@ from inference.protocol import DType, Identity
 DEFAULT_LENGTH = 512  # of models that state no limit: T5's positions are relative
 ROWS_PER_PASS = 64  # hypotheses, where several are kept of each text
 KEPT = (  # of the model's own settings: what its decoder begins and ends with
-    *("decoder_start_token_id", "bos_token_id", "eos_token_id", "pad_token_id"),
-    *("forced_bos_token_id", "forced_eos_token_id"),
+    "decoder_start_token_id",
+    "bos_token_id",
+    "eos_token_id",
+    "pad_token_id",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
 )
 
 

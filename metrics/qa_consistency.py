@@ -106,9 +106,10 @@ class QaConsistencyParams(Params):
         return template
 
     @model_validator(mode="after")
-    def _tells_no_answer(self) -> Self:
+    def _may_find_no_answer(self) -> Self:
         if self.method == "questeval" and not self.no_answer:
-            raise PydanticCustomError("no_answer", "questeval asks whether there is an answer")
+            message = "questeval needs a model that may find no answer: no_answer: true, or qags"
+            raise PydanticCustomError("no_answer", message)
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""The exchange test: the two systems' rows of each unit change places at random.
+"""The exchange test, or approximate randomisation: two systems swap their rows of random units.
 
     rows    (n, C)  of either system; the values are reduce(rows.sum(0))
     moved   (T, C)  what a system's rows come to, of the units that change places in each trial
@@ -71,13 +71,13 @@ def errors(
 
 
 def of_errors(
-    values: Floats, found: Floats, *, units: int, level: float = 0.95
+    values: Floats, standard_errors: Floats, *, units: int, level: float = 0.95
 ) -> tuple[Difference, ...]:
-    """One Difference a score, of differences (S,) with their errors (S,)."""
-    half = t_quantile(0.5 + level / 2, max(units - 1, 1)) * found
+    """One Difference a score, of differences (S,) with their standard errors (S,)."""
+    half = t_quantile(0.5 + level / 2, max(units - 1, 1)) * standard_errors
     bounds = around(values, values - half, values + half)
-    p_values = two_sided(values, found, units)
-    columns = zip(values.tolist(), bounds, found.tolist(), p_values.tolist(), strict=True)
+    p_values = two_sided(values, standard_errors, units)
+    columns = zip(values.tolist(), bounds, standard_errors.tolist(), p_values.tolist(), strict=True)
     return tuple(
         Difference(value, interval, level, error, p, units, "exchange", "t")
         for value, interval, error, p in columns
