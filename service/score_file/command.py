@@ -111,15 +111,17 @@ def _scored(
     slices, notes = report.slices_of(samples, asked.slices, asked.lang)
     found = runner.sliced(samples, metrics, asked.cluster, slices)
     results = [whole for whole, _ in found]
-    _keep(asked, metrics, [Values(None, [one.id for one in samples], results)], say)
     scored = report.Scored(named(asked.file), samples, metrics, found, chosen, notes)
-    if asked.report is not None:
-        form = REPORTS[asked.report.suffix.lower()]
-        outfiles.write(REPORT, asked.report, FORMS[form](scored, asked.lang))
-    if asked.form == "table":
-        show(answers.score_table(scored, asked.lang), screen())
-    else:
-        _put(FORMS[asked.form](scored, asked.lang))
+    try:
+        _keep(asked, metrics, [Values(None, [one.id for one in samples], results)], say)
+        if asked.report is not None:
+            form = REPORTS[asked.report.suffix.lower()]
+            outfiles.write(REPORT, asked.report, FORMS[form](scored, asked.lang))
+    finally:  # a file that cannot be written takes no answer away
+        if asked.form == "table":
+            show(answers.score_table(scored, asked.lang), screen())
+        else:
+            _put(FORMS[asked.form](scored, asked.lang))
     return results
 
 
