@@ -95,7 +95,8 @@ def _check(asked: Asked, inputs: Sequence[Path]) -> None:
     for option, given in of_one.items():
         if given and asked.compare is not None:
             raise InputError(f"{option} is for one file: leave it or --compare out")
-    if asked.report is not None and asked.report == asked.per_sample:
+    beside = [one.resolve() for one in (asked.report, asked.per_sample) if one is not None]
+    if len(set(beside)) < len(beside):
         raise InputError(f"{REPORT}: {asked.report} is the file of {per_sample.OPTION}")
 
 
