@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from inference.batching import plan_by_length, plan_in_order
 from inference.encoder import positions_of
 from inference.errors import InputError
-from inference.load import TOKENS_ON_CPU, TOKENS_ON_GPU, load_network, load_tokenizer, padded
+from inference.load import Loaded, load_network, load_tokenizer, padded
 from inference.protocol import DType, Identity
 
 LONGEST_ANSWER = 30  # tokens
@@ -93,16 +93,12 @@ def load_answers(
     return TransformerAnswers(model, tokenizer, identity, device)
 
 
-class TransformerAnswers:
+class TransformerAnswers(Loaded):
     """An extractive question answering model, on one device."""
 
     def __init__(self, model: Any, tokenizer: Any, identity: Identity, device: str) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        self.identity = identity
-        self.device = device
+        super().__init__(model, tokenizer, identity, device)
         self.max_length = min(positions_of(tokenizer, model), LONGEST_WINDOW)
-        self.tokens_per_pass = TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
 
     def answers(self, pairs: Sequence[Pair]) -> list[Answer]:
         """Of each (question, text); equal pairs are read once, in batches of like length.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from inference.batching import plan_by_length
 from inference.errors import InputError
 from inference.folders import BLEURT, BLEURT_WEIGHTS
-from inference.load import TOKENS_ON_CPU, TOKENS_ON_GPU, padded
+from inference.load import padded, tokens_per_pass
 from inference.protocol import DType, Identity
 
 PIECES, WORDS = "spm.model", "vocab.txt"
@@ -45,7 +45,7 @@ class Bleurt:
         texts = dict.fromkeys(text for pair in distinct for text in pair)
         ids = {text: self.tokenize(text) for text in texts}
         rows = [self._joined(ids[reference], ids[candidate]) for reference, candidate in distinct]
-        limit = TOKENS_ON_CPU if self.device == "cpu" else TOKENS_ON_GPU
+        limit = tokens_per_pass(self.device)
         found = np.zeros(len(rows))
         for batch in plan_by_length([len(one) for one, _ in rows], limit, ROWS_PER_PASS):
             found[batch] = self._pass([rows[index] for index in batch])

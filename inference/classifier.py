@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from inference.errors import InputError
 from inference.load import (
-    TOKENS_ON_CPU,
-    TOKENS_ON_GPU,
+    Loaded,
     load_config,
     load_network,
     load_tokenizer,
@@ -38,16 +37,12 @@ def load_classifier(
     return TransformerClassifier(model, load_tokenizer(folders[-1]), identity, device)
 
 
-class TransformerClassifier:
+class TransformerClassifier(Loaded):
     """See `inference.protocol.Classifier`."""
 
     def __init__(self, model: Any, tokenizer: Any, identity: Identity, device: str) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        self.identity = identity
-        self.device = device
+        super().__init__(model, tokenizer, identity, device)
         self.max_length = max_positions(model.config, tokenizer)
-        self.tokens_per_pass = TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
         self.has_template = bool(tokenizer.chat_template)
 
     def encode(

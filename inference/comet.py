@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from inference.batching import plan_by_length
 from inference.errors import InputError
 from inference.folders import COMET, COMET_WEIGHTS
-from inference.load import TOKENS_ON_CPU, TOKENS_ON_GPU, load_tokenizer, padded
+from inference.load import load_tokenizer, padded, tokens_per_pass
 from inference.protocol import DType, Identity
 
 KINDS = ("regression_metric", "referenceless_regression_metric", "unified_metric")
@@ -122,7 +122,7 @@ class Comet:
     def _embedded(self, sequences: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], Any]:
         """A vector (D,) for each distinct sequence; like lengths share a pass."""
         distinct = list(dict.fromkeys(sequences))
-        limit = TOKENS_ON_CPU if self.device == "cpu" else TOKENS_ON_GPU
+        limit = tokens_per_pass(self.device)
         found: dict[tuple[int, ...], Any] = {}
         for indices in plan_by_length([len(ids) for ids in distinct], limit, ROWS_PER_PASS):
             batch = [distinct[index] for index in indices]

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from inference.encoder import positions_of
 from inference.errors import InputError
 from inference.load import (
-    TOKENS_ON_CPU,
-    TOKENS_ON_GPU,
+    Loaded,
     load_config,
     load_network,
     load_tokenizer,
@@ -40,19 +39,15 @@ def load_labels(
     return TransformerLabels(model, load_tokenizer(folders[-1]), identity, device)
 
 
-class TransformerLabels:
+class TransformerLabels(Loaded):
     """See `inference.protocol.LabelClassifier`."""
 
     def __init__(self, model: Any, tokenizer: Any, identity: Identity, device: str) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        self.identity = identity
-        self.device = device
+        super().__init__(model, tokenizer, identity, device)
         names = model.config.id2label
         self.labels = tuple(str(names[at]) for at in range(model.config.num_labels))
         self.multi_label = model.config.problem_type == MULTI_LABEL
         self.max_length = positions_of(tokenizer, model)
-        self.tokens_per_pass = TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
 
     def encode(self, pairs: Sequence[tuple[str, str | None]]) -> tuple[list[Encoded], list[bool]]:
         """See the protocol. Special tokens and segments are the tokenizer's."""

@@ -13,12 +13,11 @@ from inference import generation
 from inference.errors import InputError
 from inference.generation import Continuation
 from inference.load import (
-    TOKENS_ON_CPU,
-    TOKENS_ON_GPU,
     load_network,
     load_tokenizer,
     max_positions,
     padded,
+    tokens_per_pass,
 )
 from inference.protocol import DType, Generation, Identity
 from inference.writer import Writer
@@ -44,7 +43,7 @@ class TransformerLanguageModel(Writer):
         self.model = model
         self.device = device
         self.max_length = max_positions(model.config, tokenizer)
-        self.tokens_per_pass = TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
+        self.tokens_per_pass = tokens_per_pass(device)
         stops = model.generation_config.eos_token_id  # several where turns end differently
         self.stop_ids: int | list[int] | None = self.eos_id if stops is None else stops
         model.generation_config = generation.config()  # its own defaults would fill in ours

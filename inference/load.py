@@ -8,10 +8,29 @@ from typing import Any
 
 from inference.errors import InputError
 from inference.names import ADAPTER_WEIGHTS, origin
-from inference.protocol import DType
+from inference.protocol import DType, Identity
 
 UNSET_LENGTH = 1_000_000  # tokenizers without a maximum say 10**30
 TOKENS_ON_CPU, TOKENS_ON_GPU = 2048, 16_384  # padded tokens a pass
+
+
+class Loaded:
+    """A network with its tokenizer, on one device: what models of every kind are made of.
+
+    tokens_per_pass  padded tokens that one pass takes at best speed on this device
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, identity: Identity, device: str) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.identity = identity
+        self.device = device
+        self.tokens_per_pass = tokens_per_pass(device)
+
+
+def tokens_per_pass(device: str) -> int:
+    """Padded tokens that one pass takes at best speed."""
+    return TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
 
 
 def load_config(folders: Sequence[Path]) -> Any:

@@ -11,8 +11,7 @@ from inference.encoder import UNLIMITED
 from inference.errors import InputError
 from inference.generation import config
 from inference.load import (
-    TOKENS_ON_CPU,
-    TOKENS_ON_GPU,
+    Loaded,
     load_config,
     load_network,
     load_tokenizer,
@@ -42,19 +41,15 @@ def load_seq2seq(
     return TransformerSeq2Seq(model, load_tokenizer(folders[-1]), identity, device)
 
 
-class TransformerSeq2Seq:
+class TransformerSeq2Seq(Loaded):
     """An encoder-decoder with its tokenizer, on one device."""
 
     def __init__(self, model: Any, tokenizer: Any, identity: Identity, device: str) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        self.identity = identity
-        self.device = device
+        super().__init__(model, tokenizer, identity, device)
         stated = tokenizer.model_max_length < UNLIMITED or any(
             getattr(model.config, name, None) for name in ("max_position_embeddings", "n_positions")
         )
         self.max_length = max_positions(model.config, tokenizer) if stated else DEFAULT_LENGTH
-        self.tokens_per_pass = TOKENS_ON_CPU if device == "cpu" else TOKENS_ON_GPU
         own = model.generation_config
         self.kept = {name: getattr(own, name, None) for name in KEPT}
         model.generation_config = config(**self.kept)  # its penalties and lengths are not ours

@@ -116,6 +116,23 @@ def _pair_tokenizer() -> Any:
     return tokenizer
 
 
+def _bert(tokenizer: Any, **more: Any) -> Any:
+    """The configuration of a BERT of 2 layers for the tokenizer; `more` of it comes first."""
+    from transformers import BertConfig
+
+    settings: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": POSITIONS,
+        "initializer_range": 0.3,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    return BertConfig(**settings | more)
+
+
 def build_nli_model(
     folder: Path,
     seed: int = 3,
@@ -127,22 +144,11 @@ def build_nli_model(
     more  of its configuration: `problem_type`
     """
     import torch
-    from transformers import BertConfig, BertForSequenceClassification
+    from transformers import BertForSequenceClassification
 
     tokenizer = _pair_tokenizer()
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=POSITIONS,
-        initializer_range=0.3,
-        pad_token_id=tokenizer.pad_token_id,
-        id2label=dict(enumerate(labels)),
-        label2id={label: at for at, label in enumerate(labels)},
-        **more,
-    )
+    ids = {label: at for at, label in enumerate(labels)}
+    config = _bert(tokenizer, id2label=dict(enumerate(labels)), label2id=ids, **more)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = BertForSequenceClassification(config)
@@ -153,21 +159,12 @@ def build_nli_model(
 def build_answers_model(folder: Path, seed: int = 5, positions: int = POSITIONS) -> Path:
     """A BERT of 2 layers with start and end logits, pairs as [CLS] question [SEP] text [SEP]."""
     import torch
-    from transformers import BertConfig, BertForQuestionAnswering
+    from transformers import BertForQuestionAnswering
 
     tokenizer = _pair_tokenizer()
     tokenizer.model_max_length = positions
     tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # saved with it
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=positions,
-        initializer_range=0.3,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+    config = _bert(tokenizer, max_position_embeddings=positions)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = BertForQuestionAnswering(config)

@@ -41,7 +41,7 @@ def refuse(tests: SampleTests) -> None:
         return
     if tests.whole:
         body = _body(tests.whole, "tests are")
-        if not tests.shared and not _runs(body):
+        if not (_any_acts(tests.tests) if tests.shared else _runs(body)):
             raise NothingRuns(f"nothing in these tests would run: {_advice(body)}", "tests")
         return
     for source in tests.shared:
@@ -56,7 +56,7 @@ def refuse(tests: SampleTests) -> None:
 def _body(source: str, what: str) -> list[ast.stmt]:
     """The statements of a source; raises InputError where it cannot be compiled."""
     if len(source) > LONGEST:
-        return [ast.Assert(ast.Constant(True))]
+        return [ast.Assert(ast.Name("unread"))]
     try:
         tree = ast.parse(source, "<tests>")
         compile(source, "<tests>", "exec", dont_inherit=True)
@@ -77,6 +77,11 @@ def _runs(body: list[ast.stmt]) -> bool:
     return bool(mains) and any(isinstance(one, ast.ClassDef) and _may_test(one) for one in body)
 
 
+def _any_acts(sources: Iterable[str]) -> bool:
+    """Whether one of the tests of a source, each by itself, may fail."""
+    return any(_acts(one) for source in sources for one in _body(source, "tests are"))
+
+
 def _may_test(kind: ast.ClassDef) -> bool:
     """Whether a class may have tests, be they its own or another's."""
     own = any(isinstance(one, _DEFINES[:2]) and one.name.startswith("test") for one in kind.body)
@@ -94,11 +99,20 @@ def _acts(statement: ast.stmt) -> bool:
             if node is statement and getattr(node, "decorator_list", None):
                 return True
             continue
+        if isinstance(node, ast.Assert) and _always_holds(node.test):
+            continue
         loose = isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant)
         if loose or isinstance(node, _ACTS):
             return True
         left += node.body if isinstance(node, ast.ClassDef) else ast.iter_child_nodes(node)
     return False
+
+
+def _always_holds(condition: ast.expr) -> bool:
+    """Of an assert: `True`, or a tuple, as `assert (f() == 4, "message")` has it by mistake."""
+    if isinstance(condition, ast.Tuple):
+        return bool(condition.elts)
+    return isinstance(condition, ast.Constant) and bool(condition.value)
 
 
 def _advice(body: Iterable[ast.stmt]) -> str:
@@ -111,4 +125,6 @@ def _advice(body: Iterable[ast.stmt]) -> str:
         )
     if functions:
         return f"`{functions[-1]}` is defined and never called; HumanEval's needs `check(name)`"
+    if any(isinstance(one, ast.Assert) for one in body):
+        return "an assert of a tuple or of True always holds; write `assert a == b, message`"
     return "there is no assert, no call and no test"

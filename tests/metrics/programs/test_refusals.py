@@ -25,7 +25,9 @@ NOTHING: list[tuple[Any, str]] = [
     ("class TestF:\n    def test_a(self): assert f() == 3\nif __name__ == '__main__':\n"
      "    import unittest\n", "pytest"),
     (["def g():\n    assert f() == 3"], "nothing in test 1"),
-    (["assert True", ""], "nothing in test 2"),
+    (["assert f() == 3", ""], "nothing in test 2"),
+    (["assert f() == 3", "assert True"], "nothing in test 2 would run: an assert of a tuple"),
+    ("assert (f() == 3, 'wrong')", "always holds"),
     (["assert f() == 3", "# later"], "nothing in test 2"),
     ("x = 3\nassume = lambda: f() == x\n", "no assert"),
     (CASE + "    def test_a(self): f()\ndef load_tests(*_): ...\n", "class T has to"),
@@ -43,6 +45,8 @@ BROKEN: list[tuple[Any, str]] = [
 HONEST: list[Any] = [
     CHECK + "check(add)\n",
     "assert f() == 3",
+    "assert f() == 3\nassert True, 'debugging'\n",
+    "assert (f(), g()) == (3, 4)",
     "f()",
     "passed(f)",
     "for x in range(3):\n    assert f(x)\n",
