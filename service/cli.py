@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -135,7 +138,15 @@ def _need_database(settings: Settings) -> None:
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        typer.secho(f"assay: {error.filename or 'standard output'}: {error.strerror}", err=True)
+        # what is left of the answer has no place: Python would try to write it at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -65,8 +65,8 @@ def _content(
     encoder: str | None,
     known: Analysis | None,
 ) -> dict[str, Any]:
-    """All that is known already, and what is not. Raises ReportedError where the encoder, or its
-    files, cannot be had."""
+    """What is not known yet. Raises ReportedError where the encoder, or its files, cannot be
+    had."""
     scores: dict[str, Score] = {}
     for one in read_scores(db, [row.id])[row.id]:
         if not one.slice and one.value is not None:
@@ -92,9 +92,8 @@ def _content(
     values = None if own is None else own[places, chosen.index]
     shown: dict[str, Any] = _shown(content, samples, values)
     if known is None:
-        return shown | {"signature": scores[name].signature, "missing": scores[name].missing}
-    before = known.content.get("embedded", {})
-    return {**known.content, "embedded": {**before, **shown["embedded"]}}
+        shown |= {"signature": scores[name].signature, "missing": scores[name].missing}
+    return shown
 
 
 def _embed(context: Context, encoder: str) -> Embed:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from service.db.analysis_tables import analyses
 from service.db.stored import Stored
+from service.db.tables import evaluations
 from service.evaluations.store import Evaluation
 
 
@@ -23,9 +24,15 @@ class Analysis(Stored):
     content: Mapping[str, Any]
     created_at: datetime
 
+    @property
+    def embedded(self) -> Mapping[str, Any]:
+        """Clusters by encoders, by the encoder's name."""
+        found: Mapping[str, Any] = self.content.get("embedded", {})
+        return found
+
     def has(self, encoder: str | None) -> bool:
         """Whether there are clusters by this encoder; by words there always are."""
-        return encoder is None or encoder in self.content.get("embedded", {})
+        return encoder is None or encoder in self.embedded
 
 
 def find(db: Connection, row: Evaluation, score: str) -> Analysis | None:
@@ -40,7 +47,15 @@ def find(db: Connection, row: Evaluation, score: str) -> Analysis | None:
 
 
 def keep(db: Connection, row: Evaluation, score: str, content: Mapping[str, Any]) -> None:
-    """Store the analysis, in the place of an older one."""
+    """Store the analysis, in the place of one of older results. To one of the same results it adds
+    what that lacks: another worker may have clustered by another encoder meanwhile."""
+    # two who store at once wait for each other, also where there is nothing to lock yet
+    same = evaluations.c.id == row.id
+    db.execute(select(evaluations.c.id).where(same).with_for_update(key_share=True))
+    known = find(db, row, score)
+    if known is not None:
+        embedded = {**known.embedded, **content.get("embedded", {})}
+        content = {**known.content, **content, "embedded": embedded}
     values = {"finished_at": row.finished_at, "content": dict(content)}
     made = insert(analyses).values(evaluation_id=row.id, score=score, **values)
     db.execute(

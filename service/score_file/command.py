@@ -95,7 +95,8 @@ def _check(asked: Asked, inputs: Sequence[Path]) -> None:
     for option, given in of_one.items():
         if given and asked.compare is not None:
             raise InputError(f"{option} is for one file: leave it or --compare out")
-    if asked.report is not None and asked.report == asked.per_sample:
+    beside = [one.resolve() for one in (asked.report, asked.per_sample) if one is not None]
+    if len(set(beside)) < len(beside):
         raise InputError(f"{REPORT}: {asked.report} is the file of {per_sample.OPTION}")
 
 
@@ -111,15 +112,17 @@ def _scored(
     slices, notes = report.slices_of(samples, asked.slices, asked.lang)
     found = runner.sliced(samples, metrics, asked.cluster, slices)
     results = [whole for whole, _ in found]
-    _keep(asked, metrics, [Values(None, [one.id for one in samples], results)], say)
     scored = report.Scored(named(asked.file), samples, metrics, found, chosen, notes)
-    if asked.report is not None:
-        form = REPORTS[asked.report.suffix.lower()]
-        outfiles.write(REPORT, asked.report, FORMS[form](scored, asked.lang))
-    if asked.form == "table":
-        show(answers.score_table(scored, asked.lang), screen())
-    else:
-        _put(FORMS[asked.form](scored, asked.lang))
+    try:
+        _keep(asked, metrics, [Values(None, [one.id for one in samples], results)], say)
+        if asked.report is not None:
+            form = REPORTS[asked.report.suffix.lower()]
+            outfiles.write(REPORT, asked.report, FORMS[form](scored, asked.lang))
+    finally:  # a file that cannot be written takes no answer away
+        if asked.form == "table":
+            show(answers.score_table(scored, asked.lang), screen())
+        else:
+            _put(FORMS[asked.form](scored, asked.lang))
     return results
 
 

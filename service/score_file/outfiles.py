@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ def check(option: str, path: Path, endings: Collection[str], inputs: Sequence[Pa
         raise InputError(f"{option}: {path} ends with none of {known}: that says what is written")
     if not path.absolute().parent.is_dir():
         raise InputError(f"{option}: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise InputError(f"{option}: {path} cannot be written: choose another place")
     if path.is_dir() or any(
         path.exists() and one.exists() and path.samefile(one) for one in inputs
     ):

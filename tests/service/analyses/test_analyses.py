@@ -12,8 +12,12 @@ import pytest
 from assay import AssayError, Client
 from metrics.core.metric import Sample
 from metrics.core.rows import Floats
+from service.analyses import store
 from service.analyses.clusters import clustered
+from service.db.engine import connect
+from service.evaluations import store as evaluations
 from tests.known import known
+from tests.service.live import Live
 from tests.service.scored import scored
 
 TOPICS = ("weather rain storm cloud wind", "football goal match league coach", "дождь снег погода")
@@ -119,6 +123,25 @@ def test_an_encoder_that_finds_clusters_before_words_do(
     )
     assert first.clusters
     assert assay.analysis(evaluation, metric="length").encoder is None
+
+
+def test_workers_that_store_an_analysis_at_once_lose_nothing(
+    live: Live, assay: Client, evaluation: str
+) -> None:
+    engine = connect(live.env["ASSAY_DATABASE_URL"])
+    try:
+        with engine.begin() as db:
+            row = evaluations.get(db, evaluation)
+            assert row is not None
+            # one had seen nothing yet, two others the words' clusters alone
+            for content in ({"slices": [1]}, {"embedded": {"a": 1}}, {"embedded": {"b": 2}}):
+                store.keep(db, row, "planted", content)
+            store.keep(db, row, "planted", {"slices": [1]})
+            found = known(store.find(db, row, "planted"))
+            assert found.content == {"slices": [1], "embedded": {"a": 1, "b": 2}}
+            db.rollback()
+    finally:
+        engine.dispose()
 
 
 @pytest.mark.parametrize(

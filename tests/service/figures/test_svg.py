@@ -67,6 +67,13 @@ def test_each_score_has_a_scale_of_its_own() -> None:
     assert {"chrf ↑", "x ↑", "all", "lang=ru", "40.0 [37.5, 42.5]", "no value"} <= set(shown)
 
 
+def test_a_score_that_is_not_judged_has_no_arrow() -> None:
+    told = evaluation([score("length", 40.0), score("chrf", 40.0)])
+    told.metrics = [{"name": "length", "params": {"unit": "words"}}, {"name": "gone", "params": {}}]
+    titles = [panel.title for panel in evaluation_table(told).panels]
+    assert titles == ["length", "chrf ↑"]
+
+
 def test_nothing_to_draw_is_a_figure_too() -> None:
     assert "no rows" in drawn(board_table(board([])))
     assert drawn(evaluation_table(evaluation([])))

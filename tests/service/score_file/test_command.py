@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -125,6 +127,24 @@ def test_a_file_that_cannot_be_written(score: Score, path: str, said: str) -> No
     assert done.exit_code == 1
     assert said in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("option", ["--per-sample", "--report"])
+def test_a_full_disk_takes_no_answer_away(score: Score, tmp_path: Path, option: str) -> None:
+    (tmp_path / "full.csv").symlink_to("/dev/full")
+    done = score("new.jsonl", "-m", "chrf", option, "full.csv")
+    assert done.exit_code == 1
+    assert f"{option}: full.csv: No space left on device" in done.stderr
+    assert "chrf ↑" in done.stdout
+
+
+@pytest.mark.parametrize("form", ["table", "html"])
+def test_full_standard_output_is_told(score: Score, form: str) -> None:
+    command = [sys.executable, "-m", "service.cli", "score", "new.jsonl", "-m", "chrf", "-f", form]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "assay: standard output: No space left on device\n"
 
 
 def test_two_files(score: Score, tmp_path: Path) -> None:

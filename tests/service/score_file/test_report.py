@@ -241,6 +241,14 @@ def test_what_cannot_be(score: Score, tmp_path: Path, given: tuple[str, ...], sa
     assert not list(tmp_path.glob("r.*"))
 
 
+def test_one_file_by_two_names_is_one(score: Score, tmp_path: Path) -> None:
+    given = ("--report", "r.csv", "--per-sample", str(tmp_path / "r.csv"))
+    done = score("new.jsonl", "-m", "chrf", *given)
+    assert done.exit_code == 1
+    assert "is the file of --per-sample" in done.stderr
+    assert not (tmp_path / "r.csv").exists()
+
+
 def test_many_values_of_a_field() -> None:
     made = [Sample(str(at), ("a",), metadata={"k": at // 2, "none": None}) for at in range(300)]
     found, (note,) = report.slices_of(made, ["k", "k"], "en")
