@@ -26,6 +26,7 @@ from metrics.statistics.weights import totals
 
 RESAMPLED = ("bootstrap", "bootstrap_t")
 LONGEST_VALUE = 200  # characters; as a slice's name it is part of a key of the table of scores
+MOST_SLICES = 100  # of a field: its commonest values
 PROMPT = "prompt"  # as a field: samples with equal prompts belong together
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from inference.errors import ReportedError
 from metrics.core.alike import pointed_out
 from metrics.core.beside import number, with_fields
-from metrics.core.clustered import Cluster
+from metrics.core.clustered import MOST_SLICES, Cluster
 from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric
 from metrics.core.packing import pack
@@ -40,7 +40,6 @@ from service.jobs.context import Context
 log = logging.getLogger(__name__)
 
 MOST_REASONS = 5  # that a warning tells
-MOST_SLICES = 100  # a slice key: the commonest values
 
 
 def close(context: Context, evaluation: str) -> None:

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from inference.errors import InputError
-from metrics.core.clustered import LONGEST_VALUE, metadata_text
+from metrics.core.clustered import LONGEST_VALUE, MOST_SLICES, metadata_text
 from metrics.core.metric import BoundMetric, Sample, Score
 from metrics.core.names import without_value
 from metrics.core.result import Result, ScoreValue
@@ -22,7 +22,6 @@ from service.score_file.wording import WORDS
 
 OPTION = "--slice"
 BINS = 20
-MOST_SLICES = 100  # of a field: the commonest values, as of an evaluation
 MOST_WORST = 5  # of a metric
 MOST_CORRELATED = 24  # metrics
 LEAST = 4  # samples of a correlation
