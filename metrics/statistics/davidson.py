@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.statistics.comparison_graph import ComparisonGraph
 from metrics.statistics.votes import Votes
 from metrics.statistics.weights import Floats
 
@@ -86,17 +87,23 @@ def information(eta: Floats, tie: float) -> Floats:
 
 
 def fit(
-    votes: Votes, component: Ints, controls: Floats | None = None, penalty: float = PENALTY
+    votes: Votes, graph: ComparisonGraph, controls: Floats | None = None, penalty: float = PENALTY
 ) -> Fit:
     """The posterior's maximum.
 
-    component  (N,) of the graph of comparisons
+    graph      of these votes
     controls   (n, C) x of each vote: the first less the second, or 1 for the place itself
     penalty    the prior's precision, 1 / deviation². 0, maximum likelihood, has a finite answer
                where each component is strongly connected alone
+
+    Raises ValueError for a penalty below 0, or of 0 where the likelihood has no maximum.
     """
+    if penalty < 0 or (penalty == 0 and graph.held.any()):
+        raise ValueError(
+            "the penalty must be above 0 where a system, or a group, never lost or never won"
+        )
     extra = np.zeros((len(votes), 0)) if controls is None else controls
-    problem = _Problem.of(votes, component, extra, penalty)
+    problem = _Problem.of(votes, graph.component, extra, penalty)
     at = np.zeros(len(problem.prior))
     value = problem.value(at)
     for _ in range(STEPS):

@@ -79,8 +79,8 @@ def choose(wins: Floats, ties: Floats, candidates: Candidates, how_many: int) ->
 
 def _fitted(wins: Floats, ties: Floats) -> tuple[Ints, Fit]:
     votes = from_counts([str(at) for at in range(len(wins))], wins, ties)
-    component = comparison_graph(wins, ties).component
-    return component, fit(votes, component)
+    graph = comparison_graph(wins, ties)
+    return graph.component, fit(votes, graph)
 
 
 def _covariance(found: Fit) -> Floats:

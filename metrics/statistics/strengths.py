@@ -115,7 +115,7 @@ def strengths(
             raise ValueError(f"control {name!r} must be {len(votes)} finite numbers, one a vote")
     graph = comparison_graph(votes.wins, votes.ties)
     matrix = np.column_stack([*named.values()]) if named else None
-    found = fit(votes, graph.component, matrix, penalty)
+    found = fit(votes, graph, matrix, penalty)
     errors = crossed(found.scores, found.bread, votes.annotators, votes.items, found.bread)
     n, t = len(votes.systems), _quantile(level, errors.freedom)
     seen = np.bincount(np.r_[votes.first, votes.second], minlength=n) > 0

@@ -1,0 +1,71 @@
+"""Votes drawn from planted strengths: annotators differ in taste, items in what they are good for.
+
+`drawn` gives each item to some annotators, each with a pair of systems of chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from metrics.statistics.davidson import probabilities
+from metrics.statistics.votes import Votes
+from metrics.statistics.weights import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """taste, item: deviations, in log-odds, of a system's strength to an annotator, on an item."""
+
+    strengths: tuple[float, ...]
+    annotators: int = 20
+    items: int = 100
+    overlap: int = 3
+    tie: float = 0.6
+    position: float = 0.0
+    taste: float = 0.0
+    item: float = 0.0
+
+    @property
+    def true(self) -> Floats:
+        """Of mean 0."""
+        return np.array(self.strengths) - np.mean(self.strengths)
+
+    def drawn(self, rng: np.random.Generator) -> Votes:
+        n, systems = self.items * self.overlap, len(self.strengths)
+        what = np.repeat(np.arange(self.items), self.overlap)
+        start = rng.integers(0, self.annotators, self.items)
+        who = (np.repeat(start, self.overlap) + np.arange(n) % self.overlap) % self.annotators
+        first = rng.integers(0, systems, n)
+        second = (first + rng.integers(1, systems, n)) % systems
+        liking = rng.normal(0, self.taste, (self.annotators, systems))[who]
+        liking += rng.normal(0, self.item, (self.items, systems))[what] + self.true
+        at = np.arange(n)
+        eta = liking[at, first] - liking[at, second] + self.position
+        return Votes.of(
+            [f"system {place}" for place in range(systems)],
+            first,
+            second,
+            outcomes(rng, eta, self.tie),
+            annotators=[f"annotator {one}" for one in who.tolist()],
+            items=[f"item {one}" for one in what.tolist()],
+        )
+
+
+def outcomes(rng: np.random.Generator, eta: Floats, tie: float) -> Floats:
+    """1, 0 or -1 of each vote at these log-odds."""
+    first, second, _ = probabilities(eta, tie)
+    chance = rng.random(len(eta))
+    return np.where(chance < first, 1.0, np.where(chance < first + second, -1.0, 0.0))
+
+
+def marginal(study: Study) -> Floats:
+    """The strengths that ever more annotators and items would show: those of a large study. They
+    are nearer together than the planted ones where tastes differ."""
+    from dataclasses import replace
+
+    from metrics.statistics.strengths import strengths
+
+    large = replace(study, annotators=5000, items=20_000)
+    return strengths(large.drawn(np.random.default_rng(99))).values
