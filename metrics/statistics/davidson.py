@@ -10,9 +10,9 @@
              there is none
 
 Each parameter (θ, log ν, and β per standard deviation of its x) has a normal prior of mean 0 and
-deviation 3: as much as a ninth of a vote's information would tell, so that a system that won all of
-its votes has a finite strength. Strengths have a mean of zero in each component of the graph of
-comparisons, as nothing is known between components.
+deviation 3: less than half of what one vote between equals tells, and enough that a system that
+won all of its votes has a finite strength. Strengths have a mean of zero in each component of the
+graph of comparisons, as nothing is known between components.
 
 The log-posterior is concave; Newton's method with halved steps finds its one maximum.
 
@@ -98,9 +98,10 @@ def fit(
 
     Raises ValueError for a penalty below 0, or of 0 where the likelihood has no maximum.
     """
-    if penalty < 0 or (penalty == 0 and graph.held.any()):
+    endless = bool(graph.held.any()) or not votes.outcome.any()
+    if penalty < 0 or (penalty == 0 and endless):
         raise ValueError(
-            "the penalty must be above 0 where a system, or a group, never lost or never won"
+            "the penalty must be above 0 where all votes are ties, or a system never lost or won"
         )
     extra = np.zeros((len(votes), 0)) if controls is None else controls
     problem = _Problem.of(votes, graph.component, extra, penalty)
@@ -197,7 +198,10 @@ class _Problem:
 
     def step(self, at: Floats) -> tuple[Floats, float]:
         """Newton's step, and its squared length in standard errors."""
-        gradient = np.asarray(self.scores(at).sum(0)) - self.prior * at
+        first, second, tied, _ = self.chances(at)
+        ties = [(self.tied - tied).sum()] if self.has_ties else []
+        pull = self.design.T @ ((self.sign - (first - second)) / 2)
+        gradient = np.r_[pull, ties] - self.prior * at
         step = np.linalg.solve(self.curvature(at), gradient)
         return step, float(gradient @ step)
 

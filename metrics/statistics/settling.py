@@ -14,6 +14,7 @@ small by chance, or large, makes k too large, or too small: look again when half
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,10 +52,7 @@ def settling(found: Strengths, *, power: float = 0.8, alpha: float = 0.05) -> tu
     pairs = []
     for component in range(int(found.graph.component.max()) + 1):
         mine = order[found.graph.component[order] == component].tolist()
-        pairs += [
-            _of_pair(found, better, worse, power, alpha)
-            for better, worse in zip(mine[:-1], mine[1:], strict=True)
-        ]
+        pairs += [_of_pair(found, better, worse, power, alpha) for better, worse in pairwise(mine)]
     return tuple(pairs)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.votes import outcomes
 from metrics.statistics.davidson import probabilities
 from metrics.statistics.settling import settling
 from metrics.statistics.strengths import strengths
 from metrics.statistics.votes import Votes
 from metrics.statistics.weights import Floats
-from tests.metrics.statistics.voting import outcomes
 
 
 def test_a_simulation_settles_the_order_as_often_as_promised() -> None:
@@ -28,7 +28,7 @@ def test_a_simulation_settles_the_order_as_often_as_promised() -> None:
 
 def p_after(rng: np.random.Generator, start: Floats, difference: float, more: int) -> float:
     drawn = outcomes(rng, np.full(more, difference), 0.5)
-    count = start + [(drawn > 0).sum(), (drawn < 0).sum(), (drawn == 0).sum()]
+    count = start + np.array([(drawn > 0).sum(), (drawn < 0).sum(), (drawn == 0).sum()])
     votes = Votes.of("ab", [0] * 3, [1] * 3, [1, -1, 0], count=count)
     return float(strengths(votes).p_values[0, 1])
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
+from benchmarks.votes import Study, outcomes
 from metrics.statistics.comparison_graph import comparison_graph
 from metrics.statistics.davidson import Fit, fit
 from metrics.statistics.strengths import elo, strengths
 from metrics.statistics.votes import Votes
 from metrics.statistics.weights import Floats
-from tests.metrics.statistics.voting import Study, marginal, outcomes
 
 FIVE = (1.0, 0.5, 0.0, -0.5, -1.0)
 DECIDED = Study(FIVE, annotators=8, items=120, tie=0.0, position=0.4, taste=0.4)
@@ -157,7 +157,7 @@ def test_planted_strengths_ties_and_position_are_recovered() -> None:
     study = Study(FIVE, annotators=50, items=4000, tie=0.7, position=0.35)
     votes = study.drawn(np.random.default_rng(5))
     found = strengths(votes, {"position": np.ones(len(votes))})
-    np.testing.assert_allclose(found.values, study.true, atol=0.1)  # four standard errors
+    np.testing.assert_allclose(found.values, study.planted, atol=0.1)  # four standard errors
     assert found.controls["position"].value == pytest.approx(0.35, abs=0.1)
     assert found.controls["position"].p_value < 1e-6
     assert found.tie.value == pytest.approx(0.7 / 2.7, abs=0.02)
@@ -188,7 +188,7 @@ def test_controls_take_away_what_length_gave() -> None:
     ],
 )
 def test_intervals_cover(study: Study, least: float) -> None:
-    truth, rng = marginal(study), np.random.default_rng(7)
+    truth, rng = study.truth()[0], np.random.default_rng(7)
     gaps = truth[:, None] - truth[None, :]
     upper = np.triu_indices(len(truth), 1)
     strength, difference, rank = [], [], []
@@ -207,7 +207,7 @@ def test_intervals_cover(study: Study, least: float) -> None:
 
 def test_votes_alone_are_too_sure_where_tastes_differ() -> None:
     study = Study(FIVE, annotators=6, items=200, taste=0.8)
-    truth, rng = marginal(study), np.random.default_rng(8)
+    truth, rng = study.truth()[0], np.random.default_rng(8)
     covered = []
     for _ in range(40):
         found = strengths(study.drawn(rng))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import evalica
 import numpy as np
 import pytest
 
+from benchmarks.votes import Study
 from metrics.statistics.votes import Votes
 from metrics.statistics.win_rates import win_rates
-from tests.metrics.statistics.voting import Study
 
 FIVE = (1.0, 0.5, 0.0, -0.5, -1.0)
 
@@ -40,9 +38,7 @@ def test_they_are_evalicas_counts_over_votes() -> None:
     ],
 )
 def test_intervals_cover(study: Study, least: float) -> None:
-    large = replace(study, annotators=5000, items=40_000)
-    truth = win_rates(large.drawn(np.random.default_rng(1))).values
-    rng, covered = np.random.default_rng(2), []
+    truth, rng, covered = study.truth()[1], np.random.default_rng(2), []
     for _ in range(100):
         found = win_rates(study.drawn(rng))
         covered.append((found.low <= truth) & (truth <= found.high))

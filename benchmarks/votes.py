@@ -1,17 +1,21 @@
-"""Votes drawn from planted strengths: annotators differ in taste, items in what they are good for.
+"""Votes drawn from planted strengths: annotators differ in taste, items in whom they suit.
 
-`drawn` gives each item to some annotators, each with a pair of systems of chance.
+Each item is given to some annotators, each with two systems of chance, in an order of chance.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from metrics.statistics.davidson import probabilities
+from metrics.statistics.strengths import strengths
 from metrics.statistics.votes import Votes
 from metrics.statistics.weights import Floats
+from metrics.statistics.win_rates import win_rates
+
+MANY = 5000  # annotators, and four times as many items: their strengths and win rates are the truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,12 @@ class Study:
     item: float = 0.0
 
     @property
-    def true(self) -> Floats:
-        """Of mean 0."""
+    def planted(self) -> Floats:
+        """(N,) of mean 0."""
         return np.array(self.strengths) - np.mean(self.strengths)
 
     def drawn(self, rng: np.random.Generator) -> Votes:
+        """The study held once."""
         n, systems = self.items * self.overlap, len(self.strengths)
         what = np.repeat(np.arange(self.items), self.overlap)
         start = rng.integers(0, self.annotators, self.items)
@@ -40,7 +45,7 @@ class Study:
         first = rng.integers(0, systems, n)
         second = (first + rng.integers(1, systems, n)) % systems
         liking = rng.normal(0, self.taste, (self.annotators, systems))[who]
-        liking += rng.normal(0, self.item, (self.items, systems))[what] + self.true
+        liking += rng.normal(0, self.item, (self.items, systems))[what] + self.planted
         at = np.arange(n)
         eta = liking[at, first] - liking[at, second] + self.position
         return Votes.of(
@@ -52,20 +57,16 @@ class Study:
             items=[f"item {one}" for one in what.tolist()],
         )
 
+    def truth(self) -> tuple[Floats, Floats]:
+        """(N,), (N,) strengths and win rates that ever more annotators and items would show. The
+        strengths are nearer together than the planted ones where tastes differ."""
+        large = replace(self, annotators=MANY, items=4 * MANY)
+        votes = large.drawn(np.random.default_rng(99))
+        return strengths(votes).values, win_rates(votes).values
+
 
 def outcomes(rng: np.random.Generator, eta: Floats, tie: float) -> Floats:
-    """1, 0 or -1 of each vote at these log-odds."""
+    """(n,) 1, 0 or -1: a vote at each of these log-odds."""
     first, second, _ = probabilities(eta, tie)
     chance = rng.random(len(eta))
     return np.where(chance < first, 1.0, np.where(chance < first + second, -1.0, 0.0))
-
-
-def marginal(study: Study) -> Floats:
-    """The strengths that ever more annotators and items would show: those of a large study. They
-    are nearer together than the planted ones where tastes differ."""
-    from dataclasses import replace
-
-    from metrics.statistics.strengths import strengths
-
-    large = replace(study, annotators=5000, items=20_000)
-    return strengths(large.drawn(np.random.default_rng(99))).values
