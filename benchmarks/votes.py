@@ -34,7 +34,8 @@ class Study:
     @property
     def planted(self) -> Floats:
         """(N,) of mean 0."""
-        return np.array(self.strengths) - np.mean(self.strengths)
+        given = np.array(self.strengths, np.float64)
+        return np.asarray(given - given.mean(), np.float64)
 
     def drawn(self, rng: np.random.Generator) -> Votes:
         """The study held once."""

@@ -59,7 +59,7 @@ class Votes:
         named = [one for one in (annotators, items) if one is not None]
         if any(len(one) != n for one in (*columns, times, *named)):
             raise ValueError("first, second, outcome, annotators, items and count differ in length")
-        _check(len(systems), *columns, times)
+        _check(len(systems), columns, times)
         rows = np.repeat(np.arange(n), times.astype(np.int64))
         return cls(
             tuple(systems),
@@ -76,7 +76,7 @@ class Votes:
     @property
     def share(self) -> Floats:
         """(n,) what the first system has of each vote: 1, 1/2 or 0."""
-        return (1.0 + self.outcome) / 2.0
+        return np.asarray((1.0 + self.outcome) / 2.0, np.float64)
 
     @property
     def wins(self) -> Floats:
@@ -115,13 +115,11 @@ def from_counts(systems: Sequence[str], wins: Floats, ties: Floats) -> Votes:
 
 def _check(
     systems: int,
-    first: NDArray[np.generic],
-    second: NDArray[np.generic],
-    outcome: NDArray[np.generic],
+    columns: Sequence[NDArray[np.generic]],
     times: NDArray[np.generic],
 ) -> None:
-    places = np.r_[first, second]
-    if not np.isin(places, np.arange(systems)).all():
+    first, second, outcome = columns
+    if not np.isin(np.r_[first, second], np.arange(systems)).all():
         raise ValueError(f"first and second must be places from 0 to {systems - 1}")
     if (first == second).any():
         raise ValueError("a system cannot be voted on against itself")

@@ -80,7 +80,10 @@ def _fewest(votes: Votes, places: Ints) -> Ints:
     which there is one alone, none are counted."""
     systems = len(votes.systems)
     kinds = [one for one in (votes.annotators, votes.items) if len(one.names) > 1]
-    return np.min([_distinct(one, places, systems) for one in kinds] or [[0] * systems], axis=0)
+    fewest = np.full(systems, len(votes) if kinds else 0)
+    for one in kinds:
+        fewest = np.minimum(fewest, _distinct(one, places, systems))
+    return fewest
 
 
 def _distinct(found: Clusters, places: Ints, systems: int) -> Ints:

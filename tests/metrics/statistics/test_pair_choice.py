@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metrics.statistics.comparison_graph import comparison_graph
 from metrics.statistics.davidson import fit, probabilities
 from metrics.statistics.pair_choice import Candidates, choose, worth
 from metrics.statistics.votes import from_counts
 from metrics.statistics.weights import Floats
+
+Ints = NDArray[np.int64]
 
 
 def counts(strengths: Floats, each: float) -> tuple[Floats, Floats]:
@@ -90,8 +93,8 @@ def test_it_settles_the_order_with_fewer_votes_than_asking_all_alike() -> None:
 def vote(
     rng: np.random.Generator,
     strengths: Floats,
-    first: Floats,
-    second: Floats,
+    first: Ints,
+    second: Ints,
     wins: Floats,
     ties: Floats,
 ) -> None:
