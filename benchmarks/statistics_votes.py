@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.votes import Study, outcomes
 from metrics.statistics.comparison_graph import comparison_graph
+from metrics.statistics.crossed import between
 from metrics.statistics.davidson import fit
 from metrics.statistics.pair_choice import Candidates, choose
 from metrics.statistics.settling import settling
@@ -91,8 +92,7 @@ def _inside(low: Floats, truth: Floats, high: Floats) -> float:
 def _single(found: Strengths) -> Floats:
     """(N, N) errors of the differences, by the model alone."""
     covariance = found.errors.least[: len(found.systems), : len(found.systems)]
-    own = np.diagonal(covariance)
-    return np.asarray(np.sqrt(own[:, None] + own[None, :] - 2 * covariance), np.float64)
+    return np.asarray(np.sqrt(between(covariance)), np.float64)
 
 
 def _ranks(found: Strengths, planted: Floats) -> float:
@@ -140,8 +140,8 @@ def settled(simulations: int) -> Iterator[Sequence[str]]:
     """A row for each study of two systems: how often the votes that are said to settle their order
     at a power of 80% do, in per cent."""
     for name, study in (
-        ("one taste", Study((0.3, 0.0), annotators=20)),
-        ("tastes 0.5 apart", Study((0.3, 0.0), annotators=40, taste=0.5)),
+        ("one taste", Study((0.2, 0.0), annotators=20)),
+        ("tastes 0.3 apart", Study((0.2, 0.0), annotators=40, taste=0.3)),
     ):
         rng, cells = np.random.default_rng(0), []
         for items in ITEMS:

@@ -10,9 +10,9 @@ added up), times G / (G - 1); over items likewise. Both at once is
 
 and no less than either of them, nor than `least`, what independent votes would have under the
 model. The last keeps an interval open where the votes at hand hardly vary (a system that won all
-of its votes) or a few annotators agree by chance; by simulation it costs up to a point of coverage
-too much, never too little. Student's t has one degree of freedom less than there are clusters of
-the scarcer kind.
+of its votes) or a few annotators agree by chance. By simulation intervals at 95% hold the truth in
+94 to 99 of 100 cases (docs/statistics.md), above 97 where annotators or items do not matter.
+Student's t has one degree of freedom less than there are clusters of the scarcer kind.
 
 Source: Cameron, Gelbach & Miller (2011), "Robust inference with multiway clustering".
 """
@@ -63,9 +63,7 @@ class Crossed:
 
     def variances_between(self) -> Floats:
         """(K, K) of the differences of all pairs of values."""
-        found = [np.diagonal(one) for one in self._all()]
-        pairs = zip(self._all(), found, strict=True)
-        return self._largest([own[:, None] + own[None, :] - 2 * one for one, own in pairs])
+        return self._largest([between(one) for one in self._all()])
 
     def _all(self) -> list[Floats]:
         return [*self.over, *(() if self.both is None else (self.both,)), self.least]
@@ -73,6 +71,12 @@ class Crossed:
     def _largest(self, found: list[Floats]) -> Floats:
         largest = np.max(found, axis=0)
         return np.asarray(largest if self.over else np.full_like(largest, np.nan), np.float64)
+
+
+def between(covariance: Floats) -> Floats:
+    """(K, K) the variances of the differences of all pairs, of a covariance (K, K)."""
+    own = np.diagonal(covariance)
+    return np.asarray(own[:, None] + own[None, :] - 2 * covariance, np.float64)
 
 
 def crossed(

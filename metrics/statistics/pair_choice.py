@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.statistics.comparison_graph import comparison_graph
+from metrics.statistics.crossed import between
 from metrics.statistics.davidson import DEVIATION, Fit, fit, information
-from metrics.statistics.settling import variances
 from metrics.statistics.votes import from_counts
 from metrics.statistics.weights import Floats
 
@@ -101,7 +101,7 @@ def _worth(found: Fit, covariance: Floats, component: Ints) -> Floats:
     from scipy.special import ndtr
 
     gaps = np.abs(found.strengths[:, None] - found.strengths[None, :])
-    spread = np.maximum(variances(covariance), 0.0)
+    spread = np.maximum(between(covariance), 0.0)
     np.fill_diagonal(spread, np.nan)
     doubt = 2 * ndtr(-gaps / np.sqrt(spread))
     value = doubt * np.log1p(spread * _gain(found)) / 2

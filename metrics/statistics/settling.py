@@ -6,9 +6,10 @@
     e   by how much crossed clusters multiply the variance (the design effect)
 
 k more votes on the pair itself leave a variance of e / (1 / v + k · w). The least k is looked for
-with which a test at `alpha` finds d with the power asked for (`power.samples_needed`). The votes
-are thought to come as today's do: of more annotators and items in proportion. A difference that is
-small by chance, or large, makes k too large, or too small: look again when half of them are in.
+with which a test at `alpha`, by Student's t with today's degrees of freedom, finds d with the power
+asked for (`power.samples_needed`). The votes are thought to come as today's do: of more annotators
+and items in proportion. A difference that is small by chance, or large, makes k too large, or too
+small: look again when half of them are in.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from metrics.statistics.crossed import between
 from metrics.statistics.davidson import information
 from metrics.statistics.power import LEAST, MOST, samples_needed
 from metrics.statistics.strengths import Strengths
-from metrics.statistics.weights import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +68,16 @@ def _of_pair(found: Strengths, better: int, worse: int, power: float, alpha: flo
 
 
 def _more(found: Strengths, better: int, worse: int, power: float, alpha: float) -> int | None:
+    from scipy.special import ndtr, stdtrit
+
     difference = float(found.differences[better, worse])
     used = float(found.errors.variances_between()[better, worse])
     if difference == 0.0 or not np.isfinite(used):
         return None
-    model = float(variances(found.fit.bread)[better, worse])
+    model = float(between(found.fit.bread)[better, worse])
     gain = float(information(np.array(difference), found.fit.tie))
     worth = 1.0 / (model * gain)  # votes
     deviation = float(np.sqrt(used / model / gain))
-    needed = samples_needed(deviation, difference, power, alpha)
+    rarer = 2 * float(ndtr(stdtrit(found.errors.freedom, alpha / 2)))
+    needed = samples_needed(deviation, difference, power, rarer)
     return None if needed >= MOST else max(int(np.ceil(max(needed, LEAST) - worth)), 1)
-
-
-def variances(covariance: Floats) -> Floats:
-    """(K, K) of the differences of all pairs, of a covariance (K, K)."""
-    own = np.diagonal(covariance)
-    return np.asarray(own[:, None] + own[None, :] - 2 * covariance, np.float64)

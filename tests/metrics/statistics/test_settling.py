@@ -22,8 +22,8 @@ def test_a_simulation_settles_the_order_as_often_as_promised() -> None:
     (found,) = settling(strengths(votes))
     assert found.votes is not None
     assert (found.better, found.worse) == (0, 1)
-    settled = [p_after(rng, start, found.difference, found.votes) < 0.05 for _ in range(150)]
-    assert np.mean(settled) == pytest.approx(0.8, abs=0.1)
+    settled = [p_after(rng, start, found.difference, found.votes) < 0.05 for _ in range(100)]
+    assert np.mean(settled) == pytest.approx(0.8, abs=0.12)  # three standard errors
 
 
 def p_after(rng: np.random.Generator, start: Floats, difference: float, more: int) -> float:

@@ -31,7 +31,6 @@ def test_they_are_evalicas_counts_over_votes() -> None:
 @pytest.mark.parametrize(
     ("study", "least"),
     [
-        (Study(FIVE, annotators=20, items=60), 0.93),
         (Study((3.0, 0.0, -3.0), annotators=20, items=20, tie=0.2), 0.93),
         (Study(FIVE, annotators=6, items=60, taste=0.8), 0.92),
         (Study(FIVE, annotators=30, items=60, item=1.0, overlap=5), 0.92),
