@@ -122,7 +122,7 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[int], Iterator[Sequence[str]]]]
     "ranks": (tests.RANK_HEADINGS, tests.rank_intervals),
     "votes": (votes.HEADINGS, votes.coverages),
     "votes_chosen": (votes.CHOSEN_HEADINGS, votes.choices),
-    "votes_settled": (votes.HEADINGS, votes.settled),
+    "votes_settled": (votes.SETTLED_HEADINGS, votes.settled),
 }
 
 

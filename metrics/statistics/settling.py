@@ -58,8 +58,8 @@ def settling(found: Strengths, *, power: float = 0.8, alpha: float = 0.05) -> tu
 
 
 def _of_pair(found: Strengths, better: int, worse: int, power: float, alpha: float) -> Settling:
-    difference = float(found.differences[better, worse])
-    p_value = float(found.p_values[better, worse])
+    difference = float(found.differences.values[better, worse])
+    p_value = float(found.differences.p_values[better, worse])
     if p_value <= alpha:
         more: int | None = 0
     else:
@@ -70,7 +70,7 @@ def _of_pair(found: Strengths, better: int, worse: int, power: float, alpha: flo
 def _more(found: Strengths, better: int, worse: int, power: float, alpha: float) -> int | None:
     from scipy.special import ndtr, stdtrit
 
-    difference = float(found.differences[better, worse])
+    difference = float(found.differences.values[better, worse])
     used = float(found.errors.variances_between()[better, worse])
     if difference == 0.0 or not np.isfinite(used):
         return None

@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metrics.statistics.comparison_graph import ComparisonGraph, comparison_graph
 from metrics.statistics.crossed import Crossed, crossed
@@ -52,35 +53,41 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class Differences:
+    """(N, N) each: the row's strength less the column's, NaN where no votes connect the two; its
+    interval, and the two-sided p-value of equal strengths, not adjusted, NaN on the diagonal."""
+
+    values: Floats
+    low: Floats
+    high: Floats
+    p_values: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Strengths:
     """What votes say of N systems.
 
-    values, low, high  (N,) strengths; NaN for a system without a vote, bounds where nothing can be
-                       said
-    differences        (N, N) the row's less the column's; NaN where no votes connect them
-    low_differences    (N, N) and `high_differences`: their intervals
-    p_values           (N, N) two-sided, of equal strengths, not adjusted
-    ranks              with rank intervals and adjusted p-values; None where not all are connected
-    controls           effects on the log-odds that the first is preferred, per unit of each control
-    tie                of two equal systems, the share of votes that are ties
-    warnings           sentences for the reader
+    values       (N,) strengths; NaN for a system without a vote
+    low, high    (N,) their intervals; NaN where a single cluster allows none
+    ranks        with rank intervals and adjusted p-values; None where not all are connected
+    controls     effects on the log-odds that the first is preferred, per unit of each control
+    tie          of two equal systems, the share of votes that are ties
+    warnings     sentences for the reader
+    fit, errors  what all this is made of
     """
 
     systems: tuple[str, ...]
     values: Floats
     low: Floats
     high: Floats
-    differences: Floats
-    low_differences: Floats
-    high_differences: Floats
-    p_values: Floats
+    differences: Differences
     ranks: Ranks | None
     controls: Mapping[str, Effect]
     tie: Effect
     graph: ComparisonGraph
+    warnings: tuple[str, ...]
     fit: Fit
     errors: Crossed
-    warnings: tuple[str, ...]
 
 
 def elo(strength: Floats, centre: float = CENTRE) -> Floats:
@@ -107,6 +114,8 @@ def strengths(
 
     Raises ValueError for no votes at all, and for controls that are not n finite numbers.
     """
+    from scipy.special import stdtrit
+
     named = {} if controls is None else controls
     if not len(votes):
         raise ValueError("no votes: nothing can be fitted")
@@ -114,41 +123,55 @@ def strengths(
         if np.shape(values) != (len(votes),) or not np.isfinite(values).all():
             raise ValueError(f"control {name!r} must be {len(votes)} finite numbers, one a vote")
     graph = comparison_graph(votes.wins, votes.ties)
-    matrix = np.column_stack([*named.values()]) if named else None
-    found = fit(votes, graph, matrix, penalty)
+    found = fit(votes, graph, np.column_stack([*named.values()]) if named else None, penalty)
     errors = crossed(found.scores, found.bread, votes.annotators, votes.items, found.bread)
-    n, t = len(votes.systems), _quantile(level, errors.freedom)
-    seen = np.bincount(np.r_[votes.first, votes.second], minlength=n) > 0
-    values = np.where(seen, found.strengths, np.nan)
+    n, t = len(votes.systems), float(stdtrit(errors.freedom, 0.5 + level / 2))
     error = np.sqrt(errors.variances())
-    between = np.sqrt(errors.variances_between()[:n, :n])
-    between[~graph.together()] = np.nan
-    differences = np.where(graph.together(), values[:, None] - values[None, :], np.nan)
-    p_values = two_sided(differences, between, len(votes), np.asarray(errors.freedom))
-    np.fill_diagonal(p_values, np.nan)
-    places = None
-    if graph.connected:
-        places = ranks(values, p_values, differences=differences, alpha=alpha, correct=correct)
+    seen = np.bincount(np.r_[votes.first, votes.second], minlength=n) > 0
+    strength = np.where(seen, found.strengths, np.nan)
+    apart = _differences(strength, errors, graph, t, len(votes))
+    effects = {
+        name: _effect(found.coefficients[at], error[at], t, errors.freedom)
+        for at, name in enumerate(named, n)
+    }
     return Strengths(
         votes.systems,
-        values,
-        values - t * error[:n],
-        values + t * error[:n],
-        differences,
-        differences - t * between,
-        differences + t * between,
-        p_values,
-        places,
-        {
-            name: _effect(found.coefficients[at], error[at], t, errors.freedom)
-            for at, name in enumerate(named, n)
-        },
+        strength,
+        strength - t * error[:n],
+        strength + t * error[:n],
+        apart,
+        _ranks(strength, apart, graph, alpha, correct),
+        effects,
         _tie_share(found, error[-1], t),
         graph,
+        (*_of_graph(graph, votes.systems, seen), *errors.warnings),
         found,
         errors,
-        (*_of_graph(graph, votes.systems, seen.tolist()), *errors.warnings),
     )
+
+
+def _differences(
+    strength: Floats, errors: Crossed, graph: ComparisonGraph, t: float, votes: int
+) -> Differences:
+    n = len(strength)
+    together = graph.together()
+    error = np.where(together, np.sqrt(errors.variances_between()[:n, :n]), np.nan)
+    values = np.where(together, strength[:, None] - strength[None, :], np.nan)
+    p_values = two_sided(values, error, votes, np.asarray(errors.freedom))
+    np.fill_diagonal(p_values, np.nan)
+    return Differences(values, values - t * error, values + t * error, p_values)
+
+
+def _ranks(
+    strength: Floats,
+    apart: Differences,
+    graph: ComparisonGraph,
+    alpha: float,
+    correct: Callable[[Floats], Floats],
+) -> Ranks | None:
+    if not graph.connected:
+        return None
+    return ranks(strength, apart.p_values, differences=apart.values, alpha=alpha, correct=correct)
 
 
 def _effect(value: float, error: float, t: float, freedom: float) -> Effect:
@@ -167,37 +190,25 @@ def _tie_share(found: Fit, error: float, t: float) -> Effect:
     return Effect(float(value), float(low), float(high), np.nan)
 
 
-def _quantile(level: float, freedom: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 0.5 + level / 2))
-
-
-def _of_graph(graph: ComparisonGraph, systems: Sequence[str], seen: Sequence[bool]) -> list[str]:
+def _of_graph(graph: ComparisonGraph, systems: Sequence[str], seen: NDArray[np.bool_]) -> list[str]:
     """What the graph of comparisons keeps from being known, as sentences."""
-    said = []
-    alone = [name for name, voted in zip(systems, seen, strict=True) if not voted]
-    if alone:
-        said.append(f"no votes on {_listed(alone)}")
-    parts = len(set(graph.component[np.asarray(seen)].tolist()))
+    said = [f"no votes on {_listed(systems, ~seen)}"] if not seen.all() else []
+    parts = len(set(graph.component[seen].tolist()))
     if parts > 1:
         said.append(
             f"votes fall into {parts} groups of systems that no vote connects: strengths compare "
             "within a group alone, and there are no ranks; ask for votes between the groups"
         )
-    for which, what in (
-        (graph.unbeaten, "never lost or tied"),
-        (graph.winless, "never won or tied"),
-    ):
-        names = [name for name, so in zip(systems, which.tolist(), strict=True) if so]
-        if names:
+    for those, what in ((graph.unbeaten, "lost"), (graph.winless, "won")):
+        if those.any():
             said.append(
-                f"{_listed(names)} {what} against the others: how far away is held by the prior "
-                "alone"
+                f"{_listed(systems, those)} never {what} or tied against the others: how far away "
+                "is held by the prior alone"
             )
     return said
 
 
-def _listed(names: Sequence[str], most: int = 5) -> str:
+def _listed(systems: Sequence[str], those: NDArray[np.bool_], most: int = 5) -> str:
+    names = [systems[at] for at in np.flatnonzero(those).tolist()]
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

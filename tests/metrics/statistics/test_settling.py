@@ -30,7 +30,7 @@ def p_after(rng: np.random.Generator, start: Floats, difference: float, more: in
     drawn = outcomes(rng, np.full(more, difference), 0.5)
     count = start + np.array([(drawn > 0).sum(), (drawn < 0).sum(), (drawn == 0).sum()])
     votes = Votes.of("ab", [0] * 3, [1] * 3, [1, -1, 0], count=count)
-    return float(strengths(votes).p_values[0, 1])
+    return float(strengths(votes).differences.p_values[0, 1])
 
 
 def test_settled_equal_and_unconnected_orders_need_none_or_know_none() -> None:

@@ -174,8 +174,8 @@ def test_controls_take_away_what_length_gave() -> None:
     longer = rng.normal(1.0, 1.0, n) * np.where(first == 0, 1, -1)
     votes = Votes.of(["long", "short"], first, 1 - first, outcomes(rng, 0.8 * longer, 0.5))
     raw, controlled = strengths(votes), strengths(votes, {"log_length": longer})
-    assert raw.low_differences[0, 1] > 0.4
-    assert controlled.low_differences[0, 1] < 0 < controlled.high_differences[0, 1]
+    assert raw.differences.low[0, 1] > 0.4
+    assert controlled.differences.low[0, 1] < 0 < controlled.differences.high[0, 1]
     assert controlled.controls["log_length"].value == pytest.approx(0.8, abs=0.12)
 
 
@@ -195,7 +195,7 @@ def test_intervals_cover(study: Study, least: float) -> None:
     for _ in range(60):
         found = strengths(study.drawn(rng))
         strength.append((found.low <= truth) & (truth <= found.high))
-        inside = (found.low_differences <= gaps) & (gaps <= found.high_differences)
+        inside = (found.differences.low <= gaps) & (gaps <= found.differences.high)
         difference.append(inside[upper])
         assert found.ranks is not None
         true = np.arange(1, len(truth) + 1)
@@ -221,8 +221,8 @@ def test_groups_that_no_vote_connects_are_not_ranked() -> None:
     found = strengths(votes)
     assert found.ranks is None
     assert found.graph.component.tolist() == [0, 0, 1, 1, 2]
-    assert np.isnan(found.differences[:2, 2:]).all()
-    assert found.differences[0, 1] == pytest.approx(np.log(9 / 5), rel=0.05)
+    assert np.isnan(found.differences.values[:2, 2:]).all()
+    assert found.differences.values[0, 1] == pytest.approx(np.log(9 / 5), rel=0.05)
     assert np.isnan(found.values[4])
     assert found.warnings[0] == "no votes on e"
     assert "2 groups" in found.warnings[1]
@@ -231,9 +231,9 @@ def test_groups_that_no_vote_connects_are_not_ranked() -> None:
 def test_an_undefeated_system_is_far_ahead_and_its_interval_wide() -> None:
     votes = Votes.of("abc", [0, 0, 1, 2], [1, 2, 2, 1], [1, 1, 1, 1], count=[9, 9, 5, 5])
     found = strengths(votes)
-    assert 2.0 < found.differences[0, 1] < 6.0
-    assert found.high_differences[0, 1] > 5.0
-    assert found.low_differences[0, 1] < np.log(0.66 / 0.34)  # what 9 of 9 leave possible
+    assert 2.0 < found.differences.values[0, 1] < 6.0
+    assert found.differences.high[0, 1] > 5.0
+    assert found.differences.low[0, 1] < np.log(0.66 / 0.34)  # what 9 of 9 leave possible
     assert found.graph.unbeaten.tolist() == [True, False, False]
     assert "a never lost or tied" in found.warnings[0]
     with pytest.raises(ValueError, match="penalty"):
@@ -242,8 +242,8 @@ def test_an_undefeated_system_is_far_ahead_and_its_interval_wide() -> None:
 
 def test_all_ties_are_equal_systems_not_sure_ones() -> None:
     found = strengths(Votes.of("ab", [0] * 20, [1] * 20, [0] * 20))
-    np.testing.assert_allclose(found.differences, 0.0, atol=1e-12)
-    assert found.low_differences[0, 1] < -1.5
+    np.testing.assert_allclose(found.differences.values, 0.0, atol=1e-12)
+    assert found.differences.low[0, 1] < -1.5
     assert found.tie.low < 0.85 < found.tie.value < 1.0
 
 
@@ -256,7 +256,7 @@ def test_one_annotator_says_nothing_of_others() -> None:
     alone = Votes.of("ab", [0, 0], [1, 1], [1, -1], annotators=["x"] * 2, items=["y"] * 2)
     nothing = strengths(alone)
     assert np.isnan(nothing.low).all()
-    assert np.isnan(nothing.p_values).all()
+    assert np.isnan(nothing.differences.p_values).all()
 
 
 @pytest.mark.parametrize(
