@@ -21,7 +21,7 @@ from metrics.statistics.win_rates import win_rates
 ITEMS = (30, 100, 300)
 HEADINGS = ("five systems, three votes an item", "", *(f"{items} items" for items in ITEMS))
 SETTLED_HEADINGS = ("two systems, three votes an item", *(f"{items} items" for items in ITEMS))
-BATCHES = (5, 10, 20, 40)
+BATCHES = (5, 10, 20)
 BATCH = 30
 CHOSEN_HEADINGS = ("wrong orders of neighbours", *(f"{BATCH * n} votes" for n in BATCHES))
 APART = (1.0, 0.5, 0.0, -0.5, -1.0)

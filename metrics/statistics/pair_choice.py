@@ -64,7 +64,7 @@ def choose(wins: Floats, ties: Floats, candidates: Candidates, how_many: int) ->
     chosen: list[int] = []
     while queues and len(chosen) < how_many:
         value = _worth(found, covariance, component)
-        open_pairs = np.array([*queues])
+        open_pairs = np.array(sorted(queues))
         pair = int(open_pairs[np.argmax(value.ravel()[open_pairs])])
         a, b = divmod(pair, n)
         chosen.append(queues[pair].pop())
