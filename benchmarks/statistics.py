@@ -19,6 +19,7 @@ from benchmarks import clusters
 from benchmarks import statistics_calibration as calibration
 from benchmarks import statistics_data as data
 from benchmarks import statistics_of_sources as sources
+from benchmarks import statistics_people as people
 from benchmarks import statistics_sets as sets
 from benchmarks import statistics_tests as tests
 from benchmarks.statistics_data import Family
@@ -119,6 +120,7 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[int], Iterator[Sequence[str]]]]
     "tests_of_sets": (sets.HEADINGS, sets.rejections),
     "tests_of_calibration": (calibration.HEADINGS, calibration.rejections),
     "ranks": (tests.RANK_HEADINGS, tests.rank_intervals),
+    **people.TABLES,
 }
 
 

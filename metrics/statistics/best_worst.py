@@ -31,7 +31,7 @@ from metrics.statistics.estimates import Estimates, student
 from metrics.statistics.weights import Floats
 
 PRIOR = 0.1  # a deviation of about 3, in logits: odds of 20 to 1
-ROUNDS, SETTLED = 100, 1e-10
+ROUNDS, SETTLED = 100, 1e-8
 SINGULAR = 1e-10  # relative: a direction with less information has none
 
 

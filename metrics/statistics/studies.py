@@ -25,7 +25,7 @@ from metrics.statistics.annotations import Annotations, Ints
 from metrics.statistics.weights import Floats
 
 MOST = 10**7  # items that are looked for
-PANEL = 5  # annotators below which intervals are rough, and no plan is made unless asked for
+PANEL = 5  # annotators below which intervals are rough, and no study is made unless asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A plan: items · overlap votes, at most so many of one annotator, and the half-width that the
+    """A study: items · overlap votes, at most so many of one annotator, and the half-width that the
     interval is to be expected to have. design_effect: by how much the variance exceeds that of as
     many votes by as many annotators on as many items."""
 
@@ -98,7 +98,7 @@ def spread(pilot: Annotations) -> Spread:
     return Spread(math.sqrt(total), float(parts[1]) / total, float(parts[0]) / total)
 
 
-def plan(
+def needed(
     half_width: float,
     votes: Spread,
     *,
@@ -119,8 +119,8 @@ def plan(
         raise ValueError("half-width, overlap and votes of an annotator have to be above zero")
 
     def of(items: int) -> Study:
-        needed = max(overlap, PANEL, -(-items * overlap // most))
-        panel = needed if annotators is None else annotators
+        least = max(overlap, PANEL, -(-items * overlap // most))
+        panel = least if annotators is None else annotators
         return _study(items, panel, overlap, votes, level)
 
     limit = MOST if annotators is None else max(annotators * most // overlap, 0)

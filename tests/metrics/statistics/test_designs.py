@@ -1,4 +1,4 @@
-"""Designs are balanced; plans have the precision that they promise."""
+"""Designs are balanced; studies have the precision that they promise."""
 
 from __future__ import annotations
 
@@ -65,33 +65,34 @@ def test_a_pilot_tells_how_votes_vary() -> None:
         studies.spread(Annotations.of(np.arange(8), np.zeros(8, np.int64), np.arange(8.0)))
 
 
-def test_a_plan_keeps_its_half_width() -> None:
+def test_a_study_keeps_its_half_width() -> None:
     votes = Spread(1.0, 0.3, 0.1)
-    plan = studies.plan(0.2, votes, overlap=3, most=40)
-    assert plan.votes == 3 * plan.items
-    assert plan.votes_each <= 40
+    study = studies.needed(0.2, votes, overlap=3, most=40)
+    assert study.votes == 3 * study.items
+    assert study.votes_each <= 40
     assert (
-        studies.plan(0.2, votes, overlap=3, most=40, annotators=plan.annotators).items <= plan.items
+        studies.needed(0.2, votes, overlap=3, most=40, annotators=study.annotators).items
+        <= study.items
     )
     chance = np.random.default_rng(3)
-    who = designs.assignments(plan.items, plan.annotators, 3).ravel()
-    item = np.repeat(np.arange(plan.items), 3)
+    who = designs.assignments(study.items, study.annotators, 3).ravel()
+    item = np.repeat(np.arange(study.items), 3)
     half = []
     for _ in range(60):
-        y = chance.normal(0, 0.3**0.5, plan.items)[item]
-        y = y + chance.normal(0, 0.1**0.5, plan.annotators)[who]
+        y = chance.normal(0, 0.3**0.5, study.items)[item]
+        y = y + chance.normal(0, 0.1**0.5, study.annotators)[who]
         y = y + chance.normal(0, 0.6**0.5, len(item))
         found = two_way((y - y.mean())[:, None] / len(y), who, item)
         one = student(np.zeros(1), found.errors, found.freedom)
         half.append(float(one.high[0]))
-    assert np.mean(half) == pytest.approx(plan.half_width, rel=0.08)
-    assert plan.half_width <= 0.2
+    assert np.mean(half) == pytest.approx(study.half_width, rel=0.08)
+    assert study.half_width <= 0.2
 
 
-def test_plans_say_what_cannot_be_had() -> None:
-    single = studies.plan(0.05, Spread(0.5, 0.0, 0.0), overlap=1, most=10)
+def test_studies_that_cannot_be_had_say_so() -> None:
+    single = studies.needed(0.05, Spread(0.5, 0.0, 0.0), overlap=1, most=10)
     assert single.items == pytest.approx(1.96**2 * 0.25 / 0.05**2, rel=0.3)  # t of few annotators
     assert single.design_effect == pytest.approx(1)
     with pytest.raises(ValueError, match=r"0\.\d+ at best, not 0\.01"):
-        studies.plan(0.01, studies.likert(1, 5), annotators=5)
-    assert studies.plan(0.1, studies.PAIRWISE, overlap=3).annotators >= 3
+        studies.needed(0.01, studies.likert(1, 5), annotators=5)
+    assert studies.needed(0.1, studies.PAIRWISE, overlap=3).annotators >= 3
