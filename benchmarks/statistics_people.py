@@ -23,6 +23,7 @@ from metrics.statistics.ratings import Ratings
 ITEMS = (20, 50, 200)
 PANELS = (3, 5, 10, 20)
 VOTED = (50, 200, 1000)
+DRAWN = 500  # resamples
 AGREEMENT = ("agreement of 3 people", *(f"{n} items" for n in ITEMS))
 RATINGS = ("3 systems, 40 items, 3 votes an output", *(f"{J} annotators" for J in PANELS))
 CHOICES = ("6 systems, 10 tuples of 4 an annotator", *(f"{J} annotators" for J in PANELS))
@@ -66,11 +67,13 @@ def agreements(simulations: int) -> Iterator[Sequence[str]]:
 def _coefficients(values: Floats, seed: int) -> Mapping[str, Estimate]:
     first, second = values[:, 0], values[:, 1]
     return {
-        "alpha, nominal": agreement.krippendorff(values, "nominal", seed=seed),
-        "alpha, ordinal": agreement.krippendorff(values, "ordinal", seed=seed),
-        "alpha, interval": agreement.krippendorff(values, "interval", seed=seed),
-        "Fleiss' kappa": agreement.fleiss(values, seed=seed),
-        "Cohen's kappa, quadratic": agreement.cohen(first, second, "quadratic", seed=seed),
+        "alpha, nominal": agreement.krippendorff(values, "nominal", seed=seed, replicates=DRAWN),
+        "alpha, ordinal": agreement.krippendorff(values, "ordinal", seed=seed, replicates=DRAWN),
+        "alpha, interval": agreement.krippendorff(values, "interval", seed=seed, replicates=DRAWN),
+        "Fleiss' kappa": agreement.fleiss(values, seed=seed, replicates=DRAWN),
+        "Cohen's kappa, quadratic": agreement.cohen(
+            first, second, "quadratic", seed=seed, replicates=DRAWN
+        ),
         "percent agreement": agreement.percent(values),
     }
 

@@ -114,9 +114,7 @@ def seconds(annotations: Annotations, level: float = 0.95) -> Estimates:
     return Estimates(*found)
 
 
-def outliers(
-    found: Estimates, side: Side = "both", *, level: float = 0.95, units: Flags | None = None
-) -> Floats:
+def outliers(found: Estimates, side: Side = "both", level: float = 0.95) -> Floats:
     """(J,) p-values of belonging to the panel, corrected by Holm's method over its annotators;
     below 1 - level, say 0.05, an annotator is an outlier.
 
@@ -127,13 +125,11 @@ def outliers(
        for: "below" for agreement, consistency, gold and seconds (of which pass logarithms), "both"
        for severity.
 
-    units  (J,) the annotators to look at; None: all with an interval. NaN for the others, and for
-           all where fewer than 5 are left.
+    NaN for an annotator without an interval, and for all where fewer than 5 have one.
     """
     from scipy.special import stdtr
 
     known = np.isfinite(found.values) & np.isfinite(found.low) & np.isfinite(found.high)
-    known &= True if units is None else units
     p_values = np.full(len(known), np.nan)
     if known.sum() < FEWEST:
         return p_values

@@ -142,7 +142,7 @@ def _moments(choices: Choices, u: Floats, prior: float) -> tuple[Floats, Floats,
     rows = np.broadcast_to(choices.shown[:, :, None], covariance.shape)
     columns = np.broadcast_to(choices.shown[:, None, :], covariance.shape)
     np.add.at(information, (rows, columns), covariance)
-    inverse = np.linalg.pinv(information, rcond=SINGULAR, hermitian=True)
+    inverse = np.asarray(np.linalg.pinv(information, rcond=SINGULAR, hermitian=True), np.float64)
     return expected, inverse, (peak + np.log(total))[:, 0, 0]
 
 

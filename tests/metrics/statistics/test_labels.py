@@ -39,6 +39,9 @@ def test_the_model_is_crowd_kits() -> None:
         {"task": votes.item, "worker": votes.annotator, "label": votes.value.astype(int)}
     )
     theirs = DawidSkene(n_iter=60, tol=1e-13).fit(frame)
+    assert theirs.priors_ is not None
+    assert theirs.probas_ is not None
+    assert theirs.errors_ is not None
     assert found.converged
     assert found.shares == pytest.approx(theirs.priors_.sort_index().to_numpy(), abs=1e-5)
     posterior = theirs.probas_.sort_index()[[0, 1, 2]].to_numpy()
