@@ -46,6 +46,7 @@ from service.settings import Settings, get_settings
 from service.suites import routes as suites
 from service.training import checkpoint_routes as checkpoints
 from service.training import routes as training_jobs
+from service.vote_analyses import routes as vote_analyses
 
 DESCRIPTION = """
 Scores you can defend: every value with its interval and its signature, every row kept.
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         calibrations,
         meta_evaluations,
         annotation,
+        vote_analyses,
         annotate,
         controls,
         pareto,

@@ -1,0 +1,138 @@
+"""Ballots: a project's votes as columns, one row for each vote that tells of systems.
+
+item, sample, annotator  (n,)  places in `items`, `samples`, `annotators`
+value                    (n,)  what was said of the item, as a number:
+
+pairwise    1 the item's first system, -1 its second, 0 a tie
+likert      the rating by the criterion
+best_worst  the place of the best, among the project's systems
+label       the label's place among the project's
+edit        the share of the text that was kept: 1 - distance / length of the longer one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+from sqlalchemy import Connection
+
+from metrics.core.rows import Floats
+from metrics.statistics.annotations import Annotations
+from service.annotation.answers import LETTERS
+from service.annotation.store import Project
+from service.vote_analyses import store
+from service.vote_analyses.store import Item, Vote
+
+Ints = NDArray[np.int64]
+CHOICES = {"a": 1.0, "tie": 0.0, "b": -1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Ballots:
+    """See above. `checks`: votes on gold questions and controls, and repeats."""
+
+    project: Project
+    criterion: str | None
+    systems: tuple[str, ...]
+    annotators: tuple[str, ...]
+    names: Mapping[str, str]
+    votes: Sequence[Vote]
+    items: Sequence[Item]
+    samples: Sequence[tuple[str, str]]
+    checks: Sequence[Vote]
+    item: Ints
+    sample: Ints
+    annotator: Ints
+
+    @property
+    def form(self) -> str:
+        """The project's."""
+        return self.project.form
+
+    @property
+    def labels(self) -> list[str]:
+        """What an output may be called, of the form label."""
+        return list(self.project.definition["labels"])
+
+    def item_of(self, row: int) -> Item:
+        """What a vote is on."""
+        return self.items[int(self.item[row])]
+
+    def place(self, system: str) -> int:
+        """Of a system."""
+        return self.systems.index(system)
+
+    def system(self) -> Ints:
+        """(n,) whose output was judged, where an item has one."""
+        of_item = np.array([self.place(one.systems[0]) for one in self.items], np.int64)
+        return of_item[self.item]
+
+    def values(self) -> Floats:
+        """(n,) what was said; see above."""
+        said = [self._value(vote, self.item_of(at)) for at, vote in enumerate(self.votes)]
+        return np.array(said, np.float64)
+
+    def annotations(self, values: Floats) -> Annotations:
+        """What each said of each item."""
+        seconds = [np.nan if one.seconds is None else one.seconds for one in self.votes]
+        return Annotations.of(
+            self.item,
+            self.annotator,
+            values,
+            np.array(seconds, np.float64),
+            items=len(self.items),
+            annotators=len(self.annotators),
+        )
+
+    def _value(self, vote: Vote, item: Item) -> float:
+        answer = vote.answer
+        if self.form == "pairwise":
+            return CHOICES[answer["choice"]]
+        if self.form == "likert":
+            return float(answer["ratings"][self.criterion])
+        if self.form == "best_worst":
+            return float(self.place(item.systems[LETTERS.index(answer["best"])]))
+        if self.form == "label":
+            return float(self.labels.index(answer["label"]))
+        return float(Levenshtein.normalized_similarity(item.outputs[0], answer["text"]))
+
+
+def read(db: Connection, project: Project, criterion: str | None) -> Ballots:
+    """The project's votes that stand.
+
+    criterion  of likert: by which ratings
+    """
+    votes, items = store.votes(db, project.id), store.items(db, project.id)
+    counted = [one for one in votes if one.kind == "item"]
+    used = sorted({one.item_id for one in counted})
+    place = {id: at for at, id in enumerate(used)}
+    samples = sorted({_sample(items[id]) for id in used})
+    of_sample = {one: at for at, one in enumerate(samples)}
+    people = sorted({one.annotator_id for one in votes})
+    who = {id: at for at, id in enumerate(people)}
+    return Ballots(
+        project=project,
+        criterion=criterion,
+        systems=tuple(sorted({one["system"] for one in project.systems})),
+        annotators=tuple(people),
+        names=store.names(db, project.id),
+        votes=counted,
+        items=[items[id] for id in used],
+        samples=samples,
+        checks=[one for one in votes if one.kind != "item"],
+        item=_places(place[one.item_id] for one in counted),
+        sample=_places(of_sample[_sample(items[one.item_id])] for one in counted),
+        annotator=_places(who[one.annotator_id] for one in counted),
+    )
+
+
+def _sample(item: Item) -> tuple[str, str]:
+    return item.dataset_id, item.sample
+
+
+def _places(found: Iterable[int]) -> Ints:
+    return np.fromiter(found, np.int64)

@@ -1,0 +1,69 @@
+"""Numbers as they are shown: NaN is null, with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from metrics.core.rows import Floats
+from metrics.statistics.estimates import Estimate
+from metrics.statistics.ranking import Ranks
+from service.vote_analyses.schemas import EstimateOut, Interval, RankedOut
+
+NO_VOTES = "no votes yet"
+NO_INTERVAL = "too few votes, people or items, or all alike, for an interval"
+APART = "systems fall into groups that no votes connect: nobody has a rank"
+
+
+def number(value: float) -> float | None:
+    """The value, or null."""
+    return float(value) if np.isfinite(value) else None
+
+
+def interval(low: float, high: float) -> Interval:
+    """Both ends, or null."""
+    return (float(low), float(high)) if np.isfinite(low) and np.isfinite(high) else None
+
+
+def estimate(found: Estimate, reason: str) -> EstimateOut:
+    """The value with its interval.
+
+    reason  why there is no value, if there is none
+    """
+    ends = interval(found.low, found.high)
+    if not np.isfinite(found.value):
+        return EstimateOut(value=None, interval=None, reason=reason)
+    return EstimateOut(value=found.value, interval=ends, reason=None if ends else NO_INTERVAL)
+
+
+def ranked(
+    systems: Sequence[str], values: Floats, low: Floats, high: Floats, ranks: Ranks | None
+) -> list[RankedOut]:
+    """Systems with their strengths and ranks, in their order.
+
+    ranks  None: not all of them can be compared
+    """
+    found = []
+    for at, system in enumerate(systems):
+        value, ends = number(values[at]), interval(low[at], high[at])
+        whys = (
+            NO_VOTES if value is None else None,
+            APART if ranks is None else None,
+            NO_INTERVAL if ends is None else None,
+        )
+        found.append(
+            RankedOut(
+                system=system,
+                strength=value,
+                interval=ends,
+                rank=None if ranks is None else int(ranks.rank[at]),
+                rank_interval=_open(ranks, at) if ranks is not None and ends else None,
+                reason=next((why for why in whys if why), None),
+            )
+        )
+    return found
+
+
+def _open(ranks: Ranks, at: int) -> tuple[int, int]:
+    return int(ranks.best[at]), int(ranks.worst[at])

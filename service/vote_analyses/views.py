@@ -1,0 +1,49 @@
+"""An analysis, as it is shown."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from service.vote_analyses import best_worst, labels, pairwise, ratings
+from service.vote_analyses.agreement import agreement
+from service.vote_analyses.annotators import annotators
+from service.vote_analyses.ballots import Ballots
+from service.vote_analyses.findings import Findings
+from service.vote_analyses.schemas import LeftOutOut, VoteAnalysisOut
+
+LEVEL = 0.95
+
+
+def analysis(ballots: Ballots) -> VoteAnalysisOut:
+    """What the votes say of systems and people."""
+    found = _findings(ballots)
+    aside = Counter(one.kind for one in ballots.checks)
+    return VoteAnalysisOut(
+        project=ballots.project.id,
+        form=ballots.project.definition["form"],
+        criterion=ballots.criterion,
+        criteria=[one["name"] for one in ballots.project.definition["criteria"]],
+        level=LEVEL,
+        votes=len(ballots.votes),
+        items=len(ballots.items),
+        left_out=LeftOutOut(gold=aside["gold"], control=aside["control"], repeat=aside["repeat"]),
+        scale=found.scale,
+        agreement=agreement(ballots),
+        annotators=annotators(ballots),
+        systems=sorted(found.systems, key=lambda one: (one.rank or 0, one.system)),
+        pairs=found.pairs,
+        controlled=found.controlled,
+        more_votes=found.more_votes,
+        components=found.components,
+        warnings=list(found.warnings),
+    )
+
+
+def _findings(ballots: Ballots) -> Findings:
+    if ballots.form == "pairwise":
+        return pairwise.findings(ballots)
+    if ballots.form == "best_worst":
+        return best_worst.findings(ballots)
+    if ballots.form == "label":
+        return labels.findings(ballots)
+    return ratings.findings(ballots, "kept" if ballots.form == "edit" else "rating")
