@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from assay.annotation_analysis_models import VoteAnalysis
 from assay.annotation_models import (
     AnnotationProject,
     Annotator,
@@ -147,3 +148,13 @@ def annotation_votes(
 ) -> Listing[Vote]:
     """All votes that stand, oldest first, annotators by hashes."""
     return Listing(Page[Vote], ROOT, project, "votes", query={"order": order}, limit=limit)
+
+
+def annotation_analysis(project: str, *, criterion: str | None = None) -> Script[VoteAnalysis]:
+    """What the votes of a project say of its systems, and of those who voted.
+
+    Args:
+        criterion: of likert, by which ratings; default: the first.
+    """
+    request = get(ROOT, project, "analysis", query={"criterion": criterion})
+    return ask(request, VoteAnalysis)

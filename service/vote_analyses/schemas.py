@@ -88,9 +88,9 @@ class LabelShareOut(BaseModel):
 
 
 class SystemAnalysisOut(RankedOut):
-    """What else is known of the system. `measures` are of the form: of pairwise `tied`, the share of
-    its votes; of best_worst `best_less_worst`, of the times it was shown; of edit `changed`, the
-    share of its outputs."""
+    """A system with what else is known of it. `measures` are of the form: of pairwise `tied`, the
+    share of its votes; of best_worst `best_less_worst`, of the times it was shown; of edit
+    `changed`, the share of its outputs."""
 
     votes: int
     win_rate: float | None

@@ -1,0 +1,180 @@
+"""Pairwise votes over HTTP: planted strengths come back, with who cast them at random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import exp
+from random import Random
+from typing import Any
+
+import evalica
+import httpx
+import numpy as np
+import pytest
+from sqlalchemy import Engine
+
+from assay import Client
+from metrics.statistics.strengths import strengths
+from metrics.statistics.votes import Votes
+from metrics.statistics.win_rates import win_rates
+from service.db.engine import connect
+from tests.service.annotation.people import Study, evaluation, evaluations_of
+from tests.service.live import Live
+from tests.service.vote_analyses.voting import by_system, vote_on_all
+
+PLANTED = (1.0, 0.0, -1.0)  # of system-0, …, in log-odds
+TIE = 0.5  # ν of Davidson's model
+WINNERS = {1: evalica.Winner.X, 0: evalica.Winner.Draw, -1: evalica.Winner.Y}
+
+
+@pytest.fixture(scope="module")
+def db(live: Live, database_url: str) -> Iterator[Engine]:
+    """The database of `live`."""
+    engine = connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+def honest(random: Random, item: dict[str, Any]) -> dict[str, str]:
+    """A choice by the planted strengths; outputs begin with their system's number."""
+    eta = PLANTED[int(item["a"][0])] - PLANTED[int(item["b"][0])]
+    weights = (exp(eta / 2), exp(-eta / 2), TIE)
+    return {"choice": random.choices(("a", "b", "tie"), weights)[0]}
+
+
+def by_hand(votes: list[dict[str, Any]]) -> Votes:
+    """The votes on items as `GET …/votes` has them."""
+    rows = [one for one in votes if one["kind"] == "item"]
+    names = sorted({name for one in rows for name in one["systems"]})
+    shown = [[names.index(one["systems"][place]) for place in one["shown"]] for one in rows]
+    outcome = []
+    for one in rows:
+        said = one["answer"]["choice"]
+        outcome.append(0 if said == "tie" else 1 if "ab".index(said) == one["shown"][0] else -1)
+    return Votes.of(
+        names,
+        [one[0] for one in shown],
+        [one[1] for one in shown],
+        outcome,
+        annotators=[one["annotator"] for one in rows],
+        items=[one["dataset"] + one["sample"] for one in rows],
+    )
+
+
+def test_planted_strengths_come_back_and_who_clicks_stands_out(live: Live, db: Engine) -> None:
+    study = Study(live.base, evaluations_of(db, 12, systems=3), overlap=5, per_annotator=36)
+    random = Random(0)
+    for at in range(4):
+        vote_on_all(study.person(f"person-{at}"), lambda item: honest(random, item))
+    found = study.get("/analysis")
+    assert (found["form"], found["scale"], found["votes"]) == ("pairwise", "log_odds", 144)
+
+    votes = by_hand(study.votes())
+    told, rates = strengths(votes), win_rates(votes)
+    systems = by_system(found["systems"])
+    for at, name in enumerate(votes.systems):
+        one = systems[name]
+        assert one["strength"] == pytest.approx(told.values[at], abs=1e-9)
+        assert one["interval"] == pytest.approx([told.low[at], told.high[at]], abs=1e-9)
+        assert one["win_rate"] == pytest.approx(rates.values[at], abs=1e-12)
+        assert told.ranks is not None
+        assert one["rank_interval"] == [told.ranks.best[at], told.ranks.worst[at]]
+        assert abs(one["strength"] - PLANTED[at]) < one["interval"][1] - one["interval"][0]
+    assert [one["rank"] for one in found["systems"]] == [1, 2, 3]
+    winners = [WINNERS[one] for one in votes.outcome.tolist()]
+    newman = evalica.newman(votes.first.tolist(), votes.second.tolist(), winners)
+    theirs = np.log(newman.scores.sort_index().to_numpy())
+    # the prior draws by about 1 / 9 of a vote's information, of which a system has some 20
+    np.testing.assert_allclose(told.values, theirs - theirs.mean(), atol=0.05)
+
+    assert found["components"] == [["system-0", "system-1", "system-2"]]
+    assert sum(one["wins"] + one["ties"] + one["losses"] for one in found["pairs"]) == 144
+    controls = {one["control"] for one in found["controlled"]["controls"]}
+    assert "shown_first" in controls
+    assert [one["better"] for one in found["more_votes"]] == ["system-0", "system-1"]
+    assert found["agreement"]["units"] == 36
+    assert found["agreement"]["krippendorff_alpha"]["interval"] is not None
+
+    vote_on_all(study.person("clicker"), lambda item: {"choice": "a"})
+    people = {one["name"]: one for one in study.get("/analysis")["annotators"]}
+    assert people["clicker"]["outlier"] is True
+    assert "shown first in 100% of votes" in " ".join(people["clicker"]["why"])
+    assert people["clicker"]["first_shown"]["value"] == 1.0
+    assert people["clicker"]["agreement"]["value"] < people["person-0"]["agreement"]["value"]
+    with Client(live.base) as assay:
+        typed = assay.annotation_analysis(study.made["id"])
+        assert typed.systems[0].system == "system-0"
+        assert typed.agreement.krippendorff_alpha.value is not None
+
+
+def test_gold_controls_and_repeats_are_of_people_alone(live: Live, db: Engine) -> None:
+    gold = [
+        {"prompt": f"{n}?", "outputs": [f"1 {n}", f"0 {n}"], "expected": {"choice": "b"}}
+        for n in range(4)
+    ]
+    asked = {"gold": gold, "gold_rate": 0.5, "repeats": 0.4, "equal_outputs": "control"}
+    with db.begin() as connection:
+        same = ["= the same"] * 3
+        twins = [
+            evaluation(connection, f"twin-{at}", [*(f"{at} says {n}" for n in range(9)), *same])
+            for at in range(2)
+        ]
+    study = Study(live.base, twins, overlap=1, per_annotator=40, **asked)
+
+    def answer(item: dict[str, Any]) -> dict[str, str]:
+        if item["a"] == item["b"]:
+            return {"choice": "tie"}
+        return {"choice": "a" if item["a"] < item["b"] else "b"}
+
+    vote_on_all(study.person("Ada"), answer)
+    found = study.get("/analysis")
+    kinds = [one["kind"] for one in study.votes()]
+    assert found["votes"] == kinds.count("item") == 9
+    assert found["left_out"] == {kind: kinds.count(kind) for kind in ("gold", "control", "repeat")}
+    assert found["left_out"]["control"] == 3
+    (pair,) = found["pairs"]
+    assert (pair["wins"], pair["ties"], pair["losses"], pair["votes"]) == (9, 0, 0, 9)
+    (ada,) = found["annotators"]
+    assert (ada["votes"], ada["gold"]["value"], ada["control"]["value"]) == (9, 1.0, 1.0)
+    assert ada["gold"]["n"] == kinds.count("gold") > 0
+    # a single person agrees with nobody, and stands out from nobody
+    assert ada["outlier"] is None
+    assert found["agreement"]["krippendorff_alpha"] == {
+        "value": None,
+        "interval": None,
+        "reason": "no item has the votes of two people: nobody can be compared",
+    }
+    assert any("a single annotator" in one for one in found["warnings"])
+
+
+def test_systems_that_no_votes_connect_have_no_rank(live: Live, db: Engine) -> None:
+    with db.begin() as connection:
+        two = [
+            evaluation(connection, f"{tag}-{at}", [f"{at} {tag} {n}" for n in range(4)], tag)
+            for tag in ("left", "right")
+            for at in range(2)
+        ]
+    study = Study(live.base, two, overlap=2)
+    for name in ("Ada", "Bob"):
+        vote_on_all(study.person(name), lambda item: {"choice": "ab"[item["a"] > item["b"]]})
+    found = study.get("/analysis")
+    assert found["components"] == [["left-0", "left-1"], ["right-0", "right-1"]]
+    systems = by_system(found["systems"])
+    assert systems["left-0"]["strength"] > 0 > systems["left-1"]["strength"]
+    for one in found["systems"]:
+        assert one["rank"] is one["rank_interval"] is None
+        assert "nobody has a rank" in one["reason"]
+    apart = next(
+        one for one in found["pairs"] if (one["first"], one["second"]) == ("left-0", "right-0")
+    )
+    assert (apart["votes"], apart["difference"], apart["p_value"]) == (0, None, None)
+    assert len(found["more_votes"]) == 2  # one in each group
+
+
+def test_what_cannot_be_asked_is_told(live: Live, db: Engine) -> None:
+    study = Study(live.base, evaluations_of(db, 2))
+    refused = httpx.get(f"{study.url}/analysis", params={"criterion": "tone"})
+    assert refused.status_code == 422
+    assert refused.json()["error"]["code"] == "no_criteria"
+    unknown = httpx.get(f"{live.base}/v1/annotation_projects/annproj_none/analysis")
+    assert unknown.status_code == 404
