@@ -92,13 +92,12 @@ def test_shares_are_covered_where_counting_votes_is_wrong() -> None:
     """A label of 1 in 10 that one in five votes names wrongly."""
     shares = np.array([0.9, 0.1])
     held = np.zeros(2)
-    sets = 40
-    for seed in range(sets):
+    for seed in range(12):
         votes, _ = crowd(seed, able(0.85, 0.8, 0.75, 0.8, of=2), shares, 200, 4)
         found = labels.shares(votes, 2)
         raw = labels.raw_shares(votes, 2)
         held += [found.low[1] <= 0.1 <= found.high[1], raw.low[1] <= 0.1 <= raw.high[1]]
-    assert held[0] / sets > 0.84  # 95%, three standard errors of 40 sets below
+    assert held[0] >= 10  # 9 or fewer of 12 would be chance once in 400
     assert held[1] == 0
 
 
