@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
@@ -10,6 +9,7 @@ from sqlalchemy import Connection
 from service.annotation import annotators_store, store
 from service.annotation.annotate_schemas import CriterionOut, ItemOut
 from service.annotation.annotators_store import Annotator, Work
+from service.annotation.hashes import hashed
 from service.annotation.instructions import instructions
 from service.annotation.items_store import Item
 from service.annotation.schemas import (
@@ -110,12 +110,6 @@ def item_view(project: Project, item: Item, slot: Held, shown: Sequence[int]) ->
 def criteria(project: Project) -> list[CriterionOut]:
     """What outputs are judged by."""
     return [CriterionOut.model_validate(one) for one in project.definition["criteria"]]
-
-
-def hashed(project: Project, annotator: str) -> str:
-    """What an annotator is called where their name is nobody's business; the same in a project,
-    and another in every other."""
-    return hashlib.sha256(project.salt + annotator.encode()).hexdigest()[:16]
 
 
 def _annotator_view(project: Project, one: Annotator, work: Work) -> AnnotatorOut:

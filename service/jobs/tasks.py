@@ -50,6 +50,8 @@ HANDLERS: Mapping[str, str] = {
     "openai.batch.failed": "service.openai.jobs:answer_failed",
     "analysis.compute": "service.analyses.jobs:compute",
     "analysis.compute.failed": "service.analyses.jobs:compute_failed",
+    "vote_analysis.compute": "service.vote_analyses.jobs:compute",
+    "vote_analysis.compute.failed": "service.vote_analyses.jobs:compute_failed",
     "meta.compute": "service.meta_evaluations.jobs:compute",
     "meta.compute.failed": "service.meta_evaluations.jobs:compute_failed",
     "archive.audit": "service.archives.jobs:audit",

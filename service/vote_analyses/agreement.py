@@ -38,8 +38,8 @@ def agreement(ballots: Ballots) -> PanelAgreementOut:
 
 def compared(ballots: Ballots) -> Floats:
     """(n,) what two people can say alike: of edits, whether anything was changed."""
-    values = ballots.values()
-    return (values < 1).astype(np.float64) if ballots.form == "edit" else values
+    value = ballots.value
+    return (value < 1).astype(np.float64) if ballots.form == "edit" else value
 
 
 def _packed(said: Annotations) -> Floats:

@@ -11,7 +11,7 @@ from metrics.core.rows import Floats
 from metrics.statistics import annotators as panel
 from metrics.statistics.annotators import PositionBias, Side, outliers
 from metrics.statistics.estimates import Estimates, proportions
-from service.annotation.views import hashed
+from service.annotation.hashes import hashed
 from service.vote_analyses import labels
 from service.vote_analyses.agreement import ALIKE, ALONE, DISTANCES, compared
 from service.vote_analyses.ballots import Ballots
@@ -76,7 +76,7 @@ def _panel(ballots: Ballots) -> Panel:
     return Panel(
         agreement=panel.alike(said),
         alpha=panel.alpha(said, DISTANCES.get(ballots.form, "nominal")),
-        severity=panel.severity(ballots.annotations(ballots.values())) if measured else None,
+        severity=panel.severity(ballots.annotations(ballots.value)) if measured else None,
         first_shown=_first_shown(ballots) if ballots.form == "pairwise" else None,
         accuracy=labels.accuracy(ballots) if ballots.form == "label" else None,
         seconds=panel.seconds(said),

@@ -18,14 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
-from sqlalchemy import Connection
 
 from metrics.core.rows import Floats
 from metrics.statistics.annotations import Annotations
 from service.annotation.answers import LETTERS
 from service.annotation.store import Project
-from service.vote_analyses import store
-from service.vote_analyses.store import Item, Vote
+from service.vote_analyses.store import Item, Rows, Vote
 
 Ints = NDArray[np.int64]
 CHOICES = {"a": 1.0, "tie": 0.0, "b": -1.0}
@@ -47,6 +45,37 @@ class Ballots:
     item: Ints
     sample: Ints
     annotator: Ints
+    value: Floats
+
+    @classmethod
+    def of(cls, project: Project, criterion: str | None, rows: Rows) -> Ballots:
+        """The stored rows as columns."""
+        counted = [one for one in rows.votes if one.kind == "item"]
+        used = sorted({one.item_id for one in counted})
+        place = {id: at for at, id in enumerate(used)}
+        samples = sorted({_sample(rows.items[id]) for id in used})
+        of_sample = {one: at for at, one in enumerate(samples)}
+        people = sorted({one.annotator_id for one in rows.votes})
+        who = {id: at for at, id in enumerate(people)}
+        systems = tuple(sorted({one["system"] for one in project.systems}))
+        said = [
+            _value(project, criterion, systems, one, rows.items[one.item_id]) for one in counted
+        ]
+        return cls(
+            project=project,
+            criterion=criterion,
+            systems=systems,
+            annotators=tuple(people),
+            names=rows.names,
+            votes=counted,
+            items=[rows.items[id] for id in used],
+            samples=samples,
+            checks=[one for one in rows.votes if one.kind != "item"],
+            item=_places(place[one.item_id] for one in counted),
+            sample=_places(of_sample[_sample(rows.items[one.item_id])] for one in counted),
+            annotator=_places(who[one.annotator_id] for one in counted),
+            value=np.array(said, np.float64),
+        )
 
     @property
     def form(self) -> str:
@@ -71,11 +100,6 @@ class Ballots:
         of_item = np.array([self.place(one.systems[0]) for one in self.items], np.int64)
         return of_item[self.item]
 
-    def values(self) -> Floats:
-        """(n,) what was said; see above."""
-        said = [self._value(vote, self.item_of(at)) for at, vote in enumerate(self.votes)]
-        return np.array(said, np.float64)
-
     def annotations(self, values: Floats) -> Annotations:
         """What each said of each item."""
         seconds = [np.nan if one.seconds is None else one.seconds for one in self.votes]
@@ -88,46 +112,20 @@ class Ballots:
             annotators=len(self.annotators),
         )
 
-    def _value(self, vote: Vote, item: Item) -> float:
-        answer = vote.answer
-        if self.form == "pairwise":
-            return CHOICES[answer["choice"]]
-        if self.form == "likert":
-            return float(answer["ratings"][self.criterion])
-        if self.form == "best_worst":
-            return float(self.place(item.systems[LETTERS.index(answer["best"])]))
-        if self.form == "label":
-            return float(self.labels.index(answer["label"]))
-        return float(Levenshtein.normalized_similarity(item.outputs[0], answer["text"]))
 
-
-def read(db: Connection, project: Project, criterion: str | None) -> Ballots:
-    """The project's votes that stand.
-
-    criterion  of likert: by which ratings
-    """
-    votes, items = store.votes(db, project.id), store.items(db, project.id)
-    counted = [one for one in votes if one.kind == "item"]
-    used = sorted({one.item_id for one in counted})
-    place = {id: at for at, id in enumerate(used)}
-    samples = sorted({_sample(items[id]) for id in used})
-    of_sample = {one: at for at, one in enumerate(samples)}
-    people = sorted({one.annotator_id for one in votes})
-    who = {id: at for at, id in enumerate(people)}
-    return Ballots(
-        project=project,
-        criterion=criterion,
-        systems=tuple(sorted({one["system"] for one in project.systems})),
-        annotators=tuple(people),
-        names=store.names(db, project.id),
-        votes=counted,
-        items=[items[id] for id in used],
-        samples=samples,
-        checks=[one for one in votes if one.kind != "item"],
-        item=_places(place[one.item_id] for one in counted),
-        sample=_places(of_sample[_sample(items[one.item_id])] for one in counted),
-        annotator=_places(who[one.annotator_id] for one in counted),
-    )
+def _value(
+    project: Project, criterion: str | None, systems: Sequence[str], vote: Vote, item: Item
+) -> float:
+    answer = vote.answer
+    if project.form == "pairwise":
+        return CHOICES[answer["choice"]]
+    if project.form == "likert":
+        return float(answer["ratings"][criterion])
+    if project.form == "best_worst":
+        return float(systems.index(item.systems[LETTERS.index(answer["best"])]))
+    if project.form == "label":
+        return float(project.definition["labels"].index(answer["label"]))
+    return float(Levenshtein.normalized_similarity(item.outputs[0], answer["text"]))
 
 
 def _sample(item: Item) -> tuple[str, str]:

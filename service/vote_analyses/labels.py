@@ -19,7 +19,7 @@ def findings(ballots: Ballots) -> Findings:
     """What labels say of systems: shares by the label model, fitted to each by itself."""
     if not ballots.votes:
         return nothing(ballots, "none")
-    said, of = ballots.annotations(ballots.values()), ballots.system()
+    said, of = ballots.annotations(ballots.value), ballots.system()
     votes = np.bincount(of, minlength=len(ballots.systems))
     return Findings(
         scale="none",
@@ -46,7 +46,7 @@ def findings(ballots: Ballots) -> Findings:
 def accuracy(ballots: Ballots) -> Floats:
     """(J,) how often each annotator says the true label, by the model of all systems' outputs; NaN
     of those without votes, and where no output has two people's."""
-    said = ballots.annotations(ballots.values())
+    said = ballots.annotations(ballots.value)
     several = np.bincount(said.item, minlength=1).max() > 1
     if not len(said.item) or not several:
         return np.full(said.annotators, np.nan)

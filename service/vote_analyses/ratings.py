@@ -39,7 +39,7 @@ def findings(ballots: Ballots, scale: Scale) -> Findings:
     """What ratings say of systems."""
     if not ballots.votes:
         return nothing(ballots, scale)
-    rated = ratings_of(ballots, ballots.values())
+    rated = ratings_of(ballots, ballots.value)
     mean, apart = means(rated), differences(rated)
     component = comparison_graph(apart.items.astype(np.float64), np.zeros(apart.items.shape))
     found: Ranks | None = None
@@ -70,7 +70,7 @@ def ratings_of(ballots: Ballots, values: Floats) -> Ratings:
 def _measures(ballots: Ballots) -> list[dict[str, EstimateOut]]:
     if ballots.form != "edit":
         return [{} for _ in ballots.systems]
-    changed = (ballots.values() < 1).astype(np.float64)
+    changed = (ballots.value < 1).astype(np.float64)
     found = means(ratings_of(ballots, changed))
     bounded = Estimates(found.values, np.maximum(found.low, 0.0), np.minimum(found.high, 1.0))
     return [{"changed": estimate(bounded[at], NO_VOTES)} for at in range(len(ballots.systems))]

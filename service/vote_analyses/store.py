@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from service.annotation.votes_store import STANDS
 from service.db.annotation_tables import annotation_items, annotation_votes, annotators
@@ -37,15 +37,48 @@ class Item(Stored):
     outputs: list[str]
 
 
-def votes(db: Connection, project: str) -> list[Vote]:
-    """All votes of the project that stand, oldest first."""
+@dataclass(frozen=True, slots=True)
+class State(Stored):
+    """Which votes there are: it changes with each vote, undone vote and deleted person."""
+
+    votes: int
+    stand: int
+    last: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """All that an analysis reads. `items` by id, `names` by the annotator's."""
+
+    votes: list[Vote]
+    items: dict[str, Item]
+    names: dict[str, str]
+
+
+def state(db: Connection, project: str) -> State:
+    """Which votes the project has now."""
+    votes = annotation_votes.c
+    query = select(
+        func.count().label("votes"),
+        func.count().filter(STANDS).label("stand"),
+        func.max(votes.id).label("last"),
+    ).where(votes.project_id == project)
+    return State.from_row(db.execute(query).one())
+
+
+def read(db: Connection, project: str) -> Rows:
+    """The project's votes that stand, oldest first, what they are on, and whose they are."""
+    votes = _votes(db, project)
+    return Rows(votes, _items(db, project), _names(db, project))
+
+
+def _votes(db: Connection, project: str) -> list[Vote]:
     mine = (annotation_votes.c.project_id == project) & STANDS
     query = select(annotation_votes).where(mine).order_by(annotation_votes.c.id)
     return [Vote.from_row(row) for row in db.execute(query)]
 
 
-def items(db: Connection, project: str) -> dict[str, Item]:
-    """Items of the project that have votes and tell of systems, by id."""
+def _items(db: Connection, project: str) -> dict[str, Item]:
     voted = select(annotation_votes.c.item_id).where(annotation_votes.c.project_id == project)
     query = select(annotation_items).where(
         annotation_items.c.project_id == project,
@@ -55,7 +88,6 @@ def items(db: Connection, project: str) -> dict[str, Item]:
     return {row.id: Item.from_row(row) for row in db.execute(query)}
 
 
-def names(db: Connection, project: str) -> dict[str, str]:
-    """What the project's annotators are called, by id."""
+def _names(db: Connection, project: str) -> dict[str, str]:
     query = select(annotators.c.id, annotators.c.name).where(annotators.c.project_id == project)
     return {row.id: row.name for row in db.execute(query)}

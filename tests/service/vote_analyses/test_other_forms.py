@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
-from metrics.core.rows import Floats
+from metrics.core.rows import Ints
 from metrics.statistics import best_worst
 from metrics.statistics.annotations import Annotations
 from metrics.statistics.labels import shares
@@ -46,11 +46,13 @@ def places(rows: list[dict[str, Any]], name: str) -> list[int]:
     return [known.index(one[name]) for one in rows]
 
 
-def columns(study: Study) -> tuple[list[dict[str, Any]], Floats, Floats, Floats]:
+def columns(study: Study) -> tuple[list[dict[str, Any]], Ints, Ints, Ints]:
     """All votes, with the places of their systems, samples and annotators."""
     rows = [one | {"system": one["systems"][0]} for one in study.votes()]
-    found = (np.array(places(rows, name)) for name in ("system", "sample", "annotator"))
-    return (rows, *found)
+    system, sample, annotator = (
+        np.array(places(rows, name), np.int64) for name in ("system", "sample", "annotator")
+    )
+    return rows, system, sample, annotator
 
 
 @pytest.mark.parametrize("asked", FORMS, ids=[one["form"] for one in FORMS])

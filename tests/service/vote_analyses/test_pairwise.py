@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from math import exp
 from random import Random
@@ -11,7 +12,7 @@ import evalica
 import httpx
 import numpy as np
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from assay import Client
 from metrics.statistics.strengths import strengths
@@ -22,7 +23,7 @@ from tests.service.annotation.people import Study, evaluation, evaluations_of
 from tests.service.live import Live
 from tests.service.vote_analyses.voting import by_system, vote_on_all
 
-PLANTED = (1.0, 0.0, -1.0)  # of system-0, …, in log-odds
+PLANTED = (1.5, 0.0, -1.5)  # of system-0, …, in log-odds
 TIE = 0.5  # ν of Davidson's model
 WINNERS = {1: evalica.Winner.X, 0: evalica.Winner.Draw, -1: evalica.Winner.Y}
 
@@ -62,12 +63,12 @@ def by_hand(votes: list[dict[str, Any]]) -> Votes:
 
 
 def test_planted_strengths_come_back_and_who_clicks_stands_out(live: Live, db: Engine) -> None:
-    study = Study(live.base, evaluations_of(db, 12, systems=3), overlap=5, per_annotator=36)
+    study = Study(live.base, evaluations_of(db, 8, systems=3), overlap=5, per_annotator=24)
     random = Random(0)
     for at in range(4):
         vote_on_all(study.person(f"person-{at}"), lambda item: honest(random, item))
     found = study.get("/analysis")
-    assert (found["form"], found["scale"], found["votes"]) == ("pairwise", "log_odds", 144)
+    assert (found["form"], found["scale"], found["votes"]) == ("pairwise", "log_odds", 96)
 
     votes = by_hand(study.votes())
     told, rates = strengths(votes), win_rates(votes)
@@ -84,15 +85,15 @@ def test_planted_strengths_come_back_and_who_clicks_stands_out(live: Live, db: E
     winners = [WINNERS[one] for one in votes.outcome.tolist()]
     newman = evalica.newman(votes.first.tolist(), votes.second.tolist(), winners)
     theirs = np.log(newman.scores.sort_index().to_numpy())
-    # the prior draws by about 1 / 9 of a vote's information, of which a system has some 20
-    np.testing.assert_allclose(told.values, theirs - theirs.mean(), atol=0.05)
+    # the prior draws by about 1 / 9 of a vote's information, of which a system has some 10
+    np.testing.assert_allclose(told.values, theirs - theirs.mean(), atol=0.1)
 
     assert found["components"] == [["system-0", "system-1", "system-2"]]
-    assert sum(one["wins"] + one["ties"] + one["losses"] for one in found["pairs"]) == 144
+    assert sum(one["wins"] + one["ties"] + one["losses"] for one in found["pairs"]) == 96
     controls = {one["control"] for one in found["controlled"]["controls"]}
     assert "shown_first" in controls
     assert [one["better"] for one in found["more_votes"]] == ["system-0", "system-1"]
-    assert found["agreement"]["units"] == 36
+    assert found["agreement"]["units"] == 24
     assert found["agreement"]["krippendorff_alpha"]["interval"] is not None
 
     vote_on_all(study.person("clicker"), lambda item: {"choice": "a"})
@@ -178,3 +179,27 @@ def test_what_cannot_be_asked_is_told(live: Live, db: Engine) -> None:
     assert refused.json()["error"]["code"] == "no_criteria"
     unknown = httpx.get(f"{live.base}/v1/annotation_projects/annproj_none/analysis")
     assert unknown.status_code == 404
+
+
+def test_many_votes_are_analysed_by_a_worker_and_once(live: Live, db: Engine) -> None:
+    study = Study(live.base, evaluations_of(db, 350, systems=2), overlap=3)
+    people = [study.annotator(f"person-{at}")["id"] for at in range(3)]
+    with db.begin() as connection:  # every third item for system-1, whoever is asked
+        query = text(
+            "INSERT INTO annotation_votes "
+            "(id, project_id, item_id, slot_id, annotator_id, kind, answer, shown) "
+            "SELECT 'vote_' || id, project_id, item_id, id, (CAST(:people AS text[]))[number + 1], 'item', "
+            "jsonb_build_object('choice', CASE position % 3 WHEN 0 THEN 'b' ELSE 'a' END), "
+            "ARRAY[position % 2, 1 - position % 2] FROM annotation_slots WHERE project_id = :id"
+        )
+        connection.execute(query, {"people": people, "id": study.made["id"]})
+    found = study.get("/analysis")
+    assert found["votes"] == 1050
+    assert found["systems"][0]["system"] == "system-0"
+    assert found["systems"][0]["win_rate"] == pytest.approx(1 - 117 / 350)
+    assert found["agreement"]["percent"]["value"] == 1.0
+    begun = time.perf_counter()
+    assert study.get("/analysis") == found
+    assert time.perf_counter() - begun < 1.0  # it is kept as long as the same votes stand
+    httpx.delete(f"{study.url}/annotators/{people[0]}", params={"data": True})
+    assert study.get("/analysis")["votes"] == 700

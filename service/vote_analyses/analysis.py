@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 
+from service.annotation.store import Project
 from service.vote_analyses import best_worst, labels, pairwise, ratings
 from service.vote_analyses.agreement import agreement
 from service.vote_analyses.annotators import annotators
 from service.vote_analyses.ballots import Ballots
 from service.vote_analyses.findings import Findings
 from service.vote_analyses.schemas import LeftOutOut, VoteAnalysisOut
+from service.vote_analyses.store import Rows
 
 LEVEL = 0.95
 
 
-def analysis(ballots: Ballots) -> VoteAnalysisOut:
-    """What the votes say of systems and people."""
+def analysis(project: Project, criterion: str | None, rows: Rows) -> VoteAnalysisOut:
+    """What the votes say of systems and people.
+
+    criterion  of likert: by which ratings
+    """
+    ballots = Ballots.of(project, criterion, rows)
     found = _findings(ballots)
     aside = Counter(one.kind for one in ballots.checks)
     return VoteAnalysisOut(
-        project=ballots.project.id,
-        form=ballots.project.definition["form"],
-        criterion=ballots.criterion,
-        criteria=[one["name"] for one in ballots.project.definition["criteria"]],
+        project=project.id,
+        form=project.definition["form"],
+        criterion=criterion,
+        criteria=[one["name"] for one in project.definition["criteria"]],
         level=LEVEL,
         votes=len(ballots.votes),
         items=len(ballots.items),

@@ -1,0 +1,32 @@
+"""vote_analysis.compute: what many votes say; answers who waits."""
+
+from __future__ import annotations
+
+from service.annotation import store as projects
+from service.db import worker_requests
+from service.jobs.context import Context
+from service.vote_analyses import store
+from service.vote_analyses.analysis import analysis
+
+
+def compute(context: Context, request: str) -> None:
+    """Compute it of the votes that stand now."""
+    with context.engine.begin() as db:
+        asked = worker_requests.read(db, request)
+        project = projects.get(db, asked["project"]) if asked is not None else None
+        if asked is None:
+            return
+        if project is None:
+            worker_requests.answer(db, request, {"analysis": None})
+            return
+        rows = store.read(db, project.id)
+    found = analysis(project, asked["criterion"], rows)
+    with context.engine.begin() as db:
+        worker_requests.answer(db, request, {"analysis": found.model_dump(mode="json")})
+
+
+def compute_failed(context: Context, request: str, reason: str) -> None:
+    """Tell the one who waits."""
+    with context.engine.begin() as db:
+        error = {"code": "analysis_failed", "message": reason}
+        worker_requests.answer(db, request, {"error": error})
