@@ -15,12 +15,13 @@ from service.annotation.hashes import hashed
 from service.vote_analyses import labels
 from service.vote_analyses.agreement import ALIKE, ALONE, DISTANCES, compared
 from service.vote_analyses.ballots import Ballots
-from service.vote_analyses.numbers import NO_VOTES, estimate, number
+from service.vote_analyses.numbers import estimate, number
 from service.vote_analyses.pairwise import chosen
 from service.vote_analyses.schemas import AnnotatorAnalysisOut, AnsweredOut, EstimateOut
 
 ALPHA = 0.05
 KINDS = ("gold", "control", "repeat")
+NOT_ASKED = "none were answered"
 NOT_TOLD = "the page told no times"
 NOT_CHOSEN = "only ties so far"
 
@@ -158,4 +159,4 @@ def _part(found: Estimates | None, at: int, reason: str) -> EstimateOut | None:
 
 
 def _check(n: Floats, found: Estimates, at: int) -> AnsweredOut:
-    return AnsweredOut(n=int(n[at]), **dict(estimate(found[at], NO_VOTES)))
+    return AnsweredOut(n=int(n[at]), **dict(estimate(found[at], NOT_ASKED)))

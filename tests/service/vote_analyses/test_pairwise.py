@@ -188,7 +188,8 @@ def test_many_votes_are_analysed_by_a_worker_and_once(live: Live, db: Engine) ->
         query = text(
             "INSERT INTO annotation_votes "
             "(id, project_id, item_id, slot_id, annotator_id, kind, answer, shown) "
-            "SELECT 'vote_' || id, project_id, item_id, id, (CAST(:people AS text[]))[number + 1], 'item', "
+            "SELECT 'vote_' || id, project_id, item_id, id, "
+            "(CAST(:people AS text[]))[number + 1], 'item', "
             "jsonb_build_object('choice', CASE position % 3 WHEN 0 THEN 'b' ELSE 'a' END), "
             "ARRAY[position % 2, 1 - position % 2] FROM annotation_slots WHERE project_id = :id"
         )
