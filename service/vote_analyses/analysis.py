@@ -10,7 +10,7 @@ from service.vote_analyses.agreement import agreement
 from service.vote_analyses.annotators import annotators
 from service.vote_analyses.ballots import Ballots
 from service.vote_analyses.findings import Findings
-from service.vote_analyses.schemas import LeftOutOut, VoteAnalysisOut
+from service.vote_analyses.schemas import AsideVotesOut, VoteAnalysisOut
 from service.vote_analyses.store import Rows
 
 LEVEL = 0.95
@@ -32,7 +32,9 @@ def analysis(project: Project, criterion: str | None, rows: Rows) -> VoteAnalysi
         level=LEVEL,
         votes=len(ballots.votes),
         items=len(ballots.items),
-        left_out=LeftOutOut(gold=aside["gold"], control=aside["control"], repeat=aside["repeat"]),
+        left_out=AsideVotesOut(
+            gold=aside["gold"], control=aside["control"], repeat=aside["repeat"]
+        ),
         scale=found.scale,
         agreement=agreement(ballots),
         annotators=annotators(ballots),

@@ -17,7 +17,7 @@ from service.vote_analyses.agreement import ALIKE, ALONE, DISTANCES, compared
 from service.vote_analyses.ballots import Ballots
 from service.vote_analyses.numbers import estimate, number
 from service.vote_analyses.pairwise import chosen
-from service.vote_analyses.schemas import AnnotatorAnalysisOut, AnsweredOut, EstimateOut
+from service.vote_analyses.schemas import AnnotatorAnalysisOut, AnsweredShareOut, VoteEstimateOut
 
 ALPHA = 0.05
 KINDS = ("gold", "control", "repeat")
@@ -154,9 +154,9 @@ def _each(bias: PositionBias | None) -> Estimates | None:
     return None if bias is None else bias.each
 
 
-def _part(found: Estimates | None, at: int, reason: str) -> EstimateOut | None:
+def _part(found: Estimates | None, at: int, reason: str) -> VoteEstimateOut | None:
     return None if found is None else estimate(found[at], reason)
 
 
-def _check(n: Floats, found: Estimates, at: int) -> AnsweredOut:
-    return AnsweredOut(n=int(n[at]), **dict(estimate(found[at], NOT_ASKED)))
+def _check(n: Floats, found: Estimates, at: int) -> AnsweredShareOut:
+    return AnsweredShareOut(n=int(n[at]), **dict(estimate(found[at], NOT_ASKED)))

@@ -12,13 +12,13 @@ from metrics.statistics.annotations import Ints
 from service.vote_analyses.ballots import Ballots
 from service.vote_analyses.numbers import ranked
 from service.vote_analyses.schemas import (
-    ControlledOut,
-    EstimateOut,
+    ControlledStrengthsOut,
     LabelShareOut,
     MoreVotesOut,
-    RankedOut,
+    RankedSystemOut,
     Scale,
     SystemAnalysisOut,
+    VoteEstimateOut,
     VotePairOut,
 )
 
@@ -30,7 +30,7 @@ class Findings:
     scale: Scale
     systems: list[SystemAnalysisOut]
     components: list[list[str]]
-    controlled: ControlledOut
+    controlled: ControlledStrengthsOut
     pairs: list[VotePairOut] = field(default_factory=list)
     more_votes: list[MoreVotesOut] = field(default_factory=list)
     warnings: Sequence[str] = ()
@@ -45,11 +45,11 @@ def nothing(ballots: Ballots, scale: Scale) -> Findings:
 
 
 def system(
-    found: RankedOut,
+    found: RankedSystemOut,
     votes: int,
     *,
-    win_rate: EstimateOut | None = None,
-    measures: dict[str, EstimateOut] | None = None,
+    win_rate: VoteEstimateOut | None = None,
+    measures: dict[str, VoteEstimateOut] | None = None,
     labels: Sequence[LabelShareOut] = (),
 ) -> SystemAnalysisOut:
     """A system with all that is known of it."""
@@ -63,9 +63,9 @@ def system(
     )
 
 
-def uncontrolled(reason: str) -> ControlledOut:
+def uncontrolled(reason: str) -> ControlledStrengthsOut:
     """No controlled strengths, and why."""
-    return ControlledOut(controls=[], systems=[], reason=reason)
+    return ControlledStrengthsOut(controls=[], systems=[], reason=reason)
 
 
 def groups(systems: Sequence[str], component: Ints) -> list[list[str]]:

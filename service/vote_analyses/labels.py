@@ -10,7 +10,7 @@ from metrics.statistics.labels import dawid_skene, raw_shares, shares
 from service.vote_analyses.ballots import Ballots
 from service.vote_analyses.findings import Findings, nothing, system, uncontrolled
 from service.vote_analyses.numbers import NO_VOTES, estimate
-from service.vote_analyses.schemas import LabelShareOut, RankedOut
+from service.vote_analyses.schemas import LabelShareOut, RankedSystemOut
 
 NO_ORDER = "labels have no order: see the shares"
 
@@ -25,7 +25,7 @@ def findings(ballots: Ballots) -> Findings:
         scale="none",
         systems=[
             system(
-                RankedOut(
+                RankedSystemOut(
                     system=name,
                     strength=None,
                     interval=None,

@@ -9,7 +9,7 @@ import numpy as np
 from metrics.core.rows import Floats
 from metrics.statistics.estimates import Estimate
 from metrics.statistics.ranking import Ranks
-from service.vote_analyses.schemas import EstimateOut, Interval, RankedOut
+from service.vote_analyses.schemas import Interval, RankedSystemOut, VoteEstimateOut
 
 NO_VOTES = "no votes yet"
 NO_INTERVAL = "too few votes, people or items, or all alike, for an interval"
@@ -26,20 +26,20 @@ def interval(low: float, high: float) -> Interval:
     return (float(low), float(high)) if np.isfinite(low) and np.isfinite(high) else None
 
 
-def estimate(found: Estimate, reason: str) -> EstimateOut:
+def estimate(found: Estimate, reason: str) -> VoteEstimateOut:
     """The value with its interval.
 
     reason  why there is no value, if there is none
     """
     ends = interval(found.low, found.high)
     if not np.isfinite(found.value):
-        return EstimateOut(value=None, interval=None, reason=reason)
-    return EstimateOut(value=found.value, interval=ends, reason=None if ends else NO_INTERVAL)
+        return VoteEstimateOut(value=None, interval=None, reason=reason)
+    return VoteEstimateOut(value=found.value, interval=ends, reason=None if ends else NO_INTERVAL)
 
 
 def ranked(
     systems: Sequence[str], values: Floats, low: Floats, high: Floats, ranks: Ranks | None
-) -> list[RankedOut]:
+) -> list[RankedSystemOut]:
     """Systems with their strengths and ranks, in their order.
 
     ranks  None: not all of them can be compared
@@ -53,7 +53,7 @@ def ranked(
             NO_INTERVAL if ends is None else None,
         )
         found.append(
-            RankedOut(
+            RankedSystemOut(
                 system=system,
                 strength=value,
                 interval=ends,

@@ -26,10 +26,10 @@ from service.vote_analyses.findings import (
 )
 from service.vote_analyses.numbers import NO_VOTES, estimate, interval, number, ranked
 from service.vote_analyses.schemas import (
-    ControlledOut,
-    EffectOut,
+    ControlEffectOut,
+    ControlledStrengthsOut,
     MoreVotesOut,
-    RankedOut,
+    RankedSystemOut,
     VotePairOut,
 )
 
@@ -99,12 +99,12 @@ def _controls(ballots: Ballots) -> dict[str, Floats]:
     }
 
 
-def _controlled(votes: Votes, controls: Mapping[str, Floats]) -> ControlledOut:
+def _controlled(votes: Votes, controls: Mapping[str, Floats]) -> ControlledStrengthsOut:
     if len(votes) <= len(controls) + len(votes.systems):
         return uncontrolled("fewer votes than there are systems and controls")
     found = strengths(votes, controls)
     effects = [
-        EffectOut(
+        ControlEffectOut(
             control=name,
             effect=one.value,
             interval=interval(one.low, one.high),
@@ -112,10 +112,10 @@ def _controlled(votes: Votes, controls: Mapping[str, Floats]) -> ControlledOut:
         )
         for name, one in found.controls.items()
     ]
-    return ControlledOut(controls=effects, systems=_ranked(found), reason=None)
+    return ControlledStrengthsOut(controls=effects, systems=_ranked(found), reason=None)
 
 
-def _ranked(found: Strengths) -> list[RankedOut]:
+def _ranked(found: Strengths) -> list[RankedSystemOut]:
     return ranked(found.systems, found.values, found.low, found.high, found.ranks)
 
 

@@ -24,10 +24,10 @@ from service.vote_analyses.findings import (
 )
 from service.vote_analyses.numbers import NO_VOTES, estimate, interval, number, ranked
 from service.vote_analyses.schemas import (
-    ControlledOut,
-    EstimateOut,
+    ControlledStrengthsOut,
     MoreVotesOut,
     Scale,
+    VoteEstimateOut,
     VotePairOut,
 )
 
@@ -67,7 +67,7 @@ def ratings_of(ballots: Ballots, values: Floats) -> Ratings:
     return Ratings(*where, values, len(ballots.systems), len(people))
 
 
-def _measures(ballots: Ballots) -> list[dict[str, EstimateOut]]:
+def _measures(ballots: Ballots) -> list[dict[str, VoteEstimateOut]]:
     if ballots.form != "edit":
         return [{} for _ in ballots.systems]
     changed = (ballots.value < 1).astype(np.float64)
@@ -76,7 +76,7 @@ def _measures(ballots: Ballots) -> list[dict[str, EstimateOut]]:
     return [{"changed": estimate(bounded[at], NO_VOTES)} for at in range(len(ballots.systems))]
 
 
-def _without_severity(ballots: Ballots, rated: Ratings, connected: bool) -> ControlledOut:
+def _without_severity(ballots: Ballots, rated: Ratings, connected: bool) -> ControlledStrengthsOut:
     found = adjusted(rated).means
     known = np.isfinite(found.values)
     if not known.any():
@@ -85,7 +85,7 @@ def _without_severity(ballots: Ballots, rated: Ratings, connected: bool) -> Cont
     if connected and known.all():
         order = ranks_apart(found.values, found.low, found.high, LEVEL, alpha=ALPHA)
     each = ranked(ballots.systems, found.values, found.low, found.high, order)
-    return ControlledOut(controls=[], systems=each, reason=None)
+    return ControlledStrengthsOut(controls=[], systems=each, reason=None)
 
 
 def _pairs(ballots: Ballots, apart: Differences) -> list[VotePairOut]:

@@ -12,7 +12,7 @@ Interval = tuple[float, float] | None
 Scale = Literal["log_odds", "rating", "logits", "kept", "none"]
 
 
-class EstimateOut(BaseModel):
+class VoteEstimateOut(BaseModel):
     """A value with its interval; `reason`: why one of them is null."""
 
     value: float | None
@@ -20,7 +20,7 @@ class EstimateOut(BaseModel):
     reason: str | None = None
 
 
-class AnsweredOut(EstimateOut):
+class AnsweredShareOut(VoteEstimateOut):
     """The share of `n` answers that were as expected."""
 
     n: int
@@ -30,9 +30,9 @@ class PanelAgreementOut(BaseModel):
     """Of `units` on which two people or more voted. Percent is a share, from 0 to 1; alpha and
     kappa are 0 where people agree as chance would have it, and 1 where they all do."""
 
-    krippendorff_alpha: EstimateOut
-    fleiss_kappa: EstimateOut
-    percent: EstimateOut
+    krippendorff_alpha: VoteEstimateOut
+    fleiss_kappa: VoteEstimateOut
+    percent: VoteEstimateOut
     distance: Literal["nominal", "ordinal"]
     units: int
 
@@ -53,20 +53,20 @@ class AnnotatorAnalysisOut(BaseModel):
     name: str
     hash: str
     votes: int
-    agreement: EstimateOut
-    alpha: EstimateOut
-    severity: EstimateOut | None
-    first_shown: EstimateOut | None
+    agreement: VoteEstimateOut
+    alpha: VoteEstimateOut
+    severity: VoteEstimateOut | None
+    first_shown: VoteEstimateOut | None
     accuracy: float | None
-    seconds: EstimateOut
-    gold: AnsweredOut
-    control: AnsweredOut
-    repeats: AnsweredOut
+    seconds: VoteEstimateOut
+    gold: AnsweredShareOut
+    control: AnsweredShareOut
+    repeats: AnsweredShareOut
     outlier: bool | None
     why: list[str]
 
 
-class RankedOut(BaseModel):
+class RankedSystemOut(BaseModel):
     """What a system's votes say. Ranks are from 1, the best; the rank interval is what differences
     between systems leave open, all systems at once. `reason`: why something is null."""
 
@@ -83,11 +83,11 @@ class LabelShareOut(BaseModel):
     errors, and as it was voted (`raw`)."""
 
     label: str
-    share: EstimateOut
-    raw: EstimateOut
+    share: VoteEstimateOut
+    raw: VoteEstimateOut
 
 
-class SystemAnalysisOut(RankedOut):
+class SystemAnalysisOut(RankedSystemOut):
     """A system with what else is known of it. `measures` are of the form: of pairwise `tied`, the
     share of its votes; of best_worst `best_less_worst`, of the times it was shown; of edit
     `changed`, the share of its outputs."""
@@ -95,7 +95,7 @@ class SystemAnalysisOut(RankedOut):
     votes: int
     win_rate: float | None
     win_rate_interval: Interval
-    measures: dict[str, EstimateOut]
+    measures: dict[str, VoteEstimateOut]
     labels: list[LabelShareOut]
 
 
@@ -116,7 +116,7 @@ class VotePairOut(BaseModel):
     p_value: float | None
 
 
-class EffectOut(BaseModel):
+class ControlEffectOut(BaseModel):
     """What a control adds to the log-odds that an output is preferred, for each unit of it."""
 
     control: str
@@ -125,12 +125,12 @@ class EffectOut(BaseModel):
     p_value: float | None
 
 
-class ControlledOut(BaseModel):
+class ControlledStrengthsOut(BaseModel):
     """Strengths were all outputs alike in the controls (pairwise), or all people as severe as the
     panel (ratings and edits). `reason`: why there are none."""
 
-    controls: list[EffectOut]
-    systems: list[RankedOut]
+    controls: list[ControlEffectOut]
+    systems: list[RankedSystemOut]
     reason: str | None
 
 
@@ -146,7 +146,7 @@ class MoreVotesOut(BaseModel):
     votes: int | None
 
 
-class LeftOutOut(BaseModel):
+class AsideVotesOut(BaseModel):
     """Votes that tell of people and not of systems."""
 
     gold: int
@@ -171,13 +171,13 @@ class VoteAnalysisOut(BaseModel):
     level: float
     votes: int
     items: int
-    left_out: LeftOutOut
+    left_out: AsideVotesOut
     scale: Scale
     agreement: PanelAgreementOut
     annotators: list[AnnotatorAnalysisOut]
     systems: list[SystemAnalysisOut]
     pairs: list[VotePairOut]
-    controlled: ControlledOut
+    controlled: ControlledStrengthsOut
     more_votes: list[MoreVotesOut]
     components: list[list[str]]
     warnings: list[str]
