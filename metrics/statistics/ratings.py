@@ -10,8 +10,8 @@
     differences  between systems, on the items on which both were rated; each such item counts alike
 
 An interval says how far a value may be, were other annotators and other items drawn: by Student's t
-of `cluster_errors.two_way`. A panel of one annotator, or a single item, has none. docs/statistics.md says
-what the intervals cover; with fewer than 5 annotators it is less than they claim.
+of `cluster_errors.two_way`. A panel of one annotator, or a single item, has none. docs/statistics.md
+says what the intervals cover; with fewer than 5 annotators it is less than they claim.
 
 Source: Linacre (1989), "Many-facet Rasch measurement", for severity as a facet, here on the scale
 of the ratings; see `cluster_errors` for the intervals.
