@@ -67,7 +67,9 @@ async def get_analysis(
             return view(row, score, found, correction, by)
         asked = {"evaluation": row.id, "score": score.name, "encoder": by}
         request = worker_requests.add(db, "analysis", asked)
-        queue.defer(db, "analysis.compute", priority=BEFORE_SHARDS, request=request)
+        # one at a time: who asks the same meanwhile is answered by what the first has found
+        lock = f"analysis {row.id} {score.name}"
+        queue.defer(db, "analysis.compute", priority=BEFORE_SHARDS, lock=lock, request=request)
         return request
 
     shown = await gate.run(ask)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import Engine, select, text
 
 from assay import AssayError, Client
 from metrics.core.metric import Sample
@@ -15,6 +18,7 @@ from metrics.core.rows import Floats
 from service.analyses import store
 from service.analyses.clusters import clustered
 from service.db.engine import connect
+from service.db.tables import evaluations as table
 from service.evaluations import store as evaluations
 from tests.known import known
 from tests.service.live import Live
@@ -142,6 +146,51 @@ def test_workers_that_store_an_analysis_at_once_lose_nothing(
             db.rollback()
     finally:
         engine.dispose()
+
+
+COMPUTED = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND"
+    " datname = current_database() AND query LIKE '%FOR NO KEY UPDATE%'"
+)
+TASKS = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'analysis.compute'"
+TAKEN = text(TASKS + " AND status = 'doing'")
+WORKERS = text("SELECT count(*) FROM procrastinate_workers")
+
+
+def within(seconds: float, engine: Engine, query: Any, count: int) -> bool:
+    """Whether a query counts so many, or more, by then."""
+    for _ in range(int(seconds * 20)):
+        with engine.connect() as db:
+            if int(db.scalar(query) or 0) >= count:
+                return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.slow  # a second worker starts
+def test_who_asks_for_the_same_at_once_waits_for_one_analysis(live: Live, assay: Client) -> None:
+    asked = scored(assay, dataset="at once", samples=samples(60), metrics=["exact_match"]).id
+    engine = connect(live.env["ASSAY_DATABASE_URL"])
+    with engine.connect() as db:
+        before = int(db.scalar(WORKERS) or 0)
+    other = live.worker(queues="score")
+    try:
+        assert within(20, engine, WORKERS, before + 2)  # whoever scores asks, too
+        with ThreadPoolExecutor() as clients, engine.begin() as holder:
+            # whoever has computed one waits here to store it
+            holder.execute(select(table.c.id).where(table.c.id == asked).with_for_update())
+            found = [clients.submit(assay.analysis, asked) for _ in range(3)]
+            assert within(10, engine, text(TASKS), 3)
+            assert not within(1.5, engine, TAKEN, 2)
+            assert within(20, engine, COMPUTED, 1)
+            holder.rollback()
+            first, *others = [one.result() for one in found]
+        assert first.slices
+        assert others == [first, first]
+    finally:
+        engine.dispose()
+        other.terminate()
+        other.wait()
 
 
 @pytest.mark.parametrize(
