@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
 from sqlalchemy import Connection
@@ -58,12 +58,16 @@ async def get_analysis(
     disagree, and the worst samples. Computed by a worker when it is asked for first, then kept.
     `Prefer: wait=600` waits longer than 120 s."""
 
+    answered: dict[str, Any] = {}
+
     def ask(db: Connection) -> str | AnalysisOut:
         row = scopes.finished(db, evaluation, "evaluation")
         score = _score(db, settings, row, metric)
         by = _encoder(db, settings, clusters, encoder)
         found = analyses.find(db, row, score.name)
-        if found is not None and found.has(by):
+        # the worker's own files, where it has said which they are
+        digest = answered.get("digest") or (by and models.digest(db, settings, by))
+        if found is not None and found.has(by, digest):
             return view(row, score, found, correction, by)
         asked = {"evaluation": row.id, "score": score.name, "encoder": by}
         request = worker_requests.add(db, "analysis", asked)
@@ -76,7 +80,8 @@ async def get_analysis(
     if isinstance(shown, AnalysisOut):
         return shown
     wait = preferred_wait(prefer) or WAIT
-    answered = await answer_to(gate, shown, wait, "; ask again, it is kept once it is computed")
+    advice = "; ask again, it is kept once it is computed"
+    answered |= await answer_to(gate, shown, wait, advice)
     if answered.get("error"):
         error = answered["error"]
         status = 422 if error.get("param") else 500

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, select, text
 
-from assay import AssayError, Client
+from assay import Analysis, AssayError, Client
 from metrics.core.metric import Sample
 from metrics.core.rows import Floats
 from service.analyses import store
@@ -23,6 +23,7 @@ from service.evaluations import store as evaluations
 from tests.known import known
 from tests.service.live import Live
 from tests.service.scored import scored
+from tests.tiny_models import build_language_model
 
 TOPICS = ("weather rain storm cloud wind", "football goal match league coach", "дождь снег погода")
 HOSTILE = ("<script>alert(1)</script>", "\u202eright to left", "🙂" * 50, "a" * 5000)
@@ -127,6 +128,24 @@ def test_an_encoder_that_finds_clusters_before_words_do(
     )
     assert first.clusters
     assert assay.analysis(evaluation, metric="length").encoder is None
+
+
+def test_an_encoder_whose_files_change_finds_its_clusters_anew(
+    assay: Client, evaluation: str, models_root: Path
+) -> None:
+    def found() -> Analysis:
+        query = {"clusters": "embedding", "encoder": "tiny-changing"}
+        return assay.analysis(evaluation, metric="chrf", **query)
+
+    build_language_model(models_root / "tiny-changing", seed=1)
+    first = found()
+    assert found().computed_at == first.computed_at
+    build_language_model(models_root / "tiny-changing", seed=2)
+    changed = found()
+    assert changed.computed_at > first.computed_at
+    assert [one.n for one in changed.clusters] != [one.n for one in first.clusters]
+    assert {one.label for one in changed.slices} == {one.label for one in first.slices}
+    assert found() == changed
 
 
 def test_workers_that_store_an_analysis_at_once_lose_nothing(
