@@ -176,5 +176,6 @@ METRIC = Metric(
     check=check,
     fields=lambda params: (params.confidence,),
     exchange=Exchange(scores=("ece", "ece_debiased"), orders=orders),
+    own_rows=True,
     set_level=True,
 )

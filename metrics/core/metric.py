@@ -106,6 +106,9 @@ class Metric(Generic[P]):
     arcsine: bool = False
     # scores of `interval: jackknife` that are no smooth functions of the sums; None: all are
     exchange: Exchange[P] | None = None
+    # of `interval: jackknife`: whether a sample's row is its own, whatever the other samples are,
+    # so that the rows of a slice's samples are the slice's; False: it depends on the set
+    own_rows: bool = False
     set_level: bool = False  # no per-sample value exists, so it cannot be a reward
     libraries: Given[str, P] = ()  # distributions whose version is in the signature
     models: Given[str, P] = ()  # names of the models it runs
@@ -250,6 +253,11 @@ class BoundMetric:
     def set_level(self) -> bool:
         """Whether no per-sample value exists."""
         return self.metric.set_level
+
+    @property
+    def set_bound(self) -> bool:
+        """Whether rows depend on the whole set: those of a slice's samples are not the slice's."""
+        return self.interval == "jackknife" and not self.metric.own_rows
 
     @property
     def cached(self) -> bool:

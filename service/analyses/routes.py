@@ -131,6 +131,8 @@ def _whole(db: Connection, settings: Settings, score: Score) -> str | None:
     (result,) = paired_results(db, settings, [score])
     if result is None:
         return without_rows(score)
-    if result.metric.interval == "jackknife" or result.result.per_sample is None:
+    if result.result.per_sample is None:
         return f"{score.name} is of the whole set: its samples have no values of their own"
+    if result.metric.interval == "jackknife":
+        return f"{score.name} moves with the number of samples: no part is held to the rest"
     return None
