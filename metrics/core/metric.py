@@ -200,6 +200,10 @@ class BoundMetric:
         """Names of `scores`, in order."""
         return tuple(score.name for score in self.scores)
 
+    def judges(self, name: str) -> bool:
+        """Whether high or low is better of the score called so, as far as is known."""
+        return all(score.judged for score in self.scores if score.name == name)
+
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models it runs."""

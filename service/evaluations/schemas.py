@@ -258,6 +258,7 @@ class ScoreOut(BaseModel):
     n: int
     missing: int
     higher_is_better: bool
+    judged: bool = True  # false: neither is better, and `higher_is_better` only orders lists
     interval_method: str
     signature: str | None
     warnings: list[str]
