@@ -10,13 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from inference.kinds import ModelKind
 from inference.protocol import Models
-from metrics.core.declared import Exchange, Flag, IntervalMethod, Score, Source
+from metrics.core.declared import Exchange, Flag, IntervalMethod, Reads, Score, Source
 from metrics.core.evidence import Evidence
 from metrics.core.params import Params, settle_only, up_to
 from metrics.core.registry import parsed
@@ -43,22 +43,6 @@ __all__ = [
     "given",
     "settle_only",
     "up_to",
-]
-
-# details: of making an output that was generated; choices: of a multiple choice;
-# contexts: texts that were retrieved for the answer; instructions: that a program checks;
-# language: the one that was asked for
-Reads = Literal[
-    "output",
-    "references",
-    "prompt",
-    "tests",
-    "opponent",
-    "details",
-    "choices",
-    "contexts",
-    "instructions",
-    "language",
 ]
 
 P = TypeVar("P", bound=Params)
@@ -199,10 +183,6 @@ class BoundMetric:
     def score_names(self) -> tuple[str, ...]:
         """Names of `scores`, in order."""
         return tuple(score.name for score in self.scores)
-
-    def judges(self, name: str) -> bool:
-        """Whether high or low is better of the score called so, as far as is known."""
-        return all(score.judged for score in self.scores if score.name == name)
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -53,7 +53,8 @@ class Score(Stored):
         """Whether high or low is better; False: `higher_is_better` only says how lists are
         ordered. True of a metric that is not on this machine."""
         with suppress(ReportedError):
-            return find(self.metric).bind(self.resolved).judges(self.name)
+            declared = find(self.metric).bind(self.resolved).scores
+            return all(one.judged for one in declared if one.name == self.name)
         return True
 
     @property

@@ -13,17 +13,10 @@ from service.evaluations.outputs import Output
 from service.evaluations.plans import Plan
 from service.evaluations.provenance import provenances
 from service.evaluations.sample_schemas import DetailsOut, SampleOut, TraceOut, VerdictsOut
-from service.evaluations.schemas import (
-    EvaluationOut,
-    MetricsUsageOut,
-    Progress,
-    ScoreOut,
-    UnansweredOut,
-    UsageOut,
-    VarianceOut,
-)
+from service.evaluations.schemas import EvaluationOut, Progress, ScoreOut, VarianceOut
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
+from service.evaluations.usage_schemas import MetricsUsageOut, UnansweredOut, UsageOut
 from service.evaluations.usages import Usage
 from service.suites.schemas import LeftOutMetricOut
 

@@ -19,7 +19,7 @@ LABELS = {"ru": ["да", "нет"], "en": ["yes", "no", "да"]}
 def samples(seed: int, lang: str = "") -> list[dict[str, Any]]:
     """Labels of two languages, one of which has one of the other's; some are said in the wrong."""
     draw, sure = np.random.default_rng(seed), np.random.default_rng(9).uniform(size=60)
-    made = []
+    made: list[dict[str, Any]] = []
     for at in range(60):
         own = "ru" if at % 2 else "en"
         wanted = LABELS[own][at % len(LABELS[own])]
