@@ -9,7 +9,8 @@ codes:
     other, both   outputs with no label of these, and those whose reference has none of them, too
     1             outputs in all
 
-Several outputs of a sample count as one together.
+Several outputs of a sample count as one together. A sum over some of the rows is what these samples
+would give alone: see `counts`.
 """
 
 from __future__ import annotations
@@ -67,8 +68,14 @@ def settle(evidence: Evidence, unit: Ints, params: ConfusionParams) -> Settled:
     return Settled(rows, warnings=warnings if rare else ())
 
 
-def counts(sums: Floats) -> tuple[Floats, Floats, Floats]:
-    """(..., K) each: right, said and wanted."""
+def counts(sums: Floats, params: ConfusionParams) -> tuple[Floats, Floats, Floats, Floats]:
+    """(..., K) each: right, said and wanted; (...,) said, but of no class. Unless `labels` are
+    named, a label that no reference of the summed rows has is no class of theirs: a slice has the
+    classes that it would have as a set of its own."""
     size = (sums.shape[-1] - 3) // 3
     right, said, wanted = (sums[..., k * size : (k + 1) * size] for k in range(3))
-    return right, said, wanted
+    other = sums[..., -3]
+    if params.labels is None:
+        other = other + np.where(wanted > 0, 0.0, said).sum(-1)
+        said = np.where(wanted > 0, said, 0.0)
+    return right, said, wanted, other

@@ -20,10 +20,7 @@ from service.score_file.report import Scored, details
 def as_json(scored: Scored, lang: Lang) -> bytes:
     """The scores and slices as an evaluation carries them, and what the samples' values tell."""
     told = details(scored)
-    rows = [
-        {"metric": metric, "slice": name, **dataclasses.asdict(value)}
-        for metric, name, value in scored.values()
-    ]
+    rows = list(scored.told())
     ids = [sample.id for sample in scored.samples]
     content = {
         "samples": len(ids),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from metrics.core.metric import Sample
 from metrics.suites.wording import Lang, picked, worded
 from service.figures.html import in_html, page, table_html
-from service.figures.words import arrow, number, precision, short
+from service.figures.words import headed, number, precision, short
 from service.score_file.answers import score_table
 from service.score_file.report import BINS, Correlated, Distribution, Scored, details
 from service.score_file.wording import WORDS, told
@@ -177,4 +177,4 @@ def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _titled(score: str, higher: Directions, metric: str | None = None) -> str:
     better = higher.get(score if metric is None else f"{metric}.{score}", True)
-    return in_html(f"{score} {arrow(better)}".strip())
+    return in_html(headed(score, better))

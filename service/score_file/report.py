@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +61,14 @@ class Scored:
     def left_out(self) -> Sequence[LeftOut]:
         """What of the suite is not measured."""
         return self.chosen.left_out if self.chosen is not None else ()
+
+    def told(self) -> Iterator[dict[str, Any]]:
+        """Every score's fields, its metric and slice, and whether high or low is better."""
+        directions = self.directions
+        for metric, name, value in self.values():
+            judged = directions[f"{metric}.{value.name}"] is not None
+            about = {"metric": metric, "slice": name, "judged": judged}
+            yield {**about, **dataclasses.asdict(value)}
 
     def values(self) -> Iterator[tuple[str, str | None, ScoreValue]]:
         """(metric, slice, value) of every score: the whole set's, then its slices'."""
