@@ -119,7 +119,9 @@ def _room(limits: Limits) -> list[str]:
     size = str(limits.disk_mb << 20)
     mount = ["--perms", "1777", "--size", size, "--tmpfs", scratch]
     mount += ["--symlink", scratch, "/dev/shm"]  # noqa: S108 - where multiprocessing has its locks
-    mount += ["--symlink", "/tmp/.stdin", "/dev/stdin"]  # noqa: S108 - see metrics.sandbox.kinds
+    mount += ["--perms", "0755", "--dir", "/dev/fd"]
+    for name in ("/dev/stdin", "/dev/fd/0"):
+        mount += ["--symlink", "/tmp/.stdin", name]  # noqa: S108 - see metrics.sandbox.kinds
     return [*mount, "--remount-ro", "/", "--chdir", scratch, "--"]
 
 
