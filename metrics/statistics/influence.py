@@ -66,8 +66,8 @@ def influence(rows: Floats, total: Floats, reduce: Reduce) -> Floats:
     """(n, S) each unit's; NaN for a score without a derivative, 0 where it is but rounding.
 
     A ratio of two columns that is the same for all units is moved by none of them, yet differences
-    along its denominator are exact to 1e-8 only. Where that might be all, Richardson's extrapolation
-    decides, which is exact to rounding.
+    along its denominator are exact to 1e-8 only. Where that might be all, Richardson's
+    extrapolation decides, which is exact to rounding.
     """
     shares, sizes = together(total), np.abs(rows).sum(0)
     slope = slopes(reduce, total, shares, sizes)  # (C, S)
