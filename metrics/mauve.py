@@ -45,6 +45,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.embeddings import BLANKS, EmbeddingParams, plan, references_once, sides
 from metrics.core.errors import TooFewSamples
 from metrics.core.evidence import Evidence
@@ -116,8 +117,13 @@ def settle(evidence: Evidence, unit: Ints, params: MauveParams) -> Settled:
         shared=shared,
         signature={"n": size, "clusters": str(clusters)},
         warnings=(
-            f"MAUVE depends on n; n = {len(references)} references and {len(outputs)} outputs in "
-            f"{clusters} clusters: compare it only with values of the same n",
+            Sentence(
+                "MAUVE depends on n; n = {references} references and {outputs} outputs in "
+                "{clusters} clusters: compare it only with values of the same n",
+                references=len(references),
+                outputs=len(outputs),
+                clusters=clusters,
+            ),
         ),
     )
 

@@ -41,6 +41,7 @@ from pydantic import Field, field_validator
 from inference.batching import plan_by_length
 from inference.errors import InputError
 from inference.protocol import DType, Models
+from inference.sentences import Sentence
 from metrics.core.evidence import FLAG, Column, Evidence
 from metrics.core.label_models import read
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source, settle_only
@@ -135,8 +136,9 @@ def settle(evidence: Evidence, unit: Ints, params: ToxicityParams) -> Settled:
     rows[:, 2], rows[:, 3] = worst, worst >= params.threshold
     counts = np.bincount(unit)
     fewest, most = int(counts.min()), int(counts.max())
-    warned = f"samples have {fewest} to {most} outputs: maxima of more outputs are higher"
-    return Settled(rows, warnings=(warned,) if fewest < most else ())
+    unlike = "samples have {fewest} to {most} outputs: maxima of more outputs are higher"
+    warning = Sentence(unlike, fewest=fewest, most=most)
+    return Settled(rows, warnings=(warning,) if fewest < most else ())
 
 
 def single(evidence: Evidence, params: ToxicityParams) -> Floats:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from inference.sentences import Sentence
 from metrics.core.metric import BoundMetric
 from metrics.core.result import Result
 from metrics.statistics.clusters import Clusters, tried
@@ -61,10 +62,15 @@ def pointed_out(
     for at in np.flatnonzero(np.isfinite(effects).any(0)).tolist():
         best = int(np.nanargmax(effects[:, at]))
         field, effect = fields[best], float(effects[best, at])
-        warning = (
-            f"{ALIKE.format(field)} (design effect {effect:.1f} over "
-            f"{len(found[best].names)} of them): the interval is {effect**0.5:.1f} times too "
-            f"narrow for a set that has others; {mended.format(field)} mends it"
+        warning = Sentence(
+            ALIKE.replace("{", "{field") + " (design effect {effect:.1f} over {count} of them): "
+            "the interval is {times:.1f} times too narrow for a set that has others; {mended} "
+            "mends it",
+            field=field,
+            effect=effect,
+            count=len(found[best].names),
+            times=effect**0.5,
+            mended=mended.format(field),
         )
         scores[at] = replace(scores[at], warnings=(*scores[at].warnings, warning))
     return replace(result, scores=tuple(scores))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from inference.sentences import Sentence
 from metrics.statistics.clusters import Clusters
 from metrics.statistics.diagnostics import FEW
 from metrics.statistics.influence import Reduce
@@ -36,13 +37,16 @@ def student(
     return replace(interval, methods=methods, replicates=drawn)
 
 
-def few(groups: int) -> tuple[str, ...]:
+def few(groups: int) -> tuple[Sentence, ...]:
     """What to say of so few clusters."""
     if groups < 2:
-        return ("a single cluster allows no interval",) if groups else ()
+        return (Sentence("a single cluster allows no interval"),) if groups else ()
     if groups < FEW:
         return (
-            f"only {groups} clusters: the interval rests on Student's t, and is rough; more "
-            "clusters would help, more samples of the same ones would not",
+            Sentence(
+                "only {groups} clusters: the interval rests on Student's t, and is rough; more "
+                "clusters would help, more samples of the same ones would not",
+                groups=groups,
+            ),
         )
     return ()
