@@ -26,6 +26,7 @@ from inference.protocol import (
     Models,
 )
 from inference.remote.behind_urls import BehindUrls
+from inference.sentences import Sentence
 
 if TYPE_CHECKING:
     from inference.answers import TransformerAnswers
@@ -294,8 +295,13 @@ class ModelPool(Models):
             return
         if needed > budget:
             raise Unavailable(
-                f"the model {name!r} needs about {needed / 1e9:.2f} GB, and this worker's budget "
-                f"for models is {budget / 1e9:.2f} GB",
+                Sentence(
+                    "the model {name!r} needs about {needed:.2f} GB, and this worker's budget for "
+                    "models is {budget:.2f} GB",
+                    name=name,
+                    needed=needed / 1e9,
+                    budget=budget / 1e9,
+                ),
                 "model",
             )
         while self._warm and self.bytes_used + needed > budget:

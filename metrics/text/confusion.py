@@ -55,7 +55,11 @@ def settle(evidence: Evidence, unit: Ints, params: ConfusionParams) -> Settled:
         classes = np.unique(np.array(given, np.uint64))
     if len(classes) > MOST:
         raise InputError(
-            f"the references have {len(classes)} labels, more than {MOST}: these are no classes",
+            Sentence(
+                "the references have {labels} labels, more than {most}: these are no classes",
+                labels=len(classes),
+                most=MOST,
+            ),
             "params.labels",
         )
     said_one, wanted_one = said[:, None] == classes, wanted[:, None] == classes  # (n_items, K)
