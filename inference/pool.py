@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from inference.chat import ChatModel
 from inference.convert import converted
-from inference.errors import Unavailable, UnknownModel
+from inference.errors import UnknownModel
 from inference.identity import identify
-from inference.memory import bytes_of, expected_bytes
+from inference.memory import bytes_of, expected_bytes, too_large
 from inference.names import Checkpoints, Location, locate
 from inference.protocol import (
     Classifier,
@@ -26,7 +26,6 @@ from inference.protocol import (
     Models,
 )
 from inference.remote.behind_urls import BehindUrls
-from inference.sentences import Sentence
 
 if TYPE_CHECKING:
     from inference.answers import TransformerAnswers
@@ -294,16 +293,7 @@ class ModelPool(Models):
         if budget is None:
             return
         if needed > budget:
-            raise Unavailable(
-                Sentence(
-                    "the model {name!r} needs about {needed:.2f} GB, and this worker's budget for "
-                    "models is {budget:.2f} GB",
-                    name=name,
-                    needed=needed / 1e9,
-                    budget=budget / 1e9,
-                ),
-                "model",
-            )
+            raise too_large(name, needed, budget)
         while self._warm and self.bytes_used + needed > budget:
             self._warm.popitem(last=False)
         self._collect()

@@ -14,9 +14,14 @@ from metrics.core.result import Result
 from metrics.statistics.clusters import Clusters, tried
 from metrics.statistics.resampling import CELLS
 
-ALIKE = "samples of the same {!r} are alike"
+ALIKE = "samples of the same {field!r} are alike"
+WARNING = (
+    "samples of the same {field!r} are alike (design effect {effect:.1f} over {count} of them): "
+    "the interval is {times:.1f} times too narrow for a set that has others; {mended} mends it"
+)
 TESTED = "these tests take them for independent, so they find differences that are none"
-FIELD = re.compile("^" + ALIKE.replace("{!r}", "(?P<quote>['\"])(?P<field>.*)(?P=quote)") + " ")
+QUOTED = "(?P<quote>['\"])(?P<field>.*)(?P=quote)"
+FIELD = re.compile(f"^{ALIKE.replace('{field!r}', QUOTED)} ")
 
 
 def alike_fields(warnings: Iterable[str]) -> list[str]:
@@ -35,7 +40,7 @@ def taken_for_independent(
     wrong   what took them so, and what comes of it
     """
     return [
-        f"{ALIKE.format(field)}, and {wrong}: name `{mended.format(field)}`"
+        f"{ALIKE.format(field=field)}, and {wrong}: name `{mended.format(field)}`"
         for field in alike_fields(warnings)
     ]
 
@@ -63,9 +68,7 @@ def pointed_out(
         best = int(np.nanargmax(effects[:, at]))
         field, effect = fields[best], float(effects[best, at])
         warning = Sentence(
-            ALIKE.replace("{", "{field") + " (design effect {effect:.1f} over {count} of them): "
-            "the interval is {times:.1f} times too narrow for a set that has others; {mended} "
-            "mends it",
+            WARNING,
             field=field,
             effect=effect,
             count=len(found[best].names),

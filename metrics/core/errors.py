@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from inference.errors import InputError, ReportedError
 from inference.sentences import Sentence
 
+NEEDS = "{metric} needs {need}, and {place} (id {id!r}) has none"
 LACKS: Mapping[str, str] = {
     "details": "{metric} is of outputs that the service generates: name a `model` to do so",
     "choices": "{metric} needs metadata `choices`, a list of texts, and `answer`, the place of the "
@@ -53,7 +54,7 @@ class MissingInput(InputError):
 
     def __init__(self, metric: str, need: str, index: int, sample_id: str, where: str) -> None:
         place = f"{where}[{index}]"
-        form = LACKS.get(need, "{metric} needs {need}, and {place} (id {id!r}) has none")
+        form = LACKS.get(need, NEEDS)
         message = Sentence(form, metric=metric, need=need, place=place, id=sample_id)
         fields = dict.fromkeys(("choices", "contexts", "instructions", "language"), "metadata")
         super().__init__(message, f"{place}.{fields.get(need, need)}")

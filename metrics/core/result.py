@@ -26,8 +26,7 @@ from metrics.statistics import intervals, resampling, weights
 from metrics.statistics.intervals import Intervals
 from metrics.statistics.repeats import Split
 
-NO_VALUE = "not defined for these samples"
-NO_SUMS = NO_VALUE + " (the sums reduce to {value})"
+NO_SUMS = "not defined for these samples (the sums reduce to {value})"
 
 
 @dataclass(frozen=True, slots=True)

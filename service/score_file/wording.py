@@ -1,5 +1,5 @@
-"""What tables and reports say of themselves, in English and Russian. What metrics say, of their
-warnings and errors, stays in English."""
+"""What tables and reports say of themselves, in English and Russian; what metrics say stands in
+`translation`."""
 
 from __future__ import annotations
 
