@@ -26,6 +26,7 @@ from inference.protocol import (
     Models,
 )
 from inference.remote.behind_urls import BehindUrls
+from inference.sentences import Sentence
 
 if TYPE_CHECKING:
     from inference.answers import TransformerAnswers
@@ -307,7 +308,8 @@ class ModelPool(Models):
 
     def _locate(self, name: str) -> Location:
         if self.urls.find(name) is not None:
-            raise UnknownModel(f"the model {name!r} is behind a URL: its weights are not here")
+            remote = "the model {name!r} is behind a URL: its weights are not here"
+            raise UnknownModel(Sentence(remote, name=name))
         return locate(name, self.roots, self.checkpoints, self.offline)
 
     def _folder(self, location: Location) -> Path:
