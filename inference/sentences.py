@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Self
+from collections.abc import Iterable, Mapping
+from typing import Protocol, Self
+
+
+class Formed(Protocol):
+    """What has a form and figures."""
+
+    form: str
+    figures: Mapping[str, object]
 
 
 class Sentence(str):
@@ -31,6 +38,11 @@ class Sentence(str):
         return (self.form,), dict(self.figures)
 
     @classmethod
+    def of(cls, said: Formed) -> Self:
+        """The same as a sentence."""
+        return cls(said.form, **said.figures)
+
+    @classmethod
     def plain(cls, text: str) -> Self:
         """Of a text that nothing fills."""
         return cls(text.replace("{", "{{").replace("}", "}}"))
@@ -40,7 +52,3 @@ class Sentence(str):
         """Several as one."""
         parts = {f"part_{at}": one for at, one in enumerate(sentences)}
         return cls(between.join(f"{{{name}}}" for name in parts), **parts)
-
-    def changed(self, change: Callable[[str], str]) -> Sentence:
-        """Of the changed form, filled with the same."""
-        return Sentence(change(self.form), **self.figures)

@@ -13,7 +13,6 @@ from typing import TypedDict
 import numpy as np
 
 from inference.errors import InputError
-from inference.sentences import Sentence
 from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.names import without_value
@@ -23,6 +22,7 @@ from metrics.statistics import few_clusters
 from metrics.statistics.clusters import Clusters, clusters, variances
 from metrics.statistics.diagnostics import FEW
 from metrics.statistics.intervals import Intervals
+from metrics.statistics.remarks import Remark
 from metrics.statistics.resampling import evaluate
 from metrics.statistics.weights import totals
 
@@ -128,13 +128,13 @@ def _reworded(made: Intervals, groups: int) -> Intervals:
     return replace(made, warnings=warnings, notes=notes)
 
 
-def _of_clusters(sentence: Sentence) -> Sentence:
-    return sentence.changed(CLUSTERS)
+def _of_clusters(said: Remark) -> Remark:
+    return Remark(CLUSTERS(said.form), **said.figures)
 
 
 def _refused(metric: BoundMetric, found: Clusters) -> Spread:
     nothing = np.full(len(metric.scores), np.nan)
-    why = Sentence(
+    why = Remark(
         "no interval: {metric} settles a cluster otherwise than its samples, so what it would be "
         "without a cluster is not known",
         metric=metric.name,

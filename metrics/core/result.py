@@ -285,6 +285,7 @@ def _scores(
         low, high = float(found.low[at]), float(found.high[at])
         effect = over.effect[at] if over is not None else np.nan
         units, rated = counts[at]
+        remarks = (*found.warnings, *found.notes[at])
         made.append(
             ScoreValue(
                 name=score.name,
@@ -296,7 +297,7 @@ def _scores(
                 higher_is_better=score.higher_is_better,
                 signature=text(parts, score),
                 interval_method=found.methods[at],
-                warnings=(*noted, *settled.warnings, *found.warnings, *found.notes[at]),
+                warnings=(*noted, *settled.warnings, *map(Sentence.of, remarks)),
                 error=None if known else Sentence(NO_SUMS, value=value),
                 clusters=len(over.found.names) if over is not None else None,
                 design_effect=float(effect) if np.isfinite(effect) else None,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.sentences import Sentence
+from metrics.statistics.remarks import Remark
 from metrics.statistics.weights import Floats
 
 DECIDES = 0.9  # of the variance: no interval can be given
@@ -58,7 +58,7 @@ def neighbours(influence: Floats) -> Floats:
 
 def notes(
     influence: Floats, bounded: NDArray[np.bool_] | None = None
-) -> tuple[tuple[Sentence, ...], ...]:
+) -> tuple[tuple[Remark, ...], ...]:
     """(S,) sentences on each score; none for fewer than two units or without influence.
 
     bounded  (S,) scores whose bounds keep any single sample from weighing much
@@ -74,11 +74,11 @@ def notes(
     )
 
 
-def _spread(influence: Floats, share: float) -> tuple[Sentence, ...]:
+def _spread(influence: Floats, share: float) -> tuple[Remark, ...]:
     n = len(influence)
     if share > (LEVERAGE if n >= MANY else LEVERAGE_OF_FEW):
         return (
-            Sentence(
+            Remark(
                 "one sample of {n} carries {share:.0%} of the variance: look at it, without it "
                 "value and interval would be others",
                 n=n,
@@ -90,7 +90,7 @@ def _spread(influence: Floats, share: float) -> tuple[Sentence, ...]:
     few = carriers(influence)
     if few <= max(2, HALF * n):
         return (
-            Sentence(
+            Remark(
                 "heavy tails: {few} of {n} samples carry half of the variance, so that the value "
                 "rests on rare samples; what is rarer than 1 in {rare} may not be among them",
                 few=few,
@@ -101,11 +101,11 @@ def _spread(influence: Floats, share: float) -> tuple[Sentence, ...]:
     return ()
 
 
-def _alike(n: int, correlation: float) -> tuple[Sentence, ...]:
+def _alike(n: int, correlation: float) -> tuple[Remark, ...]:
     if n < MANY or not correlation > max(ALIKE, DEVIATIONS / np.sqrt(n)):
         return ()
     return (
-        Sentence(
+        Remark(
             "samples that follow each other are alike (correlation {correlation:.2f}), and the "
             "interval takes them for independent: where they share a document, name its field as "
             "`cluster`",
@@ -114,17 +114,17 @@ def _alike(n: int, correlation: float) -> tuple[Sentence, ...]:
     )
 
 
-def of_replicates(drawn: Floats, n: int, level: float) -> tuple[Sentence, ...]:
+def of_replicates(drawn: Floats, n: int, level: float) -> tuple[Remark, ...]:
     """What is to be said of replicates (R, S): lost ones, and too few for the level."""
     lost, count = int((~np.isfinite(drawn)).any(1).sum()), len(drawn)
     said = []
     if lost and n >= 2:
         lacking = "{lost} of {count} bootstrap replicates have no value: left out"
-        said.append(Sentence(lacking, lost=lost, count=count))
+        said.append(Remark(lacking, lost=lost, count=count))
     if count * (1 - level) / 2 < TAIL - 1e-9 and n >= 2:
         wanted = int(np.ceil(2 * TAIL / (1 - level)))
         said.append(
-            Sentence(
+            Remark(
                 "fewer than {tail} of {count} replicates lie beyond either end of an interval of "
                 "level {level:g}: ask for {wanted} `replicates` or a lower level",
                 tail=TAIL,
@@ -136,8 +136,8 @@ def of_replicates(drawn: Floats, n: int, level: float) -> tuple[Sentence, ...]:
     return tuple(said)
 
 
-def few(n: int) -> tuple[Sentence, ...]:
+def few(n: int) -> tuple[Remark, ...]:
     """What is to be said of an interval of n units."""
     if n < 2:
-        return (Sentence("a single unit allows no interval"),) if n else ()
-    return (Sentence("only {n} units: the interval is rough", n=n),) if n < FEW else ()
+        return (Remark("a single unit allows no interval"),) if n else ()
+    return (Remark("only {n} units: the interval is rough", n=n),) if n < FEW else ()

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from inference.sentences import Sentence
 from metrics.statistics.clusters import Clusters
 from metrics.statistics.diagnostics import FEW
 from metrics.statistics.influence import Reduce
 from metrics.statistics.intervals import Bounds, Intervals, jackknife
+from metrics.statistics.remarks import Remark
 from metrics.statistics.resampling import replicate
 from metrics.statistics.weights import Floats
 
@@ -37,13 +37,13 @@ def student(
     return replace(interval, methods=methods, replicates=drawn)
 
 
-def few(groups: int) -> tuple[Sentence, ...]:
+def few(groups: int) -> tuple[Remark, ...]:
     """What to say of so few clusters."""
     if groups < 2:
-        return (Sentence("a single cluster allows no interval"),) if groups else ()
+        return (Remark("a single cluster allows no interval"),) if groups else ()
     if groups < FEW:
         return (
-            Sentence(
+            Remark(
                 "only {groups} clusters: the interval rests on Student's t, and is rough; more "
                 "clusters would help, more samples of the same ones would not",
                 groups=groups,

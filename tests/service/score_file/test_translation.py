@@ -26,17 +26,18 @@ from service.score_file.translation import forms, told
 
 # what these say is of what was named, and not of what a file or the machine lacks
 ELSEWHERE = {"vllm_engine.py", "remote", "community"}
+SAID = ("Sentence", "Remark")
 REASONS = {"TooFewSamples", "TooManySamples", "Unavailable", "UnknownModel", "NothingRuns"}
 FOREIGN = {"{place} (id {id!r:.100}): {why}", "{names}"}  # no words
 Forms = dict[str, set[str]]  # of a form, the names of its figures
 
 
-def trees(word: str) -> Iterator[tuple[Path, ast.Module]]:
-    """Files of the code that have the word."""
+def trees(*words: str) -> Iterator[tuple[Path, ast.Module]]:
+    """Files of the code that have one of the words."""
     for package in (inference, metrics):
         for path in sorted(Path(package.__path__[0]).rglob("*.py")):
             text = path.read_text("utf-8")
-            if word in text:
+            if any(word in text for word in words):
                 yield path, ast.parse(text)
 
 
@@ -54,16 +55,18 @@ def made(path: Path, tree: ast.Module) -> Forms:
     """Of which forms a file makes sentences."""
     names, found = named(tree), Forms()
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Sentence"):
+        if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in SAID:
             continue
-        form, figures = node.args[0], {one.arg for one in node.keywords if one.arg}
+        form, figures = node.args[0], {one.arg or "" for one in node.keywords}
+        if "" in figures:  # another's form and figures
+            continue
         if isinstance(form, ast.Constant):
             given = [str(form.value)]
         elif isinstance(form, ast.Attribute):
             given = [str(getattr(diagnostics, form.attr))]
         else:
             given = [one for one in names.get(ast.unparse(form), ()) if fields(one) <= figures]
-        assert given or path.name in {"errors.py", "sentences.py"}, (path, node.lineno)
+        assert given or path.name == "errors.py", (path, node.lineno)  # `LACKS`, below
         found |= dict.fromkeys(given, figures)
     return found
 
@@ -75,7 +78,7 @@ def fields(form: str) -> set[str]:
 def written() -> Forms:
     """All that can be said: of sentences, flags and kinds of models, and of clusters."""
     found: Forms = {}
-    for path, tree in trees("Sentence("):
+    for path, tree in trees(*(f"{one}(" for one in SAID)):
         found |= made(path, tree)
     of_units = [form for form in found if re.search(r"(?<!this )\bsamples?\b", form)]
     statistics = Path(diagnostics.__file__).read_text("utf-8")
