@@ -15,6 +15,7 @@ from inference.errors import UnknownModel
 from inference.load import load_network, load_tokenizer, without_plans_by_shape
 from inference.names import origin
 from inference.protocol import DType, Encoder, Identity
+from inference.sentences import Sentence
 
 if TYPE_CHECKING:
     import torch
@@ -123,7 +124,8 @@ def load_encoder(
         tokenizer = _tokenizer(folders[-1], add_prefix_space)
         model = _network(identity.name, folders, dtype, device)
     except (OSError, ValueError, KeyError) as error:
-        raise UnknownModel(f"{identity.name} cannot be loaded as an encoder: {error}") from error
+        form = "{name} cannot be loaded as an encoder: {error}"
+        raise UnknownModel(Sentence(form, name=identity.name, error=error)) from error
     if getattr(model.config, "is_encoder_decoder", False):
         model = model.get_encoder()
     model = model.to(device).eval()

@@ -35,6 +35,7 @@ import numpy as np
 
 from inference.errors import InputError
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Item, Metric, Params, Score, Source, settle_only
 from metrics.core.read_text import needs, texts_of
@@ -68,7 +69,8 @@ def settle(evidence: Evidence, unit: Ints, params: PrequentialParams) -> Settled
 
     size = int(evidence.lengths("bytes").sum())
     if size > params.max_bytes:
-        raise InputError(f"{size} bytes of text, more than {params.max_bytes}", "params.max_bytes")
+        large = "{size} bytes of text, more than {most}"
+        raise InputError(Sentence(large, size=size, most=params.max_bytes), "params.max_bytes")
     texts, owner = _texts(evidence, unit, once=params.text == "reference")
     shape = params.context, params.width, params.first, params.growth, params.epochs
     bits = [float(one.sum()) for one in code_lengths(texts, *shape, params.seed)]

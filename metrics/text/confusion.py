@@ -20,6 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from inference.errors import InputError
+from inference.sentences import Sentence
 from metrics.core.evidence import FLAG, Column, Evidence
 from metrics.core.metric import Flag, Item, settle_only
 from metrics.core.rows import Floats, Ints, Settled, average
@@ -55,7 +56,11 @@ def settle(evidence: Evidence, unit: Ints, params: ConfusionParams) -> Settled:
         classes = np.unique(np.array(given, np.uint64))
     if len(classes) > MOST:
         raise InputError(
-            f"the references have {len(classes)} labels, more than {MOST}: these are no classes",
+            Sentence(
+                "the references have {labels} labels, more than {most}: these are no classes",
+                labels=len(classes),
+                most=MOST,
+            ),
             "params.labels",
         )
     said_one, wanted_one = said[:, None] == classes, wanted[:, None] == classes  # (n_items, K)
@@ -64,8 +69,9 @@ def settle(evidence: Evidence, unit: Ints, params: ConfusionParams) -> Settled:
     parts = [said_one & wanted_one, said_one, wanted_one, other, both, np.ones_like(other)]
     rows = average(np.concatenate(parts, 1).astype(np.float64), unit)
     rare = int((rows[:, 2 * len(classes) : -3].sum(0) < FEW).sum())
-    warnings = (f"{rare} of {len(classes)} labels have fewer than {FEW} references",)
-    return Settled(rows, warnings=warnings if rare else ())
+    said_of = "{rare} of {labels} labels have fewer than {few} references"
+    warning = Sentence(said_of, rare=rare, labels=len(classes), few=FEW)
+    return Settled(rows, warnings=(warning,) if rare else ())
 
 
 def counts(sums: Floats, params: ConfusionParams) -> tuple[Floats, Floats, Floats, Floats]:
