@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from benchmarks.comparing import ROUNDS, Row, furthest, in_turns, ratio, rows_of
+from benchmarks.comparing import QUICK, ROUNDS, Row, furthest, in_turns, ratio, rows_of
 from benchmarks.texts import Pairs, english, news, summaries
 from metrics import find
 from metrics.core.metric import Sample
@@ -21,7 +21,7 @@ def rows(scale: float) -> Iterator[Row]:
 
 
 def _meteor(count: int) -> Row:
-    inputs = [english(count, seed) for seed in range(ROUNDS)]
+    inputs = [english(count, seed) for seed in range(QUICK)]  # most words are new in the first
     params = {"tokenizer": "whitespace", "language": "english"}
 
     def ours(pairs: Pairs) -> Floats:
@@ -33,7 +33,7 @@ def _meteor(count: int) -> Row:
     return ratio(
         f"METEOR, {count} segments, against NLTK given our table",
         found,
-        4.0,  # the words that are cut, and NLTK's stems, are either side's
+        5.0,
         f"every value, largest difference {difference:.1g}",
         agrees=difference == 0,
     )
