@@ -102,7 +102,7 @@ def _places(texts: list[bytes], draws: list[Any]) -> Symbols:
     sizes = np.array([len(text) + 1 for text in texts], np.int64)
     symbols = np.split(np.arange(sizes.sum()), np.cumsum(sizes)[:-1])
     orders = [torch.randperm(len(texts), generator=draw).tolist() for draw in draws[1:]]
-    orders = [range(len(texts)), *orders]
+    orders = [list(range(len(texts))), *orders]
     return np.stack([np.concatenate([symbols[at] for at in order]) for order in orders])
 
 
