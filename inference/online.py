@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 END = 256  # behind each text, and before it in its contexts
 SYMBOLS = 257
 BATCH = 128
+AT_ONCE = 4096  # symbols that are coded, of all networks
 EMBEDDING = 16
 
 Symbols = NDArray[np.int64]
@@ -60,26 +61,17 @@ def code_lengths(
     bits, blocks = np.zeros((repeats, count)), np.zeros((repeats, count), np.int64)
     seen, wanted = torch.from_numpy(contexts), torch.from_numpy(targets)
     draws = [torch.Generator().manual_seed(seed + at) for at in range(repeats)]
-    weights = _weights(context, width, draws[0], repeats)
+    networks = _Networks(context, width, draws[0], repeats)
     places = torch.from_numpy(_places(texts, draws))  # (R, N) of the symbols, as they are read
-    learn = torch.optim.Adam(weights, lr=3e-3, fused=True)
     block, begun, ended = 0, 0, min(first, count)
     while begun < ended:
-        with torch.inference_mode():
-            for part in places[:, begun:ended].split(4096 // repeats, 1):
-                logs = torch.log_softmax(_logits(weights, seen[part]).double(), -1)
-                found = logs.gather(2, wanted[part][..., None])[..., 0]
-                np.put_along_axis(bits, part.numpy(), found.numpy() / -np.log(2), 1)
-        np.put_along_axis(blocks, places[:, begun:ended].numpy(), block, 1)
-        if ended < count:
-            for _ in range(epochs):
-                orders = [torch.randperm(ended, generator=draw) for draw in draws]
-                for batch in places.gather(1, torch.stack(orders)).split(BATCH, 1):
-                    learn.zero_grad()
-                    logits = _logits(weights, seen[batch]).flatten(0, 1)
-                    loss = torch.nn.functional.cross_entropy(logits, wanted[batch].flatten())
-                    (loss * repeats).backward()  # the sum of the networks' means
-                    learn.step()
+        for part in places[:, begun:ended].split(max(1, AT_ONCE // repeats), 1):
+            np.put_along_axis(bits, part.numpy(), networks.bits(seen[part], wanted[part]), 1)
+            np.put_along_axis(blocks, part.numpy(), block, 1)
+        for _ in range(epochs if ended < count else 0):
+            orders = torch.stack([torch.randperm(ended, generator=draw) for draw in draws])
+            for batch in places.gather(1, orders).split(BATCH, 1):
+                networks.learn(seen[batch], wanted[batch])
         block, begun, ended = block + 1, ended, min(max(int(ended * growth), ended + 1), count)
     return Code(bits, blocks)
 
@@ -106,30 +98,50 @@ def _places(texts: list[bytes], draws: list[Any]) -> Symbols:
     return np.stack([np.concatenate([symbols[at] for at in order]) for order in orders])
 
 
-def _weights(context: int, width: int, draw: Any, repeats: int) -> list[Any]:
-    """Of as many networks, all alike: embeddings (R·257, E), a hidden layer (R, c·E, W) with its
-    bias, a softmax (R, W, 257) with its own, the last two zero."""
-    import torch
+class _Networks:
+    """R networks that begin alike, each of which sees symbols of its own."""
 
-    inputs = EMBEDDING * context
-    table = torch.randn((SYMBOLS, EMBEDDING), generator=draw)
-    hidden = torch.randn((width, inputs), generator=draw) * (2 / inputs) ** 0.5
-    networks = [
-        table.repeat(repeats, 1),
-        hidden.T.repeat(repeats, 1, 1),
-        torch.zeros((repeats, 1, width)),
-        torch.zeros((repeats, width, SYMBOLS)),
-        torch.zeros((repeats, 1, SYMBOLS)),
-    ]
-    return [one.requires_grad_() for one in networks]
+    def __init__(self, context: int, width: int, draw: Any, repeats: int) -> None:
+        import torch
 
+        inputs = EMBEDDING * context
+        table = torch.randn((SYMBOLS, EMBEDDING), generator=draw)
+        hidden = torch.randn((width, inputs), generator=draw) * (2 / inputs) ** 0.5
+        weights = [
+            table.repeat(repeats, 1),
+            hidden.T.repeat(repeats, 1, 1),
+            torch.zeros((repeats, 1, width)),
+            torch.zeros((repeats, width, SYMBOLS)),
+            torch.zeros((repeats, 1, SYMBOLS)),
+        ]
+        self._weights = [one.requires_grad_() for one in weights]
+        self._optimizer = torch.optim.Adam(self._weights, lr=3e-3, fused=True)
 
-def _logits(weights: list[Any], seen: Any) -> Any:
-    """(R, B, context) symbols to (R, B, 257) logits, each network's of its own."""
-    import torch
+    def bits(self, seen: Any, wanted: Any) -> NDArray[np.float64]:
+        """(R, B) of symbols `wanted` (R, B) behind those `seen` (R, B, context)."""
+        import torch
 
-    table, hidden, hidden_bias, softmax, softmax_bias = weights
-    own = SYMBOLS * torch.arange(len(seen))[:, None, None]
-    inputs = torch.nn.functional.embedding(seen + own, table).flatten(2)
-    inner = torch.relu(torch.baddbmm(hidden_bias, inputs, hidden))
-    return torch.baddbmm(softmax_bias, inner, softmax)
+        with torch.inference_mode():
+            logs = torch.log_softmax(self._logits(seen).double(), -1)
+            found = logs.gather(2, wanted[..., None])[..., 0].numpy()
+        return np.asarray(found / -np.log(2), np.float64)
+
+    def learn(self, seen: Any, wanted: Any) -> None:
+        """One step of each."""
+        import torch
+
+        self._optimizer.zero_grad()
+        logits = self._logits(seen).flatten(0, 1)
+        mean = torch.nn.functional.cross_entropy(logits, wanted.flatten())
+        (mean * len(seen)).backward()  # the sum of the networks' own means
+        self._optimizer.step()
+
+    def _logits(self, seen: Any) -> Any:
+        """(R, B, context) symbols -> (R, B, 257)."""
+        import torch
+
+        table, hidden, hidden_bias, softmax, softmax_bias = self._weights
+        own = SYMBOLS * torch.arange(len(seen))[:, None, None]
+        inputs = torch.nn.functional.embedding(seen + own, table).flatten(2)
+        inner = torch.relu(torch.baddbmm(hidden_bias, inputs, hidden))
+        return torch.baddbmm(softmax_bias, inner, softmax)
