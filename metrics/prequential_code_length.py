@@ -8,7 +8,8 @@ Conventions
   own included, as nothing was learnt from what was not yet paid for. It grows with the set.
   `prequential_bits_per_byte` is the same over bytes.
 - Both are means over `repeats` networks, which begin alike and are trained in batches of their own.
-  The first reads the samples in their order, each other one in an order of its own.
+  The first reads the samples in their order, each other one in an order of its own. Five take 2.5
+  to 4.3 times as long as one; the error of one alone lacks what it happens to learn from first.
 - The less there is to learn beyond what was said already, the shorter: a set that repeats itself
   costs little. Another `seed` begins with other weights, and gives another number.
 - The networks are small (embeddings of the `context` bytes before, one hidden layer) and are
