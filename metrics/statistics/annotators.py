@@ -27,7 +27,7 @@ import numpy as np
 
 from metrics.statistics.agreement import Distance
 from metrics.statistics.annotations import Annotations, Flags, Ints
-from metrics.statistics.cluster_errors import one_way
+from metrics.statistics.crossed import one_way
 from metrics.statistics.estimates import Estimate, Estimates, mean_share, proportions, student
 from metrics.statistics.ranking import holm
 from metrics.statistics.weights import Floats

@@ -10,8 +10,8 @@
                a normal prior of precision `prior` around 0, so that a system that always wins has
                a finite strength. They sum to 0 over systems that tuples connect
 
-Intervals are over annotators, who are clusters (see `cluster_errors`), by Student's t; a single
-annotator has none. Strengths of systems that no chain of tuples connects cannot be compared: `part` says
+Intervals are over annotators, who are clusters (see `crossed`), by Student's t; a single annotator
+has none. Strengths of systems that no chain of tuples connects cannot be compared: `part` says
 which can. Without the prior, strengths are those of statsmodels' ConditionalLogit.
 
 Sources: Louviere, Flynn & Marley (2015), "Best-Worst Scaling"; Marley & Louviere (2005), "Some
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.statistics.annotations import Ints
-from metrics.statistics.cluster_errors import one_way
+from metrics.statistics.crossed import one_way
 from metrics.statistics.estimates import Estimates, student
 from metrics.statistics.weights import Floats
 

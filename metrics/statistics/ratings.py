@@ -10,11 +10,11 @@
     differences  between systems, on the items on which both were rated; each such item counts alike
 
 An interval says how far a value may be, were other annotators and other items drawn: by Student's t
-of `cluster_errors.two_way`. A panel of one annotator, or a single item, has none. docs/statistics.md
-says what the intervals cover; with fewer than 5 annotators it is less than they claim.
+of `crossed.two_way`. A panel of one annotator, or a single item, has none. docs/statistics.md says
+what the intervals cover; with fewer than 5 annotators it is less than they claim.
 
 Source: Linacre (1989), "Many-facet Rasch measurement", for severity as a facet, here on the scale
-of the ratings; see `cluster_errors` for the intervals.
+of the ratings; see `crossed` for the intervals.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.statistics.annotations import Flags, Ints
-from metrics.statistics.cluster_errors import Errors, summed, two_way
+from metrics.statistics.crossed import Errors, summed, two_way
 from metrics.statistics.estimates import Estimates, student
 from metrics.statistics.many import two_sided
 from metrics.statistics.ranking import holm_pairs

@@ -9,8 +9,8 @@ so more votes on the same items, or of the same annotators, help only so far. A 
 0 or ½ for a tie, and its mean a win rate, whose deviation is at most ½; a difference of two
 systems' ratings on the same items has the deviation of the differences.
 
-Intervals are those of `cluster_errors.two_way`. Sources: Kish (1965), "Survey Sampling", ch. 5, for
-design effects; Gao & Owen (2017), "Efficient moment calculations for variance components in large
+Intervals are those of `crossed.two_way`. Sources: Kish (1965), "Survey Sampling", ch. 5, for design
+effects; Gao & Owen (2017), "Efficient moment calculations for variance components in large
 unbalanced crossed random effects models".
 """
 

@@ -7,7 +7,7 @@ import pytest
 
 from metrics.statistics import designs, studies
 from metrics.statistics.annotations import Annotations
-from metrics.statistics.cluster_errors import two_way
+from metrics.statistics.crossed import two_way
 from metrics.statistics.estimates import student
 from metrics.statistics.studies import Spread
 

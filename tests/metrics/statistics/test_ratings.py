@@ -9,7 +9,7 @@ import pytest
 import statsmodels.formula.api as smf
 from pandas import DataFrame
 
-from metrics.statistics import cluster_errors, ratings
+from metrics.statistics import crossed, ratings
 from metrics.statistics.designs import assignments
 from metrics.statistics.ratings import Ratings
 from metrics.statistics.weights import Floats
@@ -43,7 +43,7 @@ def test_one_way_errors_are_statsmodels() -> None:
         cov_type="cluster", cov_kwds={"groups": data.annotator}
     )
     pull = (data.value - data.value.mean())[:, None] / len(data.value)
-    found = cluster_errors.one_way(pull, data.annotator)
+    found = crossed.one_way(pull, data.annotator)
     assert found.errors[0] == pytest.approx(fit.bse.iloc[0], rel=1e-9)
     assert found.freedom[0] == len(np.unique(data.annotator)) - 1
 
@@ -51,11 +51,10 @@ def test_one_way_errors_are_statsmodels() -> None:
 def test_two_way_errors_are_at_least_those_of_either() -> None:
     data, _ = rated(1, np.array([3.0]))
     pull = (data.value - data.value.mean())[:, None] / len(data.value)
-    both = cluster_errors.two_way(pull, data.annotator, data.item).errors[0]
-    assert both > cluster_errors.one_way(pull, data.annotator).errors[0]
-    assert both > cluster_errors.one_way(pull, data.item).errors[0]
-    alone = cluster_errors.two_way(pull, np.zeros_like(data.annotator), data.item)
-    assert np.isnan(alone.errors[0])
+    both = crossed.two_way(pull, data.annotator, data.item).errors[0]
+    assert both > crossed.one_way(pull, data.annotator).errors[0]
+    assert both > crossed.one_way(pull, data.item).errors[0]
+    assert np.isnan(crossed.two_way(pull, np.zeros_like(data.annotator), data.item).errors[0])
 
 
 def test_adjusted_means_are_least_squares_with_outputs_and_annotators() -> None:
