@@ -13,6 +13,8 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
 from service.analyses import routes as analyses
+from service.annotation import annotate_routes as annotate
+from service.annotation import routes as annotation
 from service.archives import routes as archives
 from service.calibrations import routes as calibrations
 from service.catalogue import metrics as catalogue
@@ -96,6 +98,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gates,
         calibrations,
         meta_evaluations,
+        annotation,
+        annotate,
         controls,
         pareto,
         boards,
