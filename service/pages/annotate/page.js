@@ -195,7 +195,7 @@ function tryLater() {
     tell(say("no_connection"));
     return;
   }
-  showNotice(unsent ? "kept" : "offline", { again: true });
+  showNotice("offline", { again: true, more: () => (unsent ? say("kept") : "") });
   retry = setTimeout(advance, pause);
   pause = Math.min(2 * pause, LAST_PAUSE);
 }

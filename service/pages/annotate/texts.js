@@ -67,12 +67,12 @@ export function prose(markdown) {
     const [, indent, mark, text] = line.match(/^(\s*)(#+ |[-*] |\d+[.)] )?(.*)$/);
     const last = blocks.at(-1);
     if (!text) blocks.push(null);
-    else if (mark?.startsWith("#")) blocks.push(element("h3", {}, ...bold(text)));
+    else if (mark?.startsWith("#")) blocks.push(element("h2", {}, ...bold(text)));
     else if (mark) {
       const list = /^[OU]L$/.test(last?.tagName) ? last : element(/\d/.test(mark) ? "ol" : "ul");
       list.append(element("li", { className: indent && "inner" }, ...bold(text)));
       if (list !== last) blocks.push(list);
-    } else if (last && last.tagName !== "H3") (last.lastElementChild?.closest("li") ?? last).append(" ", ...bold(text));
+    } else if (last && last.tagName !== "H2") (last.lastElementChild?.closest("li") ?? last).append(" ", ...bold(text));
     else blocks.push(element("p", {}, ...bold(text)));
   }
   const shown = blocks.filter(Boolean);
