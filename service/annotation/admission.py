@@ -55,8 +55,7 @@ def admit(db: Connection, body: AnnotationProjectIn) -> str:
         form=body.form,
         definition=body.model_dump(mode="json", exclude={"gold", "seed"}),
         systems=[
-            {"system": one.system, "evaluation": one.id, "dataset": one.dataset_name}
-            for one in rows
+            {"system": one.system, "evaluation": one.id, "dataset": one.dataset_id} for one in rows
         ],
         left_out=+left_out,  # without zeros
         seed=seed,
@@ -144,7 +143,7 @@ def _samples(
         first = {system: (found.get(index) or [""])[0] for system, found in texts.items()}
         there = {system: text for system, text in first.items() if text.strip()}
         left_out[WITHOUT] += len(first) - len(there)
-        yield SampleOutputs(rows[0].dataset_name, str(record["id"]), prompt_of(record), there)
+        yield SampleOutputs(rows[0].dataset_id, str(record["id"]), prompt_of(record), there)
 
 
 def _made(

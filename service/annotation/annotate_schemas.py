@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from service.annotation.schemas import Form, Language, Letter
+from service.annotation.schemas import Form, Language, Letter, Rating
 from service.http.fields import Name, Schema, Text
 
 Held = Annotated[str, Field(min_length=1, max_length=100)]
@@ -44,7 +44,7 @@ class VoteIn(Schema):
 
     item: Held
     choice: Literal["a", "b", "tie"] | None = None
-    ratings: dict[Name, Annotated[int, Field(ge=-1000, le=1000)]] | None = None
+    ratings: dict[Name, Rating] | None = None
     best: Letter | None = None
     worst: Letter | None = None
     label: Name | None = None

@@ -15,6 +15,8 @@ Language = Literal["en", "ru"]
 Letter = Annotated[str, Field(pattern="^[a-h]$")]
 Share = Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)]
 
+Rating = Annotated[int, Field(ge=-1000, le=1000)]
+
 LONGEST_SCALE = 101  # points: from 0 to 100
 OUTPUTS = {"pairwise": 2, "likert": 1, "label": 1, "edit": 1}  # of an item; best_worst: its size
 
@@ -23,7 +25,7 @@ class CriterionIn(Schema):
     """What outputs are judged by. `scale`: the least and the greatest rating, both allowed."""
 
     name: Name
-    scale: tuple[int, int] | None = Field(default=None, description="of likert, as [1, 5]")
+    scale: tuple[Rating, Rating] | None = Field(default=None, description="of likert, as [1, 5]")
     description: Text | None = None
     anchors: dict[str, Text] = Field(
         default_factory=dict, max_length=20, description="what ratings mean, as {'1': 'useless'}"
@@ -33,7 +35,7 @@ class CriterionIn(Schema):
     def _a_scale(self) -> Self:
         if self.scale is not None:
             low, high = self.scale
-            if not -1000 <= low < high <= 1000 or high - low >= LONGEST_SCALE:
+            if not low < high < low + LONGEST_SCALE:
                 message = f"scale: from the least rating to a greater one, {LONGEST_SCALE} at most"
                 raise PydanticCustomError("bad_scale", message)
         return self
@@ -43,7 +45,7 @@ class ExpectedIn(Schema):
     """The right answer to a gold question, in the order of its `outputs`: `a` is the first."""
 
     choice: Literal["a", "b", "tie"] | None = None
-    ratings: dict[Name, Annotated[int, Field(ge=-1000, le=1000)]] | None = None
+    ratings: dict[Name, Rating] | None = None
     best: Letter | None = None
     worst: Letter | None = None
     label: Name | None = None
@@ -106,14 +108,14 @@ class AnnotationProjectIn(Schema):
 
 
 class SystemOut(BaseModel):
-    """A system that is judged, by its evaluation."""
+    """A system that is judged, by its evaluation; `dataset` is an id."""
 
     system: str
     evaluation: str
     dataset: str
 
 
-class ProgressOut(BaseModel):
+class AnnotationProgressOut(BaseModel):
     """How far a project is. `wanted`: votes, over all items; `held`: being judged now."""
 
     items: int
@@ -138,7 +140,7 @@ class AnnotationProjectOut(BaseModel):
     controls: int
     left_out: dict[str, int]
     seed: int
-    progress: ProgressOut
+    progress: AnnotationProgressOut
     instructions: str
     completion_code: str
     created_at: datetime

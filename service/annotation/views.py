@@ -13,9 +13,9 @@ from service.annotation.annotators_store import Annotator, Work
 from service.annotation.instructions import instructions
 from service.annotation.items_store import Item
 from service.annotation.schemas import (
+    AnnotationProgressOut,
     AnnotationProjectOut,
     AnnotatorOut,
-    ProgressOut,
     ShareOut,
     SystemOut,
     VoteOut,
@@ -38,7 +38,7 @@ def project_view(project: Project, progress: Progress) -> AnnotationProjectOut:
         controls=progress.controls,
         left_out=dict(project.left_out),
         seed=project.seed,
-        progress=ProgressOut(
+        progress=AnnotationProgressOut(
             items=progress.items,
             wanted=progress.wanted,
             votes=progress.votes,
