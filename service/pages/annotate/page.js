@@ -136,6 +136,7 @@ async function attempt(work) {
   if (busy) return;
   busy = true;
   clearTimeout(retry);
+  $("reasons").close(); // it is about the item that was there
   $("item").inert = true;
   tell("");
   try {
@@ -237,7 +238,7 @@ function press(digit) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (!credential || $("reasons").open || event.repeat) return;
+  if (!credential || event.repeat) return;
   const action = actionOf(event);
   if (!action) return;
   event.preventDefault();
@@ -278,8 +279,9 @@ for (const [place, reason] of SKIPS.entries()) {
   button.onclick = () => $("reasons").close(reason);
   $("reason-list").append(button);
 }
-$("reasons").onkeydown = ({ key, target }) => {
-  if (!target.matches("input")) $("reason-list").children[key - 1]?.click();
+$("reasons").onkeydown = (event) => {
+  event.stopPropagation(); // a digit is a reason here, no answer
+  if (event.target !== $("reason")) $("reason-list").children[event.key - 1]?.click();
 };
 $("cancel").onclick = () => $("reasons").close("");
 $("reasons").onclose = () => {

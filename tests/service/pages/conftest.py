@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import Engine
 
 from service.db.engine import connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 MISSING = "there is no browser: apt-get install chromium"
-PATIENCE = 5000  # ms: what does not come by then does not come
+PATIENCE = 15_000  # ms
 
 Opened = Callable[..., BrowserContext]
 
@@ -28,6 +28,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(MISSING)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        expect.set_options(timeout=PATIENCE)
         yield browser
         browser.close()
 
