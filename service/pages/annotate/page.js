@@ -18,7 +18,7 @@ const leases = new Leases(moveOn);
 const sheet = new Sheet($("questions"), keepDraft);
 
 let task = mine.get("task"); // what is asked of this person
-let isRead = false; // whether `task` is of now, not of another day
+let isRead = false; // `task` is of now, not of another day
 let progress = { done: 0, remaining: 0 };
 let item = null; // what is judged now
 let draw = () => {}; // what is shown, in the language that is spoken
@@ -136,9 +136,9 @@ async function attempt(work) {
   if (busy) return;
   busy = true;
   clearTimeout(retry);
-  $("reasons").close(); // it is about the item that was there
+  $("reasons").close(); // of the item that was there
   $("item").inert = true;
-  tell("");
+  tell(item ? "" : "…");
   try {
     await work();
     pause = FIRST_PAUSE;

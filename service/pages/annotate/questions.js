@@ -80,7 +80,7 @@ export class Sheet {
   /** Ask about `item`, with what was answered before. */
   show(item, answers) {
     this.#item = item;
-    this.answers = { ...answers };
+    this.answers = Object.assign(Object.create(null), answers); // names may be anything
     this.#questions = FORMS[item.form](item);
     this.#box.replaceChildren(...this.#questions.map((question) => this.#asked(question)));
     this.#mark();

@@ -1,4 +1,4 @@
-/** Time: how long an item was looked at, and until when it is kept for this person. */
+/** How long an item is looked at, and until when it is this person's. */
 
 import { Unreachable, ask, serverTime } from "./wire.js";
 

@@ -1,4 +1,4 @@
-/** Requests to the service, and what this device keeps until the service has it. */
+/** Requests, and what this device keeps until the service has it. */
 
 const PATIENCE = 30_000; // ms until a request counts as lost
 const DRAFTS = 20; // unfinished answers that are kept
