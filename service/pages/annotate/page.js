@@ -234,7 +234,7 @@ function press(digit) {
   if (busy || !sheet.press(digit)) return;
   const missing = sheet.missing();
   if (missing) sheet.focus(missing);
-  else $("send").focus();
+  else $("send").focus({ preventScroll: true }); // it is in sight
 }
 
 document.addEventListener("keydown", (event) => {
