@@ -21,6 +21,7 @@ from benchmarks import statistics_data as data
 from benchmarks import statistics_of_sources as sources
 from benchmarks import statistics_sets as sets
 from benchmarks import statistics_tests as tests
+from benchmarks import statistics_votes as votes
 from benchmarks.statistics_data import Family
 from metrics.core.rows import Floats
 from metrics.statistics import intervals
@@ -119,6 +120,9 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[int], Iterator[Sequence[str]]]]
     "tests_of_sets": (sets.HEADINGS, sets.rejections),
     "tests_of_calibration": (calibration.HEADINGS, calibration.rejections),
     "ranks": (tests.RANK_HEADINGS, tests.rank_intervals),
+    "votes": (votes.HEADINGS, votes.coverages),
+    "votes_chosen": (votes.CHOSEN_HEADINGS, votes.choices),
+    "votes_settled": (votes.SETTLED_HEADINGS, votes.settled),
 }
 
 

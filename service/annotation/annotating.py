@@ -7,7 +7,7 @@ after another, and two tabs show the same item.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -34,11 +34,12 @@ REPEAT_AFTER = 5  # votes between an item and its repeat: until then it is remem
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """An annotator at a project, locked; `done`: votes that stand."""
+    """An annotator at a project, locked; `done`: votes that stand, `skipped`: items."""
 
     project: Project
     annotator: Annotator
     done: int
+    skipped: int
 
     @property
     def closed(self) -> bool:
@@ -58,7 +59,7 @@ def sit_down(db: Connection, token_digest: bytes) -> Desk:
     if annotator.expired:
         message = f"this link ended on {annotator.expires_at:%Y-%m-%d}; ask for a new one"
         raise refused("token_expired", message)
-    return Desk(project, annotator, votes_store.count(db, annotator.id))
+    return Desk(project, annotator, *votes_store.count(db, annotator.id))
 
 
 def next_item(db: Connection, desk: Desk) -> NextOut:
@@ -136,7 +137,7 @@ def vote(db: Connection, desk: Desk, given: VoteIn) -> VotedOut:
         seconds=given.seconds,
     )
     slots_store.vote(db, slot.id)
-    return _voted(db, Desk(desk.project, desk.annotator, desk.done + 1), slot)
+    return _voted(db, replace(desk, done=desk.done + 1), slot)
 
 
 def undo(db: Connection, desk: Desk) -> NextOut:
@@ -154,13 +155,14 @@ def undo(db: Connection, desk: Desk) -> NextOut:
     slot = slots_store.extend(db, desk.project, last.slot_id)
     answer = as_shown(last.answer, last.shown)
     previous = VoteIn(item=slot.id, comment=last.comment, seconds=last.seconds, **answer)
-    return answered(db, Desk(desk.project, desk.annotator, desk.done - 1), slot, previous)
+    return answered(db, replace(desk, done=desk.done - 1), slot, previous)
 
 
 def skip(db: Connection, desk: Desk, given: SkipIn) -> NextOut:
     """Give the item back, for somebody else, and take the next one."""
     slot = _held(db, desk, given.item)
     slots_store.skip(db, slot, desk.annotator.id, given.reason)
+    desk = replace(desk, skipped=desk.skipped + 1)
     return answered(db, desk, _taken(db, desk))
 
 
@@ -170,20 +172,17 @@ def _taken(db: Connection, desk: Desk) -> Held | None:
     project, annotator = desk.project, desk.annotator.id
     if desk.closed or desk.done >= project.per_annotator:
         return None
-    if not slots_store.count_open(db, project.id, annotator, 1):
-        return None
-    asked = desk.done + slots_store.count_skips(db, annotator)
-    random = draw(project.seed, annotator, asked)
+    random = draw(project.seed, annotator, desk.done + desk.skipped)
     at = random.random()
     gold_rate, repeats = project.definition["gold_rate"], project.definition["repeats"]
+    others: list[str] = []
     if at < gold_rate:
-        gold = items_store.unseen_gold(db, project.id, annotator)
-        if gold:
-            return slots_store.make(db, project, annotator, random.choice(gold), repeat=False)
+        others = items_store.unseen_gold(db, project.id, annotator)
     elif at < gold_rate + repeats:
-        again = slots_store.repeatable(db, annotator, REPEAT_AFTER)
-        if again:
-            return slots_store.make(db, project, annotator, random.choice(again), repeat=True)
+        others = slots_store.repeatable(db, annotator, REPEAT_AFTER)
+    if others and slots_store.count_open(db, project.id, annotator, 1):
+        item = random.choice(others)
+        return slots_store.make(db, project, annotator, item, repeat=at >= gold_rate)
     return slots_store.take(db, project, annotator)
 
 

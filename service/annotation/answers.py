@@ -55,7 +55,8 @@ def of_vote(
     prefix  of the fields that errors name
     """
     wanted = FIELDS[form]
-    values = {name: getattr(given, name, None) for names in FIELDS.values() for name in names}
+    every = {name for names in FIELDS.values() for name in names}
+    values: Answer = {name: getattr(given, name, None) for name in every}
     for name in wanted:
         if values[name] is None:
             message = f"an answer to {form} has {' and '.join(wanted)}"

@@ -10,12 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
+    Interval,
+    Select,
     Text,
+    bindparam,
     exists,
     func,
     literal_column,
@@ -25,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from service.annotation.items_store import new_slot
 from service.annotation.store import Project
@@ -37,6 +43,50 @@ from service.db.stored import Stored
 
 # as literals, so that every plan may use the index of slots that can be given out
 FREE, HELD = literal_column("'free'", Text), literal_column("'held'", Text)
+
+
+def _open(slot: FromClause) -> tuple[ColumnElement[bool], ...]:
+    """Whether `slot` could be given to the annotator now."""
+    mine, annotator = annotation_slots.alias("mine"), bindparam("annotator", type_=Text)
+    had = exists().where(mine.c.item_id == slot.c.item_id, mine.c.annotator_id == annotator)
+    skips = annotation_skips.c
+    skipped = exists().where(skips.item_id == slot.c.item_id, skips.annotator_id == annotator)
+    return (
+        slot.c.project_id == bindparam("project", type_=Text),
+        slot.c.status.in_((FREE, HELD)),
+        slot.c.number.is_not(None),
+        or_(slot.c.status == FREE, slot.c.lease_until < func.now()),
+        ~had,
+        ~skipped,
+    )
+
+
+def _take() -> ReturningUpdate[Any]:
+    """Hold the first slot that is open; what another transaction has locked is about to be held:
+    it is passed over."""
+    slot, first = annotation_slots, annotation_slots.alias("first")
+    query = select(first.c.id).where(*_open(first))
+    query = query.order_by(first.c.position, first.c.number).limit(1)
+    taken = query.with_for_update(skip_locked=True).cte("taken")
+    values = {"status": "held", "lost_by": slot.c.annotator_id}
+    changed = update(slot).where(slot.c.id == taken.c.id)
+    changed = changed.values(
+        **values,
+        annotator_id=bindparam("annotator", type_=Text),
+        lease_until=func.now() + bindparam("lasts", type_=Interval),
+    )
+    return changed.returning(*slot.c)
+
+
+def _count() -> Select[Any]:
+    """How many items are open, up to a limit."""
+    slot = annotation_slots.alias("slot")
+    places = select(slot.c.position).where(*_open(slot)).distinct()
+    few = places.order_by(slot.c.position).limit(bindparam("limit", type_=Integer)).subquery()
+    return select(func.count()).select_from(few)
+
+
+_TAKE, _COUNT = _take(), _count()  # asked for with every item: made once
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +125,16 @@ def find(db: Connection, project: str, id: str) -> Slot | None:
 
 def take(db: Connection, project: Project, annotator: str) -> Held | None:
     """The first slot that is free for the annotator, now held; None where there is none."""
-    slot, first = annotation_slots, annotation_slots.alias("first")
-    query = select(first.c.id).where(*_open(first, project.id, annotator))
-    query = query.order_by(first.c.position, first.c.number).limit(1)
-    # what another transaction has locked is about to be held: it is passed over
-    taken = query.with_for_update(skip_locked=True).cte("taken")
-    values = {"status": "held", "annotator_id": annotator, "lost_by": slot.c.annotator_id}
-    changed = update(slot).where(slot.c.id == taken.c.id)
-    changed = changed.values(**values, lease_until=_end(project))
-    row = db.execute(changed.returning(*slot.c)).one_or_none()
+    lasts = timedelta(minutes=project.lease_minutes)
+    values = {"project": project.id, "annotator": annotator, "lasts": lasts}
+    row = db.execute(_TAKE, values).one_or_none()
     return Held.from_row(row) if row is not None else None
 
 
 def count_open(db: Connection, project: str, annotator: str, limit: int) -> int:
     """How many items could be given to the annotator now, up to `limit`."""
-    slot = annotation_slots.alias("slot")
-    places = select(slot.c.position).where(*_open(slot, project, annotator)).distinct()
-    few = places.order_by(slot.c.position).limit(limit).subquery()
-    return db.scalar(select(func.count()).select_from(few)) or 0
+    values = {"project": project, "annotator": annotator, "limit": limit}
+    return db.scalar(_COUNT, values) or 0
 
 
 def make(db: Connection, project: Project, annotator: str, item: str, *, repeat: bool) -> Held:
@@ -139,12 +181,6 @@ def skip(db: Connection, slot: Slot, annotator: str, reason: str | None) -> None
     release(db, slot)
 
 
-def count_skips(db: Connection, annotator: str) -> int:
-    """How many items the annotator has skipped."""
-    query = select(func.count()).where(annotation_skips.c.annotator_id == annotator)
-    return db.scalar(query) or 0
-
-
 def repeatable(db: Connection, annotator: str, after: int) -> list[str]:
     """Items that the annotator voted on once, at least `after` votes ago, in that order."""
     query = text(
@@ -154,22 +190,6 @@ def repeatable(db: Connection, annotator: str, after: int) -> list[str]:
         "ORDER BY v.created_at DESC, v.id DESC OFFSET :after"
     )
     return list(db.scalars(query, {"annotator": annotator, "after": after}))
-
-
-def _open(slot: FromClause, project: str, annotator: str) -> tuple[ColumnElement[bool], ...]:
-    """Whether `slot` could be given to the annotator now."""
-    mine = annotation_slots.alias("mine")
-    had = exists().where(mine.c.item_id == slot.c.item_id, mine.c.annotator_id == annotator)
-    skips = annotation_skips.c
-    skipped = exists().where(skips.item_id == slot.c.item_id, skips.annotator_id == annotator)
-    return (
-        slot.c.project_id == project,
-        slot.c.status.in_((FREE, HELD)),
-        slot.c.number.is_not(None),
-        or_(slot.c.status == FREE, slot.c.lease_until < func.now()),
-        ~had,
-        ~skipped,
-    )
 
 
 def _end(project: Project) -> ColumnElement[datetime]:

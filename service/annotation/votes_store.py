@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from service.db.annotation_tables import annotation_items, annotation_votes
+from service.db.annotation_tables import annotation_items, annotation_skips, annotation_votes
 from service.db.identifiers import new
 from service.db.pages import paged
 from service.db.stored import Stored
@@ -101,10 +101,13 @@ def undo(db: Connection, id: str) -> None:
     db.execute(undone.values(undone_at=func.now()))
 
 
-def count(db: Connection, annotator: str) -> int:
-    """How many votes of the annotator stand."""
-    query = select(func.count()).where(annotation_votes.c.annotator_id == annotator, STANDS)
-    return db.scalar(query) or 0
+def count(db: Connection, annotator: str) -> tuple[int, int]:
+    """How many votes of the annotator stand, and how many items they skipped."""
+    votes, skips = annotation_votes.c, annotation_skips.c
+    voted = select(func.count()).where(votes.annotator_id == annotator, STANDS)
+    skipped = select(func.count()).where(skips.annotator_id == annotator)
+    row = db.execute(select(voted.scalar_subquery(), skipped.scalar_subquery())).one()
+    return row[0], row[1]
 
 
 def page(

@@ -165,8 +165,12 @@ def test_tuples_meet_about_equally_often() -> None:
 def test_a_program_annotates_with_the_client(live: Live, made: list[str]) -> None:
     with Client(live.base) as assay:
         project = assay.create_annotation_project(
-            *("полезность", made[:2], "likert"),
-            **{"criteria": [HELPFUL], "overlap": 1, "language": "ru"},
+            "полезность",
+            made[:2],
+            "likert",
+            criteria=[HELPFUL],
+            overlap=1,
+            language="ru",
         )
         token = assay.add_annotator(project.id, "Ада").token
         task = assay.annotation_task(token)
