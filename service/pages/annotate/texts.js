@@ -18,7 +18,7 @@ export function texts(item) {
 }
 
 function sideBySide(item) {
-  const outputs = item.outputs ?? [item.a ?? item.output, ...(item.b === null ? [] : [item.b])];
+  const outputs = item.outputs ?? [item.a, item.b, item.output].filter((text) => text != null);
   const panes = outputs.map((text, place) =>
     pane(outputs.length > 1 ? letter(place).toUpperCase() : say("text"), text),
   );
