@@ -24,10 +24,6 @@ from service.leaderboards import scopes
 MOST_SLOTS = 1_000_000  # items times overlap
 MOST_MADE = 2_000_000  # items that are made before some of them are drawn
 LEAST_SYSTEMS = {"pairwise": 2, "best_worst": 3}
-NOT_YET = (
-    "pairs are not chosen by what is known of their order yet: give a number, which draws as many "
-    'items at random, or "all"'
-)
 
 
 def admit(db: Connection, body: AnnotationProjectIn) -> str:
@@ -92,7 +88,10 @@ def _check(body: AnnotationProjectIn) -> None:
             body.equal_outputs == "control" and not (body.form == "pairwise" and body.ties),
             *("no_controls", "equal_outputs", "controls are pairs, which a tie is expected of"),
         ),
-        (body.items == "most_informative", "not_available", "items", NOT_YET),
+        (
+            body.items == "most_informative" and body.form != "pairwise",
+            *("not_pairwise", "items", "most_informative chooses among pairs, of pairwise"),
+        ),
     ]
     for wrong, code, param, message in faults:
         if wrong:

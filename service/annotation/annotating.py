@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from service.annotation import annotators_store, items_store, slots_store, votes_store
+from service.annotation import annotators_store, informative, items_store, slots_store, votes_store
 from service.annotation.annotate_schemas import (
     ItemOut,
     LeaseOut,
@@ -183,7 +183,12 @@ def _taken(db: Connection, desk: Desk) -> Held | None:
     if others and slots_store.count_open(db, project.id, annotator, 1):
         item = random.choice(others)
         return slots_store.make(db, project, annotator, item, repeat=at >= gold_rate)
-    return slots_store.take(db, project, annotator)
+    if project.definition["items"] != "most_informative":
+        return slots_store.take(db, project, annotator)
+    taken = (
+        slots_store.take(db, project, annotator, pair) for pair in informative.pairs(db, project)
+    )
+    return next((slot for slot in taken if slot is not None), None)
 
 
 def _shown(db: Connection, desk: Desk, slot: Held) -> ItemOut:

@@ -73,7 +73,9 @@ class AnnotationProjectIn(Schema):
     ties: bool = Field(True, description="of pairwise: may both be equally good")
     overlap: Annotated[int, Field(ge=1, le=100)] = Field(3, description="votes on each item")
     items: Literal["all", "most_informative"] | Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        "all", description="or how many, drawn at random; the same seed draws the same"
+        "all",
+        description="or how many, drawn at random; most_informative: all, and as each is given "
+        "out, one of the two systems whose order is least known",
     )
     tuple_size: Annotated[int, Field(ge=3, le=8)] = Field(4, description="outputs of best_worst")
     equal_outputs: Literal["drop", "control"] = Field(

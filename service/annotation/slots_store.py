@@ -8,6 +8,7 @@ The caller has locked the annotator (`annotators_store.identify`), so that nobod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +30,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from service.annotation.items_store import new_slot
@@ -61,11 +62,15 @@ def _open(slot: FromClause) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _take() -> ReturningUpdate[Any]:
+def _take(of_systems: bool) -> ReturningUpdate[Any]:
     """Hold the first slot that is open; what another transaction has locked is about to be held:
     it is passed over."""
     slot, first = annotation_slots, annotation_slots.alias("first")
     query = select(first.c.id).where(*_open(first))
+    if of_systems:
+        items = annotation_items.c
+        systems = items.systems == bindparam("systems", type_=ARRAY(Text))
+        query = query.where(exists().where(items.id == first.c.item_id, systems))
     query = query.order_by(first.c.position, first.c.number).limit(1)
     taken = query.with_for_update(skip_locked=True).cte("taken")
     values = {"status": "held", "lost_by": slot.c.annotator_id}
@@ -86,7 +91,8 @@ def _count() -> Select[Any]:
     return select(func.count()).select_from(few)
 
 
-_TAKE, _COUNT = _take(), _count()  # asked for with every item: made once
+# asked for with every item: made once
+_TAKE, _TAKE_OF, _COUNT = _take(False), _take(True), _count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +129,32 @@ def find(db: Connection, project: str, id: str) -> Slot | None:
     return Slot.from_row(row) if row is not None else None
 
 
-def take(db: Connection, project: Project, annotator: str) -> Held | None:
-    """The first slot that is free for the annotator, now held; None where there is none."""
+def take(
+    db: Connection, project: Project, annotator: str, systems: Sequence[str] | None = None
+) -> Held | None:
+    """The first slot that is free for the annotator, now held; None where there is none.
+
+    systems  whose outputs the item has; None: any
+    """
     lasts = timedelta(minutes=project.lease_minutes)
     values = {"project": project.id, "annotator": annotator, "lasts": lasts}
-    row = db.execute(_TAKE, values).one_or_none()
+    if systems is None:
+        row = db.execute(_TAKE, values).one_or_none()
+    else:
+        row = db.execute(_TAKE_OF, {**values, "systems": list(systems)}).one_or_none()
     return Held.from_row(row) if row is not None else None
+
+
+def count_held(db: Connection, project: str) -> int:
+    """How many items of the project are being judged now."""
+    slots = annotation_slots.c
+    query = select(func.count()).where(
+        slots.project_id == project,
+        slots.status == HELD,
+        slots.number.is_not(None),
+        slots.lease_until > func.now(),
+    )
+    return db.scalar(query) or 0
 
 
 def count_open(db: Connection, project: str, annotator: str, limit: int) -> int:

@@ -42,6 +42,15 @@ class Listed(Vote):
     systems: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Choices(Stored):
+    """How many votes chose so between two systems."""
+
+    systems: list[str]
+    choice: str
+    count: int
+
+
 STANDS = annotation_votes.c.undone_at.is_(None)
 
 
@@ -108,6 +117,18 @@ def count(db: Connection, annotator: str) -> tuple[int, int]:
     skipped = select(func.count()).where(skips.annotator_id == annotator)
     row = db.execute(select(voted.scalar_subquery(), skipped.scalar_subquery())).one()
     return row[0], row[1]
+
+
+def choices(db: Connection, project: str) -> list[Choices]:
+    """Votes on pairs that stand, by the systems and what was chosen."""
+    items, choice = annotation_items.c, annotation_votes.c.answer["choice"].astext
+    query = (
+        select(items.systems, choice.label("choice"), func.count().label("count"))
+        .join(annotation_items, items.id == annotation_votes.c.item_id)
+        .where(annotation_votes.c.project_id == project, annotation_votes.c.kind == "item", STANDS)
+        .group_by(items.systems, choice)
+    )
+    return [Choices.from_row(row) for row in db.execute(query)]
 
 
 def page(

@@ -221,6 +221,24 @@ def test_gold_controls_and_repeats_measure_people(live: Live, db: Engine) -> Non
     assert study.get()["progress"]["votes"] == 40  # of items and controls: gold takes no slot
 
 
+def test_what_is_least_known_is_asked(live: Live, db: Engine) -> None:
+    """Of three systems, one is far behind the others, which are alike: most is asked of these."""
+    made = evaluations_of(db, 40, systems=3)
+    study = Study(live.base, made, overlap=1, items="most_informative")
+    assert study.made["progress"]["items"] == 120
+    people = [study.person(), study.person()]
+    asked: Counter[str] = Counter()
+    for at in range(40):
+        person = people[at % 2]
+        item = person.next()["item"]
+        pair = "".join(sorted(item["a"][0] + item["b"][0]))
+        asked[pair] += 1
+        better = pair[0] if "2" in pair else pair[asked[pair] % 2]
+        person.post("votes", item=item["id"], choice=choose(item, better))
+    assert asked["01"] > asked["02"] + asked["12"]
+    assert asked["02"] + asked["12"] >= 2  # until it was known
+
+
 def test_people_who_go_take_their_votes_with_them(live: Live, db: Engine) -> None:
     study = Study(live.base, evaluations_of(db, 2), overlap=1)
     added = study.annotator()

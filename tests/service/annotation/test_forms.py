@@ -104,7 +104,7 @@ def test_each_form(
         ({"form": "label", "labels": ["x"]}, "no_labels", "labels"),
         ({"form": "label", "labels": ["x", "y", "x"]}, "same_label", "labels"),
         ({"criteria": [{"name": "x"}, {"name": "x"}]}, "same_criterion", "criteria"),
-        ({"items": "most_informative"}, "not_available", "items"),
+        ({"form": "edit", "items": "most_informative"}, "not_pairwise", "items"),
         ({"ties": False, "equal_outputs": "control"}, "no_controls", "equal_outputs"),
         (
             {"gold": [{"outputs": ["x"], "expected": {"choice": "a"}}]},
