@@ -4,7 +4,7 @@ import { Sheet, draftOf } from "./questions.js";
 import { element, keyHint, prose, texts } from "./texts.js";
 import { Leases, Stopwatch } from "./timing.js";
 import { Refused, Unreachable, ask, credential, device, drafts, mine, outbox } from "./wire.js";
-import { say, speak, spoken } from "./words.js";
+import { refusal, say, speak, spoken } from "./words.js";
 
 const FIRST_PAUSE = 2000; // ms until the next try; doubled up to the last
 const LAST_PAUSE = 60_000;
@@ -155,11 +155,6 @@ function fail(error) {
   else if (!(error instanceof Refused)) throw error;
   else if (error.locksOut) showLocked();
   else tell(refusal(error));
-}
-
-function refusal({ code, message }) {
-  const kind = code.startsWith("voted_") ? "voted" : code; // otherwise, or already
-  return say(`refused_${kind}`) ?? say("refused", message);
 }
 
 /** Send what is kept, then show what is to be judged now, and say why it is another. */

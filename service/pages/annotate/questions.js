@@ -109,7 +109,7 @@ export class Sheet {
     return true;
   }
 
-  /** Put the focus on a question's answer, as it is or its first. */
+  /** Put the focus on a question's answer, or the first of its buttons. */
   focus(question) {
     const inputs = [...this.#inputs(question)];
     (inputs.find((input) => input.checked) ?? inputs[0]).focus();

@@ -14,7 +14,7 @@ export class Refused extends Error {
     this.code = error.code;
   }
 
-  /** Whether it is the token that is refused: nothing goes on with it. */
+  /** Whether nothing goes on with this token. */
   get locksOut() {
     return this.status === 401;
   }
@@ -53,7 +53,7 @@ class Kept {
 const tab = new Kept(() => sessionStorage);
 export const device = new Kept(() => localStorage);
 
-/** The token: of the address, which then loses it, of this tab before, or the device's last. */
+/** Of the address, which then loses it, of this tab before, or the device's last. */
 function token() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given) {

@@ -133,3 +133,9 @@ export function speak(code) {
 export function say(key, ...values) {
   return WORDS[language][key]?.replace(/\{(\d)\}/g, (_, place) => values[place]) ?? null;
 }
+
+/** Why the service refused. */
+export function refusal({ code, message }) {
+  const kind = code.startsWith("voted_") ? "voted" : code; // otherwise, or already
+  return say(`refused_${kind}`) ?? say("refused", message);
+}
