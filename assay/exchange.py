@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
@@ -140,6 +140,11 @@ def create(root: str, body: Mapping[str, object], key: str | None) -> Request:
 def keyed(key: str | None) -> dict[str, str]:
     """The header of an idempotency key, a new one if none is given."""
     return {"Idempotency-Key": key or str(uuid4())}
+
+
+def authorized(request: Request, token: str) -> Request:
+    """The request by whoever has the token."""
+    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
 
 
 def encoded(body: Mapping[str, object] | None) -> tuple[bytes | None, dict[str, str]]:

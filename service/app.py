@@ -13,6 +13,8 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
 from service.analyses import routes as analyses
+from service.annotation import annotate_routes as annotate
+from service.annotation import routes as annotation
 from service.archives import routes as archives
 from service.calibrations import routes as calibrations
 from service.catalogue import metrics as catalogue
@@ -38,6 +40,7 @@ from service.leaderboards import routes as leaderboards
 from service.meta_evaluations import routes as meta_evaluations
 from service.models import routes as models
 from service.openai import routes as openai
+from service.pages import routes as pages
 from service.scoring import reward_routes as rewards
 from service.scoring import routes as score
 from service.settings import Settings, get_settings
@@ -95,6 +98,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gates,
         calibrations,
         meta_evaluations,
+        annotation,
+        annotate,
         controls,
         pareto,
         boards,
@@ -109,6 +114,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         catalogue,
         models,
         openai,
+        pages,
         health,
     ):
         app.include_router(

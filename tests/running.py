@@ -16,6 +16,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine
 
+from assay import AssayError
 from service.db.engine import connect, migrate
 from service.serve.postgres import OPTIONS, EmbeddedPostgres
 from tests.service.folders import data_folder
@@ -119,4 +120,8 @@ def at_rest(live: Live) -> Iterator[None]:
     with live.client() as assay:
         for job in assay.request("GET", "/v1/training_jobs", limit=1000)["data"]:
             if job["status"] in {"queued", "running", "paused"}:
-                assay.request("POST", f"/v1/training_jobs/{job['id']}/cancel")
+                try:
+                    assay.request("POST", f"/v1/training_jobs/{job['id']}/cancel")
+                except AssayError as error:  # it has ended since it was listed
+                    if error.code != "already_finished":
+                        raise

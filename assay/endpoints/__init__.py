@@ -5,6 +5,8 @@ Each function is a method of both clients, under the same name: `Client.evaluate
 """
 
 from assay.endpoints import (
+    annotating,
+    annotation,
     anything,
     archives,
     boards,
@@ -22,6 +24,8 @@ from assay.endpoints import (
 )
 
 __all__ = [
+    "annotating",
+    "annotation",
     "anything",
     "archives",
     "boards",

@@ -13,6 +13,7 @@ from tests.fuzzing.known import Known
 from tests.fuzzing.values import Values
 
 HEADERS: dict[str, tuple[bytes, ...]] = {
+    "authorization": (b"Bearer", b"Bearer \xff", b"Basic eA==", b"Bearer " + b"a" * 5000, b""),
     "accept": (b"text/event-stream", b"*/*;q=\xff", b"", b"application/json, " * 50),
     "content-type": (b"text/plain", b"application/json; charset=utf-7", b"\xff", b"", b"a" * 9000),
     "content-encoding": (b"gzip", b"br", b"nothing"),
@@ -63,6 +64,8 @@ class Requests:
         path = self._path(route) + self._query(operation)
         asked = Asked(method, path, f"{method} {route}")
         self._body(asked, operation)
+        if operation.get("security"):
+            asked.headers["authorization"] = f"Bearer {self.known.token}".encode()
         for name, odd in HEADERS.items():
             if self.random.random() < 0.02:
                 asked.headers[name] = self.random.choice(odd)

@@ -15,6 +15,7 @@ from metrics import catalogue
 from service.datasets import store as datasets
 from service.db.engine import connect
 from service.db.identifiers import new
+from service.evaluations import outputs
 from service.evaluations import store as evaluations
 from service.leaderboards import defined_store
 from service.training import checkpoints_store as checkpoints
@@ -31,11 +32,13 @@ PAIRS = [{"id": "1", "prompt": "Hi!", "chosen": "Hello!", "rejected": "What."}]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Values by path parameter, examples of bodies by their schema's name, queries by parameter."""
+    """Values by path parameter, examples of bodies by their schema's name, queries by parameter;
+    `token`: an annotator's."""
 
     paths: dict[str, list[str]]
     bodies: dict[str, list[dict[str, Any]]]
     queries: dict[str, list[str]]
+    token: str
 
 
 def fill(base: str, url: str, folder: Path) -> Known:
@@ -50,6 +53,7 @@ def fill(base: str, url: str, folder: Path) -> Known:
         with engine.begin() as db:
             done.append(stored.create(db, system, records, METRICS))
             stored.succeed(db, done[-1], records, METRICS, words)
+            outputs.add(db, done[-1], ((at, [f"{system} {at}"]) for at in range(len(records))))
     with engine.begin() as db:
         dataset, _ = datasets.put(db, "votes", "eval", records)
         datasets.put(db, "pairs", "preference", PAIRS)
@@ -66,7 +70,11 @@ def fill(base: str, url: str, folder: Path) -> Known:
     registered = [_registered(base, number) for number in range(REGISTERED)]
     rewards = [_reward(base, number) for number in range(REGISTERED)]
     suites = [_suite(base, number) for number in range(REGISTERED)]
+    projects = [_annotated(base, done) for _ in range(REGISTERED)]
+    token = _annotator(base, _annotated(base, done))["token"]
     bodies = _bodies(base, httpx.get(f"{base}/openapi.json", timeout=100).json(), done)
+    held = {"item": _out(base, token)}
+    bodies |= {"HeldIn": [held], "SkipIn": [held], "VoteIn": [held | {"choice": "a"}]}
     return Known(
         paths={
             "evaluation": [*done, failed, cancelled],
@@ -74,6 +82,8 @@ def fill(base: str, url: str, folder: Path) -> Known:
             "board": ["fuzzed"],
             "suite": ["qa", *suites],
             "calibration": ["rated", "rated@1"],
+            "project": projects,
+            "annotator": [_annotator(base, one)["id"] for one in projects],
             "gate": [gate],
             "check": [check],
             "job": jobs,
@@ -83,6 +93,7 @@ def fill(base: str, url: str, folder: Path) -> Known:
             "name": [*catalogue(), *trainers.catalogue(), "evaluate/none"],
         },
         bodies=bodies,
+        token=token,
         queries={
             "metric": list(METRICS),
             "sort": list(METRICS),
@@ -131,6 +142,31 @@ def _suite(base: str, number: int) -> str:
     made = httpx.post(f"{base}/v1/suites", json=body, timeout=100)
     assert made.is_success, made.text
     return f"fuzzed-{number}"
+
+
+def _judged(done: list[str]) -> dict[str, Any]:
+    return {"name": "fuzzed", "evaluations": done, "form": "pairwise", "items": 4}
+
+
+def _annotated(base: str, done: list[str]) -> str:
+    made = httpx.post(f"{base}/v1/annotation_projects", json=_judged(done), timeout=100)
+    assert made.is_success, made.text
+    return str(made.json()["id"])
+
+
+def _annotator(base: str, project: str) -> dict[str, str]:
+    url = f"{base}/v1/annotation_projects/{project}/annotators"
+    made = httpx.post(url, json={"name": "somebody"}, timeout=100)
+    assert made.is_success, made.text
+    return dict(made.json())
+
+
+def _out(base: str, token: str) -> str:
+    """The item that whoever has the token is to judge."""
+    by = {"authorization": f"Bearer {token}"}
+    asked = httpx.post(f"{base}/v1/annotate/next", headers=by, timeout=100)
+    assert asked.is_success, asked.text
+    return str(asked.json()["item"]["id"])
 
 
 def _paused(db: Connection, dataset: str) -> str:
@@ -193,6 +229,8 @@ def _bodies(
         },
     ]
     found["GateIn"] = [_asked_of_a_gate(done)]
+    found["AnnotationProjectIn"] = [_judged(done)]
+    found["AnnotatorIn"] = [{"name": "somebody"}]
     found["CheckIn"] = [{"evaluation": done[1]}]
     found["PowerIn"] = [{"evaluations": done, "metric": "chrf", "effect": 1.0}]
     served = {"url": f"{base}/openai/v1", "model": SERVED}

@@ -1,0 +1,181 @@
+"""Answers on annotation projects, as frozen objects."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from assay.models import Answer, Json
+
+
+class System(Answer):
+    """A system that is judged, by its evaluation; `dataset` is an id."""
+
+    system: str
+    evaluation: str
+    dataset: str
+
+
+class AnnotationProgress(Answer):
+    """How far a project is. `wanted`: votes, over all items; `held`: being judged now."""
+
+    items: int
+    wanted: int
+    votes: int
+    held: int
+    annotators: int
+
+
+class AnnotationProject(Answer):
+    """What people judge. `left_out`: why there is no item of some outputs, and of how many."""
+
+    id: str
+    name: str
+    form: str
+    status: str
+    definition: Json
+    systems: list[System]
+    gold: int
+    controls: int
+    left_out: dict[str, int]
+    seed: int
+    progress: AnnotationProgress
+    instructions: str
+    completion_code: str
+    created_at: datetime | None = None
+    closed_at: datetime | None = None
+
+
+class DeletedAnnotationProject(Answer):
+    """What is gone, with its items and votes."""
+
+    id: str
+    deleted: bool
+
+
+class NewAnnotator(Answer):
+    """An annotator with the token, which is shown this once, and the link that has it."""
+
+    id: str
+    name: str
+    token: str
+    url: str
+    expires_at: datetime
+
+
+class Share(Answer):
+    """How many there were, how many agreed, and the share; None where there were none."""
+
+    n: int
+    agreed: int
+    share: float | None
+
+
+class Annotator(Answer):
+    """A person's work. `gold`: answers as expected, `control`: ties among equal texts, `repeats`:
+    the same answer as the first time; `seconds`: the median of an item."""
+
+    id: str
+    name: str
+    hash: str
+    status: str
+    votes: int
+    skips: int
+    gold: Share
+    control: Share
+    repeats: Share
+    seconds: float | None
+    created_at: datetime
+    expires_at: datetime
+
+
+class DeletedAnnotator(Answer):
+    """Whose link is ended. `votes`: how many votes were deleted with the person."""
+
+    id: str
+    deleted: bool
+    votes: int
+
+
+class Vote(Answer):
+    """A vote. `answer` is in the order of `systems` (`a` is the first), whatever was seen where."""
+
+    id: str
+    item: str
+    kind: str
+    dataset: str | None
+    sample: str | None
+    systems: list[str]
+    annotator: str
+    answer: Json
+    shown: list[int]
+    agrees: bool | None
+    comment: str | None
+    seconds: float | None
+    created_at: datetime
+
+
+class Criterion(Answer):
+    """What outputs are judged by; `scale`: the least and the greatest rating."""
+
+    name: str
+    scale: tuple[int, int] | None
+    description: str | None
+    anchors: dict[str, str]
+
+
+class Item(Answer):
+    """What is to be judged: of pairwise `a` and `b`, of best_worst `outputs`, else `output`."""
+
+    id: str
+    form: str
+    prompt: str | None
+    a: str | None
+    b: str | None
+    output: str | None
+    outputs: list[str] | None
+    criteria: list[Criterion]
+    labels: list[str]
+    ties: bool
+    lease_until: datetime
+
+
+class Next(Answer):
+    """The item to judge; None: there is none now. `previous`: the answer that was taken back."""
+
+    item: Item | None
+    done: int
+    remaining: int
+    completion_code: str | None
+    previous: Json | None
+
+
+class Lease(Answer):
+    """Until when the item is kept."""
+
+    item: str
+    lease_until: datetime
+
+
+class Voted(Answer):
+    """A vote that is stored, now or before."""
+
+    item: str
+    done: int
+    remaining: int
+
+
+class AnnotationTask(Answer):
+    """What an annotator is asked to do, and how far that is."""
+
+    name: str
+    form: str
+    language: str
+    instructions: str
+    criteria: list[Criterion]
+    labels: list[str]
+    ties: bool
+    closed: bool
+    done: int
+    remaining: int
+    completion_code: str | None
+    expires_at: datetime

@@ -1,0 +1,182 @@
+"""/v1/annotation_projects: people judge what systems wrote, and do not see whose it is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import Connection
+
+from service.annotation import annotators_store, store, votes_store
+from service.annotation.admission import admit
+from service.annotation.annotators_store import Annotator
+from service.annotation.schemas import (
+    AnnotationProjectIn,
+    AnnotationProjectOut,
+    AnnotatorIn,
+    AnnotatorOut,
+    DeletedAnnotationProjectOut,
+    DeletedAnnotatorOut,
+    NewAnnotatorOut,
+    VoteOut,
+)
+from service.annotation.store import Project
+from service.annotation.tables import votes_table
+from service.annotation.tokens import digest, new_token
+from service.annotation.views import annotator_views, project_views, vote_views
+from service.errors import ApiError, not_found
+from service.http import space
+from service.http.bodies import BodyRoute
+from service.http.dependencies import CurrentSettings, Idempotent, Transaction
+from service.http.fields import Limit, Page, page
+from service.http.formats import TABLES, in_forms
+from service.http.idempotency import Created
+
+router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
+
+Order = Literal["asc", "desc"]
+
+
+@router.post("", status_code=201, summary="Have people judge outputs")
+def create_annotation_project(
+    body: AnnotationProjectIn, db: Transaction, response: Response, key: Idempotent
+) -> AnnotationProjectOut:
+    """Items are made of the evaluations' outputs for the same samples. Add annotators next: each
+    gets a link."""
+
+    def create(db: Connection) -> Created[AnnotationProjectOut]:
+        return Created(_view(db, _project(db, admit(db, body))), 201)
+
+    return key.once(db, AnnotationProjectOut, create).sent(response)
+
+
+@router.get("", summary="List annotation projects")
+def list_annotation_projects(
+    db: Transaction,
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 20,
+    order: Order = "desc",
+) -> Page[AnnotationProjectOut]:
+    """Newest first."""
+    rows = store.page(db, after=after, limit=limit + 1, descending=order == "desc")
+    return page(project_views(db, rows), limit)
+
+
+@router.get("/{project}", summary="One annotation project")
+def get_annotation_project(project: str, db: Transaction) -> AnnotationProjectOut:
+    """With its progress, and the instructions that annotators read."""
+    return _view(db, _project(db, project))
+
+
+@router.post("/{project}/close", summary="End an annotation project")
+def close_annotation_project(project: str, db: Transaction) -> AnnotationProjectOut:
+    """No item is given out any more; votes on those that are out are still taken. Closing it again
+    changes nothing."""
+    found = _project(db, project)
+    store.close(db, found.id)
+    return _view(db, _project(db, project))
+
+
+@router.delete("/{project}", summary="Delete an annotation project")
+def delete_annotation_project(project: str, db: Transaction) -> DeletedAnnotationProjectOut:
+    """With its items, annotators and votes. The evaluations stay."""
+    if not store.remove(db, project):
+        raise not_found("annotation project", project)
+    return DeletedAnnotationProjectOut(id=project)
+
+
+@router.post("/{project}/annotators", status_code=201, summary="Add an annotator")
+def add_annotator(
+    project: str, body: AnnotatorIn, db: Transaction, settings: CurrentSettings, request: Request
+) -> NewAnnotatorOut:
+    """Whoever has the `url` may annotate. The token is shown this once, and stands behind the `#`,
+    so that no server's log has it. There is no `Idempotency-Key`: the answer is kept nowhere."""
+    space.require(settings)
+    found = _shared(db, project)
+    if found.closed_at is not None:
+        message = "the project is closed: nobody is given items any more"
+        raise ApiError(409, "project_closed", message, "project")
+    token = new_token()
+    lasts = timedelta(seconds=body.expires_in)
+    made = annotators_store.add(db, found.id, body.name, digest(token), lasts)
+    return NewAnnotatorOut(
+        id=made.id,
+        name=made.name,
+        token=token,
+        url=f"{request.base_url}annotate#token={token}",
+        expires_at=made.expires_at,
+    )
+
+
+@router.get("/{project}/annotators", summary="Who annotates, and how they do")
+def list_annotators(
+    project: str,
+    db: Transaction,
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 20,
+    order: Order = "desc",
+) -> Page[AnnotatorOut]:
+    """Attention by gold questions and controls, consistency by repeats."""
+    found = _project(db, project)
+    descending = order == "desc"
+    rows = annotators_store.page(db, found.id, after=after, limit=limit + 1, descending=descending)
+    return page(annotator_views(db, found, rows), limit)
+
+
+@router.delete("/{project}/annotators/{annotator}", summary="End an annotator's link")
+def delete_annotator(
+    project: str, annotator: str, db: Transaction, data: bool = False
+) -> DeletedAnnotatorOut:
+    """The token is refused from now on, and the item that was out goes to others. With `data=true`
+    the person and all their votes are deleted, and others are asked in their place."""
+    found = _annotator(db, _shared(db, project), annotator)
+    annotators_store.lock(db, found.id)
+    if data:
+        return DeletedAnnotatorOut(
+            id=found.id, deleted=True, votes=annotators_store.remove(db, found.id)
+        )
+    annotators_store.revoke(db, found.id)
+    return DeletedAnnotatorOut(id=found.id, deleted=False, votes=0)
+
+
+@router.get("/{project}/votes", summary="All votes", responses=TABLES)
+@in_forms(votes_table)
+def list_votes(
+    project: str,
+    db: Transaction,
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 100,
+    order: Order = "asc",
+) -> Page[VoteOut]:
+    """Votes that stand, oldest first, of annotators by hashes. As CSV and other tables, too; the
+    header `Link` has the next page."""
+    found = _project(db, project)
+    descending = order == "desc"
+    rows = votes_store.page(db, found.id, after=after, limit=limit + 1, descending=descending)
+    return page(vote_views(found, rows), limit)
+
+
+def _project(db: Connection, id: str) -> Project:
+    found = store.get(db, id)
+    if found is None:
+        raise not_found("annotation project", id)
+    return found
+
+
+def _shared(db: Connection, id: str) -> Project:
+    """The project, which stays until the transaction ends."""
+    if not store.share(db, id):
+        raise not_found("annotation project", id)
+    return _project(db, id)
+
+
+def _annotator(db: Connection, project: Project, id: str) -> Annotator:
+    found = annotators_store.get(db, project.id, id)
+    if found is None:
+        raise not_found("annotator", id)
+    return found
+
+
+def _view(db: Connection, project: Project) -> AnnotationProjectOut:
+    return project_views(db, [project])[0]
