@@ -167,8 +167,9 @@ def _remember_no_words(tokenizer: Any) -> None:
     """BPE and Unigram keep the pieces of 10,000 words that users wrote, 14 MB for each model.
     Without them 3,000 segments take as long as before (benchmarks/RESULTS.md)."""
     backend = getattr(tokenizer, "backend_tokenizer", None)  # none where it is written in Python
-    if hasattr(model := getattr(backend, "model", None), "_resize_cache"):
-        model._resize_cache(0)
+    resize = getattr(getattr(backend, "model", None), "_resize_cache", None)
+    if resize is not None:
+        resize(0)
 
 
 def max_positions(config: Any, tokenizer: Any) -> int:

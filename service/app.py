@@ -40,6 +40,7 @@ from service.leaderboards import routes as leaderboards
 from service.meta_evaluations import routes as meta_evaluations
 from service.models import routes as models
 from service.openai import routes as openai
+from service.pages import routes as pages
 from service.scoring import reward_routes as rewards
 from service.scoring import routes as score
 from service.settings import Settings, get_settings
@@ -115,6 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         catalogue,
         models,
         openai,
+        pages,
         health,
     ):
         app.include_router(
