@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from assay.annotation_models import (
+    AnnotationExport,
     AnnotationProject,
     Annotator,
     DeletedAnnotationProject,
@@ -147,3 +148,38 @@ def annotation_votes(
 ) -> Listing[Vote]:
     """All votes that stand, oldest first, annotators by hashes."""
     return Listing(Page[Vote], ROOT, project, "votes", query={"order": order}, limit=limit)
+
+
+def export_annotation_project(
+    project: str,
+    kind: str,
+    name: str,
+    *,
+    held_out: float | None = None,
+    ties: str | None = None,
+    min_votes: int | None = None,
+    min_margin: float | None = None,
+    criterion: str | None = None,
+    idempotency_key: str | None = None,
+) -> Script[AnnotationExport]:
+    """Make a dataset of a project's votes, and one of what is held out: NAME-held-out.
+
+    Args:
+        kind: preference, of every form but label; sft, of edits.
+        held_out: share of the prompts that are held out; default: 0.1.
+        ties: drop (default), or keep: two records to train on, one each way.
+        min_votes: on each pair; default: 1.
+        min_margin: by how much the chosen output leads, 0 (default) to 1.
+        criterion: of likert: the ratings to go by; default: the mean over all.
+    """
+    fields = {
+        "kind": kind,
+        "name": name,
+        "held_out": held_out,
+        "ties": ties,
+        "min_votes": min_votes,
+        "min_margin": min_margin,
+        "criterion": criterion,
+    }
+    body = {name: value for name, value in fields.items() if value is not None}
+    return ask(create(address(ROOT, project, "export"), body, idempotency_key), AnnotationExport)

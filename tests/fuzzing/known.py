@@ -230,6 +230,7 @@ def _bodies(
     ]
     found["GateIn"] = [_asked_of_a_gate(done)]
     found["AnnotationProjectIn"] = [_judged(done)]
+    found["AnnotationExportIn"] = [{"kind": "preference", "name": "of-votes"}]
     found["AnnotatorIn"] = [{"name": "somebody"}]
     found["CheckIn"] = [{"evaluation": done[1]}]
     found["PowerIn"] = [{"evaluations": done, "metric": "chrf", "effect": 1.0}]
