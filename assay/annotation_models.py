@@ -8,11 +8,12 @@ from assay.models import Answer, Dataset, Json
 
 
 class System(Answer):
-    """A system that is judged, by its evaluation; `dataset` is an id."""
+    """A system that is judged, by its evaluation; `dataset` is an id. Systems of imported votes
+    have neither."""
 
     system: str
-    evaluation: str
-    dataset: str
+    evaluation: str | None
+    dataset: str | None
 
 
 class AnnotationProgress(Answer):

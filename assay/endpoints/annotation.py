@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from assay.annotation_models import (
     AnnotationExport,
@@ -14,11 +15,13 @@ from assay.annotation_models import (
     NewAnnotator,
     Vote,
 )
-from assay.exchange import Script, address, ask, create, delete, get, post
+from assay.exchange import Request, Script, address, ask, create, delete, get, keyed, post
+from assay.files import FileBody, OnProgress
 from assay.models import Page
 from assay.streams import Listing
 
 ROOT = "/v1/annotation_projects"
+CHECKED = 1e6  # bytes of a log that the service surely checks in a second
 
 
 def create_annotation_project(
@@ -183,3 +186,42 @@ def export_annotation_project(
     }
     body = {name: value for name, value in fields.items() if value is not None}
     return ask(create(address(ROOT, project, "export"), body, idempotency_key), AnnotationExport)
+
+
+def import_votes(
+    name: str,
+    path: str | Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    progress: OnProgress | None = None,
+    idempotency_key: str | None = None,
+) -> Script[AnnotationProject]:
+    """Make a project of votes from elsewhere; the same file again is the same project.
+
+    Args:
+        name: of the project.
+        path: a log of LMArena, a table (CSV, JSON, JSONL, Parquet) of votes on two outputs, or
+            Label Studio's JSON.
+        mapping: what columns are: `{"left": "output_a", "verdict": "winner"}`.
+        progress: called with the bytes sent so far.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    headers = keyed(idempotency_key) | {
+        "content-type": "application/octet-stream",
+        "content-length": str(size),
+    }
+    pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
+    request = Request(
+        "POST",
+        f"{ROOT}/import",
+        {"name": name, "file": path.name, "mapping": pairs},
+        headers,
+        FileBody(path, size, progress),
+        repeatable=True,
+        patience=size / CHECKED,
+    )
+    return ask(request, AnnotationProject)

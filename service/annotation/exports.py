@@ -42,9 +42,9 @@ def export(
     judged = [_anonymous(project, one) for one in votes_store.judged(db, project.id)]
     every = pairs(project.form, project.definition, judged, body.criterion)
     learned = list(_learned(every, body, left_out))
-    held = held_out({_prompt(one) for one in learned}, body.held_out)
-    trained = [one for one in learned if _prompt(one) not in held]
-    tested = [one for one in learned if _prompt(one) in held and one.margin]
+    held = held_out({_prompt(one) for one in learned if one.margin}, body.held_out)
+    tested = [one for one in learned if one.margin and _prompt(one) in held]
+    trained = [one for one in learned if not _is_held(one, held, body.held_out)]
     left_out["tie"] += len(learned) - len(trained) - len(tested)
     if not trained:
         said = ", ".join(f"{count} {why}" for why, count in (+left_out).items()) or "no votes"
@@ -75,6 +75,12 @@ def held_out(prompts: Collection[str], share: float) -> set[str]:
     ordered = sorted(places, key=lambda prompt: places[prompt])
     count = sum(place < share for place in places.values())
     return {*ordered[: min(max(count, 1), len(ordered) - 1)]}
+
+
+def _is_held(one: Pair, held: Collection[str], share: float) -> bool:
+    """Of prompts with nothing but ties, which test nothing, their digests say it alone."""
+    prompt = _prompt(one)
+    return prompt in held or (one.margin == 0 and _place(prompt) < share)
 
 
 def _place(prompt: str) -> float:
