@@ -20,7 +20,7 @@ from service.http.dependencies import CurrentGate, CurrentSettings, UnboundKey
 from service.http.fields import Name
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
-from service.http.received import received, takes_a_file
+from service.http.received import digest_of, received, takes_a_file
 from service.imports import runs
 from service.imports import store as imports
 from service.imports.contents import opened
@@ -64,15 +64,12 @@ async def import_votes(
             _read, body.file, settings, file or "file", columns
         )
     same = orjson.dumps([content, name, columns], option=orjson.OPT_SORT_KEYS)
-    about = {
-        "file": file,
-        "columns": taken,
-        "digest": f"sha256:{hashlib.sha256(same).hexdigest()}",
-    }
+    digest = f"sha256:{hashlib.sha256(same).hexdigest()}"
+    about = {"file": file, "columns": taken, "digest": digest}
 
     def create(db: Connection) -> Created[AnnotationProjectOut]:
-        imports.lock(db, about["digest"])
-        known = imported.find(db, about["digest"])
+        imports.lock(db, digest)
+        known = imported.find(db, digest)
         id = known or imported.make(db, name, found, about)
         project = store.get(db, id)
         if project is None:
@@ -98,5 +95,4 @@ def _read(
     if len(found) > settings.max_upload_rows:
         limit = f"{settings.max_upload_rows} rows, the limit that ASSAY_MAX_UPLOAD_ROWS sets"
         raise ApiError(413, "file_too_large", f"the file has over {limit}")
-    upload.seek(0)
-    return found, taken, hashlib.file_digest(upload, "sha256").hexdigest()
+    return found, taken, digest_of(upload)

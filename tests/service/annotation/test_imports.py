@@ -24,7 +24,7 @@ def turns(*texts: str) -> list[dict[str, str]]:
     return [{"role": roles[at % 2], "content": text} for at, text in enumerate(texts)]
 
 
-ARENA = [  # as lmsys/chatbot_arena_conversations has them
+ARENA: list[dict[str, Any]] = [  # as lmsys/chatbot_arena_conversations has them
     {
         "question_id": f"q{at}",
         "model_a": a,
