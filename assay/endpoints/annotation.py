@@ -217,7 +217,7 @@ def import_votes(
     pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
     request = Request(
         "POST",
-        f"{ROOT}/import",
+        f"{ROOT}/imports",
         {"name": name, "file": path.name, "mapping": pairs},
         headers,
         FileBody(path, size, progress),

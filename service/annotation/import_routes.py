@@ -1,4 +1,4 @@
-"""/v1/annotation_projects/import: projects made of logs of votes."""
+"""/v1/annotation_projects/imports: projects made of logs of votes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"])
 
 
 @router.post(
-    "/import",
+    "/imports",
     status_code=201,
     responses={200: {"model": AnnotationProjectOut, "description": "It was imported before"}},
     summary="Make a project of votes from elsewhere",

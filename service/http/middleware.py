@@ -31,7 +31,6 @@ ARCHIVE_TYPES = {b"application/zip", b"application/octet-stream"}
 UPLOADS = {  # how the paths end that take files, and of which types
     "/upload": FILE_TYPES,
     "/imports": FILE_TYPES,
-    "/annotation_projects/import": FILE_TYPES,
     "/archives": ARCHIVE_TYPES,
 }
 JSON_WANTED = "send the body as JSON, with the header content-type: application/json"

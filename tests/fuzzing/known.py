@@ -159,7 +159,7 @@ def _imported(base: str) -> str:
     """A project with a vote, of which a dataset can be made."""
     vote = {"prompt": "Hi?", "model_a": "x", "model_b": "y", "output_a": "Hi!", "output_b": "Ho!"}
     made = httpx.post(
-        f"{base}/v1/annotation_projects/import",
+        f"{base}/v1/annotation_projects/imports",
         params={"name": "voted"},
         content=json.dumps([vote | {"winner": "a"}]),
         headers={"content-type": "application/octet-stream"},

@@ -51,7 +51,7 @@ ARENA: list[dict[str, Any]] = [  # as lmsys/chatbot_arena_conversations has them
 
 
 def sent(base: str, content: bytes, **query: str) -> httpx.Response:
-    url = f"{base}/v1/annotation_projects/import"
+    url = f"{base}/v1/annotation_projects/imports"
     return httpx.post(url, params={"name": "arena"} | query, content=content, headers=FILE)
 
 

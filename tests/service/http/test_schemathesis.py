@@ -38,7 +38,7 @@ OF_MEASURED = (
 )
 
 QUERIES: dict[str, dict[str, Any]] = {  # without which nothing is reached
-    "/v1/annotation_projects/import": {"name": "fuzzed", "mapping": ""},
+    "/v1/annotation_projects/imports": {"name": "fuzzed", "mapping": ""},
     "/v1/checkpoints/{checkpoint}/download": {"form": "merged"},
     "/v1/datasets/upload": {"name": "fuzzed", "format": "csv"},
     "/v1/imports": {"system": "fuzzed", "format": "csv", "scores": ["acc"]},
@@ -46,7 +46,7 @@ QUERIES: dict[str, dict[str, Any]] = {  # without which nothing is reached
     "/get_reward": {"metric": "chrf", "score": "chrf", "end": ["<end>"], "params": "{}"},
 }
 FILES = {
-    "/v1/annotation_projects/import": b"model_a,model_b,winner\none,two,tie\n",
+    "/v1/annotation_projects/imports": b"model_a,model_b,winner\none,two,tie\n",
     "/v1/datasets/upload": b"prompt\nHi?\n",
     "/v1/imports": b"id,acc\n1,0.5\n",
 }
