@@ -7,6 +7,7 @@ project, so that what is trained on one is never tested on another.
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -144,7 +145,8 @@ def _unfit(one: Pair, body: AnnotationExportIn) -> str | None:
 
 
 def _prompt(one: Pair) -> str:
-    return one.item.prompt or ""
+    """What is asked, but for case and white space: the same to those who look for overlap."""
+    return " ".join(unicodedata.normalize("NFKC", one.item.prompt or "").casefold().split())
 
 
 def _put(

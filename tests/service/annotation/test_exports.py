@@ -63,9 +63,9 @@ def test_votes_become_preferences_by_majority(live: Live, made: list[str]) -> No
     trained, held = records(study, told["dataset"]), records(study, told["held_out"])
     assert told["held_out"]["name"] == told["dataset"]["name"] + "-held-out"
     assert len(trained) + len(held) == SAMPLES
-    prompts = {one["prompt"] for one in held}
-    assert prompts == held_out({f"Say {at}" for at in range(SAMPLES)}, 0.25)
-    assert not prompts & {one["prompt"] for one in trained}
+    prompts = {one["prompt"].lower() for one in held}
+    assert prompts == held_out({f"say {at}" for at in range(SAMPLES)}, 0.25)
+    assert not prompts & {one["prompt"].lower() for one in trained}
     hashes = {one["hash"] for one in study.get("/annotators")["data"]}
     for one in [*trained, *held]:
         at = one["prompt"].removeprefix("Say ")
@@ -239,3 +239,15 @@ def test_a_reward_model_of_votes_is_held_to_people(live: Live, made: list[str]) 
     assert accuracy["value"] > 0.8  # the first letter tells
     assert low < high
     assert 0 <= error["interval"][0] <= error["value"] <= 1
+
+
+def test_prompts_decide_alone_whether_they_are_held_out() -> None:
+    few = {f"prompt {at}" for at in range(1000)}
+    many = few | {f"later {at}" for at in range(1000)}
+    held = held_out(few, 0.1)
+    assert abs(len(held) - 100) < 4 * (1000 * 0.1 * 0.9) ** 0.5  # binomial, four deviations
+    assert held == held_out(many, 0.1) & few
+    assert held < held_out(few, 0.2)
+    assert held_out(few, 0) == held_out({"one"}, 0.5) == set()
+    assert len(held_out({"one", "two"}, 0.001)) == 1  # never none of several, nor all
+    assert all(len(held_out({f"{at}", f"-{at}"}, 0.5)) == 1 for at in range(20))
