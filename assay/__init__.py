@@ -15,6 +15,7 @@ from assay.analysis_models import (
     Slice,
 )
 from assay.annotation_models import (
+    AnnotationExport,
     AnnotationProgress,
     AnnotationProject,
     AnnotationTask,
@@ -130,6 +131,7 @@ __all__ = [
     "Agreement",
     "AgreementWithPeople",
     "Analysis",
+    "AnnotationExport",
     "AnnotationProgress",
     "AnnotationProject",
     "AnnotationTask",
