@@ -30,6 +30,7 @@ from assay.annotation_analysis_models import (
     VotePair,
 )
 from assay.annotation_models import (
+    AnnotationExport,
     AnnotationProgress,
     AnnotationProject,
     AnnotationTask,
@@ -145,6 +146,7 @@ __all__ = [
     "Agreement",
     "AgreementWithPeople",
     "Analysis",
+    "AnnotationExport",
     "AnnotationProgress",
     "AnnotationProject",
     "AnnotationTask",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from assay.models import Answer, Json
+from assay.models import Answer, Dataset, Json
 
 
 class System(Answer):
-    """A system that is judged, by its evaluation; `dataset` is an id."""
+    """A system that is judged, by its evaluation; `dataset` is an id. Systems of imported votes
+    have neither."""
 
     system: str
-    evaluation: str
-    dataset: str
+    evaluation: str | None
+    dataset: str | None
 
 
 class AnnotationProgress(Answer):
@@ -179,3 +180,16 @@ class AnnotationTask(Answer):
     remaining: int
     completion_code: str | None
     expires_at: datetime
+
+
+class AnnotationExport(Answer):
+    """Datasets made of votes. `held_out`: None where nothing was; `left_out`: why there is no
+    record of some votes, and of how many pairs or edits."""
+
+    project: str
+    kind: str
+    dataset: Dataset
+    held_out: Dataset | None
+    votes: int
+    annotators: int
+    left_out: dict[str, int]

@@ -174,6 +174,8 @@ class Client:
     delete_annotator = _answer(endpoints.annotation.delete_annotator)
     annotation_votes = _items(endpoints.annotation.annotation_votes)
     annotation_analysis = _answer(endpoints.annotation.annotation_analysis)
+    import_votes = _answer(endpoints.annotation.import_votes)
+    export_annotation_project = _answer(endpoints.annotation.export_annotation_project)
     annotation_task = _answer(endpoints.annotating.annotation_task)
     next_item = _answer(endpoints.annotating.next_item)
     extend_lease = _answer(endpoints.annotating.extend_lease)

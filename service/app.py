@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from service.analyses import routes as analyses
 from service.annotation import annotate_routes as annotate
+from service.annotation import exchange_routes as annotation_exchange
+from service.annotation import import_routes as annotation_imports
 from service.annotation import routes as annotation
 from service.archives import routes as archives
 from service.calibrations import routes as calibrations
@@ -101,6 +103,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         meta_evaluations,
         annotation,
         vote_analyses,
+        annotation_exchange,
+        annotation_imports,
         annotate,
         controls,
         pareto,

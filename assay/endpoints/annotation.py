@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from assay.annotation_analysis_models import VoteAnalysis
 from assay.annotation_models import (
+    AnnotationExport,
     AnnotationProject,
     Annotator,
     DeletedAnnotationProject,
@@ -14,11 +16,13 @@ from assay.annotation_models import (
     NewAnnotator,
     Vote,
 )
-from assay.exchange import Script, address, ask, create, delete, get, post
+from assay.exchange import Request, Script, address, ask, create, delete, get, keyed, post
+from assay.files import FileBody, OnProgress
 from assay.models import Page
 from assay.streams import Listing
 
 ROOT = "/v1/annotation_projects"
+CHECKED = 1e6  # bytes of a log that the service surely checks in a second
 
 
 def create_annotation_project(
@@ -161,3 +165,77 @@ def annotation_analysis(project: str, *, criterion: str | None = None) -> Script
     """
     request = get(ROOT, project, "analysis", query={"criterion": criterion})
     return ask(request, VoteAnalysis)
+
+
+def export_annotation_project(
+    project: str,
+    kind: str,
+    name: str,
+    *,
+    held_out: float | None = None,
+    ties: str | None = None,
+    min_votes: int | None = None,
+    min_margin: float | None = None,
+    criterion: str | None = None,
+    idempotency_key: str | None = None,
+) -> Script[AnnotationExport]:
+    """Make a dataset of a project's votes, and one of what is held out: NAME-held-out.
+
+    Args:
+        kind: preference, of every form but label; sft, of edits.
+        held_out: share of the prompts that are held out; default: 0.1.
+        ties: drop (default), or keep: two records to train on, one each way.
+        min_votes: on each pair; default: 1.
+        min_margin: by how much the chosen output leads, 0 (default) to 1.
+        criterion: of likert: the ratings to go by; default: the mean over all.
+    """
+    fields = {
+        "kind": kind,
+        "name": name,
+        "held_out": held_out,
+        "ties": ties,
+        "min_votes": min_votes,
+        "min_margin": min_margin,
+        "criterion": criterion,
+    }
+    body = {name: value for name, value in fields.items() if value is not None}
+    return ask(create(address(ROOT, project, "export"), body, idempotency_key), AnnotationExport)
+
+
+def import_votes(
+    name: str,
+    path: str | Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    progress: OnProgress | None = None,
+    idempotency_key: str | None = None,
+) -> Script[AnnotationProject]:
+    """Make a project of votes from elsewhere; the same file again is the same project.
+
+    Args:
+        name: of the project.
+        path: a log of LMArena, a table (CSV, JSON, JSONL, Parquet) of votes on two outputs, or
+            Label Studio's JSON.
+        mapping: what columns are: `{"left": "output_a", "verdict": "winner"}`.
+        progress: called with the bytes sent so far.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    headers = keyed(idempotency_key) | {
+        "content-type": "application/octet-stream",
+        "content-length": str(size),
+    }
+    pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
+    request = Request(
+        "POST",
+        f"{ROOT}/imports",
+        {"name": name, "file": path.name, "mapping": pairs},
+        headers,
+        FileBody(path, size, progress),
+        repeatable=True,
+        patience=size / CHECKED,
+    )
+    return ask(request, AnnotationProject)

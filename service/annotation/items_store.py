@@ -46,8 +46,9 @@ class Item(Stored):
     expected: Mapping[str, Any] | None
 
 
-def add(db: Connection, project: str, made: Sequence[Made], overlap: int) -> None:
-    """Store the items in their order, with `overlap` slots each; gold questions have none."""
+def add(db: Connection, project: str, made: Sequence[Made], overlap: int) -> list[str]:
+    """Store the items in their order, with `overlap` slots each; gold questions have none. Returns
+    their ids."""
     ids = [f"aitem_{secrets.token_hex(10)}" for _ in made]
     copy(
         db,
@@ -73,6 +74,7 @@ def add(db: Connection, project: str, made: Sequence[Made], overlap: int) -> Non
             for number in range(overlap)
         ),
     )
+    return ids
 
 
 def new_slot() -> str:

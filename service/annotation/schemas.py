@@ -121,11 +121,12 @@ class AnnotationProjectIn(Schema):
 
 
 class SystemOut(BaseModel):
-    """A system that is judged, by its evaluation; `dataset` is an id."""
+    """A system that is judged, by its evaluation; `dataset` is an id. Systems of imported votes
+    have neither."""
 
     system: str
-    evaluation: str
-    dataset: str
+    evaluation: str | None = None
+    dataset: str | None = None
 
 
 class AnnotationProgressOut(BaseModel):

@@ -43,6 +43,19 @@ class Listed(Vote):
 
 
 @dataclass(frozen=True, slots=True)
+class Judged(Stored):
+    """An item with the votes on it that stand, but for repeats: answers by annotator."""
+
+    id: str
+    dataset_id: str | None
+    sample: str | None
+    prompt: str | None
+    systems: list[str]
+    outputs: list[str]
+    answers: dict[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Choices(Stored):
     """How many votes chose so between two systems."""
 
@@ -129,6 +142,22 @@ def choices(db: Connection, project: str) -> list[Choices]:
         .group_by(items.systems, choice)
     )
     return [Choices.from_row(row) for row in db.execute(query)]
+
+
+def judged(db: Connection, project: str) -> list[Judged]:
+    """The project's items that somebody voted on, without gold questions and controls."""
+    items, votes = annotation_items.c, annotation_votes.c
+    query = (
+        select(
+            *(items.id, items.dataset_id, items.sample, items.prompt, items.systems, items.outputs),
+            func.jsonb_object_agg(votes.annotator_id, votes.answer).label("answers"),
+        )
+        .join(annotation_votes, votes.item_id == items.id)
+        .where(items.project_id == project, votes.kind == "item", STANDS)
+        .group_by(items.id)
+        .order_by(items.position)
+    )
+    return [Judged.from_row(row) for row in db.execute(query)]
 
 
 def page(

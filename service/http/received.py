@@ -35,6 +35,15 @@ async def received(request: Request) -> AsyncIterator[Received]:
         yield Received(file, state.digest())
 
 
+def digest_of(file: IO[bytes]) -> str:
+    """sha256 of the whole file."""
+    file.seek(0)
+    state = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        state.update(piece)
+    return f"sha256:{state.hexdigest()}"
+
+
 def takes_a_file(types: Collection[bytes]) -> dict[str, Any]:
     """What OpenAPI is told of a body of one of these types."""
     content = {kind.decode(): BINARY for kind in sorted(types)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -14,7 +13,7 @@ from service.http.dependencies import CurrentGate, CurrentSettings, Transaction,
 from service.http.fields import DatasetName, Name
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
-from service.http.received import BINARY, received, takes_a_file
+from service.http.received import BINARY, digest_of, received, takes_a_file
 from service.imports import admission, contents, formats, records, runs, tables
 from service.imports.admission import Chosen, Prepared
 from service.imports.formats import Format
@@ -96,7 +95,7 @@ async def import_results(
         kind, shown, ready = await run_in_threadpool(
             _read, body.file, settings, format, named, chosen, mapped
         )
-        digest = await run_in_threadpool(_digest, body.file)
+        digest = await run_in_threadpool(digest_of, body.file)
     about = {"format": kind, "file": named, "digest": digest}
 
     def create(db: Connection) -> Created[ImportOut]:
@@ -141,15 +140,6 @@ def _read(
             message = f"the file has {len(several)}, and one name cannot stand for all: leave "
             raise invalid("several_runs", f"{message}`{field}` out", field)
     return kind, shown, admission.prepared(found, chosen, shown)
-
-
-def _digest(file: IO[bytes]) -> str:
-    """sha256 of the whole file."""
-    file.seek(0)
-    state = hashlib.sha256()
-    while piece := file.read(1 << 20):
-        state.update(piece)
-    return f"sha256:{state.hexdigest()}"
 
 
 def _answer(

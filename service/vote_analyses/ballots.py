@@ -129,7 +129,7 @@ def _value(
 
 
 def _sample(item: Item) -> tuple[str, str]:
-    return item.dataset_id, item.sample
+    return item.dataset_id or "", item.sample or item.id
 
 
 def _places(found: Iterable[int]) -> Ints:

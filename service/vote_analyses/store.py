@@ -28,11 +28,11 @@ class Vote(Stored):
 
 @dataclass(frozen=True, slots=True)
 class Item(Stored):
-    """What is judged: outputs of systems for one sample."""
+    """What is judged: outputs of systems for one sample; imported ones are of no dataset."""
 
     id: str
-    dataset_id: str
-    sample: str
+    dataset_id: str | None
+    sample: str | None
     systems: list[str]
     outputs: list[str]
 

@@ -83,6 +83,7 @@ def fill(base: str, url: str, folder: Path) -> Known:
             "suite": ["qa", *suites],
             "calibration": ["rated", "rated@1"],
             "project": projects,
+            "voted": [_imported(base)],
             "annotator": [_annotator(base, one)["id"] for one in projects],
             "gate": [gate],
             "check": [check],
@@ -150,6 +151,20 @@ def _judged(done: list[str]) -> dict[str, Any]:
 
 def _annotated(base: str, done: list[str]) -> str:
     made = httpx.post(f"{base}/v1/annotation_projects", json=_judged(done), timeout=100)
+    assert made.is_success, made.text
+    return str(made.json()["id"])
+
+
+def _imported(base: str) -> str:
+    """A project with a vote, of which a dataset can be made."""
+    vote = {"prompt": "Hi?", "model_a": "x", "model_b": "y", "output_a": "Hi!", "output_b": "Ho!"}
+    made = httpx.post(
+        f"{base}/v1/annotation_projects/imports",
+        params={"name": "voted"},
+        content=json.dumps([vote | {"winner": "a"}]),
+        headers={"content-type": "application/octet-stream"},
+        timeout=100,
+    )
     assert made.is_success, made.text
     return str(made.json()["id"])
 
@@ -230,6 +245,7 @@ def _bodies(
     ]
     found["GateIn"] = [_asked_of_a_gate(done)]
     found["AnnotationProjectIn"] = [_judged(done)]
+    found["AnnotationExportIn"] = [{"kind": "preference", "name": "of-votes"}]
     found["AnnotatorIn"] = [{"name": "somebody"}]
     found["CheckIn"] = [{"evaluation": done[1]}]
     found["PowerIn"] = [{"evaluations": done, "metric": "chrf", "effect": 1.0}]

@@ -38,13 +38,18 @@ OF_MEASURED = (
 )
 
 QUERIES: dict[str, dict[str, Any]] = {  # without which nothing is reached
+    "/v1/annotation_projects/imports": {"name": "fuzzed", "mapping": ""},
     "/v1/checkpoints/{checkpoint}/download": {"form": "merged"},
     "/v1/datasets/upload": {"name": "fuzzed", "format": "csv"},
     "/v1/imports": {"system": "fuzzed", "format": "csv", "scores": ["acc"]},
     "/v1/pareto/{dataset}": {"metric": ["chrf", "length"]},
     "/get_reward": {"metric": "chrf", "score": "chrf", "end": ["<end>"], "params": "{}"},
 }
-FILES = {"/v1/datasets/upload": b"prompt\nHi?\n", "/v1/imports": b"id,acc\n1,0.5\n"}
+FILES = {
+    "/v1/annotation_projects/imports": b"model_a,model_b,winner\none,two,tie\n",
+    "/v1/datasets/upload": b"prompt\nHi?\n",
+    "/v1/imports": b"id,acc\n1,0.5\n",
+}
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,8 @@ def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
         case.path_parameters[name] = random.choice(known.paths["measured" if measured else name])
     if case.operation.path == "/v1/trainers/{name}":
         case.path_parameters["name"] = random.choice([*trainers.catalogue()])
+    if case.operation.path == "/v1/annotation_projects/{project}/export":
+        case.path_parameters["project"] = known.paths["voted"][0]
     if case.operation.path.startswith("/openai/"):
         case.path_parameters = dict.fromkeys(case.path_parameters or {}, "tiny-language")
     if case.operation.path.startswith("/v1/pareto/"):

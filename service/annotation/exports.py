@@ -1,0 +1,206 @@
+"""Datasets made of votes: preferences, or edits to imitate, with a part of the prompts held out.
+
+Which prompts are held out, the prompts alone decide: one that is, is in every export of every
+project, so that what is trained on one is never tested on another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from metrics.core.names import hint
+from service.annotation import votes_store
+from service.annotation.exchange_schemas import HELD_OUT, AnnotationExportIn, AnnotationExportOut
+from service.annotation.preferences import Pair, pairs
+from service.annotation.store import Project
+from service.annotation.hashes import hashed
+from service.annotation.votes_store import Judged
+from service.datasets import store as datasets
+from service.datasets.routes import view
+from service.datasets.schemas import checked
+from service.datasets.staging import Staged
+from service.datasets.store import Content, Dataset
+from service.errors import invalid
+from service.settings import Settings
+
+OF_PREFERENCE = ("ties", "min_votes", "min_margin", "criterion")
+
+
+def export(
+    db: Connection, project: Project, body: AnnotationExportIn, settings: Settings
+) -> tuple[AnnotationExportOut, bool]:
+    """Make the datasets; returns also whether one of them is new. Raises 422 where the form has no
+    such votes, or nothing is left of them."""
+    _check(project, body)
+    left_out: Counter[str] = Counter()
+    judged = [_anonymous(project, one) for one in votes_store.judged(db, project.id)]
+    every = pairs(project.form, project.definition, judged, body.criterion)
+    learned = list(_learned(every, body, left_out))
+    held = held_out({_prompt(one) for one in learned if one.margin}, body.held_out)
+    tested = [one for one in learned if one.margin and _prompt(one) in held]
+    trained = [one for one in learned if not _is_held(one, held, body.held_out)]
+    left_out["tie"] += len(learned) - len(trained) - len(tested)
+    if not trained:
+        said = ", ".join(f"{count} {why}" for why, count in (+left_out).items()) or "no votes"
+        message = f"of the votes so far no dataset can be made: {said}"
+        raise invalid("nothing_to_learn", message, "project")
+    dataset, new = _put(db, project, body, body.name, trained, settings)
+    held_dataset, held_new = None, False
+    if tested:
+        name = body.name + HELD_OUT
+        held_dataset, held_new = _put(db, project, body, name, tested, settings)
+    answer = AnnotationExportOut(
+        project=project.id,
+        kind=body.kind,
+        dataset=view(dataset),
+        held_out=view(held_dataset) if held_dataset is not None else None,
+        votes=sum(len(one.answers) for one in judged),
+        annotators=len({annotator for one in judged for annotator in one.answers}),
+        left_out=+left_out,
+    )
+    return answer, new or held_new
+
+
+def held_out(prompts: Collection[str], share: float) -> set[str]:
+    """About a `share` of the prompts, by their digests; of two or more, not all and not none."""
+    places = {prompt: _place(prompt) for prompt in prompts}
+    if not share or len(places) < 2:
+        return set()
+    ordered = sorted(places, key=lambda prompt: places[prompt])
+    count = sum(place < share for place in places.values())
+    return {*ordered[: min(max(count, 1), len(ordered) - 1)]}
+
+
+def _is_held(one: Pair, held: Collection[str], share: float) -> bool:
+    """Of prompts with nothing but ties, which test nothing, their digests say it alone."""
+    prompt = _prompt(one)
+    return prompt in held or (one.margin == 0 and _place(prompt) < share)
+
+
+def _place(prompt: str) -> float:
+    """From 0 to 1, the same for the same prompt."""
+    digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8]) / 2**64
+
+
+def _check(project: Project, body: AnnotationExportIn) -> None:
+    """Raises 422 for fields that do not go together, and with the project's form."""
+    form = project.form
+    if form == "label" or (body.kind == "sft" and form != "edit"):
+        message = f"votes of the form {form} make no {body.kind} dataset: "
+        message += "labels compare nothing" if form == "label" else "take kind=preference"
+        raise invalid("other_form", message, "kind")
+    for name in OF_PREFERENCE:
+        if body.kind == "sft" and name in body.model_fields_set:
+            message = "it is about pairs: an sft dataset has every edit"
+            raise invalid("not_of_sft", f"{name}: {message}", name)
+    if body.criterion is not None:
+        known = [one["name"] for one in project.definition["criteria"]]
+        if form != "likert":
+            message = f"votes of the form {form} are not by criteria: leave it out"
+            raise invalid("other_form", message, "criterion")
+        if body.criterion not in known:
+            message = f"there is no criterion {body.criterion!r}; {hint(body.criterion, known)}"
+            raise invalid("unknown_criterion", message, "criterion")
+
+
+def _anonymous(project: Project, one: Judged) -> Judged:
+    """The item with answers by the annotators' hashes."""
+    answers = {hashed(project, annotator): answer for annotator, answer in one.answers.items()}
+    return replace(one, answers=dict(sorted(answers.items())))
+
+
+def _learned(
+    every: Iterable[Pair], body: AnnotationExportIn, left_out: Counter[str]
+) -> Iterator[Pair]:
+    """Those of which something can be learned; the others are counted."""
+    for one in every:
+        reason = _unfit(one, body)
+        if reason is None:
+            yield one
+        else:
+            left_out[reason] += 1
+
+
+def _unfit(one: Pair, body: AnnotationExportIn) -> str | None:
+    """Why nothing is learned of it; None: something is."""
+    of_pairs = body.kind == "preference"
+    texts = one.outputs if of_pairs else one.outputs[:1]
+    reasons = {
+        "without_prompt": one.item.prompt is None,
+        "empty_output": not all(text.strip() for text in texts),
+        "equal_outputs": of_pairs and one.outputs[0] == one.outputs[1],
+        "too_few_votes": len(one.annotators) < body.min_votes,
+        "tie": one.margin == 0 and body.ties == "drop",
+        "small_margin": one.margin != 0 and abs(one.margin) < body.min_margin,
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
+
+
+def _prompt(one: Pair) -> str:
+    """What is asked, but for case and white space: the same to those who look for overlap."""
+    return " ".join(unicodedata.normalize("NFKC", one.item.prompt or "").casefold().split())
+
+
+def _put(
+    db: Connection,
+    project: Project,
+    body: AnnotationExportIn,
+    name: str,
+    learned: Iterable[Pair],
+    settings: Settings,
+) -> tuple[Dataset, bool]:
+    made = _edit if body.kind == "sft" else _preferences
+    records = (record for one in learned for record in made(project, one))
+    with Staged() as staged:
+        staged.fill(checked(records, body.kind, "records"), settings)
+        return datasets.put(db, name, body.kind, staged)
+
+
+def _preferences(project: Project, one: Pair) -> Iterator[Content]:
+    """The better output before the worse; of a tie, both orders."""
+    better = (0, 1) if one.margin >= 0 else (1, 0)
+    for first, second in [better] if one.margin else [(0, 1), (1, 0)]:
+        yield {
+            "id": one.id if one.margin else f"{one.id}/{first}",
+            "prompt": one.item.prompt,
+            "chosen": one.outputs[first],
+            "rejected": one.outputs[second],
+            "metadata": {
+                **_about(project, one),
+                "chosen_system": one.systems[first],
+                "rejected_system": one.systems[second],
+                "margin": round(abs(one.margin), 6),
+                "votes": len(one.annotators),
+            },
+        }
+
+
+def _edit(project: Project, one: Pair) -> Iterator[Content]:
+    yield {
+        "id": one.id,
+        "prompt": one.item.prompt,
+        "completion": one.outputs[0],
+        "metadata": {
+            **_about(project, one),
+            "system": one.systems[1],
+            "edited": one.outputs[0] != one.outputs[1],
+        },
+    }
+
+
+def _about(project: Project, one: Pair) -> Mapping[str, Any]:
+    """Where a record comes from; annotators as hashes."""
+    return {
+        "project": project.id,
+        "dataset": one.item.dataset_id,
+        "sample": one.item.sample,
+        "annotators": sorted(one.annotators),
+    }
