@@ -18,9 +18,9 @@ from sqlalchemy import Connection
 from metrics.core.names import hint
 from service.annotation import votes_store
 from service.annotation.exchange_schemas import HELD_OUT, AnnotationExportIn, AnnotationExportOut
+from service.annotation.hashes import hashed
 from service.annotation.preferences import Pair, pairs
 from service.annotation.store import Project
-from service.annotation.hashes import hashed
 from service.annotation.votes_store import Judged
 from service.datasets import store as datasets
 from service.datasets.routes import view
