@@ -206,3 +206,24 @@ def test_many_votes_are_analysed_by_a_worker_and_once(live: Live, db: Engine) ->
     assert time.perf_counter() - begun < 1.0  # it is kept as long as the same votes stand
     httpx.delete(f"{study.url}/annotators/{people[0]}", params={"data": True})
     assert study.get("/analysis")["votes"] == 700
+
+
+def test_imported_votes_are_analysed_as_others_are(live: Live) -> None:
+    columns = "question_id,model_a,model_b,winner,judge,response_a,response_b\n"
+    rows = [
+        f"q{at},good,poor,{'model_a' if at % 4 else 'tie'},p{at % 3},x{at},y{at}\n"
+        for at in range(12)
+    ]
+    made = httpx.post(
+        f"{live.base}/v1/annotation_projects/imports",
+        params={"name": "log"},
+        content=(columns + "".join(rows)).encode(),
+        headers={"content-type": "application/octet-stream"},
+    )
+    assert made.is_success, made.text
+    with Client(live.base) as assay:
+        found = assay.annotation_analysis(made.json()["id"])
+    assert [(one.system, one.win_rate) for one in found.systems] == [
+        ("good", pytest.approx(10.5 / 12)),
+        ("poor", pytest.approx(1.5 / 12)),
+    ]
