@@ -175,6 +175,8 @@ class AsyncClient:
     annotators = _items(endpoints.annotation.annotators)
     delete_annotator = _answer(endpoints.annotation.delete_annotator)
     annotation_votes = _items(endpoints.annotation.annotation_votes)
+    plan_study = _answer(endpoints.annotation.plan_study)
+    study = _answer(endpoints.annotation.study)
     annotation_task = _answer(endpoints.annotating.annotation_task)
     next_item = _answer(endpoints.annotating.next_item)
     extend_lease = _answer(endpoints.annotating.extend_lease)

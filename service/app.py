@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from service.analyses import routes as analyses
 from service.annotation import annotate_routes as annotate
 from service.annotation import routes as annotation
+from service.annotation import study_routes as studies
 from service.archives import routes as archives
 from service.calibrations import routes as calibrations
 from service.catalogue import metrics as catalogue
@@ -99,6 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         calibrations,
         meta_evaluations,
         annotation,
+        studies,
         annotate,
         controls,
         pareto,
