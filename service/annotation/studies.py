@@ -2,8 +2,8 @@
 
 An item is of one system where each is judged by itself, of two where pairs are compared, of several
 where there are tuples. What `metrics.statistics.studies` says of one system is multiplied, and a
-person's votes divided, by how many items there are for each that a system is in. Items are thought to
-be of different samples.
+person's votes divided, by how many items there are for each that a system is in. Items are thought
+to be of different samples.
 """
 
 from __future__ import annotations
