@@ -193,3 +193,38 @@ class AnnotationExport(Answer):
     votes: int
     annotators: int
     left_out: dict[str, int]
+
+
+class Spread(Answer):
+    """How much single votes vary, assumed or by a pilot of `votes`, and which shares of that
+    variance lie between items and annotators; `of`: the criterion or label that varies most."""
+
+    source: str
+    deviation: float
+    of_items: float
+    of_annotators: float
+    of: str | None
+    votes: int
+    why: str | None
+
+
+class Study(Answer):
+    """How many people and items an interval of half-width `wanted` takes. `half_width`: the one to
+    expect; `items_each`: items that each system is in; `text`: the plan, in Markdown."""
+
+    form: str
+    measure: str
+    level: float
+    wanted: float
+    half_width: float
+    systems: int
+    items: int
+    items_each: int
+    overlap: int
+    votes: int
+    annotators: int
+    votes_each: int
+    gold: int
+    design_effect: float
+    spread: Spread
+    text: str

@@ -178,6 +178,8 @@ class AsyncClient:
     annotation_analysis = _answer(endpoints.annotation.annotation_analysis)
     import_votes = _answer(endpoints.annotation.import_votes)
     export_annotation_project = _answer(endpoints.annotation.export_annotation_project)
+    plan_study = _answer(endpoints.annotation.plan_study)
+    study = _answer(endpoints.annotation.study)
     annotation_task = _answer(endpoints.annotating.annotation_task)
     next_item = _answer(endpoints.annotating.next_item)
     extend_lease = _answer(endpoints.annotating.extend_lease)

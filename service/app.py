@@ -17,6 +17,7 @@ from service.annotation import annotate_routes as annotate
 from service.annotation import exchange_routes as annotation_exchange
 from service.annotation import import_routes as annotation_imports
 from service.annotation import routes as annotation
+from service.annotation import study_routes as studies
 from service.archives import routes as archives
 from service.calibrations import routes as calibrations
 from service.catalogue import metrics as catalogue
@@ -105,6 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         vote_analyses,
         annotation_exchange,
         annotation_imports,
+        studies,
         annotate,
         controls,
         pareto,

@@ -14,6 +14,7 @@ from assay.annotation_models import (
     DeletedAnnotationProject,
     DeletedAnnotator,
     NewAnnotator,
+    Study,
     Vote,
 )
 from assay.exchange import Request, Script, address, ask, create, delete, get, keyed, post
@@ -239,3 +240,52 @@ def import_votes(
         patience=size / CHECKED,
     )
     return ask(request, AnnotationProject)
+
+
+def plan_study(
+    form: str,
+    half_width: float,
+    *,
+    scale: tuple[int, int] | None = None,
+    systems: int | None = None,
+    tuple_size: int | None = None,
+    overlap: int | None = None,
+    per_annotator: int | None = None,
+    gold_rate: float | None = None,
+    repeats: float | None = None,
+    level: float | None = None,
+    language: str | None = None,
+) -> Script[Study]:
+    """How many people and items a project would take; nothing is stored.
+
+    Args:
+        half_width: of each system's interval; of a win rate, 0.05 is ±5 points.
+        scale: of likert, as (1, 5).
+        systems: that are judged; default: 2.
+        level: of the interval; default: 0.95.
+        language: of the text, en (default) or ru.
+
+    The others are as a project's.
+    """
+    fields = {
+        "form": form,
+        "half_width": half_width,
+        "scale": scale,
+        "systems": systems,
+        "tuple_size": tuple_size,
+        "overlap": overlap,
+        "per_annotator": per_annotator,
+        "gold_rate": gold_rate,
+        "repeats": repeats,
+        "level": level,
+        "language": language,
+    }
+    body = {name: value for name, value in fields.items() if value is not None}
+    return ask(post(ROOT, "study", body=body), Study)
+
+
+def study(project: str, half_width: float, *, level: float = 0.95) -> Script[Study]:
+    """How many people and items a project takes for a half-width, by its own votes where they are
+    enough."""
+    query = {"half_width": half_width, "level": level}
+    return ask(get(ROOT, project, "study", query=query), Study)

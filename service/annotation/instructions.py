@@ -7,6 +7,7 @@ from typing import Any
 
 from service.annotation.answers import LETTERS
 
+SENTENCE_ENDS = (".", "?", "!", "…")
 TASK = {
     "en": {
         "pairwise": "You see a request and two answers to it. Say which answer is better.",
@@ -100,12 +101,22 @@ def instructions(definition: Mapping[str, Any]) -> str:
 def _criteria(definition: Mapping[str, Any], words: Mapping[str, str]) -> str:
     lines = []
     for one in definition["criteria"]:
-        said = [one["description"]] if one["description"] else []
+        said = (one["description"] or "").rstrip()
         if one["scale"] is not None:
-            said.append(words["scale"].format(low=one["scale"][0], high=one["scale"][1]))
-        lines.append(f"- **{one['name']}**" + (f": {'; '.join(said)}" if said else ""))
+            scale = words["scale"].format(low=one["scale"][0], high=one["scale"][1])
+            said = _joined(said, scale)
+        lines.append(f"- **{one['name']}**" + (f": {said}" if said else ""))
         lines += [f"    - {point}: {meaning}" for point, meaning in one["anchors"].items()]
     return "\n".join(lines)
+
+
+def _joined(description: str, scale: str) -> str:
+    """The scale after a description: a sentence of its own, if that ends as one."""
+    if not description:
+        return scale
+    if description.endswith(SENTENCE_ENDS):
+        return f"{description} {scale[0].upper()}{scale[1:]}."
+    return f"{description}; {scale}"
 
 
 def _example(one: Mapping[str, Any], words: Mapping[str, str]) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, cycle
 from random import Random
 
+from metrics.statistics.designs import balanced
 from service.annotation.items_store import Made
 
 EQUAL, WITHOUT = "equal_outputs", "without_output"  # why there is no item
+LEAST_SHOWN = 3  # outputs of a tuple
+MOST_BLOCKS = 1000  # of a design, which starts again after them
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +51,35 @@ def pairs(
 def tuples(
     samples: Sequence[SampleOutputs], size: int, random: Random, left_out: Counter[str]
 ) -> Iterator[Made]:
-    """An item for each sample: `size` of its different texts, such that systems, and pairs of them,
-    are shown about equally often over all samples. Samples with fewer than three are left out."""
-    shown: Counter[str] = Counter()
-    together: Counter[frozenset[str]] = Counter()
-    for one in samples:
-        different = _different(one.outputs, random)
-        if len(different) < 3:
+    """An item for each sample: `size` of its different texts, by a balanced design over the samples
+    whose texts are of the same systems. Samples with fewer than three are left out."""
+    different = [_different(one.outputs, random) for one in samples]
+    alike = Counter(different)
+    designs = {names: _design(names, size, alike[names], random) for names in alike}
+    for one, names in zip(samples, different, strict=True):
+        if len(names) < LEAST_SHOWN:
             left_out[EQUAL] += 1
-            continue
-        chosen: list[str] = []
-        while len(chosen) < min(size, len(different)):
-            chosen.append(min(different - {*chosen}, key=_seldom(shown, together, chosen, random)))
-        shown.update(chosen)
-        together.update(frozenset(pair) for pair in combinations(chosen, 2))
-        yield _item(one, sorted(chosen))
+        else:
+            yield _item(one, next(designs[names]))
 
 
-def _seldom(
-    shown: Counter[str], together: Counter[frozenset[str]], chosen: Sequence[str], random: Random
-) -> Callable[[str], tuple[int, int, float]]:
-    """A key: how seldom a system was shown with those chosen, and at all; equal ones at random."""
+def _design(
+    names: tuple[str, ...], size: int, samples: int, random: Random
+) -> Iterator[tuple[str, ...]]:
+    """Tuples without end, in which systems, and pairs of them, meet about equally often."""
+    if len(names) >= LEAST_SHOWN:
+        blocks = min(samples, MOST_BLOCKS)
+        design = balanced(len(names), min(size, len(names)), blocks, seed=random.getrandbits(32))
+        for block in cycle(design.tolist()):
+            yield tuple(names[at] for at in sorted(block))
 
-    def key(system: str) -> tuple[int, int, float]:
-        met = sum(together[frozenset((system, other))] for other in chosen)
-        return met, shown[system], random.random()
 
-    return key
-
-
-def _different(outputs: Mapping[str, str], random: Random) -> set[str]:
-    """Systems whose texts differ: of those with the same one, any."""
+def _different(outputs: Mapping[str, str], random: Random) -> tuple[str, ...]:
+    """Systems whose texts differ, by name: of those with the same one, any."""
     by_text: dict[str, list[str]] = {}
     for system in sorted(outputs):
         by_text.setdefault(outputs[system].strip(), []).append(system)
-    return {random.choice(systems) for systems in by_text.values()}
+    return tuple(sorted(random.choice(systems) for systems in by_text.values()))
 
 
 def _equal(a: str, b: str) -> bool:

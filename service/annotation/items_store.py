@@ -98,3 +98,10 @@ def unseen_gold(db: Connection, project: str, annotator: str) -> list[str]:
         annotation_items.c.id.not_in(seen),
     )
     return sorted(db.scalars(query))
+
+
+def first_outputs(db: Connection, project: str) -> dict[str, str]:
+    """The first output of each item of the project."""
+    items = annotation_items.c
+    query = select(items.id, items.outputs[1].label("text")).where(items.project_id == project)
+    return {row.id: row.text for row in db.execute(query)}

@@ -21,6 +21,13 @@ LONGEST_SCALE = 101  # points: from 0 to 100
 OUTPUTS = {"pairwise": 2, "likert": 1, "label": 1, "edit": 1}  # of an item; best_worst: its size
 
 
+def check_scale(scale: tuple[int, int] | None) -> None:
+    """Raises an error of the model for a scale that goes down, and one that is too long."""
+    if scale is not None and not scale[0] < scale[1] < scale[0] + LONGEST_SCALE:
+        message = f"scale: from the least rating to a greater one, {LONGEST_SCALE} at most"
+        raise PydanticCustomError("bad_scale", message)
+
+
 class CriterionIn(Schema):
     """What outputs are judged by. `scale`: the least and the greatest rating, both allowed."""
 
@@ -33,11 +40,7 @@ class CriterionIn(Schema):
 
     @model_validator(mode="after")
     def _a_scale(self) -> Self:
-        if self.scale is not None:
-            low, high = self.scale
-            if not low < high < low + LONGEST_SCALE:
-                message = f"scale: from the least rating to a greater one, {LONGEST_SCALE} at most"
-                raise PydanticCustomError("bad_scale", message)
+        check_scale(self.scale)
         return self
 
 

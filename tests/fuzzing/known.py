@@ -102,6 +102,7 @@ def fill(base: str, url: str, folder: Path) -> Known:
             "name": ["votes", "fuzzed"],
             "dataset": ["votes", dataset.id],
             "system": ["one", "two"],
+            "half_width": ["0.1"],
             "after": [*done, dataset.id, jobs[0], "s3", "1"],
         },
     )
@@ -246,6 +247,10 @@ def _bodies(
     found["GateIn"] = [_asked_of_a_gate(done)]
     found["AnnotationProjectIn"] = [_judged(done)]
     found["AnnotationExportIn"] = [{"kind": "preference", "name": "of-votes"}]
+    found["StudyIn"] = [
+        {"form": "pairwise", "half_width": 0.1, "systems": 3},
+        {"form": "likert", "half_width": 0.2, "scale": [1, 5], "language": "ru"},
+    ]
     found["AnnotatorIn"] = [{"name": "somebody"}]
     found["CheckIn"] = [{"evaluation": done[1]}]
     found["PowerIn"] = [{"evaluations": done, "metric": "chrf", "effect": 1.0}]

@@ -12,7 +12,9 @@ import httpx
 import pytest
 
 from assay import Client
+from service.annotation.instructions import instructions
 from service.annotation.items import SampleOutputs, tuples
+from service.annotation.schemas import AnnotationProjectIn, CriterionIn
 from service.db.engine import connect
 from tests.service.annotation.people import Study, evaluation, evaluations_of
 from tests.service.live import Live
@@ -161,8 +163,31 @@ def test_tuples_meet_about_equally_often() -> None:
     shown = Counter(name for one in made for name in one.systems)
     met = Counter(pair for one in made for pair in combinations(one.systems, 2))
     assert set(shown.values()) == {40}  # 70 tuples of 4, over 7 systems
-    assert max(met.values()) - min(met.values()) <= 2  # 20 on average
+    assert max(met.values()) - min(met.values()) <= 1  # 20 on average
     assert len(met) == 21
+    alike = SampleOutputs("ds", "alike", None, dict.fromkeys(systems[:3], "same") | {"s4": "x"})
+    some = SampleOutputs("ds", "some", None, dict(list(samples[0].outputs.items())[:3]))
+    left_out: Counter[str] = Counter()
+    (only,) = tuples([alike, some], 4, Random(0), left_out)
+    assert (only.systems, left_out) == (("s0", "s1", "s2"), {"equal_outputs": 1})
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ("Does it help?", "Does it help? From 1 (worst) to 5 (best)."),
+        ("It helps.", "It helps. From 1 (worst) to 5 (best)."),
+        ("help", "help; from 1 (worst) to 5 (best)"),
+        (None, "from 1 (worst) to 5 (best)"),
+    ],
+)
+def test_a_criterion_reads_well(description: str | None, said: str) -> None:
+    criterion = CriterionIn(name="help", scale=(1, 5), description=description)
+    body = AnnotationProjectIn(
+        name="x", evaluations=["eval_a"], form="likert", criteria=[criterion]
+    )
+    written = instructions(body.model_dump(mode="json"))
+    assert f"- **help**: {said}\n" in written
 
 
 def test_a_program_annotates_with_the_client(live: Live, made: list[str]) -> None:
