@@ -114,6 +114,14 @@ from assay.models import (
     Verdict,
     Verdicts,
 )
+from assay.people_models import (
+    HeldCriterion,
+    HeldMetric,
+    HeldToPeople,
+    OrderAgreement,
+    PublishedScores,
+    PublishedSystem,
+)
 from assay.suite_models import DeletedSuite, Suite, SuiteMetric
 from assay.training_models import (
     Checkpoint,
@@ -178,6 +186,9 @@ __all__ = [
     "Gate",
     "GateCheck",
     "GateRule",
+    "HeldCriterion",
+    "HeldMetric",
+    "HeldToPeople",
     "Import",
     "ImportedEvaluation",
     "ImportedScore",
@@ -205,11 +216,14 @@ __all__ = [
     "ModelPrice",
     "NewAnnotator",
     "Next",
+    "OrderAgreement",
     "PartValue",
     "Power",
     "Problem",
     "Progress",
     "Protocol",
+    "PublishedScores",
+    "PublishedSystem",
     "RankCorrelation",
     "RatedSystem",
     "RegisteredModel",

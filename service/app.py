@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from service.analyses import routes as analyses
 from service.annotation import annotate_routes as annotate
+from service.annotation import board_routes as people_boards
 from service.annotation import routes as annotation
 from service.archives import routes as archives
 from service.calibrations import routes as calibrations
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         calibrations,
         meta_evaluations,
         annotation,
+        people_boards,
         annotate,
         controls,
         pareto,

@@ -1,0 +1,148 @@
+"""Scores that come to an evaluation after its end: those of people's votes.
+
+They are concluded as any other, on one value a sample. What goes by them, as a judge's mean that
+is corrected by people's ratings, is concluded anew from its stored evidence, not measured again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from inference.errors import ReportedError
+from inference.protocol import NoModels
+from metrics.community import people
+from metrics.core.metric import BoundMetric
+from metrics.core.result import ScoreValue
+from metrics.core.rows import Floats
+from metrics.core.signature import parts, text
+from service.evaluations import outputs, plans, shards
+from service.evaluations import scores as results
+from service.evaluations import store as evaluations
+from service.evaluations.closing import Closing, closing_of
+from service.evaluations.plans import Plan
+from service.jobs.context import Context
+
+NOT_FITTED = "no chain of votes connects it with every other system"
+
+
+@dataclass(frozen=True, slots=True)
+class Voted:
+    """A score with people's values of the samples (n_samples,), NaN where nobody voted."""
+
+    metric: BoundMetric
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A score that is a fit's: of no samples. NaN where nothing can be said."""
+
+    metric: BoundMetric
+    value: float
+    low: float
+    high: float
+    n: int
+    warnings: Sequence[str]
+
+
+def add(
+    context: Context,
+    evaluation: str,
+    project: str,
+    voted: Sequence[Voted],
+    fitted: Sequence[Fitted],
+) -> None:
+    """Store the project's scores in place of those it had; one without a vote is stored where there
+    was one before. An evaluation that is measured again meanwhile is left as it is."""
+    with context.engine.begin() as db:
+        locked = evaluations.lock(db, evaluation)
+        row = evaluations.get(db, evaluation)
+        if locked is None or row is None or locked.status != "succeeded":
+            return
+        had = plans.places(db, evaluation, project)
+        voted = [one for one in voted if one.metric.name in had or np.isfinite(one.values).any()]
+        fitted = [one for one in fitted if one.metric.name in had or np.isfinite(one.value)]
+        given = [
+            _plan(plans.place(db, evaluation, one.metric.name, project), one.metric)
+            for one in (*voted, *fitted)
+        ]
+        each = dict.fromkeys(range(row.size), 1)
+        closing = closing_of(context, db, row, plans.read(db, evaluation), each)
+    for plan, added in zip(given, voted, strict=False):
+        closing.conclude_of(plan, added.metric, people.evidence(added.values))
+    for plan, fit in zip(given[len(voted) :], fitted, strict=True):
+        closing.add(plan, [_score(fit, plan, row.level)], "")
+    if given:
+        _store(context, evaluation, closing, given)
+        _correct(context, evaluation)
+
+
+def _plan(position: int, metric: BoundMetric) -> Plan:
+    params = metric.dump()
+    return Plan(position, metric.name, params, params, parts(metric, NoModels()), None)
+
+
+def _score(fit: Fitted, plan: Plan, level: float) -> ScoreValue:
+    (score,) = fit.metric.scores
+    there = math.isfinite(fit.value)
+    interval = (fit.low, fit.high) if math.isfinite(fit.low + fit.high) else None
+    return ScoreValue(
+        name=score.name,
+        value=fit.value if there else None,
+        interval=interval if there else None,
+        level=level,
+        n=fit.n,
+        missing=0,
+        higher_is_better=score.higher_is_better,
+        signature=text(plan.signature or {}, score),
+        interval_method=people.FITTED,
+        warnings=tuple(fit.warnings),
+        error=None if there else NOT_FITTED,
+    )
+
+
+def _correct(context: Context, evaluation: str) -> None:
+    """Conclude anew what goes by people's votes."""
+    with context.engine.begin() as db:
+        row = evaluations.get(db, evaluation)
+        planned = plans.read(db, evaluation)
+        corrected = [
+            one
+            for one in planned
+            if _by_people(context, one) and shards.read(db, evaluation, one.position)
+        ]
+        if row is None or not corrected:
+            return
+        closing = closing_of(context, db, row, planned, outputs.counts(db, evaluation))
+    for one in corrected:
+        closing.conclude(one)
+    _store(context, evaluation, closing, corrected)
+
+
+def _by_people(context: Context, one: Plan) -> bool:
+    if one.resolved is None or one.error is not None:
+        return False
+    try:
+        fields = one.bound(context.settings.metric_roots).fields
+    except ReportedError:  # its declaration has changed since, or its folder is gone
+        return False
+    return any(field.startswith(people.PREFIX) for field in fields)
+
+
+def _store(context: Context, evaluation: str, closing: Closing, given: Sequence[Plan]) -> None:
+    with context.engine.begin() as db:
+        locked = evaluations.lock(db, evaluation)
+        if locked is None or locked.status != "succeeded":
+            return
+        for one in given:
+            plans.complete(
+                db, evaluation, one.position, resolved=one.resolved, signature=one.signature
+            )
+            packed = closing.packed.get(one.position)
+            results.keep_result(db, evaluation, one.position, packed)
+        results.replace_some(db, evaluation, closing.rows, [one.position for one in given])
+        evaluations.vote(db, evaluation)
