@@ -113,8 +113,11 @@ def opponent(params: JudgeParams) -> Opponent | None:
 
 
 def check(params: JudgeParams, samples: Sequence[Sample]) -> None:
-    """Raises InputError where too few samples have people's ratings, or one has what is none."""
+    """Raises InputError where too few samples have people's ratings, or one has what is none;
+    votes may still come."""
     for field in fields(params):
+        if field.startswith(beside.VOTED):
+            continue
         where = "params.calibrate.ratings"
         given = [(one.id, one.metadata.get(field)) for one in samples]
         wrong = [(id, value) for id, value in given if value is not None]
@@ -187,9 +190,16 @@ def _flags(values: Floats, kinds: Sequence[Sequence[str]]) -> list[int]:
 
 
 def settle(evidence: Evidence, unit: Ints, params: JudgeParams) -> Settled:
-    """Rows as `metrics.judging.values.rows` makes them."""
+    """Rows as `metrics.judging.values.rows` makes them; votes on too few samples are left out."""
     ratings = {field: beside.read(evidence, field) for field in fields(params)}
-    return Settled(rows(evidence["values"].astype(np.float64), unit, ratings, params))
+    warnings = []
+    for field, given in ratings.items():
+        count = len(np.unique(unit[np.isfinite(given)]))
+        if field.startswith(beside.VOTED) and count < LEAST_RATED:
+            ratings[field] = np.full(len(unit), np.nan)
+            warnings.append(f"{count} samples have {field}: {LEAST_RATED} are the least")
+    settled = rows(evidence["values"].astype(np.float64), unit, ratings, params)
+    return Settled(settled, warnings=tuple(warnings))
 
 
 METRIC = Metric(

@@ -32,12 +32,13 @@ import numpy as np
 from pydantic import Field
 
 from inference.protocol import Models
+from metrics.core.beside import VOTED
 from metrics.core.errors import NotMeasured, UnknownMetric
 from metrics.core.evidence import Evidence
 from metrics.core.metric import AnyMetric, Flag, Item, Metric, Params, Sample, Score, Source
 from metrics.core.rows import Floats, Ints, Settled, mean, settle_by_averaging
 
-PREFIX = "human/"
+PREFIX = VOTED
 WIN_RATE = f"{PREFIX}win_rate"
 STRENGTH = f"{PREFIX}strength"
 BEST_WORST = f"{PREFIX}best_worst"
@@ -88,6 +89,7 @@ def declare(name: str) -> AnyMetric:
         measure=_measure,
         settle=_settle,
         reduce=mean,
+        counts=_counts,
         flags={NO_VOTE: Flag("nobody has voted on it", missing=True)},
         check=_refuse,
         bulky=True,  # its values stand in the result
@@ -104,6 +106,11 @@ def evidence(values: Floats) -> Evidence:
 def _settle(evidence: Evidence, unit: Ints, params: PeopleParams) -> Settled:
     warning = f"of {params.annotators} annotators: the interval is over samples, not over people"
     return replace(settle_by_averaging(evidence, unit, params), warnings=(warning,))
+
+
+def _counts(sums: Floats, params: PeopleParams) -> Floats:
+    """(1, 2): all samples that the score is of are rated."""
+    return np.array([[np.nan, sums[-1]]])
 
 
 def _measure(items: Sequence[Item], params: PeopleParams, models: Models) -> Evidence:

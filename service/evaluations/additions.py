@@ -66,10 +66,8 @@ def add(
         had = plans.places(db, evaluation, project)
         voted = [one for one in voted if one.metric.name in had or np.isfinite(one.values).any()]
         fitted = [one for one in fitted if one.metric.name in had or np.isfinite(one.value)]
-        given = [
-            _plan(plans.place(db, evaluation, one.metric.name, project), one.metric)
-            for one in (*voted, *fitted)
-        ]
+        metrics = [one.metric for one in voted] + [one.metric for one in fitted]
+        given = [_plan(plans.place(db, evaluation, one.name, project), one) for one in metrics]
         each = dict.fromkeys(range(row.size), 1)
         closing = closing_of(context, db, row, plans.read(db, evaluation), each)
     for plan, added in zip(given, voted, strict=False):

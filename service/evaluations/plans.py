@@ -134,14 +134,16 @@ def place(db: Connection, evaluation_id: str, name: str, project: str) -> int:
         return known
     table = evaluation_metrics.c
     last = db.scalar(select(func.max(table.position)).where(table.evaluation_id == evaluation_id))
+    position = 0 if last is None else int(last) + 1
     values = {
         "evaluation_id": evaluation_id,
-        "position": 0 if last is None else last + 1,
+        "position": position,
         "name": name,
         "params": {"project": project},
         "reported": True,
     }
-    return db.scalars(insert(evaluation_metrics).values(values).returning(table.position)).one()
+    db.execute(insert(evaluation_metrics).values(values))
+    return position
 
 
 def places(db: Connection, evaluation_id: str, project: str) -> dict[str, int]:
