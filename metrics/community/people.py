@@ -92,12 +92,11 @@ def declare(name: str) -> AnyMetric:
         counts=_counts,
         flags={NO_VOTE: Flag("nobody has voted on it", missing=True)},
         check=_refuse,
-        bulky=True,  # its values stand in the result
     )
 
 
 def evidence(values: Floats) -> Evidence:
-    """Evidence of samples with these values (n,); NaN where nobody voted."""
+    """Evidence of outputs with these values (n_items,); NaN where nobody voted."""
     there = np.isfinite(values)
     rows = np.stack([np.where(there, values, 0.0), there], axis=1).astype(np.float64)
     return Evidence.of_rows(rows, np.where(there, 0, NO_VOTE).tolist())

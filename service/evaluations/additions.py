@@ -15,9 +15,10 @@ import numpy as np
 from inference.errors import ReportedError
 from inference.protocol import NoModels
 from metrics.community import people
+from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric
 from metrics.core.result import ScoreValue
-from metrics.core.rows import Floats
+from metrics.core.rows import Floats, Ints
 from metrics.core.signature import parts, text
 from service.evaluations import outputs, plans, shards
 from service.evaluations import scores as results
@@ -68,15 +69,23 @@ def add(
         fitted = [one for one in fitted if one.metric.name in had or np.isfinite(one.value)]
         metrics = [one.metric for one in voted] + [one.metric for one in fitted]
         given = [_plan(plans.place(db, evaluation, one.name, project), one) for one in metrics]
-        each = dict.fromkeys(range(row.size), 1)
-        closing = closing_of(context, db, row, plans.read(db, evaluation), each)
-    for plan, added in zip(given, voted, strict=False):
-        closing.conclude_of(plan, added.metric, people.evidence(added.values))
+        counts = outputs.counts(db, evaluation)
+        closing = closing_of(context, db, row, plans.read(db, evaluation), counts)
+    starts = np.cumsum([0, *(counts.get(at, 0) for at in range(row.size))])
+    evidence = [people.evidence(_of_first(one.values, closing.unit)) for one in voted]
+    for plan, added, found in zip(given, voted, evidence, strict=False):
+        closing.conclude_of(plan, added.metric, found)
     for plan, fit in zip(given[len(voted) :], fitted, strict=True):
         closing.add(plan, [_score(fit, plan, row.level)], "")
-    if given:
-        _store(context, evaluation, closing, given)
+    if given and _store(context, evaluation, closing, given, evidence, starts):
         _correct(context, evaluation)
+
+
+def _of_first(values: Floats, unit: Ints) -> Floats:
+    """(n_items,) the values (n_samples,) at the first output of each sample, which people saw; NaN
+    at others."""
+    first = np.r_[True, unit[1:] != unit[:-1]][: len(unit)]
+    return np.where(first, values[unit], np.nan)
 
 
 def _plan(position: int, metric: BoundMetric) -> Plan:
@@ -131,16 +140,30 @@ def _by_people(context: Context, one: Plan) -> bool:
     return any(field.startswith(people.PREFIX) for field in fields)
 
 
-def _store(context: Context, evaluation: str, closing: Closing, given: Sequence[Plan]) -> None:
+def _store(
+    context: Context,
+    evaluation: str,
+    closing: Closing,
+    given: Sequence[Plan],
+    evidence: Sequence[Evidence] = (),
+    starts: Ints | None = None,
+) -> bool:
+    """Store what was concluded of the plans, whether the evaluation still stands.
+
+    evidence  of the first of them, to be stored, too; `starts`: see `shards.replace`
+    """
     with context.engine.begin() as db:
         locked = evaluations.lock(db, evaluation)
         if locked is None or locked.status != "succeeded":
-            return
+            return False
         for one in given:
-            plans.complete(
-                db, evaluation, one.position, resolved=one.resolved, signature=one.signature
-            )
+            about = {"resolved": one.resolved, "signature": one.signature}
+            plans.complete(db, evaluation, one.position, **about)
             packed = closing.packed.get(one.position)
             results.keep_result(db, evaluation, one.position, packed)
+        for one, found in zip(given, evidence, strict=False):
+            if starts is not None:
+                shards.replace(db, evaluation, one.position, found, starts)
         results.replace_some(db, evaluation, closing.rows, [one.position for one in given])
         evaluations.vote(db, evaluation)
+    return True
