@@ -37,6 +37,7 @@ def create_annotation_project(
     repeats: float | None = None,
     per_annotator: int | None = None,
     lease_minutes: int | None = None,
+    examples: Sequence[Mapping[str, object]] | None = None,
     language: str | None = None,
     instructions: str | None = None,
     seed: int | None = None,
@@ -59,6 +60,7 @@ def create_annotation_project(
         repeats: share of what is shown that the person judged before; default: 0.
         per_annotator: votes of a person at most; default: 100.
         lease_minutes: for which an item is kept for whoever has it open; default: 15.
+        examples: for the instructions: as gold, and if wanted with a sentence `why`.
         language: of the instructions that are made, en (default) or ru.
         instructions: Markdown; default: made of the above.
     """
@@ -78,6 +80,7 @@ def create_annotation_project(
         "repeats": repeats,
         "per_annotator": per_annotator,
         "lease_minutes": lease_minutes,
+        "examples": None if examples is None else list(examples),
         "language": language,
         "instructions": instructions,
         "seed": seed,

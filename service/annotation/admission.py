@@ -14,7 +14,7 @@ from service.annotation import items, items_store, store
 from service.annotation.answers import draw, of_vote
 from service.annotation.items import WITHOUT, SampleOutputs
 from service.annotation.items_store import Made
-from service.annotation.schemas import OUTPUTS, AnnotationProjectIn
+from service.annotation.schemas import OUTPUTS, AnnotationProjectIn, ExampleIn, GoldIn
 from service.datasets import store as datasets
 from service.errors import invalid
 from service.evaluations import outputs
@@ -30,6 +30,8 @@ def admit(db: Connection, body: AnnotationProjectIn) -> str:
     """The id of the project, with its items. Raises 404, 409 or 422 for evaluations that are not
     there or not done, fields that do not go together, and where there is nothing to judge."""
     _check(body)
+    for at, one in enumerate(body.examples):
+        _expected(body, one, f"examples[{at}]")
     rows = scopes.all_finished(db, body.evaluations, "evaluations")
     _check_systems(body, rows)
     seed = body.seed if body.seed is not None else secrets.randbits(48)
@@ -42,7 +44,7 @@ def admit(db: Connection, body: AnnotationProjectIn) -> str:
         message = f"of these outputs no item can be made: {said}"
         raise invalid("nothing_to_judge", message, "evaluations")
     gold = [
-        Made("gold", one.prompt, one.outputs, expected=_expected(body, at))
+        Made("gold", one.prompt, one.outputs, expected=_expected(body, one, f"gold[{at}]"))
         for at, one in enumerate(body.gold)
     ]
     id = store.create(
@@ -98,16 +100,14 @@ def _check(body: AnnotationProjectIn) -> None:
             raise invalid(code, f"{param}: {message}", param)
 
 
-def _expected(body: AnnotationProjectIn, at: int) -> dict[str, object]:
-    """The answer to a gold question, checked."""
-    one = body.gold[at]
+def _expected(body: AnnotationProjectIn, one: GoldIn | ExampleIn, at: str) -> dict[str, object]:
+    """The answer to a question that comes with one, checked."""
     wanted = OUTPUTS.get(body.form, body.tuple_size)
     if len(one.outputs) != wanted:
         message = f"a question of {body.form} has {wanted} outputs, this has {len(one.outputs)}"
-        raise invalid("other_count", message, f"gold[{at}].outputs")
+        raise invalid("other_count", message, f"{at}.outputs")
     definition = body.model_dump(mode="json", include={"criteria", "labels", "ties"})
-    prefix = f"gold[{at}].expected."
-    return of_vote(body.form, definition, one.expected, range(wanted), prefix)
+    return of_vote(body.form, definition, one.expected, range(wanted), f"{at}.expected.")
 
 
 def _check_systems(body: AnnotationProjectIn, rows: Sequence[Evaluation]) -> None:

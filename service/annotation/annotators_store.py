@@ -116,7 +116,8 @@ def revoke(db: Connection, id: str) -> None:
     still = (annotators.c.id == id) & annotators.c.revoked_at.is_(None)
     db.execute(update(annotators).where(still).values(revoked_at=func.now()))
     held = (annotation_slots.c.annotator_id == id) & (annotation_slots.c.status == "held")
-    db.execute(delete(annotation_slots).where(held, annotation_slots.c.number.is_(None)))
+    own = update(annotation_slots).where(held, annotation_slots.c.number.is_(None))
+    db.execute(own.values(status="skipped", lease_until=None))
     _free(db, held)
 
 

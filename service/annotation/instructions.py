@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from service.annotation.answers import LETTERS
+
 TASK = {
     "en": {
         "pairwise": "You see a request and two answers to it. Say which answer is better.",
@@ -29,6 +31,14 @@ WORDS = {
         "criteria": "What counts",
         "scale": "from {low} (worst) to {high} (best)",
         "labels": "Labels",
+        "examples": "Examples",
+        "request": "Request",
+        "output": "Answer",
+        "right": "What to say",
+        "because": "Why",
+        "tied": "both are alike",
+        "best": "best",
+        "worst": "worst",
         "edges": "When it is not clear",
         "tie": "If both are equally good, or equally bad, say so: a tie is an answer, too.",
         "no_tie": "If both seem equally good, pick the one that you would rather have.",
@@ -45,6 +55,14 @@ WORDS = {
         "criteria": "Что важно",
         "scale": "от {low} (хуже всего) до {high} (лучше всего)",
         "labels": "Метки",
+        "examples": "Примеры",
+        "request": "Запрос",
+        "output": "Ответ",
+        "right": "Что сказать",
+        "because": "Почему",
+        "tied": "оба равны",
+        "best": "лучший",
+        "worst": "худший",
         "edges": "Если неясно",
         "tie": "Если оба ответа одинаково хороши или плохи, так и скажите: ничья тоже ответ.",
         "no_tie": "Если оба кажутся равными, выберите тот, который предпочли бы получить.",
@@ -72,6 +90,9 @@ def instructions(definition: Mapping[str, Any]) -> str:
     if form == "label":
         labels = "\n".join(f"- {name}" for name in definition["labels"])
         parts += [f"## {words['labels']}", labels]
+    if definition["examples"]:
+        parts += [f"## {words['examples']}"]
+        parts += [_example(one, words) for one in definition["examples"]]
     parts += [f"## {words['edges']}", _edges(definition, words)]
     return "\n\n".join(parts) + "\n"
 
@@ -85,6 +106,27 @@ def _criteria(definition: Mapping[str, Any], words: Mapping[str, str]) -> str:
         lines.append(f"- **{one['name']}**" + (f": {'; '.join(said)}" if said else ""))
         lines += [f"    - {point}: {meaning}" for point, meaning in one["anchors"].items()]
     return "\n".join(lines)
+
+
+def _example(one: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """A list, whose texts are in one line each: what they hold is no Markdown of ours."""
+    several = len(one["outputs"]) > 1
+    names = [f"{words['output']}{f' {letter}' if several else ''}" for letter in LETTERS]
+    lines = [(words["request"], one["prompt"])]
+    lines += zip(names, one["outputs"], strict=False)
+    lines += [(words["right"], _said(one["expected"], words)), (words["because"], one["why"])]
+    return "\n".join(f"- **{name}**: {' '.join(text.split())}" for name, text in lines if text)
+
+
+def _said(expected: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """An answer in words."""
+    if expected["ratings"] is not None:
+        return ", ".join(f"{name} {rating}" for name, rating in expected["ratings"].items())
+    if expected["best"] is not None:
+        return f"{words['best']} {expected['best']}, {words['worst']} {expected['worst']}"
+    if expected["choice"] == "tie":
+        return words["tied"]
+    return str(expected["choice"] or expected["label"] or expected["text"])
 
 
 def _edges(definition: Mapping[str, Any], words: Mapping[str, str]) -> str:

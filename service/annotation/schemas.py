@@ -49,6 +49,7 @@ class ExpectedIn(Schema):
     best: Letter | None = None
     worst: Letter | None = None
     label: Name | None = None
+    text: Text | None = None
 
 
 class GoldIn(Schema):
@@ -57,6 +58,15 @@ class GoldIn(Schema):
     prompt: Text | None = None
     outputs: Annotated[list[Text], Field(min_length=1, max_length=8)]
     expected: ExpectedIn
+
+
+class ExampleIn(Schema):
+    """A question with its answer, for the instructions."""
+
+    prompt: Text | None = None
+    outputs: Annotated[list[Text], Field(min_length=1, max_length=8)]
+    expected: ExpectedIn
+    why: Text | None = Field(default=None, description="of the answer, in a sentence")
 
 
 class AnnotationProjectIn(Schema):
@@ -90,6 +100,7 @@ class AnnotationProjectIn(Schema):
     lease_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(
         15, description="for which an item is kept for whoever has it open"
     )
+    examples: Annotated[list[ExampleIn], Field(max_length=20)] = Field(default_factory=list)
     language: Language = "en"
     instructions: Text | None = Field(None, description="Markdown; null: made from the above")
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = Field(None, description="null: at random")

@@ -19,6 +19,8 @@ from tests.service.live import Live
 
 HELPFUL = {"name": "helpfulness", "scale": [1, 5], "anchors": {"1": "useless", "5": "solves it"}}
 
+EXAMPLE = {"outputs": ["# Hi"], "expected": {"ratings": {"helpfulness": 2}}, "why": "no help"}
+
 
 @pytest.fixture(scope="module")
 def made(live: Live, database_url: str) -> Iterator[list[str]]:
@@ -115,6 +117,7 @@ def test_each_form(
             *("missing_answer", "gold[0].expected.choice"),
         ),
         ({"form": "likert", "criteria": [{"name": "x", "scale": [5, 1]}]}, "bad_scale", None),
+        ({"examples": [EXAMPLE]}, "other_count", "examples[0].outputs"),
     ],
 )
 def test_what_does_not_go_together_is_told(
@@ -171,11 +174,13 @@ def test_a_program_annotates_with_the_client(live: Live, made: list[str]) -> Non
             criteria=[HELPFUL],
             overlap=1,
             language="ru",
+            examples=[EXAMPLE],
         )
         token = assay.add_annotator(project.id, "Ада").token
         task = assay.annotation_task(token)
         assert "Оцените ответ по каждому критерию" in task.instructions
         assert "5: solves it" in task.instructions
+        assert "- **Ответ**: # Hi\n- **Что сказать**: helpfulness 2" in task.instructions
         while (item := assay.next_item(token).item) is not None:
             assay.extend_lease(token, item.id)
             assert assay.vote(token, item.id, ratings={"helpfulness": 3}).done
