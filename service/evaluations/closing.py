@@ -192,6 +192,7 @@ class Closing:
         slice_: str,
         error: ReportedError | None = None,
     ) -> None:
+        """Scores as they are stored; `error` is of all of them."""
         for score in scores:
             code = error.code if error is not None else FAILED_METRIC
             if one.error is not None:
