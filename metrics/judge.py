@@ -32,6 +32,7 @@ import numpy as np
 from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core import beside
 from metrics.core.evidence import FLAG, NOTES, Evidence
 from metrics.core.metric import Flag, Item, Metric, Opponent, Reads, Sample, Score, Source
@@ -197,7 +198,8 @@ def settle(evidence: Evidence, unit: Ints, params: JudgeParams) -> Settled:
         count = len(np.unique(unit[np.isfinite(given)]))
         if field.startswith(beside.VOTED) and count < LEAST_RATED:
             ratings[field] = np.full(len(unit), np.nan)
-            warnings.append(f"{count} samples have {field}: {LEAST_RATED} are the least")
+            few = "{count} samples have {field}: {least} are the least"
+            warnings.append(Sentence(few, count=count, field=field, least=LEAST_RATED))
     settled = rows(evidence["values"].astype(np.float64), unit, ratings, params)
     return Settled(settled, warnings=tuple(warnings))
 

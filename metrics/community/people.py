@@ -32,6 +32,7 @@ import numpy as np
 from pydantic import Field
 
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.beside import VOTED
 from metrics.core.errors import NotMeasured, UnknownMetric
 from metrics.core.evidence import Evidence
@@ -103,7 +104,10 @@ def evidence(values: Floats) -> Evidence:
 
 
 def _settle(evidence: Evidence, unit: Ints, params: PeopleParams) -> Settled:
-    warning = f"of {params.annotators} annotators: the interval is over samples, not over people"
+    warning = Sentence(
+        "of {annotators} annotators: the interval is over samples, not over people",
+        annotators=params.annotators,
+    )
     return replace(settle_by_averaging(evidence, unit, params), warnings=(warning,))
 
 

@@ -67,7 +67,8 @@ def _published(db: Connection, project: Project, votes: int) -> PublishedOut:
     systems = []
     for one in project.systems:
         own = set(plans.places(db, one["evaluation"], project.id).values())
-        shown = [score_view(x) for x in scores[one["evaluation"]] if x.position in own]
+        found = [score for score in scores[one["evaluation"]] if score.position in own]
+        shown = [score_view(score, score.judged) for score in found]
         systems.append(
             PublishedSystemOut(
                 system=one["system"],
