@@ -36,7 +36,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Crossed:
+class Sandwich:
     """(K, K) covariances of K values by what is taken for independent.
 
     over      of annotators and of items, those of which there are two or more
@@ -79,23 +79,23 @@ def between(covariance: Floats) -> Floats:
     return np.asarray(own[:, None] + own[None, :] - 2 * covariance, np.float64)
 
 
-def crossed(
+def sandwich(
     scores: csr_array, bread: Floats, annotators: Clusters, items: Clusters, least: Floats
-) -> Crossed:
+) -> Sandwich:
     """The covariances of K values that solve these votes' equations."""
     kinds = [one for one in (annotators, items) if len(one.names) > 1]
-    over = tuple(_sandwich(scores, bread, one.of, len(one.names)) for one in kinds)
+    over = tuple(_over(scores, bread, one.of, len(one.names)) for one in kinds)
     both = None
     if len(kinds) == 2:
         cell = annotators.of * len(items.names) + items.of
         known, of = np.unique(cell, return_inverse=True)
         of = of.astype(np.int64)
-        both = over[0] + over[1] - _sandwich(scores, bread, of, len(known))
+        both = over[0] + over[1] - _over(scores, bread, of, len(known))
     fewest = min((len(one.names) for one in kinds), default=0)
-    return Crossed(over, both, least, fewest, _warnings(annotators, items))
+    return Sandwich(over, both, least, fewest, _warnings(annotators, items))
 
 
-def _sandwich(scores: csr_array, bread: Floats, of: Ints, groups: int) -> Floats:
+def _over(scores: csr_array, bread: Floats, of: Ints, groups: int) -> Floats:
     """(K, K) the clusters' influences, squared and added up."""
     from scipy.sparse import csr_array
 
