@@ -132,6 +132,14 @@ from assay.models import (
     Verdict,
     Verdicts,
 )
+from assay.people_models import (
+    HeldCriterion,
+    HeldMetric,
+    HeldToPeople,
+    OrderAgreement,
+    PublishedScores,
+    PublishedSystem,
+)
 from assay.suite_models import DeletedSuite, Suite, SuiteMetric
 from assay.training_models import (
     Checkpoint,
@@ -202,6 +210,9 @@ __all__ = [
     "Gate",
     "GateCheck",
     "GateRule",
+    "HeldCriterion",
+    "HeldMetric",
+    "HeldToPeople",
     "Import",
     "ImportedEvaluation",
     "ImportedScore",
@@ -231,12 +242,15 @@ __all__ = [
     "MoreVotes",
     "NewAnnotator",
     "Next",
+    "OrderAgreement",
     "PanelAgreement",
     "PartValue",
     "Power",
     "Problem",
     "Progress",
     "Protocol",
+    "PublishedScores",
+    "PublishedSystem",
     "RankCorrelation",
     "RankedSystem",
     "RatedSystem",

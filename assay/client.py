@@ -184,6 +184,8 @@ class Client:
     vote = _answer(endpoints.annotating.vote)
     undo_vote = _answer(endpoints.annotating.undo_vote)
     skip_item = _answer(endpoints.annotating.skip_item)
+    publish_scores = _answer(endpoints.people.publish_scores)
+    judges = _answer(endpoints.people.judges)
 
     train = _answer(endpoints.training.train)
     preview_training = _answer(endpoints.training.preview_training)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from metrics.community import evaluate, imported
+from metrics.community import evaluate, imported, people
 from metrics.core.errors import MetricError, UnknownMetric
 from metrics.core.metric import AnyMetric, Metric
 from metrics.core.names import hint, plain
@@ -164,12 +164,15 @@ def find(name: str, roots: Sequence[Path] = ()) -> AnyMetric:
     exact_match. Its own `name` is the one to keep. Raises UnknownMetric with the nearest names.
 
     `evaluate/<path>` names a metric of the `evaluate` library in a folder under one of `roots`,
-    `imported/<score>` one whose values came with another harness's log.
+    `imported/<score>` one whose values came with another harness's log, `human/<score>` one of
+    people's votes.
     """
     if name.startswith(evaluate.PREFIX):
         return evaluate.declare(name, roots)
     if name.startswith(imported.PREFIX):
         return imported.declare(name)
+    if name.startswith(people.PREFIX):
+        return people.declare(name)
     known = catalogue()
     if name in known:
         return known[name]

@@ -32,6 +32,7 @@ import numpy as np
 from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core import beside
 from metrics.core.evidence import FLAG, NOTES, Evidence
 from metrics.core.metric import Flag, Item, Metric, Opponent, Reads, Sample, Score, Source
@@ -113,8 +114,11 @@ def opponent(params: JudgeParams) -> Opponent | None:
 
 
 def check(params: JudgeParams, samples: Sequence[Sample]) -> None:
-    """Raises InputError where too few samples have people's ratings, or one has what is none."""
+    """Raises InputError where too few samples have people's ratings, or one has what is none;
+    votes may still come."""
     for field in fields(params):
+        if field.startswith(beside.VOTED):
+            continue
         where = "params.calibrate.ratings"
         given = [(one.id, one.metadata.get(field)) for one in samples]
         wrong = [(id, value) for id, value in given if value is not None]
@@ -187,9 +191,17 @@ def _flags(values: Floats, kinds: Sequence[Sequence[str]]) -> list[int]:
 
 
 def settle(evidence: Evidence, unit: Ints, params: JudgeParams) -> Settled:
-    """Rows as `metrics.judging.values.rows` makes them."""
+    """Rows as `metrics.judging.values.rows` makes them; votes on too few samples are left out."""
     ratings = {field: beside.read(evidence, field) for field in fields(params)}
-    return Settled(rows(evidence["values"].astype(np.float64), unit, ratings, params))
+    warnings = []
+    for field, given in ratings.items():
+        count = len(np.unique(unit[np.isfinite(given)]))
+        if field.startswith(beside.VOTED) and count < LEAST_RATED:
+            ratings[field] = np.full(len(unit), np.nan)
+            few = "{count} samples have {field}: {least} are the least"
+            warnings.append(Sentence(few, count=count, field=field, least=LEAST_RATED))
+    settled = rows(evidence["values"].astype(np.float64), unit, ratings, params)
+    return Settled(settled, warnings=tuple(warnings))
 
 
 METRIC = Metric(

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from service.analyses import routes as analyses
 from service.annotation import annotate_routes as annotate
+from service.annotation import board_routes as people_boards
 from service.annotation import exchange_routes as annotation_exchange
 from service.annotation import import_routes as annotation_imports
 from service.annotation import routes as annotation
@@ -107,6 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         annotation_exchange,
         annotation_imports,
         studies,
+        people_boards,
         annotate,
         controls,
         pareto,

@@ -1,1 +1,1 @@
-"""Metrics of others: of the `evaluate` library, and values that came with a log."""
+"""Metrics of others: of the `evaluate` library, values that came with a log, people's votes."""

@@ -1,4 +1,5 @@
-"""What settling reads of the samples beside their evidence: numbers of their metadata.
+"""What settling reads of the samples beside their evidence: numbers of their metadata, or people's
+votes on their outputs, in fields that begin with `human/`.
 
 They are no part of the evidence as it is measured and kept, so a number that comes later, or is
 corrected, has nothing measured again.
@@ -15,6 +16,7 @@ from metrics.core.metric import BoundMetric, Sample
 from metrics.core.rows import Floats, Ints
 
 PREFIX = "field:"  # of the columns
+VOTED = "human/"  # begins the names of scores of people's votes, which come after an evaluation
 
 
 def number(value: object) -> float:

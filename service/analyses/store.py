@@ -42,7 +42,7 @@ def find(db: Connection, row: Evaluation, score: str) -> Analysis | None:
     query = select(analyses).where(
         analyses.c.evaluation_id == row.id,
         analyses.c.score == score,
-        analyses.c.finished_at == row.finished_at,
+        analyses.c.finished_at == row.changed_at,
     )
     found = db.execute(query).one_or_none()
     return Analysis.from_row(found) if found is not None else None
@@ -58,7 +58,7 @@ def keep(db: Connection, row: Evaluation, score: str, content: Mapping[str, Any]
     if known is not None:
         embedded = {**known.embedded, **content.get("embedded", {})}
         content = {**known.content, **content, "embedded": embedded}
-    values = {"finished_at": row.finished_at, "content": dict(content)}
+    values = {"finished_at": row.changed_at, "content": dict(content)}
     made = insert(analyses).values(evaluation_id=row.id, score=score, **values)
     db.execute(
         made.on_conflict_do_update(

@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from service.annotation import annotators_store, informative, items_store, slots_store, votes_store
+from service.annotation import (
+    annotators_store,
+    informative,
+    items_store,
+    publishing,
+    slots_store,
+    votes_store,
+)
 from service.annotation.annotate_schemas import (
     ItemOut,
     LeaseOut,
@@ -137,6 +144,8 @@ def vote(db: Connection, desk: Desk, given: VoteIn) -> VotedOut:
         seconds=given.seconds,
     )
     slots_store.vote(db, slot.id)
+    if desk.closed:  # a late one: the scores were published without it
+        publishing.later(db, desk.project)
     return _voted(db, replace(desk, done=desk.done + 1), slot)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
-from service.annotation import annotators_store, store, votes_store
+from service.annotation import annotators_store, publishing, store, votes_store
 from service.annotation.admission import admit
 from service.annotation.annotators_store import Annotator
 from service.annotation.schemas import (
@@ -71,10 +71,12 @@ def get_annotation_project(project: str, db: Transaction) -> AnnotationProjectOu
 
 @router.post("/{project}/close", summary="End an annotation project")
 def close_annotation_project(project: str, db: Transaction) -> AnnotationProjectOut:
-    """No item is given out any more; votes on those that are out are still taken. Closing it again
-    changes nothing."""
+    """No item is given out any more; votes on those that are out are still taken. Its scores are
+    published. Closing it again changes nothing."""
     found = _project(db, project)
     store.close(db, found.id)
+    if found.closed_at is None:
+        publishing.later(db, found)
     return _view(db, _project(db, project))
 
 
@@ -129,13 +131,15 @@ def delete_annotator(
     project: str, annotator: str, db: Transaction, data: bool = False
 ) -> DeletedAnnotatorOut:
     """The token is refused from now on, and the item that was out goes to others. With `data=true`
-    the person and all their votes are deleted, and others are asked in their place."""
-    found = _annotator(db, _shared(db, project), annotator)
+    the person and all their votes are deleted, and others are asked in their place; published
+    scores are published anew."""
+    of = _shared(db, project)
+    found = _annotator(db, of, annotator)
     annotators_store.lock(db, found.id)
     if data:
-        return DeletedAnnotatorOut(
-            id=found.id, deleted=True, votes=annotators_store.remove(db, found.id)
-        )
+        votes = annotators_store.remove(db, found.id)
+        publishing.renew(db, of)
+        return DeletedAnnotatorOut(id=found.id, deleted=True, votes=votes)
     annotators_store.revoke(db, found.id)
     return DeletedAnnotatorOut(id=found.id, deleted=False, votes=0)
 

@@ -64,6 +64,17 @@ class Choices(Stored):
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Cast(Stored):
+    """What a vote says, and of what: `answer` is in the order of `systems`."""
+
+    annotator_id: str
+    answer: Mapping[str, Any]
+    dataset_id: str
+    sample: str
+    systems: list[str]
+
+
 STANDS = annotation_votes.c.undone_at.is_(None)
 
 
@@ -172,3 +183,16 @@ def page(
     )
     query = paged(db, query, annotation_votes.c.id, after=after, limit=limit, descending=descending)
     return [Listed.from_row(row) for row in db.execute(query)]
+
+
+def cast(db: Connection, project: str) -> list[Cast]:
+    """All votes on items of samples that stand, oldest first; gold, controls and repeats are left
+    out."""
+    items, votes = annotation_items.c, annotation_votes.c
+    query = (
+        select(votes.annotator_id, votes.answer, items.dataset_id, items.sample, items.systems)
+        .join(annotation_items, items.id == votes.item_id)
+        .where(votes.project_id == project, votes.kind == "item", STANDS)
+        .order_by(votes.created_at, votes.id)
+    )
+    return [Cast.from_row(row) for row in db.execute(query)]

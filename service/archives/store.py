@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from sqlalchemy import Connection, select, text
 
+from metrics.community.people import STRENGTH
 from metrics.core import archive_writer
 from metrics.core.archive import Archive
 from metrics.core.archive_writer import Concluded
@@ -28,10 +29,13 @@ NOT_ARCHIVED = ("evaluation_id", "dataset_id", "resolved")  # of a score: said e
 
 
 def write(db: Connection, row: Evaluation, file: IO[bytes]) -> str:
-    """Write the evaluation's archive and return its digest. Raises TooLarge."""
+    """Write the evaluation's archive and return its digest. Raises TooLarge.
+
+    Strengths by people's votes are left out: there are no rows that they could be checked by.
+    """
     dataset = datasets.require(db, row.dataset_id)
-    planned = plans.read(db, row.id)
-    found = results.read_scores(db, [row.id])[row.id]
+    planned = [one for one in plans.read(db, row.id) if one.name != STRENGTH]
+    found = [one for one in results.read_scores(db, [row.id])[row.id] if one.metric != STRENGTH]
     return archive_writer.write(
         file,
         evaluation={

@@ -99,6 +99,7 @@ evaluations = Table(
     _created(),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
+    Column("voted_at", DateTime(timezone=True)),  # when people's votes last changed its scores
     CheckConstraint(f"status IN {STATUSES}", name="status"),
     Index(  # an archive is imported once
         "ix_evaluations_archive",

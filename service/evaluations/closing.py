@@ -15,19 +15,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from inference.errors import ReportedError
 from metrics.core.alike import pointed_out
-from metrics.core.beside import number, with_fields
+from metrics.core.beside import with_fields
 from metrics.core.clustered import MOST_SLICES, Cluster
 from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric
 from metrics.core.packing import pack
 from metrics.core.result import Result, ScoreValue, conclude, failed
-from metrics.core.rows import Floats, Ints
+from metrics.core.rows import Ints
 from metrics.core.settling import restrict
 from metrics.statistics.clusters import Clusters, clusters
 from service import faults
 from service.datasets import store as datasets
 from service.datasets.repeated import read_repeated
-from service.evaluations import outputs, plans, shards
+from service.evaluations import outputs, plans, ratings, shards
 from service.evaluations import scores as results
 from service.evaluations import store as evaluations
 from service.evaluations.jobs import FAILED_METRIC
@@ -48,16 +48,13 @@ def close(context: Context, evaluation: str) -> None:
         row = evaluations.get(db, evaluation)
         if row is None or row.status != "running":
             return
-        ids = datasets.read_ids(db, row.dataset_id)
         counts = outputs.counts(db, evaluation)
         warnings = _warnings(
             counts, outputs.failures(db, evaluation), outputs.unanswered(db, evaluation)
         )
-        slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
         planned = plans.read(db, evaluation)
-        cluster, alike = _clusters(db, row, _rated(context, planned))
+        closing = closing_of(context, db, row, planned, counts)
     concluded = {one.position for one in planned if one.concluded}  # before it was tried again
-    closing = Closing(context, row, ids, counts, slices, cluster, alike)
     for one in planned:
         if not one.concluded:
             closing.conclude(one)
@@ -77,6 +74,20 @@ def close(context: Context, evaluation: str) -> None:
             error = {"code": "all_metrics_failed", "message": "no metric could be computed"}
             evaluations.finish(db, evaluation, "failed", {"error": error}, error)
         counters.add(db, closing.seconds)
+
+
+def closing_of(
+    context: Context,
+    db: Connection,
+    row: Evaluation,
+    planned: Sequence[Plan],
+    counts: Mapping[int, int],
+) -> Closing:
+    """The closing of an evaluation, before anything is concluded; `counts` of outputs a sample."""
+    ids = datasets.read_ids(db, row.dataset_id)
+    slices = {key: datasets.read_metadata(db, row.dataset_id, key) for key in row.slices}
+    cluster, alike = _clusters(db, row, _rated(context, planned))
+    return Closing(context, row, ids, counts, slices, cluster, alike)
 
 
 class Closing:
@@ -111,33 +122,36 @@ class Closing:
         try:
             metric = one.bound(self.context.settings.metric_roots)
         except ReportedError as error:  # it could not even be planned: there are no names of scores
-            self._add(one, _nameless(one, error, self.row.level, len(self.ids)), "")
+            self.add(one, _nameless(one, error, self.row.level, len(self.ids)), "")
             return
         try:
             if one.error is not None:
                 raise ReportedError(one.error["message"], one.error.get("param"))
             with self.context.engine.connect() as db:
                 found = shards.joined(shards.read(db, self.row.id, one.position))
-                numbers = _numbers(db, self.row, metric.fields)
-            found = with_fields(metric, found, self.unit, numbers)
-            result = self._result_of(metric, one, found, self.unit, self.ids, self.cluster)
-            result = pointed_out(metric, result, self.alike)
-            if any(score.value is not None for score in result.scores):
-                self.packed[one.position] = pack(result)
-                if metric.bulky:
-                    self.bulky.append(one.position)
-            self._add(one, result.scores, "")
-            for name, chosen in self.slices.items():
-                part, unit = restrict(found, self.unit, chosen)
-                ids = [self.ids[index] for index in chosen]
-                cluster = self.cluster.take(chosen) if self.cluster is not None else None
-                sliced = self._result_of(metric, one, part, unit, ids, cluster)
-                self._add(one, sliced.scores, name)
+                numbers = {field: ratings.read(db, self.row, field) for field in metric.fields}
+            self.conclude_of(one, metric, with_fields(metric, found, self.unit, numbers))
         except Exception as error:  # whatever it is, the other metrics stand
             if isinstance(error, SQLAlchemyError) or faults.is_outside(error):
                 raise  # worth another attempt
             self._fail(one, metric, _reported(one, error))
         self.seconds["conclude_seconds", one.name] = time.monotonic() - began
+
+    def conclude_of(self, one: Plan, metric: BoundMetric, found: Evidence) -> None:
+        """The same of this evidence, of all outputs."""
+        result = self._result_of(metric, one, found, self.unit, self.ids, self.cluster)
+        result = pointed_out(metric, result, self.alike)
+        if any(score.value is not None for score in result.scores):
+            self.packed[one.position] = pack(result)
+            if metric.bulky:
+                self.bulky.append(one.position)
+        self.add(one, result.scores, "")
+        for name, chosen in self.slices.items():
+            part, unit = restrict(found, self.unit, chosen)
+            ids = [self.ids[index] for index in chosen]
+            cluster = self.cluster.take(chosen) if self.cluster is not None else None
+            sliced = self._result_of(metric, one, part, unit, ids, cluster)
+            self.add(one, sliced.scores, name)
 
     def _fail(self, one: Plan, metric: BoundMetric, error: ReportedError) -> None:
         """Its scores carry the error; what it had concluded so far is forgotten."""
@@ -147,7 +161,7 @@ class Closing:
         signature = one.signature or {"name": one.name}
         level = self.row.level
         result = failed(metric, self.ids, signature, error.message, level=level)
-        self._add(one, result.scores, "", error)
+        self.add(one, result.scores, "", error)
 
     def _result_of(
         self,
@@ -171,13 +185,14 @@ class Closing:
             level=self.row.level,
         )
 
-    def _add(
+    def add(
         self,
         one: Plan,
         scores: Sequence[ScoreValue],
         slice_: str,
         error: ReportedError | None = None,
     ) -> None:
+        """Scores as they are stored; `error` is of all of them."""
         for score in scores:
             code = error.code if error is not None else FAILED_METRIC
             if one.error is not None:
@@ -253,16 +268,6 @@ def _without_answer(made: int, failures: Mapping[str, int]) -> list[str]:
         f"{failed} of {made} outputs have no answer, and are scored as empty texts: "
         f"{', '.join(shown)}{more}"
     ]
-
-
-def _numbers(db: Connection, row: Evaluation, fields: Sequence[str]) -> dict[str, Floats]:
-    """(n_samples,) the numbers in fields of the metadata, NaN where there is none."""
-    found = {}
-    for field in fields:
-        found[field] = np.full(row.size, np.nan)
-        for index, value in datasets.read_metadata(db, row.dataset_id, field).items():
-            found[field][index] = number(value)
-    return found
 
 
 def _summary(db: Connection, evaluation: str) -> dict[str, Any]:

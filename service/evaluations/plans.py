@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from inference.errors import ReportedError
 from metrics import find
+from metrics.community.people import PREFIX
 from metrics.core.metric import BoundMetric
 from service.db.stored import Stored
 from service.db.tables import evaluation_metrics
@@ -123,6 +124,37 @@ def complete(
         )
         .values(resolved=resolved, signature=signature, error=error)
     )
+
+
+def place(db: Connection, evaluation_id: str, name: str, project: str) -> int:
+    """The place of a score of this annotation project's in the evaluation, made behind all others
+    where there is none. Nothing measures it. The caller holds the evaluation's lock."""
+    known = places(db, evaluation_id, project).get(name)
+    if known is not None:
+        return known
+    table = evaluation_metrics.c
+    last = db.scalar(select(func.max(table.position)).where(table.evaluation_id == evaluation_id))
+    position = 0 if last is None else int(last) + 1
+    values = {
+        "evaluation_id": evaluation_id,
+        "position": position,
+        "name": name,
+        "params": {"project": project},
+        "reported": True,
+    }
+    db.execute(insert(evaluation_metrics).values(values))
+    return position
+
+
+def places(db: Connection, evaluation_id: str, project: str) -> dict[str, int]:
+    """Where the scores of an annotation project stand in the evaluation, by name."""
+    table = evaluation_metrics.c
+    query = select(table.name, table.position).where(
+        table.evaluation_id == evaluation_id,
+        table.name.startswith(PREFIX, autoescape=True),
+        table.params["project"].astext == project,
+    )
+    return {row.name: row.position for row in db.execute(query)}
 
 
 def mark_reported(db: Connection, evaluation_id: str, position: int) -> None:

@@ -63,8 +63,8 @@ class Score(Stored):
         return (self.low, self.high) if self.low is not None and self.high is not None else None
 
 
-def keep_result(db: Connection, evaluation_id: str, position: int, result: bytes) -> None:
-    """Store a metric's packed result."""
+def keep_result(db: Connection, evaluation_id: str, position: int, result: bytes | None) -> None:
+    """Store a metric's packed result, or that it has none any more."""
     db.execute(
         update(evaluation_metrics)
         .where(
@@ -107,6 +107,19 @@ def replace_scores(
     """
     replaced = scores.c.position.not_in(list(kept))
     db.execute(delete(scores).where(scores.c.evaluation_id == evaluation_id, replaced))
+    if rows:
+        db.execute(insert(scores), [{"evaluation_id": evaluation_id, **row} for row in rows])
+
+
+def replace_some(
+    db: Connection,
+    evaluation_id: str,
+    rows: Sequence[Mapping[str, Any]],
+    positions: Collection[int],
+) -> None:
+    """All scores of the metrics at these positions; the others stay as they are."""
+    replaced = (scores.c.evaluation_id == evaluation_id) & scores.c.position.in_(list(positions))
+    db.execute(delete(scores).where(replaced))
     if rows:
         db.execute(insert(scores), [{"evaluation_id": evaluation_id, **row} for row in rows])
 

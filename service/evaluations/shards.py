@@ -14,6 +14,7 @@ from inference.errors import ReportedError
 from metrics.core.evidence import Evidence
 from metrics.core.measure import passing
 from metrics.core.metric import BoundMetric
+from metrics.core.rows import Ints
 from service.db.stored import Stored
 from service.db.tables import evaluation_metrics, measurements, shards
 
@@ -79,7 +80,7 @@ def reopen(db: Connection, evaluation_id: str) -> None:
     lacks_evidence = (
         exists()
         .where(metric.evaluation_id == shards.c.evaluation_id, metric.result.is_(None))
-        .where(~has_evidence)
+        .where(~metric.reported, ~has_evidence)
         .correlate(shards)
     )
     db.execute(
@@ -203,8 +204,21 @@ def evidence_of(
     return {row.shard: Evidence.decode(row.evidence) for row in db.execute(query)}
 
 
+def replace(
+    db: Connection, evaluation_id: str, position: int, evidence: Evidence, starts: Ints
+) -> None:
+    """Store a metric's evidence of all outputs in place of what there was.
+
+    starts  (n_samples + 1,) the first output of each sample, and how many there are
+    """
+    drop(db, evaluation_id, position)
+    for part in overlapping(db, evaluation_id, 0, len(starts) - 1):
+        own = evidence.take(range(int(starts[part.start]), int(starts[part.stop])))
+        keep(db, evaluation_id, position, part.number, evidence=own.encode())
+
+
 def drop(db: Connection, evaluation_id: str, position: int) -> None:
-    """Forget bulky evidence whose result is in."""
+    """Forget a metric's evidence: bulky, its result is in, or there is other."""
     db.execute(
         delete(measurements).where(
             measurements.c.evaluation_id == evaluation_id, measurements.c.position == position
@@ -230,7 +244,7 @@ def forget_passing(db: Connection, evaluation_id: str, position: int, metric: Bo
 
 
 def forget(db: Connection, evaluation_id: str, indices: Sequence[int]) -> None:
-    """Have the shards of these samples measured again, by every metric that has rows."""
+    """Have the shards of these samples measured again, by every metric that is measured."""
     query = select(shards.c.number, shards.c.start, shards.c.stop)
     parts = db.execute(query.where(shards.c.evaluation_id == evaluation_id)).all()
     lost = np.sort(np.asarray(indices))
@@ -239,13 +253,15 @@ def forget(db: Connection, evaluation_id: str, indices: Sequence[int]) -> None:
         for part in parts
         if np.searchsorted(lost, part.start) < np.searchsorted(lost, part.stop)
     ]
-    db.execute(
-        delete(measurements).where(
-            measurements.c.evaluation_id == evaluation_id, measurements.c.shard.in_(numbers)
-        )
-    )
     table = evaluation_metrics
     measured = (table.c.evaluation_id == evaluation_id) & ~table.c.reported
+    db.execute(
+        delete(measurements).where(
+            measurements.c.evaluation_id == evaluation_id,
+            measurements.c.shard.in_(numbers),
+            measurements.c.position.in_(select(table.c.position).where(measured)),
+        )
+    )
     db.execute(update(table).where(measured).values(result=None))
 
 

@@ -68,8 +68,16 @@ class Evaluation(Stored):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    voted_at: datetime | None  # when people's votes last changed its scores
     done: int  # measurements
     total: int
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When its results became what they are; None: they are not there yet."""
+        if self.finished_at is None or self.voted_at is None:
+            return self.finished_at
+        return max(self.finished_at, self.voted_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +248,14 @@ def begin_closing(db: Connection, evaluation_id: str) -> None:
     _set(db, evaluation_id, closing=True)
 
 
+def vote(db: Connection, evaluation_id: str) -> None:
+    """People's votes have changed its scores, so its dataset's boards are out of date. The caller
+    holds the lock."""
+    changed = update(evaluations).where(evaluations.c.id == evaluation_id)
+    voted = changed.values(voted_at=func.now()).returning(evaluations.c.dataset_id)
+    _update_boards(db, db.execute(voted).scalar_one())
+
+
 def finish(
     db: Connection,
     evaluation_id: str,
@@ -261,11 +277,15 @@ def finish(
         return
     events.append(db, evaluation_id, status, data)
     if status == "succeeded":
-        boards = f"boards {ended.dataset_id}"  # many landings that wait are one update
-        queue.defer(db, "board.update", queueing_lock=boards, dataset=ended.dataset_id)
+        _update_boards(db, ended.dataset_id)
     if ended.on_end is not None:
         task = Task.from_json(ended.on_end)
         queue.defer(db, task.name, **task.ids)
+
+
+def _update_boards(db: Connection, dataset: str) -> None:
+    boards = f"boards {dataset}"  # many landings that wait are one update
+    queue.defer(db, "board.update", queueing_lock=boards, dataset=dataset)
 
 
 def _set(db: Connection, evaluation_id: str, **values: object) -> None:

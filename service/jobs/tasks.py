@@ -54,6 +54,8 @@ HANDLERS: Mapping[str, str] = {
     "vote_analysis.compute.failed": "service.vote_analyses.jobs:compute_failed",
     "meta.compute": "service.meta_evaluations.jobs:compute",
     "meta.compute.failed": "service.meta_evaluations.jobs:compute_failed",
+    "people.publish": "service.annotation.jobs:publish",
+    "people.publish.failed": "service.annotation.jobs:publish_failed",
     "archive.audit": "service.archives.jobs:audit",
     "archive.audit.failed": "service.archives.jobs:audit_failed",
 }

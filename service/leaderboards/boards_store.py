@@ -81,14 +81,16 @@ class StoredBoard(Stored):
 
 
 def landed(db: Connection, name: str, since: datetime | None = None) -> Landed:
-    """What has landed on the dataset of this name, `since` a time or ever."""
+    """What has landed on the dataset of this name, `since` a time or ever; an evaluation whose
+    scores votes have changed since it finished landed then."""
+    changed_at = func.greatest(evaluations.c.finished_at, evaluations.c.voted_at)  # no null counts
     query = (
-        select(func.count().label("landed"), func.max(evaluations.c.finished_at).label("landed_at"))
+        select(func.count().label("landed"), func.max(changed_at).label("landed_at"))
         .join(datasets, datasets.c.id == evaluations.c.dataset_id)
         .where(datasets.c.name == name, evaluations.c.status == "succeeded")
     )
     if since is not None:
-        query = query.where(evaluations.c.finished_at > since)
+        query = query.where(changed_at > since)
     return Landed.from_row(db.execute(query).one())
 
 

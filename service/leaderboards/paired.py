@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from inference.errors import ReportedError
 from metrics import find
+from metrics.community import people
 from metrics.core.alignment import Side
 from metrics.core.clustered import Cluster
 from metrics.core.compare import REPLICATES, Comparison, Testing, compare
@@ -19,6 +20,9 @@ from service.datasets import store as datasets
 from service.evaluations.scores import Score, read_results
 from service.settings import Settings
 
+FITTED = (
+    "strengths of a fit have no rows: they cannot be compared by a test. Compare human/win_rate"
+)
 GONE = "the rows behind the values are gone"
 REPORTED = "reported values have no rows: they cannot be compared by a test"
 ALPHA = 0.05  # of the tests that boards and comparisons show, after correction
@@ -46,7 +50,10 @@ class PairedResult:
 
 def without_rows(*scores: Score) -> str:
     """Why there is no result behind one of the scores."""
-    return REPORTED if any(one.interval_method == "reported" for one in scores) else GONE
+    methods = {one.interval_method for one in scores}
+    if people.FITTED in methods:
+        return FITTED
+    return REPORTED if "reported" in methods else GONE
 
 
 def paired_results(

@@ -96,7 +96,8 @@ def _shared(
     for row in rows:
         first: dict[str, Score] = {}  # of a name
         for one in listed[row.id]:
-            if not one.slice and one.value is not None:
+            rated = one.name == _field(row, asked)[0]  # people's own: it agrees with itself
+            if not one.slice and one.value is not None and not rated:
                 first.setdefault(one.name, one)
         own.append(first)
     shared = [name for name in own[0] if all(name in one for one in own[1:])]

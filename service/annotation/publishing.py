@@ -1,0 +1,51 @@
+"""When a project's scores are written into its systems' evaluations."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from service.annotation.shares import scales
+from service.annotation.store import Project
+from service.db import worker_requests
+from service.errors import invalid
+from service.evaluations import plans
+from service.jobs import queue
+
+BEFORE_SHARDS = 1  # priority: somebody waits
+
+
+def ask(db: Connection, project: Project) -> str:
+    """Have the scores published; returns the request that a worker answers then. Raises 422 for a
+    form without scores."""
+    if not scales(project):
+        message = f"votes of {project.form} are no numbers: GET …/votes has what people wrote"
+        raise invalid("no_scores", message, "project")
+    request = worker_requests.add(db, "published", {"project": project.id})
+    _defer(db, project, request)
+    return request
+
+
+def later(db: Connection, project: Project) -> None:
+    """Have them published some time soon; called again meanwhile, it adds nothing."""
+    if scales(project):
+        _defer(db, project, "", queueing_lock=f"publish {project.id}")
+
+
+def renew(db: Connection, project: Project) -> None:
+    """Have those published anew that are published: the votes have changed."""
+    if any(plans.places(db, one["evaluation"], project.id) for one in project.systems):
+        later(db, project)
+
+
+def _defer(
+    db: Connection, project: Project, request: str, queueing_lock: str | None = None
+) -> None:
+    queue.defer(
+        db,
+        "people.publish",
+        priority=BEFORE_SHARDS,
+        lock=f"people {project.id}",  # of two, the later one reads the later votes
+        queueing_lock=queueing_lock,
+        project=project.id,
+        request=request,
+    )
