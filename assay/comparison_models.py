@@ -48,6 +48,7 @@ class ComparisonResult(Answer):
     samples_to_separate: int | None = None
     test: str
     higher_is_better: bool
+    judged: bool = True
     signature: str
     note: str | None = None
     warnings: list[str] = Field(default_factory=list)

@@ -57,10 +57,12 @@ class Problem(Answer):
 
 
 class ScoreInfo(Answer):
-    """A score that a metric yields, with its range and direction."""
+    """A score that a metric yields, with its range and direction. `judged`: False where neither
+    high nor low is better, and `higher_is_better` only says how lists are ordered."""
 
     name: str
     higher_is_better: bool
+    judged: bool = True
     low: float | None
     high: float | None
     about: str
@@ -143,6 +145,7 @@ class Score(Answer):
     n: int
     missing: int
     higher_is_better: bool
+    judged: bool = True
     interval_method: str
     signature: str | None
     warnings: list[str] = Field(default_factory=list)

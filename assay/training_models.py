@@ -81,6 +81,7 @@ class CurvePoint(Answer):
     value: float | None
     interval: tuple[float, float] | None
     higher_is_better: bool
+    judged: bool = True
     difference: float | None = None
     difference_interval: tuple[float, float] | None = None
     p_value: float | None = None

@@ -19,6 +19,7 @@ from benchmarks import clusters
 from benchmarks import statistics_calibration as calibration
 from benchmarks import statistics_data as data
 from benchmarks import statistics_of_sources as sources
+from benchmarks import statistics_people as people
 from benchmarks import statistics_sets as sets
 from benchmarks import statistics_tests as tests
 from benchmarks import statistics_votes as votes
@@ -123,6 +124,7 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[int], Iterator[Sequence[str]]]]
     "votes": (votes.HEADINGS, votes.coverages),
     "votes_chosen": (votes.CHOSEN_HEADINGS, votes.choices),
     "votes_settled": (votes.SETTLED_HEADINGS, votes.settled),
+    **people.TABLES,
 }
 
 

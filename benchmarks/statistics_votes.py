@@ -10,9 +10,9 @@ from scipy.special import ndtri
 
 from benchmarks.votes import Study, outcomes
 from metrics.statistics.comparison_graph import comparison_graph
-from metrics.statistics.crossed import between
 from metrics.statistics.davidson import fit, probabilities
 from metrics.statistics.pair_choice import Candidates, choose
+from metrics.statistics.sandwich import between
 from metrics.statistics.settling import settling
 from metrics.statistics.strengths import Strengths, strengths
 from metrics.statistics.votes import Votes, from_counts
@@ -22,6 +22,7 @@ from metrics.statistics.win_rates import win_rates
 ITEMS = (30, 100, 300)
 HEADINGS = ("five systems, three votes an item", "", *(f"{items} items" for items in ITEMS))
 SETTLED_HEADINGS = ("two systems, three votes an item", *(f"{items} items" for items in ITEMS))
+TYPICAL = 10
 BATCHES = (5, 10, 20)
 BATCH = 30
 CHOSEN_HEADINGS = ("wrong orders of neighbours", *(f"{BATCH * n} votes" for n in BATCHES))
@@ -152,25 +153,29 @@ def settled(simulations: int) -> Iterator[Sequence[str]]:
 
 
 def _settled(rng: np.random.Generator, study: Study, simulations: int) -> str:
-    """Asked of a study whose difference is the true one, then held in so many more."""
-    (now,) = settling(strengths(_typical(rng, study)))
-    if not now.votes:
-        return "-"
-    share = 1 + now.votes / (study.items * study.overlap)
-    larger = replace(
-        study, items=round(study.items * share), annotators=round(study.annotators * share)
-    )
-    found = [strengths(larger.drawn(rng)).differences for _ in range(simulations)]
-    right = [one.p_values[0, 1] < 0.05 and one.values[0, 1] > 0 for one in found]
-    return f"{100 * np.mean(right):.0f} ({now.votes} more)"
+    """Asked of studies whose difference is the true one, each then held in so many more."""
+    right, more = [], []
+    for votes in _typical(rng, study):
+        (now,) = settling(strengths(votes))
+        if not now.votes:
+            continue
+        more.append(now.votes)
+        share = 1 + now.votes / len(votes)
+        larger = replace(
+            study, items=round(study.items * share), annotators=round(study.annotators * share)
+        )
+        for _ in range(simulations // TYPICAL):
+            found = strengths(larger.drawn(rng)).differences
+            right.append(found.p_values[0, 1] < 0.05 and found.values[0, 1] > 0)
+    return f"{100 * np.mean(right):.0f} ({np.median(more):.0f} more)"
 
 
-def _typical(rng: np.random.Generator, study: Study) -> Votes:
-    """Of 50 drawn, the votes whose difference is nearest to what ever more would show: the log-odds
-    of the shares of annotators of all tastes."""
+def _typical(rng: np.random.Generator, study: Study) -> list[Votes]:
+    """Of 100 drawn, those whose difference is nearest to what ever more votes would show: the
+    log-odds of the shares of annotators of all tastes."""
     tastes = ndtri((np.arange(1000) + 0.5) / 1000) * study.taste * np.sqrt(2)
     first, second, _ = probabilities(study.strengths[0] - study.strengths[1] + tastes, study.tie)
     gap = np.log(first.mean() / second.mean())
-    drawn = [study.drawn(rng) for _ in range(50)]
+    drawn = [study.drawn(rng) for _ in range(100)]
     off = [abs(strengths(one).differences.values[0, 1] - gap) for one in drawn]
-    return drawn[int(np.argmin(off))]
+    return [drawn[at] for at in np.argsort(off)[:TYPICAL].tolist()]

@@ -73,7 +73,7 @@ def _repetition(count: int) -> Row:
     agreement = f"every value, largest difference {difference:.1g}"
     what = f"repetition, {count} outputs, against a loop"
     # a loop of sets over words that are split in C: half of ours is making numbers of them
-    return ratio(what, found, 1.1, agreement, agrees=difference == 0)
+    return ratio(what, found, 1.3, agreement, agrees=difference == 0)
 
 
 def _repeated(tokens: list[str], n: int = 4) -> float:

@@ -11,7 +11,6 @@ from demo import tables
 
 LABELS = 60  # columns that names and numbers take
 WIDEST = 44
-NEUTRAL = ("length",)  # neither end is the better one
 
 
 def plot(name: str, curve: Sequence[Mapping[str, Any]], width: int) -> Text:
@@ -22,7 +21,8 @@ def plot(name: str, curve: Sequence[Mapping[str, Any]], width: int) -> Text:
         return Text(f"  {name}: no values", style="dim")
     ends = [end for point in known for end in point["interval"] or (point["value"],)]
     columns = max(12, min(WIDEST, width - LABELS))
-    better = "" if name in NEUTRAL else tables.arrow(known[0]["higher_is_better"])
+    judged = known[0].get("judged", True)
+    better = tables.direction(known[0]["higher_is_better"]) if judged else ""
     text = Text(f"  {name} {better}\n", style="bold")
     for one, point in points:
         label = f"step {one['step']}" if one["id"] else "start"

@@ -24,7 +24,7 @@ def scores(found: Mapping[str, Evaluation], names: Sequence[str], narrow: bool =
         best = _best(list(line.values()))
         some = next(score for score in line.values() if score is not None)
         cells = [_cell(score, best, narrow) for score in line.values()]
-        table.add_row(f"{name} {arrow(some.higher_is_better)}", *cells)
+        table.add_row(f"{name} {arrow(some)}", *cells)
     return table
 
 
@@ -45,18 +45,19 @@ def leaderboard(board: Leaderboard) -> Table:
 
 
 def heading(board: Leaderboard) -> str:
-    return f"{board.metric} {arrow(board.higher_is_better)}"
+    return f"{board.metric} {arrow(board)}"
 
 
 def comparison(a: str, b: str, results: Sequence[ComparisonResult]) -> Table:
     table = _table("", "difference", "95% interval", "p", "verdict")
     for one in results:
-        name = f"{one.name} {arrow(one.higher_is_better)}"
+        name = f"{one.name} {arrow(one)}"
         if one.error or one.difference is None:
             table.add_row(name, "", "", "", Text(one.error or "no value", style="yellow"))
             continue
         better = a if (one.difference > 0) == one.higher_is_better else b
-        verdict = f"{better} is better" if one.significant else "could be chance"
+        told = f"{better} is better" if one.judged else "they differ"
+        verdict = told if one.significant else "could be chance"
         table.add_row(
             name,
             number(one.name, one.difference, signed=True),
@@ -84,7 +85,7 @@ def sliced(one: Evaluation, names: Sequence[str]) -> Table:
     """A score a column, a slice a line, the whole set last."""
     slices = sorted({score.slice for score in one.slices if score.slice})
     whole = {name: _find(one.scores, name) for name in names}
-    heads = [f"{name} {arrow(s.higher_is_better)}" for name, s in whole.items() if s is not None]
+    heads = [f"{name} {arrow(s)}" for name, s in whole.items() if s is not None]
     table = _table("", "n", *heads)
     for part in slices:
         line = [_find([s for s in one.slices if s.slice == part], name) for name in names]
@@ -108,7 +109,12 @@ def warnings(found: Mapping[str, Evaluation]) -> list[str]:
     ]
 
 
-def arrow(higher_is_better: bool) -> str:
+def arrow(one: Score | Leaderboard | ComparisonResult) -> str:
+    """Which direction is better; empty where neither is, as of a length."""
+    return direction(one.higher_is_better) if one.judged else ""
+
+
+def direction(higher_is_better: bool) -> str:
     return "↑" if higher_is_better else "↓"
 
 

@@ -37,6 +37,13 @@ def load_comet(
     from transformers import AutoConfig, XLMRobertaModel
 
     hparams = _hparams(name, folder)
+    if not (encoder / "config.json").is_file():
+        own = hparams.get("pretrained_model", "an XLM-RoBERTa")
+        raise InputError(
+            f"{name!r} needs the config.json and the tokenizer of its encoder, {own}, which COMET "
+            "does not publish: name a model that has them, or copy them beside hparams.yaml",
+            "params.encoder",
+        )
     config = AutoConfig.from_pretrained(encoder, local_files_only=True, trust_remote_code=False)
     if config.model_type != "xlm-roberta":
         raise InputError(f"the encoder of {name!r} is no XLM-RoBERTa", "params.encoder")

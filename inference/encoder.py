@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import UnknownModel
-from inference.load import load_network, without_plans_by_shape
+from inference.load import load_network, load_tokenizer, without_plans_by_shape
 from inference.names import origin
 from inference.protocol import DType, Encoder, Identity
+from inference.sentences import Sentence
 
 if TYPE_CHECKING:
     import torch
@@ -123,7 +124,8 @@ def load_encoder(
         tokenizer = _tokenizer(folders[-1], add_prefix_space)
         model = _network(identity.name, folders, dtype, device)
     except (OSError, ValueError, KeyError) as error:
-        raise UnknownModel(f"{identity.name} cannot be loaded as an encoder: {error}") from error
+        form = "{name} cannot be loaded as an encoder: {error}"
+        raise UnknownModel(Sentence(form, name=identity.name, error=error)) from error
     if getattr(model.config, "is_encoder_decoder", False):
         model = model.get_encoder()
     model = model.to(device).eval()
@@ -161,12 +163,11 @@ def _network(name: str, folders: Sequence[Path], dtype: DType, device: str) -> A
 
 
 def _tokenizer(folder: Path, add_prefix_space: bool) -> Any:
-    from transformers import AutoTokenizer, GPT2Tokenizer, RobertaTokenizer
+    from transformers import GPT2Tokenizer, RobertaTokenizer
 
-    options = {"local_files_only": True, "trust_remote_code": False}
-    tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    tokenizer = load_tokenizer(folder)
     if add_prefix_space and isinstance(tokenizer, GPT2Tokenizer | RobertaTokenizer):
-        tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **options)
+        return load_tokenizer(folder, add_prefix_space=True)
     return tokenizer
 
 

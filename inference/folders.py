@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from inference.sentences import Sentence
+
 INDEX = "model.safetensors.index.json"  # which file holds which weight, where there are several
 WEIGHTS = "model.safetensors"  # comes before an index
 COMET, COMET_WEIGHTS = "hparams.yaml", "checkpoints/model.ckpt"  # read weights-only
@@ -13,7 +15,7 @@ BLEURT, BLEURT_WEIGHTS = "bleurt", "pytorch_model.bin"  # model_type; read weigh
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
-def fault(folder: Path, fence: Path) -> str | None:
+def fault(folder: Path, fence: Path) -> Sentence | None:
     """Why the model in `folder` may not be loaded, as words that follow "cannot use …"; None where
     it may.
 
@@ -22,17 +24,18 @@ def fault(folder: Path, fence: Path) -> str | None:
     """
     if (folder / COMET).is_file():
         whole = any(folder.glob("*.safetensors")) or (folder / COMET_WEIGHTS).is_file()
-        lacks = f"the folder has {COMET}, and neither *.safetensors nor {COMET_WEIGHTS}"
+        form = "the folder has {file}, and neither *.safetensors nor {weights}"
+        lacks = Sentence(form, file=COMET, weights=COMET_WEIGHTS)
         return outside(folder, fence) if whole else lacks
     if not (folder / "config.json").is_file():
-        return "the folder has no config.json"
+        return Sentence("the folder has no config.json")
     if not any(folder.glob("*.safetensors")) and not pickled_bleurt(folder):
         if any(any(folder.glob(pattern)) for pattern in PICKLED):
-            return (
+            return Sentence(
                 "its weights are pickled, and only safetensors are read: save it again with "
                 "save_pretrained"
             )
-        return "the folder has no *.safetensors file"
+        return Sentence("the folder has no *.safetensors file")
     return outside(folder, fence) or _index_fault(folder)
 
 
@@ -46,7 +49,7 @@ def pickled_bleurt(folder: Path) -> bool:
         return False
 
 
-def outside(folder: Path, fence: Path) -> str | None:
+def outside(folder: Path, fence: Path) -> Sentence | None:
     """Which file of the folder is a link out of the fence, in words; None where none is."""
     fence = fence.resolve()
     for path in _files(folder):
@@ -55,7 +58,8 @@ def outside(folder: Path, fence: Path) -> str | None:
         except (OSError, RuntimeError):  # a loop of links
             inside = False
         if not inside:
-            return f"{path.name} is a link to a file outside of where the model may lie"
+            form = "{file} is a link to a file outside of where the model may lie"
+            return Sentence(form, file=path.name)
     return None
 
 
@@ -68,7 +72,7 @@ def _files(folder: Path) -> Iterator[Path]:
             yield from (inner for inner in sorted(path.iterdir()) if inner.is_symlink())
 
 
-def _index_fault(folder: Path) -> str | None:
+def _index_fault(folder: Path) -> Sentence | None:
     """What is wrong with the index of several files of weights, if that is what is loaded."""
     path = folder / INDEX
     if not path.is_file() or (folder / WEIGHTS).is_file():
@@ -76,10 +80,13 @@ def _index_fault(folder: Path) -> str | None:
     try:
         names = set(json.loads(path.read_bytes())["weight_map"].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return f"{INDEX} cannot be read: it has no map from weights to files"
+        unread = "{index} cannot be read: it has no map from weights to files"
+        return Sentence(unread, index=INDEX)
     for name in sorted(map(str, names)):
         if Path(name).name != name or not name.endswith(".safetensors"):
-            return f"{INDEX} names {name!r}, which is no safetensors file of the folder"
+            wrong = "{index} names {name!r}, which is no safetensors file of the folder"
+            return Sentence(wrong, index=INDEX, name=name)
         if not (folder / name).is_file():
-            return f"{INDEX} names {name!r}, and the folder has no such file"
+            lacking = "{index} names {name!r}, and the folder has no such file"
+            return Sentence(lacking, index=INDEX, name=name)
     return None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from inference.names import Location, origin
+from inference.sentences import Sentence
 
 # chat, likelihood: a language model, here or behind a URL; embedding: what gives a text a vector,
 # here or behind a URL; encoder: what gives each token a state, which no URL does
@@ -50,26 +51,33 @@ ENCODERS = {  # without a head they generate nothing
 }
 
 
-def fault(location: Location, kind: ModelKind) -> str | None:
+def fault(location: Location, kind: ModelKind) -> Sentence | None:
     """Why the model cannot be of the kind, as a sentence; None where it may be."""
     if kind in {"embedding", "encoder"}:  # any transformer has states
         return None
     kind = "language" if kind in {"chat", "likelihood"} else kind
     if location.gguf is not None:
-        what = None if kind == "language" else "a model in a GGUF file"
+        what = None if kind == "language" else Sentence("a model in a GGUF file")
     elif location.base is not None and location.folder is not None:
         what = _of_adapter(location.folder, kind)
     else:
         what = _of_model(location.folder, kind) if location.folder is not None else None
-    return f"{location.name!r} is no {CALLED[kind]}: it is {what}" if what is not None else None
+    if what is None:
+        return None
+    called = Sentence.plain(CALLED[kind])
+    form = "{name!r} is no {called}: it is {what}"
+    return Sentence(form, name=location.name, called=called, what=what)
 
 
-def _of_adapter(folder: Path, kind: ModelKind) -> str | None:
+def _of_adapter(folder: Path, kind: ModelKind) -> Sentence | None:
     produces = origin(folder).get("produces", kind)
-    return f"an adapter that makes a {CALLED.get(produces, produces)}" if produces != kind else None
+    if produces == kind:
+        return None
+    called = Sentence.plain(str(CALLED.get(produces, produces)))
+    return Sentence("an adapter that makes a {called}", called=called)
 
 
-def _of_model(folder: Path, kind: ModelKind) -> str | None:
+def _of_model(folder: Path, kind: ModelKind) -> Sentence | None:
     try:
         config = json.loads((folder / "config.json").read_bytes())
         names = [str(name) for name in config.get("architectures") or ()]
@@ -81,4 +89,4 @@ def _of_model(folder: Path, kind: ModelKind) -> str | None:
         name.endswith(NOT[kind]) or (bare and name.endswith("Model")) for name in names
     ):
         return None
-    return f"a {', '.join(names)}"
+    return Sentence("a {names}", names=", ".join(names))

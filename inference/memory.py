@@ -6,9 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from inference.errors import InputError
+from inference.errors import InputError, Unavailable
 from inference.folders import BLEURT_WEIGHTS, pickled_bleurt
 from inference.protocol import DType
+from inference.sentences import Sentence
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
@@ -29,6 +30,15 @@ def expected_bytes(folder: Path, dtype: DType) -> int:
     files += [folder / BLEURT_WEIGHTS] if pickled_bleurt(folder) else []
     pickled = sum(path.stat().st_size for path in files)
     return count * BYTES[dtype] + pickled
+
+
+def too_large(name: str, needed: int, budget: int) -> Unavailable:
+    """What to raise for a model that takes more bytes than all models may."""
+    form = (
+        "the model {name!r} needs about {needed:.2f} GB, and this worker's budget for models is "
+        "{budget:.2f} GB"
+    )
+    return Unavailable(Sentence(form, name=name, needed=needed / 1e9, budget=budget / 1e9), "model")
 
 
 def bytes_of(model: Any) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 
 from inference import folders
 from inference.errors import UnknownModel
+from inference.sentences import Sentence
 
 Checkpoints = Callable[[str], Path | None]
 
@@ -79,7 +80,9 @@ def locate(
         if fault is not None:
             raise _unknown(name, fault)
         if depth == DEEPEST:
-            raise _unknown(name, f"more than {DEEPEST} adapters upon one another")
+            raise _unknown(
+                name, Sentence("more than {most} adapters upon one another", most=DEEPEST)
+            )
         return Location(name, folder, base=locate(base, roots, checkpoints, offline, depth + 1))
 
     if name.startswith("builtin/"):
@@ -87,7 +90,7 @@ def locate(
     if name.startswith(CHECKPOINT):
         found = checkpoints(name) if checkpoints else None
         if found is None:
-            raise _unknown(name, "no complete checkpoint has this id")
+            raise _unknown(name, Sentence("no complete checkpoint has this id"))
         return found_in(found, found)
     below = _under_roots(name, roots)
     if below is not None:
@@ -97,22 +100,25 @@ def locate(
         repository = cached.parents[1]  # a snapshot links to the blobs beside it
         return Location(name, _loadable(name, cached, repository))
     if offline:
-        raise _unknown(name, "it is not in the local hub cache, and this service is offline")
+        there = "it is not in the local hub cache, and this service is offline"
+        raise _unknown(name, Sentence(there))
     return Location(name)
 
 
 def _builtin(name: str) -> Location:
     builtin = BUILTIN.get(name)
     if builtin is None:
-        raise _unknown(name, "no such builtin model")
+        raise _unknown(name, Sentence("no such builtin model"))
     spec = importlib.util.find_spec(builtin.package)
     places = list(spec.submodule_search_locations or []) if spec else []
     if not places:
-        raise _unknown(name, f"the package {builtin.distribution} is not installed")
+        lacking = "the package {package} is not installed"
+        raise _unknown(name, Sentence(lacking, package=builtin.distribution))
     path = Path(places[0]) / builtin.path
     if path.suffix == ".gguf":
         if not path.is_file():
-            raise _unknown(name, f"the package {builtin.distribution} lacks {builtin.path}")
+            lacking = "the package {package} lacks {path}"
+            raise _unknown(name, Sentence(lacking, package=builtin.distribution, path=builtin.path))
         return Location(name, gguf=path)
     return Location(name, _loadable(name, path, path))
 
@@ -140,7 +146,7 @@ def _in_hub_cache(name: str) -> Path | None:
         if not isinstance(config, str):
             config = try_to_load_from_cache(name, folders.COMET)
     except HFValidationError:
-        raise _unknown(name, "it is not a folder under an allowed root") from None
+        raise _unknown(name, Sentence("it is not a folder under an allowed root")) from None
     return Path(config).parent if isinstance(config, str) else None
 
 
@@ -161,11 +167,15 @@ def _base_of(name: str, folder: Path) -> str | None:
     if not isinstance(base, str):
         raise _unknown(
             name,
-            "the folder holds a LoRA adapter without its model: merge it first, or name the model "
-            f"in {ORIGIN}",
+            Sentence(
+                "the folder holds a LoRA adapter without its model: merge it first, or name the "
+                "model in {file}",
+                file=ORIGIN,
+            ),
         )
     if not (folder / ADAPTER_WEIGHTS).is_file():
-        raise _unknown(name, f"the folder holds a LoRA adapter without {ADAPTER_WEIGHTS}")
+        lacking = "the folder holds a LoRA adapter without {file}"
+        raise _unknown(name, Sentence(lacking, file=ADAPTER_WEIGHTS))
     return base
 
 
@@ -177,10 +187,15 @@ def _loadable(name: str, folder: Path, fence: Path) -> Path:
     return folder
 
 
-def _unknown(name: str, why: str) -> UnknownModel:
+def _unknown(name: str, why: Sentence) -> UnknownModel:
     shown = name if len(name) <= 200 else name[:200] + "…"
     return UnknownModel(
-        f"cannot use the model {shown!r}: {why}. A model is one of {', '.join(BUILTIN)}; the path "
-        "of a folder under an allowed root; a ckpt_… id; or a hub id that is in the local cache",
+        Sentence(
+            "cannot use the model {name!r}: {why}. A model is one of {builtin}; the path of a "
+            "folder under an allowed root; a ckpt_… id; or a hub id that is in the local cache",
+            name=shown,
+            why=why,
+            builtin=", ".join(BUILTIN),
+        ),
         "model",
     )

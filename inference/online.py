@@ -1,7 +1,8 @@
-"""A small network that learns bytes as it goes: what each costs before it was learnt from."""
+"""Small networks that learn bytes as they go: what each costs before it was learnt from."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,51 +10,70 @@ from numpy.typing import NDArray
 
 END = 256  # behind each text, and before it in its contexts
 SYMBOLS = 257
+BATCH = 128
+AT_ONCE = 4096  # symbols that are coded, of all networks
+EMBEDDING = 16
 
 Symbols = NDArray[np.int64]
 
 
-def code_lengths(
-    texts: list[bytes], context: int, width: int, first: int, growth: float, epochs: int, seed: int
-) -> list[NDArray[np.float64]]:
-    """Bits of each text's bytes and of its end, in order, by what was learnt from those before.
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What R networks pay for the N symbols of all texts, which stand in the texts' order.
 
-    context  bytes that the network sees before the one that it predicts, of the same text
+    bits    (R, N)
+    blocks  (R, N) number of the block that the network read it in, from 0
+    """
+
+    bits: NDArray[np.float64]
+    blocks: Symbols
+
+
+def code_lengths(
+    texts: list[bytes],
+    context: int,
+    width: int,
+    first: int,
+    growth: float,
+    epochs: int,
+    seed: int,
+    repeats: int = 1,
+) -> Code:
+    """Bits of each text's bytes and of its end, by what was learnt from those read before.
+
+    context  bytes that a network sees before the one that it predicts, of the same text
     width    of its hidden layer
     first    symbols of the first block, which an untrained network codes: log2(257) bits each
     growth   of what has been seen from block to block
     epochs   over all that was seen, after each block
+    repeats  networks that begin alike, as `seed` has it. The first reads the texts in their order,
+             the others in orders of their own, and each draws batches of its own
 
     Bengio et al.'s network (2003): embeddings of the context, a hidden layer, a softmax whose
-    weights begin at nothing, so that it begins uniform; Adam, batches of 128, everything by `seed`.
+    weights begin at nothing, so that it begins uniform; Adam, batches of 128.
     """
     import torch
 
     if not texts:
-        return []
+        return Code(np.zeros((repeats, 0)), np.zeros((repeats, 0), np.int64))
     contexts, targets = windows(texts, context)
+    count = len(targets)
+    bits, blocks = np.zeros((repeats, count)), np.zeros((repeats, count), np.int64)
     seen, wanted = torch.from_numpy(contexts), torch.from_numpy(targets)
-    draw = torch.Generator().manual_seed(seed)
-    network = _network(context, width, draw)
-    learn = torch.optim.Adam(network.parameters(), lr=3e-3)
-    bits = np.zeros(len(targets))
-    begun, ended = 0, min(first, len(targets))
+    draws = [torch.Generator().manual_seed(seed + at) for at in range(repeats)]
+    networks = _Networks(context, width, draws[0], repeats)
+    places = torch.from_numpy(_places(texts, draws))  # (R, N) of the symbols, as they are read
+    block, begun, ended = 0, 0, min(first, count)
     while begun < ended:
-        with torch.inference_mode():
-            for part in torch.arange(begun, ended).split(4096):
-                logs = torch.log_softmax(network(seen[part]).double(), -1)
-                found = logs.gather(1, wanted[part][:, None])[:, 0]
-                bits[part.numpy()] = found.numpy() / -np.log(2)
-        if ended < len(targets):
-            for _ in range(epochs):
-                for batch in torch.randperm(ended, generator=draw).split(128):
-                    learn.zero_grad()
-                    torch.nn.functional.cross_entropy(
-                        network(seen[batch]), wanted[batch]
-                    ).backward()
-                    learn.step()
-        begun, ended = ended, min(max(int(ended * growth), ended + 1), len(targets))
-    return np.split(bits, np.cumsum([len(text) + 1 for text in texts])[:-1])
+        for part in places[:, begun:ended].split(max(1, AT_ONCE // repeats), 1):
+            np.put_along_axis(bits, part.numpy(), networks.bits(seen[part], wanted[part]), 1)
+            np.put_along_axis(blocks, part.numpy(), block, 1)
+        for _ in range(epochs if ended < count else 0):
+            orders = torch.stack([torch.randperm(ended, generator=draw) for draw in draws])
+            for batch in places.gather(1, orders).split(BATCH, 1):
+                networks.learn(seen[batch], wanted[batch])
+        block, begun, ended = block + 1, ended, min(max(int(ended * growth), ended + 1), count)
+    return Code(bits, blocks)
 
 
 def windows(texts: list[bytes], context: int) -> tuple[Symbols, Symbols]:
@@ -67,23 +87,61 @@ def windows(texts: list[bytes], context: int) -> tuple[Symbols, Symbols]:
     return np.concatenate(before).astype(np.int64), np.concatenate(symbols).astype(np.int64)
 
 
-def _network(context: int, width: int, draw: Any) -> Any:
-    """(B, context) symbols to (B, 257) logits, at first all zero."""
+def _places(texts: list[bytes], draws: list[Any]) -> Symbols:
+    """(R, N) where the symbols stand that each network reads one after the other."""
     import torch
 
-    sizes = {0: (SYMBOLS, 16), 2: (width, 16 * context), 4: (SYMBOLS, width)}
-    network = torch.nn.Sequential(
-        torch.nn.Embedding(*sizes[0]),
-        torch.nn.Flatten(),
-        torch.nn.Linear(16 * context, width),
-        torch.nn.ReLU(),
-        torch.nn.Linear(width, SYMBOLS),
-    )
-    scales = {0: 1.0, 2: (2 / (16 * context)) ** 0.5, 4: 0.0}
-    with torch.no_grad():
-        for at, size in sizes.items():
-            layer: Any = network[at]
-            layer.weight.copy_(torch.randn(size, generator=draw) * scales[at])
-            if at:
-                layer.bias.zero_()
-    return network
+    sizes = np.array([len(text) + 1 for text in texts], np.int64)
+    symbols = np.split(np.arange(sizes.sum()), np.cumsum(sizes)[:-1])
+    orders = [torch.randperm(len(texts), generator=draw).tolist() for draw in draws[1:]]
+    orders = [list(range(len(texts))), *orders]
+    return np.stack([np.concatenate([symbols[at] for at in order]) for order in orders])
+
+
+class _Networks:
+    """R networks that begin alike, each of which sees symbols of its own."""
+
+    def __init__(self, context: int, width: int, draw: Any, repeats: int) -> None:
+        import torch
+
+        inputs = EMBEDDING * context
+        table = torch.randn((SYMBOLS, EMBEDDING), generator=draw)
+        hidden = torch.randn((width, inputs), generator=draw) * (2 / inputs) ** 0.5
+        weights = [
+            table.repeat(repeats, 1),
+            hidden.T.repeat(repeats, 1, 1),
+            torch.zeros((repeats, 1, width)),
+            torch.zeros((repeats, width, SYMBOLS)),
+            torch.zeros((repeats, 1, SYMBOLS)),
+        ]
+        self._weights = [one.requires_grad_() for one in weights]
+        self._optimizer = torch.optim.Adam(self._weights, lr=3e-3, fused=True)
+
+    def bits(self, seen: Any, wanted: Any) -> NDArray[np.float64]:
+        """(R, B) of symbols `wanted` (R, B) behind those `seen` (R, B, context)."""
+        import torch
+
+        with torch.inference_mode():
+            logs = torch.log_softmax(self._logits(seen).double(), -1)
+            found = logs.gather(2, wanted[..., None])[..., 0].numpy()
+        return np.asarray(found / -np.log(2), np.float64)
+
+    def learn(self, seen: Any, wanted: Any) -> None:
+        """One step of each."""
+        import torch
+
+        self._optimizer.zero_grad()
+        logits = self._logits(seen).flatten(0, 1)
+        mean = torch.nn.functional.cross_entropy(logits, wanted.flatten())
+        (mean * len(seen)).backward()  # the sum of the networks' own means
+        self._optimizer.step()
+
+    def _logits(self, seen: Any) -> Any:
+        """(R, B, context) symbols -> (R, B, 257)."""
+        import torch
+
+        table, hidden, hidden_bias, softmax, softmax_bias = self._weights
+        own = SYMBOLS * torch.arange(len(seen))[:, None, None]
+        inputs = torch.nn.functional.embedding(seen + own, table).flatten(2)
+        inner = torch.relu(torch.baddbmm(hidden_bias, inputs, hidden))
+        return torch.baddbmm(softmax_bias, inner, softmax)

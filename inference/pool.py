@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from inference.chat import ChatModel
 from inference.convert import converted
-from inference.errors import Unavailable, UnknownModel
+from inference.errors import UnknownModel
 from inference.identity import identify
-from inference.memory import bytes_of, expected_bytes
+from inference.memory import bytes_of, expected_bytes, too_large
 from inference.names import Checkpoints, Location, locate
 from inference.protocol import (
     Classifier,
@@ -26,6 +26,7 @@ from inference.protocol import (
     Models,
 )
 from inference.remote.behind_urls import BehindUrls
+from inference.sentences import Sentence
 
 if TYPE_CHECKING:
     from inference.answers import TransformerAnswers
@@ -293,11 +294,7 @@ class ModelPool(Models):
         if budget is None:
             return
         if needed > budget:
-            raise Unavailable(
-                f"the model {name!r} needs about {needed / 1e9:.2f} GB, and this worker's budget "
-                f"for models is {budget / 1e9:.2f} GB",
-                "model",
-            )
+            raise too_large(name, needed, budget)
         while self._warm and self.bytes_used + needed > budget:
             self._warm.popitem(last=False)
         self._collect()
@@ -311,7 +308,8 @@ class ModelPool(Models):
 
     def _locate(self, name: str) -> Location:
         if self.urls.find(name) is not None:
-            raise UnknownModel(f"the model {name!r} is behind a URL: its weights are not here")
+            remote = "the model {name!r} is behind a URL: its weights are not here"
+            raise UnknownModel(Sentence(remote, name=name))
         return locate(name, self.roots, self.checkpoints, self.offline)
 
     def _folder(self, location: Location) -> Path:

@@ -32,6 +32,11 @@ class Identity:
     weights: str  # first 12 hex digits of the sha256 of the weight files and configuration
     tokenizer: str  # likewise of the tokenizer's files, chat template included
 
+    @property
+    def digest(self) -> str:
+        """Of all of it: equal where every number is."""
+        return f"{self.weights} {self.tokenizer}"
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:

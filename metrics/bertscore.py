@@ -44,6 +44,7 @@ from inference.batching import plan_by_length, plan_in_order
 from inference.bertscore_tables import baseline, tuned_layers
 from inference.errors import InputError
 from inference.protocol import DType, Encoder, Models
+from inference.sentences import Sentence
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints, Settled, average, mean
@@ -268,12 +269,16 @@ def _weighted_means(values: NDArray[np.generic], weights: Floats, lengths: Ints)
     return means
 
 
-def _warnings(void: NDArray[np.bool_], params: BERTScoreParams) -> tuple[str, ...]:
+def _warnings(void: NDArray[np.bool_], params: BERTScoreParams) -> tuple[Sentence, ...]:
     if not params.idf or not void.any():
         return ()
     return (
-        f"{int(void.sum())} of {len(void)} pairs have no token of positive idf (blank, or made of "
-        "tokens that every reference contains) and scored 0",
+        Sentence(
+            "{void} of {pairs} pairs have no token of positive idf (blank, or made of tokens that "
+            "every reference contains) and scored 0",
+            void=int(void.sum()),
+            pairs=len(void),
+        ),
     )
 
 

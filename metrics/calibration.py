@@ -46,6 +46,10 @@ from metrics.core.rows import Floats, Ints, Settled, average
 from metrics.text.labels import LabelParams, lacks_label
 
 STANDARD_ERRORS = 1.0  # by which a gap has a side
+DIAGRAM = {
+    "confidence": "mean confidence of the bin",
+    "accuracy": "share of right ones in the bin",
+}
 
 
 class CalibrationParams(LabelParams):
@@ -149,8 +153,8 @@ def scores(params: CalibrationParams) -> tuple[Score, ...]:
         Score("brier", higher_is_better=False, high=1.0, about="squared error of confidences"),
     ]
     for number in range(1, params.bins + 1) if params.diagram else ():
-        found.append(Score(f"confidence_{number}", True, 0.0, 1.0, "mean confidence of the bin"))
-        found.append(Score(f"accuracy_{number}", True, 0.0, 1.0, "share of right ones in the bin"))
+        for name, about in DIAGRAM.items():
+            found.append(Score(f"{name}_{number}", True, 0.0, 1.0, about, judged=False))
     return tuple(found)
 
 
@@ -176,5 +180,6 @@ METRIC = Metric(
     check=check,
     fields=lambda params: (params.confidence,),
     exchange=Exchange(scores=("ece", "ece_debiased"), orders=orders),
+    own_rows=True,
     set_level=True,
 )

@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.evidence import Column, Evidence
 from metrics.core.metric import Item, Metric, Params, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints, Settled
@@ -178,15 +179,20 @@ def _order(keys: NDArray[np.uint64], bits: int) -> NDArray[np.intp]:
     return order
 
 
-def _warnings(sums: Floats, params: DistinctParams) -> tuple[str, ...]:
+def _warnings(sums: Floats, params: DistinctParams) -> tuple[Sentence, ...]:
     found = []
     if not sums.all():
         longest = max((n for n in ORDERS if sums[3 + n]), default=0)
-        found.append(f"no output has more than {longest} tokens: longer n-grams do not exist")
+        none = "no output has more than {longest} tokens: longer n-grams do not exist"
+        found.append(Sentence(none, longest=longest))
     if sums[0] > params.vocabulary_size:
         found.append(
-            f"{int(sums[0])} distinct tokens, more than vocabulary_size {params.vocabulary_size}: "
-            "ead is not meaningful"
+            Sentence(
+                "{distinct} distinct tokens, more than vocabulary_size {size}: ead is not "
+                "meaningful",
+                distinct=int(sums[0]),
+                size=params.vocabulary_size,
+            )
         )
     return tuple(found)
 

@@ -182,6 +182,7 @@ METRIC = Metric(
     scores=scores,
     interval="jackknife",
     exchange=Exchange(scores=uneven, orders=orders),
+    own_rows=True,
     source=Source(
         "Fedus, Zoph and Shazeer 2022, arXiv:2101.03961",
         "own definition; routers' choices as transformers makes them",

@@ -39,7 +39,7 @@ def measure(items: Sequence[Item], params: ConfusionParams, models: Models) -> E
 
 def reduce(sums: Floats, params: ConfusionParams) -> Floats:
     """(..., 3 K + 3) -> f1_macro, f1_weighted, balanced_accuracy."""
-    right, said, wanted = counts(sums)
+    right, said, wanted, _ = counts(sums, params)
     with np.errstate(divide="ignore", invalid="ignore"):
         f1 = np.where(said + wanted > 0, 2 * right / (said + wanted), 0.0)
         found = np.where(wanted > 0, right / wanted, 0.0)
@@ -51,7 +51,7 @@ def reduce(sums: Floats, params: ConfusionParams) -> Floats:
 
 METRIC = Metric(
     name="f1_macro",
-    version=1,
+    version=2,
     about="F1 of each class, averaged: rare classes count as much as common ones.",
     formula="mean over classes of 2 · tp / (said + wanted)",
     avoid="Classes with a handful of references: each moves the value as much as a large one.",
@@ -71,6 +71,7 @@ METRIC = Metric(
     measure=measure,
     settle=settle,
     reduce=reduce,
+    own_rows=True,
     set_level=True,
     flags=FLAGS,
 )

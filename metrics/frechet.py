@@ -37,6 +37,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.embeddings import BLANKS, EmbeddingParams, plan, references_once, sides
 from metrics.core.errors import TooFewSamples
 from metrics.core.evidence import Evidence
@@ -66,8 +67,12 @@ def settle(evidence: Evidence, unit: Ints, params: FrechetParams) -> Settled:
     references = found.astype(np.float64)  # (m, D)
     if min(len(outputs), len(references)) < 2:
         raise TooFewSamples(
-            "the Fréchet distance compares covariances and needs at least 2 outputs and 2 "
-            f"references; there are {len(outputs)} and {len(references)}"
+            Sentence(
+                "the Fréchet distance compares covariances and needs at least 2 outputs and 2 "
+                "references; there are {outputs} and {references}",
+                outputs=len(outputs),
+                references=len(references),
+            )
         )
     of_outputs, of_references = parts(outputs, references)
     units = int(unit.max()) + 1
@@ -144,13 +149,18 @@ def _shortened(rows: Floats) -> tuple[Floats, Callable[[Floats], Floats]]:
     return short, lambda left: rows @ np.linalg.solve(short, left)
 
 
-def _warnings(outputs: int, references: int, width: int) -> tuple[str, ...]:
+def _warnings(outputs: int, references: int, width: int) -> tuple[Sentence, ...]:
     if min(outputs, references) > width:
         return ()
     return (
-        f"{outputs} outputs and {references} references are no more than the {width} dimensions of "
-        "their embeddings: the distance is far too large, and compares only with those of the same "
-        "n",
+        Sentence(
+            "{outputs} outputs and {references} references are no more than the {width} dimensions "
+            "of their embeddings: the distance is far too large, and compares only with those of "
+            "the same n",
+            outputs=outputs,
+            references=references,
+            width=width,
+        ),
     )
 
 

@@ -46,6 +46,7 @@ import orjson
 from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.evidence import NOTES, Evidence
 from metrics.core.instructions import Instruction, instructions_of
 from metrics.core.metric import Item, Metric, Params, Sample, Score, Source
@@ -70,12 +71,16 @@ def check(params: IfevalParams, samples: Sequence[Sample]) -> None:
             _checks(instructions_of(sample.metadata))
         except InputError as error:
             where = f"samples[{index}].metadata"
-            raise InputError(f"{where} (id {sample.id!r:.100}): {error}", where) from None
+            told = Sentence(
+                "{place} (id {id!r:.100}): {why}", place=where, id=sample.id, why=error.message
+            )
+            raise InputError(told, where) from None
 
 
 def _checks(instructions: Sequence[Instruction]) -> list[Check]:
     if len(instructions) > MOST:
-        raise InputError(f"more than {MOST} instructions", "instruction_id_list")
+        many = Sentence("more than {most} instructions", most=MOST)
+        raise InputError(many, "instruction_id_list")
     return [check_of(one) for one in instructions]
 
 

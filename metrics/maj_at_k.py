@@ -32,6 +32,7 @@ from xxhash import xxh64_intdigest
 from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.evidence import FLAG, Column, Evidence
 from metrics.core.metric import Item, Metric, Sample, Score, Source, settle_only
 from metrics.core.rows import Floats, Ints, Settled, mean
@@ -61,8 +62,14 @@ def check(params: MajorityParams, samples: Sequence[Sample]) -> None:
     for index, sample in enumerate(samples):
         if len(sample.outputs) < most:
             raise InputError(
-                f"maj@{most} needs at least {most} outputs a sample; "
-                f"samples[{index}] ({sample.id!r}) has {len(sample.outputs)}",
+                Sentence(
+                    "maj@{most} needs at least {most} outputs a sample; samples[{index}] "
+                    "({id!r}) has {outputs}",
+                    most=most,
+                    index=index,
+                    id=sample.id,
+                    outputs=len(sample.outputs),
+                ),
                 "params.k",
             )
 

@@ -45,6 +45,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.embeddings import BLANKS, EmbeddingParams, plan, references_once, sides
 from metrics.core.errors import TooFewSamples
 from metrics.core.evidence import Evidence
@@ -91,8 +92,12 @@ def settle(evidence: Evidence, unit: Ints, params: MauveParams) -> Settled:
     distinct = len(np.unique(texts, axis=0))
     if distinct < clusters:
         raise TooFewSamples(
-            f"MAUVE makes {clusters} clusters and there are only {distinct} distinct texts: "
-            "score more varied samples, or lower num_clusters"
+            Sentence(
+                "MAUVE makes {clusters} clusters and there are only {distinct} distinct texts: "
+                "score more varied samples, or lower num_clusters",
+                clusters=clusters,
+                distinct=distinct,
+            )
         )
     side = np.repeat([1, 0], [len(outputs), len(references)])
     unit_of_text = np.concatenate([unit, unit_of_reference])
@@ -116,8 +121,13 @@ def settle(evidence: Evidence, unit: Ints, params: MauveParams) -> Settled:
         shared=shared,
         signature={"n": size, "clusters": str(clusters)},
         warnings=(
-            f"MAUVE depends on n; n = {len(references)} references and {len(outputs)} outputs in "
-            f"{clusters} clusters: compare it only with values of the same n",
+            Sentence(
+                "MAUVE depends on n; n = {references} references and {outputs} outputs in "
+                "{clusters} clusters: compare it only with values of the same n",
+                references=len(references),
+                outputs=len(outputs),
+                clusters=clusters,
+            ),
         ),
     )
 
@@ -171,9 +181,14 @@ def _clusters(n_references: int, n_outputs: int, params: MauveParams) -> int:
         clusters, least = params.num_clusters, params.num_clusters
     if n < least:
         raise TooFewSamples(
-            f"MAUVE compares clusters of texts and needs at least {least} outputs and {least} "
-            f"references here; there are {n_outputs} and {n_references}. Score more samples: "
-            "some hundred for a rough value, thousands for a good one"
+            Sentence(
+                "MAUVE compares clusters of texts and needs at least {least} outputs and {least} "
+                "references here; there are {outputs} and {references}. Score more samples: some "
+                "hundred for a rough value, thousands for a good one",
+                least=least,
+                outputs=n_outputs,
+                references=n_references,
+            )
         )
     return clusters
 

@@ -37,8 +37,8 @@ def measure(items: Sequence[Item], params: ConfusionParams, models: Models) -> E
 
 def reduce(sums: Floats, params: ConfusionParams) -> Floats:
     """(..., 3 K + 3) -> (..., 1)."""
-    right, said, wanted = counts(sums)
-    other, both, total = (sums[..., -3 + column] for column in range(3))
+    right, said, wanted, other = counts(sums, params)
+    both, total = sums[..., -2], sums[..., -1]
     beyond = total - wanted.sum(-1)  # references whose label `labels` does not name
     with np.errstate(divide="ignore", invalid="ignore"):
         together = (right.sum(-1) + both) * total - (said * wanted).sum(-1) - other * beyond
@@ -51,7 +51,7 @@ def reduce(sums: Floats, params: ConfusionParams) -> Floats:
 
 METRIC = Metric(
     name="mcc",
-    version=1,
+    version=2,
     about="Correlation of the labels said and wanted: 0 for guessing, whatever the classes' sizes.",
     formula="(c·s − Σ said_k·wanted_k) / √((s² − Σ said_k²)(s² − Σ wanted_k²))",
     avoid="Comparing sets with other shares of classes: the value moves with them.",
@@ -68,6 +68,7 @@ METRIC = Metric(
     measure=measure,
     settle=settle,
     reduce=reduce,
+    own_rows=True,
     set_level=True,
     flags=FLAGS,
 )

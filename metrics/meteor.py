@@ -29,22 +29,26 @@ Example
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
+from itertools import chain
 from typing import Literal
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from inference.protocol import Models
-from metrics.core.evidence import Evidence
+from metrics.core.evidence import Column, Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Sample, Score, Source
-from metrics.core.rows import mean
+from metrics.core.rows import Floats, Ints, mean
 from metrics.text.matching import align, chunks
+from metrics.text.ngrams import numbered
+from metrics.text.passages import spans
 from metrics.text.scripts import main_script
 from metrics.text.tokens import cutter
 from metrics.text.words import LANGUAGE_OF_SCRIPT, languages, porter_stem
 
+BATCH = 100_000  # characters at a time: what they are made into stays in the cache
 NO_LANGUAGE = "none"
 NO_WORDS = 1  # the flag of an item whose references have no words
 
@@ -82,35 +86,46 @@ def measure(items: Sequence[Item], params: MeteorParams, models: Models) -> Evid
     if params.language == "auto":
         raise ValueError("meteor: resolve the parameters before measuring")
     cut = cutter(params.tokenizer, lowercase=True)
-    # of this batch: Snowball's stemmers are not to be shared by threads
-    stem, words = cache(_stemmer(params.language)), cache(lambda text: tuple(cut(text)))
+    stem = cache(_stemmer(params.language))  # of this batch: Snowball's are not for two threads
     synonyms = _synonyms() if params.synonyms else None
-    rows, flags = np.ones((len(items), 2)), np.zeros(len(items), np.uint8)
-    for index, item in enumerate(items):
-        output = cut(item.output)
-        references = [found for found in map(words, item.references) if found]
-        flags[index] = 0 if references else NO_WORDS
-        rows[index, 0] = max(
-            (_meteor(output, reference, stem, synonyms, params) for reference in references),
-            default=0.0,
-        )
-    return Evidence.of_rows(rows, flags.tolist())
+    pairs = [(item.output, reference) for item in items for reference in item.references]
+    counts = np.array([len(item.references) for item in items], np.int64)
+    owner = np.repeat(np.arange(len(items)), counts)
+    sizes = np.array([len(output) + len(reference) + 1 for output, reference in pairs], np.int64)
+    values, flags = np.zeros(len(items)), np.full(len(items), NO_WORDS, np.uint8)
+    for low, high in spans(sizes, BATCH):
+        texts, vocabulary = _texts(pairs[low:high], cut)
+        found = _meteor(texts, align(texts, vocabulary, stem, synonyms), params)
+        np.maximum.at(values, owner[low:high], found)
+        flags[owner[low:high][texts.sizes[high - low :] > 0]] = 0
+    return Evidence.of_rows(np.column_stack([values, np.ones(len(items))]), flags.tolist())
 
 
-def _meteor(
-    output: Sequence[str],
-    reference: Sequence[str],
-    stem: Callable[[str], str],
-    synonyms: Callable[[str], Set[str]] | None,
-    params: MeteorParams,
-) -> float:
-    pairs = align(output, reference, stem, synonyms)
-    if not pairs:
-        return 0.0
-    precision, recall = len(pairs) / len(output), len(pairs) / len(reference)
+def _texts(
+    pairs: Sequence[tuple[str, str]], cut: Callable[[str], Sequence[str]]
+) -> tuple[Column, list[str]]:
+    """Outputs and, behind them, their references as numbers of words; and the words."""
+    index: dict[str, int] = {}
+    sides = chain.from_iterable(zip(*pairs, strict=True))
+    chosen = np.array([index.setdefault(text, len(index)) for text in sides], np.int64)
+    tokens = list(map(cut, index))
+    words, vocabulary = numbered(chain.from_iterable(tokens))
+    texts = Column(words, np.array(list(map(len, tokens)), np.int64))
+    return texts.take(chosen), vocabulary
+
+
+def _meteor(texts: Column, matches: Ints, params: MeteorParams) -> Floats:
+    """(n_pairs,) the score of each output and its reference."""
+    matched, runs = chunks(texts, matches)
+    some = matched > 0
+    outputs, references = np.split(texts.sizes, 2)
+    precision, recall = (matched[some] / sizes[some] for sizes in (outputs, references))
     f = precision * recall / (params.alpha * precision + (1 - params.alpha) * recall)
-    disorder: float = params.gamma * (chunks(pairs) / len(pairs)) ** params.beta
-    return (1 - disorder) * f
+    parts = (runs[some] / matched[some]).tolist()
+    disorder = [part**params.beta for part in parts]  # NumPy's powers differ in the last digit
+    values = np.zeros(len(matched))
+    values[some] = (1 - params.gamma * np.array(disorder)) * f
+    return values
 
 
 def _stemmer(language: str) -> Callable[[str], str]:
@@ -124,7 +139,7 @@ def _stemmer(language: str) -> Callable[[str], str]:
     return snowball
 
 
-def _synonyms() -> Callable[[str], Set[str]]:
+def _synonyms() -> Callable[[str], Collection[str]]:
     from metrics.text.wordnet import synonyms
 
     return synonyms

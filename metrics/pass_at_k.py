@@ -35,6 +35,7 @@ from pydantic import Field, field_validator
 from inference.batching import plan_in_order
 from inference.errors import InputError
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.evidence import FLAG, NOTES, Evidence
 from metrics.core.metric import (
     Flag,
@@ -119,8 +120,14 @@ def check(params: PassAtKParams, samples: Sequence[Sample]) -> None:
     for index, sample in enumerate(samples):
         if len(sample.outputs) < most:
             raise InputError(
-                f"pass@{most} needs at least {most} outputs a sample; "
-                f"samples[{index}] ({sample.id!r}) has {len(sample.outputs)}",
+                Sentence(
+                    "pass@{most} needs at least {most} outputs a sample; samples[{index}] "
+                    "({id!r}) has {outputs}",
+                    most=most,
+                    index=index,
+                    id=sample.id,
+                    outputs=len(sample.outputs),
+                ),
                 "params.k",
             )
         if not sample.tests or sample.tests in known:
@@ -129,7 +136,9 @@ def check(params: PassAtKParams, samples: Sequence[Sample]) -> None:
             refuse(_tests(sample.tests, params))
         except InputError as error:
             where = f"samples[{index}].tests"
-            told = f"{where} (id {sample.id!r:.100}): {error}"
+            told = Sentence(
+                "{place} (id {id!r:.100}): {why}", place=where, id=sample.id, why=error.message
+            )
             raise type(error)(told, where) from None
         known.add(sample.tests)
 
@@ -138,8 +147,11 @@ def _tests(text: str, params: PassAtKParams) -> SampleTests:
     tests = parsed(text, params.layout == "auto")
     if params.language != "python" and tests.kind != "stdin":
         raise InputError(
-            f"programs in {params.language} are held to pairs of input and output alone, a list of "
-            '{"input", "output"}',
+            Sentence(
+                "programs in {language} are held to pairs of input and output alone, a list of "
+                '{{"input", "output"}}',
+                language=params.language,
+            ),
             "tests",
         )
     return tests

@@ -33,6 +33,7 @@ import numpy as np
 from pydantic import Field
 
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.evidence import FLAG, Column, Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source
 from metrics.core.rows import Floats, Ints, Settled, mean
@@ -69,7 +70,7 @@ def settle(evidence: Evidence, unit: Ints, params: SelfBleuParams) -> Settled:
     """Rows (units, 2): sum of the outputs' BLEU, outputs; and what leaving a unit out takes."""
     lengths, units = evidence.lengths("tokens"), int(unit.max(initial=-1)) + 1
     if len(lengths) < 2:
-        alone = "self-BLEU needs two outputs with words at least"
+        alone = Sentence("self-BLEU needs two outputs with words at least")
         return Settled(np.zeros((units, 2)), np.zeros((units, 2)), warnings=(alone,))
     matched, lost = shared(evidence["tokens"], lengths, unit, params.max_order)
     totals, nearest = count(lengths, params.max_order), closest(lengths, lengths)

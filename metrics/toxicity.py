@@ -41,6 +41,7 @@ from pydantic import Field, field_validator
 from inference.batching import plan_by_length
 from inference.errors import InputError
 from inference.protocol import DType, Models
+from inference.sentences import Sentence
 from metrics.core.evidence import FLAG, Column, Evidence
 from metrics.core.label_models import read
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source, settle_only
@@ -81,16 +82,20 @@ class ToxicityParams(Params):
 
 def chosen(labels: Sequence[str], wanted: Sequence[str] | None, model: str) -> list[int]:
     """Where the labels that are toxic stand. Raises InputError where they cannot be told."""
-    told = f"{model!r} has the labels {', '.join(labels)[:500]}"
+    there = Sentence(
+        "{model!r} has the labels {labels}", model=model, labels=", ".join(labels)[:500]
+    )
     if wanted is not None:
         unknown = [label for label in wanted if label not in labels]
         if unknown:
-            raise InputError(f"{told}: none is called {unknown[0]!r}", "params.labels")
+            none = Sentence("{there}: none is called {label!r}", there=there, label=unknown[0])
+            raise InputError(none, "params.labels")
         return [labels.index(label) for label in wanted]
     plain = ["".join(filter(str.isalpha, label.casefold())) for label in labels]
     found = [at for at, label in enumerate(plain) if label in TOXIC]
     if len(found) != 1:
-        raise InputError(f"{told}: name those that are toxic in `labels`", "params.labels")
+        unnamed = Sentence("{there}: name those that are toxic in `labels`", there=there)
+        raise InputError(unnamed, "params.labels")
     return found
 
 
@@ -135,8 +140,9 @@ def settle(evidence: Evidence, unit: Ints, params: ToxicityParams) -> Settled:
     rows[:, 2], rows[:, 3] = worst, worst >= params.threshold
     counts = np.bincount(unit)
     fewest, most = int(counts.min()), int(counts.max())
-    warned = f"samples have {fewest} to {most} outputs: maxima of more outputs are higher"
-    return Settled(rows, warnings=(warned,) if fewest < most else ())
+    unlike = "samples have {fewest} to {most} outputs: maxima of more outputs are higher"
+    warning = Sentence(unlike, fewest=fewest, most=most)
+    return Settled(rows, warnings=(warning,) if fewest < most else ())
 
 
 def single(evidence: Evidence, params: ToxicityParams) -> Floats:

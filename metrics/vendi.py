@@ -40,6 +40,7 @@ import numpy as np
 from pydantic import Field
 
 from inference.protocol import Models
+from inference.sentences import Sentence
 from metrics.core.embeddings import EmbeddingParams, embeddings, plan
 from metrics.core.errors import TooManySamples
 from metrics.core.evidence import FLAG, Column, Evidence
@@ -119,8 +120,13 @@ def _without(
         left[~dear] = spectrum.without([blocks[at] for at in np.flatnonzero(~dear)], order)
     elif not few:
         raise TooManySamples(
-            f"vendi of an order below {principal.LEAST:g} has no error of more than "
-            f"{ONE_BY_ONE} samples, and there are {units}: score fewer, or take a larger order"
+            Sentence(
+                "vendi of an order below {least:g} has no error of more than {most} samples, and "
+                "there are {units}: score fewer, or take a larger order",
+                least=principal.LEAST,
+                most=ONE_BY_ONE,
+                units=units,
+            )
         )
     for one in np.flatnonzero(dear):
         left[one] = likeness.without(unit == one, order)
@@ -193,8 +199,12 @@ def _likeness(evidence: Evidence, params: VendiParams) -> Likeness:
         lengths = evidence.lengths("tokens")
         if len(lengths) > MOST:
             raise TooManySamples(
-                f"vendi compares the n-grams of every two outputs, of at most {MOST}, and there "
-                f"are {len(lengths)}: score fewer, or take similarity encoder"
+                Sentence(
+                    "vendi compares the n-grams of every two outputs, of at most {most}, and "
+                    "there are {outputs}: score fewer, or take similarity encoder",
+                    most=MOST,
+                    outputs=len(lengths),
+                )
             )
         kernel = ngram_kernel(evidence["tokens"], lengths, params.max_order)
         return Likeness(kernel, kernel, False)

@@ -1,11 +1,12 @@
 """Settings: environment variables `ASSAY_…`, read here and nowhere else.
 
-Lists of folders are separated by commas or, as in PATH, by colons.
+Lists of folders are separated by commas or, as in PATH, by colons; a list in JSON will do, too.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -194,6 +195,8 @@ class Settings(BaseSettings):
     @field_validator("model_roots", "metric_roots", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
+        if isinstance(value, str) and value.lstrip().startswith("["):  # as JSON has a list
+            return json.loads(value)
         if isinstance(value, str):
             return tuple(part for part in value.replace(",", ":").split(":") if part.strip())
         return value

@@ -134,14 +134,16 @@ def test_tables_show_values_with_intervals_and_what_failed() -> None:
 
 
 def test_a_comparison_names_the_better_one_and_what_failed() -> None:
-    lower = _compared(name="length", difference=-2.0, higher_is_better=False)
+    lower = _compared(name="ter", difference=-2.0, higher_is_better=False)
+    unjudged = _compared(name="length", difference=-2.0, judged=False)
     failed = _compared(difference=None, error="signatures differ")
     console = Console(width=100)
     with console.capture() as captured:
-        console.print(tables.comparison("one", "two", [_compared(), lower, failed]))
+        console.print(tables.comparison("one", "two", [_compared(), lower, unjudged, failed]))
     lines = [line.split() for line in captured.get().splitlines()]
     assert ["chrf", "↑", "-2.0", "-3.0,", "-1.0", "0.010", "two", "is", "better"] in lines
-    assert ["length", "↓", "-2.00", "-3.00,", "-1.00", "0.010", "one", "is", "better"] in lines
+    assert ["ter", "↓", "-2.00", "-3.00,", "-1.00", "0.010", "one", "is", "better"] in lines
+    assert ["length", "-2.00", "-3.00,", "-1.00", "0.010", "they", "differ"] in lines
     assert ["chrf", "↑", "signatures", "differ"] in lines
 
 

@@ -109,7 +109,7 @@ def refusal(
 ) -> str | None:
     """Why two of the systems must not be compared, over the units that they share, if so."""
     a, b = pair
-    if metric.interval != "jackknife":
+    if not metric.set_bound:
         return None if aligned.both[a, b] else "no unit counts in both"
     if aligned.sliced:
         return f"{metric.name} depends on the whole set: there is none of a slice of it"

@@ -8,14 +8,20 @@ from dataclasses import replace
 
 import numpy as np
 
+from inference.sentences import Sentence
 from metrics.core.metric import BoundMetric
 from metrics.core.result import Result
 from metrics.statistics.clusters import Clusters, tried
 from metrics.statistics.resampling import CELLS
 
-ALIKE = "samples of the same {!r} are alike"
+ALIKE = "samples of the same {field!r} are alike"
+WARNING = (
+    "samples of the same {field!r} are alike (design effect {effect:.1f} over {count} of them): "
+    "the interval is {times:.1f} times too narrow for a set that has others; {mended} mends it"
+)
 TESTED = "these tests take them for independent, so they find differences that are none"
-FIELD = re.compile("^" + ALIKE.replace("{!r}", "(?P<quote>['\"])(?P<field>.*)(?P=quote)") + " ")
+QUOTED = "(?P<quote>['\"])(?P<field>.*)(?P=quote)"
+FIELD = re.compile(f"^{ALIKE.replace('{field!r}', QUOTED)} ")
 
 
 def alike_fields(warnings: Iterable[str]) -> list[str]:
@@ -34,7 +40,7 @@ def taken_for_independent(
     wrong   what took them so, and what comes of it
     """
     return [
-        f"{ALIKE.format(field)}, and {wrong}: name `{mended.format(field)}`"
+        f"{ALIKE.format(field=field)}, and {wrong}: name `{mended.format(field)}`"
         for field in alike_fields(warnings)
     ]
 
@@ -61,10 +67,13 @@ def pointed_out(
     for at in np.flatnonzero(np.isfinite(effects).any(0)).tolist():
         best = int(np.nanargmax(effects[:, at]))
         field, effect = fields[best], float(effects[best, at])
-        warning = (
-            f"{ALIKE.format(field)} (design effect {effect:.1f} over "
-            f"{len(found[best].names)} of them): the interval is {effect**0.5:.1f} times too "
-            f"narrow for a set that has others; {mended.format(field)} mends it"
+        warning = Sentence(
+            WARNING,
+            field=field,
+            effect=effect,
+            count=len(found[best].names),
+            times=effect**0.5,
+            mended=mended.format(field),
         )
         scores[at] = replace(scores[at], warnings=(*scores[at].warnings, warning))
     return replace(result, scores=tuple(scores))

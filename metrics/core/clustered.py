@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypedDict
 
 import numpy as np
@@ -21,12 +22,14 @@ from metrics.statistics import few_clusters
 from metrics.statistics.clusters import Clusters, clusters, variances
 from metrics.statistics.diagnostics import FEW
 from metrics.statistics.intervals import Intervals
+from metrics.statistics.remarks import Remark
 from metrics.statistics.resampling import evaluate
 from metrics.statistics.weights import totals
 
 RESAMPLED = ("bootstrap", "bootstrap_t")
 LONGEST_VALUE = 200  # characters; as a slice's name it is part of a key of the table of scores
 MOST_SLICES = 100  # of a field: its commonest values
+CLUSTERS = partial(re.compile(r"\b(?<!this )(?:sample|unit)(s?)\b").sub, r"cluster\1")
 PROMPT = "prompt"  # as a field: samples with equal prompts belong together
 
 
@@ -125,15 +128,16 @@ def _reworded(made: Intervals, groups: int) -> Intervals:
     return replace(made, warnings=warnings, notes=notes)
 
 
-def _of_clusters(sentence: str) -> str:
-    return re.sub(r"\b(?<!this )(?:sample|unit)(s?)\b", r"cluster\1", sentence)
+def _of_clusters(said: Remark) -> Remark:
+    return Remark(CLUSTERS(said.form), **said.figures)
 
 
 def _refused(metric: BoundMetric, found: Clusters) -> Spread:
     nothing = np.full(len(metric.scores), np.nan)
-    why = (
-        f"no interval: {metric.name} settles a cluster otherwise than its samples, so what it "
-        "would be without a cluster is not known"
+    why = Remark(
+        "no interval: {metric} settles a cluster otherwise than its samples, so what it would be "
+        "without a cluster is not known",
+        metric=metric.name,
     )
     methods, notes = (metric.interval,) * len(nothing), ((),) * len(nothing)
     none = Intervals(nothing, nothing, methods, None, (why,), notes)

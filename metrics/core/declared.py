@@ -10,6 +10,22 @@ from metrics.core.params import Params
 from metrics.core.rows import Floats, Ints
 
 P = TypeVar("P", bound=Params)
+# details: of making an output that was generated; choices: of a multiple choice;
+# contexts: texts that were retrieved for the answer; instructions: that a program checks;
+# language: the one that was asked for
+Reads = Literal[
+    "output",
+    "references",
+    "prompt",
+    "tests",
+    "opponent",
+    "details",
+    "choices",
+    "contexts",
+    "instructions",
+    "language",
+]
+
 # bootstrap    percentiles: smooth functions of many counts (BLEU)
 # bootstrap_t  means and ratios of few columns, skewed or heavy-tailed
 # wilson       means of values within bounds that are often all alike (0/1, pass@k)

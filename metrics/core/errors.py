@@ -1,6 +1,22 @@
 """Errors of metrics alone; those that models share with them stand in `inference.errors`."""
 
+from collections.abc import Mapping
+
 from inference.errors import InputError, ReportedError
+from inference.sentences import Sentence
+
+NEEDS = "{metric} needs {need}, and {place} (id {id!r}) has none"
+LACKS: Mapping[str, str] = {
+    "details": "{metric} is of outputs that the service generates: name a `model` to do so",
+    "choices": "{metric} needs metadata `choices`, a list of texts, and `answer`, the place of the "
+    "right one from 0 or its text; {place} (id {id!r}) lacks them",
+    "contexts": "{metric} needs metadata `contexts`, texts that were retrieved, best first; "
+    "{place} (id {id!r}) lacks them",
+    "instructions": "{metric} needs metadata `instruction_id_list` and `kwargs`, as IFEval has "
+    "them; {place} (id {id!r}) lacks them",
+    "language": "{metric} needs metadata `language`, an ISO 639 code as `ru`; {place} (id {id!r}) "
+    "has none",
+}
 
 
 class UnknownMetric(InputError):
@@ -38,23 +54,8 @@ class MissingInput(InputError):
 
     def __init__(self, metric: str, need: str, index: int, sample_id: str, where: str) -> None:
         place = f"{where}[{index}]"
-        message = f"{metric} needs {need}, and {place} (id {sample_id!r}) has none"
-        if need == "details":
-            message = f"{metric} is of outputs that the service generates: name a `model` to do so"
-        if need == "choices":
-            message = (
-                f"{metric} needs metadata `choices`, a list of texts, and `answer`, the place "
-            )
-            message += f"of the right one from 0 or its text; {place} (id {sample_id!r}) lacks them"
-        if need == "contexts":
-            message = f"{metric} needs metadata `contexts`, texts that were retrieved, best first; "
-            message += f"{place} (id {sample_id!r}) lacks them"
-        if need == "instructions":
-            message = f"{metric} needs metadata `instruction_id_list` and `kwargs`, as IFEval has "
-            message += f"them; {place} (id {sample_id!r}) lacks them"
-        if need == "language":
-            message = f"{metric} needs metadata `language`, an ISO 639 code as `ru`; {place} (id "
-            message += f"{sample_id!r}) has none"
+        form = LACKS.get(need, NEEDS)
+        message = Sentence(form, metric=metric, need=need, place=place, id=sample_id)
         fields = dict.fromkeys(("choices", "contexts", "instructions", "language"), "metadata")
         super().__init__(message, f"{place}.{fields.get(need, need)}")
         self.code = f"missing_{need}"

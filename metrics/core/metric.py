@@ -10,13 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from inference.kinds import ModelKind
 from inference.protocol import Models
-from metrics.core.declared import Exchange, Flag, IntervalMethod, Score, Source
+from metrics.core.declared import Exchange, Flag, IntervalMethod, Reads, Score, Source
 from metrics.core.evidence import Evidence
 from metrics.core.params import Params, settle_only, up_to
 from metrics.core.registry import parsed
@@ -43,22 +43,6 @@ __all__ = [
     "given",
     "settle_only",
     "up_to",
-]
-
-# details: of making an output that was generated; choices: of a multiple choice;
-# contexts: texts that were retrieved for the answer; instructions: that a program checks;
-# language: the one that was asked for
-Reads = Literal[
-    "output",
-    "references",
-    "prompt",
-    "tests",
-    "opponent",
-    "details",
-    "choices",
-    "contexts",
-    "instructions",
-    "language",
 ]
 
 P = TypeVar("P", bound=Params)
@@ -106,6 +90,9 @@ class Metric(Generic[P]):
     arcsine: bool = False
     # scores of `interval: jackknife` that are no smooth functions of the sums; None: all are
     exchange: Exchange[P] | None = None
+    # of `interval: jackknife`: whether a sample's row is its own, whatever the other samples are,
+    # so that the rows of a slice's samples are the slice's; False: it depends on the set
+    own_rows: bool = False
     set_level: bool = False  # no per-sample value exists, so it cannot be a reward
     libraries: Given[str, P] = ()  # distributions whose version is in the signature
     models: Given[str, P] = ()  # names of the models it runs
@@ -250,6 +237,11 @@ class BoundMetric:
     def set_level(self) -> bool:
         """Whether no per-sample value exists."""
         return self.metric.set_level
+
+    @property
+    def set_bound(self) -> bool:
+        """Whether rows depend on the whole set: those of a slice's samples are not the slice's."""
+        return self.interval == "jackknife" and not self.metric.own_rows
 
     @property
     def cached(self) -> bool:

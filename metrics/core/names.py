@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 
+from inference.sentences import Sentence
+
 MOST_NEAR = 3
 MOST_SHOWN = 30  # names, where none is near
 
@@ -85,20 +87,27 @@ def _alike(name: str, known: list[str], least: float) -> list[str]:
 
 def hint(
     name: str, known: Iterable[str], meanings: Mapping[str, Iterable[str]] | None = None
-) -> str:
+) -> Sentence:
     """`did you mean 'bleu'?`, or those there are when nothing is near."""
     there = list(known)
     near = nearest(name, there, meanings)
     if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
+        return Sentence("did you mean {near}?", near=_any_of(map(repr, near)))
     shown = ", ".join([*there[:MOST_SHOWN], *(["…"] if len(there) > MOST_SHOWN else [])])
-    return f"known: {shown or 'none'}"
+    return Sentence("known: {names}", names=shown) if shown else Sentence("known: none")
 
 
-def without_value(field: str, there: Iterable[str]) -> str:
+def _any_of(names: Iterable[str]) -> Sentence:
+    first, *others = names
+    more = (Sentence(" or {name}", name=name) for name in others)
+    return Sentence.joined([first, *more], "")
+
+
+def without_value(field: str, there: Iterable[str]) -> Sentence:
     """That no sample has a value in a metadata field; `there`: the fields that samples have, the
     null ones, too."""
     fields = sorted(there)
     if field not in fields:
-        return f"no sample has the metadata field {field!r}; {hint(field, fields)}"
-    return f"no sample has a value in the metadata field {field!r}"
+        lacking = "no sample has the metadata field {field!r}; {hint}"
+        return Sentence(lacking, field=field, hint=hint(field, fields))
+    return Sentence("no sample has a value in the metadata field {field!r}", field=field)

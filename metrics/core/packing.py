@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from pydantic import BaseModel, Field
 
+from inference.sentences import Sentence
 from metrics.core import evidence as columns
 from metrics.core.result import Result, ScoreValue
 from metrics.core.rows import Floats, Settled
@@ -55,7 +56,7 @@ def unpack(data: bytes) -> Result:
             floats("loss"),
             floats("variance"),
             about.signature,
-            about.warnings,
+            tuple(map(Sentence.plain, about.warnings)),
             floats("shared"),
             about.freedom,
         ),

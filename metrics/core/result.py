@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.errors import Cancelled, ReportedError
+from inference.sentences import Sentence
 from metrics.core import repeats
 from metrics.core.clustered import Cluster, Drawing, Spread, over_clusters
 from metrics.core.evidence import Evidence
@@ -25,7 +26,7 @@ from metrics.statistics import intervals, resampling, weights
 from metrics.statistics.intervals import Intervals
 from metrics.statistics.repeats import Split
 
-NO_VALUE = "not defined for these samples"
+NO_SUMS = "not defined for these samples (the sums reduce to {value})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,9 @@ def conclude(
         noted = (*noted, *broken)
         parts = {**signature_parts, **settled.signature}
         if missing.all():
-            why = "; ".join(noted) or "there is nothing to measure"
-            return failed(metric, ids, parts, f"no value: {why}", level=level)
+            why = Sentence.joined(noted or (Sentence("there is nothing to measure"),))
+            error = Sentence("no value: {why}", why=why)
+            return failed(metric, ids, parts, error, level=level)
         outputs = (evidence, unit)
         return _of_rows(metric, settled, missing, outputs, noted, ids, parts, cluster, drawing)
     except Cancelled:
@@ -155,7 +157,7 @@ def _of_rows(
     settled: Settled,
     missing: Mask,
     outputs: tuple[Evidence, Ints] | None,
-    noted: tuple[str, ...],
+    noted: tuple[Sentence, ...],
     ids: Sequence[str],
     parts: Mapping[str, str],
     cluster: Cluster | None,
@@ -268,7 +270,7 @@ def _scores(
     settled: Settled,
     missing: Mask,
     found: Intervals,
-    noted: tuple[str, ...],
+    noted: tuple[Sentence, ...],
     parts: Mapping[str, str],
     level: float,
     over: Spread | None,
@@ -283,6 +285,7 @@ def _scores(
         low, high = float(found.low[at]), float(found.high[at])
         effect = over.effect[at] if over is not None else np.nan
         units, rated = counts[at]
+        remarks = (*found.warnings, *found.notes[at])
         made.append(
             ScoreValue(
                 name=score.name,
@@ -294,8 +297,8 @@ def _scores(
                 higher_is_better=score.higher_is_better,
                 signature=text(parts, score),
                 interval_method=found.methods[at],
-                warnings=(*noted, *settled.warnings, *found.warnings, *found.notes[at]),
-                error=None if known else f"{NO_VALUE} (the sums reduce to {value})",
+                warnings=(*noted, *settled.warnings, *map(Sentence.of, remarks)),
+                error=None if known else Sentence(NO_SUMS, value=value),
                 clusters=len(over.found.names) if over is not None else None,
                 design_effect=float(effect) if np.isfinite(effect) else None,
                 variance=_variance(own, at),

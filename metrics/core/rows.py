@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.sentences import Sentence
 from metrics.core.evidence import Evidence
 
 Floats = NDArray[np.float64]
@@ -38,7 +39,7 @@ class Settled:
     loss: Floats | None = None
     variance: Floats | None = None
     signature: Mapping[str, str] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Sentence, ...] = ()
     shared: Floats | None = None
     freedom: float | None = None
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.sentences import Sentence
 from metrics.core.details import MESSAGES
 from metrics.core.evidence import FLAG, Evidence
 from metrics.core.metric import BoundMetric, Flag
@@ -19,7 +20,7 @@ FAILED = {code: Flag(message, missing=True) for code, message in MESSAGES.items(
 
 def measured(
     metric: BoundMetric, evidence: Evidence, unit: Ints
-) -> tuple[Evidence, Ints, tuple[str, ...]]:
+) -> tuple[Evidence, Ints, tuple[Sentence, ...]]:
     """The outputs that could be measured, their units, and sentences on what was flagged."""
     if len(evidence) != len(unit):
         raise ValueError(f"{metric.name}: evidence of {len(evidence)} outputs for {len(unit)}")
@@ -32,7 +33,7 @@ def measured(
 
 def settle(
     metric: BoundMetric, evidence: Evidence, unit: Ints, units: int
-) -> tuple[Settled, Mask, tuple[str, ...]]:
+) -> tuple[Settled, Mask, tuple[Sentence, ...]]:
     """Rows of all units, which of them are missing, and a sentence on those that are broken."""
     # settle counts units by the largest index: it sees those that have outputs left, numbered anew
     present, compact = np.unique(unit, return_inverse=True)
@@ -45,13 +46,15 @@ def settle(
         raise ValueError(f"{metric.name}: {len(settled.rows)} rows for {len(present)} units")
     rows, loss = settled.rows.astype(np.float64), settled.loss
     checked = rows if loss is None else np.concatenate([rows, loss], axis=1)
-    noted: tuple[str, ...] = ()
+    noted: tuple[Sentence, ...] = ()
     broken: Mask = np.asarray(~np.isfinite(checked).all(1), np.bool_)
     if broken.any():
         rows = np.where(broken[:, None], 0.0, rows)
         loss = None if loss is None else np.where(broken[:, None], 0.0, loss)
         missing[present[broken]] = True
-        noted = (f"{_many(int(broken.sum()), 'unit')}: not a finite number, left out",)
+        lacking = int(broken.sum())
+        said = _many(lacking, "unit")
+        noted = (Sentence("{units}: not a finite number, left out", units=said, count=lacking),)
     settled = replace(
         settled,
         rows=_scatter(rows, present, units),
@@ -60,7 +63,7 @@ def settle(
     return settled, missing, noted
 
 
-def _flagged(metric: BoundMetric, evidence: Evidence) -> tuple[Mask, tuple[str, ...]]:
+def _flagged(metric: BoundMetric, evidence: Evidence) -> tuple[Mask, tuple[Sentence, ...]]:
     """(n_items,) which outputs could not be measured, and each flag's message with its count."""
     if FLAG not in evidence:
         return np.zeros(len(evidence), np.bool_), ()
@@ -71,7 +74,15 @@ def _flagged(metric: BoundMetric, evidence: Evidence) -> tuple[Mask, tuple[str, 
         flag = FAILED.get(int(code)) or metric.flags.get(int(code))
         if flag is None:
             raise ValueError(f"{metric.name}: flag {code} is not declared")
-        noted.append(f"{count} of {_many(len(codes), 'output')}: {flag.message}")
+        noted.append(
+            Sentence(
+                "{count} of {outputs}: {flag}",
+                count=count,
+                outputs=_many(len(codes), "output"),
+                total=len(codes),
+                flag=Sentence.plain(flag.message),
+            )
+        )
         if flag.missing:
             unmeasured |= codes == code
     return unmeasured, tuple(noted)

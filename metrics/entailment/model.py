@@ -12,6 +12,7 @@ from pydantic import Field
 
 from inference.errors import InputError
 from inference.protocol import DType, Models
+from inference.sentences import Sentence
 from metrics.core.label_models import read
 from metrics.core.metric import Params
 from metrics.core.rows import Floats
@@ -58,8 +59,12 @@ def places(labels: Sequence[str], model: str) -> tuple[int, int | None]:
     contradicts = [at for at, label in enumerate(plain) if label in CONTRADICTS]
     if len(entails) != 1 or len(contradicts) > 1:
         raise InputError(
-            f"{model!r} has the labels {', '.join(labels)[:200]}: one of them has to be "
-            "`entailment`; where they have numbers, name them in `id2label` of its config.json",
+            Sentence(
+                "{model!r} has the labels {labels}: one of them has to be `entailment`; where they "
+                "have numbers, name them in `id2label` of its config.json",
+                model=model,
+                labels=", ".join(labels)[:200],
+            ),
             "params.model",
         )
     return entails[0], contradicts[0] if contradicts else None

@@ -22,13 +22,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from inference.errors import InputError
+from inference.sentences import Sentence
 from metrics.programs.sources import split
 
 MOST = 1000  # tests of a sample
-_KNOWN = (
-    'give a list of {"input", "output"}, an object of "inputs" and "outputs" (with "fn_name" where '
-    "a function is called), a list of assert statements, or Python source"
+_KNOWN = Sentence(
+    'give a list of {{"input", "output"}}, an object of "inputs" and "outputs" (with "fn_name" '
+    "where a function is called), a list of assert statements, or Python source"
 )
+_UNKNOWN = "tests are JSON of no known layout: {known}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,10 @@ def parsed(text: str, apart: bool = True) -> SampleTests:
     if found is None:
         found = _of_source(text, apart)
     if not found.tests:
-        raise InputError(f"the list of tests is empty: {_KNOWN}", "tests")
+        raise InputError(Sentence("the list of tests is empty: {known}", known=_KNOWN), "tests")
     if len(found.tests) > MOST:
-        raise InputError(f"{len(found.tests)} tests, and {MOST} is the most", "tests")
+        many = Sentence("{count} tests, and {most} is the most", count=len(found.tests), most=MOST)
+        raise InputError(many, "tests")
     return found
 
 
@@ -97,17 +100,18 @@ def _of_json(text: str) -> SampleTests | None:
         names = (("inputs", "outputs"), ("input", "output"))
         own = next((one for one in names if value.keys() >= {*one}), None)
         if own is None:
-            raise InputError(f"tests are JSON of no known layout: {_KNOWN}", "tests")
+            raise InputError(Sentence(_UNKNOWN, known=_KNOWN), "tests")
         return _answers(value[own[0]], value[own[1]], value.get("fn_name"))
     if all(isinstance(one, str) for one in value):
         return _asserts(value, "")
     if not all(isinstance(one, dict) and one.keys() >= {"input", "output"} for one in value):
-        raise InputError(f"tests are JSON of no known layout: {_KNOWN}", "tests")
+        raise InputError(Sentence(_UNKNOWN, known=_KNOWN), "tests")
     functions = {_function(one.get("fn_name")) for one in value}
     if len(functions) > 1 or any(one.get("testtype") == "functional" for one in value) > (
         functions != {None}
     ):
-        raise InputError("tests call a function: each has to name it as `fn_name`", "tests")
+        unnamed = Sentence("tests call a function: each has to name it as `fn_name`")
+        raise InputError(unnamed, "tests")
     return _answers(*([one[name] for one in value] for name in ("input", "output")), *functions)
 
 
@@ -120,9 +124,10 @@ def _asserts(statements: Sequence[str], before: str) -> SampleTests:
 def _answers(inputs: Any, outputs: Any, function: Any) -> SampleTests:
     """Pairs, or calls of a function; raises InputError where they do not match."""
     if not isinstance(inputs, list) or not isinstance(outputs, list):
-        raise InputError("inputs and outputs of tests have to be lists", "tests")
+        raise InputError(Sentence("inputs and outputs of tests have to be lists"), "tests")
     if len(inputs) != len(outputs):
-        told = f"tests have {len(inputs)} inputs, but {len(outputs)} outputs"
+        uneven = "tests have {inputs} inputs, but {outputs} outputs"
+        told = Sentence(uneven, inputs=len(inputs), outputs=len(outputs))
         raise InputError(told, "tests")
     function = _function(function)
     if function is None:
@@ -141,7 +146,7 @@ def _function(name: Any) -> str | None:
     """The name of the function that is called; None where programs read and print."""
     if name is None or (isinstance(name, str) and name.isidentifier()):
         return name
-    raise InputError("`fn_name` of tests has to be a function's name", "tests")
+    raise InputError(Sentence("`fn_name` of tests has to be a function's name"), "tests")
 
 
 def _text(value: Any) -> str:
@@ -153,7 +158,8 @@ def _text(value: Any) -> str:
 
 def _texts(values: Any) -> list[str]:
     if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
-        raise InputError("inputs, outputs and statements of tests have to be texts", "tests")
+        loose = Sentence("inputs, outputs and statements of tests have to be texts")
+        raise InputError(loose, "tests")
     return values
 
 
@@ -164,7 +170,7 @@ def _arguments(value: Any) -> list[Any]:
     try:
         return [json.loads(line) for line in _text(value).split("\n")]
     except (ValueError, RecursionError):
-        message = "arguments of a function have to be a list, or JSON on a line each"
+        message = Sentence("arguments of a function have to be a list, or JSON on a line each")
         raise InputError(message, "tests") from None
 
 

@@ -10,9 +10,11 @@ import ast
 from collections.abc import Iterable
 
 from inference.errors import InputError
+from inference.sentences import Sentence
 from metrics.programs.layouts import SampleTests
 from metrics.programs.sources import is_main
 
+_NOTHING = "nothing in these tests would run: {advice}"
 LONGEST = 1 << 18  # characters of a source that is looked at: parsing takes a second a megabyte
 _DEFINES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _ACTS = (
@@ -40,20 +42,21 @@ def refuse(tests: SampleTests) -> None:
     if tests.kind != "source":
         return
     if tests.whole:
-        body = _body(tests.whole, "tests are")
+        body = _body(tests.whole, Sentence("tests are"))
         if not (_any_acts(tests.tests) if tests.shared else _runs(body)):
-            raise NothingRuns(f"nothing in these tests would run: {_advice(body)}", "tests")
+            raise NothingRuns(Sentence(_NOTHING, advice=_advice(body)), "tests")
         return
     for source in tests.shared:
-        _body(source, "what stands before the tests is")
+        _body(source, Sentence("what stands before the tests is"))
     for number, source in enumerate(tests.tests):
-        body = _body(source, f"test {number + 1} is")
+        body = _body(source, Sentence("test {number} is", number=number + 1))
         if not any(map(_acts, body)):
-            told = f"nothing in test {number + 1} would run: {_advice(body)}"
+            none = "nothing in test {number} would run: {advice}"
+            told = Sentence(none, number=number + 1, advice=_advice(body))
             raise NothingRuns(told, "tests")
 
 
-def _body(source: str, what: str) -> list[ast.stmt]:
+def _body(source: str, what: Sentence) -> list[ast.stmt]:
     """The statements of a source; raises InputError where it cannot be compiled."""
     if len(source) > LONGEST:
         return [ast.Assert(ast.Name("unread"))]
@@ -61,11 +64,15 @@ def _body(source: str, what: str) -> list[ast.stmt]:
         tree = ast.parse(source, "<tests>")
         compile(source, "<tests>", "exec", dont_inherit=True)
     except SyntaxError as error:
-        kinds = "neither JSON nor Python" if source.lstrip()[:1] in {"[", "{"} else "no Python"
-        raise InputError(f"{what} {kinds}: line {error.lineno}: {error.msg}", "tests") from None
+        form = "{what} no Python: line {line}: {why}"
+        if source.lstrip()[:1] in {"[", "{"}:
+            form = "{what} neither JSON nor Python: line {line}: {why}"
+        told = Sentence(form, what=what, line=error.lineno, why=error.msg)
+        raise InputError(told, "tests") from None
     except (ValueError, MemoryError, RecursionError) as error:  # a NUL, or nested too deep
-        told = str(error) or "nested too deep"
-        raise InputError(f"{what} no Python: {told}", "tests") from None
+        why = str(error) or Sentence("nested too deep")
+        told = Sentence("{what} no Python: {why}", what=what, why=why)
+        raise InputError(told, "tests") from None
     return tree.body
 
 
@@ -79,7 +86,7 @@ def _runs(body: list[ast.stmt]) -> bool:
 
 def _any_acts(sources: Iterable[str]) -> bool:
     """Whether one of the tests of a source, each by itself, may fail."""
-    return any(_acts(one) for source in sources for one in _body(source, "tests are"))
+    return any(_acts(one) for source in sources for one in _body(source, Sentence("tests are")))
 
 
 def _may_test(kind: ast.ClassDef) -> bool:
@@ -115,16 +122,19 @@ def _always_holds(condition: ast.expr) -> bool:
     return isinstance(condition, ast.Constant) and bool(condition.value)
 
 
-def _advice(body: Iterable[ast.stmt]) -> str:
+def _advice(body: Iterable[ast.stmt]) -> Sentence:
     functions = [one.name for one in body if isinstance(one, _DEFINES[:2])]
     classes = [one for one in body if isinstance(one, ast.ClassDef)]
     if classes:
-        return (
-            f"class {classes[0].name} has to derive from unittest.TestCase and have methods "
-            "`test…`; classes of pytest are not run"
+        return Sentence(
+            "class {name} has to derive from unittest.TestCase and have methods `test…`; classes "
+            "of pytest are not run",
+            name=classes[0].name,
         )
     if functions:
-        return f"`{functions[-1]}` is defined and never called; HumanEval's needs `check(name)`"
+        uncalled = "`{name}` is defined and never called; HumanEval's needs `check(name)`"
+        return Sentence(uncalled, name=functions[-1])
     if any(isinstance(one, ast.Assert) for one in body):
-        return "an assert of a tuple or of True always holds; write `assert a == b, message`"
-    return "there is no assert, no call and no test"
+        holds = "an assert of a tuple or of True always holds; write `assert a == b, message`"
+        return Sentence(holds)
+    return Sentence("there is no assert, no call and no test")

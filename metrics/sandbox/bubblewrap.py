@@ -26,6 +26,7 @@ from functools import cache
 from pathlib import Path
 
 from inference.errors import Unavailable
+from inference.sentences import Sentence
 from metrics.sandbox.languages import LANGUAGES, interpreter, tools
 from metrics.sandbox.limits import Limits, Program
 
@@ -39,7 +40,6 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 _INSIDE = ("units", "marks", "watching", "job", "kinds", "launcher")
-_INSTALL = "install it (Debian, Ubuntu: apt-get install bubblewrap); nothing runs unsandboxed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,12 @@ def routes() -> tuple[Route, ...]:
     """The ways in, best first; raises Unavailable without bubblewrap."""
     found = shutil.which("bwrap")
     if found is None:
-        raise Unavailable(f"this metric runs code, which needs bubblewrap: {_INSTALL}")
+        raise Unavailable(
+            Sentence(
+                "this metric runs code, which needs bubblewrap: install it (Debian, Ubuntu: "
+                "apt-get install bubblewrap); nothing runs unsandboxed"
+            )
+        )
     flags = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
     flags += ["--unshare-cgroup-try", "--new-session", "--die-with-parent", "--clearenv"]
     flags += ["--hostname", "sandbox", "--cap-drop", "ALL", "--as-pid-1"]
@@ -119,7 +124,9 @@ def _room(limits: Limits) -> list[str]:
     size = str(limits.disk_mb << 20)
     mount = ["--perms", "1777", "--size", size, "--tmpfs", scratch]
     mount += ["--symlink", scratch, "/dev/shm"]  # noqa: S108 - where multiprocessing has its locks
-    mount += ["--symlink", "/tmp/.stdin", "/dev/stdin"]  # noqa: S108 - see metrics.sandbox.kinds
+    mount += ["--perms", "0755", "--dir", "/dev/fd"]
+    for name in ("/dev/stdin", "/dev/fd/0"):
+        mount += ["--symlink", "/tmp/.stdin", name]  # noqa: S108 - see metrics.sandbox.kinds
     return [*mount, "--remount-ro", "/", "--chdir", scratch, "--"]
 
 

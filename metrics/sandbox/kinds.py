@@ -28,7 +28,7 @@ from metrics.sandbox.watching import Kept
 
 FAILED, EXITED, MEMORY = 1, 2, 3  # exit codes of the fork; 0 counts only with the token
 _PROGRAM = "<program>"
-_STDIN = "/tmp/.stdin"  # noqa: S108 - the sandbox's own
+_STDIN, _NAMES = "/tmp/.stdin", (b"/dev/stdin", b"/dev/fd/0")  # noqa: S108 - the sandbox's own
 _SAID = 1500  # characters of an error's message
 
 
@@ -60,9 +60,9 @@ def confine(job: Job, kept: Kept) -> None:
 
 
 def lay_out(sources: list[bytes], given: bytes) -> None:
-    """Write what a program reads to where `/dev/stdin` leads, for one that names it: without /proc
-    no name leads to a pipe. It is read from its beginning each time."""
-    if not any(b"/dev/stdin" in source for source in sources):
+    """Write what a program reads to where `/dev/stdin` and `/dev/fd/0` lead, for one that names
+    them: without /proc no name leads to a pipe. It is read from its beginning each time."""
+    if not any(name in source for source in sources for name in _NAMES):
         return
     with contextlib.suppress(OSError):  # no room for it, or an earlier test put its own there
         try:

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Literal, get_args
 
 from inference.errors import Unavailable
+from inference.sentences import Sentence
 
 Name = Literal["python", "bash", "javascript", "perl", "ruby", "lua", "php"]
 NAMES: tuple[str, ...] = get_args(Name)
@@ -87,8 +88,13 @@ def interpreter(name: str) -> str:
     found = next(filter(None, map(shutil.which, language.names)), None)
     if found is None:
         raise Unavailable(
-            f"programs in {name} need its interpreter ({' or '.join(language.names)}), which this "
-            f"machine lacks: install it (Debian, Ubuntu: apt-get install {language.install})"
+            Sentence(
+                "programs in {language} need its interpreter ({names}), which this machine lacks: "
+                "install it (Debian, Ubuntu: apt-get install {package})",
+                language=name,
+                names=" or ".join(language.names),
+                package=language.install,
+            )
         )
     return os.path.realpath(found)
 

@@ -23,6 +23,7 @@ from functools import cache, partial
 from typing import IO, cast
 
 from inference.errors import Unavailable
+from inference.sentences import Sentence
 from metrics.sandbox import cgroup, memory, seccomp
 from metrics.sandbox.answers import difference, right
 from metrics.sandbox.bubblewrap import Route, command, routes
@@ -111,9 +112,11 @@ def _route() -> Route:
                 return route
             reasons.append(outcome.stderr.strip().rpartition("\n")[2] or outcome.ending.name)
     raise Unavailable(
-        f"bubblewrap is installed but may not make a sandbox here ({'; '.join(reasons)}); in a "
-        "container it needs user namespaces or CAP_SYS_ADMIN, and a seccomp profile that lets it "
-        "mount"
+        Sentence(
+            "bubblewrap is installed but may not make a sandbox here ({reasons}); in a container "
+            "it needs user namespaces or CAP_SYS_ADMIN, and a seccomp profile that lets it mount",
+            reasons="; ".join(reasons),
+        )
     )
 
 
@@ -125,7 +128,8 @@ def _try(route: Route, language: str) -> None:
     (outcome,) = _attempt(route, hello, Limits(memory_mb=2048, processes=64, timeout_s=30))
     if not outcome.passed:
         reason = (outcome.stderr or outcome.difference).strip()[-400:] or outcome.ending.name
-        raise Unavailable(f"programs in {language} do not run in the sandbox here: {reason}")
+        refused = "programs in {language} do not run in the sandbox here: {reason}"
+        raise Unavailable(Sentence(refused, language=language, reason=reason))
 
 
 def _attempt(route: Route, program: Program, limits: Limits) -> list[Outcome]:
@@ -192,7 +196,7 @@ def _end(process: subprocess.Popen[bytes], patience: float) -> None:
 def _outcomes(report: Report, program: Program, seconds: float) -> list[Outcome]:
     if report.line(_START_S) is None:
         reason = report.errors().strip()[-400:] or "no message"
-        raise Unavailable(f"the sandbox did not start: {reason}")
+        raise Unavailable(Sentence("the sandbox did not start: {reason}", reason=reason))
     outcomes: list[Outcome] = []
     while len(outcomes) < program.runs:
         # between two tests the watcher clears up and forks, on a loaded machine

@@ -19,6 +19,7 @@ import struct
 from functools import cache
 
 from inference.errors import Unavailable
+from inference.sentences import Sentence
 
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column below, AUDIT_ARCH
 
@@ -99,7 +100,8 @@ def rules(machine: str | None = None) -> bytes:
     machine = machine or os.uname().machine
     if machine not in _MACHINES:
         known = ", ".join(_MACHINES)
-        raise Unavailable(f"the sandbox filters system calls on {known}, not yet on {machine}")
+        form = "the sandbox filters system calls on {known}, not yet on {machine}"
+        raise Unavailable(Sentence(form, known=known, machine=machine))
     column, arch = _MACHINES[machine]
     program = [
         _step(_LOAD, _ARCH),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.statistics.remarks import Remark
 from metrics.statistics.weights import Floats
 
 DECIDES = 0.9  # of the variance: no interval can be given
@@ -57,7 +58,7 @@ def neighbours(influence: Floats) -> Floats:
 
 def notes(
     influence: Floats, bounded: NDArray[np.bool_] | None = None
-) -> tuple[tuple[str, ...], ...]:
+) -> tuple[tuple[Remark, ...], ...]:
     """(S,) sentences on each score; none for fewer than two units or without influence.
 
     bounded  (S,) scores whose bounds keep any single sample from weighing much
@@ -73,52 +74,70 @@ def notes(
     )
 
 
-def _spread(influence: Floats, share: float) -> tuple[str, ...]:
+def _spread(influence: Floats, share: float) -> tuple[Remark, ...]:
     n = len(influence)
     if share > (LEVERAGE if n >= MANY else LEVERAGE_OF_FEW):
         return (
-            f"one sample of {n} carries {share:.0%} of the variance: look at it, without it value "
-            "and interval would be others",
+            Remark(
+                "one sample of {n} carries {share:.0%} of the variance: look at it, without it "
+                "value and interval would be others",
+                n=n,
+                share=share,
+            ),
         )
     if n < MANY or not np.isfinite(share) or share == 0.0:
         return ()
     few = carriers(influence)
     if few <= max(2, HALF * n):
         return (
-            f"heavy tails: {few} of {n} samples carry half of the variance, so that the value "
-            "rests on rare samples; what is rarer than 1 in "
-            f"{n // 3} may not be among them",
+            Remark(
+                "heavy tails: {few} of {n} samples carry half of the variance, so that the value "
+                "rests on rare samples; what is rarer than 1 in {rare} may not be among them",
+                few=few,
+                n=n,
+                rare=n // 3,
+            ),
         )
     return ()
 
 
-def _alike(n: int, correlation: float) -> tuple[str, ...]:
+def _alike(n: int, correlation: float) -> tuple[Remark, ...]:
     if n < MANY or not correlation > max(ALIKE, DEVIATIONS / np.sqrt(n)):
         return ()
     return (
-        f"samples that follow each other are alike (correlation {correlation:.2f}), and the "
-        "interval takes them for independent: where they share a document, name its field as "
-        "`cluster`",
+        Remark(
+            "samples that follow each other are alike (correlation {correlation:.2f}), and the "
+            "interval takes them for independent: where they share a document, name its field as "
+            "`cluster`",
+            correlation=correlation,
+        ),
     )
 
 
-def of_replicates(drawn: Floats, n: int, level: float) -> tuple[str, ...]:
+def of_replicates(drawn: Floats, n: int, level: float) -> tuple[Remark, ...]:
     """What is to be said of replicates (R, S): lost ones, and too few for the level."""
     lost, count = int((~np.isfinite(drawn)).any(1).sum()), len(drawn)
     said = []
     if lost and n >= 2:
-        said.append(f"{lost} of {count} bootstrap replicates have no value: left out")
+        lacking = "{lost} of {count} bootstrap replicates have no value: left out"
+        said.append(Remark(lacking, lost=lost, count=count))
     if count * (1 - level) / 2 < TAIL - 1e-9 and n >= 2:
         wanted = int(np.ceil(2 * TAIL / (1 - level)))
         said.append(
-            f"fewer than {TAIL} of {count} replicates lie beyond either end of an interval of "
-            f"level {level:g}: ask for {wanted} `replicates` or a lower level"
+            Remark(
+                "fewer than {tail} of {count} replicates lie beyond either end of an interval of "
+                "level {level:g}: ask for {wanted} `replicates` or a lower level",
+                tail=TAIL,
+                count=count,
+                level=level,
+                wanted=wanted,
+            )
         )
     return tuple(said)
 
 
-def few(n: int) -> tuple[str, ...]:
+def few(n: int) -> tuple[Remark, ...]:
     """What is to be said of an interval of n units."""
     if n < 2:
-        return ("a single unit allows no interval",) if n else ()
-    return (f"only {n} units: the interval is rough",) if n < FEW else ()
+        return (Remark("a single unit allows no interval"),) if n else ()
+    return (Remark("only {n} units: the interval is rough", n=n),) if n < FEW else ()

@@ -14,6 +14,7 @@ from metrics.statistics.clusters import Clusters
 from metrics.statistics.diagnostics import FEW
 from metrics.statistics.influence import Reduce
 from metrics.statistics.intervals import Bounds, Intervals, jackknife
+from metrics.statistics.remarks import Remark
 from metrics.statistics.resampling import replicate
 from metrics.statistics.weights import Floats
 
@@ -36,13 +37,16 @@ def student(
     return replace(interval, methods=methods, replicates=drawn)
 
 
-def few(groups: int) -> tuple[str, ...]:
+def few(groups: int) -> tuple[Remark, ...]:
     """What to say of so few clusters."""
     if groups < 2:
-        return ("a single cluster allows no interval",) if groups else ()
+        return (Remark("a single cluster allows no interval"),) if groups else ()
     if groups < FEW:
         return (
-            f"only {groups} clusters: the interval rests on Student's t, and is rough; more "
-            "clusters would help, more samples of the same ones would not",
+            Remark(
+                "only {groups} clusters: the interval rests on Student's t, and is rough; more "
+                "clusters would help, more samples of the same ones would not",
+                groups=groups,
+            ),
         )
     return ()

@@ -23,6 +23,7 @@ Reduce = Callable[[Floats], Floats]
 
 STEP = 1e-4  # of a column's size: differences are then exact to 1e-8, and lose 1e-12 to rounding
 NOTHING = 1e-10  # of a value, or of a column's share in it: an influence below that is rounding
+DOUBTFUL = 1e-7  # of the same: may be what differences lack, if all units' are below that
 
 
 def together(total: Floats) -> Floats:
@@ -33,13 +34,16 @@ def together(total: Floats) -> Floats:
     return np.asarray(np.arange(len(total)) == len(total) - 1, np.float64)
 
 
-def slopes(reduce: Reduce, sums: Floats, shares: Floats, sizes: Floats) -> Floats:
+def slopes(
+    reduce: Reduce, sums: Floats, shares: Floats, sizes: Floats, width: float = STEP
+) -> Floats:
     """(..., C, S) derivatives of the values at sums (..., C), by central differences: along each
     column, but for the last along `shares` (C,), as `together` makes them.
 
     sizes  (C,) the columns' sums of absolute values
+    width  of a step, in these sizes
     """
-    steps = STEP * np.where(sizes > 0, sizes, 1.0)  # (C,)
+    steps = width * np.where(sizes > 0, sizes, 1.0)  # (C,)
     found = []
     for column, step in enumerate(steps.tolist()):
         moved = np.zeros(len(steps))
@@ -59,15 +63,25 @@ def coordinates(rows: Floats, shares: Floats) -> Floats:
 
 
 def influence(rows: Floats, total: Floats, reduce: Reduce) -> Floats:
-    """(n, S) each unit's; NaN for a score without a derivative, 0 where it is but rounding."""
-    shares = together(total)
-    slope = slopes(reduce, total, shares, np.abs(rows).sum(0))  # (C, S)
+    """(n, S) each unit's; NaN for a score without a derivative, 0 where it is but rounding.
+
+    A ratio of two columns that is the same for all units is moved by none of them, yet differences
+    along its denominator are exact to 1e-8 only. Where that might be all, Richardson's
+    extrapolation decides, which is exact to rounding.
+    """
+    shares, sizes = together(total), np.abs(rows).sum(0)
+    slope = slopes(reduce, total, shares, sizes)  # (C, S)
     found = np.full((len(rows), slope.shape[1]), np.nan)
     smooth = np.isfinite(slope).all(0)
-    found[:, smooth] = coordinates(rows, shares) @ slope[:, smooth]
-    scale = (np.abs(rows) @ np.abs(slope[:, smooth])).mean(0)  # what a unit would move by its size
-    small = np.abs(found[:, smooth]) <= NOTHING * scale
-    found[:, smooth] = np.where(small.all(0), 0.0, found[:, smooth])
+    moved, slope = coordinates(rows, shares), slope[:, smooth]
+    pull = moved @ slope
+    scale = (np.abs(rows) @ np.abs(slope)).mean(0)  # what a unit would move by its size
+    small = (np.abs(pull) <= NOTHING * scale).all(0)
+    doubtful = (np.abs(pull) <= DOUBTFUL * scale).all(0) & ~small
+    if doubtful.any():
+        twice = slopes(reduce, total, shares, sizes, 2 * STEP)[:, smooth]
+        small |= doubtful & (np.abs(moved @ (4 * slope - twice) / 3) <= NOTHING * scale).all(0)
+    found[:, smooth] = np.where(small, 0.0, pull)
     return found
 
 

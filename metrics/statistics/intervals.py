@@ -28,6 +28,7 @@ from metrics.statistics import diagnostics, influence, studentized
 from metrics.statistics.influence import Reduce
 from metrics.statistics.proportions import Shares, between
 from metrics.statistics.quantiles import percentiles, t_quantile
+from metrics.statistics.remarks import Remark
 from metrics.statistics.resampling import (
     dear,
     delete_variance,
@@ -60,8 +61,8 @@ class Intervals:
     high: Floats
     methods: tuple[str, ...]
     replicates: Floats | None = None
-    warnings: tuple[str, ...] = ()
-    notes: tuple[tuple[str, ...], ...] = ()
+    warnings: tuple[Remark, ...] = ()
+    notes: tuple[tuple[Remark, ...], ...] = ()
 
 
 def bootstrap(
@@ -258,11 +259,11 @@ def _sure(
         if n < 2:
             notes[s] = ()  # `few` says it
         elif equal[s]:
-            notes[s] = (diagnostics.NOTHING_VARIES.format(n=n),)
+            notes[s] = (Remark(diagnostics.NOTHING_VARIES, n=n),)
         elif decided[s]:
-            notes[s] = (diagnostics.ONE_DECIDES.format(n=n, share=leverage[s]),)
+            notes[s] = (Remark(diagnostics.ONE_DECIDES, n=n, share=leverage[s]),)
         elif endless[s]:
-            notes[s] = (diagnostics.FEW_DIFFER.format(n=n),)
+            notes[s] = (Remark(diagnostics.FEW_DIFFER, n=n),)
     unsure = np.asarray(equal | decided | endless | (n < 2))
     low, high = np.minimum(found.low, values), np.maximum(found.high, values)
     return replace(

@@ -4,11 +4,11 @@ A win rate is of the opponents, annotators and items at hand: against strong opp
 Where pairs were asked unequally often, strengths say more (`strengths`).
 
 The interval is Wilson's, for as many votes as would vary as much by themselves: the error is that
-of other annotators and other items (`crossed`), and no less than independent votes would have. A
+of other annotators and other items (`sandwich`), and no less than independent votes would have. A
 system that won all of its votes has that of as many votes as it has annotators or items, whichever
 are fewer.
 
-Source: those of `proportions` and `crossed`.
+Source: those of `proportions` and `sandwich`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.statistics.clusters import Clusters
-from metrics.statistics.crossed import crossed
 from metrics.statistics.proportions import PRIOR, score_interval
+from metrics.statistics.sandwich import sandwich
 from metrics.statistics.votes import Votes
 from metrics.statistics.weights import Floats
 
@@ -55,7 +55,7 @@ def win_rates(votes: Votes, *, level: float = 0.95) -> WinRates:
         bread = np.diag(np.where(count > 0, 1.0 / count, 0.0))
     scores = csr_array((shares - values[places], (rows, places)), shape=(n, systems))
     own = np.bincount(places, (shares - values[places]) ** 2, systems)
-    errors = crossed(scores, bread, votes.annotators, votes.items, np.diag(own) @ bread**2)
+    errors = sandwich(scores, bread, votes.annotators, votes.items, np.diag(own) @ bread**2)
     with np.errstate(invalid="ignore", divide="ignore"):
         middle = (count * values + PRIOR / 2) / (count + PRIOR)
         unseen = PRIOR / 2 * (middle**2 + (1 - middle) ** 2) / count**2

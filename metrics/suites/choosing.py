@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inference.errors import InputError, ReportedError
+from inference.sentences import Sentence
 from metrics.core.metric import BoundMetric, Sample
 from metrics.core.names import without_value
 from metrics.core.run import prepare
@@ -86,16 +87,20 @@ def _fitting(
     """The metric, if it can be measured. Raises ReportedError with the reason why it cannot."""
     fits = bool(languages) and {*languages} <= {*option.languages}
     if option.languages and not fits:
-        told = ", ".join(repr(one) if one else "one that was not told" for one in languages)
-        there = f"these samples are {told}" if any(languages) else "no language was found"
-        message = f"it holds for the languages {', '.join(option.languages)}: {there}"
-        raise InputError(message)
+        there = Sentence("no language was found")
+        if any(languages):
+            untold = Sentence("one that was not told")
+            each = Sentence.joined([repr(one) if one else untold for one in languages], ", ")
+            there = Sentence("these samples are {each}", each=each)
+        form = "it holds for the languages {languages}: {there}"
+        raise InputError(Sentence(form, languages=", ".join(option.languages), there=there))
     metric = bind(option.name, option.params)
     prepare(metric, samples)
     for field in metric.fields:
         if all(sample.metadata.get(field) is None for sample in samples):
             fields = {name for sample in samples for name in sample.metadata}
-            raise InputError(f"{metric.name} goes by it: {without_value(field, fields)}")
+            why = without_value(field, fields)
+            raise InputError(Sentence("{metric} goes by it: {why}", metric=metric.name, why=why))
     return metric
 
 

@@ -9,7 +9,8 @@ codes:
     other, both   outputs with no label of these, and those whose reference has none of them, too
     1             outputs in all
 
-Several outputs of a sample count as one together.
+Several outputs of a sample count as one together. A sum over some of the rows is what these samples
+would give alone: see `counts`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from inference.errors import InputError
+from inference.sentences import Sentence
 from metrics.core.evidence import FLAG, Column, Evidence
 from metrics.core.metric import Flag, Item, settle_only
 from metrics.core.rows import Floats, Ints, Settled, average
@@ -54,7 +56,11 @@ def settle(evidence: Evidence, unit: Ints, params: ConfusionParams) -> Settled:
         classes = np.unique(np.array(given, np.uint64))
     if len(classes) > MOST:
         raise InputError(
-            f"the references have {len(classes)} labels, more than {MOST}: these are no classes",
+            Sentence(
+                "the references have {labels} labels, more than {most}: these are no classes",
+                labels=len(classes),
+                most=MOST,
+            ),
             "params.labels",
         )
     said_one, wanted_one = said[:, None] == classes, wanted[:, None] == classes  # (n_items, K)
@@ -63,12 +69,19 @@ def settle(evidence: Evidence, unit: Ints, params: ConfusionParams) -> Settled:
     parts = [said_one & wanted_one, said_one, wanted_one, other, both, np.ones_like(other)]
     rows = average(np.concatenate(parts, 1).astype(np.float64), unit)
     rare = int((rows[:, 2 * len(classes) : -3].sum(0) < FEW).sum())
-    warnings = (f"{rare} of {len(classes)} labels have fewer than {FEW} references",)
-    return Settled(rows, warnings=warnings if rare else ())
+    said_of = "{rare} of {labels} labels have fewer than {few} references"
+    warning = Sentence(said_of, rare=rare, labels=len(classes), few=FEW)
+    return Settled(rows, warnings=(warning,) if rare else ())
 
 
-def counts(sums: Floats) -> tuple[Floats, Floats, Floats]:
-    """(..., K) each: right, said and wanted."""
+def counts(sums: Floats, params: ConfusionParams) -> tuple[Floats, Floats, Floats, Floats]:
+    """(..., K) each: right, said and wanted; (...,) said, but of no class. Unless `labels` are
+    named, a label that no reference of the summed rows has is no class of theirs: a slice has the
+    classes that it would have as a set of its own."""
     size = (sums.shape[-1] - 3) // 3
     right, said, wanted = (sums[..., k * size : (k + 1) * size] for k in range(3))
-    return right, said, wanted
+    other = sums[..., -3]
+    if params.labels is None:
+        other = other + np.where(wanted > 0, 0.0, said).sum(-1)
+        said = np.where(wanted > 0, said, 0.0)
+    return right, said, wanted, other

@@ -25,6 +25,7 @@ _LONG = 256  # bytes; longer words are hashed one by one
 _OTHER_SPACE = re.compile(r"[^\S\x00-\x7f]")  # white space beyond ASCII, and all there is of it
 _SPACES_OF_WIDTHS = "".join(map(chr, range(0x2000, 0x200B)))
 _OTHER_SPACES = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + _SPACES_OF_WIDTHS
+_LEADING = {space.encode()[0] for space in _OTHER_SPACES}  # bytes: sooner looked for
 _SPACE_TABLE = bytes(byte < 128 and chr(byte).isspace() for byte in range(256))
 _BETWEEN = "\x1e"  # white space that hardly any text has
 _KEEP = np.array([(1 << 8 * kept) - 1 for kept in range(9)], np.uint64)  # the first bytes of eight
@@ -72,9 +73,9 @@ def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _hash_chunk(texts: Sequence[str]) -> tuple[_Words, Ints]:
     whole = _BETWEEN.join(texts)
-    if not whole.isascii() and any(space in whole for space in _OTHER_SPACES):
-        whole = _OTHER_SPACE.sub(" ", whole)
     data = whole.encode("utf-8", "surrogatepass")
+    if any(byte in data for byte in _LEADING) and any(space in whole for space in _OTHER_SPACES):
+        data = _OTHER_SPACE.sub(" ", whole).encode("utf-8", "surrogatepass")
     borders = np.flatnonzero(np.frombuffer(data, np.uint8) == ord(_BETWEEN))
     if len(borders) >= len(texts):  # some text has it, too
         return _hash_chunk([text.replace(_BETWEEN, " ") for text in texts])

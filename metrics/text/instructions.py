@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from inference.errors import InputError
+from inference.sentences import Sentence
 from metrics.core.instructions import Instruction
 from metrics.core.names import hint
 from metrics.text import following
@@ -68,8 +69,9 @@ def check_of(instruction: Instruction) -> Check:
     id, written = instruction
     kind = KINDS.get(id)
     if kind is None:
-        message = f"no kind of instruction is called {id!r:.100}; {hint(id[:100], KINDS)}"
-        raise InputError(message, "instruction_id_list")
+        unknown = "no kind of instruction is called {id!r:.100}; {hint}"
+        near = hint(id[:100], KINDS)
+        raise InputError(Sentence(unknown, id=id, hint=near), "instruction_id_list")
     given = orjson.loads(written)
     for name in kind.numbers:
         given[name] = _number(id, name, given.get(name))
@@ -78,11 +80,12 @@ def check_of(instruction: Instruction) -> Check:
     for name in kind.lists:
         listed = given.get(name)
         if not isinstance(listed, list) or not 0 < len(listed) <= MOST_WORDS:
-            raise _wrong(id, name, f"a list of 1 to {MOST_WORDS} texts")
+            wanted = Sentence("a list of 1 to {most} texts", most=MOST_WORDS)
+            raise _wrong(id, name, wanted)
         given[name] = [_text(id, name, one) for one in listed]
     for name in kind.relations:
         if given.get(name) not in RELATIONS:
-            raise _wrong(id, name, "`less than` or `at least`")
+            raise _wrong(id, name, Sentence("`less than` or `at least`"))
     return Check(id, kind, given)
 
 
@@ -91,17 +94,18 @@ def _number(id: str, name: str, value: Any) -> int:
     known = isinstance(value, int | float) and not isinstance(value, bool)
     if known and 0 <= value <= MOST and value == int(value):
         return int(value)
-    raise _wrong(id, name, f"a whole number from 0 to {MOST:,}")
+    raise _wrong(id, name, Sentence("a whole number from 0 to {most:,}", most=MOST))
 
 
 def _text(id: str, name: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST:
-        raise _wrong(id, name, f"a text of at most {LONGEST:,} characters")
+        raise _wrong(id, name, Sentence("a text of at most {most:,} characters", most=LONGEST))
     return value
 
 
-def _wrong(id: str, name: str, what: str) -> InputError:
-    return InputError(f"{id} needs {name!r}, {what}", f"kwargs.{name}")
+def _wrong(id: str, name: str, what: Sentence) -> InputError:
+    told = Sentence("{id} needs {name!r}, {what}", id=id, name=name, what=what)
+    return InputError(told, f"kwargs.{name}")
 
 
 def _kind(follows: Any, **arguments: Sequence[str]) -> Kind:

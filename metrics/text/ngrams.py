@@ -24,9 +24,15 @@ TABLE = 1 << 22  # entries of the largest table of pairs by words
 
 def words(tokens: Iterable[str], lengths: Ints) -> Column:
     """Texts of words, from all their tokens in order."""
+    return Column(numbered(tokens)[0], lengths)
+
+
+def numbered(tokens: Iterable[str]) -> tuple[Ints, list[str]]:
+    """(n_tokens,) numbers from 0, equal ones for equal tokens; and the token of each number."""
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
-    return Column(np.fromiter(map(numbers.__getitem__, tokens), np.int64), lengths)
+    found = np.fromiter(map(numbers.__getitem__, tokens), np.int64)
+    return found, list(numbers)
 
 
 def characters(texts: Sequence[str]) -> Column:

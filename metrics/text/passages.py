@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inference.errors import InputError
+from inference.sentences import Sentence
 from metrics.core.metric import Item
 from metrics.core.rows import Ints
 
@@ -42,7 +43,7 @@ def passages(items: Sequence[Item]) -> Passages:
     ]
     counts = np.array([len(item.references) for item in items], np.int64)
     if not counts.all():
-        raise InputError("every sample needs at least one reference", "references")
+        raise InputError(Sentence("every sample needs at least one reference"), "references")
     return Passages(
         list(index),
         np.array(outputs, np.int64),

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.errors import Unavailable
+from inference.sentences import Sentence
 from metrics.core.rows import Ints
 
 Name = Literal["13a", "zh", "intl", "char", "none", "ja-mecab", "ko-mecab"]
@@ -155,5 +156,8 @@ def _tagger(name: Literal["ja-mecab", "ko-mecab"]) -> partial[str]:
         return partial(kind.__call__.__wrapped__, kind())
     except RuntimeError:
         raise Unavailable(
-            f"tokenize {name!r} needs the package sacrebleu[{name[:2]}]", "params.tokenize"
+            Sentence(
+                "tokenize {name!r} needs the package sacrebleu[{extra}]", name=name, extra=name[:2]
+            ),
+            "params.tokenize",
         ) from None

@@ -17,6 +17,8 @@ LANGUAGE_OF_SCRIPT = {
     "TAMIL": "tamil",
 }
 
+_LAST_LETTERS = frozenset("cdegilmnrstuy")  # of the endings that Porter's rules have
+
 
 class Tokenizer(Protocol):
     """Text to words, as rouge-score and rouge-score-rs have it."""
@@ -47,7 +49,7 @@ def unicode_words(text: str) -> list[str]:
 
 def porter_stem(word: str) -> str:
     """NLTK's Porter stem of a lower-cased word; 16,384 short ones are remembered by all threads."""
-    if not "a" <= word[-1:] <= "z":  # no ending that Porter's rules have
+    if word[-1:] not in _LAST_LETTERS:
         return word
     return _remembered(word) if len(word) <= 40 else _porter()(word)
 

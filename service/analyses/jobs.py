@@ -39,15 +39,18 @@ def compute(context: Context, request: str) -> None:
             return
         name, encoder = str(asked["score"]), asked.get("encoder")
         known = analyses.find(db, row, name)
-        if known is None or not known.has(encoder):
-            try:
+        try:
+            digest = None if encoder is None else context.models.identity(encoder).digest
+            if known is None or not known.has(encoder, digest):
                 content = _content(context, db, row, name, encoder, known)
-            except ReportedError as error:
-                told = {"code": error.code, "message": error.message, "param": "encoder"}
-                worker_requests.answer(db, request, {"error": told})
-                return
-            analyses.keep(db, row, name, content)
-        worker_requests.answer(db, request, {"score": name})
+                if encoder is not None:
+                    content["embedded"][encoder]["digest"] = digest
+                analyses.keep(db, row, name, content)
+        except ReportedError as error:
+            told = {"code": error.code, "message": error.message, "param": "encoder"}
+            worker_requests.answer(db, request, {"error": told})
+            return
+        worker_requests.answer(db, request, {"score": name, "digest": digest})
 
 
 def compute_failed(context: Context, request: str, reason: str) -> None:

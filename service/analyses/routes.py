@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query
 from sqlalchemy import Connection
@@ -58,23 +58,30 @@ async def get_analysis(
     disagree, and the worst samples. Computed by a worker when it is asked for first, then kept.
     `Prefer: wait=600` waits longer than 120 s."""
 
+    answered: dict[str, Any] = {}
+
     def ask(db: Connection) -> str | AnalysisOut:
         row = scopes.finished(db, evaluation, "evaluation")
         score = _score(db, settings, row, metric)
         by = _encoder(db, settings, clusters, encoder)
         found = analyses.find(db, row, score.name)
-        if found is not None and found.has(by):
+        # the worker's own files, where it has said which they are
+        digest = answered.get("digest") or (by and models.digest(db, settings, by))
+        if found is not None and found.has(by, digest):
             return view(row, score, found, correction, by)
         asked = {"evaluation": row.id, "score": score.name, "encoder": by}
         request = worker_requests.add(db, "analysis", asked)
-        queue.defer(db, "analysis.compute", priority=BEFORE_SHARDS, request=request)
+        # one at a time: who asks the same meanwhile is answered by what the first has found
+        lock = f"analysis {row.id} {score.name}"
+        queue.defer(db, "analysis.compute", priority=BEFORE_SHARDS, lock=lock, request=request)
         return request
 
     shown = await gate.run(ask)
     if isinstance(shown, AnalysisOut):
         return shown
     wait = preferred_wait(prefer) or WAIT
-    answered = await answer_to(gate, shown, wait, "; ask again, it is kept once it is computed")
+    advice = "; ask again, it is kept once it is computed"
+    answered |= await answer_to(gate, shown, wait, advice)
     if answered.get("error"):
         error = answered["error"]
         status = 422 if error.get("param") else 500
@@ -124,6 +131,8 @@ def _whole(db: Connection, settings: Settings, score: Score) -> str | None:
     (result,) = paired_results(db, settings, [score])
     if result is None:
         return without_rows(score)
-    if result.metric.interval == "jackknife" or result.result.per_sample is None:
+    if result.result.per_sample is None:
         return f"{score.name} is of the whole set: its samples have no values of their own"
+    if result.metric.interval == "jackknife":
+        return f"{score.name} moves with the number of samples: no part is held to the rest"
     return None

@@ -26,13 +26,15 @@ class Analysis(Stored):
 
     @property
     def embedded(self) -> Mapping[str, Any]:
-        """Clusters by encoders, by the encoder's name."""
+        """Clusters by encoders, by the encoder's name, with the digest of its files."""
         found: Mapping[str, Any] = self.content.get("embedded", {})
         return found
 
-    def has(self, encoder: str | None) -> bool:
-        """Whether there are clusters by this encoder; by words there always are."""
-        return encoder is None or encoder in self.embedded
+    def has(self, encoder: str | None, digest: str | None) -> bool:
+        """Whether there are clusters by this encoder, as its files are; by words there always
+        are."""
+        own = self.embedded.get(encoder or "", {})
+        return encoder is None or (digest is not None and own.get("digest") == digest)
 
 
 def find(db: Connection, row: Evaluation, score: str) -> Analysis | None:

@@ -24,6 +24,7 @@ class ScoreInfo(BaseModel):
 
     name: str
     higher_is_better: bool
+    judged: bool = True  # false: neither is better, and `higher_is_better` only orders lists
     low: float | None
     high: float | None
     about: str
@@ -83,6 +84,7 @@ def describe(metric: AnyMetric, ceilings: Mapping[str, int] | None = None) -> Me
         ScoreInfo(
             name=score.name,
             higher_is_better=score.higher_is_better,
+            judged=score.judged,
             low=_finite(score.low),
             high=_finite(score.high),
             about=score.about,

@@ -66,8 +66,8 @@ def _section(metric: AnyMetric) -> Iterator[str]:
 
 
 def _score(score: Score) -> str:
-    arrow = "↑" if score.higher_is_better else "↓"
-    return f"`{score.name}` {arrow} {_bound(score.low)} to {_bound(score.high)}"
+    better = ("↑ " if score.higher_is_better else "↓ ") if score.judged else ""
+    return f"`{score.name}` {better}{_bound(score.low)} to {_bound(score.high)}"
 
 
 def _bound(end: float) -> str:

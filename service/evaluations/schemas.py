@@ -12,6 +12,7 @@ from inference.protocols.declaration import Protocol
 from inference.templates import Variable
 from metrics.core.metric import Sample
 from service.datasets.schemas import Record
+from service.evaluations.usage_schemas import UsageOut
 from service.http.fields import (
     DatasetName,
     Json,
@@ -258,6 +259,7 @@ class ScoreOut(BaseModel):
     n: int
     missing: int
     higher_is_better: bool
+    judged: bool = True  # false: neither is better, and `higher_is_better` only orders lists
     interval_method: str
     signature: str | None
     warnings: list[str]
@@ -266,32 +268,6 @@ class ScoreOut(BaseModel):
     design_effect: float | None = None  # of the clusters on the variance
     variance: VarianceOut | None = None
     rated: int | None = None  # samples with people's ratings; null: the score goes by none
-
-
-class UnansweredOut(BaseModel):
-    """What requests may have taken at most that are out, or were when their worker was killed."""
-
-    requests: int
-    tokens: int
-    cost: float | None  # null: the model has no prices
-
-
-class MetricsUsageOut(BaseModel):
-    """What was paid for; `cached` replies had been paid for by earlier evaluations."""
-
-    requests: int
-    tokens: int
-    input_tokens: int
-    output_tokens: int
-    cost: float | None  # null: the model has no prices
-    cached: int
-    unanswered: UnansweredOut | None = None  # counts against the budget, too; null: all were
-
-
-class UsageOut(MetricsUsageOut):
-    """All that was paid for, and what of it the metrics took: judges, `remote`, likelihoods."""
-
-    metrics: MetricsUsageOut | None = None
 
 
 class EvaluationOut(BaseModel):

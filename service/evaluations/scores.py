@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
+from inference.errors import ReportedError
+from metrics import find
 from service.db.stored import Stored
 from service.db.tables import evaluation_metrics, evaluations, scores
 
@@ -44,6 +47,15 @@ class Score(Stored):
     design_effect: float | None
     variance: Mapping[str, float] | None
     rated: int | None
+
+    @property
+    def judged(self) -> bool:
+        """Whether high or low is better; False: `higher_is_better` only says how lists are
+        ordered. True of a metric that is not on this machine."""
+        with suppress(ReportedError):
+            declared = find(self.metric).bind(self.resolved).scores
+            return all(one.judged for one in declared if one.name == self.name)
+        return True
 
     @property
     def interval(self) -> tuple[float, float] | None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from itertools import groupby
 
-from inference.errors import ReportedError
-from metrics import find
 from metrics.suites.wording import left_out
 from service.evaluations.schemas import EvaluationOut, ScoreOut
 from service.figures.table import Bar, Cell, Panel, Table, extended, tabulate
-from service.figures.words import arrow, precision
+from service.figures.words import headed, precision
 
 
 def evaluation_table(one: EvaluationOut) -> Table:
@@ -32,7 +29,6 @@ def evaluation_table(one: EvaluationOut) -> Table:
     ]
     columns, rows, more = extended(columns, rows, ["left_out", "instead"], missing)
     titles = {"name": "score", "slice": "slice", "value": "value", "interval": _interval(scores)}
-    unjudged = _unjudged(one)
     titles |= {"n": "n"} | ({"missing": "missing"} if any(s.missing for s in scores) else {})
     return Table(
         name=one.id,
@@ -45,7 +41,7 @@ def evaluation_table(one: EvaluationOut) -> Table:
         notes=_notes(one, scores),
         panels=[
             Panel(
-                _title(group[0], judged=(group[0].metric, group[0].name) not in unjudged),
+                headed(group[0].name, group[0].higher_is_better if group[0].judged else None),
                 [Bar(score.slice or "all", score.value, score.interval) for score in group],
             )
             for group in groups
@@ -58,20 +54,6 @@ def _notes(one: EvaluationOut, scores: list[ScoreOut]) -> list[str]:
     missing = [left_out(x.metric, x.reason, x.instead) for x in one.left_out]
     said = dict.fromkeys(said for score in scores for said in _said(score))
     return [*unfinished, *missing, *said]
-
-
-def _unjudged(one: EvaluationOut) -> set[tuple[str, str]]:
-    """(metric, score) of those of which neither high nor low is better."""
-    found = set()
-    for given in one.metrics:
-        with suppress(ReportedError):  # a metric that is not on this machine
-            metric = find(given["name"]).bind(given["params"])
-            found |= {(metric.name, score.name) for score in metric.scores if not score.judged}
-    return found
-
-
-def _title(score: ScoreOut, *, judged: bool) -> str:
-    return f"{score.name} {arrow(score.higher_is_better if judged else None)}".strip()
 
 
 def _score(score: ScoreOut) -> tuple[str, str, str | None]:

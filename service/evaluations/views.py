@@ -13,17 +13,10 @@ from service.evaluations.outputs import Output
 from service.evaluations.plans import Plan
 from service.evaluations.provenance import provenances
 from service.evaluations.sample_schemas import DetailsOut, SampleOut, TraceOut, VerdictsOut
-from service.evaluations.schemas import (
-    EvaluationOut,
-    MetricsUsageOut,
-    Progress,
-    ScoreOut,
-    UnansweredOut,
-    UsageOut,
-    VarianceOut,
-)
+from service.evaluations.schemas import EvaluationOut, Progress, ScoreOut, VarianceOut
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
+from service.evaluations.usage_schemas import MetricsUsageOut, UnansweredOut, UsageOut
 from service.evaluations.usages import Usage
 from service.suites.schemas import LeftOutMetricOut
 
@@ -56,7 +49,9 @@ def _view(
     provenance: Mapping[str, Any],
     usage: Usage | None,
 ) -> EvaluationOut:
-    shown = [score_view(score) for score in scores]
+    named = {(score.position, score.name): score for score in scores}
+    judged = {key: score.judged for key, score in named.items()}  # of slices as of the whole set
+    shown = [score_view(score, judged[score.position, score.name]) for score in scores]
     return EvaluationOut(
         id=row.id,
         status=row.status,
@@ -122,7 +117,7 @@ def _shown(origin: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {name: value for name, value in origin.items() if name != "provenance"}
 
 
-def score_view(score: Score) -> ScoreOut:
+def score_view(score: Score, judged: bool) -> ScoreOut:
     """One score, of the whole set or a slice."""
     return ScoreOut(
         metric=score.metric,
@@ -134,6 +129,7 @@ def score_view(score: Score) -> ScoreOut:
         n=score.n,
         missing=score.missing,
         higher_is_better=score.higher_is_better,
+        judged=judged,
         interval_method=score.interval_method,
         signature=score.signature,
         warnings=score.warnings,

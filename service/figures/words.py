@@ -36,6 +36,11 @@ def arrow(higher_is_better: bool | None) -> str:
     return {True: "↑", False: "↓", None: ""}[higher_is_better]
 
 
+def headed(score: str, higher_is_better: bool | None) -> str:
+    """The score with its arrow behind it, where it has one."""
+    return f"{score} {arrow(higher_is_better)}".strip()
+
+
 def stars(p_value: float | None) -> str:
     """One for p < 0.05, two for p < 0.01, three for p < 0.001."""
     return next((mark for below, mark in STARS if p_value is not None and p_value < below), "")

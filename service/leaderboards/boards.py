@@ -160,6 +160,7 @@ def compute(
         metric=key.score,
         slice=key.slice or None,
         higher_is_better=shown[0].higher_is_better,
+        judged=shown[0].judged,
         signature=standing.chosen,
         signatures=sorted({row.signature for row in standing.scores}),
         protocol=standing.protocol,

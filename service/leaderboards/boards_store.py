@@ -21,7 +21,7 @@ from service.db.stored import Stored
 from service.db.tables import datasets, evaluations
 from service.errors import invalid
 
-FORM = 3  # raised when what is computed, or its schema, changes: older ones are computed anew
+FORM = 4  # raised when what is computed, or its schema, changes: older ones are computed anew
 
 
 @dataclass(frozen=True, slots=True)

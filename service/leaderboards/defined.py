@@ -93,14 +93,16 @@ def compute(
     made = [part(one, own, systems, kept, warnings) for one, own in zip(parts, read, strict=True)]
     systems = [system for system in systems if system not in gone]
     found = aggregate(asked, made, [one.label for one in parts], warnings) if systems else None
+    told = [
+        shown(one, own.field, weight)
+        for one, own, weight in zip(parts, read, shares(made).tolist(), strict=True)
+    ]
     return DefinedBoard(
         name=asked.name,
         aggregate=asked.aggregate,
         higher_is_better=upwards(asked, [one.higher_is_better for one in made]),
-        parts=[
-            shown(one, own.field, weight)
-            for one, own, weight in zip(parts, read, shares(made).tolist(), strict=True)
-        ],
+        judged=asked.aggregate != "mean" or any(one.judged for one in told),
+        parts=told,
         tests=_tests(asked, len(systems)),
         warnings=warnings,
         at=at,

@@ -149,7 +149,7 @@ def _part(db: Connection, settings: Settings, part: BoardPartIn, at: str) -> Cho
         raise invalid("unknown_slice", message, f"{at}.slice") from None
     row = next(iter(found.scores.values()))
     metric = find_metric(row.metric, settings.metric_roots).bind(row.resolved)
-    if part.slice and metric.interval == "jackknife":
+    if part.slice and metric.set_bound:
         message = f"{found.score} depends on the whole set: slices of it are not resampled"
         raise invalid("set_level_slice", message, f"{at}.slice")
     return found

@@ -29,7 +29,7 @@ def absent(parts: Sequence[Chosen]) -> list[WithoutPart]:
 
 def shown(one: Chosen, cluster: str | None, weight: float) -> BoardPart:
     """A part as it is now; `weight` is its share of all."""
-    directions = [row.higher_is_better for row in one.scores.values()]
+    first = next(iter(one.scores.values()), None)
     return BoardPart(
         dataset=one.dataset.name,
         version=one.dataset.version,
@@ -37,7 +37,8 @@ def shown(one: Chosen, cluster: str | None, weight: float) -> BoardPart:
         score=one.score,
         slice=one.asked.slice,
         weight=weight,
-        higher_is_better=directions[0] if directions else True,
+        higher_is_better=first is None or first.higher_is_better,
+        judged=first is None or first.judged,
         signature=one.signature,
         cluster=cluster,
         systems=len(one.scores),

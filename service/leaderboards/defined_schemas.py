@@ -85,6 +85,7 @@ class BoardPart(BaseModel):
     slice: str | None
     weight: float  # all sum to 1
     higher_is_better: bool
+    judged: bool = True  # false: neither is better, and `higher_is_better` only orders lists
     signature: str
     cluster: str | None
     systems: int
@@ -139,6 +140,7 @@ class DefinedBoard(BaseModel):
     name: str
     aggregate: Aggregated
     higher_is_better: bool
+    judged: bool = True  # false: a mean of scores of which neither high nor low is better
     parts: list[BoardPart]
     tests: str | None
     warnings: list[str] = Field(default_factory=list)

@@ -17,7 +17,7 @@ from service.db.board_tables import defined_boards
 from service.db.stored import Stored
 from service.leaderboards import boards_store
 
-FORM = 1  # raised when what is computed changes
+FORM = 2  # raised when what is computed changes
 
 
 @dataclass(frozen=True, slots=True)

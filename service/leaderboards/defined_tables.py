@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from service.figures.table import Bar, Cell, Column, Kind, Panel, Table, tabulate
-from service.figures.words import arrow, legend, precision, stars
+from service.figures.words import headed, legend, precision, stars
 from service.leaderboards.defined_schemas import DefinedBoard, DefinedRow, Front, FrontRow
 from service.leaderboards.moments import as_it_stood
 
@@ -33,14 +33,15 @@ def defined_board_table(board: DefinedBoard) -> Table:
         else f"{part.score}, {part.dataset}"
         for part in board.parts
     ]
-    shown = f"{board.aggregate} {arrow(board.higher_is_better)}"
+    shown = headed(board.aggregate, board.higher_is_better if board.judged else None)
     marks = {(place, "value"): stars(row.p_vs_next) for place, row in enumerate(board.rows)}
-    said = legend(list(marks.values()), "better than the row below, corrected for all pairs")
+    what = "better than" if board.judged else "apart from"
+    said = legend(list(marks.values()), f"{what} the row below, corrected for all pairs")
     values = [
         [*cells[:at], *cells[at + 1 :], *(part.value for part in row.parts)]
         for cells, row in zip(rows, board.rows, strict=True)
     ]
-    first = {place for place, row in enumerate(board.rows) if row.rank == 1}
+    first = {place for place, row in enumerate(board.rows) if row.rank == 1 and board.judged}
     bars = [Bar(row.system, row.value, row.interval) for row in board.rows]
     return Table(
         name=f"board-{board.name}",
@@ -66,7 +67,7 @@ def front_table(front: Front) -> Table:
     """A row for each system, those on the front first and bold, a panel for each score."""
     names = [one.score for one in front.scores]
     columns, rows = _front_cells(front, names)
-    titled = {one.score: f"{one.score} {arrow(one.higher_is_better)}" for one in front.scores}
+    titled = {one.score: headed(one.score, one.higher_is_better) for one in front.scores}
     best = {at for at, row in enumerate(front.rows) if row.on_front}
     pairs = [[(row.values[name], row.intervals[name]) for name in names] for row in front.rows]
     first = names[0]

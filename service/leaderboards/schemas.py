@@ -131,6 +131,7 @@ class Leaderboard(BaseModel):
     metric: str
     slice: str | None
     higher_is_better: bool
+    judged: bool = True  # false: neither is better, and `higher_is_better` only orders lists
     signature: str
     signatures: list[str]
     protocol: str = "none"
@@ -284,6 +285,7 @@ class ResultOut(BaseModel):
     samples_to_separate: int | None = None
     test: str
     higher_is_better: bool
+    judged: bool = True  # false: neither is better, whatever differs
     signature: str
     note: str | None = None
     warnings: list[str] = Field(default_factory=list)

@@ -72,7 +72,7 @@ class Slice:
         return found, own
 
     def _part(self, one: PairedResult) -> PairedResult | None:
-        if one.metric.interval == "jackknife":
+        if one.metric.set_bound:
             return None
         result, at = one.result, self.chosen
         settled = result.settled.take(at)

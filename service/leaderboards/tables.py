@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from service.figures.table import Bar, Cell, Heat, Panel, Table, Verdict, tabulate
-from service.figures.words import arrow, digits, legend, precision, stars
+from service.figures.words import digits, headed, legend, precision, stars
 from service.leaderboards.moments import as_it_stood
 from service.leaderboards.schemas import BoardRow, ComparisonOut, ControlRow, Leaderboard, ResultOut
 
@@ -26,7 +26,7 @@ BOARD = {
 def board_table(board: Leaderboard) -> Table:
     """A row for each system, best first; stars where it is better than the next."""
     score = f"{board.metric} for {board.slice}" if board.slice else board.metric
-    shown = f"{score} {arrow(board.higher_is_better)}"
+    shown = headed(score, board.higher_is_better if board.judged else None)
     names = _names(board)
     given: dict[str, Cell] = {
         "dataset": board.dataset,
@@ -40,8 +40,10 @@ def board_table(board: Leaderboard) -> Table:
     if not any(row.missing for row in board.rows):
         del titles["missing"]
     marks = {(at, "value"): stars(row.p_vs_next) for at, row in enumerate(board.rows)}
-    best = _best([row.value for row in board.rows], board.higher_is_better)
-    said = legend(list(marks.values()), "better than the row below, corrected for all pairs")
+    values = [row.value for row in board.rows]
+    best = _best(values, board.higher_is_better) if board.judged else []
+    what = "better than" if board.judged else "apart from"
+    said = legend(list(marks.values()), f"{what} the row below, corrected for all pairs")
     scale = zip(names, board.rows, strict=True)
     panel = Panel(shown, [Bar(name, row.value, row.interval) for name, row in scale])
     return Table(
@@ -150,7 +152,7 @@ def _pair(one: ResultOut) -> tuple[str, str]:
 
 def _ahead(one: ResultOut) -> int:
     """1: a is better, -1: b is; 0: the same, or nobody may be called better."""
-    if not one.difference or one.note is not None or one.error is not None:
+    if not one.judged or not one.difference or one.note is not None or one.error is not None:
         return 0
     return 1 if (one.difference > 0) == one.higher_is_better else -1
 

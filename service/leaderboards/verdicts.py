@@ -49,6 +49,7 @@ def shown(rows: Sequence[Evaluation], one: Match, test: str, found: Comparison) 
         only_a=found.only_a,
         only_b=found.only_b,
         higher_is_better=one.left.higher_is_better,
+        judged=one.left.judged,
         signature=one.left.signature or "",
         error=found.error,
         **(_untold(one, test) if told is None else _told(found, told)),
@@ -134,6 +135,8 @@ def _separable(one: ResultOut, tail: float, reach: float) -> None:
 
 def _withheld(one: ResultOut) -> str | None:
     """Why the better of the two is not called better: it lacks samples that the other has."""
+    if not one.judged:
+        return None
     ahead = (one.difference or 0.0) * (1 if one.higher_is_better else -1)
     if ahead > 0 and one.only_b:
         return WITHHELD.format("a", one.only_b, "b")

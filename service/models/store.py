@@ -8,6 +8,7 @@ below whatever the data folder is called there.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from sqlalchemy import Connection, select
 
 from inference import kinds, names
 from inference.errors import ReportedError
+from inference.identity import identify
 from inference.kinds import ModelKind
 from inference.names import BUILTIN, CHECKPOINT, Location
+from inference.protocol import Identity
 from metrics.core.names import hint
 from service.db.tables import checkpoints
 from service.errors import invalid
@@ -109,6 +112,22 @@ def weights(db: Connection, settings: Settings, name: str) -> Path | None:
     while location.base is not None:
         location = location.base
     return location.folder or _converted(location, settings)
+
+
+def digest(db: Connection, settings: Settings, name: str) -> str | None:
+    """Of the model's files as they are now; None where they are not on this machine."""
+    with suppress(ReportedError, OSError):  # files may change meanwhile
+        found = _identified(locate(db, settings, name))
+        return found.digest if found is not None else None
+    return None
+
+
+def _identified(location: Location) -> Identity | None:
+    base = _identified(location.base) if location.base is not None else None
+    lacks_base = location.base is not None and base is None
+    if lacks_base or (location.gguf is None and location.folder is None):
+        return None
+    return identify(location, location.folder, base)
 
 
 def at_hand(db: Connection, settings: Settings) -> list[tuple[str, str]]:

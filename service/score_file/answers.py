@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -17,7 +16,7 @@ from service.figures.html import as_html
 from service.figures.latex import as_latex
 from service.figures.markdown import as_markdown
 from service.figures.table import Bar, Panel, Table, extended, tabulate
-from service.figures.words import arrow, digits, legend, stars
+from service.figures.words import digits, headed, legend, stars
 from service.score_file.comparing import PairedTest
 from service.score_file.report import Scored
 from service.score_file.wording import WORDS, many, told
@@ -47,6 +46,7 @@ class ScoreRow(BaseModel):
     clusters: int | None
     design_effect: float | None
     higher_is_better: bool
+    judged: bool
     signature: str
     interval_method: str
     warnings: list[str]
@@ -59,7 +59,7 @@ def score_table(scored: Scored, lang: Lang = "en") -> Table:
     signatures."""
     say = WORDS[lang]
     made, directions = rows_of(scored), scored.directions
-    labels = [f"{one.name} {arrow(directions[f'{one.metric}.{one.name}'])}".strip() for one in made]
+    labels = [headed(one.name, directions[f"{one.metric}.{one.name}"]) for one in made]
     effects = [f"{x:.2f}" if (x := one.design_effect) is not None else None for one in made]
     columns, rows = tabulate(ScoreRow, made, {}, {"label": labels, "effect": effects})
     missing = [
@@ -81,7 +81,7 @@ def score_table(scored: Scored, lang: Lang = "en") -> Table:
         rows=rows,
         titles=titles,
         digits=[digits(one.value, one.interval) for one in made],
-        legend=[("↑ ↓", say["arrows"])],
+        legend=[("↑ ↓", say["arrows"])] if any(one.judged for one in made) else [],
         more=more,
         notes=[*told(scored.left_out, lang), *scored.notes, *_noted(noted), *signatures],
         panels=_panels(scored.asked, made),
@@ -90,10 +90,7 @@ def score_table(scored: Scored, lang: Lang = "en") -> Table:
 
 def rows_of(scored: Scored) -> list[ScoreRow]:
     """Every score, a score's slices behind it."""
-    return [
-        ScoreRow.model_validate({"metric": metric, "slice": name, **dataclasses.asdict(value)})
-        for metric, name, value in scored.values()
-    ]
+    return [ScoreRow.model_validate(one) for one in scored.told()]
 
 
 def paired_table(
@@ -104,12 +101,13 @@ def paired_table(
     samples  that both files have
     """
     said = {"a": names[0], "b": names[1], "open": "not shown", "withheld": "no verdict"}
+    said |= {"neither": "neither"}
     better = [said[one.verdict] if one.verdict else "not tested" for one in found]
     columns, rows = tabulate(PairedTest, found, {}, {"label": _labels(found), "outcome": better})
     marks = {
         (at, "difference"): stars(one.p_corrected)
         for at, one in enumerate(found)
-        if one.verdict in {"a", "b"}
+        if one.verdict in {"a", "b", "neither"}
     }
     titles = {"label": "score", "a": names[0], "b": names[1], "difference": "difference"}
     titles |= {"interval": _interval(found), "p_corrected": "p"}
@@ -128,7 +126,7 @@ def paired_table(
         best=best,
         marks={at: mark for at, mark in marks.items() if mark},
         legend=[
-            ("↑ ↓", "higher, lower values are better"),
+            *([("↑ ↓", WORDS["en"]["arrows"])] if any(one.judged for one in found) else []),
             *([("bold", "the better value")] if best else []),
             *legend(list(marks.values()), "the two differ; p is corrected after Holm"),
         ],
@@ -198,7 +196,7 @@ def _of(one: ScoreRow) -> str:
 
 
 def _labels(made: Sequence[PairedTest]) -> list[str]:
-    return [f"{one.name} {arrow(one.higher_is_better)}" for one in made]
+    return [headed(one.name, one.higher_is_better if one.judged else None) for one in made]
 
 
 def _interval(made: Sequence[ScoreRow] | Sequence[PairedTest]) -> str:

@@ -20,6 +20,7 @@ from service.score_file import answers, comparing, outfiles, per_sample, report,
 from service.score_file.forms import FORMS
 from service.score_file.per_sample import Values
 from service.score_file.reading import Reading, named, read
+from service.score_file.translation import translated
 from service.score_file.wording import many, told
 from service.settings import Settings
 
@@ -113,6 +114,7 @@ def _scored(
     found = runner.sliced(samples, metrics, asked.cluster, slices)
     results = [whole for whole, _ in found]
     scored = report.Scored(named(asked.file), samples, metrics, found, chosen, notes)
+    scored = translated(scored, asked.lang)
     try:
         _keep(asked, metrics, [Values(None, [one.id for one in samples], results)], say)
         if asked.report is not None:

@@ -19,7 +19,7 @@ from metrics.core.rows import Ints, Settled
 from metrics.statistics.clusters import Clusters, clusters
 from metrics.statistics.ranking import holm
 
-Verdict = Literal["a", "b", "open", "withheld"]
+Verdict = Literal["a", "b", "open", "withheld", "neither"]
 REPLICATES = 1000  # of results that have none
 FEW = 20  # samples or clusters below which a test says that it is rough
 WITHHELD = "{} has no value on {} of the samples, and may be better only for that: no verdict"
@@ -31,7 +31,8 @@ class PairedTest(BaseModel):
 
     p_corrected  Holm's, over all scores of the command
     verdict      whose value is better, beyond chance; `open`: nobody's is shown to be; `withheld`:
-                 the better one lacks values that the other has; None: there is no test
+                 the better one lacks values that the other has; `neither`: the two differ, and
+                 neither high nor low is better of this score; None: there is no test
     n            samples; `clusters`: what was resampled in their place
     """
 
@@ -49,6 +50,7 @@ class PairedTest(BaseModel):
     clusters: int | None
     test: str | None
     higher_is_better: bool
+    judged: bool
     signature: str
     note: str | None = None
 
@@ -99,6 +101,8 @@ def paired_tests(
         one.p_corrected = p_value
         if p_value > 1 - level or not one.difference:
             one.verdict = "open"
+        elif not one.judged:
+            one.verdict = "neither"
         elif one.verdict is None:  # nothing is withheld
             one.verdict = "a" if (one.difference > 0) == one.higher_is_better else "b"
     return found
@@ -171,13 +175,14 @@ def _row(
         clusters=groups,
         test=told.test if told else None,
         higher_is_better=higher,
+        judged=metric.scores[at].judged,
         signature=a.scores[at].signature,
         note=refused or found.error,
     )
     units, what = (n, "samples") if groups is None else (groups, "clusters")
     if told and units < FEW:
         row.note = f"only {units} {what}: the test is rough"
-    if told and told.value:
+    if told and told.value and row.judged:
         ahead = 0 if (told.value > 0) == higher else 1
         if lacking[ahead]:
             row.verdict, row.note = "withheld", WITHHELD.format("ab"[ahead], lacking[ahead])

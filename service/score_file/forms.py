@@ -12,6 +12,7 @@ from metrics.suites.wording import Lang, picked, worded
 from service.figures.data import as_csv
 from service.figures.latex import as_latex
 from service.figures.markdown import as_markdown
+from service.figures.table import Column
 from service.score_file.answers import score_table
 from service.score_file.page import as_page
 from service.score_file.report import Scored, details
@@ -20,10 +21,7 @@ from service.score_file.report import Scored, details
 def as_json(scored: Scored, lang: Lang) -> bytes:
     """The scores and slices as an evaluation carries them, and what the samples' values tell."""
     told = details(scored)
-    rows = [
-        {"metric": metric, "slice": name, **dataclasses.asdict(value)}
-        for metric, name, value in scored.values()
-    ]
+    rows = list(scored.told())
     ids = [sample.id for sample in scored.samples]
     content = {
         "samples": len(ids),
@@ -45,6 +43,25 @@ def as_json(scored: Scored, lang: Lang) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
 
+def as_rows(scored: Scored, lang: Lang) -> bytes:
+    """The scores as CSV, each with its correlations to the others as JSON."""
+    table, told = score_table(scored, lang), details(scored)
+    own: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in told.correlations:
+        numbers = dataclasses.asdict(one)
+        del numbers["a"], numbers["b"]
+        for name, other in ((one.a, one.b), (one.b, one.a)):
+            own.setdefault(told.mains[name], {})[other] = numbers
+    cells = [
+        None if name is not None else own.get((metric, value.name))
+        for metric, name, value in scored.values()
+    ]
+    columns = [*table.columns, Column("correlations", "json")]
+    rows = [[*row, cell] for row, cell in zip(table.rows, cells, strict=True)]
+    more = [[*row, None] for row in table.more]
+    return as_csv(dataclasses.replace(table, columns=columns, rows=rows, more=more))
+
+
 def _suite(chosen: Chosen, lang: Lang) -> dict[str, Any]:
     suite = worded(chosen.suite, lang)
     entries = [(one.metric.name, one.entry.name, said) for one, said in picked(chosen, lang)]
@@ -62,7 +79,7 @@ def _suite(chosen: Chosen, lang: Lang) -> dict[str, Any]:
 
 FORMS: Mapping[str, Callable[[Scored, Lang], bytes]] = {
     "json": as_json,
-    "csv": lambda scored, lang: as_csv(score_table(scored, lang)),
+    "csv": as_rows,
     "html": as_page,
     "markdown": lambda scored, lang: as_markdown(score_table(scored, lang)),
     "md": lambda scored, lang: as_markdown(score_table(scored, lang)),

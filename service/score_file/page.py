@@ -8,13 +8,14 @@ from dataclasses import replace
 from metrics.core.metric import Sample
 from metrics.suites.wording import Lang, picked, worded
 from service.figures.html import in_html, page, table_html
-from service.figures.words import arrow, number, precision, short
+from service.figures.words import headed, number, precision, short
 from service.score_file.answers import score_table
 from service.score_file.report import BINS, Correlated, Distribution, Scored, details
 from service.score_file.wording import WORDS, told
 
 LONGEST_TEXT = 400  # characters of a text of a sample
 WIDTH, HEIGHT = 240, 48  # of a histogram, in pixels
+OPEN = "°"  # marks a correlation whose interval holds 0
 DEEPEST = 0.5  # how far the colour of a correlation of 1 covers the page
 
 Directions = Mapping[str, bool | None]  # of scores, by name: whether higher is better
@@ -110,18 +111,23 @@ def _matrix(found: Sequence[Correlated], higher: Directions, lang: Lang) -> str:
         return ""
     say = WORDS[lang]
     names = list(dict.fromkeys(name for one in found for name in (one.a, one.b)))
-    values = {(one.a, one.b): one.spearman for one in found}
-    values |= {(one.b, one.a): one.pearson for one in found}
+    filled = {(name, name): '<td class="soft">·</td>' for name in names}
+    for one in found:
+        pair = f"{one.a} – {one.b}, n {one.n}:"
+        ranks = f"{pair} {say['spearman']}", one.spearman, one.spearman_interval
+        linear = f"{pair} {say['pearson']}", one.pearson, one.pearson_interval
+        filled |= {(one.a, one.b): _coefficient(*ranks), (one.b, one.a): _coefficient(*linear)}
     head = "".join(f"<th>{_titled(name, higher)}</th>" for name in names)
     body = "\n".join(
         f'<tr><th class="left">{_titled(row, higher)}</th>'
-        + "".join(_coefficient(values.get((row, column)), row == column) for column in names)
+        + "".join(filled[row, column] for column in names)
         + "</tr>"
         for row in names
     )
     most = max(one.n for one in found)
     fewer = "; ".join(f"{one.a} – {one.b}: {one.n}" for one in found if one.n < most)
-    notes = [say["which"], f"n: {most}.", *([say["apart"].format(fewer)] if fewer else [])]
+    notes = [say["which"], say["correlated_interval"].format(level=found[0].level, mark=OPEN)]
+    notes += [f"n: {most}.", *([say["apart"].format(fewer)] if fewer else [])]
     return (
         f'<p class="notes">{in_html(" ".join(notes))}</p>'
         f'<div class="wide"><table><thead><tr><td></td>{head}</tr></thead>'
@@ -129,13 +135,22 @@ def _matrix(found: Sequence[Correlated], higher: Directions, lang: Lang) -> str:
     )
 
 
-def _coefficient(value: float | None, same: bool) -> str:
+def _coefficient(what: str, value: float | None, interval: tuple[float, float] | None) -> str:
+    """A cell: the value, marked where its interval holds 0, and the interval below it."""
     if value is None:
-        return '<td class="soft">·</td>' if same else "<td>–</td>"
+        return "<td>–</td>"
     share = f"{100 * DEEPEST * abs(value):.0f}%"
     colour = "--bar" if value >= 0 else "--against"
     style = f"background: color-mix(in srgb, var({colour}) {share}, transparent)"
-    return f'<td style="{style}">{number(value, 2)}</td>'
+    text = number(value, 2)
+    if interval is None:
+        return f'<td title="{in_html(f"{what} {text}")}" style="{style}">{text}</td>'
+    ends = f"[{number(interval[0], 2)}, {number(interval[1], 2)}]"
+    mark = f"<sup>{OPEN}</sup>" if interval[0] <= 0 <= interval[1] else ""
+    return (
+        f'<td title="{in_html(f"{what} {text} {ends}")}" style="{style}">{text}{mark}'
+        f'<br><small class="soft">{ends}</small></td>'
+    )
 
 
 def _worst(found: Sequence[tuple[int, float]], samples: Sequence[Sample], lang: Lang) -> str:
@@ -177,4 +192,4 @@ def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _titled(score: str, higher: Directions, metric: str | None = None) -> str:
     better = higher.get(score if metric is None else f"{metric}.{score}", True)
-    return in_html(f"{score} {arrow(better)}".strip())
+    return in_html(headed(score, better))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from inference.errors import InputError
-from metrics.core.clustered import LONGEST_VALUE, MOST_SLICES, metadata_text
+from metrics.core.clustered import LONGEST_VALUE, MOST_SLICES, Cluster, metadata_text
 from metrics.core.metric import BoundMetric, Sample, Score
 from metrics.core.names import without_value
 from metrics.core.result import Result, ScoreValue
 from metrics.core.rows import Floats, Ints
-from metrics.statistics.correlation import pearson, spearman
+from metrics.statistics.correlation import deal
+from metrics.statistics.correlation_matrix import correlation_matrix
 from metrics.suites.choosing import Chosen, LeftOut
 from metrics.suites.wording import Lang
 from service.score_file.wording import WORDS
@@ -60,6 +63,14 @@ class Scored:
         """What of the suite is not measured."""
         return self.chosen.left_out if self.chosen is not None else ()
 
+    def told(self) -> Iterator[dict[str, Any]]:
+        """Every score's fields, its metric and slice, and whether high or low is better."""
+        directions = self.directions
+        for metric, name, value in self.values():
+            judged = directions[f"{metric}.{value.name}"] is not None
+            about = {"metric": metric, "slice": name, "judged": judged}
+            yield {**about, **dataclasses.asdict(value)}
+
     def values(self) -> Iterator[tuple[str, str | None, ScoreValue]]:
         """(metric, slice, value) of every score: the whole set's, then its slices'."""
         for metric, (whole, parts) in zip(self.asked, self.found, strict=True):
@@ -98,22 +109,32 @@ class Worst:
 
 @dataclass(frozen=True, slots=True)
 class Correlated:
-    """Two scores over the `n` samples that have both; None where one of them never changes."""
+    """Two scores over the `n` samples that have both; None where one of them never changes.
+
+    Intervals are at `level`, over clusters where the scores' are; None where there is none.
+    """
 
     a: str
     b: str
     n: int
     spearman: float | None
     pearson: float | None
+    spearman_interval: tuple[float, float] | None = None
+    pearson_interval: tuple[float, float] | None = None
+    level: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What samples' own values tell."""
+    """What samples' own values tell.
+
+    mains  of the scores that are correlated, by their names there: (metric, score)
+    """
 
     distributions: list[Distribution]
     worst: list[Worst]
     correlations: list[Correlated]
+    mains: dict[str, tuple[str, str]]
 
 
 def details(scored: Scored) -> Details:
@@ -122,7 +143,8 @@ def details(scored: Scored) -> Details:
     neither high nor low is better, no sample is worse than others."""
     distributions: list[Distribution] = []
     worst: list[Worst] = []
-    mains: dict[str, Floats] = {}
+    mains: dict[str, tuple[str, str]] = {}
+    columns: dict[str, Floats] = {}
     for metric, (result, _) in zip(scored.asked, scored.found, strict=True):
         if result.per_sample is None:
             continue
@@ -135,9 +157,11 @@ def details(scored: Scored) -> Details:
             if score.name == main:
                 if score.judged and values[there].min() < values[there].max():
                     worst.append(Worst(metric.name, main, _worst(values, there, score)))
-                mains[main if main not in mains else f"{metric.name}.{main}"] = values
-    pairs = combinations(list(mains)[:MOST_CORRELATED], 2)
-    return Details(distributions, worst, [_correlated(a, b, mains[a], mains[b]) for a, b in pairs])
+                name = main if main not in mains else f"{metric.name}.{main}"
+                mains[name], columns[name] = (metric.name, main), values
+    shown = {name: columns[name] for name in [*columns][:MOST_CORRELATED]}
+    level = next((value.level for _, _, value in scored.values()), 0.95)
+    return Details(distributions, worst, correlated(shown, _groups(scored), level), mains)
 
 
 def slices_of(
@@ -193,13 +217,41 @@ def _distribution(metric: str, score: str, values: Floats) -> Distribution:
     return Distribution(metric, score, len(values), low, high, counts, ordered[at].tolist())
 
 
-def _correlated(a: str, b: str, first: Floats, second: Floats) -> Correlated:
-    both = np.isfinite(first) & np.isfinite(second)
-    n = int(both.sum())
-    if n < LEAST:
-        return Correlated(a, b, n, None, None)
-    x, y = first[both], second[both]
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = [float(of(x, y)) for of in (spearman, pearson)]
-    ranked, linear = (one if np.isfinite(one) else None for one in found)
-    return Correlated(a, b, n, ranked, linear)
+def correlated(
+    columns: Mapping[str, Floats], groups: Ints | None, level: float
+) -> list[Correlated]:
+    """Of each two columns (n,), NaN where missing, over the samples that have both.
+
+    groups  (n,) samples that belong together; None: each for itself
+    """
+    there = {name: np.isfinite(values) for name, values in columns.items()}
+    alike: dict[bytes, list[tuple[str, str]]] = {}  # pairs that the same samples have
+    for a, b in combinations(columns, 2):
+        alike.setdefault((there[a] & there[b]).tobytes(), []).append((a, b))
+    found: dict[tuple[str, str], Correlated] = {}
+    for pairs in alike.values():
+        both = np.flatnonzero(there[pairs[0][0]] & there[pairs[0][1]])
+        names = list(dict.fromkeys(name for pair in pairs for name in pair))
+        if len(both) < LEAST:
+            found |= {(a, b): Correlated(a, b, len(both), None, None) for a, b in pairs}
+            continue
+        values = np.stack([columns[name][both] for name in names])
+        dealt = deal(len(both), None if groups is None else groups[both])
+        ranks, linear = (
+            correlation_matrix(values, dealt, level, ranked=ranked) for ranked in (True, False)
+        )
+        for a, b in pairs:
+            x, y = (one.at(names.index(a), names.index(b)) for one in (ranks, linear))
+            found[a, b] = Correlated(
+                a, b, len(both), x.value, y.value, x.interval, y.interval, level
+            )
+    return [found[pair] for pair in combinations(columns, 2)]
+
+
+def _groups(scored: Scored) -> Ints | None:
+    """(n,) the cluster of each sample, where intervals are over clusters."""
+    field = next((whole.cluster for whole, _ in scored.found if whole.cluster), None)
+    if field is None:
+        return None
+    names = Cluster.of(scored.samples, field).names
+    return np.asarray(np.unique(names, return_inverse=True)[1], np.int64)

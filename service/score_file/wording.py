@@ -1,5 +1,5 @@
-"""What tables and reports say of themselves, in English and Russian. What metrics say, of their
-warnings and errors, stays in English."""
+"""What tables and reports say of themselves, in English and Russian; what metrics say stands in
+`translation`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ ENGLISH = {
     "quantiles": "least, quartiles, greatest",
     "correlations": "Correlation between metrics",
     "which": "Over the samples that both have: Spearman's above the diagonal, Pearson's below.",
+    "correlated_interval": "Small: the {level:.0%} interval; {mark} where it holds 0.",
+    "spearman": "Spearman's",
+    "pearson": "Pearson's",
     "apart": "n where samples lack one of the two: {}",
     "worst": "Worst samples",
     "sample": "sample",
@@ -64,6 +67,9 @@ RUSSIAN = {
     "quantiles": "наименьшее, квартили, наибольшее",
     "correlations": "Корреляция метрик",
     "which": "По примерам, у которых есть обе: над диагональю Спирмен, под ней Пирсон.",
+    "correlated_interval": "Мелко: интервал {level:.0%}; {mark}, если в нём лежит 0.",
+    "spearman": "Спирмен",
+    "pearson": "Пирсон",
     "apart": "n, где у примеров нет одной из двух: {}",
     "worst": "Худшие примеры",
     "sample": "пример",

@@ -196,6 +196,7 @@ class CurvePoint(BaseModel):
     value: float | None
     interval: tuple[float, float] | None
     higher_is_better: bool
+    judged: bool = True  # false: neither is better, and `higher_is_better` only orders lists
     difference: float | None = None
     difference_interval: tuple[float, float] | None = None
     p_value: float | None = None

@@ -136,6 +136,7 @@ def _point(score: Score) -> CurvePoint:
         value=score.value,
         interval=score.interval,
         higher_is_better=score.higher_is_better,
+        judged=score.judged,
         error=score.error["message"] if score.error else None,
     )
 

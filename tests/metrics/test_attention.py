@@ -82,6 +82,10 @@ def test_scores(model_pool: ModelPool) -> None:
     assert values["cache_bytes_per_token"] == 240
     assert values["grouped_cache_bytes_per_token"] == 192
     assert values["multi_head_cache_bytes_per_token"] == 768
+    for one in result.scores[-3:]:  # the same for every text, to the bit
+        assert one.interval is None
+        assert any("all 6 samples have the same value" in said for said in one.warnings)
+    assert result.scores[-4].interval is not None
     assert result.missing.tolist() == [False] * 6 + [True]
 
 

@@ -102,6 +102,10 @@ def test_other_kinds_are_refused_and_pickles_not_run(pool: ModelPool) -> None:
 
     with pytest.raises(InputError, match="xcomet_metric"):
         pool.comet("other", None)
+    build_comet(pool.roots[0] / "alone", pool.roots[0] / "other", REGRESSION)
+    with pytest.raises(InputError, match="tokenizer of its encoder") as refused:
+        pool.comet("alone", None)
+    assert refused.value.field == "params.encoder"
     folder: Path = pool.roots[0] / "pickled"
     build_comet(folder, build_encoder(folder), REGRESSION)
     torch.save({"state_dict": {}, "code": Path}, folder / "checkpoints" / "model.ckpt")

@@ -127,11 +127,25 @@ def test_a_sandbox_is_started_once_for_all_tests() -> None:
         ("ls /proc /root 2>/dev/null; kill -9 1; echo none", "none"),
         ("echo $HOME $PATH", "/tmp /usr/bin"),
         ("sort <<< $'b\\na' | head -n 1", "a"),
+        ("cat <(echo x) 2>/dev/null || echo none", "none"),  # a pipe's name is a link into /proc
+        ("echo /dev/fd/*", "/dev/fd/0"),
     ],
 )
 def test_bash_is_held_as_python_is(program: str, expected: str) -> None:
     (outcome,) = outcomes(program, [("", expected)], "bash")
     assert outcome.passed, outcome
+
+
+@pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/0"])
+def test_the_input_has_names(name: str) -> None:
+    programs = {
+        "python": f"print(open({name!r}).read() + open({name!r}).read())",
+        "bash": f"cat {name} && cat < {name}",
+    }
+    for language, program in programs.items():
+        for outcome in outcomes(program, [("1", "11"), ("2", "22")], language):
+            assert outcome.passed, (language, outcome)
+    assert not run(f"open({name!r})").passed  # tests of source have no input
 
 
 def test_a_fork_bomb_of_another_language_is_contained() -> None:

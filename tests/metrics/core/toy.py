@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from inference.protocol import Models, NoModels
+from inference.sentences import Sentence
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Score, Source, settle_only
 from metrics.core.rows import Ints, Settled, mean
@@ -68,7 +69,9 @@ def settle_kinds(evidence: Evidence, unit: Ints, params: WordsParams) -> Settled
     loss = np.zeros_like(rows)
     np.add.at(loss[:, 0], unit[first[counts == 1]], 1)
     loss[:, 1] = rows[:, 1]
-    return Settled(rows, loss, np.array([1e-6]), {"kinds": str(len(first))}, ("few kinds",))
+    return Settled(
+        rows, loss, np.array([1e-6]), {"kinds": str(len(first))}, (Sentence("few kinds"),)
+    )
 
 
 KINDS = replace(

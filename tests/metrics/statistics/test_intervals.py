@@ -216,6 +216,24 @@ def test_influence_is_the_jackknifes_to_first_order() -> None:
     assert found.sum() == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("n", [6, 24, 200])
+def test_a_ratio_that_all_units_share_has_no_interval(n: int) -> None:
+    """Of a denominator that is not the last column, of units of many sizes; a millionth of a
+    difference is one."""
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 1000, n).astype(float)
+
+    def ratios(sums: Floats) -> Floats:
+        return sums[..., :2] / sums[..., 2:3]
+
+    nearly = 7 * sizes * (1 + 1e-6 * rng.normal(size=n))
+    rows = np.column_stack([46_080 * sizes, nearly, sizes, np.ones(n)])
+    found = bootstrap_t(rows, keys(n), ratios)
+    assert np.isnan(found.low[0])
+    assert found.notes[0][0].startswith(f"all {n} samples have the same value")
+    assert found.low[1] < nearly.sum() / sizes.sum() < found.high[1] < 7 * (1 + 1e-5)
+
+
 def test_bootstrap_t_of_few_units_is_students_t() -> None:
     values = [3.0, 5.0, 4.0, 8.0]
     found = bootstrap_t(with_ones(values), keys(4), mean)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import Engine, select, text
 
-from assay import AssayError, Client
+from assay import Analysis, AssayError, Client
 from metrics.core.metric import Sample
 from metrics.core.rows import Floats
 from service.analyses import store
 from service.analyses.clusters import clustered
 from service.db.engine import connect
+from service.db.tables import evaluations as table
 from service.evaluations import store as evaluations
 from tests.known import known
 from tests.service.live import Live
 from tests.service.scored import scored
+from tests.tiny_models import build_language_model
 
 TOPICS = ("weather rain storm cloud wind", "football goal match league coach", "дождь снег погода")
 HOSTILE = ("<script>alert(1)</script>", "\u202eright to left", "🙂" * 50, "a" * 5000)
@@ -125,6 +130,24 @@ def test_an_encoder_that_finds_clusters_before_words_do(
     assert assay.analysis(evaluation, metric="length").encoder is None
 
 
+def test_an_encoder_whose_files_change_finds_its_clusters_anew(
+    assay: Client, evaluation: str, models_root: Path
+) -> None:
+    def found() -> Analysis:
+        by = "tiny-changing"
+        return assay.analysis(evaluation, metric="chrf", clusters="embedding", encoder=by)
+
+    build_language_model(models_root / "tiny-changing", seed=1)
+    first = found()
+    assert found().computed_at == first.computed_at
+    build_language_model(models_root / "tiny-changing", seed=2)
+    changed = found()
+    assert changed.computed_at > first.computed_at
+    assert [one.n for one in changed.clusters] != [one.n for one in first.clusters]
+    assert {one.label for one in changed.slices} == {one.label for one in first.slices}
+    assert found() == changed
+
+
 def test_workers_that_store_an_analysis_at_once_lose_nothing(
     live: Live, assay: Client, evaluation: str
 ) -> None:
@@ -142,6 +165,51 @@ def test_workers_that_store_an_analysis_at_once_lose_nothing(
             db.rollback()
     finally:
         engine.dispose()
+
+
+COMPUTED = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND"
+    " datname = current_database() AND query LIKE '%FOR NO KEY UPDATE%'"
+)
+TASKS = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'analysis.compute'"
+TAKEN = text(TASKS + " AND status = 'doing'")
+WORKERS = text("SELECT count(*) FROM procrastinate_workers")
+
+
+def within(seconds: float, engine: Engine, query: Any, count: int) -> bool:
+    """Whether a query counts so many, or more, by then."""
+    for _ in range(int(seconds * 20)):
+        with engine.connect() as db:
+            if int(db.scalar(query) or 0) >= count:
+                return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.slow  # a second worker starts
+def test_who_asks_for_the_same_at_once_waits_for_one_analysis(live: Live, assay: Client) -> None:
+    asked = scored(assay, dataset="at once", samples=samples(60), metrics=["exact_match"]).id
+    engine = connect(live.env["ASSAY_DATABASE_URL"])
+    with engine.connect() as db:
+        before = int(db.scalar(WORKERS) or 0)
+    other = live.worker(queues="score")
+    try:
+        assert within(20, engine, WORKERS, before + 2)  # whoever scores asks, too
+        with ThreadPoolExecutor() as clients, engine.begin() as holder:
+            # whoever has computed one waits here to store it
+            holder.execute(select(table.c.id).where(table.c.id == asked).with_for_update())
+            found = [clients.submit(assay.analysis, asked) for _ in range(3)]
+            assert within(10, engine, text(TASKS), 3)
+            assert not within(1.5, engine, TAKEN, 2)
+            assert within(20, engine, COMPUTED, 1)
+            holder.rollback()
+            first, *others = [one.result() for one in found]
+        assert first.slices
+        assert others == [first, first]
+    finally:
+        engine.dispose()
+        other.terminate()
+        other.wait()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from inference.errors import InputError
 from metrics.core.metric import Sample
 from metrics.core.run import score
 from metrics.statistics.ranking import holm
+from service.score_file.answers import paired_table
 from service.score_file.comparing import PairedTest, paired_tests, shared
+from tests.known import known
 
 LEVEL = 0.95
 
@@ -56,6 +58,16 @@ def test_a_difference_is_found_and_corrected() -> None:
     assert [one.p_corrected for one in found] == holm(p_values).tolist()
     turned = compared(b, a, "exact_match,chrf")[0]
     assert (turned.verdict, turned.p_value) == ("b", exact.p_value)
+
+
+def test_neither_is_better_by_its_length() -> None:
+    a, b = ([sample(str(at), "yes " * (at % 3 + n)) for at in range(30)] for n in (1, 2))
+    b[0] = sample("0", "yes " * 5)
+    (found,) = compared(a, b, "length")
+    assert (found.verdict, known(found.p_corrected) < 0.05) == ("neither", True)
+    table = paired_table(30, [found], ("a", "b"), [])
+    assert (dict(table.marks), table.best) == ({(0, "difference"): "***"}, frozenset())
+    assert not any("↑" in str(cell) for row in [*table.rows, table.legend] for cell in row)
 
 
 def test_equal_files_do_not_differ() -> None:

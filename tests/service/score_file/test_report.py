@@ -20,10 +20,12 @@ from assay import Client
 from metrics.core.clustered import MOST_SLICES
 from metrics.core.metric import Sample
 from metrics.core.run import score_slices
+from metrics.statistics.correlation import correlation, deal, pearson, spearman
 from metrics.suites import suites
 from metrics.suites.declaration import Suite
 from metrics.suites.wording import Lang, worded
 from service.cli import app
+from service.score_file import page as pages
 from service.score_file import report
 from service.score_file.running import requests
 from service.score_file.wording import ENGLISH, RUSSIAN, many
@@ -129,7 +131,15 @@ def test_what_samples_tell(score: Score, tmp_path: Path) -> None:
         x, y = values[one["a"]], values[one["b"]]
         assert one["spearman"] == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
         assert one["pearson"] == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-12)
+        for name, of in (("spearman", spearman), ("pearson", pearson)):
+            expected = correlation(of, x, y, np.arange(24)).interval
+            assert one[f"{name}_interval"] == pytest.approx(expected, abs=1e-9)
     assert len(found["correlations"]) == 6
+    table = score("new.jsonl", "-m", METRICS, "-f", "csv").stdout
+    told = {row["name"]: row["correlations"] for row in csv.DictReader(io.StringIO(table))}
+    assert json.loads(told["chrf"])["ter"]["n"] == 24
+    assert json.loads(told["ter"])["chrf"] == json.loads(told["chrf"])["ter"]
+    assert not told["distinct_2"]
     worst = {one["score"]: one["samples"] for one in found["worst"]}
     assert worst["ter"][0] == {"id": "<i>7</i>", "value": values["ter"].max()}
     assert [one["value"] for one in worst["chrf"]] == sorted(values["chrf"])[:5]
@@ -189,6 +199,34 @@ def test_what_is_left_out_stands_in_the_csv(score: Score) -> None:
     assert "confidence" in missing["calibration"]["left_out"]
     assert not missing["calibration"]["value"]
     assert {row["slice"] for row in rows if row["metric"] == "token_f1"} == {"", "lang=<b>ru"}
+
+
+def test_correlations_are_of_clusters_and_of_the_samples_that_have_both() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=60)
+    columns = {"x": x, "y": x + rng.normal(size=60), "none": np.ones(60), "z": rng.normal(size=60)}
+    columns["y"][:7] = np.nan
+    columns["few"] = np.where(np.arange(60) < 3, x, np.nan)
+    groups = np.arange(60) // 6
+    told = {(one.a, one.b): one for one in report.correlated(columns, groups, 0.9)}
+    assert len(told) == 10
+    both, xy = slice(7, None), told["x", "y"]
+    for own, value, interval in (
+        (spearman, xy.spearman, xy.spearman_interval),
+        (pearson, xy.pearson, xy.pearson_interval),
+    ):
+        expected = correlation(own, x[both], columns["y"][both], deal(53, groups[both]), 0.9)
+        assert value == pytest.approx(expected.value, abs=1e-12)
+        assert interval == pytest.approx(expected.interval, abs=1e-9)
+    assert (told["x", "none"].pearson, told["x", "none"].spearman_interval) == (None, None)
+    assert (told["x", "few"].n, told["x", "few"].pearson) == (3, None)
+    assert told["x", "few"].pearson_interval is None
+    open_, sure = pages._matrix([told["x", "z"]], {}, "en"), pages._matrix([xy], {}, "en")
+    assert "<sup>°</sup>" in open_
+    assert "<sup>°</sup>" not in sure
+    low, high = xy.spearman_interval or (0.0, 0.0)
+    assert f"[{low:.2f}, {high:.2f}]</small>" in sure
+    assert "Spearman&#x27;s 0." in sure
 
 
 def test_a_suites_metric_without_a_value_is_told_and_no_failure(score: Score) -> None:
