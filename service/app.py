@@ -16,6 +16,7 @@ from service.analyses import routes as analyses
 from service.annotation import annotate_routes as annotate
 from service.annotation import routes as annotation
 from service.archives import routes as archives
+from service.arenas import routes as arenas
 from service.calibrations import routes as calibrations
 from service.catalogue import metrics as catalogue
 from service.catalogue import trainers
@@ -100,6 +101,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         meta_evaluations,
         annotation,
         annotate,
+        arenas,
         controls,
         pareto,
         boards,
