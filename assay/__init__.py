@@ -32,6 +32,15 @@ from assay.annotation_models import (
     Voted,
 )
 from assay.archive_models import Audit, Audited, Mismatch
+from assay.arena_models import (
+    Arena,
+    ArenaBoard,
+    ArenaModel,
+    Battle,
+    BattleError,
+    DeletedArena,
+    Sides,
+)
 from assay.async_client import AsyncClient
 from assay.board_models import (
     BoardDefinition,
@@ -134,10 +143,15 @@ __all__ = [
     "AnnotationProject",
     "AnnotationTask",
     "Annotator",
+    "Arena",
+    "ArenaBoard",
+    "ArenaModel",
     "AssayError",
     "AsyncClient",
     "Audit",
     "Audited",
+    "Battle",
+    "BattleError",
     "Bias",
     "BoardDefinition",
     "BoardEntry",
@@ -160,6 +174,7 @@ __all__ = [
     "DefinedRow",
     "DeletedAnnotationProject",
     "DeletedAnnotator",
+    "DeletedArena",
     "DeletedBoard",
     "DeletedModel",
     "DeletedReward",
@@ -220,6 +235,7 @@ __all__ = [
     "ScoreInfo",
     "SetScore",
     "Share",
+    "Sides",
     "Slice",
     "StoredReward",
     "Suite",

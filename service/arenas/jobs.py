@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from inference.chat import ChatModel, Message, Reply, Request
-from inference.errors import Cancelled, InputError, ReportedError
+from inference.errors import Cancelled, ReportedError
 from inference.local_chat import LocalChat
 from inference.protocol import Generation
 from service import faults
@@ -33,11 +33,10 @@ def answer(context: Context, battle: str, side: Side) -> None:
     except ReportedError as error:
         if isinstance(error, Cancelled) or faults.is_outside(error):
             raise
-        status = 422 if isinstance(error, InputError) else 503
-        _fail(context, row, side, status, error.code, error.message)
+        _fail(context, row, side, 422, error.code, error.message)
         return
     if reply.error is not None:
-        _fail(context, row, side, 503, "request_failed", reply.error)
+        _fail(context, row, side, 422, "request_failed", reply.error)
         return
     said = reply.text or reply.refusal or ""
     with context.engine.begin() as db:
@@ -67,12 +66,9 @@ def _asked(context: Context, arena: Arena, row: Battle, side: Side) -> Reply:
     return chat.reply([Request(turns, options)], lambda _: context.advance())[0][0]
 
 
-def _fail(
-    context: Context, row: Battle, side: Side, status: int, code: str, message: str
-) -> None:
+def _fail(context: Context, row: Battle, side: Side, status: int, code: str, message: str) -> None:
     """Tell who waits; whose fault it is may be told, as there is nothing to vote on."""
     said = f"{row.model(side)!r} gave no answer: {message}"
-    param = "prompt" if status == 422 else None
-    error = {"status": status, "code": code, "message": storable(said), "param": param}
+    error = {"status": status, "code": code, "message": storable(said)}
     with context.engine.begin() as db:
         store.fail(db, row.id, row.model(side), error)

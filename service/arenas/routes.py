@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy import Connection
@@ -103,8 +104,7 @@ async def create_battle(
     done = await until(gate, begun.id, lambda db: _battle(db, begun).status != "running", wait)
     battle = await gate.run(lambda db: _battle(db, begun))
     if battle.error is not None:
-        error = battle.error
-        raise ApiError(error["status"], error["code"], error["message"], error["param"])
+        raise _no_battle(battle.error)
     if not done:
         message = f"no worker answered within {wait:.0f} s; see /readyz for the queue, and later "
         raise ApiError(503, "timed_out", f"{message}GET /v1/arenas/{arena}/battles/{battle.id}")
@@ -140,6 +140,12 @@ def _battle(db: Connection, begun: BattleOut) -> Battle:
     if found is None:
         raise not_found("battle", begun.id)
     return found
+
+
+def _no_battle(error: Mapping[str, Any]) -> ApiError:
+    """What a model said in place of an answer; with the same key it would be said again."""
+    headers = {"x-should-retry": "false"}
+    return ApiError(error["status"], error["code"], error["message"], headers=headers)
 
 
 def _view(db: Connection, arena: Arena) -> ArenaOut:

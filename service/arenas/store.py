@@ -1,7 +1,7 @@
 """Arenas and their battles as they are stored.
 
-    running -> open -> voted        a battle has no column for it: answers, error and choice tell
-       |-> failed
+running -> open -> voted        a battle has no column for it: answers, error and choice tell
+   |-> failed
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ arena_battles = Table(
     Column("seed", BigInteger, nullable=False),  # of what is drawn: another attempt draws the same
     Column("answer_a", Text),
     Column("answer_b", Text),
-    Column("error", JSONB),  # {"status", "code", "message", "param"}
+    Column("error", JSONB),  # {"status", "code", "message"}
     Column("failed", Text),  # the model that gave no answer
     Column("choice", Text),
     Column("voter", Text),  # a digest; null: nobody was named
