@@ -29,7 +29,7 @@ def admit(db: Connection, settings: Settings, body: ArenaIn) -> str:
     return store.create(db, body.model_dump())
 
 
-def begin(db: Connection, arena: Arena, prompt: str) -> Battle:
+def fight(db: Connection, arena: Arena, prompt: str) -> Battle:
     """A battle of two models, which workers are asked for the answers of. What waits for servers
     holds up nobody who computes."""
     battle = store.begin(db, arena.id, prompt, pair(db, arena))

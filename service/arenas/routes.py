@@ -97,7 +97,7 @@ async def create_battle(
     `Prefer: wait` (120 seconds) is a 503 that names the battle, which goes on."""
 
     def create(db: Connection) -> Created[BattleOut]:
-        return Created(battle_view(admission.begin(db, _arena(db, arena), body.prompt)), 201)
+        return Created(battle_view(admission.fight(db, _arena(db, arena), body.prompt)), 201)
 
     begun = (await gate.run(lambda db: key.once(db, BattleOut, create))).content
     wait = preferred_wait(prefer) or DEFAULT_WAIT
