@@ -42,6 +42,8 @@ def models(assay: Client, server: FaultyServer) -> Iterator[list[str]]:
     for name in names:
         assay.create_model(f"far-{name}", server.url, name)
     yield [f"far-{name}" for name in WORTH]
+    for arena in assay.arenas():
+        assay.delete_arena(arena.id)
     for name in names:
         assay.delete_model(f"far-{name}")
 
@@ -83,6 +85,9 @@ def test_an_arena_from_its_first_prompt_to_its_board(
     sent = server.asked[0].body
     assert [one["content"] for one in sent["messages"]] == ["Be brief.", "Say something 0"]
     assert (sent["max_tokens"], sent["temperature"]) == (9, 0.7)
+    with pytest.raises(AssayError, match=arena.id) as used:
+        assay.update_model(models[0], model="another")
+    assert said(used) == (409, "model_in_use", "model")
     shown = assay.arena(arena.id)
     assert (shown.battles, shown.votes, shown.failed) == (20, 20, 0)
     assert arena.id in {one.id for one in assay.arenas()}
