@@ -154,8 +154,8 @@ def counts(db: Connection, ids: Sequence[str]) -> dict[str, Counts]:
 
 def begin(db: Connection, arena: str, prompt: str, models: tuple[str, str]) -> Battle:
     """A battle that waits for its answers."""
-    sides = {"model_a": models[0], "model_b": models[1]}
-    values = {"id": new("battle"), "arena_id": arena, "prompt": prompt, **sides}
+    values: dict[str, object] = {"id": new("battle"), "arena_id": arena, "prompt": prompt}
+    values |= {"model_a": models[0], "model_b": models[1]}
     values["seed"] = 1 + secrets.randbelow(2**31 - 1)
     row = db.execute(insert(arena_battles).values(values).returning(*battle)).one()
     return Battle.from_row(row)
