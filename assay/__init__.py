@@ -50,6 +50,15 @@ from assay.annotation_models import (
     Voted,
 )
 from assay.archive_models import Audit, Audited, Mismatch
+from assay.arena_models import (
+    Arena,
+    ArenaBoard,
+    ArenaModel,
+    Battle,
+    BattleError,
+    DeletedArena,
+    Sides,
+)
 from assay.async_client import AsyncClient
 from assay.board_models import (
     BoardDefinition,
@@ -163,11 +172,16 @@ __all__ = [
     "Annotator",
     "AnnotatorAnalysis",
     "AnsweredShare",
+    "Arena",
+    "ArenaBoard",
+    "ArenaModel",
     "AsideVotes",
     "AssayError",
     "AsyncClient",
     "Audit",
     "Audited",
+    "Battle",
+    "BattleError",
     "Bias",
     "BoardDefinition",
     "BoardEntry",
@@ -192,6 +206,7 @@ __all__ = [
     "DefinedRow",
     "DeletedAnnotationProject",
     "DeletedAnnotator",
+    "DeletedArena",
     "DeletedBoard",
     "DeletedModel",
     "DeletedReward",
@@ -262,6 +277,7 @@ __all__ = [
     "ScoreInfo",
     "SetScore",
     "Share",
+    "Sides",
     "Slice",
     "Spread",
     "StoredReward",

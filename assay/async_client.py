@@ -189,6 +189,15 @@ class AsyncClient:
     publish_scores = _answer(endpoints.people.publish_scores)
     judges = _answer(endpoints.people.judges)
 
+    create_arena = _answer(endpoints.arenas.create_arena)
+    arena = _answer(endpoints.arenas.arena)
+    arenas = _items(endpoints.arenas.arenas)
+    delete_arena = _answer(endpoints.arenas.delete_arena)
+    arena_board = _answer(endpoints.arenas.arena_board)
+    create_battle = _answer(endpoints.arenas.create_battle)
+    battle = _answer(endpoints.arenas.battle)
+    vote_on_battle = _answer(endpoints.arenas.vote_on_battle)
+
     train = _answer(endpoints.training.train)
     preview_training = _answer(endpoints.training.preview_training)
     training_job = _answer(endpoints.training.training_job)

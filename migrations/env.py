@@ -7,6 +7,7 @@ from sqlalchemy import create_engine, pool, text
 
 from service.db.analysis_tables import analyses
 from service.db.annotation_tables import annotation_projects
+from service.db.arena_tables import arenas
 from service.db.board_tables import boards
 from service.db.calibration_tables import calibrations
 from service.db.gate_tables import gates
@@ -18,6 +19,7 @@ from service.db.suite_tables import own_suites
 TABLES = (
     analyses,
     annotation_projects,
+    arenas,
     boards,
     calibrations,
     gates,

@@ -20,6 +20,7 @@ from service.annotation import import_routes as annotation_imports
 from service.annotation import routes as annotation
 from service.annotation import study_routes as studies
 from service.archives import routes as archives
+from service.arenas import routes as arenas
 from service.calibrations import routes as calibrations
 from service.catalogue import metrics as catalogue
 from service.catalogue import trainers
@@ -110,6 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         studies,
         people_boards,
         annotate,
+        arenas,
         controls,
         pareto,
         boards,

@@ -48,6 +48,8 @@ HANDLERS: Mapping[str, str] = {
     "score.batch.failed": "service.scoring.jobs:score_failed",
     "openai.batch": "service.openai.jobs:answer_batch",
     "openai.batch.failed": "service.openai.jobs:answer_failed",
+    "arena.answer": "service.arenas.jobs:answer",
+    "arena.answer.failed": "service.arenas.jobs:answer_failed",
     "analysis.compute": "service.analyses.jobs:compute",
     "analysis.compute.failed": "service.analyses.jobs:compute_failed",
     "vote_analysis.compute": "service.vote_analyses.jobs:compute",
@@ -85,6 +87,7 @@ HOUSEKEEPING = (
     "service.models.replies:forget_old",
     "service.db.worker_requests:forget_old",
     "service.openai.store:forget_old",
+    "service.arenas.store:forget_old",
     "service.http.idempotency:forget_old",
 )
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from inference.remote.registered import Registered
+from service.db.arena_tables import arenas
 from service.db.model_tables import registered_models
 from service.db.stored import Stored
 from service.db.tables import evaluations, training_jobs
@@ -87,7 +88,7 @@ def remove(db: Connection, name: str) -> None:
 
 
 def user(db: Connection, name: str) -> str | None:
-    """The id of an evaluation or job that has not ended and names the model."""
+    """The id of an evaluation or job that has not ended, or of an arena, that names the model."""
     for table, over in (
         (evaluations, evaluations.c.status.in_(RUNNING)),
         (training_jobs, training_jobs.c.status.not_in(ENDED)),
@@ -96,7 +97,8 @@ def user(db: Connection, name: str) -> str | None:
         found: str | None = db.scalar(select(table.c.id).where(over, named).limit(1))
         if found is not None:
             return found
-    return None
+    arena: str | None = db.scalar(select(arenas.c.id).where(arenas.c.models.any(name)).limit(1))
+    return arena
 
 
 def opened(settings: Settings, row: RegisteredRow) -> Registered:

@@ -115,7 +115,7 @@ def update_model(
 
 @router.delete("/{model}", summary="Forget a registered model")
 def delete_model(model: str, db: Transaction) -> DeletedModelOut:
-    """409 while an evaluation or a job uses it. What it answered stays."""
+    """409 while an evaluation, a job or an arena uses it. What it answered stays."""
     _required(db, model)
     _unused(db, model)
     registered.remove(db, model)
@@ -153,6 +153,8 @@ def _unused(db: Connection, name: str) -> None:
     user = registered.user(db, name)
     if user is not None:
         message = f"{user} uses the model {name!r} and has not ended: wait for it, or cancel it"
+        if user.startswith("arena_"):
+            message = f"{user} is an arena of the model {name!r}: delete it, or take another name"
         raise ApiError(409, "model_in_use", message, "model")
 
 

@@ -75,7 +75,8 @@ class Requests:
         parts = []
         for part in route.split("/"):
             name = part[1:-1]
-            known = self.known.paths.get(name, ["x"])
+            kind = "fought" if name == "arena" and "{battle}" in route else name
+            known = self.known.paths.get(kind, ["x"])
             odd = self.random.random() < 0.15
             value = str(self.values.hostile())[:3000] if odd else self.random.choice(known)
             parts.append(_quoted(value) if part.startswith("{") else part)

@@ -26,6 +26,7 @@ from tests.service.texts import samples
 JOBS = 40  # more than are cancelled at random
 REGISTERED = 12  # models, more than are deleted at random; as many rewards and suites
 SERVED = "tiny-language"  # which the service itself serves
+RIVAL = "fuzzed-rival"  # the same, behind a URL: it is never deleted
 METRICS = ("bleu", "chrf")
 PAIRS = [{"id": "1", "prompt": "Hi!", "chosen": "Hello!", "rejected": "What."}]
 
@@ -66,11 +67,13 @@ def fill(base: str, url: str, folder: Path) -> Known:
         jobs = [_paused(db, dataset.id) for _ in range(JOBS)]
         checkpoint = checkpoints.add(db, jobs[0], 2, 1, str(_weights(folder)), "0" * 64)
     engine.dispose()
+    _registered(base, RIVAL)
     gate, check = _gate(base, done)
-    registered = [_registered(base, number) for number in range(REGISTERED)]
+    registered = [_registered(base, f"fuzzed-{number}") for number in range(REGISTERED)]
     rewards = [_reward(base, number) for number in range(REGISTERED)]
     suites = [_suite(base, number) for number in range(REGISTERED)]
     projects = [_annotated(base, done) for _ in range(REGISTERED)]
+    fought = _arena(base)
     token = _annotator(base, _annotated(base, done))["token"]
     bodies = _bodies(base, httpx.get(f"{base}/openapi.json", timeout=100).json(), done)
     held = {"item": _out(base, token)}
@@ -84,6 +87,9 @@ def fill(base: str, url: str, folder: Path) -> Known:
             "calibration": ["rated", "rated@1"],
             "project": projects,
             "voted": [_imported(base)],
+            "arena": [_arena(base) for _ in range(REGISTERED)],
+            "fought": [fought],  # the arena that has the battles
+            "battle": [_battle(base, fought) for _ in range(2)],
             "annotator": [_annotator(base, one)["id"] for one in projects],
             "gate": [gate],
             "check": [check],
@@ -123,9 +129,8 @@ def _gate(base: str, done: list[str]) -> tuple[str, str]:
     return "fuzzed", str(said.json()["id"])
 
 
-def _registered(base: str, number: int) -> str:
+def _registered(base: str, name: str) -> str:
     """A model behind the service's own URL."""
-    name = f"fuzzed-{number}"
     body = {"name": name, "url": f"{base}/openai/v1", "model": SERVED}
     made = httpx.post(f"{base}/v1/models", json=body, timeout=100)
     assert made.status_code in {201, 409}, made.text
@@ -175,6 +180,23 @@ def _annotator(base: str, project: str) -> dict[str, str]:
     made = httpx.post(url, json={"name": "somebody"}, timeout=100)
     assert made.is_success, made.text
     return dict(made.json())
+
+
+def _fighting() -> dict[str, Any]:
+    return {"name": "fuzzed", "models": [SERVED, RIVAL], "max_tokens": 2}
+
+
+def _arena(base: str) -> str:
+    made = httpx.post(f"{base}/v1/arenas", json=_fighting(), timeout=100)
+    assert made.is_success, made.text
+    return str(made.json()["id"])
+
+
+def _battle(base: str, arena: str) -> str:
+    url = f"{base}/v1/arenas/{arena}/battles"
+    made = httpx.post(url, json={"prompt": "Hi?"}, timeout=200)
+    assert made.is_success, made.text
+    return str(made.json()["id"])
 
 
 def _out(base: str, token: str) -> str:
@@ -251,6 +273,8 @@ def _bodies(
         {"form": "pairwise", "half_width": 0.1, "systems": 3},
         {"form": "likert", "half_width": 0.2, "scale": [1, 5], "language": "ru"},
     ]
+    found["ArenaIn"] = [_fighting()]
+    found["BattleIn"] = [{"prompt": "Hi?"}]
     found["AnnotatorIn"] = [{"name": "somebody"}]
     found["CheckIn"] = [{"evaluation": done[1]}]
     found["PowerIn"] = [{"evaluations": done, "metric": "chrf", "effect": 1.0}]

@@ -93,6 +93,8 @@ def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
     for name in case.path_parameters or {}:
         measured = case.operation.path.endswith(OF_MEASURED)
         case.path_parameters[name] = random.choice(known.paths["measured" if measured else name])
+    if "{battle}" in case.operation.path:
+        case.path_parameters["arena"] = known.paths["fought"][0]
     if case.operation.path == "/v1/trainers/{name}":
         case.path_parameters["name"] = random.choice([*trainers.catalogue()])
     if case.operation.path == "/v1/annotation_projects/{project}/export":

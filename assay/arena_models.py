@@ -1,0 +1,95 @@
+"""Answers on arenas, as frozen objects."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from assay.models import Answer
+
+
+class Arena(Answer):
+    """Models that answer whatever people ask, two at a time. `battles` have two answers, `votes`
+    were voted on; `failed`: a model gave no answer."""
+
+    id: str
+    name: str
+    models: list[str]
+    max_tokens: int
+    temperature: float
+    system: str | None
+    language: str
+    instructions: str
+    battles: int
+    votes: int
+    failed: int
+    created_at: datetime
+
+
+class DeletedArena(Answer):
+    """What is gone, with its battles and votes."""
+
+    id: str
+    deleted: bool
+
+
+class Sides(Answer):
+    """Whose answers were "a" and "b"."""
+
+    a: str
+    b: str
+
+
+class BattleError(Answer):
+    """Why there is no battle."""
+
+    code: str
+    message: str
+
+
+class Battle(Answer):
+    """Two answers to a prompt, `a` and `b`: texts by programs. `models` are told once there is a
+    vote."""
+
+    id: str
+    arena: str
+    status: str
+    prompt: str
+    a: str | None
+    b: str | None
+    choice: str | None
+    models: Sides | None
+    error: BattleError | None
+    created_at: datetime
+
+
+class ArenaModel(Answer):
+    """What votes say of a model: `strength` in log-odds, of mean 0, `elo` the same on the scale of
+    chess; ranks are None while votes do not connect all models."""
+
+    model: str
+    votes: int
+    wins: int
+    ties: int
+    losses: int
+    both_bad: int
+    strength: float | None
+    interval: tuple[float, float] | None
+    elo: float | None
+    win_rate: float | None
+    win_rate_interval: tuple[float, float] | None
+    rank: int | None
+    rank_interval: tuple[int, int] | None
+
+
+class ArenaBoard(Answer):
+    """Models by all votes so far, the best first; `components`: groups that votes connect."""
+
+    arena: str
+    votes: int
+    voters: int
+    prompts: int
+    level: float
+    models: list[ArenaModel]
+    connected: bool
+    components: list[list[str]]
+    warnings: list[str]

@@ -1,0 +1,166 @@
+"""Arenas, battles and boards, as they are asked for and shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from service.http.fields import Name, Schema, Text
+
+Language = Literal["en", "ru"]
+Choice = Literal["a", "b", "tie", "both_bad"]
+Status = Literal["running", "open", "voted", "failed"]
+Interval = tuple[float, float] | None
+
+LONGEST_PROMPT = 100_000  # characters
+Prompt = Annotated[Text, StringConstraints(min_length=1, max_length=LONGEST_PROMPT)]
+
+
+class ArenaIn(Schema):
+    """Models that are to answer whatever people ask, two at a time."""
+
+    name: Name
+    models: Annotated[list[Name], Field(min_length=2, max_length=50)] = Field(
+        description="any that can be chatted with: registered ones behind URLs, folders, builtin "
+        "ones, checkpoints"
+    )
+    max_tokens: Annotated[int, Field(ge=1, le=8192)] = Field(256, description="of an answer")
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = Field(
+        0.7, description="0: greedy"
+    )
+    system: Prompt | None = Field(None, description="said to each model before the prompt")
+    language: Language = Field("en", description="of the instructions for voters")
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [{"name": "which to ship", "models": ["gpt", "ckpt_01"], "max_tokens": 200}]
+        }
+    }
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len(set(self.models)) < len(self.models):
+            raise PydanticCustomError("same_model", "models: one of them is there twice")
+        return self
+
+
+class ArenaOut(BaseModel):
+    """An arena. `battles` have two answers, `votes` were voted on; `failed`: a model gave no
+    answer. `instructions`: Markdown, for voters."""
+
+    object: str = "arena"
+    id: str
+    name: str
+    models: list[str]
+    max_tokens: int
+    temperature: float
+    system: str | None
+    language: Language
+    instructions: str
+    battles: int
+    votes: int
+    failed: int
+    created_at: datetime
+
+
+class DeletedArenaOut(BaseModel):
+    """What is gone, with its battles and votes."""
+
+    id: str
+    deleted: bool = True
+
+
+class BattleIn(Schema):
+    """What two models are asked."""
+
+    prompt: Prompt
+
+
+class SidesOut(BaseModel):
+    """Whose answers were "a" and "b"."""
+
+    a: str
+    b: str
+
+
+class BattleErrorOut(BaseModel):
+    """Why there is no battle."""
+
+    code: str
+    message: str
+
+
+class BattleOut(BaseModel):
+    """Two answers to a prompt: text by programs, to be shown as plain text. `models` are told once
+    there is a vote, `choice`.
+
+    status  running: a model has still to answer; open: vote; voted; failed: see `error`
+    """
+
+    object: str = "arena_battle"
+    id: str
+    arena: str
+    status: Status
+    prompt: str
+    a: str | None
+    b: str | None
+    choice: Choice | None
+    models: SidesOut | None
+    error: BattleErrorOut | None
+    created_at: datetime
+
+
+class BattleVoteIn(Schema):
+    """Which answer is better; `voter`: who says so, of which a digest is kept."""
+
+    choice: Choice
+    voter: Name | None = Field(
+        None, description="by which votes of one person are known as such; null: somebody else"
+    )
+
+    model_config = {"json_schema_extra": {"examples": [{"choice": "a", "voter": "ada"}]}}
+
+
+class ArenaModelOut(BaseModel):
+    """What an arena's votes say of a model.
+
+    strength   log-odds, of mean 0; `elo` is the same on the scale of chess, 1000 the mean
+    win_rate   share of its votes that it won, ties half
+    ties       `both_bad`, which are among them, included
+    rank       from 1, the best; the rank interval is what differences leave open, all models at
+               once; null while votes do not connect all models
+    """
+
+    model: str
+    votes: int
+    wins: int
+    ties: int
+    losses: int
+    both_bad: int = 0
+    strength: float | None = None
+    interval: Interval = None
+    elo: float | None = None
+    win_rate: float | None = None
+    win_rate_interval: Interval = None
+    rank: int | None = None
+    rank_interval: tuple[int, int] | None = None
+
+
+class ArenaBoardOut(BaseModel):
+    """The models of an arena, the best first. `components`: groups of models that votes connect,
+    and strengths compare, the largest first; `connected`: there is one alone. A vote of nobody in
+    particular is a voter's own."""
+
+    object: str = "arena_board"
+    arena: str
+    votes: int
+    voters: int
+    prompts: int
+    level: float
+    models: list[ArenaModelOut]
+    connected: bool
+    components: list[list[str]]
+    warnings: list[str]
