@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query
 from sqlalchemy import Connection
 
 from service.annotation import publishing, store
-from service.annotation.board_schemas import HeldToPeopleOut, PublishedOut, PublishedSystemOut
+from service.annotation.board_schemas import HeldToPeopleOut, PublishedScoresOut, PublishedSystemOut
 from service.annotation.judging import held_to_people
 from service.annotation.store import Project
 from service.errors import ApiError, not_found
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"], route_
 @router.post("/{project}/publish", summary="Make people's votes scores of the evaluations")
 async def publish_scores(
     project: str, gate: CurrentGate, prefer: Annotated[str | None, Header()] = None
-) -> PublishedOut:
+) -> PublishedScoresOut:
     """The votes there are become scores of each system's evaluation, in place of those by earlier
     votes: `human/win_rate`, `human/strength`, `human/<criterion>`. They stand on boards, in
     comparisons, gates and slices as others do. A worker computes them; `Prefer: wait=600` waits
@@ -62,7 +62,7 @@ def _project(db: Connection, id: str) -> Project:
     return found
 
 
-def _published(db: Connection, project: Project, votes: int) -> PublishedOut:
+def _published(db: Connection, project: Project, votes: int) -> PublishedScoresOut:
     scores = read_scores(db, [one["evaluation"] for one in project.systems])
     systems = []
     for one in project.systems:
@@ -77,4 +77,4 @@ def _published(db: Connection, project: Project, votes: int) -> PublishedOut:
                 slices=[score for score in shown if score.slice is not None],
             )
         )
-    return PublishedOut(id=project.id, votes=votes, systems=systems)
+    return PublishedScoresOut(id=project.id, votes=votes, systems=systems)

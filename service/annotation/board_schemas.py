@@ -16,7 +16,7 @@ class PublishedSystemOut(BaseModel):
     slices: list[ScoreOut]
 
 
-class PublishedOut(BaseModel):
+class PublishedScoresOut(BaseModel):
     """A project's scores, of the whole set. `votes`: that they are made of, without gold questions,
     controls and repeats."""
 
