@@ -45,6 +45,7 @@ COMPARISONS = (
     "remote",
     "comparisons",
     "boards",
+    "people",
     "openai",
     "training",
 )

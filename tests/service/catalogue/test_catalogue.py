@@ -141,8 +141,10 @@ def test_every_metric_over_http(
     for score in done.scores:
         assert score.error is None, (score.name, score.error)
         assert score.value is not None
-        assert score.interval is not None, score.name
-        assert score.interval[0] <= score.value <= score.interval[1]
+        if score.interval is None:
+            assert any("have the same value" in warning for warning in score.warnings), score.name
+        else:
+            assert score.interval[0] <= score.value <= score.interval[1]
 
 
 def test_health_and_counters(live: Live, assay: Client) -> None:

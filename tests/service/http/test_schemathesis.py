@@ -32,6 +32,7 @@ CHECKS = [
     status_code_conformance,
 ]
 EXAMPLES = 6  # an operation
+OF_VOTED = ("{project}/export", "{project}/study")  # of a project that nobody deletes
 OF_MEASURED = (
     *("/best", "/archive", "/audit", "/every_eval_ever"),
     *("/transcripts", "/judge_report"),
@@ -97,7 +98,7 @@ def place(case: Any, known: Known, examples: list[Any], random: Random) -> None:
         case.path_parameters["arena"] = known.paths["fought"][0]
     if case.operation.path == "/v1/trainers/{name}":
         case.path_parameters["name"] = random.choice([*trainers.catalogue()])
-    if case.operation.path == "/v1/annotation_projects/{project}/export":
+    if case.operation.path.endswith(OF_VOTED):
         case.path_parameters["project"] = known.paths["voted"][0]
     if case.operation.path.startswith("/openai/"):
         case.path_parameters = dict.fromkeys(case.path_parameters or {}, "tiny-language")
