@@ -23,6 +23,7 @@ Reduce = Callable[[Floats], Floats]
 
 STEP = 1e-4  # of a column's size: differences are then exact to 1e-8, and lose 1e-12 to rounding
 NOTHING = 1e-10  # of a value, or of a column's share in it: an influence below that is rounding
+PART = 1 << 16  # rows at a time
 DOUBTFUL = 1e-7  # of the same: may be what differences lack, if all units' are below that
 
 
@@ -69,20 +70,33 @@ def influence(rows: Floats, total: Floats, reduce: Reduce) -> Floats:
     along its denominator are exact to 1e-8 only. Where that might be all, Richardson's
     extrapolation decides, which is exact to rounding.
     """
-    shares, sizes = together(total), np.abs(rows).sum(0)
+    shares = together(total)
+    sizes = np.sum([np.abs(part).sum(0) for part in _parts(rows)], 0)
     slope = slopes(reduce, total, shares, sizes)  # (C, S)
     found = np.full((len(rows), slope.shape[1]), np.nan)
     smooth = np.isfinite(slope).all(0)
-    moved, slope = coordinates(rows, shares), slope[:, smooth]
-    pull = moved @ slope
-    scale = (np.abs(rows) @ np.abs(slope)).mean(0)  # what a unit would move by its size
+    slope = slope[:, smooth]
+    pull = _along(rows, shares, slope)
+    # what a unit would move by its size
+    scale = np.sum([(np.abs(part) @ np.abs(slope)).sum(0) for part in _parts(rows)], 0) / len(rows)
     small = (np.abs(pull) <= NOTHING * scale).all(0)
     doubtful = (np.abs(pull) <= DOUBTFUL * scale).all(0) & ~small
     if doubtful.any():
         twice = slopes(reduce, total, shares, sizes, 2 * STEP)[:, smooth]
-        small |= doubtful & (np.abs(moved @ (4 * slope - twice) / 3) <= NOTHING * scale).all(0)
+        better = _along(rows, shares, (4 * slope - twice) / 3)
+        small |= doubtful & (np.abs(better) <= NOTHING * scale).all(0)
     found[:, smooth] = np.where(small, 0.0, pull)
     return found
+
+
+def _along(rows: Floats, shares: Floats, slope: Floats) -> Floats:
+    """(n, S) what each unit moves the values by, whose derivatives are `slope` (C, S)."""
+    return np.concatenate([coordinates(part, shares) @ slope for part in _parts(rows)])
+
+
+def _parts(rows: Floats) -> list[Floats]:
+    """Some rows at a time: copies of all would take more memory than a bootstrap does."""
+    return [rows[at : at + PART] for at in range(0, max(1, len(rows)), PART)]
 
 
 def resampled(
