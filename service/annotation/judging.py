@@ -28,6 +28,7 @@ from service.annotation.board_schemas import (
     HeldToPeopleOut,
     OrderAgreementOut,
 )
+from service.annotation.publishing import require_evaluations
 from service.annotation.shares import Output, Pair, orders
 from service.annotation.store import Project
 from service.evaluations.scores import Score, read_scores
@@ -52,7 +53,8 @@ def held_to_people(
     db: Connection, settings: Settings, project: Project, slice_: str | None
 ) -> HeldToPeopleOut:
     """Every score that two or more of the project's evaluations have. Raises 422 for a slice that
-    no sample is of."""
+    no sample is of, and for votes from elsewhere."""
+    require_evaluations(project)
     votes = votes_store.cast(db, project.id)
     if slice_ is not None:
         inside = scopes.sliced(db, sorted({one["dataset"] for one in project.systems}), slice_)

@@ -16,7 +16,8 @@ BEFORE_SHARDS = 1  # priority: somebody waits
 
 def ask(db: Connection, project: Project) -> str:
     """Have the scores published; returns the request that a worker answers then. Raises 422 for a
-    form without scores."""
+    form without scores, and for votes from elsewhere."""
+    require_evaluations(project)
     if not scales(project):
         message = f"votes of {project.form} are no numbers: GET …/votes has what people wrote"
         raise invalid("no_scores", message, "project")
@@ -25,15 +26,22 @@ def ask(db: Connection, project: Project) -> str:
     return request
 
 
+def require_evaluations(project: Project) -> None:
+    """Raises 422 for votes from elsewhere."""
+    if not project.evaluated:
+        message = "its votes are from elsewhere: no evaluation of these systems is known here"
+        raise invalid("no_evaluations", message, "project")
+
+
 def later(db: Connection, project: Project) -> None:
     """Have them published some time soon; called again meanwhile, it adds nothing."""
-    if scales(project):
+    if project.evaluated and scales(project):
         _defer(db, project, "", queueing_lock=f"publish {project.id}")
 
 
 def renew(db: Connection, project: Project) -> None:
     """Have those published anew that are published: the votes have changed."""
-    if any(plans.places(db, one["evaluation"], project.id) for one in project.systems):
+    if any(plans.places(db, one["evaluation"], project.id) for one in project.evaluated):
         later(db, project)
 
 

@@ -39,6 +39,11 @@ class Project(Stored):
     created_at: datetime
     closed_at: datetime | None
 
+    @property
+    def evaluated(self) -> list[dict[str, str]]:
+        """The systems whose evaluations are known here: none of votes from elsewhere."""
+        return [one for one in self.systems if "evaluation" in one]
+
 
 @dataclass(frozen=True, slots=True)
 class Progress(Stored):

@@ -97,6 +97,16 @@ def test_a_log_of_lmarena_is_a_project_to_learn_from(live: Live, tmp_path: Path)
         assert pairs["Question 1?"]["rejected"] == "alpaca answers 1"
 
 
+def test_votes_from_elsewhere_are_of_no_evaluation(live: Live) -> None:
+    project = sent(live.base, json.dumps(ARENA).encode(), name="elsewhere").json()["id"]
+    url = f"{live.base}/v1/annotation_projects/{project}"
+    for answer in (httpx.post(f"{url}/publish"), httpx.get(f"{url}/judges")):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "no_evaluations")
+    assert httpx.post(f"{url}/close").status_code < 500
+    person = httpx.get(f"{url}/annotators").json()["data"][0]["id"]
+    assert httpx.delete(f"{url}/annotators/{person}", params={"data": True}).status_code == 200
+
+
 def test_tables_say_the_same_as_logs(live: Live) -> None:
     """CSV, JSON Lines, columns of other names; several votes on one item; nobody named."""
     rows = [
