@@ -20,11 +20,12 @@ from sqlalchemy import Connection, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db import events
+from service.db.columns import JSONB
 from service.db.identifiers import new
 from service.db.notices import notify
 from service.db.pages import paged
 from service.db.stored import Stored
-from service.db.tables import JSONB, datasets, training_jobs, training_series
+from service.db.tables import datasets, training_jobs, training_series
 
 FINAL = ("succeeded", "failed", "cancelled")
 
