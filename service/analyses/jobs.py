@@ -47,8 +47,9 @@ def compute(context: Context, request: str) -> None:
                     content["embedded"][encoder]["digest"] = digest
                 analyses.keep(db, row, name, content)
         except ReportedError as error:
-            told = {"code": error.code, "message": error.message, "param": "encoder"}
-            worker_requests.answer(db, request, {"error": told})
+            worker_requests.refuse(
+                db, request, error.code, error.message, status=422, param="encoder"
+            )
             return
         worker_requests.answer(db, request, {"score": name, "digest": digest})
 
@@ -56,8 +57,7 @@ def compute(context: Context, request: str) -> None:
 def compute_failed(context: Context, request: str, reason: str) -> None:
     """Tell the one who waits."""
     with context.engine.begin() as db:
-        error = {"code": "analysis_failed", "message": reason}
-        worker_requests.answer(db, request, {"error": error})
+        worker_requests.refuse(db, request, "analysis_failed", reason)
 
 
 def _content(

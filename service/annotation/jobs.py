@@ -57,8 +57,7 @@ def publish_failed(context: Context, project: str, reason: str, request: str = "
     """Tell the one who waits."""
     if request:
         with context.engine.begin() as db:
-            error = {"code": "publishing_failed", "message": reason}
-            worker_requests.answer(db, request, {"error": error})
+            worker_requests.refuse(db, request, "publishing_failed", reason)
 
 
 def _voted(
