@@ -11,7 +11,6 @@ from service.annotation import publishing, store
 from service.annotation.board_schemas import HeldToPeopleOut, PublishedScoresOut, PublishedSystemOut
 from service.annotation.judging import held_to_people
 from service.annotation.store import Project
-from service.errors import not_found
 from service.evaluations import plans
 from service.evaluations.scores import read_scores
 from service.evaluations.views import score_view
@@ -30,11 +29,11 @@ async def publish_scores(project: str, gate: CurrentGate, wait: Patience) -> Pub
     longer than 120 s. They are published anew when the project is closed."""
 
     def ask(db: Connection) -> str:
-        return publishing.ask(db, _project(db, project))
+        return publishing.ask(db, store.require(db, project))
 
     request = await gate.run(ask)
     answered = await answer_to(gate, request, wait, "; they come later")
-    return await gate.run(lambda db: _published(db, _project(db, project), answered["votes"]))
+    return await gate.run(lambda db: _published(db, store.require(db, project), answered["votes"]))
 
 
 @router.get("/{project}/judges", summary="How far judges and metrics agree with people")
@@ -46,14 +45,7 @@ def get_judges(
 ) -> HeldToPeopleOut:
     """Of every score that the project's evaluations share, the share of votes whose order of two
     outputs it has, too, and two people's agreement to hold it against."""
-    return held_to_people(db, settings, _project(db, project), slice)
-
-
-def _project(db: Connection, id: str) -> Project:
-    found = store.get(db, id)
-    if found is None:
-        raise not_found("annotation project", id)
-    return found
+    return held_to_people(db, settings, store.require(db, project), slice)
 
 
 def _published(db: Connection, project: Project, votes: int) -> PublishedScoresOut:

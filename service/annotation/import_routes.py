@@ -15,7 +15,7 @@ from service.annotation.battle_files import battles, parsed
 from service.annotation.battles import Battle
 from service.annotation.schemas import AnnotationProjectOut
 from service.annotation.views import project_views
-from service.errors import ApiError, invalid, not_found
+from service.errors import ApiError, invalid
 from service.http.dependencies import CurrentGate, CurrentSettings, UnboundKey
 from service.http.fields import Name
 from service.http.idempotency import Created
@@ -71,10 +71,7 @@ async def import_votes(
         imports.lock(db, digest)
         known = imported.find(db, digest)
         id = known or imported.make(db, name, found, about)
-        project = store.get(db, id)
-        if project is None:
-            raise not_found("annotation project", id)
-        return Created(project_views(db, [project])[0], 201 if known is None else 200)
+        return Created(project_views(db, [store.require(db, id)])[0], 201 if known is None else 200)
 
     bound = key.bound(body.bound)
     created = await gate.run(lambda db: bound.once(db, AnnotationProjectOut, create))

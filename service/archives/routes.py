@@ -18,7 +18,7 @@ from service.archives.admission import Opened, load, opened
 from service.archives.schemas import AuditIn, AuditOut
 from service.datasets import store as datasets
 from service.db import worker_requests
-from service.errors import ApiError, not_found
+from service.errors import ApiError
 from service.evaluations import store as evaluations
 from service.evaluations.schemas import EvaluationOut
 from service.evaluations.store import Evaluation
@@ -170,9 +170,7 @@ def _sent(file: IO[bytes]) -> Iterator[bytes]:
 
 def _succeeded(db: Connection, evaluation: str) -> Evaluation:
     """Raises 404 where there is none, 409 where it has no result to take away or to measure."""
-    row = evaluations.get(db, evaluation)
-    if row is None:
-        raise not_found("evaluation", evaluation)
+    row = evaluations.require(db, evaluation)
     if row.status != "succeeded":
         message = f"the evaluation is {row.status}: only one that has succeeded has an archive"
         raise ApiError(409, "not_succeeded", message, "evaluation")

@@ -66,9 +66,7 @@ async def get_annotation_analysis(
 
 
 def _asked(db: Connection, id: str, criterion: str | None) -> Asked:
-    project = projects.get(db, id)
-    if project is None:
-        raise not_found("annotation project", id)
+    project = projects.require(db, id)
     by, state = _criterion(project, criterion), store.state(db, id)
     key = (id, by, state)
     kept = KEPT.get(key)
