@@ -22,6 +22,7 @@ from service.evaluations import outputs
 from service.evaluations import store as evaluations
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
+from service.figures.numbers import finite
 from service.jobs.context import Context
 from service.leaderboards.paired import PairedResult, paired_results
 
@@ -178,7 +179,7 @@ def _example(samples: Sequence[Sample], values: Floats | None, at: int) -> dict[
     value = np.nan if values is None else float(values[at])
     return {
         "id": sample.id,
-        "value": value if np.isfinite(value) else None,
+        "value": finite(value),
         "prompt": _excerpt(sample.prompt),
         "output": _excerpt(next(iter(sample.outputs), None)),
         "reference": _excerpt(next(iter(sample.references), None)),
