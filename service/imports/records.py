@@ -115,7 +115,7 @@ def _record(
 def _result(row: Evaluation, score: Score, result: Result | None) -> dict[str, Any]:
     details: dict[str, Any] = {
         "score": score.value,
-        "uncertainty": _uncertainty(row, score, result),
+        "uncertainty": _uncertainty(score, result),
     }
     config: dict[str, Any] = {
         "metric_id": score.name,
@@ -147,7 +147,7 @@ def _range(score: Score) -> tuple[float, float]:
     return -math.inf, math.inf
 
 
-def _uncertainty(row: Evaluation, score: Score, result: Result | None) -> dict[str, Any]:
+def _uncertainty(score: Score, result: Result | None) -> dict[str, Any]:
     found: dict[str, Any] = {"num_samples": score.n}
     if score.interval is not None:
         found["confidence_interval"] = {
