@@ -18,6 +18,7 @@ from service.db.annotation_tables import annotation_projects
 from service.db.identifiers import new
 from service.db.pages import paged
 from service.db.stored import Stored
+from service.errors import not_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,14 @@ def get(db: Connection, id: str) -> Project | None:
     query = select(annotation_projects).where(annotation_projects.c.id == id)
     row = db.execute(query).one_or_none()
     return Project.from_row(row) if row is not None else None
+
+
+def require(db: Connection, id: str) -> Project:
+    """The project. Raises 404."""
+    found = get(db, id)
+    if found is None:
+        raise not_found("annotation project", id)
+    return found
 
 
 def page(db: Connection, *, after: str | None, limit: int, descending: bool) -> list[Project]:

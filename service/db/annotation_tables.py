@@ -15,20 +15,16 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from service.db.tables import JSON, JSONB, TEXTS, metadata
+from service.db.columns import JSON, JSONB, TEXTS, stamp
+from service.db.tables import metadata
 
 KINDS = ("item", "control", "gold")
 SLOT_STATUSES = ("free", "held", "voted", "skipped")
 VOTE_KINDS = (*KINDS, "repeat")
-
-
-def _created() -> Column[object]:
-    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
 def _project(index: bool = True) -> Column[object]:
@@ -57,7 +53,7 @@ annotation_projects = Table(
     Column("per_annotator", Integer, nullable=False),
     Column("lease_minutes", Integer, nullable=False),
     Column("completion_code", Text, nullable=False),
-    _created(),
+    stamp("created_at"),
     Column("closed_at", DateTime(timezone=True)),
 )
 
@@ -86,7 +82,7 @@ annotators = Table(
     _project(),
     Column("name", Text, nullable=False),
     Column("token_digest", LargeBinary, nullable=False, unique=True),
-    _created(),
+    stamp("created_at"),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("revoked_at", DateTime(timezone=True)),
 )
@@ -132,7 +128,7 @@ annotation_skips = Table(
     Column("annotator_id", ForeignKey("annotators.id", ondelete="CASCADE"), primary_key=True),
     Column("item_id", ForeignKey("annotation_items.id", ondelete="CASCADE"), primary_key=True),
     Column("reason", Text),
-    _created(),
+    stamp("created_at"),
 )
 
 annotation_votes = Table(
@@ -149,7 +145,7 @@ annotation_votes = Table(
     Column("agrees", Boolean),  # with what is expected; of a repeat: with the first vote
     Column("comment", Text),
     Column("seconds", Float),
-    _created(),
+    stamp("created_at"),
     Column("undone_at", DateTime(timezone=True)),
     CheckConstraint(f"kind IN {VOTE_KINDS}", name="kind"),
     Index(

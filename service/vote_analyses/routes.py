@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from metrics.core.names import hint
 from service.annotation import store as projects
 from service.annotation.store import Project
 from service.db import worker_requests
-from service.errors import ApiError, invalid, not_found
-from service.http.dependencies import CurrentGate
+from service.errors import invalid, not_found
+from service.http.dependencies import CurrentGate, Patience
 from service.http.gate import Gate
-from service.http.waiting import answer_to, preferred_wait
+from service.http.waiting import answer_to
 from service.jobs import queue
 from service.vote_analyses import store
 from service.vote_analyses.analysis import analysis
@@ -25,7 +25,6 @@ from service.vote_analyses.schemas import VoteAnalysisOut
 from service.vote_analyses.store import Rows
 
 MOST_HERE = 1000  # votes, more of which a worker analyses: annotators wait for nobody
-WAIT = 120.0  # seconds
 BEFORE_SHARDS = 1  # priority: somebody waits
 
 ONE = CapacityLimiter(1)  # computed here at a time: several would only wait for each other
@@ -49,10 +48,10 @@ class Asked:
 async def get_annotation_analysis(
     project: str,
     gate: CurrentGate,
+    wait: Patience,
     criterion: Annotated[
         str | None, Query(description="of likert: by which ratings; default: the first")
     ] = None,
-    prefer: Annotated[str | None, Header()] = None,
 ) -> VoteAnalysisOut:
     """How far people agree, how each of them votes, which system is better and by how much, and how
     many more votes would settle it. Of the votes that stand now; gold questions, controls and
@@ -61,15 +60,13 @@ async def get_annotation_analysis(
     asked = await gate.run(lambda db: _asked(db, project, criterion))
     if asked.kept is not None:
         return asked.kept
-    found = await _computed(gate, asked, preferred_wait(prefer) or WAIT)
+    found = await _computed(gate, asked, wait)
     KEPT.add(asked.key, found)
     return found
 
 
 def _asked(db: Connection, id: str, criterion: str | None) -> Asked:
-    project = projects.get(db, id)
-    if project is None:
-        raise not_found("annotation project", id)
+    project = projects.require(db, id)
     by, state = _criterion(project, criterion), store.state(db, id)
     key = (id, by, state)
     kept = KEPT.get(key)
@@ -87,8 +84,6 @@ async def _computed(gate: Gate, asked: Asked, wait: float) -> VoteAnalysisOut:
         criterion = asked.key[1]
         return await to_thread.run_sync(analysis, asked.project, criterion, asked.rows, limiter=ONE)
     answered = await answer_to(gate, asked.request, wait, "; ask again")
-    if answered.get("error"):
-        raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
     if answered["analysis"] is None:  # it was deleted meanwhile
         raise not_found("annotation project", asked.project.id)
     return VoteAnalysisOut.model_validate(answered["analysis"])
