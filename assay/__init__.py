@@ -56,6 +56,7 @@ from assay.arena_models import (
     ArenaModel,
     Battle,
     BattleError,
+    BattleTurn,
     DeletedArena,
     Sides,
 )
@@ -182,6 +183,7 @@ __all__ = [
     "Audited",
     "Battle",
     "BattleError",
+    "BattleTurn",
     "Bias",
     "BoardDefinition",
     "BoardEntry",

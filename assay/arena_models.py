@@ -40,15 +40,24 @@ class Sides(Answer):
 
 
 class BattleError(Answer):
-    """Why there is no battle."""
+    """Why there are no answers."""
 
     code: str
     message: str
 
 
+class BattleTurn(Answer):
+    """What was asked, and both answers to it."""
+
+    prompt: str
+    a: str
+    b: str
+
+
 class Battle(Answer):
     """Two answers to a prompt, `a` and `b`: texts by programs. `models` are told once there is a
-    vote."""
+    vote. `earlier`: turns before this one; `turn` counts the prompts before it, `error` says why
+    one of them, or the battle, has no answers."""
 
     id: str
     arena: str
@@ -56,6 +65,8 @@ class Battle(Answer):
     prompt: str
     a: str | None
     b: str | None
+    turn: int
+    earlier: list[BattleTurn]
     choice: str | None
     models: Sides | None
     error: BattleError | None

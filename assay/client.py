@@ -193,6 +193,7 @@ class Client:
     delete_arena = _answer(endpoints.arenas.delete_arena)
     arena_board = _answer(endpoints.arenas.arena_board)
     create_battle = _answer(endpoints.arenas.create_battle)
+    create_turn = _answer(endpoints.arenas.create_turn)
     battle = _answer(endpoints.arenas.battle)
     vote_on_battle = _answer(endpoints.arenas.vote_on_battle)
 

@@ -71,6 +71,15 @@ def create_battle(arena: str, prompt: str, *, idempotency_key: str | None = None
     return ask(replace(request, patience=ANSWERED), Battle)
 
 
+def create_turn(
+    arena: str, battle: str, prompt: str, *, idempotency_key: str | None = None
+) -> Script[Battle]:
+    """Ask both models again, before the vote; each sees its own answers so far."""
+    path = address(ROOT, arena, "battles", battle, "turns")
+    request = create(path, {"prompt": prompt}, idempotency_key)
+    return ask(replace(request, patience=ANSWERED), Battle)
+
+
 def battle(arena: str, battle: str) -> Script[Battle]:
     """A battle; whose answers they are, once there is a vote."""
     return ask(get(ROOT, arena, "battles", battle), Battle)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy import Connection
@@ -19,11 +18,12 @@ from service.arenas.schemas import (
     DeletedArenaOut,
 )
 from service.arenas.store import Arena, Battle
-from service.arenas.views import arena_views, battle_view
+from service.arenas.views import arena_views, battle_view, fault
 from service.errors import ApiError, not_found
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.fields import Limit, Page, page
+from service.http.gate import Gate
 from service.http.idempotency import Created
 from service.http.waiting import preferred_wait, until
 
@@ -100,15 +100,28 @@ async def create_battle(
         return Created(battle_view(admission.fight(db, _arena(db, arena), body.prompt)), 201)
 
     begun = (await gate.run(lambda db: key.once(db, BattleOut, create))).content
-    wait = preferred_wait(prefer) or DEFAULT_WAIT
-    done = await until(gate, begun.id, lambda db: _battle(db, begun).status != "running", wait)
-    battle = await gate.run(lambda db: _battle(db, begun))
-    if battle.error is not None:
-        raise _no_battle(battle.error)
-    if not done:
-        message = f"no worker answered within {wait:.0f} s; see /readyz for the queue, and later "
-        raise ApiError(503, "timed_out", f"{message}GET /v1/arenas/{arena}/battles/{battle.id}")
-    return battle_view(battle)
+    return await _answered(gate, begun, prefer)
+
+
+@router.post("/{arena}/battles/{battle}/turns", status_code=201, summary="Go on with a battle")
+async def create_turn(
+    arena: str,
+    battle: str,
+    body: BattleIn,
+    gate: CurrentGate,
+    key: Idempotent,
+    prefer: Annotated[str | None, Header()] = None,
+) -> BattleOut:
+    """Before the vote, ask both models again; each sees its own answers so far. Where one gives
+    none, that is the answer, and the battle is as it was before. Up to 20 turns and 500,000
+    characters. It waits as `POST …/battles` does."""
+
+    def create(db: Connection) -> Created[BattleOut]:
+        row = admission.go_on(db, _arena(db, arena), battle, body.prompt)
+        return Created(battle_view(row), 201)
+
+    begun = (await gate.run(lambda db: key.once(db, BattleOut, create))).content
+    return await _answered(gate, begun, prefer)
 
 
 @router.get("/{arena}/battles/{battle}", summary="One battle")
@@ -134,18 +147,32 @@ def _arena(db: Connection, id: str) -> Arena:
     return found
 
 
+async def _answered(gate: Gate, begun: BattleOut, prefer: str | None) -> BattleOut:
+    """The battle with both answers. Raises what a model said in place of one, and 503 late."""
+
+    def is_over(db: Connection) -> bool:
+        row = _battle(db, begun)
+        return row.status != "running" or row.turn != begun.turn
+
+    wait = preferred_wait(prefer) or DEFAULT_WAIT
+    done = await until(gate, begun.id, is_over, wait)
+    battle = await gate.run(lambda db: _battle(db, begun))
+    error = fault(battle) if battle.turn == begun.turn else None
+    if error is not None:  # with the same key it would be said again
+        raise ApiError(error["status"], error["code"], error["message"], headers=admission.NEVER)
+    if not done:
+        place = f"/v1/arenas/{begun.arena}/battles/{begun.id}"
+        message = f"no worker answered within {wait:.0f} s; see /readyz for the queue, and later "
+        raise ApiError(503, "timed_out", f"{message}GET {place}")
+    return battle_view(battle)
+
+
 def _battle(db: Connection, begun: BattleOut) -> Battle:
     """A battle that was begun; 404 where its arena is gone by now."""
     found = store.find(db, begun.id)
     if found is None:
         raise not_found("battle", begun.id)
     return found
-
-
-def _no_battle(error: Mapping[str, Any]) -> ApiError:
-    """What a model said in place of an answer; with the same key it would be said again."""
-    headers = {"x-should-retry": "false"}
-    return ApiError(error["status"], error["code"], error["message"], headers=headers)
 
 
 def _view(db: Connection, arena: Arena) -> ArenaOut:

@@ -74,7 +74,7 @@ class DeletedArenaOut(BaseModel):
 
 
 class BattleIn(Schema):
-    """What two models are asked."""
+    """What two models are asked, at first or after their answers."""
 
     prompt: Prompt
 
@@ -87,17 +87,28 @@ class SidesOut(BaseModel):
 
 
 class BattleErrorOut(BaseModel):
-    """Why there is no battle."""
+    """Why there are no answers."""
 
     code: str
     message: str
+
+
+class TurnOut(BaseModel):
+    """What was asked, and both answers to it."""
+
+    prompt: str
+    a: str
+    b: str
 
 
 class BattleOut(BaseModel):
     """Two answers to a prompt: text by programs, to be shown as plain text. `models` are told once
     there is a vote, `choice`.
 
-    status  running: a model has still to answer; open: vote; voted; failed: see `error`
+    status   running: a model has still to answer; open: vote, or go on; voted; failed: see `error`
+    turn     how many prompts came before this one; one that was not answered is among them
+    earlier  turns before this one, of which each model has seen its own answers
+    error    why there is no battle; of an open one: why the last prompt has no answers
     """
 
     object: str = "arena_battle"
@@ -107,6 +118,8 @@ class BattleOut(BaseModel):
     prompt: str
     a: str | None
     b: str | None
+    turn: int = 0
+    earlier: list[TurnOut] = []
     choice: Choice | None
     models: SidesOut | None
     error: BattleErrorOut | None
