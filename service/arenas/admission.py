@@ -51,8 +51,7 @@ def go_on(db: Connection, arena: Arena, id: str, prompt: str) -> Battle:
     if len(battle.earlier) + 1 >= MOST_TURNS:
         message = f"the battle has {MOST_TURNS} turns, the most there may be: vote on it"
         raise ApiError(409, "too_many_turns", message, "battle", NEVER)
-    said = [*battle.earlier, {"prompt": battle.prompt, "a": battle.answer_a, "b": battle.answer_b}]
-    length = len(prompt) + sum(len(text or "") for turn in said for text in turn.values())
+    length = battle.length + len(prompt)
     if length > LONGEST_BATTLE:
         message = (
             f"with this prompt the battle has {length} characters, over {LONGEST_BATTLE}, the "

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
-from service.arenas import admission, boards, store
+from service.arenas import admission, boards, exports, store
 from service.arenas.schemas import (
     ArenaBoardOut,
     ArenaIn,
     ArenaOut,
+    ArenaVoteOut,
     BattleIn,
     BattleOut,
     BattleVoteIn,
     DeletedArenaOut,
 )
 from service.arenas.store import Arena, Battle
-from service.arenas.views import arena_views, battle_view, fault
+from service.arenas.views import arena_views, battle_view, fault, vote_view
 from service.errors import ApiError, not_found
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
@@ -32,27 +35,31 @@ router = APIRouter(prefix="/v1/arenas", tags=["arenas"], route_class=BodyRoute)
 Order = Literal["asc", "desc"]
 
 DEFAULT_WAIT = 120.0  # seconds
+DEFAULT_LIMIT = 100  # votes on a page
 
 
 @router.post("", status_code=201, summary="Have models answer people, two at a time")
 def create_arena(
     body: ArenaIn,
+    request: Request,
     db: Transaction,
     settings: CurrentSettings,
     response: Response,
     key: Idempotent,
 ) -> ArenaOut:
     """Models behind URLs, folders, checkpoints. Then each `POST /v1/arenas/{id}/battles` asks two
-    of them."""
+    of them. People do so on the page at `url`."""
 
     def create(db: Connection) -> Created[ArenaOut]:
-        return Created(_view(db, _arena(db, admission.admit(db, settings, body))), 201)
+        made = _arena(db, admission.admit(db, settings, body))
+        return Created(arena_views(db, [made], request.base_url)[0], 201)
 
     return key.once(db, ArenaOut, create).sent(response)
 
 
 @router.get("", summary="List arenas")
 def list_arenas(
+    request: Request,
     db: Transaction,
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 20,
@@ -60,13 +67,13 @@ def list_arenas(
 ) -> Page[ArenaOut]:
     """Newest first."""
     rows = store.page(db, after=after, limit=limit + 1, descending=order == "desc")
-    return page(arena_views(db, rows), limit)
+    return page(arena_views(db, rows, request.base_url), limit)
 
 
 @router.get("/{arena}", summary="One arena")
-def get_arena(arena: str, db: Transaction) -> ArenaOut:
+def get_arena(arena: str, request: Request, db: Transaction) -> ArenaOut:
     """With what voters should know, and how many battles and votes there are."""
-    return _view(db, _arena(db, arena))
+    return arena_views(db, [_arena(db, arena)], request.base_url)[0]
 
 
 @router.delete("/{arena}", summary="Delete an arena")
@@ -82,6 +89,34 @@ def get_arena_board(arena: str, db: Transaction) -> ArenaBoardOut:
     """Strengths by all votes so far, with intervals over voters and prompts, win rates, and ranks
     where votes connect all models."""
     return boards.board(db, _arena(db, arena))
+
+
+@router.get(
+    "/{arena}/votes",
+    summary="All votes of an arena",
+    response_model=Page[ArenaVoteOut],
+    responses=exports.FILES,
+)
+def list_arena_votes(
+    arena: str,
+    gate: CurrentGate,
+    format: Literal["json", "jsonl", "csv", "parquet"] = "json",
+    after: str | None = None,
+    limit: Annotated[Limit | None, Query(description="default: 100 of json, else all")] = None,
+) -> Page[ArenaVoteOut] | StreamingResponse:
+    """Oldest first, with what was said, as LMArena's logs have them; voters by hashes. A file
+    (`format`) is streamed, and `POST /v1/annotation_projects/imports` reads it."""
+    if format == "json":
+        most = limit or DEFAULT_LIMIT
+        with gate.transaction() as db:
+            rows = store.voted(db, _arena(db, arena).id, after=after, limit=most + 1)
+        return page([vote_view(row) for row in rows], most)
+    batches = exports.batches(gate, arena, after, limit)
+    first = next(batches)  # what is refused is refused before a file begins
+    written = exports.FORMATS[format]
+    headers = {"content-disposition": f'attachment; filename="{arena}.{format}"'}
+    content = written.write(chain([first], batches))
+    return StreamingResponse(content, media_type=written.media, headers=headers)
 
 
 @router.post("/{arena}/battles", status_code=201, summary="Ask two models")
@@ -173,7 +208,3 @@ def _battle(db: Connection, begun: BattleOut) -> Battle:
     if found is None:
         raise not_found("battle", begun.id)
     return found
-
-
-def _view(db: Connection, arena: Arena) -> ArenaOut:
-    return arena_views(db, [arena])[0]

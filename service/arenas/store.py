@@ -70,6 +70,7 @@ class Battle(Stored):
     choice: Literal["a", "b", "tie", "both_bad"] | None
     voter: str | None
     created_at: datetime
+    voted_at: datetime | None
 
     @property
     def status(self) -> Literal["running", "open", "voted", "failed"]:
@@ -79,6 +80,14 @@ class Battle(Stored):
         if self.choice is not None:
             return "voted"
         return "running" if None in {self.answer_a, self.answer_b} else "open"
+
+    @property
+    def length(self) -> int:
+        """Characters of all prompts and answers."""
+        last = (self.prompt, self.answer_a or "", self.answer_b or "")
+        return sum(len(text) for turn in self.earlier for text in turn.values()) + len(
+            "".join(last)
+        )
 
     def model(self, side: Side) -> str:
         """Who answers on this side."""
@@ -245,6 +254,13 @@ def votes(db: Connection, arena: str) -> list[VoteRow]:
     columns = (battle.id, battle.model_a, battle.model_b, battle.choice, battle.voter, item)
     query = select(*columns).where(battle.arena_id == arena, battle.choice.is_not(None))
     return [VoteRow.from_row(row) for row in db.execute(query.order_by(battle.id))]
+
+
+def voted(db: Connection, arena: str, *, after: str | None, limit: int) -> list[Battle]:
+    """Up to `limit` battles with a vote, oldest first."""
+    query = select(arena_battles).where(battle.arena_id == arena, battle.choice.is_not(None))
+    query = paged(db, query, battle.id, after=after, limit=limit, descending=False)
+    return [Battle.from_row(row) for row in db.execute(query)]
 
 
 def forget_old(db: Connection, settings: Settings) -> None:
