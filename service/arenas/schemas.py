@@ -95,7 +95,7 @@ class BattleErrorOut(BaseModel):
     message: str
 
 
-class TurnOut(BaseModel):
+class BattleTurnOut(BaseModel):
     """What was asked, and both answers to it."""
 
     prompt: str
@@ -121,7 +121,7 @@ class BattleOut(BaseModel):
     a: str | None
     b: str | None
     turn: int
-    earlier: list[TurnOut]
+    earlier: list[BattleTurnOut]
     choice: Choice | None
     models: SidesOut | None
     error: BattleErrorOut | None
@@ -139,7 +139,7 @@ class BattleVoteIn(Schema):
     model_config = {"json_schema_extra": {"examples": [{"choice": "a", "voter": "ada"}]}}
 
 
-class MessageOut(BaseModel):
+class BattleMessageOut(BaseModel):
     """A message of a conversation."""
 
     role: Literal["user", "assistant"]
@@ -162,8 +162,8 @@ class ArenaVoteOut(BaseModel):
     model_b: str
     winner: Winner
     judge: str | None
-    conversation_a: list[MessageOut]
-    conversation_b: list[MessageOut]
+    conversation_a: list[BattleMessageOut]
+    conversation_b: list[BattleMessageOut]
     turn: int
     tstamp: float
 

@@ -13,10 +13,10 @@ from service.arenas.schemas import (
     ArenaOut,
     ArenaVoteOut,
     BattleErrorOut,
+    BattleMessageOut,
     BattleOut,
-    MessageOut,
+    BattleTurnOut,
     SidesOut,
-    TurnOut,
     Winner,
 )
 from service.arenas.store import Arena, Battle, Counts, Side
@@ -50,7 +50,7 @@ def battle_view(row: Battle) -> BattleOut:
         a=row.answer_a if shown else None,
         b=row.answer_b if shown else None,
         turn=row.turn,
-        earlier=[TurnOut.model_validate(one) for one in row.earlier],
+        earlier=[BattleTurnOut.model_validate(one) for one in row.earlier],
         choice=row.choice,
         models=SidesOut(a=row.model_a, b=row.model_b) if voted else None,
         error=BattleErrorOut(code=error["code"], message=error["message"]) if error else None,
@@ -82,15 +82,15 @@ def vote_view(row: Battle) -> ArenaVoteOut:
     )
 
 
-def _conversation(row: Battle, side: Side) -> list[MessageOut]:
+def _conversation(row: Battle, side: Side) -> list[BattleMessageOut]:
     turns = [(one["prompt"], one[side]) for one in row.earlier]
     turns.append((row.prompt, row.answer(side) or ""))
     return [
         message
         for prompt, said in turns
         for message in (
-            MessageOut(role="user", content=prompt),
-            MessageOut(role="assistant", content=said),
+            BattleMessageOut(role="user", content=prompt),
+            BattleMessageOut(role="assistant", content=said),
         )
     ]
 
