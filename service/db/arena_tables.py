@@ -42,12 +42,16 @@ arena_battles = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("arena_id", ForeignKey("arenas.id", ondelete="CASCADE"), nullable=False),
-    Column("prompt", Text, nullable=False),
+    Column("prompt", Text, nullable=False),  # of the turn that it is at
     Column("model_a", Text, nullable=False),
     Column("model_b", Text, nullable=False),
     Column("seed", BigInteger, nullable=False),  # of what is drawn: another attempt draws the same
     Column("answer_a", Text),
     Column("answer_b", Text),
+    Column("turn", Integer, nullable=False, server_default=text("0")),  # never counts back
+    # turns before: [{"prompt", "a", "b"}]
+    Column("earlier", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("turn_error", JSONB),  # why the turn that was asked for last was taken back
     Column("error", JSONB),  # {"status", "code", "message"}
     Column("failed", Text),  # the model that gave no answer
     Column("choice", Text),
