@@ -173,11 +173,11 @@ def _preferences(project: Project, one: Pair) -> Iterator[Content]:
             "prompt": one.item.prompt,
             "chosen": one.outputs[first],
             "rejected": one.outputs[second],
+            "margin": round(abs(one.margin), 6),
             "metadata": {
                 **_about(project, one),
                 "chosen_system": one.systems[first],
                 "rejected_system": one.systems[second],
-                "margin": round(abs(one.margin), 6),
                 "votes": len(one.annotators),
             },
         }
