@@ -196,12 +196,23 @@ def test_who_is_deleted_is_in_no_later_version(live: Live, made: list[str]) -> N
     study = Study(live.base, made[:2], overlap=2)
     vote(study, "Ada", highest)
     vote(study, "Eve", highest)
-    first = export(study, held_out=0).json()
+    assert [one["datasets"] for one in study.get("/annotators")["data"]] == [[], []]
+    first, halves = export(study, held_out=0).json(), export(study, held_out=0.5).json()
+    holding = [
+        {name: made[name] for name in ("id", "name", "version")}
+        for made in (first["dataset"], halves["dataset"], halves["held_out"])
+    ]
+    study.person("Late")
     by_name = {one["name"]: one for one in study.get("/annotators")["data"]}
     gone = httpx.delete(f"{study.url}/annotators/{by_name['Eve']['id']}", params={"data": True})
-    assert gone.json()["votes"] == SAMPLES
+    assert (gone.json()["votes"], gone.json()["datasets"]) == (SAMPLES, holding)
+    left = {one["name"]: one["datasets"] for one in study.get("/annotators")["data"]}
+    assert left == {"Ada": holding, "Late": []}
+    late = by_name.pop("Late")["id"]
+    revoked = httpx.delete(f"{study.url}/annotators/{late}").json()
+    assert (revoked["deleted"], revoked["datasets"]) == (False, [])
     second = export(study, held_out=0).json()
-    assert second["dataset"]["version"] == first["dataset"]["version"] + 1
+    assert second["dataset"]["version"] == halves["dataset"]["version"] + 1
     assert (second["votes"], second["annotators"]) == (SAMPLES, 1)
 
     def people(told: dict[str, Any]) -> set[str]:
