@@ -24,7 +24,7 @@ from service.annotation.schemas import (
 from service.annotation.store import Project
 from service.annotation.tables import votes_table
 from service.annotation.tokens import digest, new_token
-from service.annotation.views import annotator_views, project_views, vote_views
+from service.annotation.views import annotator_views, exported, project_views, vote_views
 from service.errors import ApiError, not_found
 from service.http import space
 from service.http.bodies import BodyRoute
@@ -130,16 +130,19 @@ def delete_annotator(
 ) -> DeletedAnnotatorOut:
     """The token is refused from now on, and the item that was out goes to others. With `data=true`
     the person and all their votes are deleted, and others are asked in their place; published
-    scores are published anew."""
-    of = _shared(db, project)
+    scores are published anew. Versions of datasets that hold such votes are told."""
+    if not store.hold(db, project):
+        raise not_found("annotation project", project)
+    of = _project(db, project)
     found = _annotator(db, of, annotator)
     annotators_store.lock(db, found.id)
+    holding = exported(db, of, [found])[found.id]
     if data:
         votes = annotators_store.remove(db, found.id)
         publishing.renew(db, of)
-        return DeletedAnnotatorOut(id=found.id, deleted=True, votes=votes)
+        return DeletedAnnotatorOut(id=found.id, deleted=True, votes=votes, datasets=holding)
     annotators_store.revoke(db, found.id)
-    return DeletedAnnotatorOut(id=found.id, deleted=False, votes=0)
+    return DeletedAnnotatorOut(id=found.id, deleted=False, votes=0, datasets=holding)
 
 
 @router.get("/{project}/votes", summary="All votes", responses=TABLES)

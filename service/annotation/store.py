@@ -139,6 +139,13 @@ def share(db: Connection, id: str) -> bool:
     return db.execute(locked).one_or_none() is not None
 
 
+def hold(db: Connection, id: str) -> bool:
+    """Whether there is the project. Exports, and deletions of its people, wait for each other until
+    the transaction ends: no version holds votes of whom nobody was told. Votes do not wait."""
+    query = select(annotation_projects.c.id).where(annotation_projects.c.id == id)
+    return db.execute(query.with_for_update(key_share=True)).one_or_none() is not None
+
+
 def close(db: Connection, id: str) -> None:
     """No item is given out any more."""
     still = (annotation_projects.c.id == id) & annotation_projects.c.closed_at.is_(None)

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    PrimaryKeyConstraint,
     Table,
     Text,
     text,
@@ -154,4 +155,14 @@ annotation_votes = Table(
         unique=True,
         postgresql_where=text("undone_at IS NULL"),
     ),
+)
+
+# Whose votes are in which version of a dataset: hashes, as in its records.
+annotation_exports = Table(
+    "annotation_exports",
+    metadata,
+    Column("project_id", ForeignKey("annotation_projects.id", ondelete="CASCADE")),
+    Column("annotator", Text),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), index=True),
+    PrimaryKeyConstraint("project_id", "annotator", "dataset_id"),
 )
