@@ -208,6 +208,10 @@ def import_votes(
     path: str | Path,
     *,
     mapping: Mapping[str, str] | None = None,
+    system: str | None = None,
+    form: str | None = None,
+    scale: str | None = None,
+    labels: Sequence[str] | None = None,
     progress: OnProgress | None = None,
     idempotency_key: str | None = None,
 ) -> Script[AnnotationProject]:
@@ -215,31 +219,54 @@ def import_votes(
 
     Args:
         name: of the project.
-        path: a log of LMArena, a table (CSV, JSON, JSONL, Parquet) of votes on two outputs, or
-            Label Studio's JSON.
+        path: a log of LMArena, a table (CSV, JSON, JSONL, Parquet) of votes, Label Studio's JSON,
+            or votes of a service.
         mapping: what columns are: `{"left": "output_a", "verdict": "winner"}`.
+        system: whose outputs these are, where no column has it.
+        form: pairwise, likert, label or best_worst; default: as the columns say.
+        scale: of ratings: `1,5`, or `helpfulness:1,5;safe:0,1`; default: a usual one that has room
+            for them.
+        labels: that there are; default: those of the file.
         progress: called with the bytes sent so far.
 
     Raises:
         OSError: The file cannot be read.
     """
+    query = {
+        "name": name,
+        "form": form,
+        "scale": scale,
+        "labels": ",".join(labels) if labels else None,
+    }
+    about = _of_file(Path(path), mapping, system)
+    request = _sent(f"{ROOT}/imports", path, query | about, progress, idempotency_key)
+    return ask(request, AnnotationProject)
+
+
+def _of_file(
+    path: Path, mapping: Mapping[str, str] | None, system: str | None
+) -> dict[str, str | None]:
+    pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
+    return {"file": path.name, "mapping": pairs, "system": system}
+
+
+def _sent(
+    address: str,
+    path: str | Path,
+    query: Mapping[str, str | bool | None],
+    progress: OnProgress | None,
+    idempotency_key: str | None,
+) -> Request:
+    """A file on its way."""
     path = Path(path)
     size = path.stat().st_size
     headers = keyed(idempotency_key) | {
         "content-type": "application/octet-stream",
         "content-length": str(size),
     }
-    pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
-    request = Request(
-        "POST",
-        f"{ROOT}/imports",
-        {"name": name, "file": path.name, "mapping": pairs},
-        headers,
-        FileBody(path, size, progress),
-        repeatable=True,
-        patience=size / CHECKED,
-    )
-    return ask(request, AnnotationProject)
+    body = FileBody(path, size, progress)
+    patience = size / CHECKED
+    return Request("POST", address, query, headers, body, repeatable=True, patience=patience)
 
 
 def plan_study(

@@ -89,6 +89,7 @@ annotators = Table(
     _created(),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("revoked_at", DateTime(timezone=True)),
+    Column("imported", Boolean, nullable=False, server_default=text("false")),
 )
 
 # The right to vote once on an item. An item has as many numbered slots as its project's overlap;
@@ -151,6 +152,7 @@ annotation_votes = Table(
     Column("seconds", Float),
     _created(),
     Column("undone_at", DateTime(timezone=True)),
+    Column("imported", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint(f"kind IN {VOTE_KINDS}", name="kind"),
     Index(
         "uq_annotation_votes_slot",
