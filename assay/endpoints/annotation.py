@@ -14,10 +14,12 @@ from assay.annotation_models import (
     DeletedAnnotationProject,
     DeletedAnnotator,
     NewAnnotator,
+    Skip,
     Study,
     Vote,
+    VoteImport,
 )
-from assay.exchange import Request, Script, address, ask, create, delete, get, keyed, post
+from assay.exchange import Query, Request, Script, address, ask, create, delete, get, keyed, post
 from assay.files import FileBody, OnProgress
 from assay.models import Page
 from assay.streams import Listing
@@ -152,10 +154,28 @@ def delete_annotator(
 
 
 def annotation_votes(
-    project: str, *, order: str = "asc", limit: int | None = None
+    project: str,
+    *,
+    order: str = "asc",
+    limit: int | None = None,
+    texts: bool = False,
+    undone: bool = False,
 ) -> Listing[Vote]:
-    """All votes that stand, oldest first, annotators by hashes."""
-    return Listing(Page[Vote], ROOT, project, "votes", query={"order": order}, limit=limit)
+    """All votes that stand, oldest first, annotators by hashes.
+
+    Args:
+        texts: with prompt, outputs and what is expected.
+        undone: with those that were taken back.
+    """
+    query: Query = {"order": order, "texts": texts, "undone": undone}
+    return Listing(Page[Vote], ROOT, project, "votes", query=query, limit=limit)
+
+
+def annotation_skips(
+    project: str, *, order: str = "asc", limit: int | None = None
+) -> Listing[Skip]:
+    """Items that annotators gave back, oldest first."""
+    return Listing(Page[Skip], ROOT, project, "skips", query={"order": order}, limit=limit)
 
 
 def annotation_analysis(project: str, *, criterion: str | None = None) -> Script[VoteAnalysis]:
@@ -243,9 +263,37 @@ def import_votes(
     return ask(request, AnnotationProject)
 
 
+def add_votes(
+    project: str,
+    path: str | Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    system: str | None = None,
+    beyond_overlap: bool = False,
+    progress: OnProgress | None = None,
+    idempotency_key: str | None = None,
+) -> Script[VoteImport]:
+    """Add votes from elsewhere to a project; the same file again adds nothing.
+
+    Args:
+        path: votes of a service (`annotation_votes`, as a file), or a file as `import_votes` takes
+            it, of the project's form.
+        mapping: what columns are: `{"left": "output_a", "verdict": "winner"}`.
+        system: whose outputs these are, where no column has it.
+        beyond_overlap: votes on an item may be more than the project's overlap.
+        progress: called with the bytes sent so far.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    query = _of_file(Path(path), mapping, system) | {"beyond_overlap": beyond_overlap}
+    where = address(ROOT, project, "imports")
+    return ask(_sent(where, path, query, progress, idempotency_key), VoteImport)
+
+
 def _of_file(
     path: Path, mapping: Mapping[str, str] | None, system: str | None
-) -> dict[str, str | None]:
+) -> dict[str, str | bool | None]:
     pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
     return {"file": path.name, "mapping": pairs, "system": system}
 

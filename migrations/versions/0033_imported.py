@@ -1,4 +1,4 @@
-"""Which votes were cast elsewhere, and by whom"""
+"""Which votes were cast elsewhere, and by whom; skips have ids"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ revision = "0033"
 down_revision = "0030"
 
 TABLES = ("annotators", "annotation_votes")
+SKIPS = "annotation_skips"
 
 
 def upgrade() -> None:
@@ -19,8 +20,13 @@ def upgrade() -> None:
             f"UPDATE {name} SET imported = true WHERE project_id IN "  # noqa: S608
             "(SELECT id FROM annotation_projects WHERE definition->'imported' IS NOT NULL)"
         )
+    op.add_column(SKIPS, sa.Column("id", sa.Text))
+    op.execute("UPDATE annotation_skips SET id = 'skip_' || md5(annotator_id || item_id)")
+    op.alter_column(SKIPS, "id", nullable=False)
+    op.create_unique_constraint("uq_annotation_skips_id", SKIPS, ["id"])
 
 
 def downgrade() -> None:
+    op.drop_column(SKIPS, "id")
     for name in TABLES:
         op.drop_column(name, "imported")

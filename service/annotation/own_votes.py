@@ -15,6 +15,7 @@ from service.annotation.schemas import ExpectedIn, Form
 from service.figures.data import FORMULA
 from service.http.fields import Name, Schema, Text
 
+NAMES = {"question": "sample", "output": "outputs"}  # of what other files have, too
 COLUMNS = frozenset(("systems", "answer", "annotator"))  # by which a file is known
 
 

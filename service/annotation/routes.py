@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
-from service.annotation import annotators_store, publishing, store, votes_store
+from service.annotation import annotators_store, publishing, skips_store, store, votes_store
 from service.annotation.admission import admit
 from service.annotation.annotators_store import Annotator
 from service.annotation.schemas import (
@@ -19,12 +19,13 @@ from service.annotation.schemas import (
     DeletedAnnotationProjectOut,
     DeletedAnnotatorOut,
     NewAnnotatorOut,
+    SkipOut,
     VoteOut,
 )
 from service.annotation.store import Project
 from service.annotation.tables import votes_table
 from service.annotation.tokens import digest, new_token
-from service.annotation.views import annotator_views, project_views, vote_views
+from service.annotation.views import annotator_views, project_views, skip_views, vote_views
 from service.errors import ApiError, not_found
 from service.http import space
 from service.http.bodies import BodyRoute
@@ -152,13 +153,37 @@ def list_votes(
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 100,
     order: Order = "asc",
+    texts: Annotated[bool, Query(description="with prompt, outputs and what is expected")] = False,
+    undone: Annotated[bool, Query(description="with those that were taken back")] = False,
 ) -> Page[VoteOut]:
-    """Votes that stand, oldest first, of annotators by hashes. As CSV and other tables, too; the
-    header `Link` has the next page."""
+    """Votes that stand, oldest first, of annotators by hashes. As JSON Lines, CSV and other tables,
+    too; the header `Link` has the next page. `POST …/imports` takes them as they are."""
+    found = _project(db, project)
+    rows = votes_store.page(
+        db,
+        found.id,
+        after=after,
+        limit=limit + 1,
+        descending=order == "desc",
+        texts=texts,
+        undone=undone,
+    )
+    return page(vote_views(found, rows), limit)
+
+
+@router.get("/{project}/skips", summary="What was skipped")
+def list_skips(
+    project: str,
+    db: Transaction,
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 100,
+    order: Order = "asc",
+) -> Page[SkipOut]:
+    """Items that annotators gave back, oldest first, with their reasons."""
     found = _project(db, project)
     descending = order == "desc"
-    rows = votes_store.page(db, found.id, after=after, limit=limit + 1, descending=descending)
-    return page(vote_views(found, rows), limit)
+    rows = skips_store.page(db, found.id, after=after, limit=limit + 1, descending=descending)
+    return page(skip_views(found, rows), limit)
 
 
 def _project(db: Connection, id: str) -> Project:

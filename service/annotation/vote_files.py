@@ -111,7 +111,9 @@ def _own(rows: Rows, seen: Sequence[Mapping[str, Any]], asked: Asked, is_csv: bo
         cells = {name: own_votes.unharmed(cell) if is_csv else cell for name, cell in row.items()}
         return own_votes.own_fields(cells)
 
-    votes = [row.vote(place) for place, row in _checked(rows, own_votes.OwnVote, {}, fields)]
+    votes = [
+        row.vote(place) for place, row in _checked(rows, own_votes.OwnVote, own_votes.NAMES, fields)
+    ]
     columns = dict.fromkeys(column for row in seen for column in row)
     known = own_votes.OwnVote.model_fields
     return VoteFile(form, votes, {one: one for one in columns if one in known})
@@ -142,8 +144,10 @@ def _columns(found: Layout) -> dict[str, str]:
         columns |= {f"ratings.{name}": column for column, name in found.criteria.items()}
     elif "criterion" in columns and "rating" in columns:
         columns["ratings.*"] = columns["rating"]
-    if "winner" in columns:
-        columns["choice"] = columns["winner"]
+    same = {"choice": "winner", "systems": "model_a system", "output": "output_a outputs"}
+    for name, others in same.items():
+        there = [columns[other] for other in others.split() if other in columns]
+        columns |= dict.fromkeys({name} - columns.keys() if there else (), "".join(there[:1]))
     return columns
 
 

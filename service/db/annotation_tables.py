@@ -130,6 +130,7 @@ annotation_slots = Table(
 annotation_skips = Table(
     "annotation_skips",
     metadata,
+    Column("id", Text, nullable=False, unique=True),
     Column("annotator_id", ForeignKey("annotators.id", ondelete="CASCADE"), primary_key=True),
     Column("item_id", ForeignKey("annotation_items.id", ondelete="CASCADE"), primary_key=True),
     Column("reason", Text),
