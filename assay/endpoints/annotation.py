@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from assay.annotation_analysis_models import VoteAnalysis
 from assay.annotation_models import (
@@ -17,15 +16,12 @@ from assay.annotation_models import (
     Skip,
     Study,
     Vote,
-    VoteImport,
 )
-from assay.exchange import Query, Request, Script, address, ask, create, delete, get, keyed, post
-from assay.files import FileBody, OnProgress
+from assay.exchange import Query, Script, address, ask, create, delete, get, post
 from assay.models import Page
 from assay.streams import Listing
 
 ROOT = "/v1/annotation_projects"
-CHECKED = 1e6  # bytes of a log that the service surely checks in a second
 
 
 def create_annotation_project(
@@ -221,100 +217,6 @@ def export_annotation_project(
     }
     body = {name: value for name, value in fields.items() if value is not None}
     return ask(create(address(ROOT, project, "export"), body, idempotency_key), AnnotationExport)
-
-
-def import_votes(
-    name: str,
-    path: str | Path,
-    *,
-    mapping: Mapping[str, str] | None = None,
-    system: str | None = None,
-    form: str | None = None,
-    scale: str | None = None,
-    labels: Sequence[str] | None = None,
-    progress: OnProgress | None = None,
-    idempotency_key: str | None = None,
-) -> Script[AnnotationProject]:
-    """Make a project of votes from elsewhere; the same file again is the same project.
-
-    Args:
-        name: of the project.
-        path: a log of LMArena, a table (CSV, JSON, JSONL, Parquet) of votes, Label Studio's JSON,
-            or votes of a service.
-        mapping: what columns are: `{"left": "output_a", "verdict": "winner"}`.
-        system: whose outputs these are, where no column has it.
-        form: pairwise, likert, label or best_worst; default: as the columns say.
-        scale: of ratings: `1,5`, or `helpfulness:1,5;safe:0,1`; default: a usual one that has room
-            for them.
-        labels: that there are; default: those of the file.
-        progress: called with the bytes sent so far.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    query = {
-        "name": name,
-        "form": form,
-        "scale": scale,
-        "labels": ",".join(labels) if labels else None,
-    }
-    about = _of_file(Path(path), mapping, system)
-    request = _sent(f"{ROOT}/imports", path, query | about, progress, idempotency_key)
-    return ask(request, AnnotationProject)
-
-
-def add_votes(
-    project: str,
-    path: str | Path,
-    *,
-    mapping: Mapping[str, str] | None = None,
-    system: str | None = None,
-    beyond_overlap: bool = False,
-    progress: OnProgress | None = None,
-    idempotency_key: str | None = None,
-) -> Script[VoteImport]:
-    """Add votes from elsewhere to a project; the same file again adds nothing.
-
-    Args:
-        path: votes of a service (`annotation_votes`, as a file), or a file as `import_votes` takes
-            it, of the project's form.
-        mapping: what columns are: `{"left": "output_a", "verdict": "winner"}`.
-        system: whose outputs these are, where no column has it.
-        beyond_overlap: votes on an item may be more than the project's overlap.
-        progress: called with the bytes sent so far.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    query = _of_file(Path(path), mapping, system) | {"beyond_overlap": beyond_overlap}
-    where = address(ROOT, project, "imports")
-    return ask(_sent(where, path, query, progress, idempotency_key), VoteImport)
-
-
-def _of_file(
-    path: Path, mapping: Mapping[str, str] | None, system: str | None
-) -> dict[str, str | bool | None]:
-    pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
-    return {"file": path.name, "mapping": pairs, "system": system}
-
-
-def _sent(
-    address: str,
-    path: str | Path,
-    query: Mapping[str, str | bool | None],
-    progress: OnProgress | None,
-    idempotency_key: str | None,
-) -> Request:
-    """A file on its way."""
-    path = Path(path)
-    size = path.stat().st_size
-    headers = keyed(idempotency_key) | {
-        "content-type": "application/octet-stream",
-        "content-length": str(size),
-    }
-    body = FileBody(path, size, progress)
-    patience = size / CHECKED
-    return Request("POST", address, query, headers, body, repeatable=True, patience=patience)
 
 
 def plan_study(

@@ -21,7 +21,7 @@ from tests.service.annotation.people import Study, evaluations_of
 from tests.service.live import Live
 
 FILE = {"content-type": "application/octet-stream"}
-SAMPLES = 4
+SAMPLES = 3
 CRITERIA = [{"name": "helpful", "scale": [1, 5]}, {"name": "safe", "scale": [0, 1]}]
 PEOPLE = ("Ada", "Eve", "Ян")
 
