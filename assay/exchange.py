@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
@@ -16,8 +17,10 @@ from uuid import uuid4
 import httpx
 
 from assay.errors import AssayError
-from assay.files import FileBody
+from assay.files import FileBody, OnProgress
 from assay.models import Answer
+
+CHECKED = 1e6  # bytes of a file that the service surely checks in a second
 
 A = TypeVar("A", bound=Answer)
 T = TypeVar("T")
@@ -135,6 +138,22 @@ def create(root: str, body: Mapping[str, object], key: str | None) -> Request:
     """A POST that creates: with an idempotency key, of its own if need be, it may be repeated."""
     content, headers = encoded(body)
     return Request("POST", root, {}, headers | keyed(key), content, repeatable=True)
+
+
+def upload(
+    root: str, path: str | Path, query: Query, progress: OnProgress | None, key: str | None
+) -> Request:
+    """A POST of a file, which its query names. Raises OSError where it cannot be read."""
+    path = Path(path)
+    size = path.stat().st_size
+    headers = keyed(key) | {
+        "content-type": "application/octet-stream",
+        "content-length": str(size),
+    }
+    body = FileBody(path, size, progress)
+    named = {**query, "file": path.name}
+    patience = size / CHECKED
+    return Request("POST", root, named, headers, body, repeatable=True, patience=patience)
 
 
 def keyed(key: str | None) -> dict[str, str]:

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from assay.annotation_models import AnnotationProject, VoteImport
 from assay.endpoints.annotation import ROOT
-from assay.exchange import Request, Script, address, ask, keyed
-from assay.files import FileBody, OnProgress
-
-CHECKED = 1e6  # bytes of a file that the service surely checks in a second
+from assay.exchange import Script, address, ask, upload
+from assay.files import OnProgress
 
 
 def import_votes(
@@ -44,12 +42,13 @@ def import_votes(
     """
     query = {
         "name": name,
+        "mapping": ",".join(map(":".join, mapping.items())) if mapping else None,
+        "system": system,
         "form": form,
         "scale": scale,
         "labels": ",".join(labels) if labels else None,
     }
-    about = _of_file(Path(path), mapping, system)
-    request = _sent(f"{ROOT}/imports", path, query | about, progress, idempotency_key)
+    request = upload(f"{ROOT}/imports", path, query, progress, idempotency_key)
     return ask(request, AnnotationProject)
 
 
@@ -76,32 +75,10 @@ def add_votes(
     Raises:
         OSError: The file cannot be read.
     """
-    query = _of_file(Path(path), mapping, system) | {"beyond_overlap": beyond_overlap}
-    where = address(ROOT, project, "imports")
-    return ask(_sent(where, path, query, progress, idempotency_key), VoteImport)
-
-
-def _of_file(
-    path: Path, mapping: Mapping[str, str] | None, system: str | None
-) -> dict[str, str | bool | None]:
-    pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
-    return {"file": path.name, "mapping": pairs, "system": system}
-
-
-def _sent(
-    address: str,
-    path: str | Path,
-    query: Mapping[str, str | bool | None],
-    progress: OnProgress | None,
-    idempotency_key: str | None,
-) -> Request:
-    """A file on its way."""
-    path = Path(path)
-    size = path.stat().st_size
-    headers = keyed(idempotency_key) | {
-        "content-type": "application/octet-stream",
-        "content-length": str(size),
+    query = {
+        "mapping": ",".join(map(":".join, mapping.items())) if mapping else None,
+        "system": system,
+        "beyond_overlap": beyond_overlap,
     }
-    body = FileBody(path, size, progress)
-    patience = size / CHECKED
-    return Request("POST", address, query, headers, body, repeatable=True, patience=patience)
+    where = address(ROOT, project, "imports")
+    return ask(upload(where, path, query, progress, idempotency_key), VoteImport)

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from service.annotation.casts import Casts
 from service.annotation.schemas import LONGEST_SCALE, AnnotationProjectIn, CriterionIn, Form
 from service.errors import invalid
+from service.http.fields import Name
 
 Scale = tuple[int, int]
 
@@ -22,6 +23,7 @@ USUAL: tuple[Scale, ...] = (
     *((1, 100), (0, 100)),
 )
 MOST_LABELS, MOST_CRITERIA = 50, 20
+LABELS = TypeAdapter(Annotated[list[Name], Field(max_length=MOST_LABELS)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,13 @@ def given(scale: str | None, labels: str | None) -> Given:
         if part.strip():
             name, _, ends = part.rpartition(":")
             scales[name.strip()] = _scale(ends, part)
-    found = dict.fromkeys(one.strip() for one in (labels or "").split(",") if one.strip())
-    if len(found) > MOST_LABELS or max(map(len, found), default=0) > 200:
-        raise invalid("bad_labels", f"{MOST_LABELS} labels of 200 characters at most", "labels")
-    return Given(scales, [*found])
+    names = [one for one in (labels or "").split(",") if one.strip()]
+    try:
+        found = LABELS.validate_python(names)
+    except ValidationError as error:
+        said = error.errors(include_url=False)[0]["msg"]
+        raise invalid("bad_labels", f"labels: {said}", "labels") from None
+    return Given(scales, [*dict.fromkeys(found)])
 
 
 def definition(name: str, form: Form, casts: Casts, tuples: Counter[int], said: Given) -> Any:

@@ -123,9 +123,10 @@ def layout(
             raise invalid("invalid_mapping", message, "mapping")
     form = form or _form(columns, mapping)
     taken = {column: name for column, name in mapping.items() if name in NAMES[form]}
+    by_name = _by_name(columns)
     for name, spellings in NAMES[form].items():
         if name not in taken.values():
-            taken |= dict.fromkeys(islice(_spelled(columns, taken, spellings), 1), name)
+            taken |= dict.fromkeys(islice(_spelled(by_name, taken, spellings), 1), name)
     found: dict[str, str] = {}
     if form == "likert" and not {"criterion", "ratings"} & {*taken.values()}:
         found = _criteria(rows, columns, taken, criteria)
@@ -135,13 +136,13 @@ def layout(
 
 
 def _form(columns: Mapping[str, object], mapping: Mapping[str, str]) -> Form:
-    there = {*mapping.values()}
+    there, by_name = {*mapping.values()}, _by_name(columns)
     for names in NAMES.values():
         for name, spellings in names.items():
-            there |= {name} if any(_spelled(columns, mapping, spellings)) else set()
+            there |= {name} if any(_spelled(by_name, mapping, spellings)) else set()
     if {"best", "worst"} <= there:
         return "best_worst"
-    if {"model_a", "model_b"} & there:
+    if {"model_a", "model_b", "output_a", "winner_a"} & there:
         return "pairwise"
     rated = bool({"rating", "criterion", "ratings"} & there)
     if rated and "label" in there:
@@ -152,13 +153,19 @@ def _form(columns: Mapping[str, object], mapping: Mapping[str, str]) -> Form:
     return "likert" if rated or {"system", "output"} & there else "pairwise"
 
 
+def _by_name(columns: Mapping[str, object]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for column in columns:
+        found.setdefault(plain(column), []).append(column)
+    return found
+
+
 def _spelled(
-    columns: Mapping[str, object], taken: Mapping[str, str], spellings: str
+    by_name: Mapping[str, Sequence[str]], taken: Mapping[str, str], spellings: str
 ) -> Iterator[str]:
     """Columns of these names that are taken for nothing yet, in the names' order."""
-    wanted = [plain(one) for one in spellings.split()]
-    there = [one for one in columns if plain(one) in wanted and one not in taken]
-    yield from sorted(there, key=lambda one: wanted.index(plain(one)))
+    for one in spellings.split():
+        yield from (column for column in by_name.get(plain(one), ()) if column not in taken)
 
 
 def _criteria(

@@ -15,7 +15,10 @@ from service.db.annotation_tables import annotation_slots, annotation_votes, ann
 from service.db.bulk import copy
 from service.db.identifiers import new
 
-ANNOTATOR = (*("id", "project_id", "name", "token_digest", "expires_at", "revoked_at", "imported"),)
+ANNOTATOR = (
+    *("id", "project_id", "name", "token_digest"),
+    *("expires_at", "revoked_at", "imported"),
+)
 SLOT = ("id", "project_id", "item_id", "position", "number", "repeat", "status", "annotator_id")
 VOTE = (
     *("id", "project_id", "item_id", "slot_id", "annotator_id", "kind", "answer", "shown"),
