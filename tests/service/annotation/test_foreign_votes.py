@@ -266,6 +266,7 @@ def test_scales_and_criteria_are_found_or_given(live: Live, tmp_path: Path) -> N
         ([row(label=["a", "b"])], {}, "invalid_rows", "rows[0].label"),
         ([row(label="a")], {"labels": "b,c"}, "invalid_rows", "rows[0].label"),
         ([row(label="a\x00")], {}, "invalid_rows", "rows[0].label"),
+        ([row(label="a")], {"labels": "a," + "x" * 201}, "bad_labels", "labels"),
         (
             [row(label=str(one), annotator=one) for one in range(51)],
             {},
