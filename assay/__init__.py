@@ -44,11 +44,13 @@ from assay.annotation_models import (
     NewAnnotator,
     Next,
     Share,
+    Skip,
     Spread,
     Study,
     System,
     Vote,
     Voted,
+    VoteImport,
 )
 from assay.archive_models import Audit, Audited, Mismatch
 from assay.arena_models import (
@@ -286,6 +288,7 @@ __all__ = [
     "SetScore",
     "Share",
     "Sides",
+    "Skip",
     "Slice",
     "Spread",
     "StoredReward",
@@ -309,6 +312,7 @@ __all__ = [
     "Vote",
     "VoteAnalysis",
     "VoteEstimate",
+    "VoteImport",
     "VotePair",
     "Voted",
     "WaitTimedOut",
