@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from service.annotation import annotators_store, publishing, store, votes_store
@@ -32,8 +32,9 @@ from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.fields import Limit, Page, page
 from service.http.formats import TABLES, in_forms
 from service.http.idempotency import Created
+from service.http.router import Router
 
-router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
+router = Router(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
 
 Order = Literal["asc", "desc"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from sqlalchemy import Connection
 
 from service.arenas import admission, boards, store
@@ -25,9 +25,10 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.fields import Limit, Page, page
 from service.http.idempotency import Created
+from service.http.router import Router
 from service.http.waiting import preferred_wait, until
 
-router = APIRouter(prefix="/v1/arenas", tags=["arenas"], route_class=BodyRoute)
+router = Router(prefix="/v1/arenas", tags=["arenas"], route_class=BodyRoute)
 
 Order = Literal["asc", "desc"]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import Header
 from sqlalchemy import Connection
 
 from service.db import worker_requests
 from service.errors import ApiError
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings
+from service.http.router import Router
 from service.http.waiting import answer_to, preferred_wait
 from service.jobs import queue
 from service.meta_evaluations.gathering import gathered
@@ -19,7 +20,7 @@ from service.meta_evaluations.schemas import MetaEvaluationIn, MetaEvaluationOut
 WAIT = 120.0  # seconds
 BEFORE_SHARDS = 1  # priority: somebody waits
 
-router = APIRouter(prefix="/v1/meta_evaluations", tags=["calibrations"], route_class=BodyRoute)
+router = Router(prefix="/v1/meta_evaluations", tags=["calibrations"], route_class=BodyRoute)
 
 
 @router.post("", summary="Hold scores to people's ratings")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
@@ -17,6 +17,7 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.fields import Page
 from service.http.idempotency import Created
+from service.http.router import Router
 from service.models import keys, registered
 from service.models import store as models
 from service.models.registered import RegisteredRow
@@ -30,7 +31,7 @@ from service.models.schemas import (
 from service.models.views import view
 from service.settings import Settings
 
-router = APIRouter(prefix="/v1/models", tags=["models"], route_class=BodyRoute)
+router = Router(prefix="/v1/models", tags=["models"], route_class=BodyRoute)
 
 
 @router.post("", status_code=201, summary="Register a model behind a URL")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header
+from fastapi import Header
 from sqlalchemy import Connection
 
 from service.db import worker_requests
@@ -22,12 +22,13 @@ from service.evaluations.checks import (
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings
 from service.http.gate import Gate
+from service.http.router import Router
 from service.http.waiting import answer_to, preferred_wait
 from service.jobs import queue
 from service.scoring.schemas import ScoreIn, ScoresOut
 from service.settings import Settings
 
-router = APIRouter(prefix="/v1/score", tags=["score"], route_class=BodyRoute)
+router = Router(prefix="/v1/score", tags=["score"], route_class=BodyRoute)
 
 DEFAULT_WAIT = 120.0  # seconds
 
