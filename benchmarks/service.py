@@ -24,7 +24,7 @@ from benchmarks.texts import news
 from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.run import prepare
-from service.db.engine import migrate
+from service.db.migrations import migrate
 from service.processes import dies_with_parent, stop
 from service.serve.postgres import EmbeddedPostgres
 from service.settings import Settings
