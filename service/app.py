@@ -1,4 +1,4 @@
-"""The API: requests come in here. Imports no model library, so that it starts in about a second."""
+"""The API: requests come in here. Imports no model library, and little that few requests need."""
 
 from __future__ import annotations
 
@@ -134,3 +134,4 @@ def _leave_what_stays() -> None:
     of it again and again while a large answer is made, and every thread would wait for that."""
     gc.freeze()
     gc.set_threshold(10_000)
+    gc.enable()  # `service.serve.api` did without while all of it was loaded

@@ -9,8 +9,6 @@ from fastapi import Response
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
-from inference.remote import offers
-from inference.remote.address import url_fault
 from metrics.core.names import hint
 from service.errors import ApiError, invalid, not_found
 from service.http.bodies import BodyRoute
@@ -127,6 +125,8 @@ def delete_model(model: str, db: Transaction) -> DeletedModelOut:
 def check_model(model: str, gate: CurrentGate, settings: CurrentSettings) -> ModelOffersOut:
     """Sends up to seven short requests and says what the server offers. 422 says why there is no
     answer: it cannot be reached, refuses the key, does not know the model."""
+    from inference.remote import offers  # here, for the HTTP client is slow to load
+
     with gate.transaction() as db:
         if registered.find(db, model) is None and models.usable(db, settings, model) is not None:
             message = f"{model!r} runs here: there is no server to try"
@@ -160,6 +160,8 @@ def _unused(db: Connection, name: str) -> None:
 
 
 def _check_url(settings: Settings, url: str) -> None:
+    from inference.remote.address import url_fault  # the same
+
     fault = url_fault(url, settings.private_urls_allowed)
     if fault is not None:
         raise invalid("bad_url", f"url: {fault}", "url")
