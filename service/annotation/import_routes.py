@@ -6,7 +6,7 @@ import hashlib
 from typing import IO, Annotated, Literal
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
@@ -22,11 +22,12 @@ from service.http.fields import Name
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
 from service.http.received import digest_of, received, takes_a_file
+from service.http.router import Router
 from service.imports import store as imports
 from service.imports.contents import uploaded
 from service.settings import Settings
 
-router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"])
+router = Router(prefix="/v1/annotation_projects", tags=["annotation"])
 
 ForeignForm = Literal["pairwise", "likert", "label", "best_worst"]
 FileName = Annotated[Name | None, Query(description="the file's name")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from service.annotation import annotators_store, publishing, skips_store, store, votes_store
@@ -39,8 +39,9 @@ from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.fields import Limit, Order, Page, page
 from service.http.formats import TABLES, in_forms
 from service.http.idempotency import Created
+from service.http.router import Router
 
-router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
+router = Router(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
 
 
 @router.post("", status_code=201, summary="Have people judge outputs")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy import Connection
 
 from metrics.core.names import hint
@@ -16,6 +16,7 @@ from service.db import worker_requests
 from service.errors import invalid, not_found
 from service.http.dependencies import CurrentGate, Patience
 from service.http.gate import Gate
+from service.http.router import Router
 from service.http.waiting import answer_to
 from service.jobs import queue
 from service.vote_analyses import store
@@ -30,7 +31,7 @@ BEFORE_SHARDS = 1  # priority: somebody waits
 ONE = CapacityLimiter(1)  # computed here at a time: several would only wait for each other
 KEPT = Kept()
 
-router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"])
+router = Router(prefix="/v1/annotation_projects", tags=["annotation"])
 
 
 @dataclass(frozen=True, slots=True)
