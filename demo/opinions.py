@@ -1,0 +1,115 @@
+"""What people's votes say, as printed by the demo: systems, the people themselves, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from assay import AnnotatorAnalysis, HeldToPeople, SystemAnalysis, VoteAnalysis, VoteEstimate
+from demo import tables
+from demo.simulated import Person
+
+
+def systems(found: Sequence[SystemAnalysis]) -> Table:
+    """A system a line, the best first."""
+    table = tables.plain("", "votes", "won", "strength", "rank", "could be")
+    for one in found:
+        rank = one.rank_interval
+        table.add_row(
+            one.system,
+            str(one.votes),
+            share(one.win_rate, one.win_rate_interval),
+            number(one.strength, one.interval),
+            "–" if one.rank is None else str(one.rank),
+            "–" if rank is None else str(rank[0]) if rank[0] == rank[1] else f"{rank[0]}–{rank[1]}",
+        )
+    return table
+
+
+def people(found: Sequence[AnnotatorAnalysis], planted: Mapping[str, Person]) -> Table:
+    """A person a line: the planted reliability beside what gold questions and the others say."""
+    table = tables.plain(
+        "", "planted", "gold questions", "agrees with others", "first shown", "seconds"
+    )
+    for one in sorted(found, key=lambda one: list(planted).index(one.name)):
+        reliability = planted[one.name].reliability
+        table.add_row(
+            Text(one.name, style="red" if one.outlier else ""),
+            "first shown" if reliability is None else f"{reliability:.0%}",
+            Text.assemble(estimated(one.gold), (f" of {one.gold.n}", "dim")),
+            estimated(one.agreement),
+            estimated(one.first_shown),
+            "–" if one.seconds.value is None else f"{one.seconds.value:.1f}",
+        )
+    return table
+
+
+def agreement(found: VoteAnalysis) -> str:
+    """In a line how far people agree."""
+    alpha, percent = found.agreement.krippendorff_alpha, found.agreement.percent
+    return (
+        f"Krippendorff's alpha {number(alpha.value, alpha.interval)}; two people say the same in "
+        f"{estimated(percent)} of items"
+    )
+
+
+def held(found: HeldToPeople) -> Table:
+    """A metric a line: how often it orders two outputs as people's votes do."""
+    table = tables.plain("", "orders outputs as a vote does")
+    for criterion in found.criteria:
+        for name, one in [
+            ("people", criterion.people),
+            *((metric.name, metric.agreement) for metric in criterion.metrics),
+        ]:
+            table.add_row(name, share(one.value, one.interval))
+    return table
+
+
+def verdict(found: VoteAnalysis, ours: str, base: str) -> str:
+    """Whether people prefer `ours`, as far as these votes tell."""
+    (pair,) = found.pairs
+    one = next(one for one in found.systems if one.system == ours)
+    if pair.p_value is None or one.win_rate is None or pair.difference is None:
+        return f"these votes do not tell {ours} and {base} apart: {one.reason or 'too few of them'}"
+    won = f"{ours} won {share(one.win_rate, one.win_rate_interval)} of its votes"
+    p = f"p {tables.p_value(pair.p_value)}"
+    if pair.p_value >= 0.05:
+        return f"{won}, {p}: that could be chance"
+    better, worse = (ours, base) if one.rank == 1 else (base, ours)
+    return f"{won}, {p}: people do prefer {better} to {worse}"
+
+
+def accurate(value: float, interval: tuple[float, float]) -> str:
+    """How a reward model does on pairs that it has not seen."""
+    low, high = interval
+    chance = "better than chance" if low > 0.5 else "that could be chance"
+    if high < 0.5:
+        chance = "worse than chance"
+    return f"on held-out pairs it agrees with people in {share(value, interval)}: {chance}"
+
+
+def estimated(one: VoteEstimate | None) -> str:
+    """A share with its interval."""
+    return "–" if one is None else share(one.value, one.interval)
+
+
+def share(value: float | None, interval: tuple[float, float] | None) -> str:
+    """In percent.
+
+    >>> share(0.5, (0.25, 0.75))
+    '50% [25, 75]'
+    """
+    if value is None:
+        return "–"
+    around = f" [{100 * interval[0]:.0f}, {100 * interval[1]:.0f}]" if interval else ""
+    return f"{value:.0%}{around}"
+
+
+def number(value: float | None, interval: tuple[float, float] | None) -> str:
+    """With two digits."""
+    if value is None:
+        return "–"
+    around = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
+    return f"{value:.2f}{around}"
