@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from assay import AnnotatorAnalysis, HeldToPeople, SystemAnalysis, VoteAnalysis, VoteEstimate
+from assay import (
+    AnnotatorAnalysis,
+    HeldCriterion,
+    OrderAgreement,
+    SystemAnalysis,
+    VoteAnalysis,
+    VoteEstimate,
+)
 from demo import tables
 from demo.simulated import Person
 
@@ -55,16 +62,21 @@ def agreement(found: VoteAnalysis) -> str:
     )
 
 
-def held(found: HeldToPeople) -> Table:
-    """A metric a line: how often it orders two outputs as people's votes do."""
-    table = tables.plain("", "orders outputs as a vote does")
-    for criterion in found.criteria:
-        for name, one in [
-            ("people", criterion.people),
-            *((metric.name, metric.agreement) for metric in criterion.metrics),
-        ]:
-            table.add_row(name, share(one.value, one.interval))
-    return table
+def held(found: HeldCriterion) -> list[str]:
+    """In a line each: how often people, and each metric, order two outputs as a vote does."""
+    people = f"two people order outputs alike in {share(found.people.value, found.people.interval)}"
+    return [people, *(_as_people(one.name, one.agreement) for one in found.metrics)]
+
+
+def _as_people(metric: str, found: OrderAgreement) -> str:
+    said = f"{metric} orders outputs as a person does in {share(found.value, found.interval)}"
+    opposite = found.interval is not None and found.interval[1] < 0.5
+    return f"{said}: people like the opposite" if opposite else said
+
+
+def counts(found: Mapping[str, int]) -> str:
+    """How many of what."""
+    return ", ".join(f"{count} {name}" for name, count in found.items()) or "nothing"
 
 
 def verdict(found: VoteAnalysis, ours: str, base: str) -> str:
