@@ -14,9 +14,12 @@ from assay import (
     SystemAnalysis,
     VoteAnalysis,
     VoteEstimate,
+    VotePair,
 )
 from demo import tables
 from demo.simulated import Person
+
+ALPHA = 0.05  # p-values below it are called beyond chance
 
 
 def systems(found: Sequence[SystemAnalysis]) -> Table:
@@ -79,18 +82,16 @@ def counts(found: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in found.items()) or "nothing"
 
 
-def verdict(found: VoteAnalysis, ours: str, base: str) -> str:
-    """Whether people prefer `ours`, as far as these votes tell."""
-    (pair,) = found.pairs
-    one = next(one for one in found.systems if one.system == ours)
-    if pair.p_value is None or one.win_rate is None or pair.difference is None:
-        return f"these votes do not tell {ours} and {base} apart: {one.reason or 'too few of them'}"
-    won = f"{ours} won {share(one.win_rate, one.win_rate_interval)} of its votes"
-    p = f"p {tables.p_value(pair.p_value)}"
-    if pair.p_value >= 0.05:
-        return f"{won}, {p}: that could be chance"
-    better, worse = (ours, base) if one.rank == 1 else (base, ours)
-    return f"{won}, {p}: people do prefer {better} to {worse}"
+def verdict(pair: VotePair, ours: SystemAnalysis) -> str:
+    """Whether people prefer `ours` of the two systems, as far as these votes tell."""
+    if pair.p_value is None or pair.difference is None:
+        reason = ours.reason or "they are too few"
+        return f"These votes do not tell {pair.first} and {pair.second} apart: {reason}"
+    won = f"{ours.system} won {share(ours.win_rate, ours.win_rate_interval)} of its votes"
+    if pair.p_value >= ALPHA:
+        return f"{won}, p {tables.p_value(pair.p_value)}: that could be chance"
+    better, worse = (pair.first, pair.second)[:: 1 if pair.difference > 0 else -1]
+    return f"{won}, p {tables.p_value(pair.p_value)}: people do prefer {better} to {worse}"
 
 
 def accurate(value: float, interval: tuple[float, float]) -> str:

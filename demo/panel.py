@@ -70,8 +70,8 @@ def without_clickers(assay: Client, console: Console, study: Study) -> Study:
     for id in clickers.values():
         assay.delete_annotator(study.project.id, id, data=True)
     console.print(
-        f"  Deleted, for missing more than {1 - READS:.0%} of gold questions, too: "
-        f"{', '.join(clickers)}. The others judge what is open again"
+        f"  Deleted, for missing gold questions, too: {', '.join(clickers)}. "
+        "The others judge what is open again"
     )
     rest = {one: token for one, token in study.tokens.items() if one.name not in clickers}
     study = Study(study.project, rest)

@@ -45,14 +45,14 @@ PEOPLE = (
 ASKED, FRESH = "people-asked", "people-fresh"  # prompts of the first and of the second round
 PAIRS = "people-prefer"
 HELD_OUT = 0.25  # share of the prompts that are held out of training
-BASE, BRIEF, FIRST, TUNED = "plain", "brief", "first-sentence", "tuned"
+BASE, BRIEF, CUT, TUNED = "plain", "brief", "cut", "tuned"
 GREEDY: Mapping[str, Any] = {"max_new_tokens": 48}  # where an answer breaks off
 TOLD: Mapping[str, Any] = {**GREEDY, "system": "Answer in one short sentence."}
 METRICS: tuple[MetricLike, ...] = ("length", "repetition")
 BOARDS = ("human/win_rate", "length")
 SHARED = {"batch_size": 4, "max_length": 128, "lora": True}
-REWARD = SHARED | {"max_steps": 24, "save_steps": 24, "learning_rate": 2e-4}
-DPO = SHARED | {"max_steps": 20, "save_steps": 20, "learning_rate": 2e-4, "beta": 0.1}
+REWARD = SHARED | {"max_steps": 20, "save_steps": 20, "learning_rate": 2e-4}
+DPO = SHARED | {"max_steps": 16, "save_steps": 16, "learning_rate": 2e-4, "beta": 0.1}
 SHOWN = 3  # prompts whose answers are printed
 WIDE = 98  # columns
 
@@ -71,10 +71,10 @@ def _staged(service: Service, _: Settings, console: Console) -> None:
 
 
 def _iteration(assay: Client, console: Console) -> None:
-    _title(console, "1. Generate", "a model; told to be brief; and its answers' first sentences")
+    _title(console, "1. Generate", "a model as it is; told to be brief; cut after a sentence")
     models = {BASE: (LANGUAGE_MODEL, GREEDY), BRIEF: (LANGUAGE_MODEL, TOLD)}
     asked = _generated(assay, console, ASKED, models, METRICS)
-    asked[FIRST] = _first_sentences(assay, asked[BASE])
+    asked[CUT] = _first_sentences(assay, asked[BASE])
 
     _title(console, "2. Annotate", "simulated people, who like short answers that come to an end")
     study = judged(assay, console, "first round", asked, PEOPLE)
@@ -130,7 +130,7 @@ def _succeeded(done: Evaluation) -> Evaluation:
 def _first_sentences(assay: Client, base: Evaluation) -> Evaluation:
     """Of the base's outputs, as given outputs of another system."""
     outputs = {one.id: first_sentence(one.outputs[0]) for one in assay.all_samples(base.id)}
-    made = assay.evaluate(system=FIRST, dataset=ASKED, outputs=outputs, metrics=METRICS)
+    made = assay.evaluate(system=CUT, dataset=ASKED, outputs=outputs, metrics=METRICS)
     return _succeeded(assay.wait(made.id))
 
 
@@ -194,7 +194,8 @@ def _verdict(
     after = {name: assay.evaluation(one.id) for name, one in evaluations.items()}
     console.print(tables.scores(after, ("human/win_rate", "reward", "length", "seq_rep")))
     found = assay.annotation_analysis(project)
-    console.print(f"  [bold]{opinions.verdict(found, TUNED, BASE)}[/]")
+    (pair,), ours = found.pairs, next(one for one in found.systems if one.system == TUNED)
+    console.print(f"  [bold]{escape(opinions.verdict(pair, ours))}[/]")
     _notes(console, *found.warnings)
     console.print("[bold]Answers before and after[/]")
     texts = {

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from assay import Client, Item
+from assay import Client
 
 Choice = Literal["a", "b", "tie"]
 
@@ -29,11 +29,11 @@ class Person:
     reliability: float | None
     seconds: float
 
-    def choice(self, item: Item, random: np.random.Generator) -> Choice:
-        """Of the outputs in the order in which they are shown."""
+    def choice(self, a: str, b: str, random: np.random.Generator) -> Choice:
+        """Of two outputs in the order in which they are shown."""
         if self.reliability is None:
             return "a"
-        right = better(item.a or "", item.b or "")
+        right = better(a, b)
         if random.random() < self.reliability:
             return right
         if right == "tie":
@@ -67,7 +67,7 @@ def vote_all(
         item = assay.next_item(token).item
         if item is None:
             continue
-        choice = person.choice(item, random)
+        choice = person.choice(item.a or "", item.b or "", random)
         assay.vote(token, item.id, choice=choice, seconds=person.pace(random))
         queue.append((person, token))
         yield
