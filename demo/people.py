@@ -197,7 +197,7 @@ def _verdict(
     (pair,), ours = found.pairs, next(one for one in found.systems if one.system == TUNED)
     console.print(f"  [bold]{escape(opinions.verdict(pair, ours))}[/]")
     _notes(console, *found.warnings)
-    console.print("[bold]Answers before and after[/]")
+    console.print("\n[bold]Answers before and after[/]")
     texts = {
         name: {one.id: one for one in assay.samples(evaluation.id, limit=SHOWN)}
         for name, evaluation in evaluations.items()
@@ -217,7 +217,6 @@ def _title(console: Console, title: str, about: str) -> None:
 def _notes(console: Console, *lines: str) -> None:
     for line in lines:
         console.print(Padding(escape(line), (0, 2)), style="dim")
-    console.print()
 
 
 if __name__ == "__main__":
