@@ -53,6 +53,7 @@ BOARDS = ("human/win_rate", "length")
 SHARED = {"batch_size": 4, "max_length": 128, "lora": True}
 REWARD = SHARED | {"max_steps": 20, "save_steps": 20, "learning_rate": 2e-4}
 DPO = SHARED | {"max_steps": 16, "save_steps": 16, "learning_rate": 2e-4, "beta": 0.1}
+TESTED = ["reward", "length", "seq_rep"]  # what else is different in the second round
 SHOWN = 3  # prompts whose answers are printed
 WIDE = 98  # columns
 
@@ -193,6 +194,8 @@ def _verdict(
     assay.publish_scores(project)
     after = {name: assay.evaluation(one.id) for name, one in evaluations.items()}
     console.print(tables.scores(after, ("human/win_rate", "reward", "length", "seq_rep")))
+    tests = assay.compare(after[TUNED].id, after[BASE].id, TESTED)
+    console.print(tables.comparison(TUNED, BASE, tests))
     found = assay.annotation_analysis(project)
     (pair,), ours = found.pairs, next(one for one in found.systems if one.system == TUNED)
     console.print(f"  [bold]{escape(opinions.verdict(pair, ours))}[/]")
