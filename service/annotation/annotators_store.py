@@ -102,6 +102,13 @@ def add_model(
     return Annotator.from_row(db.execute(made.returning(annotators, EXPIRED)).one())
 
 
+def models(db: Connection, project: str) -> list[Annotator]:
+    """The models that annotate the project, oldest first."""
+    own = (annotators.c.project_id == project) & annotators.c.model.is_not(None)
+    query = select(annotators, EXPIRED).where(own).order_by(annotators.c.id)
+    return [Annotator.from_row(row) for row in db.execute(query)]
+
+
 def at_work(db: Connection, id: str, *, lock: bool = False) -> Annotator | None:
     """The model, if it is to be asked on; with `lock` nobody ends it before the transaction."""
     mine = (annotators.c.id == id) & annotators.c.finished_at.is_(None)

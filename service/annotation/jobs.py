@@ -100,16 +100,16 @@ def judge(context: Context, annotator: str) -> None:
             raise
         judge_failed(context, annotator, error.message)
         return
-    error = nobody_answers(made)
+    why = nobody_answers(made)
     with context.engine.begin() as db:
         if not store.share(db, project.id) or not annotators_store.at_work(
             db, annotator, lock=True
         ):
             return
-        if error is None:
+        if why is None:
             judgements_store.add(db, project.id, annotator, made)
-        if error is not None or len(items) < batch:
-            annotators_store.finish(db, annotator, error)
+        if why is not None or len(items) < batch:
+            annotators_store.finish(db, annotator, why)
         else:
             model_annotators.ask_on(db, found)
         counters.add(db, usage.spent())  # last: its rows stay locked until the commit

@@ -42,6 +42,11 @@ class Answered(Cast):
 
     item_id: str
 
+    @property
+    def unit(self) -> str:
+        """What is drawn together: the sample; of votes from elsewhere, the item."""
+        return f"{self.dataset_id}\x00{self.sample}" if self.sample else self.item_id
+
 
 def pending(db: Connection, project: str, annotator: str, limit: int) -> list[Item]:
     """The first items, and gold questions, that the model was not asked about yet."""

@@ -100,14 +100,10 @@ def user(db: Connection, name: str) -> str | None:
         if found is not None:
             return found
     judging = annotators.c.finished_at.is_(None) & annotators.c.revoked_at.is_(None)
-    for query in (
-        select(arenas.c.id).where(arenas.c.models.any(name)),
-        select(annotators.c.id).where(annotators.c.model == name, judging),
-    ):
-        found = db.scalar(query.limit(1))
-        if found is not None:
-            return found
-    return None
+    judge = select(annotators.c.id).where(annotators.c.model == name, judging)
+    arena = select(arenas.c.id).where(arenas.c.models.any(name))
+    user: str | None = db.scalar(judge.limit(1)) or db.scalar(arena.limit(1))
+    return user
 
 
 def opened(settings: Settings, row: RegisteredRow) -> Registered:
