@@ -444,7 +444,8 @@ def kills_lose_no_judgement(
         project = assay.create_annotation_project("killed", [evaluation], "likert", criteria=scale)
         assay.add_model_annotator(project.id, "far", "far")
         until(lambda: len(server.asked) >= 60, 60)
-        assert any([killed_compute(worker.pid) for worker in workers])
+        killed = [killed_compute(worker.pid) for worker in workers]
+        assert any(killed)
         workers[0].kill()  # and one with all that it had
         until(lambda: next(iter(assay.annotators(project.id))).status == "done", 90)
         votes = list(assay.annotation_votes(project.id, annotators="models"))
