@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 
@@ -92,9 +93,9 @@ def judge(context: Context, annotator: str) -> None:
     usage = ModelCounters(context)
     try:
         options = Options(**(found.options or {}))
-        with watched(context.advance):
+        with watched(partial(_go_on, context)):
             chat = context.models.chat(found.model)
-            made = judged(chat, project, annotator, options, items, context.advance)
+            made = judged(chat, project, annotator, options, items, partial(_go_on, context))
     except ReportedError as error:
         if isinstance(error, Cancelled) or faults.is_outside(error):
             raise
@@ -113,6 +114,13 @@ def judge(context: Context, annotator: str) -> None:
         else:
             model_annotators.ask_on(db, found)
         counters.add(db, usage.spent())  # last: its rows stay locked until the commit
+
+
+def _go_on(context: Context) -> None:
+    """Say that there is progress. Raises Cancelled where nobody wants it any more."""
+    context.advance()
+    if context.cancelled():
+        raise Cancelled("stopped between two answers")
 
 
 def judge_failed(context: Context, annotator: str, reason: str) -> None:
