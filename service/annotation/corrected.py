@@ -23,6 +23,7 @@ from service.annotation.board_schemas import CorrectedScoreOut
 from service.annotation.judgements_store import Answered
 from service.annotation.shares import Scale, scales, shares
 from service.annotation.store import Project
+from service.figures.numbers import finite, interval
 
 LEAST_RATED = 20  # samples that people judged, to correct by
 CHOSEN = "items were chosen by earlier votes: those that people judged are no random part"
@@ -49,8 +50,8 @@ def corrected(
             system=system,
             model=float(f.mean()),
             people=float(y[there].mean()) if rated else None,
-            value=found.value if np.isfinite(found.value) else None,
-            interval=(found.low, found.high) if np.isfinite(found.low + found.high) else None,
+            value=finite(found.value),
+            interval=interval(found.low, found.high),
             n=len(drawn.names),
             rated=rated,
             reason=why,

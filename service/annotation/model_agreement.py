@@ -20,7 +20,7 @@ from metrics.statistics.clusters import clusters
 from metrics.statistics.estimates import Estimate
 from service.annotation import annotators_store, judgements_store
 from service.annotation.annotators_store import Annotator
-from service.annotation.answers import LETTERS, TIE
+from service.annotation.answers import LEADS, LETTERS
 from service.annotation.board_schemas import (
     HeldEstimateOut,
     HeldModelOut,
@@ -30,8 +30,8 @@ from service.annotation.corrected import corrected
 from service.annotation.hashes import hashed
 from service.annotation.judgements_store import Answered
 from service.annotation.store import Project
+from service.figures.numbers import finite, interval
 
-CHOICES = {"a": 1.0, TIE: 0.0, "b": -1.0}
 Value = Callable[[Mapping[str, Any]], float]
 
 
@@ -75,7 +75,7 @@ def _held(
 def _criteria(project: Project) -> dict[str, tuple[Distance, Value]]:
     """What is said of an item, as numbers, by name."""
     if project.form == "pairwise":
-        return {"choice": ("ordinal", lambda answer: CHOICES[answer["choice"]])}
+        return {"choice": ("ordinal", lambda answer: float(LEADS[answer["choice"]]))}
     if project.form == "label":
         labels = list(project.definition["labels"])
         return {"label": ("nominal", lambda answer: float(labels.index(answer["label"])))}
@@ -123,6 +123,4 @@ def _agreements(
 
 
 def _estimate(found: Estimate) -> HeldEstimateOut:
-    value = found.value if np.isfinite(found.value) else None
-    ends = (found.low, found.high) if np.isfinite(found.low + found.high) else None
-    return HeldEstimateOut(value=value, interval=ends if value is not None else None)
+    return HeldEstimateOut(value=finite(found.value), interval=interval(found.low, found.high))
