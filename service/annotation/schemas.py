@@ -220,8 +220,8 @@ class ExportedOut(BaseModel):
 
 class AnnotatorOut(BaseModel):
     """A person's work, or a model's. `gold`: answers as expected, `control`: ties among equal
-    texts, `repeats`: the same answer as the first time; `seconds`: the median of an item; `datasets`:
-    versions that hold votes of theirs, oldest first.
+    texts, `repeats`: the same answer as the first time; `seconds`: the median of an item;
+    `datasets`: versions that hold votes of theirs, oldest first.
 
     Of a model: its name; whether it still judges; `skip_reasons`, the commonest, with how many;
     `error`: what ended it. It has no link that expires."""
