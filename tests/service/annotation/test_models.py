@@ -271,13 +271,18 @@ def test_other_forms_and_what_cannot_be_read(
         assert (refused.status_code, refused.json()["error"]["param"]) == (422, param)
 
 
-def test_a_model_of_ones_own_and_one_that_does_not_answer(
-    live: Live, db: Engine, judge: str, server: FaultyServer, assay: Client, tiny_judge: Path
-) -> None:
-    study = Study(live.base, evaluations_of(db, SAMPLES), overlap=1, gold_rate=0)
+@pytest.mark.slow
+def test_a_model_of_ones_own(live: Live, db: Engine, tiny_judge: Path) -> None:
+    study = Study(live.base, evaluations_of(db, SAMPLES), overlap=1)
     mumbling = judged(study, tiny_judge.name)
     assert (mumbling["status"], mumbling["skips"]) == ("done", SAMPLES)
     assert all("unreadable" in reason for reason in mumbling["skip_reasons"])
+
+
+def test_a_model_that_does_not_answer_and_one_that_is_ended(
+    live: Live, db: Engine, judge: str, server: FaultyServer, assay: Client
+) -> None:
+    study = Study(live.base, evaluations_of(db, SAMPLES), overlap=1, gold_rate=0)
     assay.create_model("locked-out", server.url, "refused_key")
     refused = judged(study, "locked-out")
     assert (refused["status"], refused["votes"], refused["skips"]) == ("failed", 0, 0)
@@ -320,6 +325,8 @@ def test_models_make_preferences_only_when_asked_and_judge_logs(
     (first, *_) = httpx.get(url, timeout=60).json()["data"]
     assert first["metadata"]["annotators"] == [f"model:{done['hash']}"]
     assert first["chosen"].startswith("1 says")
+    (shown,) = study.get("/annotators")["data"]
+    assert [one["id"] for one in shown["datasets"]] == [made["dataset"]["id"]]
     vote_on_all(study.person(), lambda item: {"choice": "tie"})
     assert export(annotators="all", ties="keep").json()["votes"] == 2 * SAMPLES
 
