@@ -11,6 +11,7 @@ from dataclasses import asdict
 from functools import partial
 
 import numpy as np
+from sqlalchemy import Connection
 
 from inference.errors import Cancelled, ReportedError
 from inference.remote.asking import watched
@@ -34,6 +35,7 @@ from service.annotation.store import Project
 from service.annotation.votes_store import Cast
 from service.datasets import store as datasets
 from service.db import worker_requests
+from service.errors import ApiError
 from service.evaluations import additions
 from service.evaluations.additions import Fitted, Voted
 from service.evaluations.generating import storable
@@ -103,9 +105,7 @@ def judge(context: Context, annotator: str) -> None:
         return
     why = nobody_answers(made)
     with context.engine.begin() as db:
-        if not store.share(db, project.id) or not annotators_store.at_work(
-            db, annotator, lock=True
-        ):
+        if not _still_wanted(db, project.id, annotator):
             return
         if why is None:
             judgements_store.add(db, project.id, annotator, made)
@@ -114,6 +114,15 @@ def judge(context: Context, annotator: str) -> None:
         else:
             model_annotators.ask_on(db, found)
         counters.add(db, usage.spent())  # last: its rows stay locked until the commit
+
+
+def _still_wanted(db: Connection, project: str, annotator: str) -> bool:
+    """Whether the model is at work, as it then stays until the transaction ends."""
+    try:
+        store.share(db, project)
+    except ApiError:  # it was deleted
+        return False
+    return annotators_store.at_work(db, annotator, lock=True) is not None
 
 
 def _go_on(context: Context) -> None:
