@@ -51,6 +51,23 @@ class AnnotatorAnalysis(Answer):
     why: list[str]
 
 
+class JudgeAnalysis(Answer):
+    """How a language model judges, as though it sat with the people; it counts in nothing of
+    theirs."""
+
+    annotator: str
+    name: str
+    hash: str
+    model: str
+    votes: int
+    agreement: VoteEstimate
+    alpha: VoteEstimate
+    severity: VoteEstimate | None
+    first_shown: VoteEstimate | None
+    gold: AnsweredShare
+    control: AnsweredShare
+
+
 class RankedSystem(Answer):
     """A system's strength and rank; `reason`: why one of them is None."""
 
@@ -144,6 +161,7 @@ class VoteAnalysis(Answer):
     scale: str
     agreement: PanelAgreement
     annotators: list[AnnotatorAnalysis]
+    judges: list[JudgeAnalysis]
     systems: list[SystemAnalysis]
     pairs: list[VotePair]
     controlled: ControlledStrengths

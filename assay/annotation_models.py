@@ -80,13 +80,16 @@ class ExportedDataset(Answer):
 
 
 class Annotator(Answer):
-    """A person's work. `gold`: answers as expected, `control`: ties among equal texts, `repeats`:
-    the same answer as the first time; `seconds`: the median of an item; `datasets`: versions that
-    hold votes of theirs."""
+    """A person's work, or a model's (`kind`). `gold`: answers as expected, `control`: ties among
+    equal texts, `repeats`: the same answer as the first time; `seconds`: the median of an item;
+    `datasets`: versions that hold votes of theirs. A model's status is judging, done or failed,
+    with the `error`."""
 
     id: str
+    kind: str
     name: str
     hash: str
+    model: str | None
     status: str
     votes: int
     skips: int
@@ -95,8 +98,10 @@ class Annotator(Answer):
     repeats: Share
     seconds: float | None
     datasets: list[ExportedDataset]
+    skip_reasons: dict[str, int]
+    error: str | None
     created_at: datetime
-    expires_at: datetime
+    expires_at: datetime | None
 
 
 class DeletedAnnotator(Answer):
@@ -120,6 +125,7 @@ class Vote(Answer):
     sample: str | None
     systems: list[str]
     annotator: str
+    annotator_kind: str
     answer: Json
     shown: list[int]
     agrees: bool | None

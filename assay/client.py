@@ -170,6 +170,7 @@ class Client:
     close_annotation_project = _answer(endpoints.annotation.close_annotation_project)
     delete_annotation_project = _answer(endpoints.annotation.delete_annotation_project)
     add_annotator = _answer(endpoints.annotation.add_annotator)
+    add_model_annotator = _answer(endpoints.annotation.add_model_annotator)
     annotators = _items(endpoints.annotation.annotators)
     delete_annotator = _answer(endpoints.annotation.delete_annotator)
     annotation_votes = _items(endpoints.annotation.annotation_votes)

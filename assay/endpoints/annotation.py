@@ -128,6 +128,28 @@ def add_annotator(
     return ask(request, NewAnnotator)
 
 
+def add_model_annotator(
+    project: str,
+    name: str,
+    model: str,
+    *,
+    reasons: bool | None = None,
+    max_new_tokens: int | None = None,
+) -> Script[Annotator]:
+    """Have a language model judge every item of the project, apart from people; `annotators` tells
+    when it is done.
+
+    Args:
+        model: that can be chatted with: behind a URL, a checkpoint, a folder, a builtin one.
+        reasons: it says why first, which is its votes' comment; default: no.
+        max_new_tokens: of an answer; default: 16, with reasons 512.
+    """
+    fields = {"name": name, "model": model, "reasons": reasons, "max_new_tokens": max_new_tokens}
+    body = {name: value for name, value in fields.items() if value is not None}
+    request = post(address(ROOT, project, "annotators"), body=body, repeatable=False)
+    return ask(request, Annotator)
+
+
 def annotators(
     project: str, *, order: str = "desc", limit: int | None = None
 ) -> Listing[Annotator]:
@@ -152,6 +174,7 @@ def delete_annotator(
 def annotation_votes(
     project: str,
     *,
+    annotators: str = "people",
     order: str = "asc",
     limit: int | None = None,
     texts: bool = False,
@@ -160,10 +183,14 @@ def annotation_votes(
     """All votes that stand, oldest first, annotators by hashes.
 
     Args:
+        annotators: whose: people, models or all.
         texts: with prompt, outputs and what is expected.
         undone: with those that were taken back.
     """
-    query: Query = {"order": order, "texts": texts, "undone": undone}
+    query: Query = {
+        **{"order": order, "annotators": annotators},
+        **{"texts": texts, "undone": undone},
+    }
     return Listing(Page[Vote], ROOT, project, "votes", query=query, limit=limit)
 
 
@@ -194,6 +221,7 @@ def export_annotation_project(
     min_votes: int | None = None,
     min_margin: float | None = None,
     criterion: str | None = None,
+    annotators: str | None = None,
     idempotency_key: str | None = None,
 ) -> Script[AnnotationExport]:
     """Make a dataset of a project's votes, and one of what is held out: NAME-held-out.
@@ -205,6 +233,7 @@ def export_annotation_project(
         min_votes: on each pair; default: 1.
         min_margin: by how much the chosen output leads, 0 (default) to 1.
         criterion: of likert: the ratings to go by; default: the mean over all.
+        annotators: whose votes: people (default), models or all.
     """
     fields = {
         "kind": kind,
@@ -214,6 +243,7 @@ def export_annotation_project(
         "min_votes": min_votes,
         "min_margin": min_margin,
         "criterion": criterion,
+        "annotators": annotators,
     }
     body = {name: value for name, value in fields.items() if value is not None}
     return ask(create(address(ROOT, project, "export"), body, idempotency_key), AnnotationExport)

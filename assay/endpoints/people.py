@@ -21,7 +21,7 @@ def publish_scores(project: str, *, wait: float = 0.0) -> Script[PublishedScores
 
 
 def judges(project: str, *, slice: str | None = None) -> Script[HeldToPeople]:
-    """How far judges and other metrics agree with an annotation project's votes.
+    """How far judges, other metrics and models that annotate agree with a project's people.
 
     Args:
         slice: as lang=ru, of the samples' metadata.

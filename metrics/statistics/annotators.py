@@ -53,7 +53,7 @@ class PositionBias:
 
 def severity(annotations: Annotations, level: float = 0.95) -> Estimates:
     """(J,) by how much each rates below the others, in the unit of the values."""
-    once = _shared(annotations)
+    once = shared(annotations)
     many, sums = _of_items(once, np.ones(len(once.item))), _of_items(once, once.value)
     others = (sums - once.value) / (many - 1)
     return _means(once, others - once.value, level)
@@ -63,27 +63,36 @@ def alpha(
     annotations: Annotations, distance: Distance = "interval", level: float = 0.95
 ) -> Estimates:
     """(J,) each one's agreement with the others beyond chance, at most 1."""
-    once = _shared(annotations)
+    once = shared(annotations)
+    return _means(once, beyond_chance(once, distance), level)
+
+
+def beyond_chance(once: Annotations, distance: Distance = "interval") -> Floats:
+    """(n,) of annotations, each one's agreement with the others on its item beyond chance: their
+    mean is Krippendorff's alpha. NaN where all values are the same.
+
+    once  as `shared` gives them
+    """
     n = len(once.value)
+    if np.unique(once.value).size < 2:
+        return np.full(n, np.nan)
     many = _of_items(once, np.ones(n))
     if distance == "nominal":
-        apart = 1 - _same(once)
+        apart = 1 - same_as_others(once)
         each = np.unique(once.value, return_counts=True)[1].astype(np.float64)
-        expected = (n**2 - (each**2).sum()) / max(n * (n - 1), 1)
+        expected = (n**2 - (each**2).sum()) / (n * (n - 1))
     else:
         y = _places(once.value) if distance == "ordinal" else once.value - once.value.mean()
         sums, squares = _of_items(once, y), _of_items(once, y**2)
         apart = (squares - 2 * y * sums + many * y**2) / (many - 1)
-        expected = 2 * (n * (y**2).sum() - y.sum() ** 2) / max(n * (n - 1), 1)
-    if np.unique(once.value).size < 2:
-        expected = np.nan
-    return _means(once, 1 - apart / expected, level)
+        expected = 2 * (n * (y**2).sum() - y.sum() ** 2) / (n * (n - 1))
+    return np.asarray(1 - apart / expected, np.float64)
 
 
 def alike(annotations: Annotations, level: float = 0.95) -> Estimates:
     """(J,) how often the others say the same as each."""
-    once = _shared(annotations)
-    same = _same(once)
+    once = shared(annotations)
+    same = same_as_others(once)
     found = [mean_share(same[once.annotator == j], level) for j in range(once.annotators)]
     values, low, high = np.array([(one.value, one.low, one.high) for one in found]).reshape(-1, 3).T
     return Estimates(values, low, high)
@@ -166,7 +175,7 @@ def position_bias(
     return PositionBias(total[0], each, p_values)
 
 
-def _shared(annotations: Annotations) -> Annotations:
+def shared(annotations: Annotations) -> Annotations:
     """First annotations of items that several annotators have."""
     once = annotations.first()
     many = np.bincount(once.item, minlength=once.items)
@@ -178,7 +187,7 @@ def _of_items(once: Annotations, numbers: Floats) -> Floats:
     return np.asarray(np.bincount(once.item, numbers, minlength=once.items)[once.item], np.float64)
 
 
-def _same(once: Annotations) -> Floats:
+def same_as_others(once: Annotations) -> Floats:
     """(n,) the share of the others on the item that say the same."""
     levels, index = np.unique(once.value, return_inverse=True)
     cell = once.item * max(len(levels), 1) + index

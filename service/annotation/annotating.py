@@ -27,7 +27,7 @@ from service.annotation.annotate_schemas import (
     VotedOut,
     VoteIn,
 )
-from service.annotation.annotators_store import Annotator
+from service.annotation.annotators_store import Person
 from service.annotation.answers import agrees, as_shown, differs, draw, of_vote, order
 from service.annotation.items_store import Item
 from service.annotation.slots_store import Held, Slot
@@ -44,7 +44,7 @@ class Desk:
     """An annotator at a project, locked; `done`: votes that stand, `skipped`: items."""
 
     project: Project
-    annotator: Annotator
+    annotator: Person
     done: int
     skipped: int
 

@@ -1,11 +1,12 @@
-"""Annotators as they are stored: who has a token of a project, and how they did."""
+"""Annotators as they are stored: people with a token of a project, models, and how they did."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -22,18 +23,44 @@ from service.db.identifiers import new
 from service.db.pages import paged
 from service.db.stored import Stored
 
+Status = Literal["active", "expired", "revoked", "judging", "done", "failed"]
+
 
 @dataclass(frozen=True, slots=True)
 class Annotator(Stored):
-    """Somebody who may vote; `expired`: the link has ended by itself."""
+    """A person, or a model, which has no link: `model` is None of people, and `options` are how it
+    is asked. `expired`: the link has ended by itself; `finished_at`: the model is done, or was
+    stopped by the `error`."""
 
     id: str
     project_id: str
     name: str
     created_at: datetime
-    expires_at: datetime
+    expires_at: datetime | None
     revoked_at: datetime | None
     expired: bool
+    model: str | None
+    options: Mapping[str, Any] | None
+    finished_at: datetime | None
+    error: str | None
+
+    @property
+    def status(self) -> Status:
+        """Whether the person may vote, or the model judges."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.model is None:
+            return "expired" if self.expired else "active"
+        if self.finished_at is None:
+            return "judging"
+        return "done" if self.error is None else "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Person(Annotator):
+    """Somebody who has a link."""
+
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +78,49 @@ class Work(Stored):
     seconds: float | None
 
 
-EXPIRED = (annotators.c.expires_at <= func.now()).label("expired")
+NO_WORK = Work(0, 0, 0, 0, 0, 0, 0, 0, None)
+EXPIRED = (annotators.c.expires_at <= func.now()).is_(True).label("expired")
 
 
-def add(
-    db: Connection, project: str, name: str, token_digest: bytes, lasts: timedelta
-) -> Annotator:
-    """Store an annotator, whose token has this digest."""
+def add(db: Connection, project: str, name: str, token_digest: bytes, lasts: timedelta) -> Person:
+    """Store a person, whose token has this digest."""
     values = {"project_id": project, "name": name, "token_digest": token_digest}
     made = (
         insert(annotators)
         .values(id=new("annotator"), expires_at=func.now() + lasts, **values)
         .returning(annotators, EXPIRED)
     )
-    return Annotator.from_row(db.execute(made).one())
+    return Person.from_row(db.execute(made).one())
+
+
+def add_model(
+    db: Connection, project: str, name: str, model: str, options: Mapping[str, Any]
+) -> Annotator:
+    """Store a model that is to judge every item."""
+    values = {"project_id": project, "name": name, "model": model, "options": dict(options)}
+    made = insert(annotators).values(id=new("annotator"), **values)
+    return Annotator.from_row(db.execute(made.returning(annotators, EXPIRED)).one())
+
+
+def models(db: Connection, project: str) -> list[Annotator]:
+    """The models that annotate the project, oldest first."""
+    own = (annotators.c.project_id == project) & annotators.c.model.is_not(None)
+    query = select(annotators, EXPIRED).where(own).order_by(annotators.c.id)
+    return [Annotator.from_row(row) for row in db.execute(query)]
+
+
+def at_work(db: Connection, id: str, *, lock: bool = False) -> Annotator | None:
+    """The model, if it is to be asked on; with `lock` nobody ends it before the transaction."""
+    mine = (annotators.c.id == id) & annotators.c.finished_at.is_(None)
+    query = select(annotators, EXPIRED).where(mine, annotators.c.revoked_at.is_(None))
+    row = db.execute(query.with_for_update() if lock else query).one_or_none()
+    return Annotator.from_row(row) if row is not None else None
+
+
+def finish(db: Connection, id: str, error: str | None = None) -> None:
+    """The model is asked no further."""
+    still = (annotators.c.id == id) & annotators.c.finished_at.is_(None)
+    db.execute(update(annotators).where(still).values(finished_at=func.now(), error=error))
 
 
 def get(db: Connection, project: str, id: str) -> Annotator | None:
@@ -83,7 +139,7 @@ def page(
     return [Annotator.from_row(row) for row in db.execute(query)]
 
 
-def identify(db: Connection, token_digest: bytes) -> tuple[Project, Annotator] | None:
+def identify(db: Connection, token_digest: bytes) -> tuple[Project, Person] | None:
     """Whose token has this digest. The project stays until the transaction ends."""
     project_query = (
         select(annotation_projects, annotators.c.token_digest)
@@ -98,12 +154,12 @@ def identify(db: Connection, token_digest: bytes) -> tuple[Project, Annotator] |
     return (Project.from_row(row), annotator) if annotator is not None else None
 
 
-def _locked(db: Connection, token_digest: bytes) -> Annotator | None:
+def _locked(db: Connection, token_digest: bytes) -> Person | None:
     """One request of an annotator at a time: two tabs get the same item."""
     mine = annotators.c.token_digest == token_digest
     query = select(annotators, EXPIRED).where(mine).with_for_update(key_share=True)
     row = db.execute(query).one_or_none()
-    return Annotator.from_row(row) if row is not None else None
+    return Person.from_row(row) if row is not None else None
 
 
 def lock(db: Connection, id: str) -> None:
@@ -122,8 +178,8 @@ def revoke(db: Connection, id: str) -> None:
 
 
 def remove(db: Connection, id: str) -> int:
-    """The annotator is no more, nor is anything that they did; returns how many votes that were.
-    Others are asked in their place."""
+    """The annotator is no more, nor is anything that they did (a model's judgements go with it);
+    returns how many votes of a person that were. Others are asked in their place."""
     votes = annotation_votes.c.annotator_id == id
     count = select(func.count()).where(votes, annotation_votes.c.undone_at.is_(None))
     gone = db.scalar(count) or 0

@@ -54,8 +54,64 @@ class HeldCriterionOut(BaseModel):
     metrics: list[HeldMetricOut]
 
 
+class HeldEstimateOut(BaseModel):
+    """A value with its interval over samples; null where there is none."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+
+
+class ModelAgreementOut(BaseModel):
+    """By a criterion (of pairwise the choice, of best_worst the best and the worst), over `items`
+    that the model and people have both judged.
+
+    agreement         share of people's votes on an item that say what the model says
+    alpha             the same beyond chance (Krippendorff)
+    people_agreement  share of pairs of votes on an item that say the same; people_alpha: likewise
+    difference        of ratings: by how much the model's are above people's
+    """
+
+    criterion: str
+    items: int
+    agreement: HeldEstimateOut
+    alpha: HeldEstimateOut
+    people_agreement: HeldEstimateOut
+    people_alpha: HeldEstimateOut
+    difference: HeldEstimateOut | None
+
+
+class CorrectedScoreOut(BaseModel):
+    """A system's mean by people, with the model's help (PPI++): `value` and `interval`. `model` and
+    `people`: their own means; `n`: samples that the model judged, `rated`: people, too. `reason`:
+    why the value is null."""
+
+    score: str
+    system: str
+    model: float
+    people: float | None
+    value: float | None
+    interval: tuple[float, float] | None
+    n: int
+    rated: int
+    reason: str | None
+
+
+class HeldModelOut(BaseModel):
+    """A language model that annotates the project, held to its people."""
+
+    annotator: str
+    name: str
+    hash: str
+    model: str
+    status: str
+    votes: int
+    criteria: list[ModelAgreementOut]
+    corrected: list[CorrectedScoreOut]
+
+
 class HeldToPeopleOut(BaseModel):
-    """Metrics beside people; the best first. `left_out`: scores that cannot be held to votes."""
+    """Metrics beside people, the best first, and the models that annotate the project. `left_out`:
+    scores that cannot be held to votes."""
 
     id: str
     object: str = "held_to_people"
@@ -63,4 +119,5 @@ class HeldToPeopleOut(BaseModel):
     level: float
     votes: int
     criteria: list[HeldCriterionOut]
+    models: list[HeldModelOut]
     left_out: dict[str, str]

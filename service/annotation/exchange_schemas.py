@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from service.annotation.schemas import Share
+from service.annotation.schemas import Annotators, Share
 from service.datasets.schemas import DatasetOut
 from service.http.fields import LONGEST_NAME, DatasetName, Name, Schema
 
@@ -31,6 +31,9 @@ class AnnotationExportIn(Schema):
     )
     criterion: Name | None = Field(
         None, description="of likert: the ratings to go by; null: the mean over all"
+    )
+    annotators: Annotators = Field(
+        "people", description="whose votes: people's, those of models that annotate, or all"
     )
 
     model_config = {

@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from metrics.core.names import hint
-from service.annotation import exports_store, store, votes_store
+from service.annotation import annotators_store, exports_store, store, votes_store
 from service.annotation.exchange_schemas import HELD_OUT, AnnotationExportIn, AnnotationExportOut
-from service.annotation.hashes import hashed
+from service.annotation.hashes import marked
 from service.annotation.preferences import Pair, pairs
 from service.annotation.store import Project
 from service.annotation.votes_store import Judged
@@ -41,7 +41,9 @@ def export(
     _check(project, body)
     store.hold(db, project.id)
     left_out: Counter[str] = Counter()
-    judged = [_anonymous(project, one) for one in votes_store.judged(db, project.id)]
+    models = {one.id for one in annotators_store.models(db, project.id)}
+    items = votes_store.judged(db, project.id, body.annotators)
+    judged = [_anonymous(project, one, models) for one in items]
     every = pairs(project.form, project.definition, judged, body.criterion)
     learned = list(_learned(every, body, left_out))
     held = held_out({_prompt(one) for one in learned if one.margin}, body.held_out)
@@ -112,9 +114,12 @@ def _check(project: Project, body: AnnotationExportIn) -> None:
             raise invalid("unknown_criterion", message, "criterion")
 
 
-def _anonymous(project: Project, one: Judged) -> Judged:
-    """The item with answers by the annotators' hashes."""
-    answers = {hashed(project, annotator): answer for annotator, answer in one.answers.items()}
+def _anonymous(project: Project, one: Judged, models: Collection[str]) -> Judged:
+    """The item with answers by the annotators' hashes; those of models say so."""
+    answers = {
+        marked(project, annotator, annotator in models): answer
+        for annotator, answer in one.answers.items()
+    }
     return replace(one, answers=dict(sorted(answers.items())))
 
 
@@ -201,7 +206,7 @@ def _edit(project: Project, one: Pair) -> Iterator[Content]:
 
 
 def _about(project: Project, one: Pair) -> Mapping[str, Any]:
-    """Where a record comes from; annotators as hashes."""
+    """Where a record comes from; annotators as hashes, models as `model:` and theirs."""
     return {
         "project": project.id,
         "dataset": one.item.dataset_id,

@@ -21,13 +21,14 @@ from metrics.core.rows import Floats, mean
 from metrics.core.signature import unlike
 from metrics.statistics.intervals import wilson
 from metrics.statistics.weights import totals, unit_keys
-from service.annotation import votes_store
+from service.annotation import annotators_store, votes_store
 from service.annotation.board_schemas import (
     HeldCriterionOut,
     HeldMetricOut,
     HeldToPeopleOut,
     OrderAgreementOut,
 )
+from service.annotation.model_agreement import held_models
 from service.annotation.publishing import require_evaluations
 from service.annotation.shares import Output, Pair, orders
 from service.annotation.store import Project
@@ -53,12 +54,16 @@ class Held:
 def held_to_people(
     db: Connection, settings: Settings, project: Project, slice_: str | None
 ) -> HeldToPeopleOut:
-    """Every score that two or more of the project's evaluations have. Raises 422 for a slice that
-    no sample is of, and for votes from elsewhere."""
-    require_evaluations(project)
+    """Every score that two or more of the project's evaluations have, and the models that annotate
+    it. Raises 422 for a slice that no sample is of, and for votes from elsewhere, unless a model
+    judges these."""
+    if not annotators_store.models(db, project.id):
+        require_evaluations(project)
     votes = votes_store.cast(db, project.id)
+    inside: frozenset[str] | None = None
     if slice_ is not None:
-        inside = scopes.sliced(db, sorted({one["dataset"] for one in project.systems}), slice_)
+        require_evaluations(project)
+        inside = scopes.sliced(db, sorted({one["dataset"] for one in project.evaluated}), slice_)
         votes = [vote for vote in votes if vote.sample in inside]
     scores, left_out = _scores(db, settings, project)
     return HeldToPeopleOut(
@@ -67,8 +72,10 @@ def held_to_people(
         level=LEVEL,
         votes=len(votes),
         criteria=[
-            _criterion(name, found, scores) for name, found in orders(project, votes).items()
+            _criterion(name, found, scores)
+            for name, found in (orders(project, votes) if project.evaluated else {}).items()
         ],
+        models=held_models(db, project, LEVEL, inside),
         left_out=left_out,
     )
 
@@ -134,7 +141,7 @@ def _scores(
     db: Connection, settings: Settings, project: Project
 ) -> tuple[list[Held], dict[str, str]]:
     """Scores of samples by two or more systems' evaluations, and why others are left out."""
-    of = {one["evaluation"]: one["system"] for one in project.systems}
+    of = {one["evaluation"]: one["system"] for one in project.evaluated}
     ends: dict[str, dict[str, Score]] = defaultdict(dict)
     for evaluation, scores in read_scores(db, list(of)).items():
         for one in scores:

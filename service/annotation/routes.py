@@ -8,7 +8,15 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
-from service.annotation import annotators_store, publishing, skips_store, store, votes_store
+from service.annotation import (
+    annotators_store,
+    judgements_store,
+    model_annotators,
+    publishing,
+    skips_store,
+    store,
+    votes_store,
+)
 from service.annotation.admission import admit
 from service.annotation.annotators_store import Annotator
 from service.annotation.schemas import (
@@ -16,6 +24,7 @@ from service.annotation.schemas import (
     AnnotationProjectOut,
     AnnotatorIn,
     AnnotatorOut,
+    Annotators,
     DeletedAnnotationProjectOut,
     DeletedAnnotatorOut,
     NewAnnotatorOut,
@@ -40,6 +49,7 @@ from service.http.fields import Limit, Order, Page, page
 from service.http.formats import TABLES, in_forms
 from service.http.idempotency import Created
 from service.http.router import Router
+from service.jobs import queue
 
 router = Router(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
 
@@ -97,23 +107,31 @@ def delete_annotation_project(project: str, db: Transaction) -> DeletedAnnotatio
 @router.post("/{project}/annotators", status_code=201, summary="Add an annotator")
 def add_annotator(
     project: str, body: AnnotatorIn, db: Transaction, settings: CurrentSettings, request: Request
-) -> NewAnnotatorOut:
+) -> NewAnnotatorOut | AnnotatorOut:
     """Whoever has the `url` may annotate. The token is shown this once, and stands behind the `#`,
-    so that no server's log has it. There is no `Idempotency-Key`: the answer is kept nowhere."""
+    so that no server's log has it. There is no `Idempotency-Key`: the answer is kept nowhere.
+
+    A `model` has no link: workers ask it about every item, also of a closed project, with the
+    instructions that people read. Its votes are kept apart: they take nothing of the overlap, and
+    count nowhere as people's."""
     space.require(settings)
     found = store.share(db, project)
+    if body.model is not None:
+        made = model_annotators.add(db, settings, found, body.model, body)
+        return annotator_views(db, found, [made])[0]
+    model_annotators.check_person(body)
     if found.closed_at is not None:
         message = "the project is closed: nobody is given items any more"
         raise ApiError(409, "project_closed", message, "project")
     token = new_token()
     lasts = timedelta(seconds=body.expires_in)
-    made = annotators_store.add(db, found.id, body.name, digest(token), lasts)
+    person = annotators_store.add(db, found.id, body.name, digest(token), lasts)
     return NewAnnotatorOut(
-        id=made.id,
-        name=made.name,
+        id=person.id,
+        name=person.name,
         token=token,
         url=f"{request.base_url}annotate#token={token}",
-        expires_at=made.expires_at,
+        expires_at=person.expires_at,
     )
 
 
@@ -138,11 +156,15 @@ def delete_annotator(
 ) -> DeletedAnnotatorOut:
     """The token is refused from now on, and the item that was out goes to others. With `data=true`
     the person and all their votes are deleted, and others are asked in their place; published
-    scores are published anew. Versions of datasets that hold such votes are told."""
+    scores are published anew. Versions of datasets that hold such votes are told. A model is asked
+    no further."""
     of = store.hold(db, project)
     found = _annotator(db, of, annotator)
     annotators_store.lock(db, found.id)
     holding = exported(db, of, [found])[found.id]
+    if found.model is not None:
+        votes = _end_model(db, found, data)
+        return DeletedAnnotatorOut(id=found.id, deleted=data, votes=votes, datasets=holding)
     if data:
         votes = annotators_store.remove(db, found.id)
         publishing.renew(db, of)
@@ -159,11 +181,13 @@ def list_votes(
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 100,
     order: Order = "asc",
+    annotators: Annotators = "people",
     texts: Annotated[bool, Query(description="with prompt, outputs and what is expected")] = False,
     undone: Annotated[bool, Query(description="with those that were taken back")] = False,
 ) -> Page[VoteOut]:
-    """Votes that stand, oldest first, of annotators by hashes. As JSON Lines, CSV and other tables,
-    too; the header `Link` has the next page. `POST …/imports` takes them as they are."""
+    """Votes that stand, oldest first, of annotators by hashes; those of `models` are there when
+    asked for. As JSON Lines, CSV and other tables, too; the header `Link` has the next page.
+    `POST …/imports` takes them as they are."""
     found = store.require(db, project)
     rows = votes_store.page(
         db,
@@ -173,6 +197,7 @@ def list_votes(
         descending=order == "desc",
         texts=texts,
         undone=undone,
+        by=annotators,
     )
     return page(vote_views(found, rows), limit)
 
@@ -190,6 +215,17 @@ def list_skips(
     descending = order == "desc"
     rows = skips_store.page(db, found.id, after=after, limit=limit + 1, descending=descending)
     return page(skip_views(found, rows), limit)
+
+
+def _end_model(db: Connection, found: Annotator, data: bool) -> int:
+    """How many of its answers are gone."""
+    queue.cancel_all(db, annotator=found.id)
+    if not data:
+        annotators_store.revoke(db, found.id)
+        return 0
+    votes = judgements_store.count(db, found.id)
+    annotators_store.remove(db, found.id)
+    return votes
 
 
 def _annotator(db: Connection, project: Project, id: str) -> Annotator:

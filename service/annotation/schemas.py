@@ -12,6 +12,8 @@ from service.http.fields import Name, Schema, Text
 
 Form = Literal["pairwise", "likert", "best_worst", "label", "edit"]
 Language = Literal["en", "ru"]
+AnnotatorKind = Literal["person", "model"]
+Annotators = Literal["people", "models", "all"]
 Letter = Annotated[str, Field(pattern="^[a-h]$")]
 Share = Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)]
 
@@ -173,11 +175,19 @@ class DeletedAnnotationProjectOut(BaseModel):
 
 
 class AnnotatorIn(Schema):
-    """Somebody who is to judge. The name is for you: exports have a hash in its place."""
+    """Somebody who is to judge, or a model. The name is for you: exports have a hash in its
+    place."""
 
     name: Name
     expires_in: Annotated[int, Field(ge=60, le=366 * 86400)] = Field(
         30 * 86400, description="seconds until the link ends"
+    )
+    model: Name | None = Field(
+        None, description="that can be chatted with: it judges every item, apart from people"
+    )
+    reasons: bool = Field(False, description="of a model: it says why first, as a comment")
+    max_new_tokens: Annotated[int, Field(ge=1, le=32768)] | None = Field(
+        None, description="of a model's answer; null: 16, with reasons 512"
     )
 
 
@@ -209,15 +219,20 @@ class ExportedOut(BaseModel):
 
 
 class AnnotatorOut(BaseModel):
-    """A person's work. `gold`: answers as expected, `control`: ties among equal texts, `repeats`:
-    the same answer as the first time; `seconds`: the median of an item; `datasets`: versions that
-    hold votes of theirs, oldest first."""
+    """A person's work, or a model's. `gold`: answers as expected, `control`: ties among equal
+    texts, `repeats`: the same answer as the first time; `seconds`: the median of an item;
+    `datasets`: versions that hold votes of theirs, oldest first.
+
+    Of a model: its name; whether it still judges; `skip_reasons`, the commonest, with how many;
+    `error`: what ended it. It has no link that expires."""
 
     id: str
     object: str = "annotator"
+    kind: AnnotatorKind
     name: str
     hash: str
-    status: Literal["active", "expired", "revoked"]
+    model: str | None
+    status: Literal["active", "expired", "revoked", "judging", "done", "failed"]
     votes: int
     skips: int
     gold: ShareOut
@@ -225,8 +240,10 @@ class AnnotatorOut(BaseModel):
     repeats: ShareOut
     seconds: float | None
     datasets: list[ExportedOut]
+    skip_reasons: dict[str, int]
+    error: str | None
     created_at: datetime
-    expires_at: datetime
+    expires_at: datetime | None
 
 
 class DeletedAnnotatorOut(BaseModel):
@@ -256,6 +273,7 @@ class VoteOut(BaseModel):
     sample: str | None
     systems: list[str]
     annotator: str
+    annotator_kind: AnnotatorKind
     answer: dict[str, Any]
     shown: list[int]
     agrees: bool | None

@@ -48,7 +48,7 @@ class Project(Stored):
 
 @dataclass(frozen=True, slots=True)
 class Progress(Stored):
-    """How far a project is, in numbered slots, and what else belongs to it."""
+    """How far a project is, in numbered slots, and what else belongs to it; models are no part."""
 
     items: int
     gold: int
@@ -119,7 +119,8 @@ def progress(db: Connection, ids: Sequence[str]) -> dict[str, Progress]:
     """How far each project is."""
     query = text(
         "SELECT p.id, s.*, i.*, "
-        "(SELECT count(*) FROM annotators a WHERE a.project_id = p.id) AS annotators "
+        "(SELECT count(*) FROM annotators a WHERE a.project_id = p.id AND a.model IS NULL) "
+        "AS annotators "
         "FROM annotation_projects p, "
         "LATERAL (SELECT count(*) AS wanted, count(*) FILTER (WHERE status = 'voted') AS votes, "
         "count(*) FILTER (WHERE status = 'held' AND lease_until > now()) AS held "

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from service.annotation import annotators_store, exports_store, store
+from service.annotation import annotators_store, exports_store, judgements_store, store
 from service.annotation.annotate_schemas import CriterionOut, ItemOut
-from service.annotation.annotators_store import Annotator, Work
-from service.annotation.hashes import hashed
+from service.annotation.annotators_store import NO_WORK, Annotator, Work
+from service.annotation.hashes import hashed, marked
 from service.annotation.instructions import instructions
 from service.annotation.items_store import Item
 from service.annotation.schemas import (
@@ -65,16 +65,23 @@ def annotator_views(
     db: Connection, project: Project, annotators: Sequence[Annotator]
 ) -> list[AnnotatorOut]:
     """Annotators, and how they did."""
-    work = annotators_store.work(db, [one.id for one in annotators])
+    work = annotators_store.work(db, [one.id for one in annotators if one.model is None])
+    work |= judgements_store.work(db, [one.id for one in annotators if one.model is not None])
+    reasons = {one.id: judgements_store.reasons(db, one.id) for one in annotators if one.model}
     versions = exported(db, project, annotators)
-    return [_annotator_view(project, one, work[one.id], versions[one.id]) for one in annotators]
+    return [
+        _annotator_view(
+            project, one, work.get(one.id, NO_WORK), reasons.get(one.id, {}), versions[one.id]
+        )
+        for one in annotators
+    ]
 
 
 def exported(
     db: Connection, project: Project, annotators: Sequence[Annotator]
 ) -> dict[str, list[ExportedOut]]:
     """The versions of datasets that hold votes of each annotator, by the annotator's id."""
-    ids = {hashed(project, one.id): one.id for one in annotators}
+    ids = {marked(project, one.id, one.model is not None): one.id for one in annotators}
     found: dict[str, list[ExportedOut]] = {id: [] for id in ids.values()}
     for one in exports_store.holding(db, project.id, ids):
         shown = ExportedOut(id=one.id, name=one.name, version=one.version)
@@ -93,6 +100,7 @@ def vote_views(project: Project, votes: Sequence[Listed]) -> list[VoteOut]:
             sample=one.sample,
             systems=one.systems,
             annotator=hashed(project, one.annotator_id),
+            annotator_kind=one.annotator_kind,
             answer=dict(one.answer),
             shown=one.shown,
             agrees=one.agrees,
@@ -151,14 +159,19 @@ def criteria(project: Project) -> list[CriterionOut]:
 
 
 def _annotator_view(
-    project: Project, one: Annotator, work: Work, datasets: list[ExportedOut]
+    project: Project,
+    one: Annotator,
+    work: Work,
+    reasons: dict[str, int],
+    datasets: list[ExportedOut],
 ) -> AnnotatorOut:
-    status = "revoked" if one.revoked_at else "expired" if one.expired else "active"
     return AnnotatorOut(
         id=one.id,
+        kind="person" if one.model is None else "model",
         name=one.name,
         hash=hashed(project, one.id),
-        status=status,
+        model=one.model,
+        status=one.status,
         votes=work.votes,
         skips=work.skips,
         gold=_share(work.gold, work.gold_agreed),
@@ -166,6 +179,8 @@ def _annotator_view(
         repeats=_share(work.repeats, work.repeats_agreed),
         seconds=work.seconds,
         datasets=datasets,
+        skip_reasons=reasons,
+        error=one.error,
         created_at=one.created_at,
         expires_at=one.expires_at,
     )

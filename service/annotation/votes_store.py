@@ -7,10 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, null, select, true, update
+from sqlalchemy import (
+    Connection,
+    Subquery,
+    false,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
-from service.db.annotation_tables import annotation_items, annotation_skips, annotation_votes
+from service.annotation.schemas import AnnotatorKind, Annotators
+from service.db.annotation_tables import (
+    annotation_items,
+    annotation_judgements,
+    annotation_skips,
+    annotation_votes,
+)
 from service.db.identifiers import new
 from service.db.pages import paged
 from service.db.stored import Stored
@@ -39,6 +56,7 @@ class Listed(Vote):
 
     imported: bool
     undone_at: datetime | None
+    annotator_kind: AnnotatorKind
     dataset_id: str | None
     sample: str | None
     systems: list[str]
@@ -160,16 +178,16 @@ def choices(db: Connection, project: str) -> list[Choices]:
     return [Choices.from_row(row) for row in db.execute(query)]
 
 
-def judged(db: Connection, project: str) -> list[Judged]:
+def judged(db: Connection, project: str, by: Annotators = "people") -> list[Judged]:
     """The project's items that somebody voted on, without gold questions and controls."""
-    items, votes = annotation_items.c, annotation_votes.c
+    items, votes = annotation_items.c, _said(project, by)
     query = (
         select(
             *(items.id, items.dataset_id, items.sample, items.prompt, items.systems, items.outputs),
-            func.jsonb_object_agg(votes.annotator_id, votes.answer).label("answers"),
+            func.jsonb_object_agg(votes.c.annotator_id, votes.c.answer).label("answers"),
         )
-        .join(annotation_votes, votes.item_id == items.id)
-        .where(items.project_id == project, votes.kind == "item", STANDS)
+        .join(votes, votes.c.item_id == items.id)
+        .where(items.project_id == project, votes.c.kind == "item")
         .group_by(items.id)
         .order_by(items.position)
     )
@@ -185,24 +203,48 @@ def page(
     descending: bool,
     texts: bool = False,
     undone: bool = False,
+    by: Annotators = "people",
 ) -> list[Listed]:
     """Up to `limit` votes of a project, by time.
 
     texts   with what was asked, the outputs, and the answer that was expected
     undone  those that were taken back, too
     """
-    items = annotation_items.c
+    items, votes = annotation_items.c, _said(project, by, undone)
     columns = (items.prompt, items.outputs, items.expected)
-    query = (
-        select(
-            *(annotation_votes, items.dataset_id, items.sample, items.systems),
-            *(one if texts else null().label(one.name) for one in columns),
-        )
-        .join(annotation_items, items.id == annotation_votes.c.item_id)
-        .where(annotation_votes.c.project_id == project, true() if undone else STANDS)
-    )
-    query = paged(db, query, annotation_votes.c.id, after=after, limit=limit, descending=descending)
+    query = select(
+        *(votes, items.dataset_id, items.sample, items.systems),
+        *(one if texts else null().label(one.name) for one in columns),
+    ).join(annotation_items, items.id == votes.c.item_id)
+    query = paged(db, query, votes.c.id, after=after, limit=limit, descending=descending)
     return [Listed.from_row(row) for row in db.execute(query)]
+
+
+def _said(project: str, by: Annotators, undone: bool = False) -> Subquery:
+    """The project's votes that stand, of people, and models' answers, with the same columns.
+
+    undone  votes that were taken back, too
+    """
+    votes, judgements = annotation_votes.c, annotation_judgements.c
+    people = select(
+        *(votes.id, votes.item_id, votes.slot_id, votes.annotator_id, votes.kind, votes.answer),
+        *(votes.shown, votes.agrees, votes.comment, votes.seconds, votes.created_at),
+        *(votes.imported, votes.undone_at, literal("person").label("annotator_kind")),
+    ).where(votes.project_id == project, true() if undone else STANDS)
+    models = (
+        select(
+            *(judgements.id, judgements.item_id, null().label("slot_id"), judgements.annotator_id),
+            *(annotation_items.c.kind, judgements.answer, judgements.shown, judgements.agrees),
+            *(judgements.comment, null().label("seconds"), judgements.created_at),
+            *(false().label("imported"), null().label("undone_at")),
+            literal("model").label("annotator_kind"),
+        )
+        .join(annotation_items, annotation_items.c.id == judgements.item_id)
+        .where(judgements.project_id == project, judgements.answer.is_not(None))
+    )
+    if by == "all":
+        return union_all(people, models).subquery()
+    return (people if by == "people" else models).subquery()
 
 
 def cast(db: Connection, project: str) -> list[Cast]:

@@ -75,18 +75,25 @@ annotation_items = Table(
     CheckConstraint(f"kind IN {KINDS}", name="kind"),
 )
 
-# Of a token there is a digest alone.
+# People, of whose tokens there are digests alone, and models, which have none.
 annotators = Table(
     "annotators",
     metadata,
     Column("id", Text, primary_key=True),
     _project(),
     Column("name", Text, nullable=False),
-    Column("token_digest", LargeBinary, nullable=False, unique=True),
+    Column("token_digest", LargeBinary, unique=True),
     stamp("created_at"),
-    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
     Column("imported", Boolean, nullable=False, server_default=text("false")),
+    Column("model", Text),  # null: a person
+    Column("options", JSON),  # of a model: how it is asked
+    Column("finished_at", DateTime(timezone=True)),  # of a model: nothing more is asked
+    Column("error", Text),  # why a model was asked no further
+    CheckConstraint(
+        "(model IS NULL) = (token_digest IS NOT NULL AND expires_at IS NOT NULL)", name="link"
+    ),
 )
 
 # The right to vote once on an item. An item has as many numbered slots as its project's overlap;
@@ -168,4 +175,23 @@ annotation_exports = Table(
     Column("annotator", Text),
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), index=True),
     PrimaryKeyConstraint("project_id", "annotator", "dataset_id"),
+)
+
+# What models say of items: a row for each item that one was asked about. Apart from people's votes,
+# so that nothing that counts those has to know of these.
+annotation_judgements = Table(
+    "annotation_judgements",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _project(),
+    _item(),
+    Column("annotator_id", ForeignKey("annotators.id", ondelete="CASCADE"), nullable=False),
+    Column("answer", JSONB),  # as a vote's; null: skipped
+    Column("reason", Text),  # why it was skipped
+    Column("shown", ARRAY(Integer), nullable=False),
+    Column("agrees", Boolean),  # with what is expected
+    Column("comment", Text),  # what the model said, where that is more than the answer
+    stamp("created_at"),
+    CheckConstraint("(answer IS NULL) = (reason IS NOT NULL)", name="answered"),
+    Index("uq_annotation_judgements_item", "annotator_id", "item_id", unique=True),
 )

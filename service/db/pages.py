@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from service.errors import invalid
 
@@ -14,7 +14,7 @@ S = TypeVar("S", bound=Select[Any])
 def paged(
     db: Connection,
     query: S,
-    key: Column[Any],
+    key: ColumnElement[Any],
     *,
     after: str | None,
     limit: int,

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from inference.remote.registered import Registered
+from service.db.annotation_tables import annotators
 from service.db.arena_tables import arenas
 from service.db.model_tables import registered_models
 from service.db.stored import Stored
@@ -88,7 +89,8 @@ def remove(db: Connection, name: str) -> None:
 
 
 def user(db: Connection, name: str) -> str | None:
-    """The id of an evaluation or job that has not ended, or of an arena, that names the model."""
+    """The id of an evaluation, job or annotator that has not ended, or of an arena, that names the
+    model."""
     for table, over in (
         (evaluations, evaluations.c.status.in_(RUNNING)),
         (training_jobs, training_jobs.c.status.not_in(ENDED)),
@@ -97,8 +99,11 @@ def user(db: Connection, name: str) -> str | None:
         found: str | None = db.scalar(select(table.c.id).where(over, named).limit(1))
         if found is not None:
             return found
-    arena: str | None = db.scalar(select(arenas.c.id).where(arenas.c.models.any(name)).limit(1))
-    return arena
+    judging = annotators.c.finished_at.is_(None) & annotators.c.revoked_at.is_(None)
+    judge = select(annotators.c.id).where(annotators.c.model == name, judging)
+    arena = select(arenas.c.id).where(arenas.c.models.any(name))
+    user: str | None = db.scalar(judge.limit(1)) or db.scalar(arena.limit(1))
+    return user
 
 
 def opened(settings: Settings, row: RegisteredRow) -> Registered:

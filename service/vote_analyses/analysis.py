@@ -10,6 +10,7 @@ from service.vote_analyses.agreement import agreement
 from service.vote_analyses.annotators import annotators
 from service.vote_analyses.ballots import Ballots
 from service.vote_analyses.findings import Findings
+from service.vote_analyses.judges import judges
 from service.vote_analyses.schemas import AsideVotesOut, VoteAnalysisOut
 from service.vote_analyses.store import Rows
 
@@ -38,6 +39,7 @@ def analysis(project: Project, criterion: str | None, rows: Rows) -> VoteAnalysi
         scale=found.scale,
         agreement=agreement(ballots),
         annotators=annotators(ballots),
+        judges=judges(ballots, rows),
         systems=sorted(found.systems, key=lambda one: (one.rank or 0, one.system)),
         pairs=found.pairs,
         controlled=found.controlled,

@@ -58,7 +58,7 @@ class Ballots:
         who = {id: at for at, id in enumerate(people)}
         systems = tuple(sorted({one["system"] for one in project.systems}))
         said = [
-            _value(project, criterion, systems, one, rows.items[one.item_id]) for one in counted
+            value_of(project, criterion, systems, one, rows.items[one.item_id]) for one in counted
         ]
         return cls(
             project=project,
@@ -112,9 +112,10 @@ class Ballots:
         )
 
 
-def _value(
+def value_of(
     project: Project, criterion: str | None, systems: Sequence[str], vote: Vote, item: Item
 ) -> float:
+    """What a vote says of its item, as a number; see above."""
     answer = vote.answer
     if project.form == "pairwise":
         return float(LEADS[answer["choice"]])

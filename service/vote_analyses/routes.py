@@ -73,7 +73,7 @@ def _asked(db: Connection, id: str, criterion: str | None) -> Asked:
     kept = KEPT.get(key)
     if kept is not None:
         return Asked(key, project, kept=kept)
-    if state.stand <= MOST_HERE:
+    if state.stand + state.judged <= MOST_HERE:
         return Asked(key, project, rows=store.read(db, id))
     request = worker_requests.add(db, "vote_analysis", {"project": id, "criterion": by})
     queue.defer(db, "vote_analysis.compute", priority=BEFORE_SHARDS, request=request)

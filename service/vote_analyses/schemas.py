@@ -66,6 +66,24 @@ class AnnotatorAnalysisOut(BaseModel):
     why: list[str]
 
 
+class JudgeAnalysisOut(BaseModel):
+    """How a language model judges the project's items, as though it sat with the people; it counts
+    in nothing of theirs. The fields are those of an annotator; `agreement` and `alpha` are with
+    people. GET …/judges has them by criterion and slice."""
+
+    annotator: str
+    name: str
+    hash: str
+    model: str
+    votes: int
+    agreement: VoteEstimateOut
+    alpha: VoteEstimateOut
+    severity: VoteEstimateOut | None
+    first_shown: VoteEstimateOut | None
+    gold: AnsweredShareOut
+    control: AnsweredShareOut
+
+
 class RankedSystemOut(BaseModel):
     """What a system's votes say. Ranks are from 1, the best; the rank interval is what differences
     between systems leave open, all systems at once. `reason`: why something is null."""
@@ -175,6 +193,7 @@ class VoteAnalysisOut(BaseModel):
     scale: Scale
     agreement: PanelAgreementOut
     annotators: list[AnnotatorAnalysisOut]
+    judges: list[JudgeAnalysisOut]
     systems: list[SystemAnalysisOut]
     pairs: list[VotePairOut]
     controlled: ControlledStrengthsOut

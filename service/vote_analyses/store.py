@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal, select
 
+from service.annotation import annotators_store
+from service.annotation.annotators_store import Annotator
 from service.annotation.votes_store import STANDS
-from service.db.annotation_tables import annotation_items, annotation_votes, annotators
+from service.db.annotation_tables import (
+    annotation_items,
+    annotation_judgements,
+    annotation_votes,
+    annotators,
+)
 from service.db.stored import Stored
 
 
@@ -39,37 +46,74 @@ class Item(Stored):
 
 @dataclass(frozen=True, slots=True)
 class State(Stored):
-    """Which votes there are: it changes with each vote, undone vote and deleted person."""
+    """Which votes there are: it changes with each vote, undone vote and deleted person, and with
+    what models judge; `ended` models are those that are asked no further."""
 
     votes: int
     stand: int
     last: str | None
+    judged: int
+    last_judged: str | None
+    ended: int
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """All that an analysis reads. `items` by id, `names` by the annotator's."""
+    """All that an analysis reads. `items` by id, `names` by the annotator's; `judgements` are those
+    of the `models`, which are by id."""
 
     votes: list[Vote]
     items: dict[str, Item]
     names: dict[str, str]
+    judgements: list[Vote] = field(default_factory=list)
+    models: dict[str, Annotator] = field(default_factory=dict)
 
 
 def state(db: Connection, project: str) -> State:
     """Which votes the project has now."""
-    votes = annotation_votes.c
+    votes, judgements, models = annotation_votes.c, annotation_judgements.c, annotators.c
+    of_project = judgements.project_id == project
+    over = models.finished_at.is_not(None) | models.revoked_at.is_not(None)
+    ended = select(func.count()).where(
+        models.project_id == project, over, models.model.is_not(None)
+    )
     query = select(
         func.count().label("votes"),
         func.count().filter(STANDS).label("stand"),
         func.max(votes.id).label("last"),
+        select(func.count()).where(of_project).scalar_subquery().label("judged"),
+        select(func.max(judgements.id)).where(of_project).scalar_subquery().label("last_judged"),
+        ended.scalar_subquery().label("ended"),
     ).where(votes.project_id == project)
     return State.from_row(db.execute(query).one())
 
 
 def read(db: Connection, project: str) -> Rows:
     """The project's votes that stand, oldest first, what they are on, and whose they are."""
-    votes = _votes(db, project)
-    return Rows(votes, _items(db, project), _names(db, project))
+    votes, models = _votes(db, project), annotators_store.models(db, project)
+    return Rows(
+        votes,
+        _items(db, project),
+        _names(db, project),
+        _judgements(db, project) if models else [],
+        {one.id: one for one in models},
+    )
+
+
+def _judgements(db: Connection, project: str) -> list[Vote]:
+    """Models' answers, as votes."""
+    judgements = annotation_judgements.c
+    query = (
+        select(
+            *(judgements.item_id, judgements.annotator_id, annotation_items.c.kind),
+            *(judgements.answer, judgements.shown, judgements.agrees),
+            literal(None).label("seconds"),
+        )
+        .join(annotation_items, annotation_items.c.id == judgements.item_id)
+        .where(judgements.project_id == project, judgements.answer.is_not(None))
+        .order_by(judgements.id)
+    )
+    return [Vote.from_row(row) for row in db.execute(query)]
 
 
 def _votes(db: Connection, project: str) -> list[Vote]:

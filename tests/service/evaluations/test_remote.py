@@ -389,6 +389,7 @@ def test_a_killed_process_pays_for_nothing_twice(
         assert replies_stored(url) == 200
         server.asked.clear()
         kills_exceed_no_budget(service, workers, server)
+        kills_lose_no_judgement(service, workers, server, done.id)
     finally:
         service.close()
 
@@ -427,6 +428,31 @@ def kills_exceed_no_budget(
     sent = 24 + 8  # "bound 12" has at most 8 bytes, its turn 16 tokens; an answer may have 8
     assert used.unanswered.tokens == used.unanswered.requests * sent
     assert used.unanswered.cost == pytest.approx(used.unanswered.requests * 40e-3)
+
+
+def kills_lose_no_judgement(
+    service: Live,
+    workers: Sequence[subprocess.Popen[bytes]],
+    server: FaultyServer,
+    evaluation: str,
+) -> None:
+    """A model that annotates goes on where it was, and is asked nothing twice that was stored."""
+    server.seconds, server.text = 0.1, lambda body: "4"
+    server.asked.clear()
+    scale = [{"name": "help", "scale": [1, 5]}]
+    with service.client() as assay:
+        project = assay.create_annotation_project("killed", [evaluation], "likert", criteria=scale)
+        assay.add_model_annotator(project.id, "far", "far")
+        until(lambda: len(server.asked) >= 60, 60)
+        killed = [killed_compute(worker.pid) for worker in workers]
+        assert any(killed)
+        workers[0].kill()  # and one with all that it had
+        until(lambda: next(iter(assay.annotators(project.id))).status == "done", 90)
+        votes = list(assay.annotation_votes(project.id, annotators="models"))
+    server.text = None
+    assert len({one.item for one in votes}) == len(votes) == 200
+    assert {one.answer["ratings"]["help"] for one in votes} == {4}
+    assert len(server.asked) < 200 + 30
 
 
 def killed_compute(worker: int) -> bool:
