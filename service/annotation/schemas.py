@@ -210,7 +210,7 @@ class ShareOut(BaseModel):
     share: float | None
 
 
-class ExportedOut(BaseModel):
+class ExportedDatasetOut(BaseModel):
     """A version of a dataset that a project's votes were exported to."""
 
     id: str
@@ -239,7 +239,7 @@ class AnnotatorOut(BaseModel):
     control: ShareOut
     repeats: ShareOut
     seconds: float | None
-    datasets: list[ExportedOut]
+    datasets: list[ExportedDatasetOut]
     skip_reasons: dict[str, int]
     error: str | None
     created_at: datetime
@@ -255,7 +255,7 @@ class DeletedAnnotatorOut(BaseModel):
     object: str = "annotator"
     deleted: bool
     votes: int
-    datasets: list[ExportedOut]
+    datasets: list[ExportedDatasetOut]
 
 
 class VoteOut(BaseModel):

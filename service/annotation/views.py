@@ -16,7 +16,7 @@ from service.annotation.schemas import (
     AnnotationProgressOut,
     AnnotationProjectOut,
     AnnotatorOut,
-    ExportedOut,
+    ExportedDatasetOut,
     ShareOut,
     SkipOut,
     SystemOut,
@@ -79,12 +79,12 @@ def annotator_views(
 
 def exported(
     db: Connection, project: Project, annotators: Sequence[Annotator]
-) -> dict[str, list[ExportedOut]]:
+) -> dict[str, list[ExportedDatasetOut]]:
     """The versions of datasets that hold votes of each annotator, by the annotator's id."""
     ids = {marked(project, one.id, one.model is not None): one.id for one in annotators}
-    found: dict[str, list[ExportedOut]] = {id: [] for id in ids.values()}
+    found: dict[str, list[ExportedDatasetOut]] = {id: [] for id in ids.values()}
     for one in exports_store.holding(db, project.id, ids):
-        shown = ExportedOut(id=one.id, name=one.name, version=one.version)
+        shown = ExportedDatasetOut(id=one.id, name=one.name, version=one.version)
         found[ids[one.annotator]].append(shown)
     return found
 
@@ -163,7 +163,7 @@ def _annotator_view(
     one: Annotator,
     work: Work,
     reasons: dict[str, int],
-    datasets: list[ExportedOut],
+    datasets: list[ExportedDatasetOut],
 ) -> AnnotatorOut:
     return AnnotatorOut(
         id=one.id,
