@@ -115,6 +115,29 @@ class Vote(Answer):
     created_at: datetime
 
 
+class JudgedItem(Answer):
+    """What people together say of an item: `consensus` with `confidence`, and the share of pairs of
+    people who said otherwise, `disagreement`. Outputs are called `a`, `b`, … in the order of
+    `systems`. `posterior`: of labels, by Dawid and Skene's model; None: not of this form, or too
+    few votes."""
+
+    id: str
+    dataset: str | None
+    sample: str | None
+    prompt: str | None
+    systems: list[str]
+    votes: int
+    consensus: str | None
+    confidence: float | None
+    disagreement: float | None
+    shares: dict[str, float] | None
+    worst: dict[str, float] | None
+    posterior: dict[str, float] | None
+    means: dict[str, float] | None
+    deviations: dict[str, float] | None
+    texts: int | None
+
+
 class Criterion(Answer):
     """What outputs are judged by; `scale`: the least and the greatest rating."""
 

@@ -175,6 +175,7 @@ class AsyncClient:
     annotators = _items(endpoints.annotation.annotators)
     delete_annotator = _answer(endpoints.annotation.delete_annotator)
     annotation_votes = _items(endpoints.annotation.annotation_votes)
+    judged_items = _items(endpoints.annotation.judged_items)
     annotation_analysis = _answer(endpoints.annotation.annotation_analysis)
     import_votes = _answer(endpoints.annotation.import_votes)
     export_annotation_project = _answer(endpoints.annotation.export_annotation_project)

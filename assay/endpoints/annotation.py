@@ -13,6 +13,7 @@ from assay.annotation_models import (
     Annotator,
     DeletedAnnotationProject,
     DeletedAnnotator,
+    JudgedItem,
     NewAnnotator,
     Study,
     Vote,
@@ -156,6 +157,13 @@ def annotation_votes(
 ) -> Listing[Vote]:
     """All votes that stand, oldest first, annotators by hashes."""
     return Listing(Page[Vote], ROOT, project, "votes", query={"order": order}, limit=limit)
+
+
+def judged_items(
+    project: str, *, order: str = "asc", limit: int | None = None
+) -> Listing[JudgedItem]:
+    """What people together say of each item, in the order in which items are given out."""
+    return Listing(Page[JudgedItem], ROOT, project, "items", query={"order": order}, limit=limit)
 
 
 def annotation_analysis(project: str, *, criterion: str | None = None) -> Script[VoteAnalysis]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from service.annotation.votes_store import STANDS
 from service.db.annotation_tables import annotation_items, annotation_votes, annotators
 from service.db.stored import Stored
+from service.errors import invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,17 @@ class Item(Stored):
     sample: str | None
     systems: list[str]
     outputs: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Stored):
+    """An item, without its outputs."""
+
+    id: str
+    dataset_id: str | None
+    sample: str | None
+    prompt: str | None
+    systems: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,35 @@ def read(db: Connection, project: str) -> Rows:
     """The project's votes that stand, oldest first, what they are on, and whose they are."""
     votes = _votes(db, project)
     return Rows(votes, _items(db, project), _names(db, project))
+
+
+def page(
+    db: Connection, project: str, *, after: str | None, limit: int, descending: bool
+) -> list[Shown]:
+    """Up to `limit` items of the project, in the order in which they are given out. Raises 422
+    where there is none of the id `after`."""
+    items = annotation_items.c
+    query = select(annotation_items).where(items.project_id == project, items.kind == "item")
+    if after is not None:
+        before = select(items.position).where(items.project_id == project, items.id == after)
+        place = db.scalar(before)
+        if place is None:
+            raise invalid("unknown_cursor", f"nothing in this list has the id {after!r}", "after")
+        query = query.where(items.position < place if descending else items.position > place)
+    order = items.position.desc() if descending else items.position
+    return [Shown.from_row(row) for row in db.execute(query.order_by(order).limit(limit))]
+
+
+def votes_on(db: Connection, items: Sequence[str]) -> dict[str, list[Vote]]:
+    """By item, the votes that stand on it, without repeats."""
+    votes = annotation_votes.c
+    query = select(annotation_votes).where(
+        votes.item_id.in_(list(items)), votes.kind == "item", STANDS
+    )
+    found: dict[str, list[Vote]] = {}
+    for row in db.execute(query.order_by(votes.id)):
+        found.setdefault(row.item_id, []).append(Vote.from_row(row))
+    return found
 
 
 def _votes(db: Connection, project: str) -> list[Vote]:

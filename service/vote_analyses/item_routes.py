@@ -1,0 +1,61 @@
+"""GET /v1/annotation_projects/{id}/items: what people together say of each item."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query
+from sqlalchemy import Connection
+
+from service.annotation import store as projects
+from service.annotation.store import Project
+from service.errors import not_found
+from service.http.dependencies import CurrentGate
+from service.http.fields import Limit, Page, page
+from service.http.formats import TABLES, in_forms
+from service.vote_analyses import store
+from service.vote_analyses.asking import LABEL_FIT
+from service.vote_analyses.computed import Asked
+from service.vote_analyses.consensus import judged_items
+from service.vote_analyses.item_schemas import JudgedItemOut
+from service.vote_analyses.tables import items_table
+
+router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"])
+
+
+@router.get("/{project}/items", summary="What people say of each item", responses=TABLES)
+@in_forms(items_table)
+async def list_judged_items(
+    project: str,
+    gate: CurrentGate,
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 100,
+    order: Literal["asc", "desc"] = "asc",
+    prefer: Annotated[str | None, Header()] = None,
+) -> Page[JudgedItemOut]:
+    """Their consensus, how sure it is and how far people disagree, in the order in which items are
+    given out; without gold questions and controls. Labels are by a model of all votes, of which
+    more than 1,000 are fitted by a worker: see the analysis. As CSV and other tables, too; the
+    header `Link` has the next page."""
+    found = await gate.run(lambda db: _project(db, project))
+    fit = None
+    if found.form == "label":
+        fit = await LABEL_FIT.of(gate, lambda db: _asked(db, project), prefer)
+
+    def read(db: Connection) -> Page[JudgedItemOut]:
+        rows = store.page(db, project, after=after, limit=limit + 1, descending=order == "desc")
+        votes = store.votes_on(db, [one.id for one in rows])
+        return page(judged_items(found, rows, votes, fit), limit)
+
+    return await gate.run(read)
+
+
+def _asked(db: Connection, id: str) -> Asked:
+    return Asked(_project(db, id), store.state(db, id))
+
+
+def _project(db: Connection, id: str) -> Project:
+    found = projects.get(db, id)
+    if found is None:
+        raise not_found("annotation project", id)
+    return found
