@@ -160,19 +160,28 @@ def annotation_votes(
 
 
 def judged_items(
-    project: str, *, order: str = "asc", limit: int | None = None
+    project: str, *, exclude: Sequence[str] = (), order: str = "asc", limit: int | None = None
 ) -> Listing[JudgedItem]:
-    """What people together say of each item, in the order in which items are given out."""
-    return Listing(Page[JudgedItem], ROOT, project, "items", query={"order": order}, limit=limit)
+    """What people together say of each item, in the order in which items are given out.
+
+    Args:
+        exclude: ids of annotators whose votes are left out.
+    """
+    query = {"order": order, "exclude": ",".join(exclude) or None}
+    return Listing(Page[JudgedItem], ROOT, project, "items", query=query, limit=limit)
 
 
-def annotation_analysis(project: str, *, criterion: str | None = None) -> Script[VoteAnalysis]:
+def annotation_analysis(
+    project: str, *, criterion: str | None = None, exclude: Sequence[str] = ()
+) -> Script[VoteAnalysis]:
     """What the votes of a project say of its systems, and of those who voted.
 
     Args:
         criterion: of likert, by which ratings; default: the first.
+        exclude: ids of annotators whose votes are left out.
     """
-    request = get(ROOT, project, "analysis", query={"criterion": criterion})
+    query = {"criterion": criterion, "exclude": ",".join(exclude) or None}
+    request = get(ROOT, project, "analysis", query=query)
     return ask(request, VoteAnalysis)
 
 
@@ -186,6 +195,7 @@ def export_annotation_project(
     min_votes: int | None = None,
     min_margin: float | None = None,
     criterion: str | None = None,
+    exclude_annotators: Sequence[str] = (),
     idempotency_key: str | None = None,
 ) -> Script[AnnotationExport]:
     """Make a dataset of a project's votes, and one of what is held out: NAME-held-out.
@@ -197,6 +207,7 @@ def export_annotation_project(
         min_votes: on each pair; default: 1.
         min_margin: by how much the chosen output leads, 0 (default) to 1.
         criterion: of likert: the ratings to go by; default: the mean over all.
+        exclude_annotators: ids of those whose votes are left out.
     """
     fields = {
         "kind": kind,
@@ -206,6 +217,7 @@ def export_annotation_project(
         "min_votes": min_votes,
         "min_margin": min_margin,
         "criterion": criterion,
+        "exclude_annotators": list(exclude_annotators) or None,
     }
     body = {name: value for name, value in fields.items() if value is not None}
     return ask(create(address(ROOT, project, "export"), body, idempotency_key), AnnotationExport)

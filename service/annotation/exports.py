@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from metrics.core.names import hint
-from service.annotation import votes_store
+from service.annotation import exclusions, votes_store
 from service.annotation.exchange_schemas import HELD_OUT, AnnotationExportIn, AnnotationExportOut
 from service.annotation.hashes import hashed
 from service.annotation.preferences import Pair, pairs
@@ -39,8 +39,10 @@ def export(
     """Make the datasets; returns also whether one of them is new. Raises 422 where the form has no
     such votes, or nothing is left of them."""
     _check(project, body)
+    without = exclusions.known(db, project.id, body.exclude_annotators, "exclude_annotators")
     left_out: Counter[str] = Counter()
-    judged = [_anonymous(project, one) for one in votes_store.judged(db, project.id)]
+    every_vote = votes_store.judged(db, project.id)
+    judged = [_anonymous(project, one) for one in _without(every_vote, without, left_out)]
     every = pairs(project.form, project.definition, judged, body.criterion)
     learned = list(_learned(every, body, left_out))
     held = held_out({_prompt(one) for one in learned if one.margin}, body.held_out)
@@ -66,6 +68,17 @@ def export(
         left_out=+left_out,
     )
     return answer, new or held_new
+
+
+def _without(
+    judged: Iterable[Judged], people: Collection[str], left_out: Counter[str]
+) -> Iterator[Judged]:
+    """The items with the answers of others than these people, where there are some."""
+    for one in judged:
+        answers = {id: said for id, said in one.answers.items() if id not in people}
+        left_out["excluded_votes"] += len(one.answers) - len(answers)
+        if answers:
+            yield replace(one, answers=answers)
 
 
 def held_out(prompts: Collection[str], share: float) -> set[str]:

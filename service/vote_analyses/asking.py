@@ -71,7 +71,12 @@ class Finding(Generic[M]):
             return Started(asked, kept=kept)
         if asked.state.stand <= MOST_HERE:
             return Started(asked, rows=store.read(db, asked.project.id))
-        body = {"what": self.what, "project": asked.project.id, "criterion": asked.criterion}
+        body = {
+            "what": self.what,
+            "project": asked.project.id,
+            "criterion": asked.criterion,
+            "exclude": sorted(asked.exclude),
+        }
         request = worker_requests.add(db, "vote_analysis", body)
         queue.defer(db, "vote_analysis.compute", priority=BEFORE_SHARDS, request=request)
         return Started(asked, request=request)

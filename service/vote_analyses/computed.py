@@ -20,26 +20,28 @@ class Asked:
     """Of which votes: those that stand in this state.
 
     criterion  of likert: by which ratings
+    exclude    annotators whose votes are left out
     """
 
     project: Project
     state: State
     criterion: str | None = None
+    exclude: frozenset[str] = frozenset()
 
     @property
     def key(self) -> Hashable:
         """The same for the same votes, looked at in the same way."""
-        return self.project.id, self.state, self.criterion
+        return self.project.id, self.state, self.criterion, self.exclude
 
 
 def vote_analysis(asked: Asked, rows: Rows) -> VoteAnalysisOut:
     """What they say of systems and people."""
-    return analysis(asked.project, asked.criterion, rows)
+    return analysis(asked.project, asked.criterion, rows, asked.exclude)
 
 
 def label_fit(asked: Asked, rows: Rows) -> LabelFit:
     """The label model."""
-    return consensus.label_fit(asked.project, rows)
+    return consensus.label_fit(asked.project, rows.without(asked.exclude))
 
 
 COMPUTED: Mapping[str, Callable[[Asked, Rows], BaseModel]] = {

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Query
 from sqlalchemy import Connection
 
+from service.annotation import exclusions
 from service.annotation import store as projects
-from service.annotation.store import Project
+from service.annotation.exclusions import Exclude
 from service.errors import not_found
 from service.http.dependencies import CurrentGate
 from service.http.fields import Limit, Page, page
@@ -31,31 +32,28 @@ async def list_judged_items(
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 100,
     order: Literal["asc", "desc"] = "asc",
+    exclude: Exclude = None,
     prefer: Annotated[str | None, Header()] = None,
 ) -> Page[JudgedItemOut]:
     """Their consensus, how sure it is and how far people disagree, in the order in which items are
     given out; without gold questions and controls. Labels are by a model of all votes, of which
     more than 1,000 are fitted by a worker: see the analysis. As CSV and other tables, too; the
     header `Link` has the next page."""
-    found = await gate.run(lambda db: _project(db, project))
+    asked = await gate.run(lambda db: _asked(db, project, exclude))
     fit = None
-    if found.form == "label":
-        fit = await LABEL_FIT.of(gate, lambda db: _asked(db, project), prefer)
+    if asked.project.form == "label":
+        fit = await LABEL_FIT.of(gate, lambda db: _asked(db, project, exclude), prefer)
 
     def read(db: Connection) -> Page[JudgedItemOut]:
         rows = store.page(db, project, after=after, limit=limit + 1, descending=order == "desc")
-        votes = store.votes_on(db, [one.id for one in rows])
-        return page(judged_items(found, rows, votes, fit), limit)
+        votes = store.votes_on(db, [one.id for one in rows], asked.exclude)
+        return page(judged_items(asked.project, rows, votes, fit), limit)
 
     return await gate.run(read)
 
 
-def _asked(db: Connection, id: str) -> Asked:
-    return Asked(_project(db, id), store.state(db, id))
-
-
-def _project(db: Connection, id: str) -> Project:
-    found = projects.get(db, id)
-    if found is None:
+def _asked(db: Connection, id: str, exclude: str | None) -> Asked:
+    project = projects.get(db, id)
+    if project is None:
         raise not_found("annotation project", id)
-    return found
+    return Asked(project, store.state(db, id), exclude=exclusions.named(db, id, exclude))

@@ -20,7 +20,8 @@ def compute(context: Context, request: str) -> None:
             worker_requests.answer(db, request, {"found": None})
             return
         state, rows = store.state(db, project.id), store.read(db, project.id)
-    found = COMPUTED[asked["what"]](Asked(project, state, asked["criterion"]), rows)
+    of = Asked(project, state, asked["criterion"], frozenset(asked["exclude"]))
+    found = COMPUTED[asked["what"]](of, rows)
     with context.engine.begin() as db:
         worker_requests.answer(db, request, {"found": found.model_dump(mode="json")})
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -66,6 +66,11 @@ class Rows:
     items: dict[str, Item]
     names: dict[str, str]
 
+    def without(self, people: Collection[str]) -> Rows:
+        """Those of others than these people."""
+        votes = [one for one in self.votes if one.annotator_id not in people]
+        return replace(self, votes=votes)
+
 
 def state(db: Connection, project: str) -> State:
     """Which votes the project has now."""
@@ -101,11 +106,16 @@ def page(
     return [Shown.from_row(row) for row in db.execute(query.order_by(order).limit(limit))]
 
 
-def votes_on(db: Connection, items: Sequence[str]) -> dict[str, list[Vote]]:
-    """By item, the votes that stand on it, without repeats."""
+def votes_on(
+    db: Connection, items: Sequence[str], exclude: Collection[str] = ()
+) -> dict[str, list[Vote]]:
+    """By item, the votes that stand on it, without repeats, and those of people to `exclude`."""
     votes = annotation_votes.c
     query = select(annotation_votes).where(
-        votes.item_id.in_(list(items)), votes.kind == "item", STANDS
+        votes.item_id.in_(list(items)),
+        votes.annotator_id.not_in(list(exclude)),
+        votes.kind == "item",
+        STANDS,
     )
     found: dict[str, list[Vote]] = {}
     for row in db.execute(query.order_by(votes.id)):

@@ -112,6 +112,20 @@ def test_planted_strengths_come_back_and_who_clicks_stands_out(live: Live, db: E
     assert people["clicker"]["outlier"] is True
     assert "shown first in 100% of votes" in " ".join(people["clicker"]["why"])
     assert people["clicker"]["first_shown"]["value"] == 1.0
+    clicker = people["clicker"]["annotator"]
+    honest_alone = study.get("/analysis", exclude=clicker)
+    assert honest_alone["left_out"].pop("annotators") == [clicker]
+    assert honest_alone["left_out"].pop("excluded") == 24
+    assert honest_alone["systems"] == found["systems"]
+    assert len(honest_alone["annotators"]) == 4
+    assert study.get("/analysis")["votes"] == 24 + honest_alone["votes"]
+    both = f"{clicker}, {people['person-0']['annotator']}"
+    assert study.get("/analysis", exclude=both)["votes"] == 72
+    assert {one["votes"] for one in study.get("/items", exclude=clicker)["data"]} == {4}
+    for path in ("/analysis", "/items"):
+        refused = httpx.get(study.url + path, params={"exclude": f"{clicker},ann_none"})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (422, "exclude")
+        assert "'ann_none'" in refused.json()["error"]["message"]
     alphas = {name: one["alpha"]["value"] for name, one in people.items()}
     assert alphas.pop("clicker") < max(alphas.values())
     with Client(live.base) as assay:
@@ -143,7 +157,8 @@ def test_gold_controls_and_repeats_are_of_people_alone(live: Live, db: Engine) -
     found = study.get("/analysis")
     kinds = [one["kind"] for one in study.votes()]
     assert found["votes"] == kinds.count("item") == 9
-    assert found["left_out"] == {kind: kinds.count(kind) for kind in ("gold", "control", "repeat")}
+    aside = {kind: kinds.count(kind) for kind in ("gold", "control", "repeat")}
+    assert found["left_out"] == aside | {"excluded": 0, "annotators": []}
     assert found["left_out"]["control"] == 3
     (pair,) = found["pairs"]
     assert (pair["wins"], pair["ties"], pair["losses"], pair["votes"]) == (9, 0, 0, 9)
@@ -226,6 +241,8 @@ def test_many_votes_are_analysed_by_a_worker_and_once(live: Live, db: Engine) ->
     assert found["systems"][0]["system"] == "system-0"
     assert found["systems"][0]["win_rate"] == pytest.approx(1 - 117 / 350)
     assert found["agreement"]["percent"]["value"] == 1.0
+    without = study.get("/analysis", exclude=people[0])
+    assert (without["votes"], without["left_out"]["excluded"]) == (700, 350)
     begun = time.perf_counter()
     assert study.get("/analysis") == found
     assert time.perf_counter() - begun < 1.0  # it is kept as long as the same votes stand
