@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from assay.models import Answer, Dataset, Json
 
 
@@ -47,10 +49,12 @@ class AnnotationProject(Answer):
 
 
 class DeletedAnnotationProject(Answer):
-    """What is gone, with its items and votes."""
+    """What is gone, with its items and votes. `published`: evaluations that keep the scores which
+    were made of the votes."""
 
     id: str
     deleted: bool
+    published: list[str] = Field(default_factory=list)
 
 
 class NewAnnotator(Answer):

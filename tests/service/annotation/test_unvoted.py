@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from assay import Client
+from assay import AssayError, Client
 from tests.known import known
 from tests.service.annotation.people import Study
 from tests.service.live import Live
 from tests.service.scored import scored
+from tests.waiting import until
 
 N, VOTES = 30, 72  # samples, and votes of the 90 outputs less the blank ones
 WORTH = {"good": 7, "fair": 4, "poor": 1}
@@ -112,3 +113,32 @@ def test_a_gate_lets_through_what_lacks_votes_alone(study: Study, assay: Client)
     blank = assay.check_gate("partly", evaluation=evaluation_of(study, "fair"))
     assert blank.verdict == "inconclusive"
     assert "no value on" in known(known(blank.rules)[0].note)
+
+
+def test_published_scores_outlive_their_project_and_not_their_votes(
+    study: Study, assay: Client
+) -> None:
+    evaluations = [str(one["evaluation"]) for one in study.made["systems"]]
+    labels = ["clear", "dark"]
+    other = Study(study.base, evaluations[:1], form="label", labels=labels, overlap=1, gold_rate=0)
+    person = other.person()
+    item = person.next()["item"]["id"]
+    assert person.post("votes", item=item, label="clear").status_code == 200
+    assay.publish_scores(other.made["id"])
+    assert assay.evaluation(evaluations[0]).score("human/clear").value == 1.0
+    (voter,) = other.get("/annotators")["data"]
+    assay.delete_annotator(other.made["id"], voter["id"], data=True)
+    until(lambda: assay.evaluation(evaluations[0]).score("human/clear").value is None, 60)
+    assert assay.delete_annotation_project(other.made["id"]).published == []
+
+    before = assay.leaderboard("partly", SCORE)
+    gone = assay.delete_annotation_project(study.made["id"])
+    assert (gone.deleted, gone.published) == (True, evaluations)
+    after = assay.leaderboard("partly", SCORE)
+    assert (after.rows, after.signature) == (before.rows, before.signature)
+    assert study.made["id"] in known(after.signature)
+    (found,) = assay.compare(evaluations[0], evaluations[2], metrics=[SCORE])
+    assert found.significant
+    with pytest.raises(AssayError) as refused:
+        assay.publish_scores(study.made["id"])
+    assert refused.value.status == 404
