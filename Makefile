@@ -4,6 +4,7 @@
 # make test    install, also what only tests call; run every test that takes less than 8 seconds
 #              (some: make test TESTS="tests/service -k serve"; one process: PROCESSES=0)
 # make test-slow   the tests that take longer: processes killed, trainings in several processes
+# make test-all    both in one run: one collection less, and nobody waits for the last slow one
 # make check   install, run the static checks: lint, types, imports, compose, or one of them by name
 # make format  install, mend what the linter can mend, and format
 # make bench   install, run the benchmarks     (make bench ARGS="--only chrf rouge")
@@ -28,7 +29,7 @@ INSTALLED_GPL := .venv/installed-test-gpl
 PIP_IN := python -m pip install --quiet --no-input --disable-pip-version-check
 PIP := $(BIN)/$(PIP_IN)
 
-.PHONY: demo demo-train serve test test-slow check lint types imports compose format bench statistics chaos fuzz others install sandbox clean
+.PHONY: demo demo-train serve test test-slow test-all check lint types imports compose format bench statistics chaos fuzz others install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
@@ -44,6 +45,9 @@ test: install $(INSTALLED_GPL)
 
 test-slow:
 	@$(MAKE) --no-print-directory test TESTS="-m slow $(TESTS)"
+
+test-all:
+	@$(MAKE) --no-print-directory test TESTS="-m 'not chaos and not others' $(TESTS)"
 
 check: lint types imports compose
 

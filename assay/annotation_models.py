@@ -75,9 +75,18 @@ class Share(Answer):
     share: float | None
 
 
+class ExportedDataset(Answer):
+    """A version of a dataset that a project's votes were exported to."""
+
+    id: str
+    name: str
+    version: int
+
+
 class Annotator(Answer):
     """A person's work. `gold`: answers as expected, `control`: ties among equal texts, `repeats`:
-    the same answer as the first time; `seconds`: the median of an item."""
+    the same answer as the first time; `seconds`: the median of an item; `datasets`: versions that
+    hold votes of theirs."""
 
     id: str
     name: str
@@ -89,16 +98,19 @@ class Annotator(Answer):
     control: Share
     repeats: Share
     seconds: float | None
+    datasets: list[ExportedDataset]
     created_at: datetime
     expires_at: datetime
 
 
 class DeletedAnnotator(Answer):
-    """Whose link is ended. `votes`: how many votes were deleted with the person."""
+    """Whose link is ended. `votes`: how many votes were deleted with the person; `datasets`:
+    versions that still hold votes of theirs."""
 
     id: str
     deleted: bool
     votes: int
+    datasets: list[ExportedDataset]
 
 
 class Vote(Answer):

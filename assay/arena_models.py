@@ -9,7 +9,7 @@ from assay.models import Answer
 
 class Arena(Answer):
     """Models that answer whatever people ask, two at a time. `battles` have two answers, `votes`
-    were voted on; `failed`: a model gave no answer."""
+    were voted on; `failed`: a model gave no answer; `url` is that of their page."""
 
     id: str
     name: str
@@ -22,6 +22,7 @@ class Arena(Answer):
     battles: int
     votes: int
     failed: int
+    url: str
     created_at: datetime
 
 
@@ -40,15 +41,24 @@ class Sides(Answer):
 
 
 class BattleError(Answer):
-    """Why there is no battle."""
+    """Why there are no answers."""
 
     code: str
     message: str
 
 
+class BattleTurn(Answer):
+    """What was asked, and both answers to it."""
+
+    prompt: str
+    a: str
+    b: str
+
+
 class Battle(Answer):
     """Two answers to a prompt, `a` and `b`: texts by programs. `models` are told once there is a
-    vote."""
+    vote. `earlier`: turns before this one; `turn` counts the prompts before it, `error` says why
+    one of them, or the battle, has no answers."""
 
     id: str
     arena: str
@@ -56,10 +66,34 @@ class Battle(Answer):
     prompt: str
     a: str | None
     b: str | None
+    turn: int
+    earlier: list[BattleTurn]
     choice: str | None
     models: Sides | None
     error: BattleError | None
     created_at: datetime
+
+
+class BattleMessage(Answer):
+    """A message of a conversation, by a user or an assistant."""
+
+    role: str
+    content: str
+
+
+class ArenaVote(Answer):
+    """A vote, in the layout of LMArena's logs: `winner` is model_a, model_b, tie or tie (bothbad),
+    `judge` a digest of who voted, `turn` the number of questions, `tstamp` seconds since 1970."""
+
+    id: str
+    model_a: str
+    model_b: str
+    winner: str
+    judge: str | None
+    conversation_a: list[BattleMessage]
+    conversation_b: list[BattleMessage]
+    turn: int
+    tstamp: float
 
 
 class ArenaModel(Answer):

@@ -196,8 +196,11 @@ class AsyncClient:
     delete_arena = _answer(endpoints.arenas.delete_arena)
     arena_board = _answer(endpoints.arenas.arena_board)
     create_battle = _answer(endpoints.arenas.create_battle)
+    create_turn = _answer(endpoints.arenas.create_turn)
     battle = _answer(endpoints.arenas.battle)
     vote_on_battle = _answer(endpoints.arenas.vote_on_battle)
+    arena_votes = _items(endpoints.arenas.arena_votes)
+    export_arena_votes = _folder(endpoints.arenas.export_arena_votes)
 
     train = _answer(endpoints.training.train)
     preview_training = _answer(endpoints.training.preview_training)

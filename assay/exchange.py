@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
@@ -16,12 +17,14 @@ from uuid import uuid4
 import httpx
 
 from assay.errors import AssayError
-from assay.files import FileBody
+from assay.files import FileBody, OnProgress
 from assay.models import Answer
 
 A = TypeVar("A", bound=Answer)
 T = TypeVar("T")
 Item_co = TypeVar("Item_co", covariant=True)
+
+READ_IN_A_SECOND = 1e6  # bytes of a file that the service surely checks in that time
 
 Query: TypeAlias = Mapping[str, str | int | float | bool | Sequence[str] | None]
 
@@ -135,6 +138,38 @@ def create(root: str, body: Mapping[str, object], key: str | None) -> Request:
     """A POST that creates: with an idempotency key, of its own if need be, it may be repeated."""
     content, headers = encoded(body)
     return Request("POST", root, {}, headers | keyed(key), content, repeatable=True)
+
+
+def upload(
+    root: str,
+    path: str | Path,
+    query: Query,
+    *,
+    progress: OnProgress | None,
+    key: str | None,
+    kind: str = "application/octet-stream",
+) -> Request:
+    """A POST of a file, which creates, as `create` does. Raises OSError where it cannot be read."""
+    path = Path(path)
+    size = path.stat().st_size
+    headers = keyed(key) | {"content-type": kind, "content-length": str(size)}
+    body = FileBody(path, size, progress)
+    return Request(
+        "POST", root, query, headers, body, repeatable=True, patience=size / READ_IN_A_SECOND
+    )
+
+
+def columns(mapping: Mapping[str, str] | None) -> str | None:
+    """What a table's columns are, as the service reads it: `question:prompt,acc:score`."""
+    return ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
+
+
+def waited(request: Request, wait: float) -> Request:
+    """The request, its answer held back for up to `wait` seconds; as it is for less than one."""
+    if wait < 1:
+        return request
+    headers = {**request.headers, "Prefer": f"wait={int(wait)}"}
+    return replace(request, headers=headers, patience=wait)
 
 
 def keyed(key: str | None) -> dict[str, str]:

@@ -82,6 +82,8 @@ class CurvePoint(Answer):
     interval: tuple[float, float] | None
     higher_is_better: bool
     judged: bool = True
+    clusters: int | None = None
+    design_effect: float | None = None
     difference: float | None = None
     difference_interval: tuple[float, float] | None = None
     p_value: float | None = None

@@ -10,9 +10,9 @@ from scipy.special import ndtri
 
 from benchmarks.votes import Study, outcomes
 from metrics.statistics.comparison_graph import comparison_graph
+from metrics.statistics.crossed import between
 from metrics.statistics.davidson import fit, probabilities
 from metrics.statistics.pair_choice import Candidates, choose
-from metrics.statistics.sandwich import between
 from metrics.statistics.settling import settling
 from metrics.statistics.strengths import Strengths, strengths
 from metrics.statistics.votes import Votes, from_counts

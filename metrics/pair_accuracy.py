@@ -10,8 +10,10 @@ Conventions
       pair_loss                −log σ(m), in nats: that of Bradley and Terry; ln 2 knows nothing
       pair_calibration_error   Σ_b |Σ_{i in b} (σ(|m_i|) − hit_i)| / n over ten equal bins b of the
                                confidence σ(|m|), from ½ to 1; hit is the accuracy of one pair
+      pair_overconfidence      mean of σ(|m|) less pair_accuracy; above 0: surer than right
 - The calibration error is never negative, and above 0 for a calibrated model, too: by about 0.1 on
-  100 pairs. Compare models on the same pairs.
+  100 pairs, and its interval with it. Compare models on the same pairs. The overconfidence is a
+  mean, without that bias, but does not see bins whose errors cancel.
 - A pair of which one side has no token is missing. What is longer than `max_length` loses its
   beginning and is flagged.
 
@@ -68,11 +70,12 @@ def measure(items: Sequence[Item], params: RewardModelParams, models: Models) ->
 
 
 def reduce(sums: Floats, params: RewardModelParams) -> Floats:
-    """Of summed rows (..., BINS + 4): accuracy, margin, loss, calibration error."""
+    """Of summed rows (..., BINS + 4): accuracy, margin, loss, calibration error, overconfidence."""
     with np.errstate(divide="ignore", invalid="ignore"):
         means = sums[..., :-1] / sums[..., -1:]
-    error = np.abs(means[..., 3:]).sum(-1, keepdims=True)
-    return np.asarray(np.concatenate([means[..., :3], error], -1), np.float64)
+    gaps = means[..., 3:]
+    error, signed = np.abs(gaps).sum(-1, keepdims=True), gaps.sum(-1, keepdims=True)
+    return np.asarray(np.concatenate([means[..., :3], error, signed], -1), np.float64)
 
 
 def plan(items: Sequence[Item], params: RewardModelParams, models: Models) -> list[list[int]]:
@@ -105,6 +108,15 @@ METRIC = Metric(
             1.0,
             "gap between confidence and accuracy, over ten bins",
             OF_THE_MODEL,
+        ),
+        Score(
+            "pair_overconfidence",
+            False,
+            -0.5,
+            1.0,
+            "mean confidence less accuracy",
+            OF_THE_MODEL,
+            judged=False,
         ),
     ),
     interval="wilson",

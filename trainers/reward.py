@@ -2,24 +2,27 @@
 
 For a prompt x with a better answer y⁺ and a worse one y⁻ (Bradley and Terry, 1952):
 
-    L(θ) = − log σ(r_θ(x, y⁺) − r_θ(x, y⁻)) + c · (r_θ(x, y⁺) + r_θ(x, y⁻))²
+    L(θ) = − log σ(r_θ(x, y⁺) − r_θ(x, y⁻) − s · m) + c · (r_θ(x, y⁺) + r_θ(x, y⁻))²
 
 averaged over pairs. r is the one output of a sequence classifier, read at the last token; its head
-is new and random where the model that training starts from has none. c is `center_coefficient`:
-the first term leaves the level of r free, the second holds it near zero (Eisenstein et al. 2023).
+is new and random where the model that training starts from has none. m is the record's `margin`, by
+how much y⁺ is better (0 without one), and s is `margin_scale`: above 0, pairs that people agree on
+are to be further apart (Touvron et al. 2023). c is `center_coefficient`: the first term leaves the
+level of r free, the second holds it near zero (Eisenstein et al. 2023).
 
 Prompt and answer are read exactly as the metric `reward` reads them, so that a checkpoint scores
 what it was trained on. Longer pairs lose their beginning when `truncate` is set, as they do there.
-Reported: accuracy (the share of pairs ranked right), margin, the mean reward of either side.
+Reported: accuracy (the share of pairs ranked right), margin (r(x, y⁺) − r(x, y⁻), whatever m),
+the mean reward of either side.
 
-Paper: Ouyang et al. 2022 (arXiv:2203.02155), section 3.5; centering: arXiv:2312.09244.
-Left out: margins from graded preferences, several rejected answers a prompt.
+Paper: Ouyang et al. 2022 (arXiv:2203.02155), section 3.5; margins: arXiv:2307.09288, section 3.2.2;
+centering: arXiv:2312.09244. Left out: several rejected answers a prompt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -35,16 +38,32 @@ if TYPE_CHECKING:
 
 
 class RewardOptions(Options):
-    """What all trainers share, and the centering."""
+    """What all trainers share, the margins and the centering."""
 
     learning_rate: float | None = rate(full=1e-5, lora=1e-4)
+    margin_scale: float = Field(
+        0.0,
+        ge=0,
+        le=1e6,
+        description="s, by which records' margins are multiplied, in units of the reward; 0: they "
+        "are not read.",
+    )
     center_coefficient: float = Field(
         0.0, ge=0, description="c, the weight of holding rewards near zero; 0: off."
     )
 
 
+class PairRow(NamedTuple):
+    """Ids of the better and the worse answer with their prompt, and m."""
+
+    chosen: list[int]
+    rejected: list[int]
+    margin: float
+
+
 def train(options: RewardOptions, run: Run) -> None:
-    """Raises TrainingError for pairs that cannot be learned from, as `tokenized` says."""
+    """Raises TrainingError for pairs that cannot be learned from, as `tokenized` says, and where
+    margins are to be learned that no record has."""
     import transformers
 
     from trainers.learning.arguments import configured
@@ -54,9 +73,12 @@ def train(options: RewardOptions, run: Run) -> None:
 
     model, tokenizer = load_start(run, options, "classifier")
     config = {"num_labels": 1, "pad_token_id": model.config.pad_token_id}
+    if options.margin_scale and not any(record.get("margin") for record in run.records):
+        message = "no record of the dataset has a `margin`: leave margin_scale at 0"
+        raise TrainingError("invalid_data", message, "options.margin_scale")
     pairs = tokenized(model, tokenizer, options, run)
     held = held_out(run, lambda run: tokenized(model, tokenizer, options, run))
-    run.prepared(tokenizer, pairs[0][0])
+    run.prepared(tokenizer, pairs[0].chosen)
     trainer = pair_trainer(options)(
         model=adapted(model, options, "classifier"),
         args=configured(
@@ -87,11 +109,13 @@ def pair_trainer(options: RewardOptions) -> Any:
         sums: ClassVar[list[Tensor]] = []  # (5,) each, as `statistics` has them
 
         def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Tensor:
-            """Batches hold the better answers, then the worse ones: (2B, S)."""
-            rewards = model(**inputs).logits[:, 0].float()  # (2B,)
+            """Batches hold the better answers, then the worse ones: (2B, S); margins (B,)."""
+            texts = {name: ids for name, ids in inputs.items() if name != "margin"}
+            rewards = model(**texts).logits[:, 0].float()  # (2B,)
             chosen, rejected = rewards.chunk(2)  # (B,) each
             self.sums.append(statistics(chosen.detach(), rejected.detach()))
-            return loss(chosen, rejected, options.center_coefficient)
+            margins = options.margin_scale * inputs["margin"]
+            return loss(chosen, rejected, margins, options.center_coefficient)
 
         def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
             """Adds the means over pairs since the last log: of micro-batches and processes."""
@@ -105,11 +129,11 @@ def pair_trainer(options: RewardOptions) -> Any:
     return PairTrainer
 
 
-def loss(chosen: Tensor, rejected: Tensor, center: float) -> Tensor:
-    """L, of rewards (B,) each."""
+def loss(chosen: Tensor, rejected: Tensor, margins: Tensor, center: float) -> Tensor:
+    """L, of rewards and of margins s · m, (B,) each."""
     from torch.nn.functional import logsigmoid
 
-    preferred = -logsigmoid(chosen - rejected).mean()
+    preferred = -logsigmoid(chosen - rejected - margins).mean()
     return preferred + center * ((chosen + rejected) ** 2).mean() if center else preferred
 
 
@@ -125,10 +149,8 @@ def statistics(chosen: Tensor, rejected: Tensor) -> Tensor:
     return torch.stack([torch.full_like(margin[0], len(margin)), *sums])
 
 
-def tokenized(
-    model: Any, tokenizer: Any, options: RewardOptions, run: Run
-) -> list[tuple[list[int], list[int]]]:
-    """Ids of (better, worse), a pair a record, as the metric `reward` reads them.
+def tokenized(model: Any, tokenizer: Any, options: RewardOptions, run: Run) -> list[PairRow]:
+    """A pair a record, as the metric `reward` reads them.
 
     Raises TrainingError for what is too long, unless `truncate`, and for pairs that read the same.
     """
@@ -151,27 +173,31 @@ def tokenized(
     limit = check_lengths(lengths, run, options, reader.max_length, "answers with their prompts")
     pairs = []
     for at, (chosen, rejected) in enumerate(zip(*ids.values(), strict=True)):
-        pair = reader.cut(chosen, limit), reader.cut(rejected, limit)
-        if pair[0] == pair[1] or not all(pair):
+        margin = run.records[at].get("margin") or 0.0
+        pair = PairRow(reader.cut(chosen, limit), reader.cut(rejected, limit), margin)
+        if pair.chosen == pair.rejected or not pair.chosen or not pair.rejected:
             message = f"records[{at}]: chosen and rejected read the same, or one is empty"
             raise TrainingError("invalid_data", message, f"records[{at}]")
         pairs.append(pair)
     return pairs
 
 
-def collate(batch: Sequence[tuple[list[int], list[int]]], pad: int) -> dict[str, Any]:
-    """The better answers, then the worse ones, padded on the right; (2B, S) each."""
+def collate(batch: Sequence[PairRow], pad: int) -> dict[str, Any]:
+    """The better answers, then the worse ones, padded on the right, (2B, S) each; margins (B,)."""
+    import torch
+
     from inference.load import padded
 
-    chosen, rejected = zip(*batch, strict=True)
+    chosen, rejected, margins = zip(*batch, strict=True)
     ids, mask = padded([*chosen, *rejected], pad, left=False, device="cpu")
-    return {"input_ids": ids, "attention_mask": mask}
+    margin = torch.tensor(margins, dtype=torch.float32)
+    return {"input_ids": ids, "attention_mask": mask, "margin": margin}
 
 
 TRAINER = Trainer(
     name="reward",
     about="A reward model from preferences.",
-    objective="− log σ(r(x, y⁺) − r(x, y⁻)) + c · (r(x, y⁺) + r(x, y⁻))²",
+    objective="− log σ(r(x, y⁺) − r(x, y⁻) − s · m) + c · (r(x, y⁺) + r(x, y⁻))²",
     paper="Ouyang et al. 2022, arXiv:2203.02155",
     options=RewardOptions,
     kinds=("preference",),

@@ -18,13 +18,22 @@ from assay.annotation_models import (
     Study,
     Vote,
 )
-from assay.exchange import Request, Script, address, ask, create, delete, get, keyed, post
-from assay.files import FileBody, OnProgress
+from assay.exchange import (
+    Script,
+    address,
+    ask,
+    columns,
+    create,
+    delete,
+    get,
+    post,
+    upload,
+)
+from assay.files import OnProgress
 from assay.models import Page
 from assay.streams import Listing
 
 ROOT = "/v1/annotation_projects"
-CHECKED = 1e6  # bytes of a log that the service surely checks in a second
 
 
 def create_annotation_project(
@@ -243,22 +252,8 @@ def import_votes(
     Raises:
         OSError: The file cannot be read.
     """
-    path = Path(path)
-    size = path.stat().st_size
-    headers = keyed(idempotency_key) | {
-        "content-type": "application/octet-stream",
-        "content-length": str(size),
-    }
-    pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
-    request = Request(
-        "POST",
-        f"{ROOT}/imports",
-        {"name": name, "file": path.name, "mapping": pairs},
-        headers,
-        FileBody(path, size, progress),
-        repeatable=True,
-        patience=size / CHECKED,
-    )
+    query = {"name": name, "file": Path(path).name, "mapping": columns(mapping)}
+    request = upload(f"{ROOT}/imports", path, query, progress=progress, key=idempotency_key)
     return ask(request, AnnotationProject)
 
 

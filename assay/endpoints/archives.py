@@ -6,13 +6,12 @@ from pathlib import Path
 
 from assay.archive_models import Audit
 from assay.endpoints.evaluations import ROOT
-from assay.exchange import Request, Script, ask, get, keyed, post
-from assay.files import FileBody, OnProgress
+from assay.exchange import Script, ask, get, post, upload, waited
+from assay.files import OnProgress
 from assay.models import Evaluation
 from assay.streams import FileDownload
 
 WRITTEN = 240.0  # seconds within which the service writes an archive
-CHECKED = 1e6  # bytes of an archive that the service surely checks in a second
 
 
 def archive(
@@ -45,20 +44,13 @@ def import_archive(
     Raises:
         OSError: The file cannot be read.
     """
-    path = Path(path)
-    size = path.stat().st_size
-    headers = keyed(idempotency_key) | {
-        "content-type": "application/zip",
-        "content-length": str(size),
-    }
-    request = Request(
-        "POST",
+    request = upload(
         "/v1/archives",
+        path,
         {"dataset": dataset},
-        headers,
-        FileBody(path, size, progress),
-        repeatable=True,
-        patience=size / CHECKED,
+        progress=progress,
+        key=idempotency_key,
+        kind="application/zip",
     )
     return ask(request, Evaluation)
 
@@ -74,13 +66,5 @@ def audit(
         timeout: in seconds, for the service's answer; 600 at most.
     """
     body = {"fraction": fraction, "seed": seed}
-    request = post(ROOT, evaluation, "audit", body=body, patience=timeout)
-    headers = {**request.headers, "Prefer": f"wait={max(int(timeout), 1)}"}
-    return ask(
-        Request(
-            *(request.method, request.path, request.query, headers, request.content),
-            repeatable=True,
-            patience=timeout,
-        ),
-        Audit,
-    )
+    request = post(ROOT, evaluation, "audit", body=body)
+    return ask(waited(request, max(timeout, 1)), Audit)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from assay.arena_models import Arena, ArenaBoard, Battle, DeletedArena
+from assay.arena_models import Arena, ArenaBoard, ArenaVote, Battle, DeletedArena
 from assay.exchange import Script, address, ask, create, delete, get, post
 from assay.models import Page
-from assay.streams import Listing
+from assay.streams import FileDownload, Listing
 
 ROOT = "/v1/arenas"
 ANSWERED = 120.0  # seconds within which models answer, or the service says that they did not
@@ -71,6 +72,15 @@ def create_battle(arena: str, prompt: str, *, idempotency_key: str | None = None
     return ask(replace(request, patience=ANSWERED), Battle)
 
 
+def create_turn(
+    arena: str, battle: str, prompt: str, *, idempotency_key: str | None = None
+) -> Script[Battle]:
+    """Ask both models again, before the vote; each sees its own answers so far."""
+    path = address(ROOT, arena, "battles", battle, "turns")
+    request = create(path, {"prompt": prompt}, idempotency_key)
+    return ask(replace(request, patience=ANSWERED), Battle)
+
+
 def battle(arena: str, battle: str) -> Script[Battle]:
     """A battle; whose answers they are, once there is a vote."""
     return ask(get(ROOT, arena, "battles", battle), Battle)
@@ -87,3 +97,20 @@ def vote_on_battle(
     """
     body = {"choice": choice, **({} if voter is None else {"voter": voter})}
     return ask(post(ROOT, arena, "battles", battle, "vote", body=body), Battle)
+
+
+def arena_votes(arena: str, *, limit: int | None = None) -> Listing[ArenaVote]:
+    """All votes of an arena, oldest first, with what was said."""
+    return Listing(Page[ArenaVote], ROOT, arena, "votes", limit=limit)
+
+
+def export_arena_votes(arena: str, path: str | Path) -> FileDownload:
+    """All votes of an arena as one file, which `import_votes` reads.
+
+    Args:
+        path: of the file, which is replaced once all of it has come. What does not end in .csv or
+            .parquet is JSON Lines.
+    """
+    suffix = Path(path).suffix.lower()
+    query = {"format": suffix[1:] if suffix in {".csv", ".parquet"} else "jsonl"}
+    return FileDownload(get(ROOT, arena, "votes", query=query), path, None)

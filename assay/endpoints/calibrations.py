@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from assay.calibration_models import Calibration, MetaEvaluation
-from assay.exchange import Script, ask, create, get, post
+from assay.exchange import Script, ask, create, get, post, waited
 from assay.models import Page
 from assay.streams import Listing
 
@@ -83,7 +82,5 @@ def meta_evaluate(
         "seed": seed,
     }
     body = {name: value for name, value in fields.items() if value is not None}
-    request = post("/v1/meta_evaluations", body=body, patience=wait or COMPUTED)
-    if wait >= 1:
-        request = replace(request, headers={**request.headers, "Prefer": f"wait={int(wait)}"})
-    return ask(request, MetaEvaluation)
+    request = post("/v1/meta_evaluations", body=body, patience=COMPUTED)
+    return ask(waited(request, wait), MetaEvaluation)

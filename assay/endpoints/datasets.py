@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from assay.exchange import Request, Script, ask, create, get, keyed
-from assay.files import FileBody, OnProgress
+from assay.exchange import Script, ask, columns, create, get, upload
+from assay.files import OnProgress
 from assay.models import Dataset, Json, Page
 from assay.streams import MOST, Listing
 
@@ -19,7 +19,6 @@ FORMATS = {
     ".arrow": "arrow",
     ".tar": "tar",
 }
-CHECKED = 1e6  # bytes of an upload that the service surely checks in a second
 
 Kind = Literal["eval", "code", "sft", "preference", "labelled", "prompts"]
 Format = Literal["jsonl", "csv", "parquet", "arrow", "tar"]
@@ -71,21 +70,8 @@ def upload_dataset(
         formats = ", ".join(dict.fromkeys(FORMATS.values()))
         message = f"{path.name!r} does not say its format: name one of {formats}"
         raise ValueError(message)
-    size = path.stat().st_size
-    headers = keyed(idempotency_key) | {
-        "content-type": "application/octet-stream",
-        "content-length": str(size),
-    }
-    pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
-    request = Request(
-        "POST",
-        "/v1/datasets/upload",
-        {"name": name, "format": known, "kind": kind, "mapping": pairs},
-        headers,
-        FileBody(path, size, progress),
-        repeatable=True,
-        patience=size / CHECKED,
-    )
+    query = {"name": name, "format": known, "kind": kind, "mapping": columns(mapping)}
+    request = upload("/v1/datasets/upload", path, query, progress=progress, key=idempotency_key)
     return ask(request, Dataset)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from assay.analysis_models import Analysis
 from assay.endpoints.waiting import until
-from assay.exchange import Script, address, ask, create, get, keyed, post
+from assay.exchange import Script, address, ask, create, get, keyed, post, waited
 from assay.files import OnProgress
 from assay.judge_models import JudgeReport, Transcript
 from assay.models import Dataset, Evaluation, MetricLike, Page, Sample
@@ -89,8 +89,7 @@ def several(metrics: MetricLike | Sequence[MetricLike]) -> list[MetricLike]:
 
 def evaluation(evaluation: str, wait: float = 0.0) -> Script[Evaluation]:
     """The evaluation as it is now, or once it has ended, at most `wait` seconds later."""
-    headers = {"Prefer": f"wait={int(wait)}"} if wait >= 1 else {}
-    return ask(get(ROOT, evaluation, headers=headers, patience=wait), Evaluation)
+    return ask(waited(get(ROOT, evaluation), wait), Evaluation)
 
 
 def evaluations(
@@ -231,12 +230,9 @@ def analysis(
         encoder: a model's name, for the latter.
         wait: seconds to wait for it; default: two minutes.
     """
-    headers = {"Prefer": f"wait={int(wait)}"} if wait >= 1 else {}
     query = {"metric": metric, "correction": correction, "clusters": clusters, "encoder": encoder}
-    return ask(
-        get(ROOT, evaluation, "analysis", query=query, headers=headers, patience=wait or ANALYSED),
-        Analysis,
-    )
+    request = get(ROOT, evaluation, "analysis", query=query, patience=ANALYSED)
+    return ask(waited(request, wait), Analysis)
 
 
 def judge_report(evaluation: str) -> Script[JudgeReport]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from assay.exchange import Script, address, ask, create, get, post
+from assay.exchange import Script, address, ask, create, get, post, waited
 from assay.gate_models import Gate, GateCheck, Power
 from assay.models import Page
 from assay.streams import Listing
@@ -121,16 +120,12 @@ def check_gate(
     }
     body = {name: value for name, value in fields.items() if value is not None}
     request = create(address(ROOT, gate, "check"), body, idempotency_key)
-    if wait >= 1:
-        headers = {**request.headers, "Prefer": f"wait={int(wait)}"}
-        request = replace(request, headers=headers, patience=wait)
-    return ask(request, GateCheck)
+    return ask(waited(request, wait), GateCheck)
 
 
 def gate_check(gate: str, check: str, wait: float = 0.0) -> Script[GateCheck]:
     """A check as it is now, or once it has a verdict, at most `wait` seconds later."""
-    headers = {"Prefer": f"wait={int(wait)}"} if wait >= 1 else {}
-    return ask(get(ROOT, gate, "checks", check, headers=headers, patience=wait), GateCheck)
+    return ask(waited(get(ROOT, gate, "checks", check), wait), GateCheck)
 
 
 def gate_checks(gate: str, *, order: str = "desc", limit: int | None = None) -> Listing[GateCheck]:

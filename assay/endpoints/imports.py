@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from assay.exchange import Request, Script, ask, get, keyed
-from assay.files import FileBody, OnProgress
+from assay.exchange import Query, Script, ask, columns, get, upload
+from assay.files import OnProgress
 from assay.import_models import Import
 from assay.streams import Download
-
-CHECKED = 1e6  # bytes of a file that the service surely reads in a second
 
 LogFormat = Literal[
     "lm_eval", "inspect", "every_eval_ever", "helm", "csv", "json", "jsonl", "parquet"
@@ -49,32 +47,18 @@ def import_results(
     Raises:
         OSError: The file cannot be read.
     """
-    path = Path(path)
-    size = path.stat().st_size
-    headers = keyed(idempotency_key) | {
-        "content-type": "application/octet-stream",
-        "content-length": str(size),
+    query: Query = {
+        "format": format,
+        "file": Path(path).name,
+        "system": system,
+        "dataset": dataset,
+        "scores": scores,
+        "lower_is_better": lower_is_better,
+        "slices": slices,
+        "mapping": columns(mapping),
+        "dry_run": dry_run,
     }
-    pairs = ",".join(f"{column}:{field}" for column, field in mapping.items()) if mapping else None
-    request = Request(
-        "POST",
-        "/v1/imports",
-        {
-            "format": format,
-            "file": path.name,
-            "system": system,
-            "dataset": dataset,
-            "scores": scores,
-            "lower_is_better": lower_is_better,
-            "slices": slices,
-            "mapping": pairs,
-            "dry_run": dry_run,
-        },
-        headers,
-        FileBody(path, size, progress),
-        repeatable=True,
-        patience=size / CHECKED,
-    )
+    request = upload("/v1/imports", path, query, progress=progress, key=idempotency_key)
     return ask(request, Import)
 
 

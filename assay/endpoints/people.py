@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from assay.endpoints.annotation import ROOT
-from assay.exchange import Script, ask, get, post
+from assay.exchange import Script, ask, get, post, waited
 from assay.people_models import HeldToPeople, PublishedScores
 
 COMPUTED = 120.0  # seconds that the service waits for a worker
@@ -18,10 +16,8 @@ def publish_scores(project: str, *, wait: float = 0.0) -> Script[PublishedScores
     Args:
         wait: seconds to wait for it; default: two minutes.
     """
-    request = post(ROOT, project, "publish", patience=wait or COMPUTED)
-    if wait >= 1:
-        request = replace(request, headers={**request.headers, "Prefer": f"wait={int(wait)}"})
-    return ask(request, PublishedScores)
+    request = post(ROOT, project, "publish", patience=COMPUTED)
+    return ask(waited(request, wait), PublishedScores)
 
 
 def judges(project: str, *, slice: str | None = None) -> Script[HeldToPeople]:

@@ -45,7 +45,7 @@ def train(
         method: `sft`, `reward`, `dpo`, `kto`, `grpo`, `ppo`; see `trainers`.
         options: the method's own; see `trainer`.
         evaluation: how the starting model and every checkpoint are scored: `dataset`, `metrics`,
-            `generation`, `select_by`, `watch`, `keep_last`, `patience`.
+            `generation`, `cluster`, `select_by`, `watch`, `keep_last`, `patience`.
         validation: held-out rows whose loss is measured: `dataset`, `eval_steps`.
         resources: `processes`, `fsdp`, `keep_last`, `keep_optimizer_states`,
             `ignore_memory_estimate`.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from assay.errors import WaitTimedOut
-from assay.exchange import Script, Step, get, read
+from assay.exchange import Script, Step, get, read, waited
 from assay.models import Evaluation
 from assay.training_models import TrainingJob
 
@@ -36,8 +36,7 @@ def until(
     while True:
         left = deadline - time.monotonic()
         held = 0.0 if report else max(0.0, min(HELD, left))
-        headers = {"Prefer": f"wait={int(held)}"} if held >= 1 else {}
-        reply = yield Step(get(root, name, headers=headers, patience=held), delay)
+        reply = yield Step(waited(get(root, name), held), delay)
         current = read(reply, answer)
         if report is not None:
             report(current)

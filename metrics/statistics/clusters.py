@@ -138,14 +138,6 @@ def effects_of_differences(
     return Variances(np.stack(over[0]), np.stack(over[1]), largest).effect
 
 
-def design_effect(rows: Floats, found: Clusters, reduce: Reduce) -> Floats:
-    """(S,) by how much the clusters' variance of each value exceeds that of as many single units.
-
-    Both are the jackknife's. 1: the clusters do not matter; NaN where either has no variance.
-    """
-    return variances(rows, found, reduce).effect
-
-
 def tried(rows: Floats, candidates: Sequence[Clusters], reduce: Reduce) -> Floats:
     """(F, S) design effects of several ways to cluster the same units, from one jackknife over the
     units: a cluster's influence is its units' added up. NaN where the effect might be chance.

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.statistics.comparison_graph import comparison_graph
+from metrics.statistics.crossed import between
 from metrics.statistics.davidson import DEVIATION, Fit, fit, information
-from metrics.statistics.sandwich import between
 from metrics.statistics.votes import from_counts
 from metrics.statistics.weights import Floats
 

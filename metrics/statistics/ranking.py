@@ -34,6 +34,10 @@ class Ranks:
     band: NDArray[np.int64]
     p_values: Floats
 
+    def interval(self, at: int) -> tuple[int, int]:
+        """The best and the worst rank of one system."""
+        return int(self.best[at]), int(self.worst[at])
+
 
 def holm(p_values: Floats) -> Floats:
     """(m,) Holm's adjusted p-values; comparing them with alpha keeps the familywise error.

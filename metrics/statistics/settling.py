@@ -19,9 +19,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from metrics.statistics.crossed import between
 from metrics.statistics.davidson import information
 from metrics.statistics.power import LEAST, MOST, samples_needed
-from metrics.statistics.sandwich import between
 from metrics.statistics.strengths import Strengths
 
 

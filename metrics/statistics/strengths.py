@@ -4,7 +4,7 @@
     elo        the same as chess players know it: CENTRE + 400 / ln 10 · strength; 400 more are odds
                of ten to one
 
-Intervals are of other annotators and other items (`sandwich`), by Student's t; p-values of pairs
+Intervals are of other annotators and other items (`crossed`), by Student's t; p-values of pairs
 likewise, adjusted by Holm for rank intervals. Controls (`metrics.text.style`, or the place itself)
 make a second fit, to be shown beside the first: the strengths that systems would have were their
 outputs alike in length and style.
@@ -15,7 +15,7 @@ outputs alike in length and style.
 Where no chain of votes connects two systems, nothing is said of their difference, and nobody has a
 rank. Where only the prior holds a system (it won all its votes), its interval is that of the model.
 
-Source: those of `davidson` and `sandwich`; Chiang et al. (2024), "Chatbot Arena", for controls and
+Source: those of `davidson` and `crossed`; Chiang et al. (2024), "Chatbot Arena", for controls and
 ranks.
 """
 
@@ -28,10 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.statistics.comparison_graph import ComparisonGraph, comparison_graph
+from metrics.statistics.crossed import Sandwich, sandwich
 from metrics.statistics.davidson import PENALTY, Fit, fit
 from metrics.statistics.many import two_sided
 from metrics.statistics.ranking import Ranks, holm_pairs, ranks
-from metrics.statistics.sandwich import Sandwich, sandwich
 from metrics.statistics.votes import Votes
 from metrics.statistics.weights import Floats
 

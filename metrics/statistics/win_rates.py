@@ -4,11 +4,11 @@ A win rate is of the opponents, annotators and items at hand: against strong opp
 Where pairs were asked unequally often, strengths say more (`strengths`).
 
 The interval is Wilson's, for as many votes as would vary as much by themselves: the error is that
-of other annotators and other items (`sandwich`), and no less than independent votes would have. A
+of other annotators and other items (`crossed`), and no less than independent votes would have. A
 system that won all of its votes has that of as many votes as it has annotators or items, whichever
 are fewer.
 
-Source: those of `proportions` and `sandwich`.
+Source: those of `proportions` and `crossed`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.statistics.clusters import Clusters
+from metrics.statistics.crossed import sandwich
 from metrics.statistics.proportions import PRIOR, score_interval
-from metrics.statistics.sandwich import sandwich
 from metrics.statistics.votes import Votes
 from metrics.statistics.weights import Floats
 

@@ -22,6 +22,7 @@ from service.evaluations import outputs
 from service.evaluations import store as evaluations
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
+from service.figures.numbers import finite
 from service.jobs.context import Context
 from service.leaderboards.paired import PairedResult, paired_results
 
@@ -47,8 +48,9 @@ def compute(context: Context, request: str) -> None:
                     content["embedded"][encoder]["digest"] = digest
                 analyses.keep(db, row, name, content)
         except ReportedError as error:
-            told = {"code": error.code, "message": error.message, "param": "encoder"}
-            worker_requests.answer(db, request, {"error": told})
+            worker_requests.refuse(
+                db, request, error.code, error.message, status=422, param="encoder"
+            )
             return
         worker_requests.answer(db, request, {"score": name, "digest": digest})
 
@@ -56,8 +58,7 @@ def compute(context: Context, request: str) -> None:
 def compute_failed(context: Context, request: str, reason: str) -> None:
     """Tell the one who waits."""
     with context.engine.begin() as db:
-        error = {"code": "analysis_failed", "message": reason}
-        worker_requests.answer(db, request, {"error": error})
+        worker_requests.refuse(db, request, "analysis_failed", reason)
 
 
 def _content(
@@ -178,7 +179,7 @@ def _example(samples: Sequence[Sample], values: Floats | None, at: int) -> dict[
     value = np.nan if values is None else float(values[at])
     return {
         "id": sample.id,
-        "value": value if np.isfinite(value) else None,
+        "value": finite(value),
         "prompt": _excerpt(sample.prompt),
         "output": _excerpt(next(iter(sample.outputs), None)),
         "reference": _excerpt(next(iter(sample.references), None)),

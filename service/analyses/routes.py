@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from metrics.statistics.corrections import Correction
@@ -15,8 +15,8 @@ from service.db import worker_requests
 from service.errors import ApiError, invalid
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
-from service.http.dependencies import CurrentGate, CurrentSettings
-from service.http.waiting import answer_to, preferred_wait
+from service.http.dependencies import CurrentGate, CurrentSettings, Patience
+from service.http.waiting import answer_to
 from service.jobs import queue
 from service.leaderboards import scopes
 from service.leaderboards.paired import paired_results, without_rows
@@ -25,7 +25,6 @@ from service.models import registered
 from service.models import store as models
 from service.settings import Settings
 
-WAIT = 120.0  # seconds
 ENCODER = "builtin/minilm-l6"  # whose clusters are shown where none is named
 BEFORE_SHARDS = 1  # priority: somebody waits
 
@@ -36,6 +35,7 @@ router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 async def get_analysis(
     evaluation: str,
     gate: CurrentGate,
+    wait: Patience,
     settings: CurrentSettings,
     metric: Annotated[
         str | None, Query(description="a score's name, as chrf; default: the evaluation's first")
@@ -51,7 +51,6 @@ async def get_analysis(
         str | None,
         Query(description=f"for clusters=embedding, on a worker; default: {ENCODER}"),
     ] = None,
-    prefer: Annotated[str | None, Header()] = None,
 ) -> AnalysisOut:
     """Slices (by metadata, length, language, number of references, novelty) and clusters of texts
     in which the score is lower than in the rest, with intervals and corrected tests; scores that
@@ -79,13 +78,8 @@ async def get_analysis(
     shown = await gate.run(ask)
     if isinstance(shown, AnalysisOut):
         return shown
-    wait = preferred_wait(prefer) or WAIT
     advice = "; ask again, it is kept once it is computed"
     answered |= await answer_to(gate, shown, wait, advice)
-    if answered.get("error"):
-        error = answered["error"]
-        status = 422 if error.get("param") else 500
-        raise ApiError(status, error["code"], error["message"], error.get("param"))
     shown = await gate.run(ask)
     if isinstance(shown, AnalysisOut):
         return shown

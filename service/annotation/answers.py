@@ -18,6 +18,7 @@ from service.errors import ApiError, invalid
 
 LETTERS = "abcdefgh"
 TIE = "tie"
+LEADS = {"a": 1, "b": -1, "tie": 0}  # of the first output, by what was chosen of two
 FIELDS = {
     "pairwise": ("choice",),
     "likert": ("ratings",),

@@ -11,12 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from metrics.core.names import hint, plain
 from service.annotation.battles import Battle, fields
-from service.datasets.columns import check_once
+from service.datasets import mappings
 from service.errors import MOST_ERRORS, ApiError, ErrorDetail, invalid
 from service.field_names import told
-from service.imports import runs, tables
+from service.imports import tables
 from service.imports.contents import Contents, unreadable
 from service.imports.tables import Rows
 
@@ -57,20 +56,7 @@ def battles(contents: Contents, mapping: Mapping[str, str]) -> tuple[list[Battle
 
 def parsed(mapping: str | None) -> dict[str, str]:
     """`left:output_a,verdict:winner` as fields by column. Raises 422 for what is no field."""
-    found: dict[str, str] = {}
-    for pair in (mapping or "").split(","):
-        if not pair.strip():
-            continue
-        column, colon, name = (part.strip() for part in pair.rpartition(":"))
-        if not colon or not column:
-            message = f"{pair!r} is no pair of a column and a field: write left:output_a"
-            raise invalid("invalid_mapping", message, "mapping")
-        if name not in NAMES:
-            message = f"there is no field {name!r}; {hint(name, NAMES)}"
-            raise invalid("invalid_mapping", message, "mapping")
-        check_once(column, name, found)
-        found[column] = name
-    return found
+    return mappings.parsed(mapping, NAMES, example="left:output_a")
 
 
 def _rows(contents: Contents, name: str) -> Rows:
@@ -118,18 +104,8 @@ def _selected(annotation: Mapping[str, Any]) -> object:
 
 def _taken(columns: Mapping[str, object], mapping: Mapping[str, str]) -> dict[str, str]:
     """Fields by column. Raises 422 where systems or the winner are nowhere."""
-    for column in mapping:
-        if column not in columns:
-            message = f"the file has no column {column!r}; {hint(column, columns)}"
-            raise invalid("invalid_mapping", message, "mapping")
-    taken = dict(mapping)
-    for field, names in NAMES.items():
-        if field in taken.values():
-            continue
-        wanted = [plain(one) for one in names.split()]
-        there = [one for one in columns if plain(one) in wanted and one not in taken]
-        for column in sorted(there, key=lambda one: wanted.index(plain(one)))[:1]:
-            taken[column] = field
+    mappings.check_columns(mapping, columns)
+    taken = mappings.by_names(columns, NAMES, mapping)
     for field in NEEDED:
         if field not in taken.values() and not (
             field == "winner" and {"winner_a", "winner_b"} <= {*taken.values()}
@@ -144,12 +120,7 @@ def _checked(rows: Rows, taken: Mapping[str, str]) -> Iterator[Battle]:
     """Every row, checked. Raises 422 for what is wrong, 413 for more than is held in memory."""
     errors: list[ErrorDetail] = []
     columns = {field: column for column, field in taken.items()}
-    held = 0
-    for index, (where, row) in enumerate(rows):
-        held += sum(len(str(value)) for value in row.values())
-        if held > runs.MOST_BYTES:
-            message = f"the rows hold over {runs.MOST_BYTES} bytes, the most that an import may"
-            raise ApiError(413, "file_too_large", message)
+    for index, (where, row) in enumerate(tables.held(rows)):
         named = fields({field: row[column] for column, field in taken.items() if column in row})
         try:
             yield Battle.model_validate(named)

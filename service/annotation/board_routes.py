@@ -4,43 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from service.annotation import publishing, store
 from service.annotation.board_schemas import HeldToPeopleOut, PublishedScoresOut, PublishedSystemOut
 from service.annotation.judging import held_to_people
 from service.annotation.store import Project
-from service.errors import ApiError, not_found
 from service.evaluations import plans
 from service.evaluations.scores import read_scores
 from service.evaluations.views import score_view
 from service.http.bodies import BodyRoute
-from service.http.dependencies import CurrentGate, CurrentSettings, Transaction
-from service.http.waiting import answer_to, preferred_wait
-
-WAIT = 120.0  # seconds
+from service.http.dependencies import CurrentGate, CurrentSettings, Patience, Transaction
+from service.http.waiting import answer_to
 
 router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
 
 
 @router.post("/{project}/publish", summary="Make people's votes scores of the evaluations")
-async def publish_scores(
-    project: str, gate: CurrentGate, prefer: Annotated[str | None, Header()] = None
-) -> PublishedScoresOut:
+async def publish_scores(project: str, gate: CurrentGate, wait: Patience) -> PublishedScoresOut:
     """The votes there are become scores of each system's evaluation, in place of those by earlier
     votes: `human/win_rate`, `human/strength`, `human/<criterion>`. They stand on boards, in
     comparisons, gates and slices as others do. A worker computes them; `Prefer: wait=600` waits
     longer than 120 s. They are published anew when the project is closed."""
 
     def ask(db: Connection) -> str:
-        return publishing.ask(db, _project(db, project))
+        return publishing.ask(db, store.require(db, project))
 
     request = await gate.run(ask)
-    answered = await answer_to(gate, request, preferred_wait(prefer) or WAIT, "; they come later")
-    if answered.get("error"):
-        raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
-    return await gate.run(lambda db: _published(db, _project(db, project), answered["votes"]))
+    answered = await answer_to(gate, request, wait, "; they come later")
+    return await gate.run(lambda db: _published(db, store.require(db, project), answered["votes"]))
 
 
 @router.get("/{project}/judges", summary="How far judges and metrics agree with people")
@@ -52,14 +45,7 @@ def get_judges(
 ) -> HeldToPeopleOut:
     """Of every score that the project's evaluations share, the share of votes whose order of two
     outputs it has, too, and two people's agreement to hold it against."""
-    return held_to_people(db, settings, _project(db, project), slice)
-
-
-def _project(db: Connection, id: str) -> Project:
-    found = store.get(db, id)
-    if found is None:
-        raise not_found("annotation project", id)
-    return found
+    return held_to_people(db, settings, store.require(db, project), slice)
 
 
 def _published(db: Connection, project: Project, votes: int) -> PublishedScoresOut:

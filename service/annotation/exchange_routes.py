@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 from service.annotation import store
 from service.annotation.exchange_schemas import AnnotationExportIn, AnnotationExportOut
 from service.annotation.exports import export
-from service.errors import not_found
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.idempotency import Created
@@ -35,9 +34,7 @@ def export_votes(
     """Of votes that stand, without gold questions, controls and repeats. The same votes again give
     the same versions, with status 200. Records say by whom they are (hashes), of how many votes,
     and by how much the chosen output leads."""
-    found = store.get(db, project)
-    if found is None:
-        raise not_found("annotation project", project)
+    found = store.require(db, project)
 
     def create(db: Connection) -> Created[AnnotationExportOut]:
         made, new = export(db, found, body, settings)

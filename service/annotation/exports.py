@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from metrics.core.names import hint
-from service.annotation import exclusions, votes_store
+from service.annotation import exclusions, exports_store, store, votes_store
 from service.annotation.exchange_schemas import HELD_OUT, AnnotationExportIn, AnnotationExportOut
 from service.annotation.hashes import hashed
 from service.annotation.preferences import Pair, pairs
@@ -39,6 +39,7 @@ def export(
     """Make the datasets; returns also whether one of them is new. Raises 422 where the form has no
     such votes, or nothing is left of them."""
     _check(project, body)
+    store.hold(db, project.id)
     without = exclusions.known(db, project.id, body.exclude_annotators, "exclude_annotators")
     left_out: Counter[str] = Counter()
     every_vote = votes_store.judged(db, project.id)
@@ -167,14 +168,17 @@ def _put(
     project: Project,
     body: AnnotationExportIn,
     name: str,
-    learned: Iterable[Pair],
+    learned: Sequence[Pair],
     settings: Settings,
 ) -> tuple[Dataset, bool]:
     made = _edit if body.kind == "sft" else _preferences
     records = (record for one in learned for record in made(project, one))
     with Staged() as staged:
         staged.fill(checked(records, body.kind, "records"), settings)
-        return datasets.put(db, name, body.kind, staged)
+        dataset, new = datasets.put(db, name, body.kind, staged)
+    annotators = {annotator for one in learned for annotator in one.annotators}
+    exports_store.add(db, project.id, dataset.id, annotators)
+    return dataset, new
 
 
 def _preferences(project: Project, one: Pair) -> Iterator[Content]:
@@ -186,11 +190,11 @@ def _preferences(project: Project, one: Pair) -> Iterator[Content]:
             "prompt": one.item.prompt,
             "chosen": one.outputs[first],
             "rejected": one.outputs[second],
+            "margin": round(abs(one.margin), 6),
             "metadata": {
                 **_about(project, one),
                 "chosen_system": one.systems[first],
                 "rejected_system": one.systems[second],
-                "margin": round(abs(one.margin), 6),
                 "votes": len(one.annotators),
             },
         }

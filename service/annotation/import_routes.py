@@ -15,15 +15,14 @@ from service.annotation.battle_files import battles, parsed
 from service.annotation.battles import Battle
 from service.annotation.schemas import AnnotationProjectOut
 from service.annotation.views import project_views
-from service.errors import ApiError, invalid, not_found
+from service.errors import ApiError
 from service.http.dependencies import CurrentGate, CurrentSettings, UnboundKey
 from service.http.fields import Name
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
 from service.http.received import digest_of, received, takes_a_file
-from service.imports import runs
 from service.imports import store as imports
-from service.imports.contents import opened
+from service.imports.contents import uploaded
 from service.settings import Settings
 
 router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"])
@@ -71,10 +70,7 @@ async def import_votes(
         imports.lock(db, digest)
         known = imported.find(db, digest)
         id = known or imported.make(db, name, found, about)
-        project = store.get(db, id)
-        if project is None:
-            raise not_found("annotation project", id)
-        return Created(project_views(db, [project])[0], 201 if known is None else 200)
+        return Created(project_views(db, [store.require(db, id)])[0], 201 if known is None else 200)
 
     bound = key.bound(body.bound)
     created = await gate.run(lambda db: bound.once(db, AnnotationProjectOut, create))
@@ -85,13 +81,7 @@ def _read(
     upload: IO[bytes], settings: Settings, name: str, mapping: dict[str, str]
 ) -> tuple[list[Battle], dict[str, str], str]:
     """The votes, which columns were taken for what, and the file's digest. Raises ApiError."""
-    if not upload.tell():
-        raise invalid("empty_file", "the file is empty")
-    most = min(settings.max_upload_decoded_bytes, runs.MOST_BYTES)
-    if upload.tell() > most:
-        message = f"the file has over {most} bytes, the most that an import may"
-        raise ApiError(413, "file_too_large", message)
-    found, taken = battles(opened(upload, name, most), mapping)
+    found, taken = battles(uploaded(upload, name, settings), mapping)
     if len(found) > settings.max_upload_rows:
         limit = f"{settings.max_upload_rows} rows, the limit that ASSAY_MAX_UPLOAD_ROWS sets"
         raise ApiError(413, "file_too_large", f"the file has over {limit}")

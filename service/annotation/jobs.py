@@ -12,6 +12,7 @@ from metrics.core.rows import Floats
 from metrics.statistics.strengths import Strengths, strengths
 from metrics.statistics.votes import Votes
 from service.annotation import store, votes_store
+from service.annotation.answers import LEADS
 from service.annotation.shares import Output, means, params_of, scales
 from service.annotation.store import Project
 from service.annotation.votes_store import Cast
@@ -21,7 +22,6 @@ from service.evaluations import additions
 from service.evaluations.additions import Fitted, Voted
 from service.jobs.context import Context
 
-OUTCOMES = {"a": 1, "b": -1, "tie": 0}
 UNBOUNDED: Mapping[str, float | None] = {"low": None, "high": None}
 
 
@@ -57,8 +57,7 @@ def publish_failed(context: Context, project: str, reason: str, request: str = "
     """Tell the one who waits."""
     if request:
         with context.engine.begin() as db:
-            error = {"code": "publishing_failed", "message": reason}
-            worker_requests.answer(db, request, {"error": error})
+            worker_requests.refuse(db, request, "publishing_failed", reason)
 
 
 def _voted(
@@ -96,7 +95,7 @@ def _fit(project: Project, votes: Sequence[Cast], dataset: str) -> Strengths | N
             systems,
             [place[vote.systems[0]] for vote in own],
             [place[vote.systems[1]] for vote in own],
-            [OUTCOMES[vote.answer["choice"]] for vote in own],
+            [LEADS[vote.answer["choice"]] for vote in own],
             annotators=[vote.annotator_id for vote in own],
             items=[vote.sample for vote in own],
         )

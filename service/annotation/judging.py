@@ -32,6 +32,7 @@ from service.annotation.publishing import require_evaluations
 from service.annotation.shares import Output, Pair, orders
 from service.annotation.store import Project
 from service.evaluations.scores import Score, read_scores
+from service.figures.numbers import interval
 from service.leaderboards import scopes
 from service.leaderboards.paired import PairedResult, paired_results, without_rows
 from service.settings import Settings
@@ -122,10 +123,9 @@ def _share(by_sample: Mapping[tuple[str, str], Sequence[float]]) -> OrderAgreeme
     keys = unit_keys(["\x00".join(one) for one in by_sample])
     ends = (np.zeros(1), np.ones(1))
     found = wilson(rows, keys, lambda sums: mean(sums, None), level=LEVEL, bounds=ends)
-    low, high = float(found.low[0]), float(found.high[0])
     return OrderAgreementOut(
         value=float(mean(totals(rows), None)[0]),
-        interval=(low, high) if np.isfinite(low + high) else None,
+        interval=interval(found.low[0], found.high[0]),
         n=len(rows),
     )
 

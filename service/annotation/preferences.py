@@ -16,10 +16,9 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
-from service.annotation.answers import LETTERS
+from service.annotation.answers import LEADS, LETTERS
 from service.annotation.votes_store import Judged
 
-LEADS = {"a": 1, "b": -1, "tie": 0}
 EDITED = " (edited)"  # behind the system's name
 
 

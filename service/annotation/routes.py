@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
@@ -24,18 +24,16 @@ from service.annotation.schemas import (
 from service.annotation.store import Project
 from service.annotation.tables import votes_table
 from service.annotation.tokens import digest, new_token
-from service.annotation.views import annotator_views, project_views, vote_views
+from service.annotation.views import annotator_views, exported, project_views, vote_views
 from service.errors import ApiError, not_found
 from service.http import space
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
-from service.http.fields import Limit, Page, page
+from service.http.fields import Limit, Order, Page, page
 from service.http.formats import TABLES, in_forms
 from service.http.idempotency import Created
 
 router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
-
-Order = Literal["asc", "desc"]
 
 
 @router.post("", status_code=201, summary="Have people judge outputs")
@@ -46,7 +44,7 @@ def create_annotation_project(
     gets a link."""
 
     def create(db: Connection) -> Created[AnnotationProjectOut]:
-        return Created(_view(db, _project(db, admit(db, body))), 201)
+        return Created(_view(db, store.require(db, admit(db, body))), 201)
 
     return key.once(db, AnnotationProjectOut, create).sent(response)
 
@@ -66,18 +64,18 @@ def list_annotation_projects(
 @router.get("/{project}", summary="One annotation project")
 def get_annotation_project(project: str, db: Transaction) -> AnnotationProjectOut:
     """With its progress, and the instructions that annotators read."""
-    return _view(db, _project(db, project))
+    return _view(db, store.require(db, project))
 
 
 @router.post("/{project}/close", summary="End an annotation project")
 def close_annotation_project(project: str, db: Transaction) -> AnnotationProjectOut:
     """No item is given out any more; votes on those that are out are still taken. Its scores are
     published. Closing it again changes nothing."""
-    found = _project(db, project)
+    found = store.require(db, project)
     store.close(db, found.id)
     if found.closed_at is None:
         publishing.later(db, found)
-    return _view(db, _project(db, project))
+    return _view(db, store.require(db, project))
 
 
 @router.delete("/{project}", summary="Delete an annotation project")
@@ -85,7 +83,7 @@ def delete_annotation_project(project: str, db: Transaction) -> DeletedAnnotatio
     """With its items, annotators and votes. The evaluations stay, and so do the scores that were
     published: `published` says where. Without the votes they are never made anew; to take them
     back, delete the annotators' data first."""
-    found = _project(db, project)
+    found = store.require(db, project)
     if not store.remove(db, project):
         raise not_found("annotation project", project)
     return DeletedAnnotationProjectOut(id=project, published=publishing.published(db, found))
@@ -123,7 +121,7 @@ def list_annotators(
     order: Order = "desc",
 ) -> Page[AnnotatorOut]:
     """Attention by gold questions and controls, consistency by repeats."""
-    found = _project(db, project)
+    found = store.require(db, project)
     descending = order == "desc"
     rows = annotators_store.page(db, found.id, after=after, limit=limit + 1, descending=descending)
     return page(annotator_views(db, found, rows), limit)
@@ -135,16 +133,19 @@ def delete_annotator(
 ) -> DeletedAnnotatorOut:
     """The token is refused from now on, and the item that was out goes to others. With `data=true`
     the person and all their votes are deleted, and others are asked in their place; published
-    scores are published anew."""
-    of = _shared(db, project)
+    scores are published anew. Versions of datasets that hold such votes are told."""
+    if not store.hold(db, project):
+        raise not_found("annotation project", project)
+    of = store.require(db, project)
     found = _annotator(db, of, annotator)
     annotators_store.lock(db, found.id)
+    holding = exported(db, of, [found])[found.id]
     if data:
         votes = annotators_store.remove(db, found.id)
         publishing.renew(db, of)
-        return DeletedAnnotatorOut(id=found.id, deleted=True, votes=votes)
+        return DeletedAnnotatorOut(id=found.id, deleted=True, votes=votes, datasets=holding)
     annotators_store.revoke(db, found.id)
-    return DeletedAnnotatorOut(id=found.id, deleted=False, votes=0)
+    return DeletedAnnotatorOut(id=found.id, deleted=False, votes=0, datasets=holding)
 
 
 @router.get("/{project}/votes", summary="All votes", responses=TABLES)
@@ -158,24 +159,17 @@ def list_votes(
 ) -> Page[VoteOut]:
     """Votes that stand, oldest first, of annotators by hashes. As CSV and other tables, too; the
     header `Link` has the next page."""
-    found = _project(db, project)
+    found = store.require(db, project)
     descending = order == "desc"
     rows = votes_store.page(db, found.id, after=after, limit=limit + 1, descending=descending)
     return page(vote_views(found, rows), limit)
-
-
-def _project(db: Connection, id: str) -> Project:
-    found = store.get(db, id)
-    if found is None:
-        raise not_found("annotation project", id)
-    return found
 
 
 def _shared(db: Connection, id: str) -> Project:
     """The project, which stays until the transaction ends."""
     if not store.share(db, id):
         raise not_found("annotation project", id)
-    return _project(db, id)
+    return store.require(db, id)
 
 
 def _annotator(db: Connection, project: Project, id: str) -> Annotator:

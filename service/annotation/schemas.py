@@ -202,9 +202,18 @@ class ShareOut(BaseModel):
     share: float | None
 
 
+class ExportedOut(BaseModel):
+    """A version of a dataset that a project's votes were exported to."""
+
+    id: str
+    name: str
+    version: int
+
+
 class AnnotatorOut(BaseModel):
     """A person's work. `gold`: answers as expected, `control`: ties among equal texts, `repeats`:
-    the same answer as the first time; `seconds`: the median of an item."""
+    the same answer as the first time; `seconds`: the median of an item; `datasets`: versions that
+    hold votes of theirs, oldest first."""
 
     id: str
     object: str = "annotator"
@@ -217,17 +226,21 @@ class AnnotatorOut(BaseModel):
     control: ShareOut
     repeats: ShareOut
     seconds: float | None
+    datasets: list[ExportedOut]
     created_at: datetime
     expires_at: datetime
 
 
 class DeletedAnnotatorOut(BaseModel):
-    """Whose link is ended. `votes`: how many votes were deleted with the person."""
+    """Whose link is ended. `votes`: how many votes were deleted with the person; `datasets`:
+    versions that hold votes of theirs, and stay as they are: make these, and what was trained on
+    them, again."""
 
     id: str
     object: str = "annotator"
     deleted: bool
     votes: int
+    datasets: list[ExportedOut]
 
 
 class VoteOut(BaseModel):

@@ -18,6 +18,7 @@ from service.db.annotation_tables import annotation_projects
 from service.db.identifiers import new
 from service.db.pages import paged
 from service.db.stored import Stored
+from service.errors import not_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,14 @@ def get(db: Connection, id: str) -> Project | None:
     return Project.from_row(row) if row is not None else None
 
 
+def require(db: Connection, id: str) -> Project:
+    """The project. Raises 404."""
+    found = get(db, id)
+    if found is None:
+        raise not_found("annotation project", id)
+    return found
+
+
 def page(db: Connection, *, after: str | None, limit: int, descending: bool) -> list[Project]:
     """Up to `limit` projects, by time of creation."""
     key = annotation_projects.c.id
@@ -128,6 +137,13 @@ def share(db: Connection, id: str) -> bool:
     query = select(annotation_projects.c.id).where(annotation_projects.c.id == id)
     locked = query.with_for_update(read=True, key_share=True)
     return db.execute(locked).one_or_none() is not None
+
+
+def hold(db: Connection, id: str) -> bool:
+    """Whether there is the project. Exports, and deletions of its people, wait for each other until
+    the transaction ends: no version holds votes of whom nobody was told. Votes do not wait."""
+    query = select(annotation_projects.c.id).where(annotation_projects.c.id == id)
+    return db.execute(query.with_for_update(key_share=True)).one_or_none() is not None
 
 
 def close(db: Connection, id: str) -> None:

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query
 
 from service.annotation import store, studies
 from service.annotation.study_schemas import HalfWidth, Level, StudyIn, StudyOut
-from service.errors import not_found
 from service.http.bodies import BodyRoute
 from service.http.dependencies import Transaction
 
@@ -31,7 +30,4 @@ def get_study(
 ) -> StudyOut:
     """As before there was one; how votes vary is what its own votes say, once there are 50 of three
     people."""
-    found = store.get(db, project)
-    if found is None:
-        raise not_found("annotation project", project)
-    return studies.of_project(db, found, half_width, level)
+    return studies.of_project(db, store.require(db, project), half_width, level)

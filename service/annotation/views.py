@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from service.annotation import annotators_store, store
+from service.annotation import annotators_store, exports_store, store
 from service.annotation.annotate_schemas import CriterionOut, ItemOut
 from service.annotation.annotators_store import Annotator, Work
 from service.annotation.hashes import hashed
@@ -16,6 +16,7 @@ from service.annotation.schemas import (
     AnnotationProgressOut,
     AnnotationProjectOut,
     AnnotatorOut,
+    ExportedOut,
     ShareOut,
     SystemOut,
     VoteOut,
@@ -63,7 +64,20 @@ def annotator_views(
 ) -> list[AnnotatorOut]:
     """Annotators, and how they did."""
     work = annotators_store.work(db, [one.id for one in annotators])
-    return [_annotator_view(project, one, work[one.id]) for one in annotators]
+    versions = exported(db, project, annotators)
+    return [_annotator_view(project, one, work[one.id], versions[one.id]) for one in annotators]
+
+
+def exported(
+    db: Connection, project: Project, annotators: Sequence[Annotator]
+) -> dict[str, list[ExportedOut]]:
+    """The versions of datasets that hold votes of each annotator, by the annotator's id."""
+    ids = {hashed(project, one.id): one.id for one in annotators}
+    found: dict[str, list[ExportedOut]] = {id: [] for id in ids.values()}
+    for one in exports_store.holding(db, project.id, ids):
+        shown = ExportedOut(id=one.id, name=one.name, version=one.version)
+        found[ids[one.annotator]].append(shown)
+    return found
 
 
 def vote_views(project: Project, votes: Sequence[Listed]) -> list[VoteOut]:
@@ -112,7 +126,9 @@ def criteria(project: Project) -> list[CriterionOut]:
     return [CriterionOut.model_validate(one) for one in project.definition["criteria"]]
 
 
-def _annotator_view(project: Project, one: Annotator, work: Work) -> AnnotatorOut:
+def _annotator_view(
+    project: Project, one: Annotator, work: Work, datasets: list[ExportedOut]
+) -> AnnotatorOut:
     status = "revoked" if one.revoked_at else "expired" if one.expired else "active"
     return AnnotatorOut(
         id=one.id,
@@ -125,6 +141,7 @@ def _annotator_view(project: Project, one: Annotator, work: Work) -> AnnotatorOu
         control=_share(work.control, work.control_agreed),
         repeats=_share(work.repeats, work.repeats_agreed),
         seconds=work.seconds,
+        datasets=datasets,
         created_at=one.created_at,
         expires_at=one.expires_at,
     )

@@ -68,8 +68,7 @@ def audit(context: Context, request: str) -> None:
 def audit_failed(context: Context, request: str, reason: str) -> None:
     """Tell the one who waits."""
     with context.engine.begin() as db:
-        error = {"code": "audit_failed", "message": reason}
-        worker_requests.answer(db, request, {"error": error})
+        worker_requests.refuse(db, request, "audit_failed", reason)
 
 
 class _Audit:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import IO, Annotated
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
@@ -18,24 +18,23 @@ from service.archives.admission import Opened, load, opened
 from service.archives.schemas import AuditIn, AuditOut
 from service.datasets import store as datasets
 from service.db import worker_requests
-from service.errors import ApiError, not_found
+from service.errors import ApiError
 from service.evaluations import store as evaluations
 from service.evaluations.schemas import EvaluationOut
 from service.evaluations.store import Evaluation
 from service.evaluations.views import view
 from service.http.bodies import BodyRoute
-from service.http.dependencies import CurrentGate, CurrentSettings, UnboundKey
+from service.http.dependencies import CurrentGate, CurrentSettings, Patience, UnboundKey
 from service.http.fields import DatasetName
 from service.http.idempotency import Created
 from service.http.middleware import ARCHIVE_TYPES
 from service.http.received import BINARY, SPOOLED, received, takes_a_file
-from service.http.waiting import answer_to, preferred_wait
+from service.http.waiting import answer_to
 from service.jobs import queue
 
 router = APIRouter(prefix="/v1", tags=["archives"], route_class=BodyRoute)
 
 CHUNK = 1 << 20
-AUDIT_WAIT = 120.0  # seconds
 ONE = CapacityLimiter(1)  # archive is looked into at a time: each takes memory and the processor
 
 
@@ -107,7 +106,7 @@ async def audit_evaluation(
     evaluation: str,
     body: AuditIn,
     gate: CurrentGate,
-    prefer: Annotated[str | None, Header()] = None,
+    wait: Patience,
 ) -> AuditOut:
     """A worker measures a random part of the samples anew, without the cache, and compares what it
     sees with what is stored. Nothing is changed. `Prefer: wait=600` waits longer than 120 s."""
@@ -121,9 +120,7 @@ async def audit_evaluation(
 
     request = await gate.run(ask)
     advice = ", or ask for a smaller fraction"
-    answered = await answer_to(gate, request, preferred_wait(prefer) or AUDIT_WAIT, advice)
-    if answered.get("error"):
-        raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
+    answered = await answer_to(gate, request, wait, advice)
     return AuditOut.model_validate(answered)
 
 
@@ -173,9 +170,7 @@ def _sent(file: IO[bytes]) -> Iterator[bytes]:
 
 def _succeeded(db: Connection, evaluation: str) -> Evaluation:
     """Raises 404 where there is none, 409 where it has no result to take away or to measure."""
-    row = evaluations.get(db, evaluation)
-    if row is None:
-        raise not_found("evaluation", evaluation)
+    row = evaluations.require(db, evaluation)
     if row.status != "succeeded":
         message = f"the evaluation is {row.status}: only one that has succeeded has an archive"
         raise ApiError(409, "not_succeeded", message, "evaluation")

@@ -14,14 +14,13 @@ import numpy as np
 from sqlalchemy import Connection
 
 from metrics.statistics.comparison_graph import comparison_graph
-from metrics.statistics.ranking import Ranks
 from metrics.statistics.strengths import elo, strengths
 from metrics.statistics.votes import Votes
 from metrics.statistics.win_rates import win_rates
 from service.arenas import store
-from service.arenas.schemas import ArenaBoardOut, ArenaModelOut, Interval
+from service.arenas.schemas import ArenaBoardOut, ArenaModelOut
 from service.arenas.store import Arena, VoteRow
-from service.leaderboards.boards import finite
+from service.figures.numbers import finite, interval
 
 LEVEL = 0.95
 MOST_KEPT = 64  # arenas
@@ -105,21 +104,13 @@ def _rows(votes: Votes, cast: Sequence[VoteRow]) -> tuple[list[ArenaModelOut], l
             losses=int(rates.votes[at] - rates.wins[at] - rates.ties[at]),
             both_bad=bad[name],
             strength=finite(found.values[at]),
-            interval=_interval(found.low[at], found.high[at]),
+            interval=interval(found.low[at], found.high[at]),
             elo=finite(points[at]),
             win_rate=finite(rates.values[at]),
-            win_rate_interval=_interval(rates.low[at], rates.high[at]),
+            win_rate_interval=interval(rates.low[at], rates.high[at]),
             rank=int(found.ranks.rank[at]) if found.ranks is not None else None,
-            rank_interval=_rank_interval(found.ranks, at),
+            rank_interval=found.ranks.interval(at) if found.ranks is not None else None,
         )
         for at, name in enumerate(votes.systems)
     ]
     return rows, list(dict.fromkeys([*found.warnings, *rates.warnings]))
-
-
-def _interval(low: float, high: float) -> Interval:
-    return (float(low), float(high)) if np.isfinite(low) and np.isfinite(high) else None
-
-
-def _rank_interval(ranks: Ranks | None, at: int) -> tuple[int, int] | None:
-    return (int(ranks.best[at]), int(ranks.worst[at])) if ranks is not None else None

@@ -13,6 +13,7 @@ from service.http.fields import Name, Schema, Text
 Language = Literal["en", "ru"]
 Choice = Literal["a", "b", "tie", "both_bad"]
 Status = Literal["running", "open", "voted", "failed"]
+Winner = Literal["model_a", "model_b", "tie", "tie (bothbad)"]
 Interval = tuple[float, float] | None
 
 LONGEST_PROMPT = 100_000  # characters
@@ -49,7 +50,7 @@ class ArenaIn(Schema):
 
 class ArenaOut(BaseModel):
     """An arena. `battles` have two answers, `votes` were voted on; `failed`: a model gave no
-    answer. `instructions`: Markdown, for voters."""
+    answer. `instructions`: Markdown, for voters; `url`: of the page on which they ask and vote."""
 
     object: str = "arena"
     id: str
@@ -63,6 +64,7 @@ class ArenaOut(BaseModel):
     battles: int
     votes: int
     failed: int
+    url: str
     created_at: datetime
 
 
@@ -74,7 +76,7 @@ class DeletedArenaOut(BaseModel):
 
 
 class BattleIn(Schema):
-    """What two models are asked."""
+    """What two models are asked, at first or after their answers."""
 
     prompt: Prompt
 
@@ -87,17 +89,28 @@ class SidesOut(BaseModel):
 
 
 class BattleErrorOut(BaseModel):
-    """Why there is no battle."""
+    """Why there are no answers."""
 
     code: str
     message: str
+
+
+class BattleTurnOut(BaseModel):
+    """What was asked, and both answers to it."""
+
+    prompt: str
+    a: str
+    b: str
 
 
 class BattleOut(BaseModel):
     """Two answers to a prompt: text by programs, to be shown as plain text. `models` are told once
     there is a vote, `choice`.
 
-    status  running: a model has still to answer; open: vote; voted; failed: see `error`
+    status   running: a model has still to answer; open: vote, or go on; voted; failed: see `error`
+    turn     how many prompts came before this one; one that was not answered is among them
+    earlier  turns before this one, of which each model has seen its own answers
+    error    why there is no battle; of an open one: why the last prompt has no answers
     """
 
     object: str = "arena_battle"
@@ -107,6 +120,8 @@ class BattleOut(BaseModel):
     prompt: str
     a: str | None
     b: str | None
+    turn: int
+    earlier: list[BattleTurnOut]
     choice: Choice | None
     models: SidesOut | None
     error: BattleErrorOut | None
@@ -122,6 +137,35 @@ class BattleVoteIn(Schema):
     )
 
     model_config = {"json_schema_extra": {"examples": [{"choice": "a", "voter": "ada"}]}}
+
+
+class BattleMessageOut(BaseModel):
+    """A message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class ArenaVoteOut(BaseModel):
+    """A vote, in the layout of LMArena's logs.
+
+    id            of the battle
+    winner        model_a, model_b, tie, or tie (bothbad)
+    judge         a digest of who voted, the same in one arena; null: nobody was named
+    conversation  all that was said to and by each model, without the arena's system message
+    turn          how many questions there are
+    tstamp        of the vote, in seconds since 1970
+    """
+
+    id: str
+    model_a: str
+    model_b: str
+    winner: Winner
+    judge: str | None
+    conversation_a: list[BattleMessageOut]
+    conversation_b: list[BattleMessageOut]
+    turn: int
+    tstamp: float
 
 
 class ArenaModelOut(BaseModel):

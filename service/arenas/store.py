@@ -2,6 +2,7 @@
 
 running -> open -> voted        a battle has no column for it: answers, error and choice tell
    |-> failed
+   open -> running -> open      another turn; one without answers is taken back
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ REST = timedelta(minutes=1)  # of a model that gave no answer
 
 battle = arena_battles.c
 OPEN = battle.answer_a.is_not(None) & battle.answer_b.is_not(None) & battle.error.is_(None)
+FIRST = battle.earlier[0]["prompt"].astext  # null where there is but one turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class Arena(Stored):
 
 @dataclass(frozen=True, slots=True)
 class Battle(Stored):
-    """A battle; `failed` is the model that gave no answer, `voter` a digest."""
+    """A battle; `failed` is the model that gave no answer, `voter` a digest. Prompt and answers are
+    of its last turn, `earlier` those before; `turn` counts what was asked before this one."""
 
     id: str
     arena_id: str
@@ -59,11 +62,15 @@ class Battle(Stored):
     seed: int
     answer_a: str | None
     answer_b: str | None
+    turn: int
+    earlier: Sequence[Mapping[Literal["prompt", "a", "b"], str]]
+    turn_error: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
     failed: str | None
     choice: Literal["a", "b", "tie", "both_bad"] | None
     voter: str | None
     created_at: datetime
+    voted_at: datetime | None
 
     @property
     def status(self) -> Literal["running", "open", "voted", "failed"]:
@@ -73,6 +80,14 @@ class Battle(Stored):
         if self.choice is not None:
             return "voted"
         return "running" if None in {self.answer_a, self.answer_b} else "open"
+
+    @property
+    def length(self) -> int:
+        """Characters of all prompts and answers."""
+        last = (self.prompt, self.answer_a or "", self.answer_b or "")
+        return sum(len(text) for turn in self.earlier for text in turn.values()) + len(
+            "".join(last)
+        )
 
     def model(self, side: Side) -> str:
         """Who answers on this side."""
@@ -94,7 +109,7 @@ class Counts(Stored):
 
 @dataclass(frozen=True, slots=True)
 class VoteRow(Stored):
-    """A vote; `item` is the same for equal prompts."""
+    """A vote; `item` is the same for equal first prompts."""
 
     id: str
     model_a: str
@@ -145,7 +160,7 @@ def counts(db: Connection, ids: Sequence[str]) -> dict[str, Counts]:
     columns = (
         func.count().filter(OPEN).label("battles"),
         func.count(battle.choice).label("votes"),
-        func.count(battle.failed).label("failed"),
+        func.count(battle.error).label("failed"),
     )
     query = select(battle.arena_id, *columns).where(battle.arena_id.in_(list(ids)))
     found = db.execute(query.group_by(battle.arena_id))
@@ -170,18 +185,34 @@ def find(db: Connection, id: str, *, arena: str | None = None, lock: bool = Fals
     return Battle.from_row(row) if row is not None else None
 
 
-def answer(db: Connection, id: str, side: Side, said: str) -> None:
-    """One side's answer, unless there is one, or the battle has failed."""
+def go_on(db: Connection, row: Battle, prompt: str) -> Battle:
+    """The battle at another turn, which waits for its answers, by who has locked it."""
+    before = {"prompt": row.prompt, "a": row.answer_a, "b": row.answer_b}
+    values = {"turn": row.turn + 1, "earlier": [*row.earlier, before], "prompt": prompt}
+    values |= dict.fromkeys(("answer_a", "answer_b", "turn_error"))
+    change = update(arena_battles).where(battle.id == row.id).values(values)
+    return Battle.from_row(db.execute(change.returning(*battle)).one())
+
+
+def answer(db: Connection, row: Battle, side: Side, said: str) -> None:
+    """One side's answer in this turn, unless there is one, or the battle has failed."""
     column = battle.answer_a if side == "a" else battle.answer_b
-    _change(db, (battle.id == id) & column.is_(None) & battle.error.is_(None), {column.name: said})
-    notify(db, id)
+    _change(db, _at(row) & column.is_(None) & battle.error.is_(None), {column.name: said})
+    notify(db, row.id)
 
 
-def fail(db: Connection, id: str, model: str, error: Mapping[str, Any]) -> None:
-    """The battle counts for nothing: a model gave no answer. Not where there are two answers."""
-    values = {"error": dict(error), "failed": model, "failed_at": func.now()}
-    _change(db, (battle.id == id) & battle.error.is_(None) & ~OPEN, values)
-    notify(db, id)
+def fail(db: Connection, row: Battle, model: str, error: Mapping[str, Any]) -> None:
+    """A model gave no answer: the turn is taken back, and without turns before it the battle counts
+    for nothing. Not where there are two answers."""
+    values: dict[str, Any] = {"failed": model, "failed_at": func.now()}
+    if row.earlier:
+        *earlier, last = row.earlier
+        values |= {"turn_error": dict(error), "earlier": earlier, "prompt": last["prompt"]}
+        values |= {"answer_a": last["a"], "answer_b": last["b"]}
+    else:
+        values["error"] = dict(error)
+    _change(db, _at(row) & battle.error.is_(None) & ~OPEN, values)
+    notify(db, row.id)
 
 
 def vote(db: Connection, id: str, choice: str, voter: str | None) -> None:
@@ -219,10 +250,17 @@ def count_votes(db: Connection, arena: str) -> int:
 
 def votes(db: Connection, arena: str) -> list[VoteRow]:
     """All votes, in the order of their battles."""
-    item = func.md5(battle.prompt).label("item")
+    item = func.md5(func.coalesce(FIRST, battle.prompt)).label("item")
     columns = (battle.id, battle.model_a, battle.model_b, battle.choice, battle.voter, item)
     query = select(*columns).where(battle.arena_id == arena, battle.choice.is_not(None))
     return [VoteRow.from_row(row) for row in db.execute(query.order_by(battle.id))]
+
+
+def voted(db: Connection, arena: str, *, after: str | None, limit: int) -> list[Battle]:
+    """Up to `limit` battles with a vote, oldest first."""
+    query = select(arena_battles).where(battle.arena_id == arena, battle.choice.is_not(None))
+    query = paged(db, query, battle.id, after=after, limit=limit, descending=False)
+    return [Battle.from_row(row) for row in db.execute(query)]
 
 
 def forget_old(db: Connection, settings: Settings) -> None:
@@ -231,6 +269,11 @@ def forget_old(db: Connection, settings: Settings) -> None:
     old = select(battle.id).where(battle.choice.is_(None), battle.created_at < func.now() - age)
     unlocked = old.with_for_update(skip_locked=True)
     db.execute(delete(arena_battles).where(battle.id.in_(unlocked)))
+
+
+def _at(row: Battle) -> ColumnElement[bool]:
+    """The battle, unless it is at another turn by now."""
+    return (battle.id == row.id) & (battle.turn == row.turn)
 
 
 def _change(db: Connection, those: ColumnElement[bool], values: Mapping[str, Any]) -> None:

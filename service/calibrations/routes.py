@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
@@ -13,7 +13,7 @@ from service.calibrations.schemas import CalibrationIn, CalibrationOut
 from service.calibrations.views import view
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
-from service.http.fields import Limit, Page, page
+from service.http.fields import Limit, Order, Page, page
 from service.http.idempotency import Created
 
 router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"], route_class=BodyRoute)
@@ -47,7 +47,7 @@ def list_calibrations(
     db: Transaction,
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 20,
-    order: Literal["asc", "desc"] = "desc",
+    order: Order = "desc",
 ) -> Page[CalibrationOut]:
     """The newest version of each."""
     rows = calibrations.page(db, after=after, limit=limit + 1, descending=order == "desc")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from types import NoneType
 
-from metrics.core.names import MEANINGS, hint, plain
-from service.datasets import layouts
+from metrics.core.names import MEANINGS, plain
+from service.datasets import layouts, mappings
 from service.datasets.schemas import KINDS
 from service.errors import ApiError, invalid
 
@@ -21,48 +21,20 @@ def fields_of(kind: str) -> list[str]:
 
 def parsed(mapping: str | None, kind: str) -> dict[str, str]:
     """`question:prompt,answer:references` as fields by column. Raises 422 for what is no field."""
-    found: dict[str, str] = {}
-    for pair in (mapping or "").split(","):
-        column, colon, name = (part.strip() for part in pair.rpartition(":"))
-        if not pair.strip():
-            continue
-        if not colon or not column or not name:
-            message = f"{pair!r} is no pair of a column and a field: write question:prompt"
-            raise invalid("invalid_mapping", message, "mapping")
-        known = fields_of(kind)
-        if name not in known:
-            nearest = hint(name, known, MEANINGS)
-            message = f"a record of kind {kind} has no field {name!r}; {nearest}"
-            raise invalid("invalid_mapping", message, "mapping")
-        check_once(column, name, found)
-        found[column] = name
-    return found
-
-
-def check_once(
-    column: str, field: str, found: Mapping[str, str], many: Collection[str] = ()
-) -> None:
-    """Raises 422 where the mapping so far has the column, or the field, already.
-
-    many  fields that several columns may be
-    """
-    if column in found:
-        message = f"{column!r} is mapped to {found[column]} and to {field}: keep one of the two"
-        raise invalid("invalid_mapping", message, "mapping")
-    other = next((one for one, known in found.items() if known == field), None)
-    if other is not None and field not in many:
-        message = f"{other!r} and {column!r} are both mapped to {field}: take one column a field"
-        some = f"; only {', '.join(many)} may be several columns" if many else ""
-        raise invalid("invalid_mapping", message + some, "mapping")
+    return mappings.parsed(
+        mapping,
+        fields_of(kind),
+        example="question:prompt",
+        unknown=f"a record of kind {kind} has no field",
+        meanings=MEANINGS,
+    )
 
 
 def check(columns: Sequence[str], mapping: Mapping[str, str], kind: str) -> None:
     """Raises 422 where the file has not the mapping's columns, two columns for one field, or no
     column that is a field of the kind's records, with the mapping that would be needed."""
+    mappings.check_columns(mapping, columns)
     for column, name in mapping.items():
-        if column not in columns:
-            message = f"the file has no column {column!r}; {hint(column, columns)}"
-            raise invalid("invalid_mapping", message, "mapping")
         if name in columns and name != column and name not in mapping:
             message = f"the file has a column {name!r}, too: map it elsewhere, or rename it"
             raise invalid("invalid_mapping", message, "mapping")

@@ -29,6 +29,19 @@ FIELDS = text("""
     ORDER BY key LIMIT :most
 """)
 
+ASKED_AGAIN = text("""
+    SELECT exists(
+        SELECT 1 FROM records WHERE dataset_id = :dataset
+        GROUP BY hashtextextended(coalesce(content ->> 'prompt', content ->> 'messages'), 0)
+        HAVING count(*) > 1
+    )
+""")
+
+
+def asks_again(db: Connection, dataset_id: str) -> bool:
+    """Whether several records ask the same."""
+    return bool(db.scalar(ASKED_AGAIN, {"dataset": dataset_id}))
+
 
 def read_repeated(
     db: Connection, dataset_id: str, without: Collection[str] = ()

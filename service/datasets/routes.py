@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from service.datasets.schemas import DatasetIn, DatasetOut, checked
 from service.errors import invalid
 from service.http.bodies import BodyRoute
 from service.http.dependencies import Idempotent, Transaction
-from service.http.fields import Limit, Page, page
+from service.http.fields import Limit, Order, Page, page
 from service.http.idempotency import Created
 
 router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=BodyRoute)
@@ -43,7 +43,7 @@ def list_datasets(
     db: Transaction,
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 20,
-    order: Literal["asc", "desc"] = "desc",
+    order: Order = "desc",
     name: str | None = None,
 ) -> Page[DatasetOut]:
     """Versions of all datasets, or of one `name`."""

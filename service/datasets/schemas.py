@@ -167,6 +167,8 @@ class PreferenceRecord(TrainingRecord):
     prompt: Text
     chosen: Text
     rejected: Text
+    # by how much the chosen is better, in any unit; null: not known
+    margin: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _two_answers(self) -> Self:
@@ -204,8 +206,8 @@ KINDS: Mapping[str, type[Record | TrainingRecord]] = {
 class DatasetIn(Schema):
     """Records of a kind: eval (prompt or messages, references), code (prompt, tests), prompts (to
     train by rewards),
-    sft (messages, or prompt and completion, or text), preference (prompt, chosen, rejected),
-    labelled (prompt, completion, label)."""
+    sft (messages, or prompt and completion, or text), preference (prompt, chosen, rejected,
+    margin), labelled (prompt, completion, label)."""
 
     name: DatasetName
     kind: Kind = "eval"

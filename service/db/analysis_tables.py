@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, ForeignKey, Table, Text, func
+from sqlalchemy import Column, DateTime, ForeignKey, Table, Text
 
-from service.db.tables import JSON, metadata
+from service.db.columns import JSON, stamp
+from service.db.tables import metadata
 
 # Where an evaluation loses a score; computed by a worker when somebody asks, and kept. It is of the
 # results as they were at `finished_at`: an evaluation that was measured again has another.
@@ -15,5 +16,5 @@ analyses = Table(
     Column("score", Text, primary_key=True),
     Column("finished_at", DateTime(timezone=True), nullable=False),
     Column("content", JSON, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
 )

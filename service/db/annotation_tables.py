@@ -13,22 +13,19 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    PrimaryKeyConstraint,
     Table,
     Text,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from service.db.tables import JSON, JSONB, TEXTS, metadata
+from service.db.columns import JSON, JSONB, TEXTS, stamp
+from service.db.tables import metadata
 
 KINDS = ("item", "control", "gold")
 SLOT_STATUSES = ("free", "held", "voted", "skipped")
 VOTE_KINDS = (*KINDS, "repeat")
-
-
-def _created() -> Column[object]:
-    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
 def _project(index: bool = True) -> Column[object]:
@@ -57,7 +54,7 @@ annotation_projects = Table(
     Column("per_annotator", Integer, nullable=False),
     Column("lease_minutes", Integer, nullable=False),
     Column("completion_code", Text, nullable=False),
-    _created(),
+    stamp("created_at"),
     Column("closed_at", DateTime(timezone=True)),
 )
 
@@ -86,7 +83,7 @@ annotators = Table(
     _project(),
     Column("name", Text, nullable=False),
     Column("token_digest", LargeBinary, nullable=False, unique=True),
-    _created(),
+    stamp("created_at"),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("revoked_at", DateTime(timezone=True)),
 )
@@ -132,7 +129,7 @@ annotation_skips = Table(
     Column("annotator_id", ForeignKey("annotators.id", ondelete="CASCADE"), primary_key=True),
     Column("item_id", ForeignKey("annotation_items.id", ondelete="CASCADE"), primary_key=True),
     Column("reason", Text),
-    _created(),
+    stamp("created_at"),
 )
 
 annotation_votes = Table(
@@ -149,7 +146,7 @@ annotation_votes = Table(
     Column("agrees", Boolean),  # with what is expected; of a repeat: with the first vote
     Column("comment", Text),
     Column("seconds", Float),
-    _created(),
+    stamp("created_at"),
     Column("undone_at", DateTime(timezone=True)),
     CheckConstraint(f"kind IN {VOTE_KINDS}", name="kind"),
     Index(
@@ -158,4 +155,14 @@ annotation_votes = Table(
         unique=True,
         postgresql_where=text("undone_at IS NULL"),
     ),
+)
+
+# Whose votes are in which version of a dataset: hashes, as in its records.
+annotation_exports = Table(
+    "annotation_exports",
+    metadata,
+    Column("project_id", ForeignKey("annotation_projects.id", ondelete="CASCADE")),
+    Column("annotator", Text),
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), index=True),
+    PrimaryKeyConstraint("project_id", "annotator", "dataset_id"),
 )

@@ -14,11 +14,11 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
-    func,
     text,
 )
 
-from service.db.tables import JSONB, TEXTS, metadata
+from service.db.columns import JSONB, TEXTS, stamp
+from service.db.tables import metadata
 
 CHOICES = ("a", "b", "tie", "both_bad")
 
@@ -33,7 +33,7 @@ arenas = Table(
     Column("system", Text),  # said to each model before the prompt
     Column("language", Text, nullable=False),
     Column("salt", LargeBinary, nullable=False),  # of what voters are kept as
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
 )
 
 # Two models answer a prompt; whoever votes sees "a" and "b". With an error it counts for nothing.
@@ -42,17 +42,21 @@ arena_battles = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("arena_id", ForeignKey("arenas.id", ondelete="CASCADE"), nullable=False),
-    Column("prompt", Text, nullable=False),
+    Column("prompt", Text, nullable=False),  # of the turn that it is at
     Column("model_a", Text, nullable=False),
     Column("model_b", Text, nullable=False),
     Column("seed", BigInteger, nullable=False),  # of what is drawn: another attempt draws the same
     Column("answer_a", Text),
     Column("answer_b", Text),
+    Column("turn", Integer, nullable=False, server_default=text("0")),  # never counts back
+    # turns before: [{"prompt", "a", "b"}]
+    Column("earlier", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("turn_error", JSONB),  # why the turn that was asked for last was taken back
     Column("error", JSONB),  # {"status", "code", "message"}
     Column("failed", Text),  # the model that gave no answer
     Column("choice", Text),
     Column("voter", Text),  # a digest; null: nobody was named
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
     Column("failed_at", DateTime(timezone=True)),
     Column("voted_at", DateTime(timezone=True)),
     CheckConstraint(f"choice IN {CHOICES}", name="choice"),

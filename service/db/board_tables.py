@@ -12,10 +12,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    func,
 )
 
-from service.db.tables import JSON, metadata
+from service.db.columns import JSON, stamp
+from service.db.tables import metadata
 
 # How an evaluation's outputs were made; what a row of a board is of, beside its system.
 protocols = Table(
@@ -42,7 +42,7 @@ boards = Table(
     Column("size", Integer, nullable=False),  # rows
     Column("head", Text, nullable=False),  # JSON: all but rows and left_out
     Column("left_out", Text, nullable=False),  # JSON
-    Column("computed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("computed_at"),
 )
 
 board_rows = Table(
@@ -61,7 +61,7 @@ defined_boards = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("definition", JSON, nullable=False),  # as service.leaderboards.defined_schemas has it
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
     Column("known", Text),  # digest of what had landed when `content` was computed
     Column("content", Text),  # the board as it is shown, JSON; null: never computed
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, Integer, Table, Text, UniqueConstraint, func
+from sqlalchemy import Column, Integer, Table, Text, UniqueConstraint
 
-from service.db.tables import JSON, metadata
+from service.db.columns import JSON, stamp
+from service.db.tables import metadata
 
 # A version of a calibration: a function from a metric's values to people's ratings. Never changes.
 calibrations = Table(
@@ -14,6 +15,6 @@ calibrations = Table(
     Column("name", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("content", JSON, nullable=False),  # service.calibrations.schemas.CalibrationOut
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
     UniqueConstraint("name", "version"),
 )

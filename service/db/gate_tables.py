@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, ForeignKey, Integer, Table, Text, UniqueConstraint, func
+from sqlalchemy import Column, ForeignKey, Integer, Table, Text, UniqueConstraint
 
-from service.db.tables import JSON, JSONB, metadata
+from service.db.columns import JSON, JSONB, stamp
+from service.db.tables import metadata
 
 # A version of a gate: rules on when a system may replace another. Its content never changes.
 gates = Table(
@@ -14,7 +15,7 @@ gates = Table(
     Column("name", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("content", JSON, nullable=False),  # as asked for: service.gates.schemas.GateIn
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
     UniqueConstraint("name", "version"),
 )
 
@@ -33,5 +34,5 @@ gate_checks = Table(
     Column("verdict", Text),
     Column("result", JSON),
     Column("error", JSONB),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, DateTime, Float, Integer, LargeBinary, Table, Text, func
+from sqlalchemy import Boolean, Column, DateTime, Float, Integer, LargeBinary, Table, Text
 
-from service.db.tables import JSON, JSONB, metadata
+from service.db.columns import JSON, JSONB, stamp
+from service.db.tables import metadata
 
 # A model behind a URL, by the name it has here.
 registered_models = Table(
@@ -25,5 +26,5 @@ registered_models = Table(
     Column("private", Boolean, nullable=False),  # may its address be private or loopback
     Column("offers", JSONB),  # what the last check found: service.models.schemas.ModelOffers
     Column("checked_at", DateTime(timezone=True)),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
 )

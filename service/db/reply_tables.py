@@ -5,17 +5,16 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Column,
-    DateTime,
     Float,
     ForeignKey,
     Integer,
     LargeBinary,
     Table,
     Text,
-    func,
 )
 
-from service.db.tables import JSONB, metadata
+from service.db.columns import JSONB, stamp
+from service.db.tables import metadata
 
 # Every reply, as soon as it is there: see service.models.replies.
 replies = Table(
@@ -24,10 +23,8 @@ replies = Table(
     Column("key", LargeBinary, primary_key=True),
     Column("content", JSONB, nullable=False),
     Column("scope", Text, nullable=False, index=True),  # "": for anybody; eval_…/shard: for that
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column(
-        "used_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True
-    ),
+    stamp("created_at"),
+    stamp("used_at", index=True),
 )
 
 # What was sent to a registered model in a minute (since 1970), by all workers.

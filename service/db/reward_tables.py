@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, Table, Text, func
+from sqlalchemy import Column, Table, Text
 
-from service.db.tables import JSON, TEXTS, metadata
+from service.db.columns import JSON, TEXTS, stamp
+from service.db.tables import metadata
 
 # What outputs earn, by name, for frameworks that ask a URL. Its content never changes.
 rewards = Table(
@@ -13,5 +14,5 @@ rewards = Table(
     Column("name", Text, primary_key=True),
     Column("content", JSON, nullable=False),  # service.scoring.reward_schemas.RewardTerms
     Column("models", TEXTS, nullable=False),  # that its metrics run
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
 )

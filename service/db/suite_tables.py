@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, Table, Text, func
+from sqlalchemy import Column, Table, Text
 
-from service.db.tables import JSON, metadata
+from service.db.columns import JSON, stamp
+from service.db.tables import metadata
 
 # An evaluation keeps its metrics itself: a suite may go without it.
 own_suites = Table(
@@ -12,5 +13,5 @@ own_suites = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("content", JSON, nullable=False),  # metrics.suites.declaration.Suite
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("created_at"),
 )

@@ -17,14 +17,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    func,
     text,
 )
-from sqlalchemy.dialects import postgresql
 
-TEXTS = postgresql.ARRAY(Text)
-JSONB = postgresql.JSONB(none_as_null=True)  # None is NULL, not JSON's null
-JSON = postgresql.JSON(none_as_null=True)  # where the order of the keys matters
+from service.db.columns import JSON, JSONB, TEXTS, stamp
 
 metadata = MetaData(
     naming_convention={
@@ -37,10 +33,6 @@ metadata = MetaData(
 )
 
 
-def _created() -> Column[object]:
-    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
-
-
 # A dataset's version: its content never changes, `digest` names it.
 datasets = Table(
     "datasets",
@@ -51,7 +43,7 @@ datasets = Table(
     Column("kind", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("size", Integer, nullable=False),
-    _created(),
+    stamp("created_at"),
     UniqueConstraint("name", "version"),
     UniqueConstraint("name", "kind", "digest", name="uq_datasets_content"),
 )
@@ -96,7 +88,7 @@ evaluations = Table(
     Column("left_out", JSONB, nullable=False, server_default="[]"),
     Column("origin", JSONB),  # where it was imported from; null: it was made here
     Column("warnings", JSONB, nullable=False, server_default="[]"),  # of its outputs, once closed
-    _created(),
+    stamp("created_at"),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     Column("voted_at", DateTime(timezone=True)),  # when people's votes last changed its scores
@@ -199,7 +191,7 @@ evidence_cache = Table(
     metadata,
     Column("key", LargeBinary, primary_key=True),
     Column("data", LargeBinary, nullable=False),
-    Column("used_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("used_at"),
     Index("ix_evidence_cache_used_at", "used_at"),
 )
 
@@ -211,7 +203,7 @@ events = Table(
     Column("sequence", Integer, primary_key=True),
     Column("type", Text, nullable=False),
     Column("data", JSONB, nullable=False),
-    _created(),
+    stamp("created_at"),
 )
 
 # What a client waits for: asked by the API, answered by a worker, deleted with the answer.
@@ -222,7 +214,7 @@ worker_requests = Table(
     Column("group", LargeBinary),  # requests of one group may be answered together
     Column("request", JSONB, nullable=False),
     Column("response", JSONB),
-    _created(),
+    stamp("created_at"),
     Index("ix_worker_requests_pending", "group", postgresql_where=text("response IS NULL")),
 )
 
@@ -234,7 +226,7 @@ idempotency_keys = Table(
     Column("body", LargeBinary, nullable=False),  # digest of the request's body
     Column("status", Integer),
     Column("response", JSONB),
-    _created(),
+    stamp("created_at"),
 )
 
 # What workers did, summed up for Prometheus: the API exports it.
@@ -274,7 +266,7 @@ training_jobs = Table(
     Column("start_failure_told", Boolean, nullable=False, server_default=text("false")),
     Column("best", Text),  # a checkpoint's id
     Column("error", JSONB),
-    _created(),
+    stamp("created_at"),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     CheckConstraint(f"status IN {TRAINING_STATUSES}", name="status"),
@@ -295,7 +287,7 @@ checkpoints = Table(
     Column("failure_told", Text),  # the evaluation whose failure is among the job's events
     Column("reward_hacking", Boolean, nullable=False, server_default=text("false")),  # was found
     Column("merge_error", Text),  # of the last attempt to merge it into its base model
-    _created(),
+    stamp("created_at"),
     UniqueConstraint("job_id", "step"),
 )
 
@@ -315,7 +307,7 @@ devices = Table(
     Column("name", Text, primary_key=True),  # host and device
     Column("memory_bytes", BigInteger, nullable=False),
     Column("scoring_bytes", BigInteger, nullable=False, server_default="0"),  # not for training
-    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("seen_at"),
 )
 
 # GPUs that training jobs hold, until `seen_at` is too long ago (service.devices.leases).
@@ -326,5 +318,5 @@ device_leases = Table(
     Column("device", Text, nullable=False),  # its name with its host
     Column("job_id", ForeignKey("training_jobs.id", ondelete="CASCADE"), nullable=False),
     Column("holder", Text, nullable=False),  # the one run of the job that may renew it
-    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    stamp("seen_at"),
 )

@@ -102,6 +102,20 @@ def answer(db: Connection, request_id: str, response: Mapping[str, Any]) -> None
     notify(db, request_id)
 
 
+def refuse(
+    db: Connection,
+    request_id: str,
+    code: str,
+    message: str,
+    *,
+    status: int = 500,
+    param: str | None = None,
+) -> None:
+    """Answer that it could not be done: who waits is told as by an ApiError."""
+    error = {"status": status, "code": code, "message": message, "param": param}
+    answer(db, request_id, {"error": error})
+
+
 def collect(db: Connection, request_id: str) -> Mapping[str, Any] | None:
     """The answer, once there is one; the request is deleted with it."""
     found: Mapping[str, Any] | None = db.scalar(

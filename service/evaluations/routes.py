@@ -20,14 +20,13 @@ from service.evaluations.judged_schemas import JudgeReportOut, TranscriptOut
 from service.evaluations.sample_schemas import SampleOut
 from service.evaluations.samples import ordered_samples
 from service.evaluations.schemas import BestIn, EvaluationIn, EvaluationOut, RetryIn
-from service.evaluations.store import Evaluation
 from service.evaluations.tables import evaluation_table
 from service.evaluations.views import progress, view, views
 from service.http.answers import STREAMED
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.event_stream import EventOut, Events, answer
-from service.http.fields import Limit, Page, page
+from service.http.fields import Limit, Order, Page, page
 from service.http.formats import TABLES, in_forms
 from service.http.gate import Gate
 from service.http.idempotency import Created
@@ -35,8 +34,6 @@ from service.http.waiting import preferred_wait, until
 from service.jobs import queue
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"], route_class=BodyRoute)
-
-Order = Literal["asc", "desc"]
 
 
 @router.post(
@@ -56,7 +53,7 @@ async def create_evaluation(
     """Queues the evaluation and answers 202; with `Prefer: wait=30`, 200 once it has ended."""
 
     def create(db: Connection) -> Created[EvaluationOut]:
-        return Created(view(db, _existing(db, admit(db, body, settings))), 202)
+        return Created(view(db, evaluations.require(db, admit(db, body, settings))), 202)
 
     created = await gate.run(lambda db: key.once(db, EvaluationOut, create))
     shown = created.sent(response)
@@ -97,7 +94,7 @@ async def get_evaluation(
     prefer: Annotated[str | None, Header()] = None,
 ) -> EvaluationOut:
     """With `Prefer: wait=30`, answers once it has ended or the time is up."""
-    shown = await gate.run(lambda db: view(db, _existing(db, evaluation)))
+    shown = await gate.run(lambda db: view(db, evaluations.require(db, evaluation)))
     response.status_code = 200
     return await _waited(gate, response, shown, preferred_wait(prefer))
 
@@ -114,7 +111,7 @@ def cancel_evaluation(evaluation: str, db: Transaction) -> EvaluationOut:
     if locked.status != "cancelled":
         evaluations.finish(db, evaluation, "cancelled", {})
         queue.cancel_all(db, evaluation=evaluation)
-    return view(db, _existing(db, evaluation))
+    return view(db, evaluations.require(db, evaluation))
 
 
 @router.post(
@@ -137,7 +134,7 @@ def retry_evaluation(
 
     def again(db: Connection) -> Created[EvaluationOut]:
         status = 202 if admit_again(db, settings, evaluation, body) else 200
-        return Created(view(db, _existing(db, evaluation)), status)
+        return Created(view(db, evaluations.require(db, evaluation)), status)
 
     return key.once(db, EvaluationOut, again).sent(response)
 
@@ -160,7 +157,7 @@ def create_best(
     dataset of kind sft. Outputs that were not measured are never the best."""
 
     def create(db: Connection) -> Created[DatasetOut]:
-        made, new = put_best(db, settings, _existing(db, evaluation), body)
+        made, new = put_best(db, settings, evaluations.require(db, evaluation), body)
         return Created(dataset_view(made), 201 if new else 200)
 
     return key.once(db, DatasetOut, create).sent(response)
@@ -183,7 +180,7 @@ def list_samples(
 
     Without `order`, worst first: the lowest where higher is better, the highest where lower is.
     `asc` and `desc` are of the values themselves, whatever is better."""
-    row = _existing(db, evaluation)
+    row = evaluations.require(db, evaluation)
     samples = ordered_samples(
         db,
         row,
@@ -205,14 +202,16 @@ def list_transcripts(
 ) -> Page[TranscriptOut]:
     """Samples in the dataset's order, each with the questions put to the metric `judge`, its
     answers, what was read in them, and why an answer has no value. Also while it runs."""
-    return page(transcripts(db, _existing(db, evaluation), after=after, limit=limit + 1), limit)
+    return page(
+        transcripts(db, evaluations.require(db, evaluation), after=after, limit=limit + 1), limit
+    )
 
 
 @router.get("/{evaluation}/judge_report", summary="What judges are biased by")
 def get_judge_report(evaluation: str, db: Transaction) -> JudgeReportOut:
     """Position, order flips, length and self-preference of every judge, with intervals; of a panel,
     how far it agrees. A 409 where no judge's answers are in."""
-    return report(db, _existing(db, evaluation))
+    return report(db, evaluations.require(db, evaluation))
 
 
 @router.get(
@@ -226,7 +225,7 @@ async def list_events(evaluation: str, gate: CurrentGate, query: Events) -> Any:
     `Last-Event-ID`."""
 
     def look(db: Connection) -> tuple[str, Mapping[str, Any]]:
-        row = _existing(db, evaluation)
+        row = evaluations.require(db, evaluation)
         return row.status, progress(row)
 
     return await answer(gate, evaluation, query, look, evaluations.FINAL)
@@ -244,11 +243,4 @@ async def _waited(
 
     if await until(gate, shown.id, ended, wait):
         response.status_code = 200
-    return await gate.run(lambda db: view(db, _existing(db, shown.id)))
-
-
-def _existing(db: Connection, evaluation: str) -> Evaluation:
-    row = evaluations.get(db, evaluation)
-    if row is None:
-        raise not_found("evaluation", evaluation)
-    return row
+    return await gate.run(lambda db: view(db, evaluations.require(db, shown.id)))

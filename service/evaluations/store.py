@@ -26,6 +26,7 @@ from service.db.identifiers import new
 from service.db.pages import paged
 from service.db.stored import Stored
 from service.db.tables import datasets, evaluation_metrics, evaluations, shards
+from service.errors import not_found
 from service.evaluations import plans
 from service.evaluations.plans import MetricRequest
 from service.jobs import queue
@@ -184,6 +185,14 @@ def get(db: Connection, evaluation_id: str) -> Evaluation | None:
     """The evaluation; None where there is none."""
     row = db.execute(_listing().where(evaluations.c.id == evaluation_id)).one_or_none()
     return Evaluation.from_row(row) if row is not None else None
+
+
+def require(db: Connection, evaluation_id: str) -> Evaluation:
+    """The evaluation. Raises 404."""
+    found = get(db, evaluation_id)
+    if found is None:
+        raise not_found("evaluation", evaluation_id)
+    return found
 
 
 def get_many(db: Connection, ids: Collection[str]) -> dict[str, Evaluation]:

@@ -117,7 +117,7 @@ def settle(
 
 def _candidate(db: Connection, settings: Settings, gate: Gate, body: CheckIn) -> Evaluation:
     if body.evaluation is not None:
-        return _existing(db, body.evaluation)
+        return evaluations.require(db, body.evaluation)
     name, version = dataset_of(db, gate.asked)
     model = body.model or body.checkpoint or ""
     found = None
@@ -126,16 +126,16 @@ def _candidate(db: Connection, settings: Settings, gate: Gate, body: CheckIn) ->
         if not there:
             raise not_found("checkpoint", body.checkpoint, param="checkpoint")
         if found is not None:
-            row = _existing(db, found)
+            row = evaluations.require(db, found)
             if row.dataset_name == name and row.status == "succeeded":
                 return row
     if body.generation is None:
         baseline = baseline_of(db, gate.asked)
         for found in gates.of_model(db, name, model, version):
-            row = _existing(db, found)
+            row = evaluations.require(db, found)
             if _made_as(db, gate, row, baseline):
                 return row
-    return _existing(db, _evaluated(db, settings, gate, body, model))
+    return evaluations.require(db, _evaluated(db, settings, gate, body, model))
 
 
 def _made_as(db: Connection, gate: Gate, row: Evaluation, baseline: Evaluation) -> bool:
@@ -177,10 +177,3 @@ def _evaluated(db: Connection, settings: Settings, gate: Gate, body: CheckIn, mo
         if error.param == "model" and body.checkpoint is not None:
             error.param = "checkpoint"
         raise
-
-
-def _existing(db: Connection, evaluation: str) -> Evaluation:
-    row = evaluations.get(db, evaluation)
-    if row is None:
-        raise not_found("evaluation", evaluation)
-    return row

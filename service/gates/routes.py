@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy import Connection
@@ -16,14 +16,12 @@ from service.gates.views import check_view, view
 from service.http.addresses import address
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
-from service.http.fields import Limit, Page, page
+from service.http.fields import Limit, Order, Page, page
 from service.http.gate import Gate as HttpGate
 from service.http.idempotency import Created
 from service.http.waiting import preferred_wait, until
 
 router = APIRouter(prefix="/v1/gates", tags=["gates"], route_class=BodyRoute)
-
-Order = Literal["asc", "desc"]
 
 
 @router.post(

@@ -12,7 +12,10 @@ from sqlalchemy import Connection
 from service.http import space
 from service.http.gate import Gate
 from service.http.idempotency import IdempotencyKey, digest
+from service.http.waiting import preferred_wait
 from service.settings import Settings
+
+LONG = 120.0  # seconds
 
 
 def _settings(request: Request) -> Settings:
@@ -46,6 +49,10 @@ async def _key(
     return unbound.bound(await run_in_threadpool(digest, await request.body()))
 
 
+async def _patience(prefer: Annotated[str | None, Header()] = None) -> float:
+    return preferred_wait(prefer) or LONG
+
+
 CurrentSettings = Annotated[Settings, Depends(_settings)]
 CurrentGate = Annotated[Gate, Depends(_gate)]
 # for endpoints that are plain functions; asynchronous ones use `CurrentGate.run`
@@ -53,3 +60,5 @@ Transaction = Annotated[Connection, Depends(_transaction, scope="function")]
 # bound to the request's body; a streamed body binds an `UnboundKey` to the digest it computes
 Idempotent = Annotated[IdempotencyKey, Depends(_key)]
 UnboundKey = Annotated[IdempotencyKey, Depends(_unbound_key)]
+# seconds that the client waits for a worker: those of `Prefer: wait=600`, else 120
+Patience = Annotated[float, Depends(_patience)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import islice
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -162,3 +162,4 @@ def _id(item: Any, key: str) -> str:
 
 
 Limit = Annotated[int, Field(ge=1, le=1000)]
+Order = Literal["asc", "desc"]  # of a page: oldest first, or newest first

@@ -43,7 +43,8 @@ async def until(gate: Gate, watched: str, look: Callable[[Connection], bool], wa
 
 
 async def answer_to(gate: Gate, request: str, wait: float, advice: str = "") -> dict[str, Any]:
-    """What a worker answers to `request`. Raises 503, with `advice`, where none does in time.
+    """What a worker answers to `request`. Raises its refusal, and 503, with `advice`, where none
+    answers in time.
 
     The request is gone afterwards, also when the client goes away.
     """
@@ -63,7 +64,16 @@ async def answer_to(gate: Gate, request: str, wait: float, advice: str = "") -> 
         await gate.run(lambda db: worker_requests.abandon(db, request))
         message = f"no worker answered within {wait:.0f} s; see /readyz for the queue{advice}"
         raise ApiError(503, "timed_out", message)
+    raise_of(found)
     return found
+
+
+def raise_of(answer: Mapping[str, Any]) -> None:
+    """Raise what a worker answers with where it could not do it (`worker_requests.refuse`)."""
+    error = answer.get("error")
+    if error:  # workers of earlier versions name no status
+        status = error.get("status", 500)
+        raise ApiError(status, error["code"], error["message"], error.get("param"))
 
 
 async def stream(

@@ -15,9 +15,11 @@ from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
-from service.errors import ApiError
+from service.errors import ApiError, invalid
 from service.http.json_reader import Reader
 from service.http.received import SPOOLED
+from service.imports.runs import MOST_BYTES
+from service.settings import Settings
 
 Opened = AbstractContextManager[IO[bytes]]
 
@@ -103,6 +105,18 @@ def parsed(content: bytes, where: str) -> Any:
         raise unreadable(f"{where} is not valid JSON: {error.msg}", where) from None
     except (ValueError, RecursionError):  # a number of 5,000 digits, a thousand brackets
         raise unreadable(f"{where} cannot be parsed", where) from None
+
+
+def uploaded(upload: IO[bytes], name: str, settings: Settings) -> Contents:
+    """The files in an upload that is at its end. Raises 422 for an empty one, 413 for a large one,
+    and what `opened` does."""
+    if not upload.tell():
+        raise invalid("empty_file", "the file is empty")
+    most = min(settings.max_upload_decoded_bytes, MOST_BYTES)
+    if upload.tell() > most:
+        message = f"the file has over {most} bytes, the most that an import may"
+        raise ApiError(413, "file_too_large", message)
+    return opened(upload, name, most)
 
 
 def opened(upload: IO[bytes], name: str, most_bytes: int) -> Contents:

@@ -20,7 +20,7 @@ from inference.errors import ReportedError
 from metrics import find
 from metrics.core.packing import unpack
 from metrics.core.result import Result
-from service.errors import ApiError, not_found
+from service.errors import ApiError
 from service.evaluations import outputs
 from service.evaluations import scores as results
 from service.evaluations import store as evaluations
@@ -36,9 +36,7 @@ UNSAFE = str.maketrans({"/": "_", "\\": "_", ":": "_", " ": "_"})
 def tarred(db: Connection, evaluation: str) -> tuple[str, bytes]:
     """The name and bytes of a tar of both files. Raises 404, and 409 before the evaluation has
     succeeded."""
-    row = evaluations.get(db, evaluation)
-    if row is None:
-        raise not_found("evaluation", evaluation)
+    row = evaluations.require(db, evaluation)
     if row.status != "succeeded":
         message = f"{evaluation} is {row.status}: only succeeded evaluations can be exported"
         raise ApiError(409, "not_finished", message, "evaluation")
@@ -117,7 +115,7 @@ def _record(
 def _result(row: Evaluation, score: Score, result: Result | None) -> dict[str, Any]:
     details: dict[str, Any] = {
         "score": score.value,
-        "uncertainty": _uncertainty(row, score, result),
+        "uncertainty": _uncertainty(score, result),
     }
     config: dict[str, Any] = {
         "metric_id": score.name,
@@ -149,7 +147,7 @@ def _range(score: Score) -> tuple[float, float]:
     return -math.inf, math.inf
 
 
-def _uncertainty(row: Evaluation, score: Score, result: Result | None) -> dict[str, Any]:
+def _uncertainty(score: Score, result: Result | None) -> dict[str, Any]:
     found: dict[str, Any] = {"num_samples": score.n}
     if score.interval is not None:
         found["confidence_interval"] = {

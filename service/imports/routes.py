@@ -14,7 +14,7 @@ from service.http.fields import DatasetName, Name
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
 from service.http.received import BINARY, digest_of, received, takes_a_file
-from service.imports import admission, contents, formats, records, runs, tables
+from service.imports import admission, contents, formats, records, tables
 from service.imports.admission import Chosen, Prepared
 from service.imports.formats import Format
 from service.imports.schemas import ImportOut
@@ -120,13 +120,7 @@ def _read(
     mapping: Mapped,
 ) -> tuple[str, Mapped | None, list[Prepared]]:
     """The format, what a table's columns are, and the runs. Raises ApiError."""
-    if not upload.tell():
-        raise invalid("empty_file", "the file is empty")
-    most = min(settings.max_upload_decoded_bytes, runs.MOST_BYTES)
-    if upload.tell() > most:
-        message = f"the file has over {most} bytes, the most that an import may"
-        raise ApiError(413, "file_too_large", message)
-    inside = contents.opened(upload, name, most)
+    inside = contents.uploaded(upload, name, settings)
     kind = format_ or formats.detected(inside)
     task = chosen.dataset or name.rpartition("/")[2].partition(".")[0] or "table"
     found, shown = formats.read(inside, kind, chosen.system, mapping, task)

@@ -9,9 +9,8 @@ from datetime import date
 from itertools import chain, islice
 from typing import Any, Literal, get_args
 
-from metrics.core.names import MEANINGS, hint, plain
-from service.datasets import arrow, files
-from service.datasets.columns import check_once
+from metrics.core.names import MEANINGS, plain
+from service.datasets import arrow, files, mappings
 from service.errors import ApiError, invalid
 from service.imports import runs
 from service.imports.contents import Contents
@@ -42,21 +41,9 @@ Rows = Iterator[tuple[str, dict[str, Any]]]
 
 def parsed(mapping: str | None) -> Mapped:
     """`question:prompt,acc:score` as fields by column. Raises 422 for what is no field."""
-    found: Mapped = {}
-    for pair in (mapping or "").split(","):
-        if not pair.strip():
-            continue
-        column, colon, name = (part.strip() for part in pair.rpartition(":"))
-        if not colon or not column:
-            message = f"{pair!r} is no pair of a column and a field: write question:prompt"
-            raise invalid("invalid_mapping", message, "mapping")
-        field = next((one for one in FIELDS if one == name), None)
-        if field is None:
-            message = f"there is no field {name!r}; {hint(name, FIELDS, MEANINGS)}"
-            raise invalid("invalid_mapping", message, "mapping")
-        check_once(column, field, found, SEVERAL)
-        found[column] = field
-    return found
+    return mappings.parsed(
+        mapping, FIELDS, example="question:prompt", meanings=MEANINGS, many=SEVERAL
+    )
 
 
 def rows(contents: Contents, name: str, format_: str) -> Rows:
@@ -84,16 +71,24 @@ def rows(contents: Contents, name: str, format_: str) -> Rows:
             yield f"{name} row {at + 1}", row
 
 
+def held(rows: Rows) -> Rows:
+    """The rows. Raises 413 once they are more than is held in memory."""
+    size = 0  # characters: a few bytes of Parquet may stand for gigabytes
+    for where, row in rows:
+        size += sum(len(str(value)) for value in row.values())
+        if size > runs.MOST_BYTES:
+            message = f"the rows hold over {runs.MOST_BYTES} bytes, the most that an import may"
+            raise ApiError(413, "file_too_large", message)
+        yield where, row
+
+
 def read(table: Rows, mapping: Mapped, name: str, task: str) -> tuple[list[Run], Mapped]:
     """The runs, one for each system, and which column was taken for what."""
     first = list(islice(table, LOOKED_AT))
     if not first:
         raise invalid("unknown_columns", f"{name} has no rows: no column is taken for a score")
     columns = dict.fromkeys(column for _, row in first for column in row)
-    for column in mapping:
-        if column not in columns:
-            message = f"the file has no column {column!r}; {hint(column, columns)}"
-            raise invalid("invalid_mapping", message, "mapping")
+    mappings.check_columns(mapping, columns)
     fields = {column: mapping.get(column) or "ignore" for column in columns}
     if not mapping:
         fields = _guessed({one: [row.get(one) for _, row in first] for one in columns})
@@ -102,24 +97,14 @@ def read(table: Rows, mapping: Mapped, name: str, task: str) -> tuple[list[Run],
         message = f"no column is taken for a score: say which is, as mapping={shown[:500]}"
         raise invalid("unknown_columns", f"{message}COLUMN:score", "mapping")
     found: dict[str | None, Run] = {}
-    held = 0  # characters: a few bytes of Parquet may stand for gigabytes
-    for where, row in chain(first, table):
-        held += sum(len(str(value)) for value in row.values())
-        if held > runs.MOST_BYTES:
-            message = f"the rows hold over {runs.MOST_BYTES} bytes, the most that an import may"
-            raise ApiError(413, "file_too_large", message)
+    for where, row in held(chain(first, table)):
         _add(found, row, where, fields, task)
     return list(found.values()), fields
 
 
 def _guessed(columns: Mapping[str, list[Any]]) -> Mapped:
     """By the columns' names, and by what they hold: numbers are scores, short texts metadata."""
-    fields: Mapped = {}
-    for field, names in NAMES.items():
-        wanted = [plain(one) for one in names.split()]
-        there = [one for one in columns if plain(one) in wanted and one not in fields]
-        for column in sorted(there, key=lambda one: wanted.index(plain(one)))[:1]:
-            fields[column] = field
+    fields = mappings.by_names(columns, NAMES, {})
     if "output" not in fields.values():  # beside a label, an answer is the system's
         said = [one for one in columns if plain(one) in {"answer", "answers"} and one not in fields]
         fields |= dict.fromkeys(said[:1], "output")

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import numpy as np
 from pydantic import TypeAdapter
 from sqlalchemy import Connection
 
 from metrics.core.clustered import Cluster
 from metrics.core.rows import Floats
-from metrics.statistics.ranking import Ranks
 from service.datasets.store import Dataset
+from service.figures.numbers import finite
 from service.leaderboards import (
     board_results,
     boards_store,
@@ -270,7 +269,7 @@ def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow
     score, run, ranks, stepped = entry.score, entry.run, found.ranks, found.stepped
     return BoardRow(
         rank=int(ranks.rank[at]),
-        rank_interval=_interval(ranks, at),
+        rank_interval=ranks.interval(at),
         system=score.system,
         evaluation=score.evaluation_id,
         value=score.value,
@@ -280,7 +279,7 @@ def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow
         incomplete=int(found.incomplete[at]),
         unvoted=int(found.unvoted[at]),
         p_vs_next=_p_value(ranks.p_values, at, below),
-        rank_interval_step_down=_interval(stepped, at) if stepped is not None else None,
+        rank_interval_step_down=stepped.interval(at) if stepped is not None else None,
         p_vs_next_step_down=_p_value(stepped.p_values, at, below) if stepped is not None else None,
         tie_band=int(ranks.band[at]),
         p_first=finite(found.p_first[at]),
@@ -300,14 +299,5 @@ def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow
     )
 
 
-def _interval(ranks: Ranks, at: int) -> tuple[int, int]:
-    return int(ranks.best[at]), int(ranks.worst[at])
-
-
 def _p_value(p_values: Floats, at: int, below: int | None) -> float | None:
     return finite(p_values[at, below]) if below is not None and len(p_values) else None
-
-
-def finite(value: float) -> float | None:
-    """None for NaN, as answers have it."""
-    return float(value) if np.isfinite(value) else None

@@ -149,7 +149,7 @@ def rows(db: Connection, key: BoardKey, signature: str) -> tuple[list[ControlRow
         if kept is None or (kept[0].signature != signature == score.signature):
             newest[name] = score, row.dataset_id
     shown = [
-        _row(name, *newest[name], signature, alone=newest[name][1] == key.dataset_id)
+        _row(name, newest[name][0], signature, alone=newest[name][1] == key.dataset_id)
         for name in ABOUT
         if name in newest
     ]
@@ -171,7 +171,7 @@ def _absent(db: Connection, sets: Sequence[str], key: BoardKey) -> str:
     )
 
 
-def _row(name: str, score: Score, dataset_id: str, signature: str, *, alone: bool) -> ControlRow:
+def _row(name: str, score: Score, signature: str, *, alone: bool) -> ControlRow:
     notes = []
     if score.signature is not None and score.signature != signature and score.value is not None:
         unlike = "; ".join(difference(signature, score.signature))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from metrics.statistics.aggregates import Aggregate, Part
-from service.leaderboards.boards import finite
+from service.figures.numbers import finite, interval
 from service.leaderboards.defined_parts import Chosen
 from service.leaderboards.defined_schemas import BoardPart, DefinedRow, PartValue, WithoutPart
 
@@ -58,14 +56,13 @@ def rows(
             _part_value(one, systems[at], int(place[at]), bool(part.incomplete[at]))
             for one, place, part in zip(parts, places, made, strict=True)
         ]
-        ends = float(found.low[at]), float(found.high[at])
         made_rows.append(
             DefinedRow(
                 rank=int(ranks.rank[at]),
-                rank_interval=(int(ranks.best[at]), int(ranks.worst[at])),
+                rank_interval=ranks.interval(at),
                 system=systems[at],
                 value=float(found.values[at]),
-                interval=ends if np.isfinite(ends).all() else None,
+                interval=interval(found.low[at], found.high[at]),
                 p_vs_next=finite(ranks.p_values[at, below]) if below is not None else None,
                 tie_band=int(ranks.band[at]),
                 p_first=finite(found.p_first[at]),

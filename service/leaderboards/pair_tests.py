@@ -115,11 +115,6 @@ def pairs_between(
     return PairTests(Pairwise(*map(spread, parts)), every, None, exchanged)
 
 
-def complete(counted: Mask) -> Mask:
-    """(N,) which systems have a value wherever any has one."""
-    return np.asarray(counted.sum(1) == counted.any(0).sum(), np.bool_)
-
-
 def _by_resampling(given: Testable) -> tuple[Pairwise, Floats]:
     groups: dict[bytes, list[int]] = {}
     for place, mask in enumerate(np.packbits(given.counted, axis=1)):

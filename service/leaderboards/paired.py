@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from inference.errors import ReportedError
 from metrics import find
 from metrics.community import people
-from metrics.core.alignment import Side
+from metrics.core.alignment import Grouping, Side
 from metrics.core.clustered import Cluster
-from metrics.core.compare import REPLICATES, Comparison, Testing, compare
+from metrics.core.compare import REPLICATES, Comparison, Testing, compare_many
 from metrics.core.metric import BoundMetric
 from metrics.core.packing import unpack
 from metrics.core.result import Result, ScoreValue, recomputed
@@ -85,9 +85,11 @@ def _paired(
     return PairedResult(metric, result, ids[score.dataset_id], index)
 
 
-def tested(a: PairedResult, b: PairedResult, testing: Testing) -> Comparison:
-    """The comparison of the two on the score in question."""
-    found = compare(a.metric, a.result, a.ids, b.result, b.ids, testing)
+def tested(
+    a: PairedResult, b: PairedResult, testing: Testing, grouping: Grouping | None
+) -> Comparison:
+    """The comparison of the two on the score in question; `grouping`: what is drawn together."""
+    (found,) = compare_many(a.metric, [a.side, b.side], [(0, 1)], testing, grouping=grouping)
     return found[a.index]
 
 

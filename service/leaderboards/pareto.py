@@ -16,6 +16,7 @@ from metrics.statistics.fronts import dominates, shares_on_front
 from service.datasets import store as datasets
 from service.datasets.store import Dataset
 from service.errors import ApiError, invalid
+from service.figures.numbers import finite
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.formats import TABLES, in_forms
 from service.leaderboards import board_results, slices
@@ -151,7 +152,7 @@ def _row(
         system=ways[at][0],
         protocol=own[axes[0].score].protocol.text,
         on_front=not len(beaten_by),
-        share=share if np.isfinite(share) else None,
+        share=finite(share),
         beaten_by=[ways[other][0] for other in beaten_by.tolist()][:MOST_NAMED],
         values={name: one.score.value for name, one in own.items()},
         intervals={name: one.score.interval for name, one in own.items()},

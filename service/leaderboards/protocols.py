@@ -18,7 +18,8 @@ from sqlalchemy import CollectionAggregate, Connection, any_, func, literal, sel
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.board_tables import protocols
-from service.db.tables import TEXTS, evaluations, outputs
+from service.db.columns import TEXTS
+from service.db.tables import evaluations, outputs
 from service.figures.words import short
 
 LUCK = frozenset({"seed", "num_outputs"})  # the second is `draws`

@@ -19,6 +19,7 @@ from metrics.statistics.resampling import evaluate
 from metrics.statistics.weights import totals
 from service.datasets import store as datasets
 from service.db.tables import scores
+from service.figures.numbers import finite
 from service.leaderboards import scopes
 from service.leaderboards.paired import PairedResult
 from service.leaderboards.store import BoardScore
@@ -80,7 +81,7 @@ class Slice:
         part = replace(
             result,
             scores=tuple(
-                replace(score, value=value if np.isfinite(value) else None, interval=None)
+                replace(score, value=finite(value), interval=None)
                 for score, value in zip(result.scores, values, strict=True)
             ),
             settled=settled,

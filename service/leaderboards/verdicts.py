@@ -15,6 +15,7 @@ from metrics.statistics.diagnostics import FEW
 from metrics.statistics.many import TIE
 from metrics.statistics.paired import Difference
 from service.evaluations.store import Evaluation
+from service.figures.numbers import finite
 from service.leaderboards.matching import Match
 from service.leaderboards.paired import ALPHA
 from service.leaderboards.schemas import ResultOut
@@ -78,8 +79,8 @@ def _told(found: Comparison, told: Difference) -> dict[str, Any]:
         "difference": told.value,
         "interval": None if same else told.interval,
         "level": told.level,
-        "standard_error": told.error if math.isfinite(told.error) else None,
-        "p_value": told.p_value if testable and math.isfinite(told.p_value) else None,
+        "standard_error": finite(told.error),
+        "p_value": finite(told.p_value) if testable else None,
         "p_method": told.p_method if testable else None,
         "n": found.n,
         "rated": found.rated,

@@ -16,6 +16,7 @@ from metrics.statistics import meta_evaluation as meta
 from metrics.statistics import tie_calibration as ties
 from metrics.statistics.corrections import CORRECTED
 from metrics.statistics.correlation import COEFFICIENTS, coefficient, deal
+from service.figures.numbers import finite
 from service.leaderboards.paired import ALPHA
 from service.meta_evaluations.gathering import Gathered
 from service.meta_evaluations.schemas import MetaEvaluationIn
@@ -109,7 +110,7 @@ def _agreement(given: Gathered, name: str, values: Floats, level: float) -> dict
         "signature": score.signature or "",
         "n": int(there.sum()),
         "segment": told({**SEGMENT, **BY_SAMPLE} if several else SEGMENT),
-        "epsilon": epsilon if np.isfinite(epsilon) else None,
+        "epsilon": finite(epsilon),
         "system": told(SYSTEM) if several else {},
     }
 

@@ -20,8 +20,7 @@ def compute(context: Context, request: str) -> None:
         try:
             given = gathered(db, context.settings, asked)
         except ApiError as error:  # what was there when it was asked for is gone
-            told = {"code": error.code, "message": error.message}
-            worker_requests.answer(db, request, {"error": told})
+            worker_requests.refuse(db, request, error.code, error.message)
             return
     found = findings(given, asked, context.advance)
     with context.engine.begin() as db:
@@ -31,5 +30,4 @@ def compute(context: Context, request: str) -> None:
 def compute_failed(context: Context, request: str, reason: str) -> None:
     """Tell the one who waits."""
     with context.engine.begin() as db:
-        error = {"code": "meta_evaluation_failed", "message": reason}
-        worker_requests.answer(db, request, {"error": error})
+        worker_requests.refuse(db, request, "meta_evaluation_failed", reason)

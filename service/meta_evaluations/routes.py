@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from service.db import worker_requests
-from service.errors import ApiError
 from service.http.bodies import BodyRoute
-from service.http.dependencies import CurrentGate, CurrentSettings
-from service.http.waiting import answer_to, preferred_wait
+from service.http.dependencies import CurrentGate, CurrentSettings, Patience
+from service.http.waiting import answer_to
 from service.jobs import queue
 from service.meta_evaluations.gathering import gathered
 from service.meta_evaluations.schemas import MetaEvaluationIn, MetaEvaluationOut
 
-WAIT = 120.0  # seconds
 BEFORE_SHARDS = 1  # priority: somebody waits
 
 router = APIRouter(prefix="/v1/meta_evaluations", tags=["calibrations"], route_class=BodyRoute)
@@ -26,8 +22,8 @@ router = APIRouter(prefix="/v1/meta_evaluations", tags=["calibrations"], route_c
 async def create_meta_evaluation(
     body: MetaEvaluationIn,
     gate: CurrentGate,
+    wait: Patience,
     settings: CurrentSettings,
-    prefer: Annotated[str | None, Header()] = None,
 ) -> MetaEvaluationOut:
     """As WMT judges metrics: correlations with people's ratings of outputs and of systems, with
     intervals, and a paired test of every two scores. A worker computes it, nothing is stored.
@@ -41,7 +37,5 @@ async def create_meta_evaluation(
 
     request = await gate.run(ask)
     advice = ", or name fewer `metrics` or `permutations`"
-    answered = await answer_to(gate, request, preferred_wait(prefer) or WAIT, advice)
-    if answered.get("error"):
-        raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
+    answered = await answer_to(gate, request, wait, advice)
     return MetaEvaluationOut.model_validate(answered)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
@@ -53,10 +53,3 @@ def content(error: ApiError) -> dict[str, Any]:
     elif status >= 500:
         found["error"]["type"] = "server_error"
     return found
-
-
-def raise_of(answer: Mapping[str, Any]) -> None:
-    """Raise what a worker answers with where it could not do it."""
-    error = answer.get("error")
-    if error:
-        raise ApiError(error["status"], error["code"], error["message"], error.get("param"))

@@ -49,16 +49,16 @@ def answer_batch(context: Context, request: str) -> None:
 def answer_failed(context: Context, request: str, reason: str) -> None:
     """Tell the one who waits."""
     with context.engine.begin() as db:
-        error = {"status": 500, "code": "generation_failed", "message": reason}
-        worker_requests.answer(db, request, {"error": error})
+        worker_requests.refuse(db, request, "generation_failed", reason)
 
 
 def refuse(context: Context, request: str, error: ReportedError) -> None:
     """Answer that the request is at fault, or this machine."""
     status = 422 if isinstance(error, InputError) else 503
-    told = {"status": status, "code": error.code, "message": error.message, "param": error.field}
     with context.engine.begin() as db:
-        worker_requests.answer(db, request, {"error": told})
+        worker_requests.refuse(
+            db, request, error.code, error.message, status=status, param=error.field
+        )
 
 
 def _gather(context: Context, request: str) -> None:

@@ -16,9 +16,9 @@ from service.db.events import Event
 from service.errors import ApiError
 from service.http.event_stream import Streamed
 from service.http.gate import Gate
-from service.http.waiting import HEARTBEAT, RECHECK, answer_to
+from service.http.waiting import HEARTBEAT, RECHECK, answer_to, raise_of
 from service.openai import store
-from service.openai.errors import content, raise_of
+from service.openai.errors import content
 from service.openai.views import Chunks, error_event
 
 Look = tuple[Sequence[Event], Mapping[str, Any] | None]
@@ -33,14 +33,12 @@ async def answer(request: Request, gate: Gate, asked: str, wait: float) -> dict[
         await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
             raise ApiError(499, "client_gone", "the client went away")
-        found = await waiting
+        return await waiting
     finally:
         for task in (waiting, gone):
             task.cancel()
         with suppress(asyncio.CancelledError, ApiError):
             await waiting
-    raise_of(found)
-    return found
 
 
 async def streamed(

@@ -24,6 +24,7 @@ PROTECTION = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+INDENT = re.compile(rb"^ +", re.MULTILINE)
 GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 
 
@@ -60,6 +61,7 @@ def page_files(page: str) -> Mapping[str, PageFile]:
 
 
 def _file(name: str, content: bytes) -> PageFile:
+    content = INDENT.sub(b"", content)  # browsers have no use for it; no text spans lines
     suffix = name[name.rindex(".") :]
     tag = f'W/"{hashlib.sha256(content).hexdigest()[:16]}"'
     return PageFile(content, gzip.compress(content, mtime=0), tag, TYPES[suffix])

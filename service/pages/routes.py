@@ -1,4 +1,4 @@
-"""/annotate: the page on which people annotate; what it asks is `/v1/annotate`."""
+"""/annotate and /arena: pages for people; what they ask is `/v1/annotate` and `/v1/arenas`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.pages.files import page_files
 
 router = APIRouter(include_in_schema=False)
 
-ANNOTATE = "annotate"
+ANNOTATE, ARENA, COMMON = "annotate", "arena", "common"
 
 
 @router.get("/annotate")
@@ -21,7 +21,23 @@ async def annotate_page(request: Request) -> Response:
 @router.get("/annotate/{name}")
 async def annotate_file(name: str, request: Request) -> Response:
     """The page's style and scripts."""
-    file = page_files(ANNOTATE).get(name)
+    return _file(ANNOTATE, name, request)
+
+
+@router.get("/arena/{name}")
+async def arena_page(name: str, request: Request) -> Response:
+    """The page of the arena with this id, which says itself where there is none; and its files."""
+    return _file(ARENA, "page.html" if name.startswith("arena_") else name, request)
+
+
+@router.get("/common/{name}")
+async def common_file(name: str, request: Request) -> Response:
+    """What all pages are made of."""
+    return _file(COMMON, name, request)
+
+
+def _file(page: str, name: str, request: Request) -> Response:
+    file = page_files(page).get(name)
     if file is None:
         raise not_found("file", name)
     return file.sent(request)

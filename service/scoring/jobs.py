@@ -72,8 +72,7 @@ def score_batch(context: Context, request: str) -> None:
 def score_failed(context: Context, request: str, reason: str) -> None:
     """Tell the one who waits."""
     with context.engine.begin() as db:
-        error = {"code": "scoring_failed", "message": reason}
-        worker_requests.answer(db, request, {"scores": {}, "error": error})
+        worker_requests.refuse(db, request, "scoring_failed", reason)
 
 
 def _watch(context: Context, requests: Sequence[str]) -> Callable[[int], None]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from service.db import worker_requests
-from service.errors import ApiError, invalid
+from service.errors import invalid
 from service.evaluations import steps
 from service.evaluations.checks import (
     RequestedMetric,
@@ -20,28 +19,26 @@ from service.evaluations.checks import (
     unique_ids,
 )
 from service.http.bodies import BodyRoute
-from service.http.dependencies import CurrentGate, CurrentSettings
+from service.http.dependencies import CurrentGate, CurrentSettings, Patience
 from service.http.gate import Gate
-from service.http.waiting import answer_to, preferred_wait
+from service.http.waiting import answer_to
 from service.jobs import queue
 from service.scoring.schemas import ScoreIn, ScoresOut
 from service.settings import Settings
 
 router = APIRouter(prefix="/v1/score", tags=["score"], route_class=BodyRoute)
 
-DEFAULT_WAIT = 120.0  # seconds
-
 
 @router.post("", summary="Score outputs now")
 async def score(
     body: ScoreIn,
     gate: CurrentGate,
+    wait: Patience,
     settings: CurrentSettings,
-    prefer: Annotated[str | None, Header()] = None,
 ) -> ScoresOut:
     """Nothing is kept but the evidence cache. Requests of the same metrics that arrive together
     share the model's batches."""
-    return await scores_of(gate, settings, body, preferred_wait(prefer) or DEFAULT_WAIT)
+    return await scores_of(gate, settings, body, wait)
 
 
 async def scores_of(gate: Gate, settings: Settings, body: ScoreIn, wait: float) -> ScoresOut:
@@ -49,8 +46,6 @@ async def scores_of(gate: Gate, settings: Settings, body: ScoreIn, wait: float) 
     request = await gate.run(lambda db: _queue(db, settings, body))
     advice = ", or POST an evaluation and wait for it"
     answered = await answer_to(gate, request, wait, advice)
-    if answered.get("error"):
-        raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
     return ScoresOut.model_validate(answered)
 
 

@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 
 import trainers
 from inference.errors import ReportedError
+from metrics.core.clustered import PROMPT
 from metrics.core.metric import Sample
 from service.datasets import store as datasets
+from service.datasets.repeated import asks_again
 from service.datasets.store import Dataset
 from service.devices import store as devices
 from service.errors import invalid, within
@@ -218,8 +220,18 @@ def _held_out(
     _check_gate(db, asked, dataset, names)
     stored = asked.model_dump(mode="json")
     stored |= _protocol(db, asked, trainer, dataset)
+    stored["cluster"] = _cluster(db, asked, trainer, dataset)
     stored["metrics"] = [dataclasses.asdict(one.request) for one in metrics]
     return stored | {"dataset_id": dataset.id, "watch": watch}
+
+
+def _cluster(db: Connection, asked: HeldOutIn, trainer: AnyTrainer, dataset: Dataset) -> str | None:
+    """The field by which samples belong together: pairs of one prompt do, if nobody names one."""
+    if asked.cluster is not None:
+        with within("evaluation"):
+            datasets.read_clusters(db, dataset.id, asked.cluster)  # raises where there is none
+        return asked.cluster
+    return PROMPT if trainer.held_out and asks_again(db, dataset.id) else None
 
 
 def _protocol(

@@ -20,7 +20,6 @@ from service.training import store as training
 from service.training.archive import Entry, card, entries, is_adapter, size, tarred
 from service.training.checkpoints_store import Checkpoint
 from service.training.schemas import CheckpointCard
-from service.training.store import TrainingJob
 
 router = APIRouter(prefix="/v1/checkpoints", tags=["training"])
 
@@ -35,7 +34,7 @@ def get_checkpoint(checkpoint: str, db: Transaction, settings: CurrentSettings) 
     """Method, data version, options, seed, base model and library versions; scores with intervals,
     tested against the starting model. Stays readable when the files are deleted."""
     row = _existing(db, checkpoint)
-    return card(db, settings, _job(db, row), row)
+    return card(db, settings, training.require(db, row.job_id), row)
 
 
 @router.get(
@@ -128,14 +127,7 @@ def _files(
     db: Connection, settings: Settings, checkpoint: str, folder: Path, merged: Path | None
 ) -> list[Entry]:
     row = _existing(db, checkpoint)
-    return entries(folder, card(db, settings, _job(db, row), row), merged)
-
-
-def _job(db: Connection, checkpoint: Checkpoint) -> TrainingJob:
-    job = training.get(db, checkpoint.job_id)
-    if job is None:
-        raise not_found("training job", checkpoint.job_id)
-    return job
+    return entries(folder, card(db, settings, training.require(db, row.job_id), row), merged)
 
 
 def _existing(db: Connection, checkpoint: str) -> Checkpoint:

@@ -16,12 +16,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 import trainers
+from metrics.core.alignment import Grouping
 from service.datasets import store as datasets
 from service.evaluations import outputs
 from service.evaluations import store as evaluations
 from service.evaluations.plans import MetricRequest, models_of
 from service.evaluations.store import Task
 from service.jobs import queue
+from service.leaderboards.scopes import clustered
 from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
@@ -50,6 +52,13 @@ def score_checkpoint(
     return evaluation
 
 
+def grouping(db: Connection, job: TrainingJob) -> Grouping | None:
+    """Samples that belong together, in tests as in intervals; None: each is by itself."""
+    asked = job.evaluation or {}
+    field = asked.get("cluster")
+    return clustered(db, [asked["dataset_id"]], field) if field is not None else None
+
+
 def _evaluate(
     db: Connection,
     settings: Settings,
@@ -74,6 +83,7 @@ def _evaluate(
         models=sorted(models_of(metrics, settings.metric_roots)),
         generation=None if on_pairs else _generation(job, asked["generation"]),
         slices=[],
+        cluster=asked.get("cluster"),
         protocol=asked.get("protocol"),
         protocol_digest=asked.get("protocol_digest"),
         seed=0,

@@ -19,6 +19,7 @@ from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 from service.training.checkpoints_store import Checkpoint
+from service.training.held_out import grouping
 from service.training.significance import fallen, level, risen
 from service.training.store import TrainingJob
 from trainers.job.options import RewardedOptions
@@ -90,13 +91,16 @@ def _fallen(
     """Watched scores that are significantly worse than the starting model's, paired by sample;
     corrected (Bonferroni) over the scores watched."""
     found = []
+    together = grouping(db, row)
     for name in names:
         now = whole(scores, checkpoint.evaluation_id, name)
         start = whole(scores, row.start_evaluation, name)
         if now is None or start is None:
             continue
         a, b = paired_results(db, settings, [now, start])
-        difference = tested(a, b, Testing()).difference if a is not None and b is not None else None
+        if a is None or b is None:
+            continue
+        difference = tested(a, b, Testing(), together).difference
         if difference is None:
             continue
         p_value = fallen(difference, now.higher_is_better)

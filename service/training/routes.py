@@ -15,7 +15,7 @@ from service.http.answers import STREAMED
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.event_stream import EventOut, Events, answer
-from service.http.fields import Limit, Page, Text, page
+from service.http.fields import Limit, Order, Page, Text, page
 from service.http.idempotency import Created
 from service.jobs import queue
 from service.training import store as training
@@ -37,7 +37,6 @@ from service.training.views import curve, view
 
 router = APIRouter(prefix="/v1/training_jobs", tags=["training"], route_class=BodyRoute)
 
-Order = Literal["asc", "desc"]
 Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 
 Filter = Annotated[Text | None, Query()]
@@ -67,7 +66,7 @@ async def create_training_job(
         return JSONResponse(found.model_dump(mode="json"))
 
     def create(db: Connection) -> Created[TrainingOut]:
-        return Created(view(_existing(db, admit(db, body, settings))), 202)
+        return Created(view(training.require(db, admit(db, body, settings))), 202)
 
     created = (await gate.run(lambda db: key.once(db, TrainingOut, create))).content
     response.headers["Location"] = f"/v1/training_jobs/{created.id}"
@@ -106,7 +105,7 @@ def list_training_jobs(
 @router.get("/{job}", summary="One training job")
 def get_training_job(job: str, db: Transaction) -> TrainingOut:
     """What was asked, how far it is, and its report: lengths, memory, versions."""
-    return view(_existing(db, job))
+    return view(training.require(db, job))
 
 
 @router.post("/{job}/cancel", summary="Stop a job for good, with a checkpoint")
@@ -148,14 +147,14 @@ def resume_training_job(
     training.resume(db, _locked(db, job), max_steps, budget)
     if not queue.waits(db, "train.run", job=job):  # of a job that was stopped while it was queued
         queue.defer(db, "train.run", queue="train", job=job)
-    return view(_existing(db, job))
+    return view(training.require(db, job))
 
 
 @router.get("/{job}/metrics", summary="What was logged, as series over steps")
 def get_training_metrics(job: str, db: Transaction) -> SeriesOut:
     """Loss, reward, KL, entropy, length, learning rate, gradient norm, tokens a second, seconds
     left: whatever the method logs."""
-    _existing(db, job)
+    training.require(db, job)
     series: dict[str, list[tuple[int, float | None]]] = {}
     for step, values in training.read_series(db, job):
         for name, value in values.items():
@@ -174,7 +173,7 @@ def get_training_logs(
     limit: Annotated[int, Query(ge=1, le=1_000_000, description="characters")] = 65_536,
 ) -> TrainingLogsOut:
     """Without control characters; what looks like a secret is masked."""
-    row = _existing(db, job)
+    row = training.require(db, job)
     number = row.attempt if attempt is None else attempt
     if number > row.attempt:
         raise not_found("attempt", str(number), f"the job has begun {row.attempt}")
@@ -187,7 +186,7 @@ def get_training_logs(
 @router.get("/{job}/checkpoints", summary="Checkpoints, scored and tested against the start")
 def list_checkpoints(job: str, db: Transaction, settings: CurrentSettings) -> Page[CheckpointOut]:
     """The starting model comes first, with a null id."""
-    found = curve(db, settings, _existing(db, job))
+    found = curve(db, settings, training.require(db, job))
     return Page(data=found, first_id=found[0].id, last_id=found[-1].id) if found else Page(data=[])
 
 
@@ -201,7 +200,7 @@ async def list_training_events(job: str, gate: CurrentGate, query: Events) -> An
     """With `Accept: text/event-stream`, a stream that ends with the job."""
 
     def look(db: Connection) -> tuple[str, Mapping[str, Any]]:
-        row = _existing(db, job)
+        row = training.require(db, job)
         return row.status, {"step": row.step, "total_steps": row.total_steps}
 
     return await answer(gate, job, query, look, training.FINAL)
@@ -220,7 +219,7 @@ def _ask(db: Connection, job: str, control: str) -> TrainingOut:
     row = _locked(db, job)
     stopped = "paused" if control == "pause" else "cancelled"
     if row.status == stopped:
-        return view(_existing(db, job))
+        return view(training.require(db, job))
     if row.status in training.FINAL:
         raise ApiError(409, "already_finished", f"the job has {row.status} already", "job")
     if row.status == "running":
@@ -228,18 +227,11 @@ def _ask(db: Connection, job: str, control: str) -> TrainingOut:
             training.ask(db, job, control)
     else:  # nobody is at work on it
         training.finish(db, job, stopped, {"step": row.step})
-    return view(_existing(db, job))
+    return view(training.require(db, job))
 
 
 def _locked(db: Connection, job: str) -> TrainingJob:
     row = training.lock(db, job)
-    if row is None:
-        raise not_found("training job", job)
-    return row
-
-
-def _existing(db: Connection, job: str) -> TrainingJob:
-    row = training.get(db, job)
     if row is None:
         raise not_found("training job", job)
     return row

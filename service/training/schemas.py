@@ -22,6 +22,12 @@ class HeldOutIn(Schema):
         default=None,
         description="How records are asked and what is the answer, as an evaluation's.",
     )
+    cluster: Name | None = Field(
+        default=None,
+        description="A field of the metadata, or `prompt`: samples with equal values belong "
+        "together, and intervals are over those clusters. null: none, but of preference pairs "
+        "`prompt` where several have the same.",
+    )
     select_by: Name | None = None  # a score: the best checkpoint by the worse end of its interval
     watch: list[Name] | None = None  # scores that must not fall as the reward rises
     pause_on_reward_hacking: bool = Field(
@@ -197,6 +203,8 @@ class CurvePoint(BaseModel):
     interval: tuple[float, float] | None
     higher_is_better: bool
     judged: bool = True  # false: neither is better, and `higher_is_better` only orders lists
+    clusters: int | None = None  # that the interval is over; null: samples are independent
+    design_effect: float | None = None  # of the clusters on the variance
     difference: float | None = None
     difference_interval: tuple[float, float] | None = None
     p_value: float | None = None

@@ -20,11 +20,13 @@ from sqlalchemy import Connection, Select, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db import events
+from service.db.columns import JSONB
 from service.db.identifiers import new
 from service.db.notices import notify
 from service.db.pages import paged
 from service.db.stored import Stored
-from service.db.tables import JSONB, datasets, training_jobs, training_series
+from service.db.tables import datasets, training_jobs, training_series
+from service.errors import not_found
 
 FINAL = ("succeeded", "failed", "cancelled")
 
@@ -124,6 +126,14 @@ def lock_attempt(db: Connection, job: str, attempt: int) -> TrainingJob | None:
 def get(db: Connection, job: str) -> TrainingJob | None:
     """The job; None where there is none."""
     return _one(db, _listing().where(training_jobs.c.id == job))
+
+
+def require(db: Connection, job: str) -> TrainingJob:
+    """The job. Raises 404."""
+    found = get(db, job)
+    if found is None:
+        raise not_found("training job", job)
+    return found
 
 
 def page(

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from metrics.core.alignment import Grouping
 from metrics.core.compare import Testing
 from service.evaluations import store as evaluations
 from service.evaluations.scores import Score, read_scores
@@ -17,6 +18,7 @@ from service.settings import Settings
 from service.training import checkpoints_store as checkpoints
 from service.training import data_warnings, gating
 from service.training.checkpoints_store import Checkpoint
+from service.training.held_out import grouping
 from service.training.schemas import CheckpointOut, CurvePoint, TrainingOut
 from service.training.store import TrainingJob
 
@@ -82,7 +84,7 @@ def _checkpoints(
         for score in _whole(scores, place.evaluation_id)
     ]
     gated = gating.of_checkpoints(db, job, named)
-    points = iter(_tested(db, settings, pairs))
+    points = iter(_tested(db, settings, job, pairs))
     return [
         CheckpointOut(
             id=place.id,
@@ -137,24 +139,36 @@ def _point(score: Score) -> CurvePoint:
         interval=score.interval,
         higher_is_better=score.higher_is_better,
         judged=score.judged,
+        clusters=score.clusters,
+        design_effect=score.design_effect,
         error=score.error["message"] if score.error else None,
     )
 
 
 def _tested(
-    db: Connection, settings: Settings, pairs: Sequence[tuple[Score, Score | None]]
+    db: Connection,
+    settings: Settings,
+    job: TrainingJob,
+    pairs: Sequence[tuple[Score, Score | None]],
 ) -> list[CurvePoint]:
     """A point for each score, with the paired test against the second, the starting model's."""
     both = [score for now, start in pairs if start is not None for score in (now, start)]
     paired = iter(paired_results(db, settings, both))
+    together = grouping(db, job) if both else None
     return [
-        _compared(_point(now), next(paired), next(paired)) if start is not None else _point(now)
+        _compared(_point(now), next(paired), next(paired), together)
+        if start is not None
+        else _point(now)
         for now, start in pairs
     ]
 
 
-def _compared(point: CurvePoint, a: PairedResult | None, b: PairedResult | None) -> CurvePoint:
-    difference = tested(a, b, Testing()).difference if a is not None and b is not None else None
+def _compared(
+    point: CurvePoint, a: PairedResult | None, b: PairedResult | None, together: Grouping | None
+) -> CurvePoint:
+    if a is None or b is None:
+        return point
+    difference = tested(a, b, Testing(), together).difference
     if difference is not None:
         point.difference = difference.value
         point.difference_interval = difference.interval

@@ -12,10 +12,11 @@ from metrics.statistics import annotators as panel
 from metrics.statistics.annotators import PositionBias, Side, outliers
 from metrics.statistics.estimates import Estimates, proportions
 from service.annotation.hashes import hashed
+from service.figures.numbers import finite
 from service.vote_analyses import labels
 from service.vote_analyses.agreement import ALIKE, ALONE, DISTANCES, compared
 from service.vote_analyses.ballots import Ballots
-from service.vote_analyses.numbers import estimate, number
+from service.vote_analyses.numbers import estimate
 from service.vote_analyses.pairwise import chosen
 from service.vote_analyses.schemas import AnnotatorAnalysisOut, AnsweredShareOut, VoteEstimateOut
 
@@ -59,7 +60,7 @@ def annotators(ballots: Ballots) -> list[AnnotatorAnalysisOut]:
             alpha=estimate(found.alpha[at], ALIKE),
             severity=_part(found.severity, at, ALONE),
             first_shown=_part(_each(found.first_shown), at, NOT_CHOSEN),
-            accuracy=None if found.accuracy is None else number(found.accuracy[at]),
+            accuracy=None if found.accuracy is None else finite(found.accuracy[at]),
             seconds=estimate(found.seconds[at], NOT_TOLD),
             gold=_check(*found.checks["gold"], at),
             control=_check(*found.checks["control"], at),

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from service.db import worker_requests
-from service.errors import ApiError, not_found
+from service.errors import not_found
 from service.http.gate import Gate
-from service.http.waiting import answer_to, preferred_wait
+from service.http.waiting import answer_to
 from service.jobs import queue
 from service.vote_analyses import computed, store
 from service.vote_analyses.computed import Asked
@@ -23,7 +23,6 @@ from service.vote_analyses.schemas import VoteAnalysisOut
 from service.vote_analyses.store import Rows
 
 MOST_HERE = 1000  # votes, more of which a worker looks at: annotators wait for nobody
-WAIT = 120.0  # seconds
 BEFORE_SHARDS = 1  # priority: somebody waits
 
 ONE = CapacityLimiter(1)  # computed here at a time: several would only wait for each other
@@ -53,15 +52,18 @@ class Finding(Generic[M]):
         self.compute = compute
         self._kept: Kept[M] = Kept()
 
-    async def of(self, gate: Gate, ask: Callable[[Connection], Asked], prefer: str | None) -> M:
-        """It, of the votes that stand now. Raises 404, and 503 where no worker answers in time."""
+    async def of(self, gate: Gate, ask: Callable[[Connection], Asked], wait: float) -> M:
+        """It, of the votes that stand now. Raises 404, and 503 where no worker answers in time.
+
+        wait  seconds
+        """
         started = await gate.run(lambda db: self._start(db, ask(db)))
         if started.kept is not None:
             return started.kept
         if started.rows is not None:
             found = await to_thread.run_sync(self.compute, started.asked, started.rows, limiter=ONE)
         else:
-            found = await self._answered(gate, started, preferred_wait(prefer) or WAIT)
+            found = await self._answered(gate, started, wait)
         self._kept.add(started.asked.key, found)
         return found
 
@@ -83,8 +85,6 @@ class Finding(Generic[M]):
 
     async def _answered(self, gate: Gate, started: Started[M], wait: float) -> M:
         answered = await answer_to(gate, started.request, wait, "; ask again")
-        if answered.get("error"):
-            raise ApiError(500, answered["error"]["code"], answered["error"]["message"])
         if answered["found"] is None:  # it was deleted meanwhile
             raise not_found("annotation project", started.asked.project.id)
         return self.model.model_validate(answered["found"])

@@ -21,12 +21,11 @@ from rapidfuzz.distance import Levenshtein
 
 from metrics.core.rows import Floats
 from metrics.statistics.annotations import Annotations
-from service.annotation.answers import LETTERS
+from service.annotation.answers import LEADS, LETTERS
 from service.annotation.store import Project
 from service.vote_analyses.store import Item, Rows, Vote
 
 Ints = NDArray[np.int64]
-CHOICES = {"a": 1.0, "tie": 0.0, "b": -1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def _value(
 ) -> float:
     answer = vote.answer
     if project.form == "pairwise":
-        return CHOICES[answer["choice"]]
+        return float(LEADS[answer["choice"]])
     if project.form == "likert":
         return float(answer["ratings"][criterion])
     if project.form == "best_worst":

@@ -10,9 +10,10 @@ import numpy as np
 from metrics.statistics.best_worst import Choices, counts, strengths
 from metrics.statistics.ranking import Ranks, ranks_apart
 from service.annotation.answers import LETTERS
+from service.figures.numbers import finite
 from service.vote_analyses.ballots import Ballots
 from service.vote_analyses.findings import Findings, groups, nothing, system, uncontrolled
-from service.vote_analyses.numbers import NO_VOTES, estimate, number, ranked
+from service.vote_analyses.numbers import NO_VOTES, estimate, ranked
 from service.vote_analyses.schemas import VotePairOut
 
 LEVEL = 0.95
@@ -82,7 +83,7 @@ def _pairs(ballots: Ballots, choices: Choices, strength: np.ndarray) -> list[Vot
             wins=None,
             ties=None,
             losses=None,
-            difference=number(strength[a] - strength[b]),
+            difference=finite(strength[a] - strength[b]),
             interval=None,
             p_value=None,
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from metrics.core.rows import Floats
 from metrics.statistics.annotations import Ints
+from service.figures.numbers import finite
 from service.vote_analyses.ballots import Ballots
 from service.vote_analyses.numbers import ranked
 from service.vote_analyses.schemas import (
@@ -78,5 +79,4 @@ def groups(systems: Sequence[str], component: Ints) -> list[list[str]]:
 
 def corrected(p_values: Floats, first: int, second: int) -> float | None:
     """A pair's p-value; null where nothing was tested."""
-    value = float(p_values[first, second])
-    return value if np.isfinite(value) else None
+    return finite(p_values[first, second])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from service.annotation import exclusions
 from service.annotation import store as projects
 from service.annotation.exclusions import Exclude
-from service.errors import not_found
-from service.http.dependencies import CurrentGate
+from service.http.dependencies import CurrentGate, Patience
 from service.http.fields import Limit, Page, page
 from service.http.formats import TABLES, in_forms
 from service.vote_analyses import store
@@ -29,11 +28,11 @@ router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"])
 async def list_judged_items(
     project: str,
     gate: CurrentGate,
+    wait: Patience,
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 100,
     order: Literal["asc", "desc"] = "asc",
     exclude: Exclude = None,
-    prefer: Annotated[str | None, Header()] = None,
 ) -> Page[JudgedItemOut]:
     """Their consensus, how sure it is and how far people disagree, in the order in which items are
     given out; without gold questions and controls. Labels are by a model of all votes, of which
@@ -42,7 +41,7 @@ async def list_judged_items(
     asked = await gate.run(lambda db: _asked(db, project, exclude))
     fit = None
     if asked.project.form == "label":
-        fit = await LABEL_FIT.of(gate, lambda db: _asked(db, project, exclude), prefer)
+        fit = await LABEL_FIT.of(gate, lambda db: _asked(db, project, exclude), wait)
 
     def read(db: Connection) -> Page[JudgedItemOut]:
         rows = store.page(db, project, after=after, limit=limit + 1, descending=order == "desc")
@@ -53,7 +52,5 @@ async def list_judged_items(
 
 
 def _asked(db: Connection, id: str, exclude: str | None) -> Asked:
-    project = projects.get(db, id)
-    if project is None:
-        raise not_found("annotation project", id)
+    project = projects.require(db, id)
     return Asked(project, store.state(db, id), exclude=exclusions.named(db, id, exclude))

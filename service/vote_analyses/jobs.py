@@ -29,5 +29,4 @@ def compute(context: Context, request: str) -> None:
 def compute_failed(context: Context, request: str, reason: str) -> None:
     """Tell the one who waits."""
     with context.engine.begin() as db:
-        error = {"code": "analysis_failed", "message": reason}
-        worker_requests.answer(db, request, {"error": error})
+        worker_requests.refuse(db, request, "analysis_failed", reason)

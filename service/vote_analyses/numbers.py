@@ -9,21 +9,12 @@ import numpy as np
 from metrics.core.rows import Floats
 from metrics.statistics.estimates import Estimate
 from metrics.statistics.ranking import Ranks
-from service.vote_analyses.schemas import Interval, RankedSystemOut, VoteEstimateOut
+from service.figures.numbers import finite, interval
+from service.vote_analyses.schemas import RankedSystemOut, VoteEstimateOut
 
 NO_VOTES = "no votes yet"
 NO_INTERVAL = "too few votes, people or items, or all alike, for an interval"
 APART = "systems fall into groups that no votes connect: nobody has a rank"
-
-
-def number(value: float) -> float | None:
-    """The value, or null."""
-    return float(value) if np.isfinite(value) else None
-
-
-def interval(low: float, high: float) -> Interval:
-    """Both ends, or null."""
-    return (float(low), float(high)) if np.isfinite(low) and np.isfinite(high) else None
 
 
 def estimate(found: Estimate, reason: str) -> VoteEstimateOut:
@@ -46,7 +37,7 @@ def ranked(
     """
     found = []
     for at, system in enumerate(systems):
-        value, ends = number(values[at]), interval(low[at], high[at])
+        value, ends = finite(values[at]), interval(low[at], high[at])
         whys = (
             NO_VOTES if value is None else None,
             APART if ranks is None else None,
@@ -58,12 +49,8 @@ def ranked(
                 strength=value,
                 interval=ends,
                 rank=None if ranks is None else int(ranks.rank[at]),
-                rank_interval=_open(ranks, at) if ranks is not None and ends else None,
+                rank_interval=ranks.interval(at) if ranks is not None and ends else None,
                 reason=next((why for why in whys if why), None),
             )
         )
     return found
-
-
-def _open(ranks: Ranks, at: int) -> tuple[int, int]:
-    return int(ranks.best[at]), int(ranks.worst[at])

@@ -15,6 +15,7 @@ from metrics.statistics.strengths import Strengths, strengths
 from metrics.statistics.votes import Votes
 from metrics.statistics.win_rates import win_rates
 from metrics.text.style import differences
+from service.figures.numbers import finite, interval
 from service.vote_analyses.ballots import Ballots
 from service.vote_analyses.findings import (
     Findings,
@@ -24,7 +25,7 @@ from service.vote_analyses.findings import (
     system,
     uncontrolled,
 )
-from service.vote_analyses.numbers import NO_VOTES, estimate, interval, number, ranked
+from service.vote_analyses.numbers import NO_VOTES, estimate, ranked
 from service.vote_analyses.schemas import (
     ControlEffectOut,
     ControlledStrengthsOut,
@@ -108,7 +109,7 @@ def _controlled(votes: Votes, controls: Mapping[str, Floats]) -> ControlledStren
             control=name,
             effect=one.value,
             interval=interval(one.low, one.high),
-            p_value=number(one.p_value),
+            p_value=finite(one.p_value),
         )
         for name, one in found.controls.items()
     ]
@@ -137,7 +138,7 @@ def _pairs(votes: Votes, found: Strengths) -> list[VotePairOut]:
                 wins=int(wins[a, b]),
                 ties=int(ties[a, b]),
                 losses=int(wins[b, a]),
-                difference=number(apart.values[a, b]),
+                difference=finite(apart.values[a, b]),
                 interval=interval(apart.low[a, b], apart.high[a, b]),
                 p_value=corrected(p_values, a, b),
             )
@@ -150,7 +151,7 @@ def _more(systems: Sequence[str], one: Settling) -> MoreVotesOut:
         better=systems[one.better],
         worse=systems[one.worse],
         difference=one.difference,
-        p_value=number(one.p_value),
+        p_value=finite(one.p_value),
         votes=one.votes,
     )
 

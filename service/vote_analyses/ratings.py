@@ -13,6 +13,7 @@ from metrics.statistics.estimates import Estimates
 from metrics.statistics.power import MOST, samples_needed
 from metrics.statistics.ranking import Ranks, ranks, ranks_apart
 from metrics.statistics.ratings import Differences, Ratings, adjusted, differences, means
+from service.figures.numbers import finite, interval
 from service.vote_analyses.ballots import Ballots
 from service.vote_analyses.findings import (
     Findings,
@@ -22,7 +23,7 @@ from service.vote_analyses.findings import (
     system,
     uncontrolled,
 )
-from service.vote_analyses.numbers import NO_VOTES, estimate, interval, number, ranked
+from service.vote_analyses.numbers import NO_VOTES, estimate, ranked
 from service.vote_analyses.schemas import (
     ControlledStrengthsOut,
     MoreVotesOut,
@@ -98,7 +99,7 @@ def _pairs(ballots: Ballots, apart: Differences) -> list[VotePairOut]:
             wins=None,
             ties=None,
             losses=None,
-            difference=number(apart.values[a, b]),
+            difference=finite(apart.values[a, b]),
             interval=interval(apart.low[a, b], apart.high[a, b]),
             p_value=corrected(apart.p_values, a, b),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from sqlalchemy import Connection
 
 from metrics.core.names import hint
@@ -12,8 +12,8 @@ from service.annotation import exclusions
 from service.annotation import store as projects
 from service.annotation.exclusions import Exclude
 from service.annotation.store import Project
-from service.errors import invalid, not_found
-from service.http.dependencies import CurrentGate
+from service.errors import invalid
+from service.http.dependencies import CurrentGate, Patience
 from service.vote_analyses import store
 from service.vote_analyses.asking import ANALYSIS
 from service.vote_analyses.computed import Asked
@@ -26,24 +26,22 @@ router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"])
 async def get_annotation_analysis(
     project: str,
     gate: CurrentGate,
+    wait: Patience,
     criterion: Annotated[
         str | None, Query(description="of likert: by which ratings; default: the first")
     ] = None,
     exclude: Exclude = None,
-    prefer: Annotated[str | None, Header()] = None,
 ) -> VoteAnalysisOut:
     """How far people agree, how each of them votes, which system is better and by how much, and how
     many more votes would settle it. Of the votes that stand now; gold questions, controls and
     repeats tell of people alone. More than 1,000 votes are analysed by a worker: `Prefer: wait=600`
     waits longer than 120 s. The same votes are analysed once. `exclude` looks at what they would
     say without some people: nothing is changed by it."""
-    return await ANALYSIS.of(gate, lambda db: _asked(db, project, criterion, exclude), prefer)
+    return await ANALYSIS.of(gate, lambda db: _asked(db, project, criterion, exclude), wait)
 
 
 def _asked(db: Connection, id: str, criterion: str | None, exclude: str | None) -> Asked:
-    project = projects.get(db, id)
-    if project is None:
-        raise not_found("annotation project", id)
+    project = projects.require(db, id)
     without = exclusions.named(db, id, exclude)
     return Asked(project, store.state(db, id), _criterion(project, criterion), without)
 

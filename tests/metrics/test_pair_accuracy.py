@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 
 from inference.pool import ModelPool
 from metrics import find
+from metrics.core.clustered import Cluster
+from metrics.core.evidence import Evidence
 from metrics.core.metric import Item, Sample
+from metrics.core.result import conclude
 from metrics.core.run import score
 from metrics.pair_accuracy import METRIC, pair_row
 from tests.rounding import assert_same
@@ -38,6 +42,7 @@ def test_scores_are_those_of_the_rewards(model_pool: ModelPool, tiny_reward_mode
     bins = np.floor((confidence - 0.5) * 20).clip(0, 9)
     gaps = [abs((confidence - (margins > 0))[bins == one].sum()) for one in set(bins.tolist())]
     assert_same(found["pair_calibration_error"], sum(gaps) / len(margins))
+    assert_same(found["pair_overconfidence"], confidence.mean() - (margins > 0).mean())
     assert result.scores[0].interval is not None
     low, high = result.scores[0].interval
     assert low <= (margins > 0).mean() <= high
@@ -56,12 +61,43 @@ def test_a_calibrated_model_has_a_small_error_and_an_overconfident_one_a_large()
     generator = np.random.default_rng(0)
     margins = generator.normal(0, 1, 5_000)
     signed = np.where(generator.random(5_000) < 1 / (1 + np.exp(-np.abs(margins))), 1, -1)
-    errors = []
+    errors, overconfidence = [], []
     for factor in (1.0, 4.0):
         rows = np.stack([pair_row(np.array([one])) for one in factor * signed * np.abs(margins)])
-        errors.append(METRIC.bind({"model": "m"}).reduce(rows.sum(0))[3])
+        *_, error, gap = METRIC.bind({"model": "m"}).reduce(rows.sum(0))
+        errors.append(error)
+        overconfidence.append(gap)
     assert errors[0] < 0.03
     assert errors[1] > 0.15
+    assert abs(overconfidence[0]) < 0.03
+    assert 0.1 < overconfidence[1] <= errors[1]
+
+
+def test_intervals_over_prompts_cover_what_those_over_pairs_do_not() -> None:
+    """Of a prompt with ten pairs, a model ranks nearly all right or nearly none."""
+    metric, prompts, pairs, runs = METRIC.bind({"model": "m"}), 30, 10, 100
+    names = [f"value {prompt}" for prompt in range(prompts) for _ in range(pairs)]
+    unit, by_prompt = np.arange(len(names)), Cluster("prompt", names)
+    ids, signature = [str(at) for at in unit], {"name": metric.name}
+    sure = np.log(3)  # of a pair, by 3/4
+    wrong_and_right = np.stack([pair_row(np.array([margin])) for margin in (-sure, sure)])
+    covered = Counter[tuple[str, str]]()
+    for seed in range(runs):
+        generator = np.random.default_rng(seed)
+        easy = generator.beta(0.75, 0.25, prompts)  # P(right) of a prompt, 3/4 on average
+        right = generator.random((prompts, pairs)) < easy[:, None]
+        evidence = Evidence.of_rows(wrong_and_right[right.astype(int).ravel()], [0] * len(names))
+        for over, cluster in (("pairs", None), ("prompts", by_prompt)):
+            found = conclude(
+                metric, evidence, unit, ids, signature, cluster=cluster, replicates=100
+            )
+            for at, true in ((0, 0.75), (4, 0.0)):
+                low, high = found.scores[at].interval or (np.nan, np.nan)
+                covered[found.scores[at].name, over] += int(low <= true <= high)
+    for name in ("pair_accuracy", "pair_overconfidence"):
+        near = 4 * (0.95 * 0.05 / runs) ** 0.5  # four deviations of a binomial
+        assert covered[name, "prompts"] / runs > 0.95 - near
+        assert covered[name, "pairs"] / runs < 0.85
 
 
 def test_a_side_without_a_token_is_missing(models_root: Path, model_pool: ModelPool) -> None:
@@ -70,7 +106,7 @@ def test_a_side_without_a_token_is_missing(models_root: Path, model_pool: ModelP
     folder = build_reward_model(models_root / "bare-pairs", template=None)
     samples = [Sample("1", ("a",), ("",)), Sample("2", ("a",), ("b",))]
     (result,) = score(samples, [METRIC.bind({"model": folder.name})], model_pool, replicates=100)
-    assert [(one.n, one.missing) for one in result.scores] == [(1, 1)] * 4
+    assert [(one.n, one.missing) for one in result.scores] == [(1, 1)] * 5
 
 
 def test_the_model_must_be_named() -> None:

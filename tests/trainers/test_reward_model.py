@@ -25,6 +25,11 @@ PAIRS = [
     {"prompt": "2 + 2", "chosen": "4", "rejected": "It is the capital of France."},
     {"prompt": "首都は？", "chosen": "東京 — Tokyo", "rejected": "булок"},
 ]
+MARGINS = (0.25, 1.0, None, -0.5)  # None: a record without one, which is 0
+GRADED: list[dict[str, Any]] = [
+    pair if margin is None else pair | {"margin": margin}
+    for pair, margin in zip(PAIRS, MARGINS, strict=True)
+]
 OPTIONS: dict[str, Any] = {"max_steps": 6, "save_steps": 3, "batch_size": 4, "learning_rate": 1e-3}
 OPTIONS |= {"max_length": 128}
 
@@ -39,9 +44,9 @@ def series(found: list[Report], name: str) -> list[float]:
     return [report.data[name] for report in found if report.type == "series"]
 
 
-@pytest.mark.parametrize("center", [0.0, 0.5])
+@pytest.mark.parametrize(("center", "scale"), [(0.0, 0.0), (0.5, 0.0), (0.0, 3.0)])
 def test_the_loss_is_that_of_the_metrics_own_rewards(
-    center: float, tiny_reward_model: Path, model_pool: ModelPool, tmp_path: Path
+    center: float, scale: float, tiny_reward_model: Path, model_pool: ModelPool, tmp_path: Path
 ) -> None:
     """Also over accumulated batches, whose statistics are those of all pairs."""
     chosen = rewards(model_pool, "tiny-reward", "chosen")
@@ -50,12 +55,13 @@ def test_the_loss_is_that_of_the_metrics_own_rewards(
     largest = np.abs([chosen, rejected]).max()
     near = FORWARD * largest  # of every reward, and of differences and means of them
     steepest = 1 + 4 * center * largest  # dL / dr at most: 1 from the sigmoid, 2 c (r + r')
-    expected = np.mean(np.log1p(np.exp(-margin)) + center * (chosen + rejected) ** 2)
+    asked = scale * np.array([one or 0.0 for one in MARGINS])
+    expected = np.mean(np.log1p(np.exp(asked - margin)) + center * (chosen + rejected) ** 2)
     for batch, accumulation in ((4, 1), (1, 4)):
         options = OPTIONS | {"batch_size": batch, "gradient_accumulation_steps": accumulation}
-        options |= {"center_coefficient": center, "max_steps": 1}
+        options |= {"center_coefficient": center, "margin_scale": scale, "max_steps": 1}
         job = tmp_path / f"job_{batch}"
-        found = here(attempt(job, "reward", tiny_reward_model, PAIRS, options))
+        found = here(attempt(job, "reward", tiny_reward_model, GRADED, options))
         assert losses(found)[1] == pytest.approx(expected, abs=steepest * near)
         assert series(found, "accuracy") == [np.mean(margin > 0)]
         assert series(found, "margin") == pytest.approx([margin.mean()], abs=near)
@@ -105,16 +111,24 @@ def test_the_curve_is_that_of_trl(tiny_reward_model: Path, tmp_path: Path) -> No
             ]
             for side in ("chosen", "rejected")
         }
-        for pair in PAIRS
+        | {"margin": 2.0 * pair.get("margin", 0.0)}
+        for pair in GRADED
     ]
     theirs = RewardTrainer(
         str(tiny_reward_model), args=arguments, train_dataset=Dataset.from_list(rows)
     )
     theirs.train()
     curve = [entry["loss"] for entry in theirs.state.log_history if "loss" in entry]
-    options = OPTIONS | {"center_coefficient": 0.1}
-    ours = here(attempt(tmp_path / "job", "reward", tiny_reward_model, PAIRS, options))
+    options = OPTIONS | {"center_coefficient": 0.1, "margin_scale": 2.0}
+    ours = here(attempt(tmp_path / "job", "reward", tiny_reward_model, GRADED, options))
     assert list(losses(ours).values()) == pytest.approx(curve, rel=TRAINED)
+
+
+def test_margins_are_learned_where_there_are_some(tiny_reward_model: Path, tmp_path: Path) -> None:
+    options = OPTIONS | {"margin_scale": 1.0}
+    with pytest.raises(TrainingError, match="no record of the dataset has a `margin`") as error:
+        here(attempt(tmp_path / "job", "reward", tiny_reward_model, PAIRS, options))
+    assert (error.value.code, error.value.field) == ("invalid_data", "options.margin_scale")
 
 
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])

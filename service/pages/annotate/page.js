@@ -1,10 +1,13 @@
 /** The page on which people annotate: one item after the other, nothing lost on the way. */
 
+import { element, keyHint, prose } from "../common/elements.js";
+import { refusal, say, speak, spoken } from "../common/language.js";
+import { Refused, Unreachable } from "../common/requests.js";
+import "./words.js";
 import { Sheet, draftOf } from "./questions.js";
-import { element, keyHint, prose, texts } from "./texts.js";
+import { texts } from "./texts.js";
 import { Leases, Stopwatch } from "./timing.js";
-import { Refused, Unreachable, ask, credential, device, drafts, mine, outbox } from "./wire.js";
-import { refusal, say, speak, spoken } from "./words.js";
+import { ask, credential, device, drafts, mine, outbox } from "./wire.js";
 
 const FIRST_PAUSE = 2000; // ms until the next try; doubled up to the last
 const LAST_PAUSE = 60_000;

@@ -1,7 +1,8 @@
 /** What is asked about an item: each form is a few questions, each with one answer. */
 
-import { element, explained, keyHint, letter } from "./texts.js";
-import { say } from "./words.js";
+import { element, keyHint } from "../common/elements.js";
+import { say } from "../common/language.js";
+import { explained, letter } from "./texts.js";
 
 const MOST_BUTTONS = 11; // a longer scale is a number to type
 

@@ -1,6 +1,7 @@
 /** How long an item is looked at, and until when it is this person's. */
 
-import { Unreachable, ask, serverTime } from "./wire.js";
+import { Unreachable, serverTime } from "../common/requests.js";
+import { ask } from "./wire.js";
 
 const SOONEST = 5000; // ms between two extensions of a lease
 

@@ -1,57 +1,11 @@
-/** Requests, and what this device keeps until the service has it. */
+/** What this device keeps until the service has it. */
 
-const PATIENCE = 30_000; // ms until a request counts as lost
+import { Kept, Refused, send } from "../common/requests.js";
+
 const DRAFTS = 20; // unfinished answers that are kept
 
-/** The service cannot be reached, or asks to be asked again later. */
-export class Unreachable extends Error {}
-
-/** The service has answered that it will not: `status`, `code` and `message` say why. */
-export class Refused extends Error {
-  constructor(status, error) {
-    super(error.message);
-    this.status = status;
-    this.code = error.code;
-  }
-
-  /** Whether nothing goes on with this token. */
-  get locksOut() {
-    return this.status === 401;
-  }
-}
-
-/** Values by name in this browser; in memory alone where the browser keeps nothing. */
-class Kept {
-  #memory = new Map();
-
-  constructor(storage, prefix = "assay.annotate") {
-    this.storage = storage;
-    this.prefix = prefix;
-  }
-
-  get(name, otherwise = null) {
-    const key = `${this.prefix}.${name}`;
-    try {
-      return JSON.parse(this.#memory.get(key) ?? this.storage().getItem(key)) ?? otherwise;
-    } catch {
-      return otherwise;
-    }
-  }
-
-  set(name, value) {
-    const key = `${this.prefix}.${name}`;
-    const text = JSON.stringify(value);
-    try {
-      this.storage().setItem(key, text);
-      this.#memory.delete(key);
-    } catch {
-      this.#memory.set(key, text); // a full disk or a private window
-    }
-  }
-}
-
-const tab = new Kept(() => sessionStorage);
-export const device = new Kept(() => localStorage);
+const tab = new Kept("assay.annotate", () => sessionStorage);
+export const device = new Kept("assay.annotate");
 
 /** Of the address, which then loses it, of this tab before, or the device's last. */
 function token() {
@@ -66,39 +20,11 @@ function token() {
 
 export const credential = token();
 // each link has answers and drafts of its own
-export const mine = new Kept(() => localStorage, `assay.annotate.${credential}`);
-
-let ahead = 0; // ms by which the service's clock is ahead of ours
-
-/** What the service's clock says, in ms. */
-export const serverTime = () => Date.now() + ahead;
+export const mine = new Kept(`assay.annotate.${credential}`);
 
 /** What the service answers; raises `Unreachable` or `Refused`. */
-export async function ask(method, path, body) {
-  let answer, content;
-  try {
-    answer = await fetch(`v1/annotate/${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${credential}`,
-        ...(body && { "content-type": "application/json" }),
-      },
-      body: body && JSON.stringify(body),
-      cache: "no-store",
-      signal: AbortSignal.timeout(PATIENCE),
-    });
-    content = await answer.json();
-    ahead = (Date.parse(answer.headers.get("date")) || serverTime()) - Date.now();
-  } catch (error) {
-    throw new Unreachable(error.message);
-  }
-  if (answer.ok) return content;
-  const error = content.error ?? { code: "", message: answer.statusText };
-  if (answer.status >= 500 || [408, 429].includes(answer.status)) {
-    throw new Unreachable(error.message);
-  }
-  throw new Refused(answer.status, error);
-}
+export const ask = (method, path, body) =>
+  send(method, `annotate/${path}`, body, { authorization: `Bearer ${credential}` });
 
 /** Unfinished answers, by item. */
 export const drafts = {

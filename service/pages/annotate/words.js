@@ -1,6 +1,8 @@
-/** What the page says, by language. `{0}`, `{1}` stand for values. */
+/** What the page says, by language. */
 
-const WORDS = {
+import { learn } from "../common/language.js";
+
+learn({
   en: {
     other_language: "Русский",
     instructions: "Instructions",
@@ -113,29 +115,4 @@ const WORDS = {
     end: "Страницу можно закрыть.",
     code: "Ваш код завершения:",
   },
-};
-
-let language = "en";
-
-/** The language that is spoken. */
-export const spoken = () => language;
-
-/** Speak `code` from now on; what is not known is English. */
-export function speak(code) {
-  language = code in WORDS ? code : "en";
-  document.documentElement.lang = language;
-  for (const marked of document.querySelectorAll("[data-word]")) {
-    marked.textContent = say(marked.dataset.word);
-  }
-}
-
-/** The text of `key` with its values; null where there is none. */
-export function say(key, ...values) {
-  return WORDS[language][key]?.replace(/\{(\d)\}/g, (_, place) => values[place]) ?? null;
-}
-
-/** Why the service refused. */
-export function refusal({ code, message }) {
-  const kind = code.startsWith("voted_") ? "voted" : code; // otherwise, or already
-  return say(`refused_${kind}`) ?? say("refused", message);
-}
+});

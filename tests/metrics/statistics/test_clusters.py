@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from metrics.statistics.clusters import clusters, design_effect
+from metrics.statistics.clusters import clusters, variances
 from metrics.statistics.weights import Floats
 
 
@@ -31,16 +31,16 @@ def test_the_design_effect_is_kishs() -> None:
     values = common + rng.normal(0, np.sqrt(1 - share), documents * each)
     rows = np.stack([values, np.ones_like(values)], 1)
     names = [str(at // each) for at in range(len(values))]
-    assert abs(design_effect(rows, clusters(names), mean)[0] - (1 + 9 * share)) < 0.25
+    assert abs(variances(rows, clusters(names), mean).effect[0] - (1 + 9 * share)) < 0.25
 
 
 def test_clusters_that_say_nothing_have_no_effect() -> None:
     rng = np.random.default_rng(1)
     rows = np.stack([rng.normal(size=3000), np.ones(3000)], 1)
     names = [str(at % 300) for at in range(3000)]
-    assert abs(design_effect(rows, clusters(names), mean)[0] - 1) < 0.2
+    assert abs(variances(rows, clusters(names), mean).effect[0] - 1) < 0.2
 
 
 def test_equal_values_have_no_design_effect() -> None:
     rows = np.ones((20, 2))
-    assert np.isnan(design_effect(rows, clusters([str(at // 2) for at in range(20)]), mean)[0])
+    assert np.isnan(variances(rows, clusters([str(at // 2) for at in range(20)]), mean).effect[0])

@@ -248,7 +248,7 @@ def test_people_who_go_take_their_votes_with_them(live: Live, db: Engine) -> Non
     ada.post("undo")
     gone = httpx.delete(f"{study.url}/annotators/{added['id']}", params={"data": True})
     assert gone.json() | {"id": ""} == {
-        **{"id": "", "object": "annotator", "deleted": True, "votes": 1}
+        **{"id": "", "object": "annotator", "deleted": True, "votes": 1, "datasets": []}
     }
     assert error(ada.post("next")) == (401, "token_unknown")
     assert (study.votes(), study.get("/annotators")["data"]) == ([], [])

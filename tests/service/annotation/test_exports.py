@@ -72,7 +72,7 @@ def test_votes_become_preferences_by_majority(live: Live, made: list[str]) -> No
         assert (one["chosen"], one["rejected"]) == (f"1 says {at}", f"0 says {at}")
         about = one["metadata"]
         assert (about["chosen_system"], about["votes"]) == ("system-1", 3)
-        assert about["margin"] == pytest.approx(1 / 3, abs=1e-6)
+        assert one["margin"] == pytest.approx(1 / 3, abs=1e-6)
         assert {*about["annotators"]} == hashes
         assert about["project"] == study.made["id"]
     again = export(study, held_out=0.25)
@@ -82,7 +82,7 @@ def test_votes_become_preferences_by_majority(live: Live, made: list[str]) -> No
     assert (agreed["votes"], agreed["annotators"]) == (2 * SAMPLES, 2)
     assert agreed["left_out"] == {"excluded_votes": SAMPLES}
     for one in records(study, agreed["dataset"]):
-        assert (one["metadata"]["margin"], one["metadata"]["votes"]) == (1, 2)
+        assert (one["margin"], one["metadata"]["votes"]) == (1, 2)
         assert eve["hash"] not in one["metadata"]["annotators"]
     refused = export(study, name="agreed", exclude_annotators=["ann_none"]).json()["error"]
     assert (refused["code"], refused["param"]) == ("unknown_annotator", "exclude_annotators")
@@ -111,12 +111,12 @@ def test_ties_are_dropped_or_kept_both_ways(live: Live, made: list[str]) -> None
     )
     assert dropped["held_out"] is None
     kept = export(study, held_out=0, ties="keep").json()
-    both = [one for one in records(study, kept["dataset"]) if not one["metadata"]["margin"]]
+    both = [one for one in records(study, kept["dataset"]) if not one["margin"]]
     assert len(both) == SAMPLES
     texts = {(one["chosen"], one["rejected"]) for one in both}
     assert texts == {(b, a) for a, b in texts}
     tested = export(study, held_out=0.5, ties="keep").json()["held_out"]
-    assert all(one["metadata"]["margin"] for one in records(study, tested))
+    assert all(one["margin"] for one in records(study, tested))
 
 
 def test_other_forms_compare_outputs_too(live: Live, made: list[str]) -> None:
@@ -147,9 +147,9 @@ def test_other_forms_compare_outputs_too(live: Live, made: list[str]) -> None:
         for one in pairs:
             assert one["chosen"] > one["rejected"]  # of the same sample, by the system's number
             apart = int(one["chosen"][0]) - int(one["rejected"][0])
-            assert one["metadata"]["margin"] == (1.0 if study is best else margin * apart)
+            assert one["margin"] == (1.0 if study is best else margin * apart)
     mean = records(rated, export(rated, held_out=0, name="mean").json()["dataset"])
-    assert {one["metadata"]["margin"] for one in mean} == {0.125, 0.25}
+    assert {one["margin"] for one in mean} == {0.125, 0.25}
 
 
 def test_edits_are_imitated_and_preferred(live: Live, made: list[str]) -> None:
@@ -205,12 +205,23 @@ def test_who_is_deleted_is_in_no_later_version(live: Live, made: list[str]) -> N
     study = Study(live.base, made[:2], overlap=2)
     vote(study, "Ada", highest)
     vote(study, "Eve", highest)
-    first = export(study, held_out=0).json()
+    assert [one["datasets"] for one in study.get("/annotators")["data"]] == [[], []]
+    first, halves = export(study, held_out=0).json(), export(study, held_out=0.5).json()
+    holding = [
+        {name: made[name] for name in ("id", "name", "version")}
+        for made in (first["dataset"], halves["dataset"], halves["held_out"])
+    ]
+    study.person("Late")
     by_name = {one["name"]: one for one in study.get("/annotators")["data"]}
     gone = httpx.delete(f"{study.url}/annotators/{by_name['Eve']['id']}", params={"data": True})
-    assert gone.json()["votes"] == SAMPLES
+    assert (gone.json()["votes"], gone.json()["datasets"]) == (SAMPLES, holding)
+    left = {one["name"]: one["datasets"] for one in study.get("/annotators")["data"]}
+    assert left == {"Ada": holding, "Late": []}
+    late = by_name.pop("Late")["id"]
+    revoked = httpx.delete(f"{study.url}/annotators/{late}").json()
+    assert (revoked["deleted"], revoked["datasets"]) == (False, [])
     second = export(study, held_out=0).json()
-    assert second["dataset"]["version"] == first["dataset"]["version"] + 1
+    assert second["dataset"]["version"] == halves["dataset"]["version"] + 1
     assert (second["votes"], second["annotators"]) == (SAMPLES, 1)
 
     def people(told: dict[str, Any]) -> set[str]:

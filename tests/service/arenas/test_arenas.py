@@ -7,16 +7,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import orjson
+import pyarrow
+import pyarrow.parquet
 import pytest
+from sqlalchemy import update
 
 from assay import Arena, AssayError, Battle, Client
 from metrics.statistics.strengths import strengths
 from metrics.statistics.votes import Votes
-from service.arenas import boards, store
+from service.arenas import boards, exports, store
+from service.arenas.schemas import ArenaVoteOut
+from service.db.arena_tables import arena_battles
+from service.db.engine import connect
 from tests.faulty_server import FaultyServer, faulty_server
 from tests.service.live import Live
 from tests.waiting import until
@@ -183,6 +191,109 @@ def test_a_model_here_fights_one_that_writes_what_no_database_holds(
     answers = {voted.models.a: voted.a, voted.models.b: voted.b}
     assert answers["far-nul"] == "a\ufffdb\ufffd"
     assert answers["tiny-language"]
+
+
+def test_a_battle_goes_on_and_each_model_sees_its_own_answers(
+    assay: Client, models: list[str], server: FaultyServer
+) -> None:
+    arena = assay.create_arena("turns", models, system="Be brief.")
+    battle = assay.create_battle(arena.id, "One?")
+    first = (battle.a, battle.b)
+    server.asked.clear()
+    again = assay.create_turn(arena.id, battle.id, "Two?", idempotency_key="two")
+    assert assay.create_turn(arena.id, battle.id, "Two?", idempotency_key="two") == again
+    assert (again.status, again.prompt, again.turn, again.models) == ("open", "Two?", 1, None)
+    assert [(one.prompt, one.a, one.b) for one in again.earlier] == [("One?", *first)]
+    histories = [one.body["messages"] for one in server.asked]
+    assert [[turn["content"] for turn in one[:2]] for one in histories] == [
+        ["Be brief.", "One?"]
+    ] * 2
+    assert [one[-1]["content"] for one in histories] == ["Two?"] * 2
+    assert sorted(one[2]["content"] for one in histories) == sorted(map(str, first))
+    answers = {one.body["model"]: one.body["messages"][2]["content"] for one in server.asked}
+    assert all(text == "word " * WORTH[name] for name, text in answers.items())
+    server.plan = ["refused_key", "refused_key"]
+    with pytest.raises(AssayError, match="a model gave no answer to that prompt") as failed:
+        assay.create_turn(arena.id, battle.id, "Three?", idempotency_key="no turn")
+    assert (failed.value.status, failed.value.code) == (422, "key_refused")
+    assert "far-" not in str(failed.value)
+    stands = assay.battle(arena.id, battle.id)
+    assert (stands.status, stands.prompt, stands.turn) == ("open", "Two?", 2)
+    assert stands.error is not None
+    server.plan.clear()
+    voted = assay.vote_on_battle(arena.id, battle.id, better(again))
+    assert voted.models is not None
+    assert "gave no answer" in voted.model_dump_json()
+    assert [one.prompt for one in voted.earlier] == ["One?"]
+    with pytest.raises(AssayError) as late:
+        assay.create_turn(arena.id, battle.id, "Four?")
+    assert said(late) == (409, "battle_voted", "battle")
+    shown = assay.arena(arena.id)
+    assert (shown.battles, shown.votes, shown.failed) == (1, 1, 0)
+
+
+def test_votes_leave_and_come_back_as_a_project(
+    assay: Client, models: list[str], live: Live, tmp_path: Path
+) -> None:
+    """What the files say, once imported, is what the board says."""
+    arena = assay.create_arena("leaves", models)
+    for at in range(9):
+        battle = assay.create_battle(arena.id, f'Question {at}, "quoted"\nand 日本?')
+        if at == 0:
+            battle = assay.create_turn(arena.id, battle.id, "And?")
+        choice = "both_bad" if at == 8 else better(battle) if at % 4 else "tie"
+        assay.vote_on_battle(arena.id, battle.id, choice, voter=f"v{at % 3}" if at else None)
+    votes = list(assay.arena_votes(arena.id))
+    assert [one.turn for one in votes] == [2] + [1] * 8
+    assert [one.content for one in votes[0].conversation_a][::2] == [
+        'Question 0, "quoted"\nand 日本?',
+        "And?",
+    ]
+    assert (votes[0].judge, len({one.judge for one in votes})) == (None, 4)
+    assert votes[8].winner == "tie (bothbad)"
+    assert "v1" not in {one.judge for one in votes}
+    board = assay.arena_board(arena.id)
+    strengths_of = {one.model: one.strength for one in board.models}
+    for ending in ("jsonl", "csv", "parquet"):
+        path = assay.export_arena_votes(arena.id, tmp_path / f"votes.{ending}")
+        made = assay.import_votes(f"from {ending}", path)
+        assert (made.left_out, made.progress.votes, made.progress.annotators) == ({}, 9, 4)
+        analysis = assay.annotation_analysis(made.id)
+        found = {one.system: one.strength for one in analysis.systems}
+        assert found == pytest.approx(strengths_of, abs=1e-6)
+    url = f"{live.base}/v1/arenas/{arena.id}/votes"
+    part = httpx.get(url, params={"format": "jsonl", "after": votes[1].id, "limit": 3}).text
+    assert [orjson.loads(line)["id"] for line in part.splitlines()] == [
+        one.id for one in votes[2:5]
+    ]
+    assert httpx.get(url, params={"format": "csv", "after": "battle_0"}).status_code == 422
+    rows = [ArenaVoteOut.model_validate(one.model_dump()) for one in votes]
+    split = [rows[at : at + 2] for at in range(0, 9, 2)]
+    whole = b"".join(exports.as_parquet(iter(split)))
+    table = pyarrow.parquet.read_table(pyarrow.BufferReader(whole))
+    assert table.to_pylist() == [one.model_dump() for one in rows]
+
+
+def test_a_battle_has_an_end(database_url: str, assay: Client, models: list[str]) -> None:
+    arena = assay.create_arena("long", models)
+    battle = assay.create_battle(arena.id, "Hi?")
+    engine = connect(database_url)
+
+    def after(turns: int, length: int) -> None:
+        earlier = [{"prompt": "x" * length, "a": "", "b": ""}] * turns
+        change = update(arena_battles).where(arena_battles.c.id == battle.id)
+        with engine.begin() as db:
+            db.execute(change.values(earlier=earlier))
+
+    after(4, 100_000)
+    with pytest.raises(AssayError, match="over 500000") as long:
+        assay.create_turn(arena.id, battle.id, "x" * 100_000)
+    assert said(long) == (422, "battle_too_long", "prompt")
+    after(19, 1)
+    with pytest.raises(AssayError, match="20 turns") as many:
+        assay.create_turn(arena.id, battle.id, "x")
+    assert said(many) == (409, "too_many_turns", "battle")
+    engine.dispose()
 
 
 def test_nobody_votes_before_both_have_answered(

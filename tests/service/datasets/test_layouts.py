@@ -87,6 +87,8 @@ def stream(
             {"chosen": [user("7?"), assistant("Да")], "rejected": [user("7?"), assistant("no")]},
             PAIR,
         ),
+        ("preference", PAIR | {"margin": 1}, PAIR | {"margin": 1.0}),
+        ("preference", PAIR | {"margin": None}, PAIR),
         (
             "labelled",
             {"prompt": [user("7?")], "completion": [assistant("Да")], "label": True},
@@ -124,6 +126,9 @@ def test_a_record_of_its_own_keeps_its_columns() -> None:
         ("sft", {"conversations": ["x"]}, "conversations[0]", "{from, value}"),
         ("sft", {"conversations": "hello"}, "conversations", "list of turns"),
         ("preference", PAIR | {"chosen": [user("x")]}, "chosen", "end with a message of the assis"),
+        ("preference", PAIR | {"margin": "wide"}, "margin", "valid number"),
+        ("preference", PAIR | {"margin": 1e300}, "margin", "less than or equal to 1000000"),
+        ("preference", PAIR | {"margin": "nan"}, "margin", "finite number"),
         ("preference", PAIR | {"prompt": SAID}, "prompt", "one message of the user"),
     ],
 )

@@ -7,6 +7,7 @@ import json
 from alembic import command
 from sqlalchemy import Engine, text
 
+from service.annotation import exports_store
 from service.db.engine import _config
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
@@ -77,3 +78,29 @@ def test_checkpoints_are_found_below_whatever_the_data_folder_is_called(
     with engine.connect() as db:
         folders = [one.folder for one in checkpoints.of_job(db, "job")]
     assert folders == ["training/job/attempt-1/checkpoint-1", ""]
+
+
+EXPORTED = [
+    "INSERT INTO annotation_projects (id, name, form, definition, systems, left_out, seed, salt,"
+    " overlap, per_annotator, lease_minutes, completion_code)"
+    " VALUES ('annproj', 'p', 'pairwise', '{}', '[]', '{}', 0, '', 1, 1, 1, '')",
+    "INSERT INTO datasets (id, name, version, kind, digest, size)"
+    " VALUES ('ds_1', 'a', 1, 'preference', '1', 3), ('ds_2', 'b', 1, 'sft', '2', 1)",
+    "INSERT INTO records (dataset_id, index, record_id, content) VALUES"
+    """ ('ds_1', 0, '1', '{"metadata": {"project": "annproj", "annotators": ["x", "y"]}}'),"""
+    """ ('ds_1', 1, '2', '{"metadata": {"project": "annproj", "annotators": ["y", null]}}'),"""
+    """ ('ds_1', 2, '3', '{"metadata": {"project": "annproj", "annotators": "z"}}'),"""
+    """ ('ds_2', 0, '1', '{"metadata": {"project": "other", "annotators": ["x"]}}')""",
+]
+
+
+def test_whose_votes_were_exported_is_found_in_the_records(engine: Engine, fresh_url: str) -> None:
+    config = _config(fresh_url)
+    command.downgrade(config, "0030")
+    with engine.begin() as db:
+        for row in EXPORTED:
+            db.execute(text(row.replace(":", r"\:")))
+    command.upgrade(config, "head")
+    with engine.connect() as db:
+        found = exports_store.holding(db, "annproj", ["x", "y", "z"])
+    assert [(one.annotator, one.id) for one in found] == [("x", "ds_1"), ("y", "ds_1")]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import Engine
 
@@ -68,3 +69,20 @@ def visit(context: BrowserContext, url: str) -> Page:
     page = context.new_page()
     page.goto(url)
     return page
+
+
+def widths(page: Page) -> tuple[int, int]:
+    """Of the content and of the window."""
+    found = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    return found[0], found[1]
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds that keeps somebody out."""
+    return [f"{one['id']}: {one['help']}" for one in Axe().run(page).response["violations"]]
+
+
+def dark_phone(profile: Opened) -> BrowserContext:
+    """The smallest phone that is still about."""
+    size = {"width": 320, "height": 640}
+    return profile(viewport=size, is_mobile=True, has_touch=True, color_scheme="dark")

@@ -1,18 +1,24 @@
-"""The files of the page on which people annotate."""
+"""The files of the pages for people."""
 
 from __future__ import annotations
 
 import re
 
 import httpx
+import pytest
 
 from tests.service.live import Live
 
+PAGES = {"annotate": "annotate", "arena": "arena/arena_0"}
 
-def test_files_are_small_kept_and_guarded(live: Live) -> None:
-    page = httpx.get(f"{live.base}/annotate")
-    names = re.findall(r'(?:href|src)="(annotate/[^"]+)"', page.text)
-    files = [page, *(httpx.get(f"{live.base}/{name}") for name in names)]
+
+@pytest.mark.parametrize("name", PAGES)
+def test_files_are_small_kept_and_guarded(live: Live, name: str) -> None:
+    page = httpx.get(f"{live.base}/{PAGES[name]}")
+    names = re.findall(r'(?:href|src)="([^":]+\.(?:css|js))"', page.text)
+    found = [page.url.join(one) for one in names]
+    files = [page, *map(httpx.get, found)]
+    assert {"/common/page.css", f"/{name}/page.js"} <= {one.path for one in found}
     assert sum(len(one.content) for one in files) < 40_000
     assert sum(int(one.headers["content-length"]) for one in files) < 16_000  # compressed
     for one in files:
@@ -26,21 +32,23 @@ def test_files_are_small_kept_and_guarded(live: Live) -> None:
     plain = httpx.get(page.url, headers={"accept-encoding": "gzip;q=0"})
     assert "content-encoding" not in plain.headers
     assert plain.content == page.content
-    missing = httpx.get(f"{live.base}/annotate/page.py")
+    missing = httpx.get(f"{live.base}/{name}/page.py")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "file_not_found")
 
 
-def test_both_languages_say_the_same(live: Live) -> None:
-    words = httpx.get(f"{live.base}/annotate/words.js").text
-    _, english, russian = re.split(r"^  (?:en|ru): \{$", words, flags=re.MULTILINE)
+@pytest.mark.parametrize("name", PAGES)
+def test_both_languages_say_the_same(live: Live, name: str) -> None:
+    words = httpx.get(f"{live.base}/{name}/words.js").text
+    _, english, russian = re.split(r"^(?:en|ru): \{$", words, flags=re.MULTILINE)
     said = {
-        name: dict(re.findall(r"^    (\w+):\s+\"(.*)\"", block, flags=re.MULTILINE))
-        for name, block in (("en", english), ("ru", russian))
+        code: dict(re.findall(r"^(\w+):\s+\"(.*)\"", block, flags=re.MULTILINE))
+        for code, block in (("en", english), ("ru", russian))
     }
     assert said["en"].keys() == said["ru"].keys()
     assert len(said["en"]) > 40
-    for name, sentence in said["en"].items():
-        assert set(re.findall(r"\{\d\}", sentence)) == set(re.findall(r"\{\d\}", said["ru"][name]))
-    sources = [httpx.get(f"{live.base}/annotate{one}").text for one in ("", "/page.js")]
+    for key, sentence in said["en"].items():
+        assert set(re.findall(r"\{\d\}", sentence)) == set(re.findall(r"\{\d\}", said["ru"][key]))
+    paths = (PAGES[name], f"{name}/page.js", f"{name}/{'board' if name == 'arena' else 'texts'}.js")
+    sources = [httpx.get(f"{live.base}/{one}").text for one in paths]
     used = re.findall(r'(?:data-word=|say\()"(\w+)"', "".join(sources))
     assert set(used) - said["en"].keys() == set()

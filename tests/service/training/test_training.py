@@ -66,8 +66,11 @@ def test_a_method_trains_and_its_checkpoints_are_scored(assay: Client, method: s
 
 @pytest.fixture(scope="module")
 def reward_job(assay: Client) -> str:
-    """One of a reward model, which has been trained."""
-    assay.create_dataset("held-pairs", PREFERENCES[::3], kind="preference")
+    """One of a reward model, which has been trained; it is held to two pairs of each prompt."""
+    pairs = [
+        one | {"rejected": one["rejected"] + end} for one in PREFERENCES[::3] for end in ("", "?!")
+    ]
+    assay.create_dataset("held-pairs", pairs, kind="preference")
     job = start(assay, "reward", evaluation=HELD_PAIRS, options=QUICK | {"max_steps": 2})
     done = finished(assay, job)
     assert done["status"] == "succeeded", done["error"]
@@ -93,10 +96,15 @@ def test_a_reward_model_is_evaluated_on_held_out_pairs(assay: Client, reward_job
     curve = scored(assay, reward_job)
     assert [one["step"] for one in curve] == [2]
     names = {"pair_accuracy", "pair_margin", "pair_loss", "pair_calibration_error"}
+    names |= {"pair_overconfidence"}
     for one in curve:
         assert {score["name"] for score in one["scores"]} == names
         accuracy = next(score for score in one["scores"] if score["name"] == "pair_accuracy")
         assert 0 <= accuracy["interval"][0] <= accuracy["value"] <= accuracy["interval"][1] <= 1
+        for score in one["scores"]:  # the prompts of 22 pairs
+            assert (score["clusters"], score["interval"] is None) == (11, False)
+        margin = next(score for score in one["scores"] if score["name"] == "pair_margin")
+        assert margin["design_effect"] > 0
     assert "in the training data" in curve[0]["warnings"][0]
     until(lambda: assay.request("GET", f"/v1/training_jobs/{reward_job}")["best"], 10)
     options = QUICK | {"max_steps": 1}
@@ -104,7 +112,14 @@ def test_a_reward_model_is_evaluated_on_held_out_pairs(assay: Client, reward_job
     assert finished(assay, again)["status"] == "succeeded"
     first, last = scored(assay, again)
     assert (first["step"], last["step"]) == (0, 1)
-    assert last["scores"][0]["difference"] is not None
+    margin = next(score for score in last["scores"] if score["name"] == "pair_margin")
+    both = {"evaluations": [last["evaluation"], first["evaluation"]]}
+    compared = assay.request("POST", "/v1/comparisons", both)
+    assert compared["cluster"] == "prompt"
+    same = next(one for one in compared["results"] if one["name"] == "pair_margin")
+    assert same["clusters"] == 11
+    assert margin["difference_interval"] == same["interval"]
+    assert margin["p_value"] == same["p_value"]
 
 
 @pytest.mark.parametrize(
@@ -112,6 +127,7 @@ def test_a_reward_model_is_evaluated_on_held_out_pairs(assay: Client, reward_job
     [
         ({"metrics": ["chrf"]}, "evaluation.metrics[0]", "pair_accuracy"),
         ({"dataset": "held-out"}, "evaluation.dataset", "preference"),
+        ({"cluster": "passage"}, "evaluation.cluster", "'passage'"),
     ],
 )
 def test_what_says_nothing_of_a_reward_model_is_refused(

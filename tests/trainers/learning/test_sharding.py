@@ -21,7 +21,10 @@ from trainers.learning.sharding import unfit
 
 ANSWERS = ["Paris is the capital.", "Москва.", "🐕", "東京 — Tokyo, of course", "4"]
 SFT = [{"prompt": f"{n} + {n}?", "completion": ANSWERS[n % 5]} for n in range(8)]
-PAIRS = [{"prompt": f"{n}?", "chosen": ANSWERS[n % 5], "rejected": f"no {n}"} for n in range(8)]
+PAIRS = [
+    {"prompt": f"{n}?", "chosen": ANSWERS[n % 5], "rejected": f"no {n}", "margin": n / 8}
+    for n in range(8)
+]
 PROMPTS = [{"id": str(n), "prompt": f"{n} + {n}?", "references": ["x"]} for n in range(8)]
 OPTIONS: dict[str, Any] = {
     "max_steps": 4,
@@ -98,7 +101,8 @@ def test_sharded_training_is_the_same_and_goes_on_exactly(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "options"), [("dpo", {}), ("reward", {"lora": True, "seed": 3})]
+    ("method", "options"),
+    [("dpo", {}), ("reward", {"lora": True, "seed": 3, "margin_scale": 2.0})],
 )
 def test_pairs_are_learned_the_same(
     tiny_language_model: Path, tmp_path: Path, method: str, options: dict[str, Any]
