@@ -45,11 +45,13 @@ from assay.annotation_models import (
     NewAnnotator,
     Next,
     Share,
+    Skip,
     Spread,
     Study,
     System,
     Vote,
     Voted,
+    VoteImport,
 )
 from assay.archive_models import Audit, Audited, Mismatch
 from assay.arena_models import (
@@ -288,6 +290,7 @@ __all__ = [
     "SetScore",
     "Share",
     "Sides",
+    "Skip",
     "Slice",
     "Spread",
     "StoredReward",
@@ -311,6 +314,7 @@ __all__ = [
     "Vote",
     "VoteAnalysis",
     "VoteEstimate",
+    "VoteImport",
     "VotePair",
     "Voted",
     "WaitTimedOut",

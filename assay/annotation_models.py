@@ -114,7 +114,8 @@ class DeletedAnnotator(Answer):
 
 
 class Vote(Answer):
-    """A vote. `answer` is in the order of `systems` (`a` is the first), whatever was seen where."""
+    """A vote. `answer` is in the order of `systems` (`a` is the first), whatever was seen where.
+    `imported`: it was cast elsewhere. Texts, and what is `expected`, are there if asked for."""
 
     id: str
     item: str
@@ -128,7 +129,37 @@ class Vote(Answer):
     agrees: bool | None
     comment: str | None
     seconds: float | None
+    imported: bool
     created_at: datetime
+    undone_at: datetime | None
+    prompt: str | None
+    outputs: list[str] | None
+    expected: Json | None
+
+
+class Skip(Answer):
+    """An item that an annotator gave back."""
+
+    id: str
+    item: str
+    dataset: str | None
+    sample: str | None
+    systems: list[str]
+    annotator: str
+    reason: str | None
+    created_at: datetime
+
+
+class VoteImport(Answer):
+    """Votes that were added to a project. `annotators`: who was not there before; `left_out`: why
+    other votes of the file were not, and how many; `columns`: what the file's were taken for."""
+
+    project: str
+    rows: int
+    votes: int
+    annotators: int
+    left_out: dict[str, int]
+    columns: dict[str, str]
 
 
 class JudgedItem(Answer):

@@ -28,6 +28,5 @@ def rows(scale: float) -> Iterator[Row]:
 
     found = in_turns(inputs, ours, theirs)
     differing = max(furthest(a, b) for a, b in found.results)
-    what = f"language, {len(inputs[0].samples)} segments, against py3langid, which it calls"
-    # the same call: what stands around it may cost a tenth
-    yield ratio(what, found, 0.9, "the same verdicts", agrees=differing == 0)
+    what = f"language, {len(inputs[0].samples)} segments, against py3langid, whose model it reads"
+    yield ratio(what, found, 1.5, "the same verdicts", agrees=differing == 0)

@@ -37,7 +37,7 @@ from metrics.core.evidence import Evidence
 from metrics.core.metric import Flag, Item, Metric, Params, Reads, Score, Source
 from metrics.core.names import hint
 from metrics.core.rows import mean
-from metrics.text.languages import CODES, SURE, identifier_of, identify
+from metrics.text.languages import CODES, SURE, identifier_of, identify_all
 
 SHORT, UNKNOWN_WANTED = 1, 2  # flags
 TEXTS = ("prompt", "references")
@@ -86,22 +86,28 @@ def measure(items: Sequence[Item], params: LanguageParams, models: Models) -> Ev
     identifier = identifier_of(params.among)
     if params.language not in {*TEXTS, "metadata", *identifier.nb_classes}:
         raise InputError(f"no language {params.language!r} is known", "params.language")
-    known: dict[str, str] = {}  # of this batch: prompts and references come again
+    texts = [_told_by(item, params) for item in items]
+    distinct = {text: prose(text) for own in texts for text in own}
+    distinct |= {item.output: prose(item.output) for item in items}
+    told = identify_all(list(distinct.values()), identifier, params.min_confidence)
+    known = dict(zip(distinct, told, strict=True))
     rows, flags = np.zeros((len(items), 2), np.uint8), []
-    for index, item in enumerate(items):
+    for index, (item, own) in enumerate(zip(items, texts, strict=True)):
         wanted = {params.language}
         if params.language == "metadata":
             wanted = {item.language or ""} & {*identifier.nb_classes}
         elif params.language in TEXTS:
-            texts = [item.prompt or ""] if params.language == "prompt" else item.references
-            for text in texts:
-                if text not in known:
-                    known[text] = identify(prose(text), identifier, params.min_confidence)
-            wanted = {known[text] for text in texts} - {""}
-        own = identify(prose(item.output), identifier, params.min_confidence)
-        flags.append(SHORT if not own else 0 if wanted else UNKNOWN_WANTED)
-        rows[index] = (0, 0) if flags[-1] else (own in wanted, 1)
+            wanted = {known[text] for text in own} - {""}
+        found = known[item.output]
+        flags.append(SHORT if not found else 0 if wanted else UNKNOWN_WANTED)
+        rows[index] = (0, 0) if flags[-1] else (found in wanted, 1)
     return Evidence.of_rows(rows, flags)
+
+
+def _told_by(item: Item, params: LanguageParams) -> Sequence[str]:
+    """The texts whose language is wanted."""
+    told = {"prompt": (item.prompt or "",), "references": item.references}
+    return told.get(params.language, ())
 
 
 def prose(text: str) -> str:

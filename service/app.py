@@ -1,4 +1,4 @@
-"""The API: requests come in here. Imports no model library, so that it starts in about a second."""
+"""The API: requests come in here. Imports no model library, and little that few requests need."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import Depends, FastAPI
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
@@ -32,12 +31,10 @@ from service.errors import install
 from service.evaluations import routes as evaluations
 from service.gates import routes as gates
 from service.health import routes as health
-from service.http.answers import ERRORS
 from service.http.event_stream import Streams
 from service.http.gate import Gate
 from service.http.middleware import Bodies, Requests
 from service.http.origins import Origins
-from service.http.parameters import known_parameters
 from service.imports import routes as imports
 from service.leaderboards import comparisons, controls, pareto, power
 from service.leaderboards import defined_routes as boards
@@ -85,7 +82,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Evaluation of language models over HTTP",
         description=DESCRIPTION,
         lifespan=lifespan,
-        generate_unique_id_function=_operation,
     )
     app.state.settings = settings
     app.state.streams = Streams(settings.max_streams, settings.stream_seconds)
@@ -131,11 +127,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pages,
         health,
     ):
-        app.include_router(
-            resource.router,
-            dependencies=[Depends(known_parameters)],
-            responses=ERRORS,
-        )
+        app.router.routes += resource.router.routes
     return app
 
 
@@ -144,8 +136,4 @@ def _leave_what_stays() -> None:
     of it again and again while a large answer is made, and every thread would wait for that."""
     gc.freeze()
     gc.set_threshold(10_000)
-
-
-def _operation(route: APIRoute) -> str:
-    """The operation's id in the OpenAPI document, after which generated clients name functions."""
-    return route.name
+    gc.enable()  # `service.serve.api` did without while all of it was loaded

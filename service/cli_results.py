@@ -15,7 +15,7 @@ commands = typer.Typer()
 HERE = "http://127.0.0.1:8000"
 Url = Annotated[str, typer.Option(envvar="ASSAY_URL", help="Where the service listens.")]
 Form = Annotated[
-    Literal["table", "json", "csv", "md", "latex", "parquet", "svg"],
+    Literal["table", "json", "csv", "jsonl", "md", "latex", "parquet", "svg"],
     typer.Option("--format", "-f", help="A table to look at, or a form to take along."),
 ]
 Output = Annotated[

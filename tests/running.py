@@ -17,7 +17,8 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine
 
 from assay import AssayError
-from service.db.engine import connect, migrate
+from service.db.engine import connect
+from service.db.migrations import migrate
 from service.serve.postgres import OPTIONS, EmbeddedPostgres
 from tests.service.folders import data_folder
 from tests.service.live import Live

@@ -23,6 +23,7 @@ from assay.endpoints import (
     scoring,
     suites,
     training,
+    vote_imports,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "scoring",
     "suites",
     "training",
+    "vote_imports",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from assay.annotation_analysis_models import VoteAnalysis
 from assay.annotation_models import (
@@ -15,21 +14,11 @@ from assay.annotation_models import (
     DeletedAnnotator,
     JudgedItem,
     NewAnnotator,
+    Skip,
     Study,
     Vote,
 )
-from assay.exchange import (
-    Script,
-    address,
-    ask,
-    columns,
-    create,
-    delete,
-    get,
-    post,
-    upload,
-)
-from assay.files import OnProgress
+from assay.exchange import Query, Script, address, ask, create, delete, get, post
 from assay.models import Page
 from assay.streams import Listing
 
@@ -162,10 +151,28 @@ def delete_annotator(
 
 
 def annotation_votes(
-    project: str, *, order: str = "asc", limit: int | None = None
+    project: str,
+    *,
+    order: str = "asc",
+    limit: int | None = None,
+    texts: bool = False,
+    undone: bool = False,
 ) -> Listing[Vote]:
-    """All votes that stand, oldest first, annotators by hashes."""
-    return Listing(Page[Vote], ROOT, project, "votes", query={"order": order}, limit=limit)
+    """All votes that stand, oldest first, annotators by hashes.
+
+    Args:
+        texts: with prompt, outputs and what is expected.
+        undone: with those that were taken back.
+    """
+    query: Query = {"order": order, "texts": texts, "undone": undone}
+    return Listing(Page[Vote], ROOT, project, "votes", query=query, limit=limit)
+
+
+def annotation_skips(
+    project: str, *, order: str = "asc", limit: int | None = None
+) -> Listing[Skip]:
+    """Items that annotators gave back, oldest first."""
+    return Listing(Page[Skip], ROOT, project, "skips", query={"order": order}, limit=limit)
 
 
 def judged_items(
@@ -230,31 +237,6 @@ def export_annotation_project(
     }
     body = {name: value for name, value in fields.items() if value is not None}
     return ask(create(address(ROOT, project, "export"), body, idempotency_key), AnnotationExport)
-
-
-def import_votes(
-    name: str,
-    path: str | Path,
-    *,
-    mapping: Mapping[str, str] | None = None,
-    progress: OnProgress | None = None,
-    idempotency_key: str | None = None,
-) -> Script[AnnotationProject]:
-    """Make a project of votes from elsewhere; the same file again is the same project.
-
-    Args:
-        name: of the project.
-        path: a log of LMArena, a table (CSV, JSON, JSONL, Parquet) of votes on two outputs, or
-            Label Studio's JSON.
-        mapping: what columns are: `{"left": "output_a", "verdict": "winner"}`.
-        progress: called with the bytes sent so far.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    query = {"name": name, "file": Path(path).name, "mapping": columns(mapping)}
-    request = upload(f"{ROOT}/imports", path, query, progress=progress, key=idempotency_key)
-    return ask(request, AnnotationProject)
 
 
 def plan_study(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy import Connection
 
 from metrics.statistics.corrections import Correction
@@ -16,6 +16,7 @@ from service.errors import ApiError, invalid
 from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 from service.http.dependencies import CurrentGate, CurrentSettings, Patience
+from service.http.router import Router
 from service.http.waiting import answer_to
 from service.jobs import queue
 from service.leaderboards import scopes
@@ -28,7 +29,7 @@ from service.settings import Settings
 ENCODER = "builtin/minilm-l6"  # whose clusters are shown where none is named
 BEFORE_SHARDS = 1  # priority: somebody waits
 
-router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
+router = Router(prefix="/v1/evaluations", tags=["evaluations"])
 
 
 @router.get("/{evaluation}/analysis", summary="Where a score is lost")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from service.annotation import annotating, slots_store
@@ -21,8 +20,9 @@ from service.annotation.tokens import TokenDigest
 from service.annotation.views import criteria
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate
+from service.http.router import Router
 
-router = APIRouter(prefix="/v1/annotate", tags=["annotate"], route_class=BodyRoute)
+router = Router(prefix="/v1/annotate", tags=["annotate"], route_class=BodyRoute)
 
 
 @router.get("/project", summary="What to do, and how far it is")

@@ -134,7 +134,11 @@ def remove(db: Connection, id: str) -> int:
     gone = db.scalar(count) or 0
     db.execute(delete(annotation_votes).where(votes))
     slots = annotation_slots.c.annotator_id == id
-    db.execute(delete(annotation_slots).where(slots, annotation_slots.c.number.is_(None)))
+    project = annotation_projects.c
+    overlap = select(project.overlap).where(project.id == annotation_slots.c.project_id)
+    number = annotation_slots.c.number  # none of theirs alone, beyond the overlap of imported votes
+    only = number.is_(None) | (number >= overlap.scalar_subquery())
+    db.execute(delete(annotation_slots).where(slots, only))
     _free(db, slots)
     lost = update(annotation_slots).where(annotation_slots.c.lost_by == id).values(lost_by=None)
     db.execute(lost)

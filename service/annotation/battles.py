@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import orjson
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from inference.protocols.conversation import as_text
 from metrics.core.names import plain
-from service.http.fields import Name, Schema, Text
+from service.annotation.foreign_votes import ForeignRow, ForeignVote, Place
+from service.http.fields import Name, Text
 
 WINS = {
     "a": ("a", "model a", "system a", "assistant a", "output a", "left", "first"),
@@ -28,26 +29,20 @@ ONE_HOT = {"winner_a": "a", "winner_b": "b", "winner_tie": "tie"}
 BOTH_BAD = frozenset(plain(one) for one in WINS["tie"][3:])
 
 
-def _text(value: Any) -> Any:
-    """Numbers name questions and people, too."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-Label = Annotated[Name, BeforeValidator(_text)]
-
-
-class Battle(Schema):
+class Battle(ForeignRow):
     """A vote on two outputs; without texts it counts for strengths, and trains nothing."""
 
-    question: Label | None = None
-    prompt: Text | None = None
     model_a: Name
     model_b: Name
     output_a: Text = ""
     output_b: Text = ""
     winner: Literal["a", "b", "tie"] = Field(description="or model_a, left, the system's name, …")
-    annotator: Label | None = None
-    comment: Text | None = None
+
+    def vote(self, place: Place) -> ForeignVote:
+        """The vote on the two."""
+        outputs = (self.output_a, self.output_b)
+        systems = (self.model_a, self.model_b)
+        return self.said(place, {"choice": self.winner}, systems, outputs if any(outputs) else None)
 
 
 def fields(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy import Connection
 
 from service.annotation import publishing, store
@@ -16,9 +16,10 @@ from service.evaluations.scores import read_scores
 from service.evaluations.views import score_view
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Patience, Transaction
+from service.http.router import Router
 from service.http.waiting import answer_to
 
-router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
+router = Router(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
 
 
 @router.post("/{project}/publish", summary="Make people's votes scores of the evaluations")

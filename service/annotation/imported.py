@@ -1,46 +1,27 @@
-"""Projects made of logs of votes: closed, with the systems, items and votes that the log has."""
+"""Projects made of votes from elsewhere: closed, with the systems, items and votes of a file."""
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, text
 
-from service.annotation import items_store, store
-from service.annotation.battles import Battle
+from service.annotation import items_store, scales, store, vote_rows
+from service.annotation.casts import Answered, Casts
+from service.annotation.foreign_votes import ForeignVote
 from service.annotation.items_store import Made
-from service.annotation.schemas import AnnotationProjectIn
-from service.annotation.tokens import digest, new_token
-from service.db.annotation_tables import annotation_slots, annotation_votes, annotators
-from service.db.bulk import copy
-from service.db.identifiers import new
+from service.annotation.scales import Given
+from service.annotation.vote_files import VoteFile
+from service.annotation.vote_rows import NewSlot, NewVote
 from service.errors import invalid
-
-TURNED = {"a": "b", "b": "a", "tie": "tie"}
-ANNOTATOR = ("id", "project_id", "name", "token_digest", "expires_at", "revoked_at")
-SLOT = ("id", "project_id", "item_id", "position", "number", "status", "annotator_id")
-VOTE = (
-    *("id", "project_id", "item_id", "slot_id", "annotator_id", "kind", "answer", "shown"),
-    "comment",
-)
-
-
-@dataclass(slots=True)
-class Item:
-    """Two outputs in the order of their systems' names, and the votes on them, by who voted."""
-
-    made: Made
-    votes: dict[str, Battle] = field(default_factory=dict)
 
 
 def find(db: Connection, digest: str) -> str | None:
-    """The project that was made of the same log in the same way."""
+    """The project that was made of the same file in the same way."""
     query = text(
         "SELECT id FROM annotation_projects WHERE definition->'imported'->>'digest' = :digest"
     )
@@ -48,101 +29,115 @@ def find(db: Connection, digest: str) -> str | None:
     return found
 
 
-def make(db: Connection, name: str, battles: Sequence[Battle], about: Mapping[str, Any]) -> str:
-    """The id of the project with these votes. Raises 422 where none is left.
+def make(db: Connection, name: str, file: VoteFile, said: Given, about: Mapping[str, Any]) -> str:
+    """The id of the project with these votes. Raises 422 where none is left, and for answers that
+    the criteria or labels do not have.
 
-    about  the log: what is kept of it in the definition
+    about  the file: what is kept of it in the definition
     """
     left_out: Counter[str] = Counter()
-    items = _items(battles, left_out)
-    if not items:
-        said = ", ".join(f"{count} {why}" for why, count in left_out.items()) or "no rows"
-        raise invalid("nothing_to_judge", f"the log has no vote on two systems: {said}")
-    made = AnnotationProjectIn.model_construct(name=name, evaluations=[], form="pairwise")
-    systems = sorted({system for one in items for system in one.made.systems})
-    overlap = max(len(one.votes) for one in items)
+    casts = Casts(left_out)
+    made = _items(file.votes, casts, left_out)
+    if not made:
+        raise _nothing(left_out)
+    sizes = Counter(len(one.systems) for one in made.values())
+    definition = scales.definition(name, file.form, casts, sizes, said)
+    by_item: dict[str, list[Answered]] = {}
+    for one in casts.checked(file.form, definition):
+        by_item.setdefault(one.cast.item, []).append(one)
+    if not by_item:
+        raise _nothing(left_out)
+    items = [made[key] for key in by_item]
     project = store.create(
         db,
         name=name,
-        form="pairwise",
-        definition=made.model_dump(mode="json", exclude={"gold", "seed"}) | {"imported": about},
-        systems=[{"system": system} for system in systems],
+        form=file.form,
+        definition=definition | {"imported": about},
+        systems=[
+            {"system": one} for one in sorted({name for one in items for name in one.systems})
+        ],
         left_out=left_out,
         seed=secrets.randbits(48),
-        overlap=overlap,
-        per_annotator=made.per_annotator,
-        lease_minutes=made.lease_minutes,
+        overlap=max(map(len, by_item.values())),
+        per_annotator=definition["per_annotator"],
+        lease_minutes=definition["lease_minutes"],
     )
-    _store(db, project, items)
+    _store(db, project, items, [*by_item.values()])
     store.close(db, project)
     return project
 
 
-def _items(battles: Sequence[Battle], left_out: Counter[str]) -> list[Item]:
-    """Votes on the same two outputs are of one item. Who is not named is somebody else each time
-    (unnamed votes would else be one person's)."""
-    items: dict[tuple[object, ...], Item] = {}
-    for row, one in enumerate(battles, 1):
-        if one.model_a == one.model_b:
-            left_out["same_system"] += 1
+def _nothing(left_out: Counter[str]) -> Exception:
+    said = ", ".join(f"{count} {why}" for why, count in left_out.items()) or "no rows"
+    return invalid("nothing_to_judge", f"the file has no vote to import: {said}")
+
+
+def _items(votes: Sequence[ForeignVote], casts: Casts, left_out: Counter[str]) -> dict[str, Made]:
+    """Items by their keys: votes on the same outputs are of one."""
+    made: dict[str, Made] = {}
+    for vote in votes:
+        systems = [vote.systems] if isinstance(vote.systems, str) else vote.systems
+        reason = _unfit(vote, systems)
+        if reason is not None:
+            left_out[reason] += 1
             continue
-        sides = [(one.model_a, one.output_a), (one.model_b, one.output_b)]
-        (first, a), (second, b) = sorted(sides)
-        texts = one.prompt or a or b
-        key = (one.prompt, a, b) if texts else (one.question or row,)
-        made = Made(
+        outputs = vote.outputs or [""] * len(systems)
+        sides = sorted(range(len(systems)), key=lambda place: (systems[place], outputs[place]))
+        item = Made(
             kind="item",
-            prompt=one.prompt,
-            outputs=[a, b],
-            systems=[first, second],
-            sample=one.question,
+            prompt=vote.prompt,
+            outputs=[outputs[place] for place in sides],
+            systems=[systems[place] for place in sides],
+            sample=vote.question or _sample(vote.prompt),
         )
-        item = items.setdefault((first, second, *key), Item(made))
-        if one.annotator in item.votes:
-            left_out["voted_again"] += 1
-            continue
-        item.votes[one.annotator or f"unnamed, row {row}"] = one
-    return list(items.values())
+        texts = [vote.prompt, *item.outputs]
+        what = texts if any(texts) else [vote.question or vote.place.index]
+        key = hashlib.sha256(repr([item.systems, what]).encode(errors="replace")).hexdigest()
+        made.setdefault(key, item)
+        casts.add(key, "item", [sides.index(place) for place in range(len(systems))], vote)
+    return made
 
 
-def _store(db: Connection, project: str, items: Sequence[Item]) -> None:
-    ids = items_store.add(db, project, [one.made for one in items], overlap=0)
-    names = dict.fromkeys(name for one in items for name in one.votes)
-    people = {name: new("annotator") for name in names}
-    now = datetime.now(UTC)
-    copy(  # their links have ended: nobody has a token of these
-        db,
-        annotators,
-        ANNOTATOR,
-        ((id, project, name, digest(new_token()), now, now) for name, id in people.items()),
-    )
-    votes = [
-        (items_store.new_slot(), item, place, number, people[name], vote)
-        for place, (item, one) in enumerate(zip(ids, items, strict=True))
-        for number, (name, vote) in enumerate(one.votes.items())
-    ]
-    copy(
-        db,
-        annotation_slots,
-        SLOT,
-        (
-            (slot, project, item, place, number, "voted", person)
-            for slot, item, place, number, person, _ in votes
-        ),
-    )
-    copy(
-        db,
-        annotation_votes,
-        VOTE,
-        (
-            (new("vote"), project, item, slot, person, "item", *_answer(items[place].made, vote))
-            for slot, item, place, _, person, vote in votes
-        ),
-    )
+def _unfit(vote: ForeignVote, systems: Sequence[str]) -> str | None:
+    """Why it cannot be imported by itself."""
+    if vote.kind != "item":
+        return vote.kind
+    if not systems or isinstance(vote.systems, str):
+        return "without_systems"
+    if vote.outputs is not None and len(vote.outputs) != len(systems):
+        return "other_count"
+    return "same_system" if len({*systems}) < len(systems) else None
 
 
-def _answer(made: Made, vote: Battle) -> tuple[Jsonb, list[int], str | None]:
-    """In the item's order; which of its outputs stood first; the comment."""
-    turned = vote.model_a != made.systems[0]
-    choice = TURNED[vote.winner] if turned else vote.winner
-    return Jsonb({"choice": choice}), [1, 0] if turned else [0, 1], vote.comment
+def _sample(prompt: str | None) -> str | None:
+    """What is called a sample that has no name: the same prompt is the same one."""
+    if not prompt:
+        return None
+    return f"prompt-{hashlib.sha256(prompt.encode(errors='replace')).hexdigest()[:12]}"
+
+
+def _store(
+    db: Connection, project: str, items: Sequence[Made], answered: Sequence[Sequence[Answered]]
+) -> None:
+    ids = items_store.add(db, project, items, overlap=0)
+    names = (one.cast.person for votes in answered for one in votes)
+    people = vote_rows.add_people(db, project, names)
+    slots, votes = [], []
+    for position, (id, of_item) in enumerate(zip(ids, answered, strict=True)):
+        for number, one in enumerate(of_item):
+            cast, slot, person = one.cast, items_store.new_slot(), people[one.cast.person]
+            slots.append(NewSlot(slot, id, position, number, repeat=False, person=person))
+            votes.append(
+                NewVote(
+                    slot=slot,
+                    item=id,
+                    person=person,
+                    kind="item",
+                    answer=one.answer,
+                    shown=cast.shown,
+                    agrees=None,
+                    comment=cast.vote.comment,
+                    seconds=cast.vote.seconds,
+                )
+            )
+    vote_rows.add(db, project, slots, votes)

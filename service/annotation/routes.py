@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
-from service.annotation import annotators_store, publishing, store, votes_store
+from service.annotation import annotators_store, publishing, skips_store, store, votes_store
 from service.annotation.admission import admit
 from service.annotation.annotators_store import Annotator
 from service.annotation.schemas import (
@@ -19,12 +19,19 @@ from service.annotation.schemas import (
     DeletedAnnotationProjectOut,
     DeletedAnnotatorOut,
     NewAnnotatorOut,
+    SkipOut,
     VoteOut,
 )
 from service.annotation.store import Project
 from service.annotation.tables import votes_table
 from service.annotation.tokens import digest, new_token
-from service.annotation.views import annotator_views, exported, project_views, vote_views
+from service.annotation.views import (
+    annotator_views,
+    exported,
+    project_views,
+    skip_views,
+    vote_views,
+)
 from service.errors import ApiError, not_found
 from service.http import space
 from service.http.bodies import BodyRoute
@@ -32,8 +39,9 @@ from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.fields import Limit, Order, Page, page
 from service.http.formats import TABLES, in_forms
 from service.http.idempotency import Created
+from service.http.router import Router
 
-router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
+router = Router(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
 
 
 @router.post("", status_code=201, summary="Have people judge outputs")
@@ -96,7 +104,7 @@ def add_annotator(
     """Whoever has the `url` may annotate. The token is shown this once, and stands behind the `#`,
     so that no server's log has it. There is no `Idempotency-Key`: the answer is kept nowhere."""
     space.require(settings)
-    found = _shared(db, project)
+    found = store.share(db, project)
     if found.closed_at is not None:
         message = "the project is closed: nobody is given items any more"
         raise ApiError(409, "project_closed", message, "project")
@@ -134,9 +142,7 @@ def delete_annotator(
     """The token is refused from now on, and the item that was out goes to others. With `data=true`
     the person and all their votes are deleted, and others are asked in their place; published
     scores are published anew. Versions of datasets that hold such votes are told."""
-    if not store.hold(db, project):
-        raise not_found("annotation project", project)
-    of = store.require(db, project)
+    of = store.hold(db, project)
     found = _annotator(db, of, annotator)
     annotators_store.lock(db, found.id)
     holding = exported(db, of, [found])[found.id]
@@ -156,20 +162,37 @@ def list_votes(
     after: str | None = None,
     limit: Annotated[Limit, Query()] = 100,
     order: Order = "asc",
+    texts: Annotated[bool, Query(description="with prompt, outputs and what is expected")] = False,
+    undone: Annotated[bool, Query(description="with those that were taken back")] = False,
 ) -> Page[VoteOut]:
-    """Votes that stand, oldest first, of annotators by hashes. As CSV and other tables, too; the
-    header `Link` has the next page."""
+    """Votes that stand, oldest first, of annotators by hashes. As JSON Lines, CSV and other tables,
+    too; the header `Link` has the next page. `POST …/imports` takes them as they are."""
     found = store.require(db, project)
-    descending = order == "desc"
-    rows = votes_store.page(db, found.id, after=after, limit=limit + 1, descending=descending)
+    rows = votes_store.page(
+        db,
+        found.id,
+        after=after,
+        limit=limit + 1,
+        descending=order == "desc",
+        texts=texts,
+        undone=undone,
+    )
     return page(vote_views(found, rows), limit)
 
 
-def _shared(db: Connection, id: str) -> Project:
-    """The project, which stays until the transaction ends."""
-    if not store.share(db, id):
-        raise not_found("annotation project", id)
-    return store.require(db, id)
+@router.get("/{project}/skips", summary="What was skipped")
+def list_skips(
+    project: str,
+    db: Transaction,
+    after: str | None = None,
+    limit: Annotated[Limit, Query()] = 100,
+    order: Order = "asc",
+) -> Page[SkipOut]:
+    """Items that annotators gave back, oldest first, with their reasons."""
+    found = store.require(db, project)
+    descending = order == "desc"
+    rows = skips_store.page(db, found.id, after=after, limit=limit + 1, descending=descending)
+    return page(skip_views(found, rows), limit)
 
 
 def _annotator(db: Connection, project: Project, id: str) -> Annotator:

@@ -246,7 +246,9 @@ class DeletedAnnotatorOut(BaseModel):
 class VoteOut(BaseModel):
     """A vote. `answer` is in the order of `systems` (`a` is the first), whatever was seen where;
     `shown`: which of them stood first, second, …. `agrees`: with what is expected of gold and
-    controls, with the first vote of repeats. Gold questions have no systems."""
+    controls, with the first vote of repeats. Gold questions have no systems. `imported`: it was
+    cast elsewhere; `undone_at`: it was taken back, and does not count. `prompt`, `outputs` and what
+    is `expected` of them: where texts are asked for."""
 
     id: str
     object: str = "vote"
@@ -261,4 +263,23 @@ class VoteOut(BaseModel):
     agrees: bool | None
     comment: str | None
     seconds: float | None
+    imported: bool
+    created_at: datetime
+    undone_at: datetime | None
+    prompt: str | None
+    outputs: list[str] | None
+    expected: dict[str, Any] | None
+
+
+class SkipOut(BaseModel):
+    """An item that an annotator gave back; they do not get it again."""
+
+    id: str
+    object: str = "skip"
+    item: str
+    dataset: str | None
+    sample: str | None
+    systems: list[str]
+    annotator: str
+    reason: str | None
     created_at: datetime

@@ -40,6 +40,7 @@ from service.db.annotation_tables import (
     annotation_skips,
     annotation_slots,
 )
+from service.db.identifiers import new
 from service.db.stored import Stored
 
 # as literals, so that every plan may use the index of slots that can be given out
@@ -202,7 +203,10 @@ def release(db: Connection, slot: Slot) -> None:
 
 def skip(db: Connection, slot: Slot, annotator: str, reason: str | None) -> None:
     """The annotator does not get the item again."""
-    values = {"annotator_id": annotator, "item_id": slot.item_id, "reason": reason}
+    values = {
+        **{"id": new("skip"), "annotator_id": annotator},
+        **{"item_id": slot.item_id, "reason": reason},
+    }
     db.execute(insert(annotation_skips).values(values).on_conflict_do_nothing())
     release(db, slot)
 

@@ -132,18 +132,19 @@ def progress(db: Connection, ids: Sequence[str]) -> dict[str, Progress]:
     return {row.id: Progress.from_row(row) for row in db.execute(query, {"ids": list(ids)})}
 
 
-def share(db: Connection, id: str) -> bool:
-    """Whether there is the project, which then stays until the transaction ends."""
+def share(db: Connection, id: str) -> Project:
+    """The project, which stays until the transaction ends. Raises 404."""
     query = select(annotation_projects.c.id).where(annotation_projects.c.id == id)
-    locked = query.with_for_update(read=True, key_share=True)
-    return db.execute(locked).one_or_none() is not None
+    db.execute(query.with_for_update(read=True, key_share=True))
+    return require(db, id)
 
 
-def hold(db: Connection, id: str) -> bool:
-    """Whether there is the project. Exports, and deletions of its people, wait for each other until
-    the transaction ends: no version holds votes of whom nobody was told. Votes do not wait."""
+def hold(db: Connection, id: str) -> Project:
+    """The project. Exports, and deletions of its people, wait for each other until the transaction
+    ends: no version holds votes of whom nobody was told. Votes do not wait. Raises 404."""
     query = select(annotation_projects.c.id).where(annotation_projects.c.id == id)
-    return db.execute(query.with_for_update(key_share=True)).one_or_none() is not None
+    db.execute(query.with_for_update(key_share=True))
+    return require(db, id)
 
 
 def close(db: Connection, id: str) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from service.annotation import store, studies
 from service.annotation.study_schemas import HalfWidth, Level, StudyIn, StudyOut
 from service.http.bodies import BodyRoute
 from service.http.dependencies import Transaction
+from service.http.router import Router
 
-router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
+router = Router(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
 
 
 @router.post("/study", summary="Plan a study before there is a project")

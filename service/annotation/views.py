@@ -18,9 +18,11 @@ from service.annotation.schemas import (
     AnnotatorOut,
     ExportedOut,
     ShareOut,
+    SkipOut,
     SystemOut,
     VoteOut,
 )
+from service.annotation.skips_store import Skipped
 from service.annotation.slots_store import Held
 from service.annotation.store import Progress, Project
 from service.annotation.votes_store import Listed
@@ -96,9 +98,31 @@ def vote_views(project: Project, votes: Sequence[Listed]) -> list[VoteOut]:
             agrees=one.agrees,
             comment=one.comment,
             seconds=one.seconds,
+            imported=one.imported,
             created_at=one.created_at,
+            undone_at=one.undone_at,
+            prompt=one.prompt,
+            outputs=one.outputs,
+            expected=dict(one.expected) if one.expected is not None else None,
         )
         for one in votes
+    ]
+
+
+def skip_views(project: Project, skips: Sequence[Skipped]) -> list[SkipOut]:
+    """Skips, their annotators by hashes."""
+    return [
+        SkipOut(
+            id=one.id,
+            item=one.item_id,
+            dataset=one.dataset_id,
+            sample=one.sample,
+            systems=one.systems,
+            annotator=hashed(project, one.annotator_id),
+            reason=one.reason,
+            created_at=one.created_at,
+        )
+        for one in skips
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, null, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from service.db.annotation_tables import annotation_items, annotation_skips, annotation_votes
@@ -35,11 +35,16 @@ class Vote(Stored):
 
 @dataclass(frozen=True, slots=True)
 class Listed(Vote):
-    """A vote, and what it is on."""
+    """A vote, and what it is on; texts are there if they were asked for."""
 
+    imported: bool
+    undone_at: datetime | None
     dataset_id: str | None
     sample: str | None
     systems: list[str]
+    prompt: str | None
+    outputs: list[str] | None
+    expected: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +177,29 @@ def judged(db: Connection, project: str) -> list[Judged]:
 
 
 def page(
-    db: Connection, project: str, *, after: str | None, limit: int, descending: bool
+    db: Connection,
+    project: str,
+    *,
+    after: str | None,
+    limit: int,
+    descending: bool,
+    texts: bool = False,
+    undone: bool = False,
 ) -> list[Listed]:
-    """Up to `limit` votes of a project that stand, by time."""
+    """Up to `limit` votes of a project, by time.
+
+    texts   with what was asked, the outputs, and the answer that was expected
+    undone  those that were taken back, too
+    """
     items = annotation_items.c
+    columns = (items.prompt, items.outputs, items.expected)
     query = (
-        select(annotation_votes, items.dataset_id, items.sample, items.systems)
+        select(
+            *(annotation_votes, items.dataset_id, items.sample, items.systems),
+            *(one if texts else null().label(one.name) for one in columns),
+        )
         .join(annotation_items, items.id == annotation_votes.c.item_id)
-        .where(annotation_votes.c.project_id == project, STANDS)
+        .where(annotation_votes.c.project_id == project, true() if undone else STANDS)
     )
     query = paged(db, query, annotation_votes.c.id, after=after, limit=limit, descending=descending)
     return [Listed.from_row(row) for row in db.execute(query)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import IO, Annotated
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
@@ -29,10 +29,11 @@ from service.http.fields import DatasetName
 from service.http.idempotency import Created
 from service.http.middleware import ARCHIVE_TYPES
 from service.http.received import BINARY, SPOOLED, received, takes_a_file
+from service.http.router import Router
 from service.http.waiting import answer_to
 from service.jobs import queue
 
-router = APIRouter(prefix="/v1", tags=["archives"], route_class=BodyRoute)
+router = Router(prefix="/v1", tags=["archives"], route_class=BodyRoute)
 
 CHUNK = 1 << 20
 ONE = CapacityLimiter(1)  # archive is looked into at a time: each takes memory and the processor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
@@ -28,9 +28,10 @@ from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, 
 from service.http.fields import Limit, Page, page
 from service.http.gate import Gate
 from service.http.idempotency import Created
+from service.http.router import Router
 from service.http.waiting import preferred_wait, until
 
-router = APIRouter(prefix="/v1/arenas", tags=["arenas"], route_class=BodyRoute)
+router = Router(prefix="/v1/arenas", tags=["arenas"], route_class=BodyRoute)
 
 Order = Literal["asc", "desc"]
 

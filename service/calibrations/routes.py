@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from sqlalchemy import Connection
 
 from service.calibrations import store as calibrations
@@ -15,8 +15,9 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.fields import Limit, Order, Page, page
 from service.http.idempotency import Created
+from service.http.router import Router
 
-router = APIRouter(prefix="/v1/calibrations", tags=["calibrations"], route_class=BodyRoute)
+router = Router(prefix="/v1/calibrations", tags=["calibrations"], route_class=BodyRoute)
 
 
 @router.post(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 from inference.errors import ReportedError
@@ -15,8 +14,9 @@ from metrics.core.metric import AnyMetric, BoundMetric
 from service.errors import ApiError
 from service.http.dependencies import CurrentSettings
 from service.http.fields import Page
+from service.http.router import Router
 
-router = APIRouter(prefix="/v1/metrics", tags=["metrics"])
+router = Router(prefix="/v1/metrics", tags=["metrics"])
 
 
 class ScoreInfo(BaseModel):

@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 
 import trainers
 from inference.errors import InputError
 from service.errors import ApiError
 from service.http.fields import Page
+from service.http.router import Router
 from trainers.job.declaration import AnyTrainer
 
-router = APIRouter(prefix="/v1/trainers", tags=["training"])
+router = Router(prefix="/v1/trainers", tags=["training"])
 
 
 class TrainerOut(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from sqlalchemy import Connection
 
 from service.datasets import store as datasets
@@ -14,8 +14,9 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import Idempotent, Transaction
 from service.http.fields import Limit, Order, Page, page
 from service.http.idempotency import Created
+from service.http.router import Router
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"], route_class=BodyRoute)
+router = Router(prefix="/v1/datasets", tags=["datasets"], route_class=BodyRoute)
 
 
 @router.post(

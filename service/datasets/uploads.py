@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
@@ -20,8 +20,9 @@ from service.http.fields import DatasetName
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
 from service.http.received import received, takes_a_file
+from service.http.router import Router
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+router = Router(prefix="/v1/datasets", tags=["datasets"])
 
 
 @router.post(

@@ -86,6 +86,7 @@ annotators = Table(
     stamp("created_at"),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("revoked_at", DateTime(timezone=True)),
+    Column("imported", Boolean, nullable=False, server_default=text("false")),
 )
 
 # The right to vote once on an item. An item has as many numbered slots as its project's overlap;
@@ -126,6 +127,7 @@ annotation_slots = Table(
 annotation_skips = Table(
     "annotation_skips",
     metadata,
+    Column("id", Text, nullable=False, unique=True),
     Column("annotator_id", ForeignKey("annotators.id", ondelete="CASCADE"), primary_key=True),
     Column("item_id", ForeignKey("annotation_items.id", ondelete="CASCADE"), primary_key=True),
     Column("reason", Text),
@@ -148,6 +150,7 @@ annotation_votes = Table(
     Column("seconds", Float),
     stamp("created_at"),
     Column("undone_at", DateTime(timezone=True)),
+    Column("imported", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint(f"kind IN {VOTE_KINDS}", name="kind"),
     Index(
         "uq_annotation_votes_slot",

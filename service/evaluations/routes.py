@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from sqlalchemy import Connection
 
 from service.datasets import store as datasets
@@ -30,10 +30,11 @@ from service.http.fields import Limit, Order, Page, page
 from service.http.formats import TABLES, in_forms
 from service.http.gate import Gate
 from service.http.idempotency import Created
+from service.http.router import Router
 from service.http.waiting import preferred_wait, until
 from service.jobs import queue
 
-router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"], route_class=BodyRoute)
+router = Router(prefix="/v1/evaluations", tags=["evaluations"], route_class=BodyRoute)
 
 
 @router.post(

@@ -9,12 +9,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from service.figures.table import PAIRS, Table
 from service.figures.words import exact
 
 # What spreadsheets take for a formula, be the name of a system `=HYPERLINK(…)`; an apostrophe as
 # well, so that taking one away always gives the text back.
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠']|[\t\r\n]")
+
+LINES = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
 
 def as_csv(table: Table) -> bytes:
@@ -26,6 +30,13 @@ def as_csv(table: Table) -> bytes:
     for row in zip(*(values for _, _, values in columns), strict=True):
         writer.writerow([_harmless(value) for value in row])
     return file.getvalue().encode()
+
+
+def as_jsonl(table: Table) -> bytes:
+    """JSON Lines: an object for each row, null where there is no value."""
+    names = [column.name for column in table.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in (*table.rows, *table.more)]
+    return b"".join(orjson.dumps(row, option=LINES) for row in rows)
 
 
 def as_parquet(table: Table) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.figures.data import as_csv, as_parquet
+from service.figures.data import as_csv, as_jsonl, as_parquet
 from service.figures.latex import as_latex
 from service.figures.markdown import as_markdown
 from service.figures.svg import as_svg
@@ -28,6 +28,7 @@ FORMATS = {
     one.name: one
     for one in (
         Format("csv", "text/csv", "csv", as_csv),
+        Format("jsonl", "application/jsonl", "jsonl", as_jsonl),
         Format("md", "text/markdown", "md", as_markdown, inline=True),
         Format("latex", "application/x-latex", "tex", as_latex),
         Format("parquet", "application/vnd.apache.parquet", "parquet", as_parquet, text=False),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from sqlalchemy import Connection
 
 from service.errors import not_found
@@ -19,9 +19,10 @@ from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, 
 from service.http.fields import Limit, Order, Page, page
 from service.http.gate import Gate as HttpGate
 from service.http.idempotency import Created
+from service.http.router import Router
 from service.http.waiting import preferred_wait, until
 
-router = APIRouter(prefix="/v1/gates", tags=["gates"], route_class=BodyRoute)
+router = Router(prefix="/v1/gates", tags=["gates"], route_class=BodyRoute)
 
 
 @router.post(

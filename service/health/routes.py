@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
@@ -11,13 +11,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.db.engine import is_current
-from service.errors import ApiError
+from service.errors import ApiError, ErrorOut
 from service.http import space
+from service.http.answers import ERRORS
 from service.http.dependencies import CurrentGate, CurrentSettings, Transaction
+from service.http.router import Router
 from service.jobs import counters, queue
 from service.settings import Settings
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 COUNTERS = {  # name in the database -> (Prometheus name, label, help)
     "rows_measured": ("assay_rows_measured", "metric", "outputs measured, cached ones included"),
@@ -42,7 +44,11 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="The database is reachable, its schema ours, and there is room")
+@router.get(
+    "/readyz",
+    summary="The database is reachable, its schema ours, and there is room",
+    responses={503: ERRORS[503] | {"model": ErrorOut}},
+)
 def readyz(gate: CurrentGate, settings: CurrentSettings) -> Ready:
     """503 with the reason where requests could not be answered."""
     try:

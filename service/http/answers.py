@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.errors import ErrorOut
-
 Answers = dict[int | str, dict[str, Any]]
 
 RETRY_AFTER = {"description": "seconds until it is worth another try", "schema": {"type": "string"}}
 
+# by its name: as a model it would be built for every route. /readyz has it as one, once
+ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorOut"}}}
 ERRORS: Answers = {
-    "4XX": {"model": ErrorOut, "description": "The request is at fault"},
-    422: {"model": ErrorOut, "description": "The request is well-formed, and wrong"},
+    "4XX": {"content": ERROR, "description": "The request is at fault"},
+    422: {"content": ERROR, "description": "The request is well-formed, and wrong"},
     503: {
-        "model": ErrorOut,
+        "content": ERROR,
         "description": "No database, no room on a disk, or no worker that answers in time",
         "headers": {"Retry-After": RETRY_AFTER},
     },

@@ -108,7 +108,7 @@ def _form(
     request: Request,
     response: Response,
     format: Annotated[
-        Literal["json", "csv", "md", "latex", "parquet", "svg"] | None,
+        Literal["json", "csv", "jsonl", "md", "latex", "parquet", "svg"] | None,
         Query(description="the form of the answer, for those who cannot send `Accept`"),
     ] = None,
 ) -> Form:

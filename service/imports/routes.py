@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
@@ -14,6 +14,7 @@ from service.http.fields import DatasetName, Name
 from service.http.idempotency import Created
 from service.http.middleware import FILE_TYPES
 from service.http.received import BINARY, digest_of, received, takes_a_file
+from service.http.router import Router
 from service.imports import admission, contents, formats, records, tables
 from service.imports.admission import Chosen, Prepared
 from service.imports.formats import Format
@@ -24,7 +25,7 @@ from service.settings import Settings
 
 MOST_RUNS = 500  # of a file
 
-router = APIRouter(prefix="/v1", tags=["imports"])
+router = Router(prefix="/v1", tags=["imports"])
 
 
 def _chosen(

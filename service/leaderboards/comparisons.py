@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from metrics.core.compare import Grouping, Testing
@@ -16,6 +15,7 @@ from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.formats import TABLES, in_forms
+from service.http.router import Router
 from service.leaderboards import remarks, scopes
 from service.leaderboards.history import differing, protocol_warnings
 from service.leaderboards.matching import Match, Results, compared, key, matches
@@ -28,7 +28,7 @@ from service.settings import Settings
 MOST_RESULTS = 50_000  # of one answer
 MOST_TOLD = 20  # pairs that share nothing
 
-router = APIRouter(prefix="/v1/comparisons", tags=["comparisons"], route_class=BodyRoute)
+router = Router(prefix="/v1/comparisons", tags=["comparisons"], route_class=BodyRoute)
 
 
 @router.post("", summary="Compare evaluations", responses=TABLES)

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-from fastapi import APIRouter
 from sqlalchemy import Connection, select, text
 
 from inference.protocols.conversation import prompt_of
@@ -35,6 +34,7 @@ from service.evaluations.scores import Score, listing
 from service.evaluations.store import CONTROL
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
+from service.http.router import Router
 from service.jobs import queue
 from service.leaderboards.boards_store import BoardKey
 from service.leaderboards.schemas import ControlOut, ControlRow, Controls, ControlsIn
@@ -51,7 +51,7 @@ ABOUT = {
 }
 ITSELF = "a reference, compared with itself: the best that the metric can give"
 
-router = APIRouter(prefix="/v1/leaderboards", tags=["leaderboards"], route_class=BodyRoute)
+router = Router(prefix="/v1/leaderboards", tags=["leaderboards"], route_class=BodyRoute)
 
 
 @dataclass(frozen=True, slots=True)

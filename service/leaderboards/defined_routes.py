@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from sqlalchemy import Connection
 
 from metrics import find as find_metric
@@ -13,6 +13,7 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.formats import TABLES, in_forms
 from service.http.idempotency import Created
+from service.http.router import Router
 from service.leaderboards import defined, defined_parts, defined_store
 from service.leaderboards import store as leaderboards
 from service.leaderboards.boards import NothingHere
@@ -30,7 +31,7 @@ from service.leaderboards.defined_tables import defined_board_table
 from service.leaderboards.moments import At, moment
 from service.settings import Settings
 
-router = APIRouter(prefix="/v1/boards", tags=["boards"], route_class=BodyRoute)
+router = Router(prefix="/v1/boards", tags=["boards"], route_class=BodyRoute)
 
 
 @router.post(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy import Connection
 
 from metrics.core.names import hint, plain
@@ -19,6 +19,7 @@ from service.errors import ApiError, invalid
 from service.figures.numbers import finite
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.formats import TABLES, in_forms
+from service.http.router import Router
 from service.leaderboards import board_results, slices
 from service.leaderboards import store as leaderboards
 from service.leaderboards.boards import Entry, NothingHere, Standing, stand
@@ -32,7 +33,7 @@ MOST_SYSTEMS = 300  # whose pairs are looked at in every replicate
 MOST_SCORES = 6
 MOST_NAMED = 10  # systems that beat one
 
-router = APIRouter(prefix="/v1/pareto", tags=["leaderboards"])
+router = Router(prefix="/v1/pareto", tags=["leaderboards"])
 
 Way = tuple[str, str]  # a system, and the digest of how its outputs were made
 

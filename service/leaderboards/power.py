@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from fastapi import APIRouter
 from sqlalchemy import Connection, select
 
 from inference.errors import ReportedError
@@ -21,6 +20,7 @@ from service.evaluations.scores import Score, read_scores
 from service.evaluations.store import Evaluation
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Transaction
+from service.http.router import Router
 from service.leaderboards import scopes
 from service.leaderboards.paired import PairedResult, paired_results, without_rows
 from service.leaderboards.pairing import Pairing, counterpart, pairing, score_named
@@ -43,7 +43,7 @@ ENDLESS = (
 SET_BOUND = "{} depends on the whole set: for other sizes, the numbers are rough"
 TOO_FEW = "these numbers take them for independent, so they are too small"
 
-router = APIRouter(prefix="/v1/power", tags=["comparisons"], route_class=BodyRoute)
+router = Router(prefix="/v1/power", tags=["comparisons"], route_class=BodyRoute)
 
 
 @dataclass(frozen=True, slots=True)

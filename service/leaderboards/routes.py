@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy import Connection
 
 from metrics.core.names import hint
@@ -18,6 +18,7 @@ from service.errors import ApiError, not_found
 from service.http.dependencies import CurrentSettings, Transaction
 from service.http.fields import Limit
 from service.http.formats import TABLES, Written, in_forms
+from service.http.router import Router
 from service.jobs import queue
 from service.leaderboards import boards_store
 from service.leaderboards import store as leaderboards
@@ -32,7 +33,7 @@ from service.settings import Settings
 
 MOST_AT_ONCE = 100  # systems up to which a reader waits for a board to be computed anew
 
-router = APIRouter(prefix="/v1/leaderboards", tags=["leaderboards"])
+router = Router(prefix="/v1/leaderboards", tags=["leaderboards"])
 
 
 @router.get("", summary="Which boards there are")

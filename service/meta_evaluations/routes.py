@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from service.db import worker_requests
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Patience
+from service.http.router import Router
 from service.http.waiting import answer_to
 from service.jobs import queue
 from service.meta_evaluations.gathering import gathered
@@ -15,7 +15,7 @@ from service.meta_evaluations.schemas import MetaEvaluationIn, MetaEvaluationOut
 
 BEFORE_SHARDS = 1  # priority: somebody waits
 
-router = APIRouter(prefix="/v1/meta_evaluations", tags=["calibrations"], route_class=BodyRoute)
+router = Router(prefix="/v1/meta_evaluations", tags=["calibrations"], route_class=BodyRoute)
 
 
 @router.post("", summary="Hold scores to people's ratings")

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
-from inference.remote import offers
-from inference.remote.address import url_fault
 from metrics.core.names import hint
 from service.errors import ApiError, invalid, not_found
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.fields import Page
 from service.http.idempotency import Created
+from service.http.router import Router
 from service.models import keys, registered
 from service.models import store as models
 from service.models.registered import RegisteredRow
@@ -30,7 +29,7 @@ from service.models.schemas import (
 from service.models.views import view
 from service.settings import Settings
 
-router = APIRouter(prefix="/v1/models", tags=["models"], route_class=BodyRoute)
+router = Router(prefix="/v1/models", tags=["models"], route_class=BodyRoute)
 
 
 @router.post("", status_code=201, summary="Register a model behind a URL")
@@ -126,6 +125,8 @@ def delete_model(model: str, db: Transaction) -> DeletedModelOut:
 def check_model(model: str, gate: CurrentGate, settings: CurrentSettings) -> ModelOffersOut:
     """Sends up to seven short requests and says what the server offers. 422 says why there is no
     answer: it cannot be reached, refuses the key, does not know the model."""
+    from inference.remote import offers  # here, for the HTTP client is slow to load
+
     with gate.transaction() as db:
         if registered.find(db, model) is None and models.usable(db, settings, model) is not None:
             message = f"{model!r} runs here: there is no server to try"
@@ -159,6 +160,8 @@ def _unused(db: Connection, name: str) -> None:
 
 
 def _check_url(settings: Settings, url: str) -> None:
+    from inference.remote.address import url_fault  # the same
+
     fault = url_fault(url, settings.private_urls_allowed)
     if fault is not None:
         raise invalid("bad_url", f"url: {fault}", "url")

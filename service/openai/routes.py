@@ -12,7 +12,7 @@ import struct
 import time
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Header, Request
+from fastapi import Header, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
@@ -21,6 +21,7 @@ from service.errors import invalid
 from service.http.answers import STREAMED
 from service.http.dependencies import CurrentGate, CurrentSettings, Transaction
 from service.http.gate import Gate
+from service.http.router import Router
 from service.http.waiting import preferred_wait
 from service.models import store as models
 from service.openai import views
@@ -51,7 +52,7 @@ from service.settings import Settings
 
 T = TypeVar("T")
 
-router = APIRouter(prefix="/openai", tags=["openai"], route_class=OpenAIRoute)
+router = Router(prefix="/openai", tags=["openai"], route_class=OpenAIRoute)
 
 DEFAULT_WAIT = 600.0  # seconds, as OpenAI's own client waits
 COMPLETION_TOKENS = 16  # of a text completion that says nothing of its length

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from service.errors import not_found
+from service.http.router import Router
 from service.pages.files import page_files
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 
 ANNOTATE, ARENA, COMMON = "annotate", "arena", "common"
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
@@ -16,6 +16,7 @@ from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, Transaction
 from service.http.fields import Page
 from service.http.idempotency import Created
+from service.http.router import Router
 from service.scoring import rewards_store as stored
 from service.scoring.earning import earned
 from service.scoring.reward_checks import bound_rewards, named_calibrations
@@ -30,7 +31,7 @@ from service.scoring.reward_schemas import (
 from service.scoring.rewards_store import StoredReward
 from trainers.job.options import Reward
 
-router = APIRouter(tags=["score"], route_class=BodyRoute)
+router = Router(tags=["score"], route_class=BodyRoute)
 
 DEFAULT = "default"  # the stored reward that /get_reward asks for where the URL names no metric
 QUERY = {"name": "metric", "ends": "end"}  # what the URL calls fields of ours

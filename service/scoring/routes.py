@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 
 import orjson
-from fastapi import APIRouter
 from sqlalchemy import Connection
 
 from service.db import worker_requests
@@ -21,12 +20,13 @@ from service.evaluations.checks import (
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentGate, CurrentSettings, Patience
 from service.http.gate import Gate
+from service.http.router import Router
 from service.http.waiting import answer_to
 from service.jobs import queue
 from service.scoring.schemas import ScoreIn, ScoresOut
 from service.settings import Settings
 
-router = APIRouter(prefix="/v1/score", tags=["score"], route_class=BodyRoute)
+router = Router(prefix="/v1/score", tags=["score"], route_class=BodyRoute)
 
 
 @router.post("", summary="Score outputs now")

@@ -1,7 +1,8 @@
-"""The API process: `python -m service.serve.api`. Imports no torch: it is up in a second."""
+"""The API process: `python -m service.serve.api`. Imports no torch."""
 
 from __future__ import annotations
 
+import gc
 import logging
 
 import uvicorn
@@ -23,6 +24,7 @@ log = logging.getLogger("assay.api")
 
 def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT."""
+    gc.disable()  # nothing that is loaded now is garbage; the application looks for it afterwards
     logs.configure(settings)
     conceal()
     if not settings.only_here:

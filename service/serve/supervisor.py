@@ -187,10 +187,10 @@ def migrate(settings: Settings) -> None:
     """Brings the database to the newest schema. Raises ServeError when it cannot be reached."""
     from sqlalchemy.exc import OperationalError
 
-    from service.db import engine as database
+    from service.db import migrations
 
     try:
-        database.migrate(settings.url)
+        migrations.migrate(settings.url)
     except OperationalError as error:
         raise ServeError(f"no database at ASSAY_DATABASE_URL: {error.orig}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from sqlalchemy import Connection
 
 from inference.errors import ReportedError
@@ -17,6 +17,7 @@ from service.errors import ApiError, of_metric
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.idempotency import Created
+from service.http.router import Router
 from service.suites import store
 from service.suites.choosing import bind, bind_any, need_language
 from service.suites.schemas import DeletedSuiteOut, SuiteIn, SuiteOut, SuitesOut
@@ -27,7 +28,7 @@ Sentences = Annotated[
     Lang, Query(description="that `about`, `why` and `cannot_see` are in; own suites: as written")
 ]
 
-router = APIRouter(prefix="/v1/suites", tags=["suites"], route_class=BodyRoute)
+router = Router(prefix="/v1/suites", tags=["suites"], route_class=BodyRoute)
 
 
 @router.post(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header
+from fastapi import Header
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from service.errors import ApiError, ErrorOut, not_found
 from service.http.dependencies import CurrentGate, CurrentSettings, Transaction
 from service.http.gate import Gate
+from service.http.router import Router
 from service.http.waiting import preferred_wait, until
 from service.jobs import queue
 from service.settings import Settings
@@ -21,7 +22,7 @@ from service.training.archive import Entry, card, entries, is_adapter, size, tar
 from service.training.checkpoints_store import Checkpoint
 from service.training.schemas import CheckpointCard
 
-router = APIRouter(prefix="/v1/checkpoints", tags=["training"])
+router = Router(prefix="/v1/checkpoints", tags=["training"])
 
 MERGE_WAIT = 300.0  # seconds
 SOON = 10  # priority over the shards of evaluations

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import Connection
 
@@ -17,6 +17,7 @@ from service.http.dependencies import CurrentGate, CurrentSettings, Idempotent, 
 from service.http.event_stream import EventOut, Events, answer
 from service.http.fields import Limit, Order, Page, Text, page
 from service.http.idempotency import Created
+from service.http.router import Router
 from service.jobs import queue
 from service.training import store as training
 from service.training.admission import admit, known_method
@@ -35,7 +36,7 @@ from service.training.schemas import (
 from service.training.store import TrainingJob
 from service.training.views import curve, view
 
-router = APIRouter(prefix="/v1/training_jobs", tags=["training"], route_class=BodyRoute)
+router = Router(prefix="/v1/training_jobs", tags=["training"], route_class=BodyRoute)
 
 Status = Literal["queued", "running", "paused", "succeeded", "failed", "cancelled"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy import Connection
 
 from service.annotation import exclusions
@@ -13,6 +13,7 @@ from service.annotation.exclusions import Exclude
 from service.http.dependencies import CurrentGate, Patience
 from service.http.fields import Limit, Page, page
 from service.http.formats import TABLES, in_forms
+from service.http.router import Router
 from service.vote_analyses import store
 from service.vote_analyses.asking import LABEL_FIT
 from service.vote_analyses.computed import Asked
@@ -20,7 +21,7 @@ from service.vote_analyses.consensus import judged_items
 from service.vote_analyses.item_schemas import JudgedItemOut
 from service.vote_analyses.tables import items_table
 
-router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"])
+router = Router(prefix="/v1/annotation_projects", tags=["annotation"])
 
 
 @router.get("/{project}/items", summary="What people say of each item", responses=TABLES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy import Connection
 
 from metrics.core.names import hint
@@ -14,12 +14,13 @@ from service.annotation.exclusions import Exclude
 from service.annotation.store import Project
 from service.errors import invalid
 from service.http.dependencies import CurrentGate, Patience
+from service.http.router import Router
 from service.vote_analyses import store
 from service.vote_analyses.asking import ANALYSIS
 from service.vote_analyses.computed import Asked
 from service.vote_analyses.schemas import VoteAnalysisOut
 
-router = APIRouter(prefix="/v1/annotation_projects", tags=["annotation"])
+router = Router(prefix="/v1/annotation_projects", tags=["annotation"])
 
 
 @router.get("/{project}/analysis", summary="What the votes say")

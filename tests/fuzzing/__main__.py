@@ -19,7 +19,7 @@ from random import Random
 import httpx
 import rich
 
-from service.db.engine import migrate
+from service.db.migrations import migrate
 from service.serve.postgres import EmbeddedPostgres
 from tests.fuzzing.asked import Asked, Requests
 from tests.fuzzing.known import fill

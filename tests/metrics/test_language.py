@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
@@ -11,7 +12,7 @@ from metrics import find
 from metrics.core.metric import Item, Sample
 from metrics.core.result import Result
 from metrics.core.run import score
-from metrics.text.languages import CODES, OTHERS
+from metrics.text.languages import CODES, OTHERS, classified, identifier_of
 from tests.metrics.lexical_texts import CHINESE, ENGLISH, JAPANESE, RUSSIAN
 
 TEXTS = {
@@ -55,6 +56,34 @@ def test_equals_py3langid() -> None:
         expected = [float(theirs.classify(sample.outputs[0])[0] == code) for sample in samples]
         assert found.per_sample is not None
         assert found.per_sample[:, 0].tolist() == expected
+
+
+def test_many_texts_at_once_equal_each_by_itself() -> None:
+    theirs = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    drawn = np.random.default_rng(0)
+    letters = [*map(chr, (*range(32, 127), *range(0x410, 0x450), *range(0x4E00, 0x4E80), 0x1F642))]
+    lengths = (*range(0, 140), 1000, 9999)  # around pieces' 64 bytes
+    outputs = ["".join(drawn.choice(letters, length)) for length in lengths]
+    outputs += [
+        *TEXTS.values(),
+        " ".join(TEXTS.values()),
+        "",
+        "🙂🙂",
+        "ПРИВЕТ",
+        "\ud800 a",
+        "\0" * 99,
+    ]
+    for among in ((), ("ru", "en", "zh")):
+        if among:
+            theirs.set_languages(among)
+        for places, confidences in classified(outputs, identifier_of(among)):
+            for at, row in zip(places, confidences, strict=True):
+                ranked = dict(theirs.rank(outputs[at]))
+                # a language of two scripts stands twice: its first column has the sum
+                own = dict(zip(theirs.nb_classes[::-1], row[::-1].tolist(), strict=True))
+                # float32, and the same sums in the same order but for a library's blocking
+                assert [own[code] for code in ranked] == pytest.approx([*ranked.values()], 1e-5)
+                assert theirs.nb_classes[int(row.argmax())] == theirs.classify(outputs[at])[0]
 
 
 def test_the_prompts_and_the_references_language() -> None:

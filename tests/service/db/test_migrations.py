@@ -8,7 +8,8 @@ from alembic import command
 from sqlalchemy import Engine, text
 
 from service.annotation import exports_store
-from service.db.engine import _config
+from service.db.engine import is_current
+from service.db.migrations import configuration
 from service.training import checkpoints_store as checkpoints
 from service.training import store as training
 
@@ -38,7 +39,7 @@ PARAMETERS = {
 
 
 def test_references_and_what_was_told_become_columns(engine: Engine, fresh_url: str) -> None:
-    config = _config(fresh_url)
+    config = configuration(fresh_url)
     command.downgrade(config, "0007")
     with engine.begin() as db:
         for row in ROWS:
@@ -67,7 +68,7 @@ def test_references_and_what_was_told_become_columns(engine: Engine, fresh_url: 
 def test_checkpoints_are_found_below_whatever_the_data_folder_is_called(
     engine: Engine, fresh_url: str
 ) -> None:
-    config = _config(fresh_url)
+    config = configuration(fresh_url)
     command.downgrade(config, "0008")
     with engine.begin() as db:
         for row in ROWS:
@@ -95,7 +96,7 @@ EXPORTED = [
 
 
 def test_whose_votes_were_exported_is_found_in_the_records(engine: Engine, fresh_url: str) -> None:
-    config = _config(fresh_url)
+    config = configuration(fresh_url)
     command.downgrade(config, "0030")
     with engine.begin() as db:
         for row in EXPORTED:
@@ -104,3 +105,13 @@ def test_whose_votes_were_exported_is_found_in_the_records(engine: Engine, fresh
     with engine.connect() as db:
         found = exports_store.holding(db, "annproj", ["x", "y", "z"])
     assert [(one.annotator, one.id) for one in found] == [("x", "ds_1"), ("y", "ds_1")]
+
+
+def test_a_schema_is_current_at_the_newest_revision_alone(engine: Engine, fresh_url: str) -> None:
+    with engine.connect() as db:
+        assert is_current(db)
+        db.execute(text("SET search_path TO pg_temp"))  # where nothing was ever migrated
+        assert not is_current(db)
+    command.downgrade(configuration(fresh_url), "-1")
+    with engine.connect() as db:
+        assert not is_current(db)

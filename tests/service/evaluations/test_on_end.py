@@ -10,7 +10,7 @@ from alembic import command
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from service.db.engine import _config
+from service.db.migrations import configuration
 from service.errors import ApiError
 from service.evaluations import closing, jobs, outputs
 from service.evaluations import store as evaluations
@@ -134,7 +134,7 @@ def test_what_has_ended_stays_as_it_ended(engine: Engine) -> None:
 def test_unfinished_evaluations_of_jobs_get_what_follows(engine: Engine, fresh_url: str) -> None:
     """Those that a version without `on_end` left unfinished."""
     ended, of_checkpoint, of_start, alone = (create(engine, None) for _ in range(4))
-    config = _config(fresh_url)
+    config = configuration(fresh_url)
     command.downgrade(config, "0006")
     with engine.begin() as db:
         db.execute(

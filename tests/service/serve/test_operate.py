@@ -13,7 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from service.db.engine import connect, is_current, migrate
+from service.db.engine import connect, is_current
+from service.db.migrations import migrate
 from service.serve.postgres import OPTIONS, EmbeddedPostgres
 from tests.checkout import ROOT
 from tests.service.folders import data_folder

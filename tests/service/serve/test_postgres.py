@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from service.db.engine import migrate
+from service.db.migrations import migrate
 from service.processes import dies_with_parent
 from service.serve import postgres
 from service.serve import postgres_user as account
