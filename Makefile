@@ -1,5 +1,7 @@
 # make demo    install, start the service, score three systems, print the leaderboard
 # make demo-train   install, train a reward model and tune a model by DPO, show curves (minutes)
+# make demo-people  install, have simulated people judge outputs, train on their votes, have the
+#              tuned model judged (minutes)
 # make serve   install, start the service
 # make test    install, also what only tests call; run every test that takes less than 8 seconds
 #              (some: make test TESTS="tests/service -k serve"; one process: PROCESSES=0)
@@ -29,13 +31,16 @@ INSTALLED_GPL := .venv/installed-test-gpl
 PIP_IN := python -m pip install --quiet --no-input --disable-pip-version-check
 PIP := $(BIN)/$(PIP_IN)
 
-.PHONY: demo demo-train serve test test-slow test-all check lint types imports compose format bench statistics chaos fuzz others install sandbox clean
+.PHONY: demo demo-train demo-people serve test test-slow test-all check lint types imports compose format bench statistics chaos fuzz others install sandbox clean
 
 demo: install
 	@$(BIN)/python -m demo
 
 demo-train: install
 	@$(BIN)/python -m demo.training
+
+demo-people: install
+	@$(BIN)/python -m demo.people
 
 serve: install
 	@$(BIN)/assay serve

@@ -5,17 +5,16 @@ from __future__ import annotations
 import sys
 import time
 
-import httpx
 from rich.columns import Columns
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.padding import Padding
 
-from assay import AssayError, Client, Evaluation
+from assay import Client, Evaluation
 from demo import tables
 from demo.asking import CODE, QUESTIONS, SUMMARIES, Found, evaluate, evaluate_all, model_calls
-from demo.service import DemoError, Service, running
-from service.settings import Settings, get_settings
+from demo.service import Service, stage
+from service.settings import Settings
 
 SCORES = (
     "bleu",
@@ -34,19 +33,8 @@ WIDE = 98  # columns
 
 
 def main() -> int:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
-    settings = get_settings()
-    try:
-        with running(settings, console) as service:
-            demo(service, settings, console)
-    except KeyboardInterrupt:
-        console.print("\nStopped. What is queued goes on when the service runs again.")
-        return 130
-    except (DemoError, AssayError, httpx.HTTPError) as error:
-        console.print(f"[red]The demo stopped:[/] {error}")
-        return 1
-    farewell(service, settings, console)
-    return 0
+    """The exit status."""
+    return stage(demo, "What is queued goes on when the service runs again.")
 
 
 def demo(service: Service, settings: Settings, console: Console) -> None:
@@ -65,6 +53,7 @@ def demo(service: Service, settings: Settings, console: Console) -> None:
         _questions(found, console)
         _code(found, console)
         _again(service, assay, found, console)
+    farewell(service, settings, console)
 
 
 def farewell(service: Service, settings: Settings, console: Console) -> None:
@@ -78,6 +67,7 @@ def farewell(service: Service, settings: Settings, console: Console) -> None:
     console.print(
         "  make demo-train   trains a reward model, tunes a model, scores its checkpoints"
     )
+    console.print("  make demo-people  simulated people judge; a model is tuned by their votes")
     console.print(f"  {url}/docs   the API, with examples to try")
     console.print(f"  curl -s '{url}/v1/leaderboards/summaries?metric=chrf'\n", soft_wrap=True)
 

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import orjson
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from assay import FINAL, Client, Evaluation, MetricLike
 from demo import programs
+from demo.bars import bars
 from demo.service import DemoError
 from demo.shipped import read_outputs, read_records
 
@@ -84,10 +84,9 @@ def evaluate_all(assay: Client, console: Console) -> Found:
         assay.create_dataset(board.dataset, board.records(), board.kind)
         for system in board.systems:
             queued[board.dataset, system] = evaluate(assay, board, system, catalogue)
-    bars = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn())
-    with Progress(*bars, console=console) as progress:
+    with bars(console) as progress:
         tasks = {
-            key: progress.add_task(f"{key[0]:12}  {key[1]:12}", total=one.progress.total)
+            key: progress.add_task(f"{key[0]:12}  {key[1]:12}", total=one.progress.total, said="")
             for key, one in queued.items()
         }
         done: Found = {}

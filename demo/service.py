@@ -8,16 +8,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 
+from assay import AssayError
 from service.processes import dies_with_parent, stop
-from service.settings import Settings
+from service.settings import Settings, get_settings
 
 PATIENCE = 60.0  # seconds until a started service has to be ready
 GRACE = 25.0  # seconds it has to stop
@@ -31,6 +33,23 @@ class DemoError(Exception):
 class Service:
     url: str
     ours: bool  # started here, so ended here
+
+
+def stage(demo: Callable[[Service, Settings, Console], None], when_stopped: str) -> int:
+    """Runs a demo beside a service, which ends with it if it was started here; returns the exit
+    status. `when_stopped` is said on Ctrl-C."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    settings = get_settings()
+    try:
+        with running(settings, console) as service:
+            demo(service, settings, console)
+    except KeyboardInterrupt:
+        console.print(f"\nStopped. {when_stopped}")
+        return 130
+    except (DemoError, AssayError, httpx.HTTPError) as error:
+        console.print(f"[red]The demo stopped:[/] {escape(str(error))}")
+        return 1
+    return 0
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def scores(found: Mapping[str, Evaluation], names: Sequence[str], narrow: bool =
 
     Narrow, the interval stands below its value.
     """
-    table = _table("", *found)
+    table = plain("", *found)
     for name in names:
         line = {system: _find(one.scores, name) for system, one in found.items()}
         best = _best(list(line.values()))
@@ -29,7 +29,7 @@ def scores(found: Mapping[str, Evaluation], names: Sequence[str], narrow: bool =
 
 
 def leaderboard(board: Leaderboard) -> Table:
-    table = _table("rank", "could be", "system", "value", "vs next")
+    table = plain("rank", "could be", "system", "value", "vs next")
     table.show_edge = table.pad_edge = False
     table.columns[2].justify = "left"
     for row in board.rows:
@@ -49,7 +49,7 @@ def heading(board: Leaderboard) -> str:
 
 
 def comparison(a: str, b: str, results: Sequence[ComparisonResult]) -> Table:
-    table = _table("", "difference", "95% interval", "p", "verdict")
+    table = plain("", "difference", "95% interval", "p", "verdict")
     for one in results:
         name = f"{one.name} {arrow(one)}"
         if one.error or one.difference is None:
@@ -86,7 +86,7 @@ def sliced(one: Evaluation, names: Sequence[str]) -> Table:
     slices = sorted({score.slice for score in one.slices if score.slice})
     whole = {name: _find(one.scores, name) for name in names}
     heads = [f"{name} {arrow(s)}" for name, s in whole.items() if s is not None]
-    table = _table("", "n", *heads)
+    table = plain("", "n", *heads)
     for part in slices:
         line = [_find([s for s in one.slices if s.slice == part], name) for name in names]
         table.add_row(part, _count(line), *(_cell(score) for score in line))
@@ -137,7 +137,8 @@ def short(text: str, length: int) -> str:
     return flat if len(flat) <= length else flat[: length - 1] + "…"
 
 
-def _table(*columns: str) -> Table:
+def plain(*columns: str) -> Table:
+    """A table of lines, the first column on the left."""
     table = Table(box=box.SIMPLE)
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 import trainers
-from assay import ComparisonResult, Evaluation, Leaderboard
-from demo import curves, programs, tables, training
+from assay import (
+    ComparisonResult,
+    Evaluation,
+    Leaderboard,
+    SystemAnalysis,
+    VotePair,
+)
+from demo import curves, opinions, people, programs, simulated, tables, training
 from demo.asking import BOARDS, SUMMARIES, Board
 from demo.outputs import lead, loop
 from demo.shipped import DATA, read_outputs, read_records
@@ -77,9 +84,74 @@ def test_the_pairs_are_sound_and_half_russian() -> None:
     assert set(training.SHOWN) <= {one["id"] for one in held_out}
 
 
-@pytest.mark.parametrize("method", ["reward", "dpo"])
-def test_the_demo_asks_for_what_trainers_take(method: str) -> None:
-    asked = training.REWARD if method == "reward" else training.DPO
+def test_the_prompts_for_people_are_new_in_the_second_round() -> None:
+    asked, fresh, gold = (read_records(f"people/{name}") for name in ("asked", "fresh", "gold"))
+    prompts = [[one["prompt"] for one in part] for part in (asked, fresh, gold)]
+    assert len(set().union(*prompts)) == sum(map(len, prompts))
+    for one in gold:
+        assert simulated.better(*one["outputs"]) == one["expected"]["choice"]
+
+
+@pytest.mark.parametrize("reliability", [0.95, 0.7])
+def test_simulated_people_are_as_reliable_as_they_say(reliability: float) -> None:
+    person, random, n = simulated.Person("Ada", reliability, 9.0), np.random.default_rng(1), 4000
+    short = ("It is Paris.", "It is Paris, which is a city.")
+    broken = ("Paris is the", "It is Paris, the capital.")
+    cases: list[tuple[tuple[str, str], simulated.Choice]] = [(short, "a"), (broken, "b")]
+    for shown, right in cases:
+        votes = [person.choice(*shown, random) for _ in range(n)]
+        share = votes.count(right) / n
+        assert abs(share - reliability) < 4 * (reliability * (1 - reliability) / n) ** 0.5
+        assert set(votes) == {"a", "b"}
+    alike = [person.choice("a b.", "c d.", random) for _ in range(n)]
+    assert abs(alike.count("tie") / n - reliability) < 4 * 0.5 / n**0.5
+    paces = [person.pace(random) for _ in range(n)]
+    assert np.median(paces) == pytest.approx(9.0, rel=4 * 1.2533 * simulated.SPREAD / n**0.5)
+    clicker = simulated.Person("Max", None, 1.0)
+    assert {clicker.choice(*broken, random) for _ in range(9)} == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("p_value", "difference", "told"),
+    [
+        (0.001, 0.8, "people do prefer tuned to plain"),
+        (0.001, -0.8, "people do prefer plain to tuned"),
+        (0.3, 0.8, "could be chance"),
+        (None, None, "do not tell plain and tuned apart"),
+    ],
+)
+def test_a_win_is_told_for_what_it_is(
+    p_value: float | None, difference: float | None, told: str
+) -> None:
+    pair = {
+        **{"first": "plain", "second": "tuned", "votes": 99, "items": 33},
+        **{"wins": 0, "ties": 0, "losses": 99, "interval": None},
+        **{"difference": None if difference is None else -difference, "p_value": p_value},
+    }
+    ours = {
+        **{"system": "tuned", "strength": 0.8, "interval": None, "rank": 1, "rank_interval": None},
+        **{"reason": "no votes", "votes": 99, "measures": {}, "labels": []},
+        **{"win_rate": 0.7, "win_rate_interval": [0.6, 0.8]},
+    }
+    said = opinions.verdict(VotePair.model_validate(pair), SystemAnalysis.model_validate(ours))
+    assert told in said
+    assert ("tuned won 70% [60, 80] of its votes" in said) == (p_value is not None)
+
+
+def test_a_first_sentence_ends_at_its_stop() -> None:
+    assert people.first_sentence("It is 3.5 m long. It is") == "It is 3.5 m long."
+    assert people.first_sentence(" Why?\n\nWhy? ") == "Why?"
+    assert people.first_sentence("It has no") == "It has no"
+
+
+@pytest.mark.parametrize(
+    ("method", "asked"),
+    [
+        *(("reward", one.REWARD) for one in (training, people)),
+        *(("dpo", one.DPO) for one in (training, people)),
+    ],
+)
+def test_the_demos_ask_for_what_trainers_take(method: str, asked: dict[str, Any]) -> None:
     options = trainers.parse(trainers.find(method), asked)
     assert options.adapter is not None
     assert asked["max_steps"] % asked["save_steps"] == 0
