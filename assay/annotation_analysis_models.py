@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from assay.models import Answer
 
 Interval = tuple[float, float] | None
@@ -140,11 +142,14 @@ class MoreVotes(Answer):
 
 
 class AsideVotes(Answer):
-    """Votes that tell of people and not of systems."""
+    """Votes that tell of people and not of systems, and all that are `excluded`: those of the
+    `annotators` that were to be left out."""
 
     gold: int
     control: int
     repeat: int
+    excluded: int = 0
+    annotators: list[str] = Field(default_factory=list)
 
 
 class VoteAnalysis(Answer):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from assay.models import Answer, Dataset, Json
 
 
@@ -47,10 +49,12 @@ class AnnotationProject(Answer):
 
 
 class DeletedAnnotationProject(Answer):
-    """What is gone, with its items and votes."""
+    """What is gone, with its items and votes. `published`: evaluations that keep the scores which
+    were made of the votes."""
 
     id: str
     deleted: bool
+    published: list[str] = Field(default_factory=list)
 
 
 class NewAnnotator(Answer):
@@ -162,6 +166,29 @@ class VoteImport(Answer):
     annotators: int
     left_out: dict[str, int]
     columns: dict[str, str]
+
+
+class JudgedItem(Answer):
+    """What people together say of an item: `consensus` with `confidence`, and the share of pairs of
+    people who said otherwise, `disagreement`. Outputs are called `a`, `b`, … in the order of
+    `systems`. `posterior`: of labels, by Dawid and Skene's model; None: not of this form, or too
+    few votes."""
+
+    id: str
+    dataset: str | None
+    sample: str | None
+    prompt: str | None
+    systems: list[str]
+    votes: int
+    consensus: str | None
+    confidence: float | None
+    disagreement: float | None
+    shares: dict[str, float] | None
+    worst: dict[str, float] | None
+    posterior: dict[str, float] | None
+    means: dict[str, float] | None
+    deviations: dict[str, float] | None
+    texts: int | None
 
 
 class Criterion(Answer):

@@ -176,6 +176,7 @@ class AsyncClient:
     annotators = _items(endpoints.annotation.annotators)
     delete_annotator = _answer(endpoints.annotation.delete_annotator)
     annotation_votes = _items(endpoints.annotation.annotation_votes)
+    judged_items = _items(endpoints.annotation.judged_items)
     annotation_analysis = _answer(endpoints.annotation.annotation_analysis)
     annotation_skips = _items(endpoints.annotation.annotation_skips)
     import_votes = _answer(endpoints.vote_imports.import_votes)

@@ -46,6 +46,7 @@ class BoardRow(Answer):
     None where there is no verdict; `tie_band`: systems that cannot be told from the band's first;
     `p_first`: the share of replicates in which it is first; `incomplete`: samples on which it has
     no value and another system has one: it stands last, and is called better than nobody;
+    `unvoted`: those on which nobody voted on its output, which counts against nobody;
     `value_bounds`: its value, were those the worst and the best; `same_outputs`: the row with which
     it shares most outputs; `in_references`: the share of outputs that are references; `notes`: what
     the system's other evaluations have otherwise.
@@ -60,6 +61,7 @@ class BoardRow(Answer):
     n: int
     missing: int = 0
     incomplete: int = 0
+    unvoted: int = 0
     p_vs_next: float | None
     rank_interval_step_down: tuple[int, int] | None = None
     p_vs_next_step_down: float | None = None

@@ -11,9 +11,10 @@ class ComparisonResult(Answer):
     """One score of two evaluations: `difference` is a - b; `p_corrected` is over all results.
 
     `only_a`, `only_b`: samples on which only that one has a value. Who is ahead and lacks some has
-    no verdict: `significant` is None, and `note` says so; `bounds`: of a - b, were what one lacks
-    the worst and the best. `rated`: of the n, samples with people's ratings, the lesser of both
-    systems' numbers, of a score that goes by them. `wins`: samples on which a is better.
+    no verdict: `significant` is None, and `note` says so; `unvoted_a`, `unvoted_b`: those of them
+    on which nobody voted on that one's output, which withholds none. `bounds`: of a - b, were what
+    one lacks the worst and the best. `rated`: of the n, samples with people's ratings, the lesser
+    of both systems' numbers, of a score that goes by them. `wins`: samples on which a is better.
     `minimum_detectable_difference`: what n samples find with a power of 80%; `samples_to_separate`:
     how many find this difference.
     """
@@ -38,6 +39,8 @@ class ComparisonResult(Answer):
     rated: int | None = None
     only_a: int = 0
     only_b: int = 0
+    unvoted_a: int = 0
+    unvoted_b: int = 0
     clusters: int | None = None
     design_effect: float | None = None
     wins: int | None = None

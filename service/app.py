@@ -49,6 +49,7 @@ from service.settings import Settings, get_settings
 from service.suites import routes as suites
 from service.training import checkpoint_routes as checkpoints
 from service.training import routes as training_jobs
+from service.vote_analyses import item_routes as judged_items
 from service.vote_analyses import routes as vote_analyses
 
 DESCRIPTION = """
@@ -102,6 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         meta_evaluations,
         annotation,
         vote_analyses,
+        judged_items,
         annotation_exchange,
         annotation_imports,
         studies,

@@ -12,6 +12,7 @@ from assay.annotation_models import (
     Annotator,
     DeletedAnnotationProject,
     DeletedAnnotator,
+    JudgedItem,
     NewAnnotator,
     Skip,
     Study,
@@ -201,13 +202,29 @@ def annotation_skips(
     return Listing(Page[Skip], ROOT, project, "skips", query={"order": order}, limit=limit)
 
 
-def annotation_analysis(project: str, *, criterion: str | None = None) -> Script[VoteAnalysis]:
+def judged_items(
+    project: str, *, exclude: Sequence[str] = (), order: str = "asc", limit: int | None = None
+) -> Listing[JudgedItem]:
+    """What people together say of each item, in the order in which items are given out.
+
+    Args:
+        exclude: ids of annotators whose votes are left out.
+    """
+    query = {"order": order, "exclude": ",".join(exclude) or None}
+    return Listing(Page[JudgedItem], ROOT, project, "items", query=query, limit=limit)
+
+
+def annotation_analysis(
+    project: str, *, criterion: str | None = None, exclude: Sequence[str] = ()
+) -> Script[VoteAnalysis]:
     """What the votes of a project say of its systems, and of those who voted.
 
     Args:
         criterion: of likert, by which ratings; default: the first.
+        exclude: ids of annotators whose votes are left out.
     """
-    request = get(ROOT, project, "analysis", query={"criterion": criterion})
+    query = {"criterion": criterion, "exclude": ",".join(exclude) or None}
+    request = get(ROOT, project, "analysis", query=query)
     return ask(request, VoteAnalysis)
 
 
@@ -222,6 +239,7 @@ def export_annotation_project(
     min_margin: float | None = None,
     criterion: str | None = None,
     annotators: str | None = None,
+    exclude_annotators: Sequence[str] = (),
     idempotency_key: str | None = None,
 ) -> Script[AnnotationExport]:
     """Make a dataset of a project's votes, and one of what is held out: NAME-held-out.
@@ -234,6 +252,7 @@ def export_annotation_project(
         min_margin: by how much the chosen output leads, 0 (default) to 1.
         criterion: of likert: the ratings to go by; default: the mean over all.
         annotators: whose votes: people (default), models or all.
+        exclude_annotators: ids of those whose votes are left out.
     """
     fields = {
         "kind": kind,
@@ -244,6 +263,7 @@ def export_annotation_project(
         "min_margin": min_margin,
         "criterion": criterion,
         "annotators": annotators,
+        "exclude_annotators": list(exclude_annotators) or None,
     }
     body = {name: value for name, value in fields.items() if value is not None}
     return ask(create(address(ROOT, project, "export"), body, idempotency_key), AnnotationExport)

@@ -4,7 +4,8 @@ Conventions
     Nothing is measured here: `POST /v1/annotation_projects/{id}/publish` brings a value for each
     sample that people voted on. Several votes on a sample are averaged, whoever cast them, and the
     value is the mean over samples, each counting once: intervals, slices, comparisons, boards and
-    gates work as for any metric. Samples that nobody voted on are missing.
+    gates work as for any metric. Samples that nobody voted on are missing by the study's design,
+    which counts against no system; those without an output count as they do for any metric.
     `human/win_rate` (pairwise): 1 where the system's output was chosen, 0.5 of a tie, 0 where the
     other's was; whom it met is not corrected for. `human/best_worst`: 1 where it was the best of
     those shown, -1 where it was the worst, else 0. `human/<criterion>` (likert): the rating.
@@ -38,13 +39,14 @@ from metrics.core.errors import NotMeasured, UnknownMetric
 from metrics.core.evidence import Evidence
 from metrics.core.metric import AnyMetric, Flag, Item, Metric, Params, Sample, Score, Source
 from metrics.core.rows import Floats, Ints, Settled, mean, settle_by_averaging
+from metrics.core.settling import Mask
 
 PREFIX = VOTED
 WIN_RATE = f"{PREFIX}win_rate"
 STRENGTH = f"{PREFIX}strength"
 BEST_WORST = f"{PREFIX}best_worst"
 FITTED = "fitted"  # the interval method of strengths, which have no rows
-NO_VOTE = 1
+NO_VOTE, NO_OUTPUT = 1, 2
 COUNTS = ("votes", "annotators")  # told, and no reason not to compare two values
 NOT_MEASURED = (
     "people's votes come with an annotation project, and are not measured: "
@@ -91,16 +93,21 @@ def declare(name: str) -> AnyMetric:
         settle=_settle,
         reduce=mean,
         counts=_counts,
-        flags={NO_VOTE: Flag("nobody has voted on it", missing=True)},
+        flags={
+            NO_VOTE: Flag("nobody has voted on it", missing=True, by_design=True),
+            NO_OUTPUT: Flag("the system gave no output", missing=True),
+        },
         check=_refuse,
     )
 
 
-def evidence(values: Floats) -> Evidence:
-    """Evidence of outputs with these values (n_items,); NaN where nobody voted."""
+def evidence(values: Floats, blank: Mask) -> Evidence:
+    """Evidence of outputs with these values (n_items,); NaN where nobody voted. `blank` (n_items,):
+    there is nothing to vote on."""
     there = np.isfinite(values)
     rows = np.stack([np.where(there, values, 0.0), there], axis=1).astype(np.float64)
-    return Evidence.of_rows(rows, np.where(there, 0, NO_VOTE).tolist())
+    absent = np.where(blank, NO_OUTPUT, NO_VOTE)
+    return Evidence.of_rows(rows, np.where(there, 0, absent).tolist())
 
 
 def _settle(evidence: Evidence, unit: Ints, params: PeopleParams) -> Settled:

@@ -20,10 +20,11 @@ def bounds(
     score: int,
 ) -> tuple[float, float] | None:
     """Between what a - b lies over the units on which either has a value, whatever the values would
-    be that one of them lacks. None where none lacks any, where the score has no two ends, and where
-    it is no mean of the samples' own values."""
+    be that one of them lacks; of those that it lacks by design, none is expected. None where none
+    lacks any, where the score has no two ends, and where it is no mean of the samples' own values.
+    """
     a, b = pair
-    lost = aligned.only(b, a), aligned.only(a, b)  # by a, by b
+    lost = aligned.unanswered(b, a), aligned.unanswered(a, b)  # by a, by b
     ends = metric.scores[score].low, metric.scores[score].high
     if not any(lost) or not np.isfinite(ends).all():
         return None

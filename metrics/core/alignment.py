@@ -42,6 +42,7 @@ class Aligned:
     places  (N, n) where a unit stands in the system's own rows; -1: nowhere
     valued  (N, n) whether the system has a value on it
     chosen  (n,) whether it is in the slice that is compared; `sliced`: there is one
+    unvoted  (N, n) whether the system has none by design: see `Flag`; None: nowhere
     """
 
     ids: Sequence[str]
@@ -49,6 +50,7 @@ class Aligned:
     valued: Mask
     chosen: Mask
     sliced: bool
+    unvoted: Mask | None = None
 
     @cached_property
     def both(self) -> Ints:
@@ -59,6 +61,19 @@ class Aligned:
     def only(self, a: int, b: int) -> int:
         """On how many units a has a value and b has none."""
         return int(self.both[a, a] - self.both[a, b])
+
+    @cached_property
+    def spared(self) -> Ints:
+        """(N, N) on how many units the first of two systems has a value, and the second has none
+        by design."""
+        if self.unvoted is None:
+            return np.zeros_like(self.both)
+        there = (self.valued & self.chosen).astype(np.float32)
+        return (there @ self.unvoted.T.astype(np.float32)).astype(np.int64)
+
+    def unanswered(self, a: int, b: int) -> int:
+        """On how many units a has a value, and b has none that it could have."""
+        return self.only(a, b) - int(self.spared[a, b])
 
     def shared(self, a: int, b: int, set_bound: bool) -> Mask:
         """(n,) the units to compare two systems over. Where values depend on the whole set, units
@@ -93,11 +108,23 @@ def align(sides: Sequence[Side], chosen: Collection[str] | None = None) -> Align
             for where, side in zip(places, sides, strict=True)
         ]
     )
+    unvoted = None
+    if any(side.result.unvoted is not None for side in sides):
+        unvoted = np.stack(
+            [_unvoted(where, side.result) for where, side in zip(places, sides, strict=True)]
+        )
     kept = np.ones(len(ids), np.bool_)
     if chosen is not None:
         inside = frozenset(chosen)
         kept = np.array([one in inside for one in ids], np.bool_)
-    return Aligned(ids, places, valued, kept, chosen is not None)
+    return Aligned(ids, places, valued, kept, chosen is not None, unvoted)
+
+
+def _unvoted(where: Ints, result: Result) -> Mask:
+    """(n,) of one system; `where`: its places, of which -1 is nowhere."""
+    if result.unvoted is None:
+        return np.zeros(len(where), np.bool_)
+    return np.append(result.unvoted & result.missing, False)[where]
 
 
 def refusal(

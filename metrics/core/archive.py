@@ -244,10 +244,12 @@ def _fits(result: Result, size: int) -> bool:
     rows, own, drawn = result.settled.rows, result.per_sample, result.replicates
     scores = len(result.scores)
     loss, added = result.settled.loss, (result.settled.variance, result.settled.shared)
+    unvoted = result.unvoted
     return (
         rows.ndim == 2
         and len(rows) == size
         and result.missing.shape == (size,)
+        and (unvoted is None or unvoted.shape == (size,))
         and (own is None or own.shape == (size, scores))
         and (drawn is None or (drawn.ndim == 2 and drawn.shape[1] == scores))
         and (loss is None or loss.shape == rows.shape)

@@ -43,6 +43,7 @@ class Comparison:
     `error` says why there is no difference: unlike signatures, no shared units, no value.
 
     n               samples that both have; `only_a`, `only_b`: on which one alone has a value
+    unvoted_a, _b  those of the other's own on which it has none by design
     rated           of the n, that people rated, of a score that goes by ratings; of two numbers, as
                     each system may have ratings of its own, the lesser
     clusters        that were resampled; None: samples
@@ -67,6 +68,8 @@ class Comparison:
     bounds: tuple[float, float] | None = None
     design_effect: float | None = None
     rated: int | None = None
+    unvoted_a: int = 0
+    unvoted_b: int = 0
 
 
 def compare(
@@ -107,6 +110,7 @@ def compare_many(
             _refusals(metric, sides, aligned, (a, b), grouping),
             aligned.only(a, b),
             aligned.only(b, a),
+            (int(aligned.spared[b, a]), int(aligned.spared[a, b])),
             partial(absent.bounds, metric, sides, aligned, (a, b)),
         )
         for a, b in pairs
@@ -134,6 +138,7 @@ class _Asked:
     whys: Sequence[str | None]
     only_a: int
     only_b: int
+    unvoted: tuple[int, int]  # of only_b by a, of only_a by b
     bounds: Callable[[int], tuple[float, float] | None]  # of a score
 
     def refusal(self, name: str, why: str | None, n: int = 0) -> Comparison:
@@ -181,6 +186,8 @@ def _told(
             bounds=of.bounds(s) if of.only_a or of.only_b else None,
             design_effect=None if effects is None else effects[at][s],
             rated=min(int(rated[end][s]) for end in pair) if by_people[s] else None,
+            unvoted_a=of.unvoted[0],
+            unvoted_b=of.unvoted[1],
         )
 
     return [tuple([one(at, pair, s, name) for s, name in scores]) for at, pair in enumerate(ends)]

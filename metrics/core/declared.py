@@ -64,6 +64,8 @@ class Flag:
     missing: bool  # the item could not be measured: zero row, counted as missing
     # False: it came of the machine and its load, so the cache never keeps such an item
     lasting: bool = True
+    # of missing ones: nobody was to judge the item, so that counts against no system
+    by_design: bool = False
 
 
 @dataclass(frozen=True, slots=True)

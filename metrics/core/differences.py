@@ -31,14 +31,15 @@ class Matched:
     """Where the units to compare stand in two results.
 
     drawn_by  (n,) the cluster of each, or its id; `grouped`: which of the two
-    only_b    on how many units, of the slice if there is one, the second alone has a value
+    unanswered  units, of the slice if there is one, on which the second has a value and the first
+                has none that it could have
     """
 
     at_a: Ints
     at_b: Ints
     drawn_by: Sequence[str]
     grouped: bool
-    only_b: int
+    unanswered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def match(
     units = np.flatnonzero(aligned.shared(0, 1, metric.interval == "jackknife"))
     at_a, at_b = aligned.places[:, units]
     drawn_by = aligned.drawn_by(units, grouping)
-    return Matched(at_a, at_b, drawn_by, grouping is not None, aligned.only(1, 0))
+    return Matched(at_a, at_b, drawn_by, grouping is not None, aligned.unanswered(1, 0))
 
 
 def values(metric: BoundMetric, a: Side, b: Side, units: Matched, score: int) -> Values:

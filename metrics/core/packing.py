@@ -25,6 +25,7 @@ def pack(result: Result) -> bytes:
         "per_sample": result.per_sample,
         "replicates": result.replicates,
         "missing": result.missing,
+        "unvoted": result.unvoted,
     }
     meta = {
         "scores": [dataclasses.asdict(score) for score in result.scores],
@@ -65,6 +66,7 @@ def unpack(data: bytes) -> Result:
         missing=arrays["missing"].astype(np.bool_),
         seed=about.seed,
         cluster=about.cluster,
+        unvoted=arrays["unvoted"].astype(np.bool_) if "unvoted" in arrays else None,
     )
 
 

@@ -9,7 +9,7 @@ were measured, and a unit none of whose outputs were has a zero row and counts a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from metrics.core.clustered import Cluster, Drawing, Spread, over_clusters
 from metrics.core.evidence import Evidence
 from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints, Settled
-from metrics.core.settling import Mask, measured, restrict, settle
+from metrics.core.settling import Mask, measured, restrict, settle, unvoted
 from metrics.core.signature import text
 from metrics.statistics import intervals, resampling, weights
 from metrics.statistics.intervals import Intervals
@@ -83,6 +83,7 @@ class Result:
     missing     (n,)
     seed        of the replicates: those of one seed are paired
     cluster     the field whose clusters the replicates are drawn by; None: by units
+    unvoted    (n,) those of the missing ones that are so by design: see `Flag`; None: none
     """
 
     scores: tuple[ScoreValue, ...]
@@ -92,6 +93,7 @@ class Result:
     missing: Mask
     seed: int = 0
     cluster: str | None = None
+    unvoted: Mask | None = None
 
 
 def conclude(
@@ -116,6 +118,7 @@ def conclude(
     """
     drawing: Drawing = {"seed": seed, "replicates": replicates, "level": level}
     try:
+        by_design = unvoted(metric, evidence, unit, len(ids))
         evidence, unit, noted = measured(metric, evidence, unit)
         settled, missing, broken = settle(metric, evidence, unit, len(ids))
         noted = (*noted, *broken)
@@ -125,7 +128,8 @@ def conclude(
             error = Sentence("no value: {why}", why=why)
             return failed(metric, ids, parts, error, level=level)
         outputs = (evidence, unit)
-        return _of_rows(metric, settled, missing, outputs, noted, ids, parts, cluster, drawing)
+        found = _of_rows(metric, settled, missing, outputs, noted, ids, parts, cluster, drawing)
+        return replace(found, unvoted=by_design)
     except Cancelled:
         raise
     except ReportedError as error:
@@ -149,7 +153,8 @@ def recomputed(
     """
     settled, parts = result.settled, {**signature_parts, **result.settled.signature}
     drawing: Drawing = {"seed": result.seed, "replicates": replicates, "level": level}
-    return _of_rows(metric, settled, result.missing, None, (), ids, parts, cluster, drawing)
+    found = _of_rows(metric, settled, result.missing, None, (), ids, parts, cluster, drawing)
+    return replace(found, unvoted=result.unvoted)
 
 
 def _of_rows(

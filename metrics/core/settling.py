@@ -63,6 +63,17 @@ def settle(
     return settled, missing, noted
 
 
+def unvoted(metric: BoundMetric, evidence: Evidence, unit: Ints, units: int) -> Mask | None:
+    """(units,) which have outputs, none of which anybody was to judge; None where the metric leaves
+    nothing out by design."""
+    codes = [code for code, flag in metric.flags.items() if flag.by_design]
+    if not codes or FLAG not in evidence:
+        return None
+    every = np.bincount(unit, minlength=units)
+    left_out = np.bincount(unit[np.isin(evidence[FLAG], codes)], minlength=units)
+    return np.asarray((every > 0) & (left_out == every), np.bool_)
+
+
 def _flagged(metric: BoundMetric, evidence: Evidence) -> tuple[Mask, tuple[Sentence, ...]]:
     """(n_items,) which outputs could not be measured, and each flag's message with its count."""
     if FLAG not in evidence:

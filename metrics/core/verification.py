@@ -179,7 +179,11 @@ class _Metric:
             for name in ("rows", "loss", "variance", "freedom", "shared")
             if not _equal(getattr(result.settled, name), getattr(again.settled, name))
         ]
-        wrong += [] if _equal(result.missing, again.missing) else ["missing"]
+        wrong += [
+            name
+            for name in ("missing", "unvoted")
+            if not _equal(getattr(result, name), getattr(again, name))
+        ]
         if wrong:
             detail = f"{', '.join(wrong)}: not what the evidence leads to{self._here(metric)}"
             yield Check(self.facts.name, "rows", "differs", detail=detail)

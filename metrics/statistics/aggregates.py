@@ -44,6 +44,8 @@ class Part:
     pairs       the tests of all pairs, uncorrected
     incomplete  (N,) systems without a value on samples on which others have one
     group       what the draws are of: parts of one group share them
+    uneven      (N,) the same, but also where that is by design: their pairs are tested over what
+                both have, and nobody stands behind for it; None: the incomplete ones
     """
 
     values: Floats
@@ -53,6 +55,7 @@ class Part:
     group: str
     weight: float = 1.0
     higher_is_better: bool = True
+    uneven: Mask | None = None
 
     @property
     def worth(self) -> Floats:
@@ -234,7 +237,9 @@ def _errors(inside: Sequence[tuple[Part, float]], drawn: Floats) -> Floats:
     """(N, N) errors of the differences in a group. Of systems that lack values, whose pairs were
     tested over common samples, the parts' errors added up: no less than that of the sum."""
     errors = deviations_between(drawn)
-    lacking = np.logical_or.reduce([part.incomplete for part, _ in inside])
+    lacking = np.logical_or.reduce(
+        [part.incomplete if part.uneven is None else part.uneven for part, _ in inside]
+    )
     if lacking.any():
         most = np.sum([abs(by) * part.pairs.errors for part, by in inside], axis=0)
         pairs = lacking[:, None] | lacking[None, :]

@@ -72,6 +72,15 @@ class LabelModel:
         """(J,) how often each annotator says the true label, of items as they are here."""
         return np.asarray(np.einsum("k,jkk->j", self.shares, self.confusion), np.float64)
 
+    def posterior_of(self, annotations: Annotations) -> Floats:
+        """(N, K) of any items by the votes of the same annotators, step 3; the shares for an item
+        without votes."""
+        K = len(self.shares)
+        said = np.log(np.maximum(self.confusion, TINY)).transpose(0, 2, 1).reshape(-1, K)
+        log_T = _votes(annotations, K) @ said + np.log(np.maximum(self.shares, TINY))
+        T = np.exp(log_T - log_T.max(1, keepdims=True))
+        return np.asarray(T / T.sum(1, keepdims=True), np.float64)
+
 
 @dataclass(frozen=True, slots=True)
 class _Fit:

@@ -130,6 +130,11 @@ def get(db: Connection, project: str, id: str) -> Annotator | None:
     return Annotator.from_row(row) if row is not None else None
 
 
+def ids(db: Connection, project: str) -> set[str]:
+    """Of everybody who may vote, or could."""
+    return set(db.scalars(select(annotators.c.id).where(annotators.c.project_id == project)))
+
+
 def page(
     db: Connection, project: str, *, after: str | None, limit: int, descending: bool
 ) -> list[Annotator]:

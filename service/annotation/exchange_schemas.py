@@ -35,6 +35,9 @@ class AnnotationExportIn(Schema):
     annotators: Annotators = Field(
         "people", description="whose votes: people's, those of models that annotate, or all"
     )
+    exclude_annotators: Annotated[list[Name], Field(max_length=1000)] = Field(
+        default_factory=list, description="ids of annotators whose votes are left out"
+    )
 
     model_config = {
         "json_schema_extra": {
@@ -45,7 +48,7 @@ class AnnotationExportIn(Schema):
 
 class AnnotationExportOut(BaseModel):
     """The datasets that were made, and of what. `held_out`: null where nothing was; `left_out`: why
-    there is no record of some votes, and of how many pairs or edits."""
+    there is no record of some votes, and of how many pairs or edits; `excluded_votes` are votes."""
 
     object: str = "annotation_export"
     project: str

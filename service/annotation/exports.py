@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from metrics.core.names import hint
-from service.annotation import annotators_store, exports_store, store, votes_store
+from service.annotation import annotators_store, exclusions, exports_store, store, votes_store
 from service.annotation.exchange_schemas import HELD_OUT, AnnotationExportIn, AnnotationExportOut
 from service.annotation.hashes import marked
 from service.annotation.preferences import Pair, pairs
@@ -40,9 +40,10 @@ def export(
     such votes, or nothing is left of them."""
     _check(project, body)
     store.hold(db, project.id)
+    without = exclusions.known(db, project.id, body.exclude_annotators, "exclude_annotators")
     left_out: Counter[str] = Counter()
     models = {one.id for one in annotators_store.models(db, project.id)}
-    items = votes_store.judged(db, project.id, body.annotators)
+    items = _without(votes_store.judged(db, project.id, body.annotators), without, left_out)
     judged = [_anonymous(project, one, models) for one in items]
     every = pairs(project.form, project.definition, judged, body.criterion)
     learned = list(_learned(every, body, left_out))
@@ -69,6 +70,17 @@ def export(
         left_out=+left_out,
     )
     return answer, new or held_new
+
+
+def _without(
+    judged: Iterable[Judged], people: Collection[str], left_out: Counter[str]
+) -> Iterator[Judged]:
+    """The items with the answers of others than these people, where there are some."""
+    for one in judged:
+        answers = {id: said for id, said in one.answers.items() if id not in people}
+        left_out["excluded_votes"] += len(one.answers) - len(answers)
+        if answers:
+            yield replace(one, answers=answers)
 
 
 def held_out(prompts: Collection[str], share: float) -> set[str]:

@@ -9,6 +9,7 @@ from service.annotation.store import Project
 from service.db import worker_requests
 from service.errors import invalid
 from service.evaluations import plans
+from service.evaluations.scores import read_scores
 from service.jobs import queue
 
 BEFORE_SHARDS = 1  # priority: somebody waits
@@ -43,6 +44,18 @@ def renew(db: Connection, project: Project) -> None:
     """Have those published anew that are published: the votes have changed."""
     if any(plans.places(db, one["evaluation"], project.id) for one in project.evaluated):
         later(db, project)
+
+
+def published(db: Connection, project: Project) -> list[str]:
+    """Evaluations that have scores by the project's votes."""
+    ids = [one["evaluation"] for one in project.evaluated]
+    scores = read_scores(db, ids)
+    found = []
+    for id in ids:
+        own = set(plans.places(db, id, project.id).values())
+        if any(one.position in own and one.value is not None for one in scores[id]):
+            found.append(id)
+    return found
 
 
 def _defer(

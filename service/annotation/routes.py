@@ -98,10 +98,13 @@ def close_annotation_project(project: str, db: Transaction) -> AnnotationProject
 
 @router.delete("/{project}", summary="Delete an annotation project")
 def delete_annotation_project(project: str, db: Transaction) -> DeletedAnnotationProjectOut:
-    """With its items, annotators and votes. The evaluations stay."""
+    """With its items, annotators and votes. The evaluations stay, and so do the scores that were
+    published: `published` says where. Without the votes they are never made anew; to take them
+    back, delete the annotators' data first."""
+    found = store.require(db, project)
     if not store.remove(db, project):
         raise not_found("annotation project", project)
-    return DeletedAnnotationProjectOut(id=project)
+    return DeletedAnnotationProjectOut(id=project, published=publishing.published(db, found))
 
 
 @router.post("/{project}/annotators", status_code=201, summary="Add an annotator")

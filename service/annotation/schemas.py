@@ -167,11 +167,13 @@ class AnnotationProjectOut(BaseModel):
 
 
 class DeletedAnnotationProjectOut(BaseModel):
-    """What is gone, with its items and votes."""
+    """What is gone, with its items and votes. `published`: evaluations that keep the scores which
+    were made of the votes, as they are now: nobody can renew them any more."""
 
     id: str
     object: str = "annotation_project"
     deleted: bool = True
+    published: list[str]
 
 
 class AnnotatorIn(Schema):

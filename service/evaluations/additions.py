@@ -69,10 +69,11 @@ def add(
         fitted = [one for one in fitted if one.metric.name in had or np.isfinite(one.value)]
         metrics = [one.metric for one in voted] + [one.metric for one in fitted]
         given = [_plan(plans.place(db, evaluation, one.name, project), one) for one in metrics]
-        counts = outputs.counts(db, evaluation)
+        counts, blank = outputs.counts(db, evaluation), outputs.blank(db, evaluation)
         closing = closing_of(context, db, row, plans.read(db, evaluation), counts)
     starts = np.cumsum([0, *(counts.get(at, 0) for at in range(row.size))])
-    evidence = [people.evidence(_of_first(one.values, closing.unit)) for one in voted]
+    without = np.isin(closing.unit, list(blank))
+    evidence = [people.evidence(_of_first(one.values, closing.unit), without) for one in voted]
     for plan, added, found in zip(given, voted, evidence, strict=False):
         closing.conclude_of(plan, added.metric, found)
     for plan, fit in zip(given[len(voted) :], fitted, strict=True):

@@ -16,6 +16,8 @@ from service.db.bulk import copy
 from service.db.stored import Stored
 from service.db.tables import evaluations, outputs, records
 
+WHITE = "".join(one for one in map(chr, range(0x3001)) if one.isspace())  # as `str.strip` has it
+
 
 @dataclass(frozen=True, slots=True)
 class Output(Stored):
@@ -122,6 +124,13 @@ def counts(db: Connection, evaluation_id: str) -> dict[int, int]:
         outputs.c.evaluation_id == evaluation_id
     )
     return {row[0]: row[1] for row in db.execute(query)}
+
+
+def blank(db: Connection, evaluation_id: str) -> set[int]:
+    """Indices of records whose first text is none, or white space alone."""
+    first = func.btrim(func.coalesce(outputs.c.texts[1], ""), WHITE)
+    query = select(outputs.c.index).where(outputs.c.evaluation_id == evaluation_id, first == "")
+    return set(db.scalars(query))
 
 
 def failures(db: Connection, evaluation_id: str) -> dict[str, int]:

@@ -301,7 +301,7 @@ def _shown(one: Asked, answer: Answer | None) -> RuleOut:
         shown.samples_to_settle = math.ceil(answer.more * size)
     if one.question.units < 2:
         shown.note = ALONE.format("cluster" if one.pair.names is not None else "sample")
-    if one.pair.only_b and shown.verdict == "go":
+    if one.pair.unanswered and shown.verdict == "go":
         shown.verdict, shown.samples_to_settle = "inconclusive", None
-        shown.note = LACKING.format(one.pair.only_b)
+        shown.note = LACKING.format(one.pair.unanswered)
     return shown

@@ -267,7 +267,6 @@ def _rows(entries: Sequence[Entry], found: Standings, flagged: Flags | None) -> 
 
 def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow:
     score, run, ranks, stepped = entry.score, entry.run, found.ranks, found.stepped
-    lacks = bool((found.incomplete > 0).any())
     return BoardRow(
         rank=int(ranks.rank[at]),
         rank_interval=ranks.interval(at),
@@ -278,13 +277,14 @@ def _row(entry: Entry, found: Standings, at: int, below: int | None) -> BoardRow
         n=score.n,
         missing=score.missing,
         incomplete=int(found.incomplete[at]),
+        unvoted=int(found.unvoted[at]),
         p_vs_next=_p_value(ranks.p_values, at, below),
         rank_interval_step_down=stepped.interval(at) if stepped is not None else None,
         p_vs_next_step_down=_p_value(stepped.p_values, at, below) if stepped is not None else None,
         tie_band=int(ranks.band[at]),
         p_first=finite(found.p_first[at]),
         n_common=int(found.n_common[at]) or None,
-        value_common=finite(found.value_common[at]) if lacks else None,
+        value_common=finite(found.value_common[at]) if found.uneven else None,
         value_bounds=found.bounds[at],
         design_effect=score.design_effect,
         rated=score.rated,

@@ -18,7 +18,7 @@ from service.leaderboards.board_results import BoardResults
 from service.leaderboards.boards import stand
 from service.leaderboards.boards_store import BoardKey
 from service.leaderboards.defined_schemas import BoardPartIn
-from service.leaderboards.pair_tests import lacking, pairs_between
+from service.leaderboards.pair_tests import gaps, pairs_between
 from service.leaderboards.paired import paired_results
 from service.leaderboards.store import BoardScore, named
 from service.settings import Settings
@@ -76,13 +76,15 @@ def part(
     paired = [result for result, there in zip(own.paired, kept, strict=True) if there]
     rows = [one.scores[name] for name, there in zip(systems, kept, strict=True) if there]
     tests = pairs_between(paired, own.field, own.names)
+    lacking = gaps(paired, [row.missing for row in rows])
     if tests.refused is not None:
         warnings.append(f"{one.label}: no pair is tested: {tests.refused}")
     return Part(
         values=np.array([row.value for row in rows], np.float64),
         pairs=tests.pairs,
         replicates=tests.replicates,
-        incomplete=lacking(paired, [row.missing for row in rows]) > 0,
+        incomplete=lacking.unanswered > 0,
+        uneven=lacking.uneven,
         group=one.dataset.name,
         weight=one.asked.weight,
         higher_is_better=rows[0].higher_is_better if rows else True,

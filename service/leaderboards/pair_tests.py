@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from metrics.core.clustered import untestable
 from metrics.core.compare import REPLICATES
 from metrics.core.metric import BoundMetric
+from metrics.core.result import Result
 from metrics.core.rows import Floats, Ints
 from metrics.core.set_level import exchanges, without_units
 from metrics.statistics import incomplete
@@ -239,18 +240,41 @@ def in_common(
     return int(common.sum()), values
 
 
-def lacking(paired: Sequence[PairedResult | None], missing: Sequence[int]) -> Ints:
-    """(N,) how many samples each system of a board has no value on, while another one has.
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """(N,) on how many samples each system of a board has no value, while another one has.
+
+    unanswered  that it could have: which these are may be the system's choice
+    unvoted     by the study's design, which is nobody's fault
+    """
+
+    unanswered: Ints
+    unvoted: Ints
+
+    @property
+    def uneven(self) -> Mask:
+        """(N,) which systems have no value on samples on which another one has, for any reason."""
+        return np.asarray(self.unanswered + self.unvoted > 0, np.bool_)
+
+
+def gaps(paired: Sequence[PairedResult | None], missing: Sequence[int]) -> Gaps:
+    """What each system of a board lacks.
 
     missing  samples without a value, of each; all that is known where a result is gone
     """
     there = [one.result.missing for one in paired if one is not None]
     nobody = np.logical_and.reduce(there) if there else np.zeros(0, np.bool_)
     fewest = min(missing, default=0)
-    return np.array(
-        [
-            count - fewest if one is None else int((one.result.missing & ~nobody).sum())
-            for one, count in zip(paired, missing, strict=True)
-        ],
-        np.int64,
-    )
+    counts = [
+        (count - fewest, 0) if one is None else _lost(one.result, ~nobody)
+        for one, count in zip(paired, missing, strict=True)
+    ]
+    unanswered, unvoted = np.array(counts, np.int64).reshape(-1, 2).T
+    return Gaps(unanswered, unvoted)
+
+
+def _lost(result: Result, somebody: Mask) -> tuple[int, int]:
+    """Samples without a value on which `somebody` has one: unanswered, unvoted."""
+    lost = result.missing & somebody
+    unvoted = 0 if result.unvoted is None else int((lost & result.unvoted).sum())
+    return int(lost.sum()) - unvoted, unvoted

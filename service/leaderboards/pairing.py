@@ -21,17 +21,17 @@ from service.leaderboards.paired import GONE, PairedResult
 class Pairing:
     """One score of two evaluations over the samples that count in both.
 
-    values   with their errors
-    own      (n,), (n,) the samples' own values, where the score is their mean
-    only_b   samples on which only the second has a value
-    names    (n,) the samples' clusters, where there are any
+    values      with their errors
+    own         (n,), (n,) the samples' own values, where the score is their mean
+    unanswered  samples on which the second has a value and the first has none that it could have
+    names       (n,) the samples' clusters, where there are any
     """
 
     metric: BoundMetric
     score: Declared
     values: Values
     own: tuple[Floats, Floats] | None
-    only_b: int
+    unanswered: int
     names: Sequence[str] | None
 
 
@@ -82,6 +82,6 @@ def pairing(
         score=a.metric.scores[a.index],
         values=values(a.metric, a.side, b.side, units, a.index),
         own=(own_a, own_b) if own_a is not None and own_b is not None else None,
-        only_b=units.only_b,
+        unanswered=units.unanswered,
         names=units.drawn_by if units.grouped else None,
     )

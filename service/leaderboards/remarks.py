@@ -34,7 +34,7 @@ def tests(shown: Sequence[BoardScore], found: Standings, field: str | None) -> s
     how = f"Student's t with {error}"
     if field is not None:
         how += f" over clusters ({field})"
-    if (found.incomplete > 0).any():
+    if found.uneven:
         how += ", over the samples that both have where these differ"
     return f"{how}; Holm over {pairs} pair{'s' if pairs > 1 else ''}"
 
@@ -54,23 +54,7 @@ def warnings(
     over    the slice that the board is of
     """
     told = [] if over is None else over.warnings(shown)
-    lacking = [
-        f"{row.system} ({lost})"
-        for row, lost in zip(shown, found.incomplete.tolist(), strict=True)
-        if lost
-    ]
-    if lacking:
-        named = ", ".join(lacking[:NAMED]) + (", …" if len(lacking) > NAMED else "")
-        in_common = (
-            f" All systems have values on {found.in_common} samples."
-            if found.in_common is not None
-            else ""
-        )
-        told.append(
-            f"{len(lacking)} of {len(shown)} systems have no value on samples on which others have "
-            f"one: {named}. They stand behind the complete ones, are called better than nobody, "
-            f"and are tested over the samples that both of a pair have.{in_common}"
-        )
+    told += _gaps(shown, found)
     gone = len(shown) - found.tested
     if found.refused is not None:
         told.append(f"no pair is tested: {found.refused}")
@@ -83,6 +67,42 @@ def warnings(
     if names is None and over is None and fewest < FEW:
         told.append(f"only {fewest} samples: ranks and p-values are rough")
     return told if names is not None else [*told, *dependent(shown)]
+
+
+def _gaps(shown: Sequence[BoardScore], found: Standings) -> list[str]:
+    """Who has no value where others have one, and what comes of it."""
+    in_common = (
+        f" All systems have values on {found.in_common} samples."
+        if found.in_common is not None
+        else ""
+    )
+    kinds = (
+        (
+            found.incomplete,
+            "have no value on samples on which others have one: {named}. They stand behind the "
+            "complete ones, are called better than nobody, and are tested over the samples that "
+            "both of a pair have.",
+        ),
+        (
+            found.unvoted,
+            "have outputs without a vote on samples on which others have one: {named}. That counts "
+            "against nobody: each value is over the samples with votes (n), and pairs are tested "
+            "over those that both have.",
+        ),
+    )
+    told = []
+    for counts, said in kinds:
+        lacking = [
+            f"{row.system} ({lost})"
+            for row, lost in zip(shown, counts.tolist(), strict=True)
+            if lost
+        ]
+        if lacking:
+            named = ", ".join(lacking[:NAMED]) + (", …" if len(lacking) > NAMED else "")
+            told.append(
+                f"{len(lacking)} of {len(shown)} systems {said.format(named=named)}{in_common}"
+            )
+    return told
 
 
 def dependent(scores: Iterable[Score]) -> list[str]:

@@ -49,7 +49,9 @@ class BoardRow(BaseModel):
     stands behind the complete ones and is called better than nobody; it is tested over the samples
     that both of a pair have, `n_common` in the smallest of its tests. `value_common` is its value
     over the samples that all systems have, `value_bounds` between what its value would be were the
-    incomplete samples the worst and the best that the score allows.
+    incomplete samples the worst and the best that the score allows. `unvoted`: samples without a
+    vote on this system's output, of a score by people's votes, on which another system has one.
+    That counts against nobody, and its pairs are tested over common samples, too.
 
     `design_effect`: by how much clusters multiply the value's variance; null where the row's
     interval is over independent samples.
@@ -68,6 +70,7 @@ class BoardRow(BaseModel):
     n: int
     missing: int
     incomplete: int = 0
+    unvoted: int = 0
     p_vs_next: float | None  # corrected; against the row below; null: no test, or no verdict
     rank_interval_step_down: tuple[int, int] | None = None
     p_vs_next_step_down: float | None = None
@@ -246,9 +249,11 @@ class ResultOut(BaseModel):
     """`difference` is a - b with its interval; `p_corrected` is over all results shown here.
 
     `only_a`, `only_b`: samples on which only that one has a value. Who is ahead and lacks some has
-    no verdict: `significant` is null, and `note` says so. `bounds`: between these a - b lies over
-    the samples of either, were what one lacks the worst and the best that the score allows; null
-    where none lacks any, for scores without a range, and for those of a whole corpus.
+    no verdict: `significant` is null, and `note` says so. `unvoted_a`, `unvoted_b`: those of them
+    on which people's votes on that one's output are lacking, which withholds no verdict. `bounds`:
+    between these a - b lies over the samples of either, were what one lacks the worst and the best
+    that the score allows; null where none lacks any, for scores without a range, and for those of a
+    whole corpus.
 
     `p_method`: `counted` among draws; `t`, `normal`: the tail of that distribution, because draws
     enough for the correction are too many; `exact`. `minimum_detectable_difference`: what n samples
@@ -275,6 +280,8 @@ class ResultOut(BaseModel):
     rated: int | None = None  # of them, by people; the lesser of two; null: it goes by no ratings
     only_a: int = 0
     only_b: int = 0
+    unvoted_a: int = 0
+    unvoted_b: int = 0
     clusters: int | None = None  # that were resampled; null: samples are independent
     design_effect: float | None = None  # by which they multiply the difference's variance
     wins: int | None = None  # samples on which a is better; null: there are no values of samples

@@ -88,6 +88,7 @@ class Slice:
             per_sample=None if result.per_sample is None else result.per_sample[at],
             replicates=None,
             missing=result.missing[at],
+            unvoted=None if result.unvoted is None else result.unvoted[at],
             cluster=None,  # of no interval: those of the whole set are gone
         )
         return replace(one, result=part, ids=[one.ids[place] for place in at.tolist()])

@@ -11,7 +11,7 @@ from metrics.core.rows import Floats, Ints
 from metrics.statistics.incomplete import extremes
 from metrics.statistics.ranking import Ranks, chances_of_first, ranks, ranks_apart
 from metrics.statistics.stepdown import step_down
-from service.leaderboards.pair_tests import PairTests, in_common, lacking, pairs_between
+from service.leaderboards.pair_tests import PairTests, gaps, in_common, pairs_between
 from service.leaderboards.paired import ALPHA, PairedResult
 from service.leaderboards.store import BoardScore
 
@@ -27,6 +27,7 @@ class Standings:
     stepped       the same with Romano and Wolf's p-values; None where there are none
     p_first       (N,) the share of replicates in which each is first; NaN where it has none
     incomplete    (N,) samples without a value on which another system has one
+    unvoted       (N,) the same, of which votes alone are lacking, so that nobody stands behind
     in_common     samples on which all have a value; None where that is not known
     n_common      (N,) of the smallest test of each, samples or clusters; 0 where it has none
     value_common  (N,) over the samples `in_common`; NaN where it is not known
@@ -40,6 +41,7 @@ class Standings:
     stepped: Ranks | None
     p_first: Floats
     incomplete: Ints
+    unvoted: Ints
     in_common: int | None
     n_common: Ints
     value_common: Floats
@@ -47,6 +49,11 @@ class Standings:
     tested: int
     exchanged: bool = False
     refused: str | None = None
+
+    @property
+    def uneven(self) -> bool:
+        """Whether systems have values on unlike samples."""
+        return bool((self.incomplete + self.unvoted > 0).any())
 
 
 def standings(
@@ -62,10 +69,10 @@ def standings(
     """
     values = np.array([row.value for row in scores])
     better = scores[0].higher_is_better
-    incomplete = lacking(paired, [row.missing for row in scores])
+    lacking = gaps(paired, [row.missing for row in scores])
     tests = pairs_between(paired, field, names)
     shared, value_common = in_common(paired, tests.counted)
-    last = incomplete > 0
+    last = lacking.unanswered > 0
     found = ranks(
         np.where(last & np.isfinite(value_common), value_common, values),
         tests.pairs.p_values,
@@ -77,20 +84,21 @@ def standings(
     p_first = np.full(len(values), np.nan)
     p_first[~last] = chances_of_first(tests.replicates[:, ~last], better)
     stepped = None
-    if not last.any() and 1 < len(values) <= MOST_STEPPED:
+    if not lacking.uneven.any() and 1 < len(values) <= MOST_STEPPED:
         adjusted = step_down(tests.pairs, tests.replicates)
         stepped = ranks(values, adjusted, higher_is_better=better, alpha=alpha, correct=np.copy)
     return Standings(
         ranks=found,
         stepped=stepped,
         p_first=p_first,
-        incomplete=incomplete,
+        incomplete=lacking.unanswered,
+        unvoted=lacking.unvoted,
         in_common=shared,
         n_common=_smallest(tests),
         value_common=value_common,
         bounds=[
             _bounds(one, row, int(lost))
-            for one, row, lost in zip(paired, scores, incomplete, strict=True)
+            for one, row, lost in zip(paired, scores, lacking.unanswered, strict=True)
         ],
         tested=0 if tests.refused else sum(one is not None for one in paired),
         exchanged=tests.exchanged,
@@ -121,6 +129,7 @@ def standings_untested(scores: Sequence[BoardScore], alpha: float = ALPHA) -> St
         stepped=None,
         p_first=unknown,
         incomplete=incomplete,
+        unvoted=np.zeros(n, np.int64),
         in_common=None,
         n_common=np.zeros(n, np.int64),
         value_common=unknown,

@@ -27,6 +27,7 @@ WITHHELD = (
 )
 UNLIKE = "{} samples have a value of a alone and {} of b alone: {}"
 SHARED = "the two are compared over the {} that have both"
+UNVOTED = "; of {} of the others it is votes that are lacking, which counts against neither"
 BOUNDS = "; with the worst and the best for what is missing, a - b is between {:.4g} and {:.4g}"
 ALIKE = (
     "a and b differ by the same on all {} {}: that does not show how far others might differ, so "
@@ -49,6 +50,8 @@ def shown(rows: Sequence[Evaluation], one: Match, test: str, found: Comparison) 
         significant=None,
         only_a=found.only_a,
         only_b=found.only_b,
+        unvoted_a=found.unvoted_a,
+        unvoted_b=found.unvoted_b,
         higher_is_better=one.left.higher_is_better,
         judged=one.left.judged,
         signature=one.left.signature or "",
@@ -100,7 +103,9 @@ def _unlike(found: Comparison, told: Difference) -> list[str]:
     whole = told.test in OF_WHOLE_SETS
     shared = "their sets are not the same" if whole else SHARED.format(found.n)
     bounds = "" if found.bounds is None else BOUNDS.format(*found.bounds)
-    return [UNLIKE.format(found.only_a, found.only_b, shared) + bounds]
+    unvoted = found.unvoted_a + found.unvoted_b
+    votes = UNVOTED.format(unvoted) if unvoted else ""
+    return [UNLIKE.format(found.only_a, found.only_b, shared) + votes + bounds]
 
 
 def correct(results: Sequence[ResultOut], correction: Correction) -> None:
@@ -139,10 +144,11 @@ def _withheld(one: ResultOut) -> str | None:
     if not one.judged:
         return None
     ahead = (one.difference or 0.0) * (1 if one.higher_is_better else -1)
-    if ahead > 0 and one.only_b:
-        return WITHHELD.format("a", one.only_b, "b")
-    if ahead < 0 and one.only_a:
-        return WITHHELD.format("b", one.only_a, "a")
+    by_a, by_b = one.only_b - one.unvoted_a, one.only_a - one.unvoted_b
+    if ahead > 0 and by_a:
+        return WITHHELD.format("a", by_a, "b")
+    if ahead < 0 and by_b:
+        return WITHHELD.format("b", by_b, "a")
     return None
 
 

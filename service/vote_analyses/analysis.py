@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 from service.annotation.store import Project
 from service.vote_analyses import best_worst, labels, pairwise, ratings
@@ -17,12 +18,18 @@ from service.vote_analyses.store import Rows
 LEVEL = 0.95
 
 
-def analysis(project: Project, criterion: str | None, rows: Rows) -> VoteAnalysisOut:
+def analysis(
+    project: Project,
+    criterion: str | None,
+    rows: Rows,
+    exclude: Collection[str] = (),
+) -> VoteAnalysisOut:
     """What the votes say of systems and people.
 
     criterion  of likert: by which ratings
+    exclude    annotators whose votes are left out
     """
-    ballots = Ballots.of(project, criterion, rows)
+    ballots = Ballots.of(project, criterion, rows.without(exclude))
     found = _findings(ballots)
     aside = Counter(one.kind for one in ballots.checks)
     return VoteAnalysisOut(
@@ -34,7 +41,11 @@ def analysis(project: Project, criterion: str | None, rows: Rows) -> VoteAnalysi
         votes=len(ballots.votes),
         items=len(ballots.items),
         left_out=AsideVotesOut(
-            gold=aside["gold"], control=aside["control"], repeat=aside["repeat"]
+            gold=aside["gold"],
+            control=aside["control"],
+            repeat=aside["repeat"],
+            excluded=len(rows.votes) - len(ballots.votes) - len(ballots.checks),
+            annotators=sorted(exclude),
         ),
         scale=found.scale,
         agreement=agreement(ballots),

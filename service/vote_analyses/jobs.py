@@ -1,4 +1,4 @@
-"""vote_analysis.compute: what many votes say; answers who waits."""
+"""vote_analysis.compute: what many votes say, and the label model of them; answers who waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from service.annotation import store as projects
 from service.db import worker_requests
 from service.jobs.context import Context
 from service.vote_analyses import store
-from service.vote_analyses.analysis import analysis
+from service.vote_analyses.computed import COMPUTED, Asked
 
 
 def compute(context: Context, request: str) -> None:
@@ -17,12 +17,13 @@ def compute(context: Context, request: str) -> None:
         if asked is None:
             return
         if project is None:
-            worker_requests.answer(db, request, {"analysis": None})
+            worker_requests.answer(db, request, {"found": None})
             return
-        rows = store.read(db, project.id)
-    found = analysis(project, asked["criterion"], rows)
+        state, rows = store.state(db, project.id), store.read(db, project.id)
+    of = Asked(project, state, asked["criterion"], frozenset(asked["exclude"]))
+    found = COMPUTED[asked["what"]](of, rows)
     with context.engine.begin() as db:
-        worker_requests.answer(db, request, {"analysis": found.model_dump(mode="json")})
+        worker_requests.answer(db, request, {"found": found.model_dump(mode="json")})
 
 
 def compute_failed(context: Context, request: str, reason: str) -> None:

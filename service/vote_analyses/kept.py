@@ -1,31 +1,30 @@
-"""Analyses that this process has answered with, as long as the same votes stand."""
+"""What this process has computed of votes, as long as the same ones stand."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-
-from service.vote_analyses.schemas import VoteAnalysisOut
-from service.vote_analyses.store import State
-
-Key = tuple[str, str | None, State]  # project, criterion, and which votes there are
+from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 MOST = 64
 
+T = TypeVar("T")
 
-class Kept:
-    """The last ones that were asked for."""
+
+class Kept(Generic[T]):
+    """The last ones that were asked for; a key says of which votes, and how."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[Key, VoteAnalysisOut] = OrderedDict()
+        self._found: OrderedDict[Hashable, T] = OrderedDict()
 
-    def get(self, key: Key) -> VoteAnalysisOut | None:
-        """The analysis of just these votes."""
+    def get(self, key: Hashable) -> T | None:
+        """What was computed of just these votes."""
         found = self._found.get(key)
         if found is not None:
             self._found.move_to_end(key)
         return found
 
-    def add(self, key: Key, found: VoteAnalysisOut) -> None:
+    def add(self, key: Hashable, found: T) -> None:
         """Keep it, in place of the one that nobody asked for longest."""
         self._found[key] = found
         while len(self._found) > MOST:

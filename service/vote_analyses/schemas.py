@@ -165,11 +165,14 @@ class MoreVotesOut(BaseModel):
 
 
 class AsideVotesOut(BaseModel):
-    """Votes that tell of people and not of systems."""
+    """Votes that tell of people and not of systems, and all that are `excluded`: those of the
+    `annotators` that were to be left out."""
 
     gold: int
     control: int
     repeat: int
+    excluded: int = 0
+    annotators: list[str] = []
 
 
 class VoteAnalysisOut(BaseModel):

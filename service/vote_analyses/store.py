@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, func, literal, select
@@ -18,6 +18,7 @@ from service.db.annotation_tables import (
     annotators,
 )
 from service.db.stored import Stored
+from service.errors import invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,17 @@ class Item(Stored):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown(Stored):
+    """An item, without its outputs."""
+
+    id: str
+    dataset_id: str | None
+    sample: str | None
+    prompt: str | None
+    systems: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class State(Stored):
     """Which votes there are: it changes with each vote, undone vote and deleted person, and with
     what models judge; `ended` models are those that are asked no further."""
@@ -67,6 +79,15 @@ class Rows:
     names: dict[str, str]
     judgements: list[Vote] = field(default_factory=list)
     models: dict[str, Annotator] = field(default_factory=dict)
+
+    def without(self, people: Collection[str]) -> Rows:
+        """Those of others than these annotators."""
+        return replace(
+            self,
+            votes=[one for one in self.votes if one.annotator_id not in people],
+            judgements=[one for one in self.judgements if one.annotator_id not in people],
+            models={id: one for id, one in self.models.items() if id not in people},
+        )
 
 
 def state(db: Connection, project: str) -> State:
@@ -114,6 +135,40 @@ def _judgements(db: Connection, project: str) -> list[Vote]:
         .order_by(judgements.id)
     )
     return [Vote.from_row(row) for row in db.execute(query)]
+
+
+def page(
+    db: Connection, project: str, *, after: str | None, limit: int, descending: bool
+) -> list[Shown]:
+    """Up to `limit` items of the project, in the order in which they are given out. Raises 422
+    where there is none of the id `after`."""
+    items = annotation_items.c
+    query = select(annotation_items).where(items.project_id == project, items.kind == "item")
+    if after is not None:
+        before = select(items.position).where(items.project_id == project, items.id == after)
+        place = db.scalar(before)
+        if place is None:
+            raise invalid("unknown_cursor", f"nothing in this list has the id {after!r}", "after")
+        query = query.where(items.position < place if descending else items.position > place)
+    order = items.position.desc() if descending else items.position
+    return [Shown.from_row(row) for row in db.execute(query.order_by(order).limit(limit))]
+
+
+def votes_on(
+    db: Connection, items: Sequence[str], exclude: Collection[str] = ()
+) -> dict[str, list[Vote]]:
+    """By item, the votes that stand on it, without repeats, and those of people to `exclude`."""
+    votes = annotation_votes.c
+    query = select(annotation_votes).where(
+        votes.item_id.in_(list(items)),
+        votes.annotator_id.not_in(list(exclude)),
+        votes.kind == "item",
+        STANDS,
+    )
+    found: dict[str, list[Vote]] = {}
+    for row in db.execute(query.order_by(votes.id)):
+        found.setdefault(row.item_id, []).append(Vote.from_row(row))
+    return found
 
 
 def _votes(db: Connection, project: str) -> list[Vote]:

@@ -118,3 +118,15 @@ def test_of_a_part_without_tests_the_sum_has_a_value_and_no_interval() -> None:
     assert found.values.tolist() == [0.0, 1.0, 2.0]
     assert np.isnan([found.low, found.high, found.p_first]).all()
     assert found.ranks.worst.tolist() == [3, 3, 3]
+
+
+def test_the_error_over_few_common_samples_is_not_that_of_each_systems_own() -> None:
+    """Without a value by design nobody stands behind; what is certain is what was compared."""
+    few = np.full((2, 2), 3.0)
+    plain = replace(given([0.0, 1.0], 0.5), pairs=replace(given([0.0, 1.0], 0.5).pairs, errors=few))
+    uneven = replace(plain, uneven=np.ones(2, np.bool_))
+    own, common = (linear([one], [1.0], [0.0]) for one in (plain, uneven))
+    assert own.ranks.p_values[0, 1] < 1e-6  # of the replicates, whose error is 0.14
+    assert common.ranks.p_values[0, 1] == pytest.approx(0.74, abs=0.01)  # t of 1/3, 49 degrees
+    assert common.ranks.rank.tolist() == own.ranks.rank.tolist() == [2, 1]
+    assert np.isfinite(common.p_first).all()

@@ -44,6 +44,7 @@ def test_the_model_is_crowd_kits() -> None:
     assert theirs.errors_ is not None
     assert found.converged
     assert found.shares == pytest.approx(theirs.priors_.sort_index().to_numpy(), abs=1e-5)
+    assert found.posterior_of(votes) == pytest.approx(found.posterior, abs=1e-7)
     posterior = theirs.probas_.sort_index()[[0, 1, 2]].to_numpy()
     assert found.posterior == pytest.approx(posterior, abs=1e-4)
     errors = theirs.errors_  # (worker, said) by truth

@@ -77,6 +77,15 @@ def test_votes_become_preferences_by_majority(live: Live, made: list[str]) -> No
         assert about["project"] == study.made["id"]
     again = export(study, held_out=0.25)
     assert (again.status_code, again.json()) == (200, told)
+    (eve,) = [one for one in study.get("/annotators")["data"] if one["name"] == "Eve"]
+    agreed = export(study, name="agreed", exclude_annotators=[eve["id"]]).json()
+    assert (agreed["votes"], agreed["annotators"]) == (2 * SAMPLES, 2)
+    assert agreed["left_out"] == {"excluded_votes": SAMPLES}
+    for one in records(study, agreed["dataset"]):
+        assert (one["margin"], one["metadata"]["votes"]) == (1, 2)
+        assert eve["hash"] not in one["metadata"]["annotators"]
+    refused = export(study, name="agreed", exclude_annotators=["ann_none"]).json()["error"]
+    assert (refused["code"], refused["param"]) == ("unknown_annotator", "exclude_annotators")
     small = export(study, min_margin=0.5, name="small").json()["error"]
     assert (small["code"], small["param"]) == ("nothing_to_learn", "project")
     assert f"{SAMPLES} small_margin" in small["message"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,12 +13,14 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
+from assay import Client
 from metrics.core.rows import Ints
 from metrics.statistics import best_worst
 from metrics.statistics.annotations import Annotations
-from metrics.statistics.labels import shares
+from metrics.statistics.labels import dawid_skene, shares
 from metrics.statistics.ratings import Ratings, adjusted, means
 from service.db.engine import connect
+from tests.known import known
 from tests.service.annotation.people import Study, evaluations_of
 from tests.service.live import Live
 from tests.service.vote_analyses.voting import by_system, vote_on_all
@@ -55,9 +59,21 @@ def columns(study: Study) -> tuple[list[dict[str, Any]], Ints, Ints, Ints]:
     return rows, system, sample, annotator
 
 
+def rated_of(rows: list[dict[str, Any]], item: str) -> dict[str, list[int]]:
+    """By criterion, the ratings of an item."""
+    own = [one["answer"]["ratings"] for one in rows if one["item"] == item]
+    return {name: [one[name] for one in own] for name in own[0]}
+
+
 @pytest.mark.parametrize("asked", FORMS, ids=[one["form"] for one in FORMS])
 def test_no_votes_are_nulls_with_a_reason(live: Live, db: Engine, asked: dict[str, Any]) -> None:
-    found = Study(live.base, evaluations_of(db, 2, systems=3), **asked).get("/analysis")
+    study = Study(live.base, evaluations_of(db, 2, systems=3), **asked)
+    found, items = study.get("/analysis"), study.get("/items")["data"]
+    assert len(items) == study.made["progress"]["items"]
+    for one in items:
+        assert (one["votes"], one["sample"] in {"s0", "s1"}) == (0, True)
+        assert one["prompt"] == f"Say {one['sample'][1:]}"
+        assert all(one[name] is None for name in ("consensus", "disagreement", "shares", "means"))
     assert (found["votes"], found["annotators"], found["warnings"]) == (0, [], ["no votes yet"])
     assert found["controlled"]["reason"]
     for one in found["agreement"].values():
@@ -104,6 +120,13 @@ def test_ratings_by_each_criterion(live: Live, db: Engine) -> None:
         table[annotator, 6 * system + sample] = value
         alpha = krippendorff.alpha(table, level_of_measurement="ordinal")
         assert found["agreement"]["krippendorff_alpha"]["value"] == pytest.approx(alpha)
+    for one in study.get("/items")["data"]:
+        said = rated_of(rows, one["id"])
+        assert one["votes"] == len(said["help"]) == 2
+        assert one["means"] == {name: np.mean(of) for name, of in said.items()}
+        assert one["deviations"] == {name: pytest.approx(np.std(of)) for name, of in said.items()}
+        assert one["disagreement"] == np.mean([of[0] != of[1] for of in said.values()])
+        assert one["consensus"] is one["shares"] is one["posterior"] is None
     people = {one["name"]: one for one in study.get("/analysis")["annotators"]}
     assert people["severe"]["severity"]["value"] == pytest.approx(1.0)
     assert people["severe"]["outlier"] is None  # of two nobody can say who is odd
@@ -145,10 +168,18 @@ def test_tuples(live: Live, db: Engine) -> None:
         assert one["votes"] == (shown == at).sum()
     assert found["systems"][0]["system"] == "system-0"
     assert found["systems"][0]["rank"] == 1
+    for one in study.get("/items")["data"]:
+        said = [vote["answer"] for vote in rows if vote["item"] == one["id"]]
+        odd = one["sample"] == "s3"  # there one turned the order round
+        assert one["disagreement"] == float(odd)
+        share = [sum(vote["best"] == x for vote in said) / 2 for x in letters]
+        assert list(one["shares"].values()) == share
+        first = None if odd else letters[one["systems"].index(min(one["systems"]))]
+        assert (one["consensus"], one["confidence"]) == (first, None if odd else 1.0)
     assert found["agreement"]["percent"]["value"] == pytest.approx(7 / 8)
 
 
-def test_labels(live: Live, db: Engine) -> None:
+def test_labels(live: Live, db: Engine, assay: Client) -> None:
     labels = ["good", "bad"]
     evaluations = evaluations_of(db, 8, systems=2)
     study = Study(live.base, evaluations, form="label", labels=labels, overlap=3)
@@ -174,6 +205,30 @@ def test_labels(live: Live, db: Engine) -> None:
         assert [part["share"]["value"] for part in one["labels"]] == pytest.approx(told.values)
         assert [part["raw"]["value"] for part in one["labels"]] == pytest.approx(raw)
         assert one["reason"] == "labels have no order: see the shares"
+    model = dawid_skene(Annotations.of(8 * system + sample, annotator, value), 2)
+    judged = list(assay.judged_items(study.made["id"]))
+    assert len(judged) == 16
+    paged = study.get("/items", limit=5, after=judged[4].id)
+    assert [one["id"] for one in paged["data"]] == [one.id for one in judged[5:10]]
+    assert paged["has_more"]
+    back = study.get("/items", limit=3, order="desc", after=judged[2].id)
+    assert [one["id"] for one in back["data"]] == [judged[1].id, judged[0].id]
+    table = httpx.get(f"{study.url}/items", params={"format": "csv", "limit": 2})
+    assert f"{study.url}/items?format=csv&limit=2&after={judged[1].id}" in table.headers["link"]
+    head, first, _ = csv.reader(io.StringIO(table.text))
+    assert dict(zip(head, first, strict=True))["consensus"] == judged[0].consensus
+    refused = httpx.get(f"{study.url}/items", params={"after": "aitem_none"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "after")
+    for item in judged:
+        at = 8 * int(item.systems[0][-1]) + int(str(item.sample)[1:])
+        assert item.posterior == pytest.approx(
+            dict(zip(labels, model.posterior[at], strict=True)), abs=1e-6
+        )
+        assert item.consensus == labels[model.labels[at]]
+        assert item.confidence == pytest.approx(model.posterior[at].max(), abs=1e-6)
+        share = known(item.shares)["bad"]
+        assert share == pytest.approx(value[8 * system + sample == at].mean())
+        assert item.disagreement == pytest.approx(0 if share in {0, 1} else 2 / 3)
     people = {one["name"]: one["accuracy"] for one in found["annotators"]}
     assert people["Ada"] > max(people["Bob"], people["Eve"]) > 0.8
 
@@ -195,3 +250,5 @@ def test_edits(live: Live, db: Engine) -> None:
     assert (kept["rank"], changed["rank"]) == (1, 2)
     (pair,) = found["pairs"]
     assert pair["difference"] == pytest.approx(0.2)
+    edited = study.get("/items")["data"]
+    assert [(one["texts"], one["disagreement"]) for one in edited] == [(1, None)] * 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import combinations
 from math import exp
 from random import Random
 from typing import Any
@@ -88,6 +89,16 @@ def test_planted_strengths_come_back_and_who_clicks_stands_out(live: Live, db: E
     # the prior draws by about 1 / 9 of a vote's information, of which a system has some 10
     np.testing.assert_allclose(told.values, theirs - theirs.mean(), atol=0.2)
 
+    given = study.votes()
+    for one in study.get("/items")["data"]:
+        said = [x["answer"]["choice"] for x in given if x["item"] == one["id"]]
+        shares = {choice: said.count(choice) / 4 for choice in ("a", "b", "tie")}
+        most = [choice for choice, share in shares.items() if share == max(shares.values())]
+        assert (one["votes"], one["shares"]) == (4, shares)
+        assert one["consensus"] == (most[0] if len(most) == 1 else None)
+        assert one["confidence"] == (max(shares.values()) if len(most) == 1 else None)
+        unlike = sum(a != b for a, b in combinations(said, 2)) / 6
+        assert one["disagreement"] == pytest.approx(unlike)
     assert found["components"] == [["system-0", "system-1", "system-2"]]
     assert sum(one["wins"] + one["ties"] + one["losses"] for one in found["pairs"]) == 96
     controls = {one["control"] for one in found["controlled"]["controls"]}
@@ -101,6 +112,20 @@ def test_planted_strengths_come_back_and_who_clicks_stands_out(live: Live, db: E
     assert people["clicker"]["outlier"] is True
     assert "shown first in 100% of votes" in " ".join(people["clicker"]["why"])
     assert people["clicker"]["first_shown"]["value"] == 1.0
+    clicker = people["clicker"]["annotator"]
+    honest_alone = study.get("/analysis", exclude=clicker)
+    assert honest_alone["left_out"].pop("annotators") == [clicker]
+    assert honest_alone["left_out"].pop("excluded") == 24
+    assert honest_alone["systems"] == found["systems"]
+    assert len(honest_alone["annotators"]) == 4
+    assert study.get("/analysis")["votes"] == 24 + honest_alone["votes"]
+    both = f"{clicker}, {people['person-0']['annotator']}"
+    assert study.get("/analysis", exclude=both)["votes"] == 72
+    assert {one["votes"] for one in study.get("/items", exclude=clicker)["data"]} == {4}
+    for path in ("/analysis", "/items"):
+        refused = httpx.get(study.url + path, params={"exclude": f"{clicker},ann_none"})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (422, "exclude")
+        assert "'ann_none'" in refused.json()["error"]["message"]
     alphas = {name: one["alpha"]["value"] for name, one in people.items()}
     assert alphas.pop("clicker") < max(alphas.values())
     with Client(live.base) as assay:
@@ -132,7 +157,8 @@ def test_gold_controls_and_repeats_are_of_people_alone(live: Live, db: Engine) -
     found = study.get("/analysis")
     kinds = [one["kind"] for one in study.votes()]
     assert found["votes"] == kinds.count("item") == 9
-    assert found["left_out"] == {kind: kinds.count(kind) for kind in ("gold", "control", "repeat")}
+    aside = {kind: kinds.count(kind) for kind in ("gold", "control", "repeat")}
+    assert found["left_out"] == aside | {"excluded": 0, "annotators": []}
     assert found["left_out"]["control"] == 3
     (pair,) = found["pairs"]
     assert (pair["wins"], pair["ties"], pair["losses"], pair["votes"]) == (9, 0, 0, 9)
@@ -183,24 +209,40 @@ def test_what_cannot_be_asked_is_told(live: Live, db: Engine) -> None:
     assert unknown.status_code == 404
 
 
+def cast(db: Engine, study: Study, people: list[str], field: str, values: list[str]) -> None:
+    """All votes of a project at once: the second of the values on every third item, whoever is
+    asked, else the first."""
+    query = text(
+        "INSERT INTO annotation_votes "
+        "(id, project_id, item_id, slot_id, annotator_id, kind, answer, shown) "
+        "SELECT 'vote_' || id, project_id, item_id, id, "
+        "(CAST(:people AS text[]))[number + 1], 'item', jsonb_build_object(CAST(:field AS text), "
+        "(CAST(:values AS text[]))[CASE position % 3 WHEN 0 THEN 2 ELSE 1 END]), "
+        "ARRAY[position % 2, 1 - position % 2] FROM annotation_slots WHERE project_id = :id"
+    )
+    given = {"people": people, "id": study.made["id"], "field": field, "values": values}
+    with db.begin() as connection:
+        connection.execute(query, given)
+
+
 def test_many_votes_are_analysed_by_a_worker_and_once(live: Live, db: Engine) -> None:
-    study = Study(live.base, evaluations_of(db, 350, systems=2), overlap=3)
+    evaluations = evaluations_of(db, 350, systems=2)
+    labels = ["right", "wrong"]
+    labelled = Study(live.base, evaluations, form="label", labels=labels, overlap=2)
+    cast(db, labelled, [labelled.annotator()["id"] for _ in range(2)], "label", labels)
+    items = labelled.get("/items", limit=6)["data"]
+    assert [one["consensus"] for one in items] == ["wrong", "right", "right"] * 2
+    assert all(0.99 < one["confidence"] <= 1 == sum(one["shares"].values()) for one in items)
+    study = Study(live.base, evaluations, overlap=3)
     people = [study.annotator(f"person-{at}")["id"] for at in range(3)]
-    with db.begin() as connection:  # every third item for system-1, whoever is asked
-        query = text(
-            "INSERT INTO annotation_votes "
-            "(id, project_id, item_id, slot_id, annotator_id, kind, answer, shown) "
-            "SELECT 'vote_' || id, project_id, item_id, id, "
-            "(CAST(:people AS text[]))[number + 1], 'item', "
-            "jsonb_build_object('choice', CASE position % 3 WHEN 0 THEN 'b' ELSE 'a' END), "
-            "ARRAY[position % 2, 1 - position % 2] FROM annotation_slots WHERE project_id = :id"
-        )
-        connection.execute(query, {"people": people, "id": study.made["id"]})
+    cast(db, study, people, "choice", ["a", "b"])
     found = study.get("/analysis")
     assert found["votes"] == 1050
     assert found["systems"][0]["system"] == "system-0"
     assert found["systems"][0]["win_rate"] == pytest.approx(1 - 117 / 350)
     assert found["agreement"]["percent"]["value"] == 1.0
+    without = study.get("/analysis", exclude=people[0])
+    assert (without["votes"], without["left_out"]["excluded"]) == (700, 350)
     begun = time.perf_counter()
     assert study.get("/analysis") == found
     assert time.perf_counter() - begun < 1.0  # it is kept as long as the same votes stand
