@@ -7,13 +7,7 @@
 ...         print(score.name, score.value, score.interval)
 """
 
-from assay.analysis_models import (
-    Analysis,
-    Disagreement,
-    Example,
-    RankCorrelation,
-    Slice,
-)
+from assay.analysis_models import Analysis, Disagreement, Example, RankCorrelation, Slice
 from assay.annotation_analysis_models import (
     AnnotatorAnalysis,
     AnsweredShare,
