@@ -17,7 +17,6 @@ from service.annotation import board_routes as people_boards
 from service.annotation import exchange_routes as annotation_exchange
 from service.annotation import import_routes as annotation_imports
 from service.annotation import routes as annotation
-from service.annotation import study_routes as studies
 from service.archives import routes as archives
 from service.arenas import routes as arenas
 from service.calibrations import routes as calibrations
@@ -46,6 +45,7 @@ from service.pages import routes as pages
 from service.scoring import reward_routes as rewards
 from service.scoring import routes as score
 from service.settings import Settings, get_settings
+from service.studies import routes as studies
 from service.suites import routes as suites
 from service.training import checkpoint_routes as checkpoints
 from service.training import routes as training_jobs
