@@ -14,8 +14,6 @@ from prometheus_client import CollectorRegistry
 from service.analyses import routes as analyses
 from service.annotation import annotate_routes as annotate
 from service.annotation import board_routes as people_boards
-from service.annotation import exchange_routes as annotation_exchange
-from service.annotation import import_routes as annotation_imports
 from service.annotation import routes as annotation
 from service.archives import routes as archives
 from service.arenas import routes as arenas
@@ -51,6 +49,8 @@ from service.training import checkpoint_routes as checkpoints
 from service.training import routes as training_jobs
 from service.vote_analyses import item_routes as judged_items
 from service.vote_analyses import routes as vote_analyses
+from service.vote_exchange import export_routes as vote_exports
+from service.vote_exchange import import_routes as vote_imports
 
 DESCRIPTION = """
 Scores you can defend: every value with its interval and its signature, every row kept.
@@ -104,8 +104,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         annotation,
         vote_analyses,
         judged_items,
-        annotation_exchange,
-        annotation_imports,
+        vote_exports,
+        vote_imports,
         studies,
         people_boards,
         annotate,
