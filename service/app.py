@@ -15,6 +15,7 @@ from service.analyses import routes as analyses
 from service.annotation import annotate_routes as annotate
 from service.annotation import board_routes as people_boards
 from service.annotation import routes as annotation
+from service.annotators import routes as annotators
 from service.archives import routes as archives
 from service.arenas import routes as arenas
 from service.calibrations import routes as calibrations
@@ -102,6 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         calibrations,
         meta_evaluations,
         annotation,
+        annotators,
         vote_analyses,
         judged_items,
         vote_exports,
