@@ -57,12 +57,13 @@ class Problem(Answer):
 
 
 class ScoreInfo(Answer):
-    """A score that a metric yields, with its range and direction. `judged`: False where neither
-    high nor low is better, and `higher_is_better` only says how lists are ordered."""
+    """A score that a metric yields. `judged`: False where neither high nor low is better, and
+    `higher_is_better` only says how lists are ordered. `no_interval`: why it has none, no test."""
 
     name: str
     higher_is_better: bool
     judged: bool = True
+    no_interval: str = ""
     low: float | None
     high: float | None
     about: str

@@ -12,8 +12,12 @@ Conventions
                                confidence σ(|m|), from ½ to 1; hit is the accuracy of one pair
       pair_overconfidence      mean of σ(|m|) less pair_accuracy; above 0: surer than right
 - The calibration error is never negative, and above 0 for a calibrated model, too: by about 0.1 on
-  100 pairs, and its interval with it. Compare models on the same pairs. The overconfidence is a
-  mean, without that bias, but does not see bins whose errors cancel.
+  100 pairs, less of a model that is much too sure. So it has no interval, and two models' errors
+  are not tested: of 50 to 1,000 pairs, 95% intervals contained the true error in 57 to 98 of 100
+  simulations, those of two models' difference in 26 to 97. With the bias taken off as the metric
+  `calibration` does, 0.09 of 50 pairs and 0.04 of 200 are left, and intervals by resampling contain
+  the truth in 82 to 97 of 200 pairs and more. The overconfidence is a mean, without that bias, but
+  does not see bins whose errors cancel.
 - A pair of which one side has no token is missing. What is longer than `max_length` loses its
   beginning and is flagged.
 
@@ -42,6 +46,10 @@ BATCH_ROWS = 64
 BATCH_BYTES = 16_384  # padded bytes of the texts between two reports of progress
 BINS = 10
 OF_THE_MODEL = ("model", "weights", "tokenizer_digest")  # what is measured
+NO_INTERVAL = (
+    "noise alone sets it above 0, by how much depends on the number of pairs and on the model, so "
+    "no interval or test of it can be trusted: read pair_overconfidence, which has both"
+)
 
 
 def pair_row(margins: Floats) -> Floats:
@@ -88,7 +96,7 @@ def plan(items: Sequence[Item], params: RewardModelParams, models: Models) -> li
 
 METRIC = Metric(
     name="pair_accuracy",
-    version=1,
+    version=2,
     about="How often a reward model ranks the better answer above the worse, and how surely.",
     formula=(
         "share of pairs with m > 0, m = r(prompt, better) − r(prompt, worse); pair_loss −log σ(m)"
@@ -108,6 +116,7 @@ METRIC = Metric(
             1.0,
             "gap between confidence and accuracy, over ten bins",
             OF_THE_MODEL,
+            no_interval=NO_INTERVAL,
         ),
         Score(
             "pair_overconfidence",

@@ -17,6 +17,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # two test processes and what they start share the cores: threads that wait for each other spin
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# httpx reads a file of certificates for each client, which takes 45 ms, and of a folder those alone
+# that it meets: no test meets any
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+
 # processes that tests start read our modules compiled; who starts tests may have said not to
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # collecting tests imports everything: the collector would search it again and again, and it stays

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from metrics.core.clustered import untestable
-from metrics.core.metric import BoundMetric
+from metrics.core.metric import BoundMetric, Score
 from metrics.core.result import Result, ScoreValue
 from metrics.core.rows import Floats, Ints
 from metrics.core.settling import Mask
@@ -147,9 +147,9 @@ def refusal(
     return untestable(metric, [sides[at].result.settled for at in pair])
 
 
-def refused_score(a: ScoreValue, b: ScoreValue) -> str | None:
+def refused_score(declared: Score, a: ScoreValue, b: ScoreValue) -> str | None:
     """Why two systems' values of a score must not be compared, over any units, if so."""
-    return a.error or b.error or unlike(a.signature, b.signature)
+    return a.error or b.error or unlike(a.signature, b.signature) or declared.no_interval or None
 
 
 def _all(sides: Sequence[Side]) -> list[str]:

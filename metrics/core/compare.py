@@ -240,7 +240,7 @@ def _refusals(
     """A sentence a score that must not be compared."""
     why = refusal(metric, sides, aligned, pair, grouping)
     a, b = (sides[at].result.scores for at in pair)
-    return [refused_score(x, y) or why for x, y in zip(a, b, strict=True)]
+    return [refused_score(*one) or why for one in zip(metric.scores, a, b, strict=True)]
 
 
 def _draws(

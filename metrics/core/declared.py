@@ -46,6 +46,9 @@ class Score:
     comparable_across: tuple[str, ...] = ()
     # False: neither is better, and `higher_is_better` only says how lists are ordered
     judged: bool = True
+    # why there is neither an interval of it nor a test, whatever the metric's method: none would
+    # keep its promise. "": there are
+    no_interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from metrics.core.metric import BoundMetric
 from metrics.core.rows import Floats, Ints, Settled
 from metrics.core.settling import Mask, measured, restrict, settle, unvoted
 from metrics.core.signature import text
+from metrics.core.withheld import withheld
 from metrics.statistics import intervals, resampling, weights
 from metrics.statistics.intervals import Intervals
 from metrics.statistics.repeats import Split
@@ -190,8 +191,8 @@ def _of_rows(
         found = over.intervals
     groups = over.found if over else None
     noise = repeats.parts(metric, *outputs, own.rows, groups) if outputs is not None else None
-    level = drawing["level"]
-    scores = _scores(metric, settled, missing, found, noted, parts, level, over, noise)
+    level, told = drawing["level"], withheld(metric.scores, found)
+    scores = _scores(metric, settled, missing, told, noted, parts, level, over, noise)
     per_sample = None
     if not metric.set_level:
         values = metric.per_sample(own.rows)

@@ -88,6 +88,12 @@ def unlike(a: str, b: str) -> str | None:
     return f"the signatures differ, so the values cannot be compared: {'; '.join(difference(a, b))}"
 
 
+def outdated(metric: BoundMetric, signature: str) -> bool:
+    """Whether the value of a signature is of another version than the metric is now."""
+    now = str(metric.version)
+    return _parse(signature).get("version", now) != now
+
+
 def _parse(signature: str) -> dict[str, str]:
     name, *rest = signature.split("|")
     found = {"name": name}

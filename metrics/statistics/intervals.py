@@ -51,7 +51,7 @@ class Intervals:
 
     low, high   (S,) NaN where nothing can be said
     methods     (S,) what was used: "bootstrap" (percentiles), "bootstrap_t", "t", "wilson",
-                "wilson_effective_n", "jackknife", "jackknife_wilson"; of few clusters "t"
+                "wilson_effective_n", "jackknife", "jackknife_wilson"; of few clusters "t"; "none"
     replicates  (R, S) values of the bootstrap's replicates, NaN for an empty draw; None without
     warnings    sentences for the reader, on all scores
     notes       (S,) sentences on each score

@@ -25,6 +25,7 @@ class ScoreInfo(BaseModel):
     name: str
     higher_is_better: bool
     judged: bool = True  # false: neither is better, and `higher_is_better` only orders lists
+    no_interval: str = ""  # why it has neither an interval nor a test; "": it has
     low: float | None
     high: float | None
     about: str
@@ -85,6 +86,7 @@ def describe(metric: AnyMetric, ceilings: Mapping[str, int] | None = None) -> Me
             name=score.name,
             higher_is_better=score.higher_is_better,
             judged=score.judged,
+            no_interval=score.no_interval,
             low=_finite(score.low),
             high=_finite(score.high),
             about=score.about,

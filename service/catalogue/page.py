@@ -60,6 +60,9 @@ def _section(metric: AnyMetric) -> Iterator[str]:
     yield f"- **Needs** {', '.join(needs) or 'outputs'}"
     yield f"- **Costs** {_cost(metric)}"
     yield f"- **Interval** {metric.interval}{', of the set as a whole' if metric.set_level else ''}"
+    for score in bound.scores:
+        if score.no_interval:
+            yield f"- **No interval** of `{score.name}`: {score.no_interval}"
     yield f"- **Equal to** {metric.source.reference}"
     yield f"- **Source** {metric.source.paper}"
     yield f"- **Beware** {metric.avoid}\n"

@@ -73,8 +73,12 @@ def _check_parts(
     grouping: Grouping | None,
     param: str,
 ) -> None:
-    """Raises 422 for a score of whole sets, where the rule is over a slice or clusters."""
+    """Raises 422 for a score without a test, and for one of whole sets, where the rule is over a
+    slice or clusters."""
     (one,) = paired_results(db, settings, [score])
+    if one is not None and one.declared.no_interval:
+        message = f"{score.name} has no test: {one.declared.no_interval}"
+        raise invalid("never_settled", message, param)
     if one is None or one.metric.interval != "jackknife":
         return
     sides = (one.side, one.side)

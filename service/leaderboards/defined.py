@@ -28,7 +28,7 @@ from service.leaderboards.standings import MOST_TESTED
 from service.settings import Settings
 
 LEVEL = 0.95
-GONE = "its rows are not stored any more, or its metric is not there"
+GONE = "its rows are not stored any more, or its metric is not there or of a later version"
 BY_RANK = "ranks of all pairs of all parts, Holm over {}; apart where the mean ranks must differ"
 BY_SUM = (
     "Student's t with the errors of the parts' replicates, independent between datasets; "

@@ -89,8 +89,8 @@ def pairs_between(
     n = len(paired)
     at = [place for place, one in enumerate(paired) if one is not None and one.value is not None]
     there = [one for one in paired if one is not None and one.value is not None]
-    refused = None
-    if there and names is not None:
+    refused = there[0].declared.no_interval or None if there else None
+    if there and names is not None and refused is None:
         refused = untestable(there[0].metric, [one.result.settled for one in there])
     if not there or refused is not None:
         nothing = np.full((n, n), np.nan)

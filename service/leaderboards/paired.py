@@ -14,8 +14,10 @@ from metrics.core.alignment import Grouping, Side
 from metrics.core.clustered import Cluster
 from metrics.core.compare import REPLICATES, Comparison, Testing, compare_many
 from metrics.core.metric import BoundMetric
+from metrics.core.metric import Score as Declared
 from metrics.core.packing import unpack
 from metrics.core.result import Result, ScoreValue, recomputed
+from metrics.core.signature import outdated
 from service.datasets import store as datasets
 from service.evaluations.scores import Score, read_results
 from service.settings import Settings
@@ -23,7 +25,7 @@ from service.settings import Settings
 FITTED = (
     "strengths of a fit have no rows: they cannot be compared by a test. Compare human/win_rate"
 )
-GONE = "the rows behind the values are gone"
+GONE = "the rows behind the values are gone, or of an earlier version of the metric"
 REPORTED = "reported values have no rows: they cannot be compared by a test"
 ALPHA = 0.05  # of the tests that boards and comparisons show, after correction
 
@@ -41,6 +43,11 @@ class PairedResult:
     def side(self) -> Side:
         """As one of the systems that are compared."""
         return Side(self.result, self.ids)
+
+    @property
+    def declared(self) -> Declared:
+        """The score in question, as its metric declares it."""
+        return self.metric.scores[self.index]
 
     @property
     def value(self) -> float | None:
@@ -80,6 +87,8 @@ def _paired(
     try:
         metric = find(score.metric, settings.metric_roots).bind(score.resolved)
     except ReportedError:  # its declaration has changed since, or its folder is gone
+        return None
+    if outdated(metric, score.signature or ""):  # its rows may be others than `metric` reduces
         return None
     index = [one.name for one in result.scores].index(score.name)
     return PairedResult(metric, result, ids[score.dataset_id], index)

@@ -71,7 +71,7 @@ def pairing(
     where the two cannot be compared; `lacking` says why, where one has no result."""
     if a is None or b is None:
         raise ReportedError(lacking)
-    why = refused_score(*(one.result.scores[one.index] for one in (a, b)))
+    why = refused_score(a.declared, *(one.result.scores[one.index] for one in (a, b)))
     if why is not None:
         raise ReportedError(why)
     units = match(a.metric, a.side, b.side, chosen=chosen, grouping=grouping)
@@ -79,7 +79,7 @@ def pairing(
     own_b = own_values(a.metric, b.side, units.at_b, a.index)
     return Pairing(
         metric=a.metric,
-        score=a.metric.scores[a.index],
+        score=a.declared,
         values=values(a.metric, a.side, b.side, units, a.index),
         own=(own_a, own_b) if own_a is not None and own_b is not None else None,
         unanswered=units.unanswered,

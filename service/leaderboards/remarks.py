@@ -59,7 +59,10 @@ def warnings(
     if found.refused is not None:
         told.append(f"no pair is tested: {found.refused}")
     elif tested and gone and (over is None or not over.untestable):
-        told.append(f"{gone} of {len(shown)} systems have no stored rows any more: not tested")
+        told.append(
+            f"{gone} of {len(shown)} systems have no stored rows any more, or those of an earlier "
+            "version of the metric: not tested"
+        )
     groups = len(set(names)) if names is not None else FEW
     if groups < FEW:
         told.append(f"only {groups} clusters: ranks and p-values are rough")

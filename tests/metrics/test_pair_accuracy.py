@@ -11,11 +11,14 @@ import pytest
 from inference.pool import ModelPool
 from metrics import find
 from metrics.core.clustered import Cluster
+from metrics.core.compare import compare
 from metrics.core.evidence import Evidence
 from metrics.core.metric import Item, Sample
 from metrics.core.result import conclude
 from metrics.core.run import score
-from metrics.pair_accuracy import METRIC, pair_row
+from metrics.pair_accuracy import METRIC, NO_INTERVAL, pair_row
+from metrics.statistics.intervals import wilson
+from metrics.statistics.weights import unit_keys
 from tests.rounding import assert_same
 
 PAIRS = [
@@ -46,6 +49,14 @@ def test_scores_are_those_of_the_rewards(model_pool: ModelPool, tiny_reward_mode
     assert result.scores[0].interval is not None
     low, high = result.scores[0].interval
     assert low <= (margins > 0).mean() <= high
+    assert [one.interval is None for one in result.scores] == [False, False, False, True, False]
+    error = result.scores[3]
+    assert error.interval_method == "none"
+    assert f"no interval: {NO_INTERVAL}" in error.warnings
+    ids = [sample.id for sample in samples]
+    tests = compare(METRIC.bind(params), result, ids, result, ids)
+    assert [one.error for one in tests] == [None, None, None, NO_INTERVAL, None]
+    assert tests[3].difference is None
 
 
 def test_rows_by_hand() -> None:
@@ -71,6 +82,22 @@ def test_a_calibrated_model_has_a_small_error_and_an_overconfident_one_a_large()
     assert errors[1] > 0.15
     assert abs(overconfidence[0]) < 0.03
     assert 0.1 < overconfidence[1] <= errors[1]
+
+
+def test_the_metrics_interval_of_the_calibration_error_would_not_hold() -> None:
+    """Of a calibrated model, both are 0; so the error declares no interval."""
+    metric, pairs, runs = METRIC.bind({"model": "m"}), 200, 60
+    keys, held = unit_keys([str(at) for at in range(pairs)]), Counter[str]()
+    for seed in range(runs):
+        generator = np.random.default_rng(seed)
+        margins = np.abs(generator.normal(0, 1.5, pairs))
+        right = generator.random(pairs) < 1 / (1 + np.exp(-margins))
+        rows = np.stack([pair_row(np.array([one])) for one in np.where(right, margins, -margins)])
+        found = wilson(rows, keys, metric.reduce, replicates=200, bounds=metric.bounds(rows.sum(0)))
+        for at, name in enumerate(metric.score_names):
+            held[name] += int(found.low[at] <= 0.0 <= found.high[at])
+    assert held["pair_calibration_error"] / runs < 0.85
+    assert held["pair_overconfidence"] / runs > 0.95 - 4 * (0.95 * 0.05 / runs) ** 0.5
 
 
 def test_intervals_over_prompts_cover_what_those_over_pairs_do_not() -> None:

@@ -11,6 +11,7 @@ from inference.protocol import NoModels
 from metrics import find
 from metrics.core.metric import Sample
 from metrics.core.packing import pack
+from metrics.core.result import Result
 from metrics.core.run import score
 from service.datasets import store as datasets
 from service.evaluations import scores as results
@@ -58,21 +59,29 @@ def succeed(
         Sample.of(one, [" ".join(one["references"][0].split()[:words])], str(at + 1))
         for at, one in enumerate(records)
     ]
+    keep(
+        db,
+        evaluation,
+        [score(samples, [find(name).bind()], NoModels(), replicates=100)[0] for name in metrics],
+    )
+
+
+def keep(db: Connection, evaluation: str, found: Sequence[Result]) -> None:
+    """The evaluation succeeds with these results, one a metric."""
     rows: list[dict[str, Any]] = []
-    for position, name in enumerate(metrics):
-        (result,) = score(samples, [find(name).bind()], NoModels(), replicates=100)
+    for position, result in enumerate(found):
         results.keep_result(db, evaluation, position, pack(result))
-        (value,) = result.scores
-        low, high = value.interval or (None, None)
-        rows.append(
-            {
-                **{"position": position, "name": value.name, "slice": "", "value": value.value},
-                **{"low": low, "high": high, "level": value.level, "n": value.n},
-                **{"missing": value.missing, "higher_is_better": value.higher_is_better},
-                **{"interval_method": value.interval_method, "signature": value.signature},
-                **{"warnings": [], "error": None},
-            }
-        )
+        for value in result.scores:
+            low, high = value.interval or (None, None)
+            rows.append(
+                {
+                    **{"position": position, "name": value.name, "slice": "", "value": value.value},
+                    **{"low": low, "high": high, "level": value.level, "n": value.n},
+                    **{"missing": value.missing, "higher_is_better": value.higher_is_better},
+                    **{"interval_method": value.interval_method, "signature": value.signature},
+                    **{"warnings": [], "error": None},
+                }
+            )
     results.replace_scores(db, evaluation, rows)
     evaluations.lock(db, evaluation)
     evaluations.finish(db, evaluation, "succeeded", {})

@@ -19,6 +19,7 @@ from inference.kinds import CALLED
 from inference.sentences import Sentence
 from metrics.core.clustered import CLUSTERS
 from metrics.core.errors import LACKS, NEEDS
+from metrics.core.metric import BoundMetric
 from metrics.core.settling import FAILED
 from metrics.statistics import diagnostics
 from service.cli import app
@@ -89,6 +90,8 @@ def written() -> Forms:
     flags = [*FAILED.values()]
     for metric in metrics.catalogue().values():
         flags += metric.flags.values()
+        scores = BoundMetric(metric, metric.params.model_construct()).scores
+        found |= {one.no_interval: set() for one in scores if one.no_interval}
     return found | {one: set() for one in (*(flag.message for flag in flags), *CALLED.values())}
 
 
