@@ -14,10 +14,8 @@ from prometheus_client import CollectorRegistry
 from service.analyses import routes as analyses
 from service.annotation import annotate_routes as annotate
 from service.annotation import board_routes as people_boards
-from service.annotation import exchange_routes as annotation_exchange
-from service.annotation import import_routes as annotation_imports
 from service.annotation import routes as annotation
-from service.annotation import study_routes as studies
+from service.annotators import routes as annotators
 from service.archives import routes as archives
 from service.arenas import routes as arenas
 from service.calibrations import routes as calibrations
@@ -46,11 +44,14 @@ from service.pages import routes as pages
 from service.scoring import reward_routes as rewards
 from service.scoring import routes as score
 from service.settings import Settings, get_settings
+from service.studies import routes as studies
 from service.suites import routes as suites
 from service.training import checkpoint_routes as checkpoints
 from service.training import routes as training_jobs
 from service.vote_analyses import item_routes as judged_items
 from service.vote_analyses import routes as vote_analyses
+from service.vote_exchange import export_routes as vote_exports
+from service.vote_exchange import import_routes as vote_imports
 
 DESCRIPTION = """
 Scores you can defend: every value with its interval and its signature, every row kept.
@@ -102,10 +103,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         calibrations,
         meta_evaluations,
         annotation,
+        annotators,
         vote_analyses,
         judged_items,
-        annotation_exchange,
-        annotation_imports,
+        vote_exports,
+        vote_imports,
         studies,
         people_boards,
         annotate,

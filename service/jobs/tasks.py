@@ -58,8 +58,8 @@ HANDLERS: Mapping[str, str] = {
     "meta.compute.failed": "service.meta_evaluations.jobs:compute_failed",
     "people.publish": "service.annotation.jobs:publish",
     "people.publish.failed": "service.annotation.jobs:publish_failed",
-    "people.judge": "service.annotation.jobs:judge",
-    "people.judge.failed": "service.annotation.jobs:judge_failed",
+    "people.judge": "service.annotators.jobs:judge",
+    "people.judge.failed": "service.annotators.jobs:judge_failed",
     "archive.audit": "service.archives.jobs:audit",
     "archive.audit.failed": "service.archives.jobs:audit_failed",
 }

@@ -13,16 +13,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from service.annotation import additions_store, publishing, vote_rows, votes_store
+from service.annotation import publishing, votes_store
 from service.annotation.answers import agrees
-from service.annotation.casts import Answered, Casts
-from service.annotation.foreign_votes import ForeignVote, RowErrors
 from service.annotation.hashes import hashed
 from service.annotation.items_store import new_slot
-from service.annotation.matching import Known, Matching, Miss, known
 from service.annotation.store import Project
-from service.annotation.vote_files import VoteFile
-from service.annotation.vote_rows import NewSlot, NewVote
+from service.vote_exchange import additions_store, vote_rows
+from service.vote_exchange.casts import Answered, Casts
+from service.vote_exchange.files import VoteFile
+from service.vote_exchange.foreign_votes import ForeignVote, RowErrors
+from service.vote_exchange.matching import Known, Matching, Miss, known
+from service.vote_exchange.vote_rows import NewSlot, NewVote
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from service.annotation.pilots import LEAST_ANNOTATORS, LEAST_VOTES
-from service.annotation.study_schemas import StudyIn, StudyOut
-from service.annotation.study_words import ANALYSIS, CANNOT, FORMS, MEASURES, WORDS
+from service.studies.pilots import LEAST_ANNOTATORS, LEAST_VOTES
+from service.studies.schemas import StudyIn, StudyOut
+from service.studies.words import ANALYSIS, CANNOT, FORMS, MEASURES, WORDS
 
 TWO_SYSTEMS = math.sqrt(2)  # a difference's half-width in those of its parts, at most
 TOLD = 1.43  # half-widths of a difference that is found with a power of 0.8, at 95%

@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.annotation import battles, label_studio, opinions, own_votes
-from service.annotation.foreign_votes import ForeignRow, ForeignVote, Place, RowErrors
 from service.annotation.schemas import Form
-from service.annotation.vote_columns import Layout, layout
 from service.errors import ApiError, invalid
 from service.field_names import told
 from service.imports import tables
 from service.imports.contents import Contents, unreadable
 from service.imports.tables import Rows
+from service.vote_exchange import battles, label_studio, opinions, own_votes
+from service.vote_exchange.columns import Layout, layout
+from service.vote_exchange.foreign_votes import ForeignRow, ForeignVote, Place, RowErrors
 
 R = TypeVar("R", bound=BaseModel)
 

@@ -16,8 +16,8 @@ from pydantic import Field
 
 from inference.protocols.conversation import as_text
 from metrics.core.names import plain
-from service.annotation.foreign_votes import ForeignRow, ForeignVote, Place
 from service.http.fields import Name, Text
+from service.vote_exchange.foreign_votes import ForeignRow, ForeignVote, Place
 
 WINS = {
     "a": ("a", "model a", "system a", "assistant a", "output a", "left", "first"),

@@ -6,11 +6,13 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection
 
-from service.annotation import annotators_store, questions
+from service.annotation import annotators_store
 from service.annotation.annotators_store import Annotator
-from service.annotation.questions import Options
-from service.annotation.schemas import OUTPUTS, AnnotatorIn
+from service.annotation.schemas import OUTPUTS
 from service.annotation.store import Project
+from service.annotators import questions
+from service.annotators.questions import Options
+from service.annotators.schemas import AnnotatorIn
 from service.errors import invalid
 from service.jobs import queue
 from service.models import registered

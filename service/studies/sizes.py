@@ -16,12 +16,12 @@ from sqlalchemy import Connection
 from metrics.statistics.studies import PAIRWISE, Spread, Study, likert, needed
 from service.annotation import store
 from service.annotation.admission import MOST_SLOTS
-from service.annotation.pilots import Pilot, pilot
 from service.annotation.schemas import OUTPUTS
 from service.annotation.store import Project
-from service.annotation.study_schemas import Measure, SpreadOut, StudyIn, StudyOut
-from service.annotation.study_text import text
 from service.errors import ApiError, invalid
+from service.studies.pilots import Pilot, pilot
+from service.studies.schemas import Measure, SpreadOut, StudyIn, StudyOut
+from service.studies.text import text
 
 MEASURES: dict[str, Measure] = {
     "pairwise": "win_rate",

@@ -11,9 +11,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.annotation.answers import LETTERS
-from service.annotation.foreign_votes import ForeignRow, ForeignVote, Named, Place, named
 from service.annotation.schemas import Letter, Rating
 from service.http.fields import Name, Text
+from service.vote_exchange.foreign_votes import ForeignRow, ForeignVote, Named, Place, named
 
 LEAST, MOST = 3, len(LETTERS)  # outputs of a tuple
 SIDES = [(f"model_{letter}", f"output_{letter}") for letter in LETTERS]

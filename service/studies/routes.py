@@ -6,11 +6,12 @@ from typing import Annotated
 
 from fastapi import Query
 
-from service.annotation import store, studies
-from service.annotation.study_schemas import HalfWidth, Level, StudyIn, StudyOut
+from service.annotation import store
 from service.http.bodies import BodyRoute
 from service.http.dependencies import Transaction
 from service.http.router import Router
+from service.studies import sizes
+from service.studies.schemas import HalfWidth, Level, StudyIn, StudyOut
 
 router = Router(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
 
@@ -19,7 +20,7 @@ router = Router(prefix="/v1/annotation_projects", tags=["annotation"], route_cla
 def plan_study(body: StudyIn) -> StudyOut:
     """How many items, people and votes give each system's interval the half-width, and the plan in
     words. Nothing is stored: how votes vary is assumed."""
-    return studies.before(body)
+    return sizes.before(body)
 
 
 @router.get("/{project}/study", summary="Plan the study of a project")
@@ -31,4 +32,4 @@ def get_study(
 ) -> StudyOut:
     """As before there was one; how votes vary is what its own votes say, once there are 50 of three
     people."""
-    return studies.of_project(db, store.require(db, project), half_width, level)
+    return sizes.of_project(db, store.require(db, project), half_width, level)

@@ -12,9 +12,9 @@ from assay import Client
 from metrics.statistics.annotations import Ints
 from metrics.statistics.designs import assignments
 from metrics.statistics.ratings import Ratings, means
-from service.annotation.studies import before
-from service.annotation.study_schemas import StudyIn, StudyOut
 from service.db.engine import connect
+from service.studies.schemas import StudyIn, StudyOut
+from service.studies.sizes import before
 from tests.service.annotation.people import Study, evaluations_of
 from tests.service.live import Live
 

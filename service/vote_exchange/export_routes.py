@@ -6,12 +6,12 @@ from fastapi import Response
 from sqlalchemy import Connection
 
 from service.annotation import store
-from service.annotation.exchange_schemas import AnnotationExportIn, AnnotationExportOut
-from service.annotation.exports import export
 from service.http.bodies import BodyRoute
 from service.http.dependencies import CurrentSettings, Idempotent, Transaction
 from service.http.idempotency import Created
 from service.http.router import Router
+from service.vote_exchange.export_schemas import AnnotationExportIn, AnnotationExportOut
+from service.vote_exchange.exports import export
 
 router = Router(prefix="/v1/annotation_projects", tags=["annotation"], route_class=BodyRoute)
 

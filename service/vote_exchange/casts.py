@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.annotation.answers import Answer, of_vote
-from service.annotation.foreign_votes import ForeignVote, Place, RowErrors
 from service.annotation.schemas import ExpectedIn
 from service.errors import ApiError
+from service.vote_exchange.foreign_votes import ForeignVote, Place, RowErrors
 
 
 @dataclass(slots=True)

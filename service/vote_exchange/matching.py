@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
-from service.annotation.foreign_votes import ForeignVote
 from service.db.annotation_tables import annotation_items
 from service.db.stored import Stored
+from service.vote_exchange.foreign_votes import ForeignVote
 
 JOINED = "; "  # between systems, as CSV has them
 

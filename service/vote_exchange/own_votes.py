@@ -9,11 +9,11 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from service.annotation.answers import FIELDS
-from service.annotation.foreign_votes import ForeignVote, Named, Place, Seconds
-from service.annotation.opinions import unpacked
 from service.annotation.schemas import ExpectedIn, Form
 from service.figures.data import FORMULA
 from service.http.fields import Name, Schema, Text
+from service.vote_exchange.foreign_votes import ForeignVote, Named, Place, Seconds
+from service.vote_exchange.opinions import unpacked
 
 NAMES = {"question": "sample", "output": "outputs"}  # of what other files have, too
 COLUMNS = frozenset(("systems", "answer", "annotator"))  # by which a file is known

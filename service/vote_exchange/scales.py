@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from service.annotation.casts import Casts
 from service.annotation.schemas import LONGEST_SCALE, AnnotationProjectIn, CriterionIn, Form
 from service.errors import invalid
 from service.http.fields import Name
+from service.vote_exchange.casts import Casts
 
 Scale = tuple[int, int]
 

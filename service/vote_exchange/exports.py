@@ -17,9 +17,7 @@ from sqlalchemy import Connection
 
 from metrics.core.names import hint
 from service.annotation import annotators_store, exclusions, exports_store, store, votes_store
-from service.annotation.exchange_schemas import HELD_OUT, AnnotationExportIn, AnnotationExportOut
 from service.annotation.hashes import marked
-from service.annotation.preferences import Pair, pairs
 from service.annotation.store import Project
 from service.annotation.votes_store import Judged
 from service.datasets import store as datasets
@@ -29,6 +27,8 @@ from service.datasets.staging import Staged
 from service.datasets.store import Content, Dataset
 from service.errors import invalid
 from service.settings import Settings
+from service.vote_exchange.export_schemas import HELD_OUT, AnnotationExportIn, AnnotationExportOut
+from service.vote_exchange.preferences import Pair, pairs
 
 OF_PREFERENCE = ("ties", "min_votes", "min_margin", "criterion")
 

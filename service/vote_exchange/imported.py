@@ -10,14 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from service.annotation import items_store, scales, store, vote_rows
-from service.annotation.casts import Answered, Casts
-from service.annotation.foreign_votes import ForeignVote
+from service.annotation import items_store, store
 from service.annotation.items_store import Made
-from service.annotation.scales import Given
-from service.annotation.vote_files import VoteFile
-from service.annotation.vote_rows import NewSlot, NewVote
 from service.errors import invalid
+from service.vote_exchange import scales, vote_rows
+from service.vote_exchange.casts import Answered, Casts
+from service.vote_exchange.files import VoteFile
+from service.vote_exchange.foreign_votes import ForeignVote
+from service.vote_exchange.scales import Given
+from service.vote_exchange.vote_rows import NewSlot, NewVote
 
 
 def find(db: Connection, digest: str) -> str | None:

@@ -15,8 +15,8 @@ import pytest
 from assay import Client
 from service.db.engine import connect
 from tests.service.annotation.people import Study, evaluations_of
-from tests.service.annotation.test_foreign_votes import assert_same
 from tests.service.live import Live
+from tests.service.vote_exchange.test_foreign_votes import assert_same
 
 FILE = {"content-type": "application/octet-stream"}
 SAMPLES = 4

@@ -10,12 +10,9 @@ from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
-from service.annotation import additions, imported, scales, store
-from service.annotation.import_schemas import VoteImportOut
+from service.annotation import store
 from service.annotation.schemas import AnnotationProjectOut
 from service.annotation.views import project_views
-from service.annotation.vote_columns import parsed
-from service.annotation.vote_files import Asked, VoteFile, read
 from service.errors import ApiError
 from service.http.dependencies import CurrentGate, CurrentSettings, UnboundKey
 from service.http.fields import Name
@@ -26,6 +23,10 @@ from service.http.router import Router
 from service.imports import store as imports
 from service.imports.contents import uploaded
 from service.settings import Settings
+from service.vote_exchange import additions, imported, scales
+from service.vote_exchange.columns import parsed
+from service.vote_exchange.files import Asked, VoteFile, read
+from service.vote_exchange.import_schemas import VoteImportOut
 
 router = Router(prefix="/v1/annotation_projects", tags=["annotation"])
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from assay import Client
-from service.annotation.exports import held_out
 from service.db.engine import connect
+from service.vote_exchange.exports import held_out
 from tests.service.annotation.people import Study, evaluations_of
 from tests.service.live import Live
 from tests.service.training.requests import QUICK, finished, scored, start

@@ -12,8 +12,8 @@ from metrics.judging.templates import InvalidRubric
 from service.annotation.answers import agrees, order
 from service.annotation.items_store import Item
 from service.annotation.judgements_store import Judgement
-from service.annotation.questions import Options, Question, answered, questions
 from service.annotation.store import Project
+from service.annotators.questions import Options, Question, answered, questions
 from service.evaluations.generating import storable
 
 LONGEST_REASON, LONGEST_COMMENT = 300, 4000  # characters that are kept

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from assay import Client
-from service.annotation.battles import Battle, fields
+from service.vote_exchange.battles import Battle, fields
 from tests.service.live import Live
 
 FILE = {"content-type": "application/octet-stream"}
