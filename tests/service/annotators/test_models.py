@@ -119,12 +119,14 @@ def test_a_model_votes_on_pairs_and_takes_nothing_of_people(
     assert "annotator_kind" in table.splitlines()[0]
     # posted back, as they are or without their kind, they never become a person's
     bare = [{x: one[x] for x in one if x != "annotator_kind"} for one in both]
-    file = {"headers": {"content-type": "application/octet-stream"}, "timeout": 60}
+    file = {"content-type": "application/octet-stream"}
     for content in (json.dumps(both), json.dumps(bare), table):
-        told = httpx.post(f"{study.url}/imports?beyond_overlap=true", content=content, **file)
+        told = httpx.post(f"{study.url}/imports?beyond_overlap=true", content=content, headers=file)
         assert told.status_code == 200, told.text
         assert told.json()["left_out"] == {"already_there": SAMPLES, "model": SAMPLES}
-    apart = httpx.post(f"{study.url.rpartition('/')[0]}/imports?name=x", content=table, **file)
+    apart = httpx.post(
+        f"{study.url.rpartition('/')[0]}/imports?name=x", content=table, headers=file
+    )
     assert apart.json()["left_out"] == {"model": SAMPLES}
     assert apart.json()["progress"]["annotators"] == 1
 
