@@ -259,13 +259,14 @@ class AnnotationTask(Answer):
 
 
 class AnnotationExport(Answer):
-    """Datasets made of votes. `held_out`: None where nothing was; `left_out`: why there is no
-    record of some votes, and of how many pairs or edits."""
+    """Datasets made of votes. `held_out`: None where nothing was, and `held_out_reason` says why;
+    `left_out`: why there is no record of some votes, and of how many pairs or edits."""
 
     project: str
     kind: str
     dataset: Dataset
     held_out: Dataset | None
+    held_out_reason: str | None
     votes: int
     annotators: int
     left_out: dict[str, int]

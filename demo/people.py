@@ -164,7 +164,7 @@ def _learned(assay: Client, console: Console, project: str) -> tuple[str, str]:
     """A reward model and a model, both of the votes; their ids."""
     export = assay.export_annotation_project(project, "preference", PAIRS, held_out=HELD_OUT)
     if export.held_out is None:
-        raise DemoError("no prompt was held out: too few pairs have a majority")
+        raise DemoError(f"no prompt was held out: {export.held_out_reason}")
     console.print(
         f"  {export.dataset.size} pairs of outputs to learn from, {export.held_out.size} of other "
         f"prompts to test by; left out: {opinions.counts(export.left_out)}"

@@ -106,8 +106,8 @@ def list_votes(
     undone: Annotated[bool, Query(description="with those that were taken back")] = False,
 ) -> Page[VoteOut]:
     """Votes that stand, oldest first, of annotators by hashes; those of `models` are there when
-    asked for. As JSON Lines, CSV and other tables, too; the header `Link` has the next page.
-    `POST …/imports` takes them as they are."""
+    asked for. As JSON Lines, CSV and other tables, too: these are a page as well, of `limit`
+    votes, and the header `Link` has the next. `POST …/imports` takes them as they are."""
     found = store.require(db, project)
     rows = votes_store.page(
         db,

@@ -32,5 +32,5 @@ def votes_table(votes: Page[VoteOut]) -> Table:
 
 
 def _column(column: Column) -> Column:
-    """Whole texts are a list in JSON, which says where one ends."""
+    """Whole texts are a list in JSON, in CSV as well: it says where one ends."""
     return Column("outputs", "json") if column.name == "outputs" else column

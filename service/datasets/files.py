@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from itertools import chain
@@ -14,7 +15,7 @@ import orjson
 from service.datasets import arrow, columns, layouts
 from service.datasets.arrow import Table, unreadable
 from service.datasets.schemas import KINDS
-from service.errors import ApiError
+from service.errors import ApiError, invalid
 from service.http.json_reader import WINDOW, Reader
 
 Format = Literal["jsonl", "csv", "parquet", "arrow", "tar"]
@@ -52,8 +53,14 @@ def rows(
 
 
 def table(source: IO[bytes]) -> Table:
-    """A CSV's columns and rows, as texts; an empty cell is left out. Raises ApiError."""
-    return _csv(source, {}, "eval")
+    """A CSV's columns and rows, as texts; an empty cell is left out. Raises ApiError, for two
+    columns of one name as well: one of them would not be read."""
+    names, rows = _csv(source, {}, "eval")
+    for name, count in Counter(name for name in names if name).items():
+        if count > 1:
+            message = f"{count} columns are called {name!r}: leave one, or name them differently"
+            raise invalid("same_column", message, name)
+    return names, rows
 
 
 READERS = {"parquet": arrow.parquet, "arrow": arrow.stream, "tar": arrow.folder}

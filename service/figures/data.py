@@ -22,13 +22,15 @@ LINES = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 
 
 def as_csv(table: Table) -> bytes:
-    """CSV after RFC 4180, UTF-8. Texts that a spreadsheet would run begin with an apostrophe."""
+    """CSV after RFC 4180, UTF-8. Texts that a spreadsheet would run begin with an apostrophe; names
+    of a list are joined; columns of JSON say where a text ends."""
     file = io.StringIO(newline="")
     writer = csv.writer(file)
     columns = flat(table)
     writer.writerow([name for name, _, _ in columns])
+    kinds = [kind for _, kind, _ in columns]
     for row in zip(*(values for _, _, values in columns), strict=True):
-        writer.writerow([_harmless(value) for value in row])
+        writer.writerow([_harmless(*cell) for cell in zip(row, kinds, strict=True)])
     return file.getvalue().encode()
 
 
@@ -81,8 +83,9 @@ def flat(table: Table) -> list[tuple[str, str, Sequence[Any]]]:
     return found
 
 
-def _harmless(value: Any) -> str:
-    text = "; ".join(value) if isinstance(value, list) and _texts(value) else exact(value)
+def _harmless(value: Any, kind: str) -> str:
+    names = kind != "json" and isinstance(value, list) and _texts(value)
+    text = "; ".join(value) if names else exact(value)
     risky = isinstance(value, str | list) and FORMULA.match(text)
     return f"'{text}" if risky else text
 

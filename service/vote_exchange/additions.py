@@ -7,13 +7,13 @@ wanted. Their people have no links; those of one name are one person, also in se
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
-from service.annotation import publishing, votes_store
+from service.annotation import annotators_store, publishing, votes_store
 from service.annotation.answers import agrees
 from service.annotation.hashes import hashed
 from service.annotation.items_store import new_slot
@@ -21,7 +21,7 @@ from service.annotation.store import Project
 from service.vote_exchange import additions_store, vote_rows
 from service.vote_exchange.casts import Answered, Casts
 from service.vote_exchange.files import VoteFile
-from service.vote_exchange.foreign_votes import ForeignVote, RowErrors
+from service.vote_exchange.foreign_votes import OF_MODEL, ForeignVote, RowErrors
 from service.vote_exchange.matching import Known, Matching, Miss, known
 from service.vote_exchange.vote_rows import NewSlot, NewVote
 
@@ -59,7 +59,8 @@ def add(
     items = {one.id: one for one in known(db, project.id)}
     left_out: Counter[str] = Counter()
     casts = Casts(left_out, unnamed=f"unnamed {digest.removeprefix('sha256:')[:8]}")
-    _match([*items.values()], file.votes, casts, left_out)
+    votes = [*_of_people(db, project, file.votes, left_out)]
+    _match([*items.values()], votes, casts, left_out)
     answered = [*casts.checked(project.form, project.definition)]
     people = _people(db, project, {one.cast.person for one in answered})
     there = additions_store.taken(db, project.id)
@@ -75,6 +76,18 @@ def add(
     left_out["without_first"] += len(repeats) - len(again)
     new = _stored(db, project, [*seated, *again], items, people)
     return Added(len(seated) + len(again), new, +left_out)
+
+
+def _of_people(
+    db: Connection, project: Project, votes: Iterable[ForeignVote], left_out: Counter[str]
+) -> Iterator[ForeignVote]:
+    """Without those of models, which say so or by their hashes are models of the project."""
+    models = {hashed(project, one.id) for one in annotators_store.models(db, project.id)}
+    for vote in votes:
+        if vote.kind == OF_MODEL or vote.annotator in models:
+            left_out["model"] += 1
+        else:
+            yield vote
 
 
 def _match(

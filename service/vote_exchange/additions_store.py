@@ -35,8 +35,9 @@ def lock(db: Connection, project: str) -> None:
 
 
 def people(db: Connection, project: str) -> list[Person]:
-    """Everybody who votes or voted."""
-    query = select(annotators).where(annotators.c.project_id == project)
+    """Everybody who votes or voted, but for models."""
+    own = (annotators.c.project_id == project) & annotators.c.model.is_(None)
+    query = select(annotators).where(own)
     return [Person.from_row(row) for row in db.execute(query)]
 
 

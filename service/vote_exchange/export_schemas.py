@@ -20,7 +20,9 @@ class AnnotationExportIn(Schema):
     kind: Literal["preference", "sft"]
     name: Annotated[DatasetName, Field(max_length=LONGEST_NAME - len(HELD_OUT))]
     held_out: Share = Field(
-        0.1, description=f"share of the prompts whose records make a second dataset, NAME{HELD_OUT}"
+        0.1,
+        description=f"share of the prompts whose records make a second dataset, NAME{HELD_OUT}: in "
+        "every project the same ones, and by a greater share more",
     )
     ties: Literal["drop", "keep"] = Field(
         "drop", description="keep: a tie is two records to train on, one each way; none held out"
@@ -47,14 +49,16 @@ class AnnotationExportIn(Schema):
 
 
 class AnnotationExportOut(BaseModel):
-    """The datasets that were made, and of what. `held_out`: null where nothing was; `left_out`: why
-    there is no record of some votes, and of how many pairs or edits; `excluded_votes` are votes."""
+    """The datasets that were made, and of what. `held_out`: null where nothing was, and
+    `held_out_reason` says why; `left_out`: why there is no record of some votes, and of how many
+    pairs or edits; `excluded_votes` are votes."""
 
     object: str = "annotation_export"
     project: str
     kind: Literal["preference", "sft"]
     dataset: DatasetOut
     held_out: DatasetOut | None
+    held_out_reason: str | None
     votes: int
     annotators: int
     left_out: dict[str, int]

@@ -1,7 +1,7 @@
 """Datasets made of votes: preferences, or edits to imitate, with a part of the prompts held out.
 
-Which prompts are held out, the prompts alone decide: one that is, is in every export of every
-project, so that what is trained on one is never tested on another.
+Which prompts are held out, each prompt alone decides: one that is, is in every export of every
+project by the same share or a greater one, so that what is tested is never trained on.
 """
 
 from __future__ import annotations
@@ -47,12 +47,13 @@ def export(
     judged = [_anonymous(project, one, models) for one in items]
     every = pairs(project.form, project.definition, judged, body.criterion)
     learned = list(_learned(every, body, left_out))
-    held = held_out({_prompt(one) for one in learned if one.margin}, body.held_out)
-    tested = [one for one in learned if one.margin and _prompt(one) in held]
-    trained = [one for one in learned if not _is_held(one, held, body.held_out)]
-    left_out["tie"] += len(learned) - len(trained) - len(tested)
+    held = [one for one in learned if is_held_out(_prompt(one), body.held_out)]
+    tested = [one for one in held if one.margin]  # ties test nothing
+    trained = [one for one in learned if not is_held_out(_prompt(one), body.held_out)]
+    left_out["tie"] += len(held) - len(tested)
     if not trained:
-        said = ", ".join(f"{count} {why}" for why, count in (+left_out).items()) or "no votes"
+        reasons = +left_out + Counter(held_out=len(tested))
+        said = ", ".join(f"{count} {why}" for why, count in (+reasons).items()) or "no votes"
         message = f"of the votes so far no dataset can be made: {said}"
         raise invalid("nothing_to_learn", message, "project")
     dataset, new = _put(db, project, body, body.name, trained, settings)
@@ -65,6 +66,7 @@ def export(
         kind=body.kind,
         dataset=view(dataset),
         held_out=view(held_dataset) if held_dataset is not None else None,
+        held_out_reason=None if tested else _reason(body.held_out),
         votes=sum(len(one.answers) for one in judged),
         annotators=len({annotator for one in judged for annotator in one.answers}),
         left_out=+left_out,
@@ -83,26 +85,21 @@ def _without(
             yield replace(one, answers=answers)
 
 
-def held_out(prompts: Collection[str], share: float) -> set[str]:
-    """About a `share` of the prompts, by their digests; of two or more, not all and not none."""
-    places = {prompt: _place(prompt) for prompt in prompts}
-    if not share or len(places) < 2:
-        return set()
-    ordered = sorted(places, key=lambda prompt: places[prompt])
-    count = sum(place < share for place in places.values())
-    return {*ordered[: min(max(count, 1), len(ordered) - 1)]}
-
-
-def _is_held(one: Pair, held: Collection[str], share: float) -> bool:
-    """Of prompts with nothing but ties, which test nothing, their digests say it alone."""
-    prompt = _prompt(one)
-    return prompt in held or (one.margin == 0 and _place(prompt) < share)
-
-
-def _place(prompt: str) -> float:
-    """From 0 to 1, the same for the same prompt."""
+def is_held_out(prompt: str, share: float) -> bool:
+    """Whether the prompt is of the `share` that is held out: its digest says so, whatever others
+    there are. It is of every greater share, too."""
     digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8]) / 2**64
+    return int.from_bytes(digest[:8]) / 2**64 < share
+
+
+def _reason(share: float) -> str:
+    """Why nothing is held out."""
+    if not share:
+        return "held_out is 0"
+    message = (
+        f"no prompt whose votes have a winner is of the share {share:g}, as the prompts' texts "
+    )
+    return message + "alone decide: take a greater one, here and in later projects"
 
 
 def _check(project: Project, body: AnnotationExportIn) -> None:

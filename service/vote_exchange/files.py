@@ -121,8 +121,9 @@ def _own(rows: Rows, seen: Sequence[Mapping[str, Any]], asked: Asked, is_csv: bo
 
 def _foreign(rows: Rows, found: Layout, given: Mapping[str, str]) -> Iterator[ForeignVote]:
     def fields(row: Mapping[str, Any]) -> dict[str, Any]:
-        cells = dict(given)
-        cells |= {name: row[one] for one, name in found.fields.items() if _is_there(row.get(one))}
+        cells: dict[str, Any] = dict(given)
+        there = {name: row.get(one) for one, name in found.fields.items()}
+        cells |= {name: cell for name, cell in there.items() if _is_there(cell, name)}
         if found.form == "pairwise":
             return battles.fields(cells)
         if found.form == "best_worst":
@@ -130,7 +131,7 @@ def _foreign(rows: Rows, found: Layout, given: Mapping[str, str]) -> Iterator[Fo
         if found.form == "label":
             return cells
         criteria = found.criteria.items()
-        ratings = {name: row[one] for one, name in criteria if _is_there(row.get(one))}
+        ratings = {name: row[one] for one, name in criteria if _is_there(row.get(one), "rating")}
         return opinions.rating_fields(cells, ratings)
 
     for place, row in _checked(rows, ROWS[found.form], _columns(found), fields):
@@ -151,9 +152,10 @@ def _columns(found: Layout) -> dict[str, str]:
     return columns
 
 
-def _is_there(cell: Any) -> bool:
-    """Whether a cell holds something; NaN is nothing, either."""
-    return cell is not None and cell != "" and not (isinstance(cell, float) and math.isnan(cell))
+def _is_there(cell: Any, name: str) -> bool:
+    """Whether a cell of this field holds something; NaN is nothing, either, but no rating."""
+    is_nan = isinstance(cell, float) and math.isnan(cell) and name != "rating"
+    return cell is not None and cell != "" and not is_nan
 
 
 def _checked(

@@ -17,6 +17,8 @@ def named(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+OF_MODEL = "model"  # the kind of votes that are no person's
+
 Named = Annotated[Name, BeforeValidator(named)]
 Seconds = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 

@@ -9,10 +9,10 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from service.annotation.answers import FIELDS
-from service.annotation.schemas import ExpectedIn, Form
+from service.annotation.schemas import AnnotatorKind, ExpectedIn, Form
 from service.figures.data import FORMULA
 from service.http.fields import Name, Schema, Text
-from service.vote_exchange.foreign_votes import ForeignVote, Named, Place, Seconds
+from service.vote_exchange.foreign_votes import OF_MODEL, ForeignVote, Named, Place, Seconds
 from service.vote_exchange.opinions import unpacked
 
 NAMES = {"question": "sample", "output": "outputs"}  # of what other files have, too
@@ -28,6 +28,7 @@ class OwnVote(Schema):
     sample: Name | None = None
     systems: list[Name] | Text = Field(default_factory=list)
     annotator: Named
+    annotator_kind: AnnotatorKind = "person"
     answer: ExpectedIn
     shown: Annotated[list[int], Field(max_length=8)] = Field(default_factory=list)
     comment: Text | None = None
@@ -52,7 +53,7 @@ class OwnVote(Schema):
             systems=self._systems(),
             outputs=self.outputs,
             shown=self.shown,
-            kind="undone" if self.undone_at else self.kind,
+            kind=self._kind(),
             item=self.item,
             dataset=self.dataset,
             question=self.sample,
@@ -62,6 +63,11 @@ class OwnVote(Schema):
             seconds=self.seconds,
             prefix="answer.",
         )
+
+    def _kind(self) -> str:
+        if self.annotator_kind == "model":
+            return OF_MODEL
+        return "undone" if self.undone_at else self.kind
 
     def _systems(self) -> list[str] | str:
         """Of a CSV's `a; b` the names, where it is clear where one ends."""

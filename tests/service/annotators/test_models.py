@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,6 +117,18 @@ def test_a_model_votes_on_pairs_and_takes_nothing_of_people(
     assert len({one["id"] for one in both}) == len(both)
     table = httpx.get(f"{study.url}/votes", params={"annotators": "all", "format": "csv"}).text
     assert "annotator_kind" in table.splitlines()[0]
+    # posted back, as they are or without their kind, they never become a person's
+    bare = [{x: one[x] for x in one if x != "annotator_kind"} for one in both]
+    file = {"content-type": "application/octet-stream"}
+    for content in (json.dumps(both), json.dumps(bare), table):
+        told = httpx.post(f"{study.url}/imports?beyond_overlap=true", content=content, headers=file)
+        assert told.status_code == 200, told.text
+        assert told.json()["left_out"] == {"already_there": SAMPLES, "model": SAMPLES}
+    apart = httpx.post(
+        f"{study.url.rpartition('/')[0]}/imports?name=x", content=table, headers=file
+    )
+    assert apart.json()["left_out"] == {"model": SAMPLES}
+    assert apart.json()["progress"]["annotators"] == 1
 
 
 def test_ratings_are_held_to_people_and_corrected_by_them(

@@ -20,7 +20,8 @@ from tests.service.vote_exchange.test_foreign_votes import assert_same
 
 FILE = {"content-type": "application/octet-stream"}
 SAMPLES = 4
-GOLD = {"prompt": "2 + 2?", "outputs": ["4", "5"], "expected": {"choice": "a"}}
+ASKED = '=2 + 2;\r\n"2 + 2"?'
+GOLD = {"prompt": ASKED, "outputs": ['4; "four",\n["4"]', "=5; 5"], "expected": {"choice": "a"}}
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +79,11 @@ def test_votes_go_from_one_project_to_another(live: Live, made: list[str], tmp_p
     assert kinds["repeat"]
     lines, page = file(source, format="jsonl", texts=True), file(source)
     table, parquet = file(source, format="csv"), file(source, format="parquet", texts=True)
+    wide = file(source, format="csv", texts=True)
     shown = [json.loads(one) for one in lines.splitlines()]
     whole = source.get("/votes", limit=1000, texts=True)["data"]
     assert [one | {"undone_at": None} for one in shown] == whole
-    assert {one["prompt"] for one in shown if one["kind"] == "gold"} == {"2 + 2?"}
+    assert {one["prompt"] for one in shown if one["kind"] == "gold"} == {ASKED}
     httpx.delete(source.url).raise_for_status()
 
     target = Study(live.base, made, **asked | {"seed": 1})
@@ -111,7 +113,8 @@ def test_votes_go_from_one_project_to_another(live: Live, made: list[str], tmp_p
     for content in (page, table):  # without texts
         left_out = added(target, content)["left_out"]
         assert left_out == {"already_there": known, "gold": kinds["gold"]}
-    assert added(target, parquet)["left_out"] == {"already_there": len(shown)}
+    for content in (parquet, wide):
+        assert added(target, content)["left_out"] == {"already_there": len(shown)}
     # its own file: by whose hashes the people are known
     assert added(target, file(target, format="csv"))["left_out"] == {"already_there": len(shown)}
     fresh = Study(live.base, made, overlap=2)

@@ -10,7 +10,7 @@ import pytest
 
 from assay import Client
 from service.db.engine import connect
-from service.vote_exchange.exports import held_out
+from service.vote_exchange.exports import is_held_out
 from tests.service.annotation.people import Study, evaluations_of
 from tests.service.live import Live
 from tests.service.training.requests import QUICK, finished, scored, start
@@ -64,7 +64,11 @@ def test_votes_become_preferences_by_majority(live: Live, made: list[str]) -> No
     assert told["held_out"]["name"] == told["dataset"]["name"] + "-held-out"
     assert len(trained) + len(held) == SAMPLES
     prompts = {one["prompt"].lower() for one in held}
-    assert prompts == held_out({f"say {at}" for at in range(SAMPLES)}, 0.25)
+    assert prompts == {f"say {at}" for at in range(SAMPLES) if is_held_out(f"say {at}", 0.25)}
+    assert told["held_out_reason"] is None
+    none = export(study, held_out=0.001, name="none").json()
+    assert (none["held_out"], none["dataset"]["size"]) == (None, SAMPLES)
+    assert "share 0.001" in none["held_out_reason"]
     assert not prompts & {one["prompt"].lower() for one in trained}
     hashes = {one["hash"] for one in study.get("/annotators")["data"]}
     for one in [*trained, *held]:
@@ -263,12 +267,8 @@ def test_a_reward_model_of_votes_is_held_to_people(live: Live, made: list[str]) 
 
 
 def test_prompts_decide_alone_whether_they_are_held_out() -> None:
-    few = {f"prompt {at}" for at in range(1000)}
-    many = few | {f"later {at}" for at in range(1000)}
-    held = held_out(few, 0.1)
+    prompts = [f"prompt {at}" for at in range(1000)]
+    held = {one for one in prompts if is_held_out(one, 0.1)}
     assert abs(len(held) - 100) < 4 * (1000 * 0.1 * 0.9) ** 0.5  # binomial, four deviations
-    assert held == held_out(many, 0.1) & few
-    assert held < held_out(few, 0.2)
-    assert held_out(few, 0) == held_out({"one"}, 0.5) == set()
-    assert len(held_out({"one", "two"}, 0.001)) == 1  # never none of several, nor all
-    assert all(len(held_out({f"{at}", f"-{at}"}, 0.5)) == 1 for at in range(20))
+    assert held < {one for one in prompts if is_held_out(one, 0.2)}
+    assert not any(is_held_out(one, 0) for one in prompts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -251,6 +252,8 @@ def test_scales_and_criteria_are_found_or_given(live: Live, tmp_path: Path) -> N
         ([row(rating=6)], {"scale": "1,5"}, "invalid_rows", "rows[0].rating"),
         ([row(rating=1), row(rating=4.5)], {}, "invalid_rows", "rows[1].rating"),
         ([row(rating=1), row(rating="five")], {}, "invalid_rows", "rows[1].rating"),
+        ([row(rating=1), row(rating=math.nan)], {}, "invalid_rows", "rows[1].rating"),
+        ([row(ratings={"a": math.nan})], {}, "invalid_rows", "rows[0].ratings.a"),
         ([row(rating=10**400)], {}, "invalid_rows", "rows[0].rating"),
         ([row(rating=[1])], {}, "invalid_rows", "rows[0].rating"),
         ([row(ratings={"a": 1, "b": "x"})], {}, "invalid_rows", "rows[0].ratings.b"),
@@ -298,3 +301,17 @@ def test_what_is_wrong_is_told_by_row_and_column(
     assert answer.status_code == 422, answer.text
     error = answer.json()["error"]
     assert (error["code"], error["param"]) == (code, param), error
+
+
+def test_a_rating_that_is_no_number_is_told_in_every_format(live: Live) -> None:
+    rows = [row(rating=1), row(rating=math.nan)]
+    whole = json.dumps(rows).encode()
+    for content in (as_lines(rows), whole, as_csv(rows), as_parquet(rows)):
+        error = sent(live.base, content).json()["error"]
+        assert (error["code"], error["param"]) == ("invalid_rows", "rows[1].rating"), error
+
+
+def test_two_columns_of_one_name_are_refused(live: Live) -> None:
+    content = b"system,rating,rating,,\nx,1,2,,\n"
+    error = sent(live.base, content).json()["error"]
+    assert (error["code"], error["param"]) == ("same_column", "rating")
