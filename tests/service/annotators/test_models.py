@@ -323,7 +323,9 @@ def test_a_model_that_does_not_answer_and_one_that_is_ended(
 def test_models_make_preferences_only_when_asked_and_judge_logs(
     live: Live, db: Engine, judge: str, server: FaultyServer
 ) -> None:
-    study = Study(live.base, evaluations_of(db, SAMPLES), overlap=1, gold_rate=0)
+    asked = "Take the better one."  # in words of its own: replies to others' would be used again
+    made = evaluations_of(db, SAMPLES)
+    study = Study(live.base, made, overlap=1, gold_rate=0, instructions=asked)
     saying(server, lambda shown, question: max(shown, key=lambda one: shown[one]))
     done = judged(study, judge)
 
@@ -332,14 +334,15 @@ def test_models_make_preferences_only_when_asked_and_judge_logs(
         return httpx.post(f"{study.url}/export", json=body, timeout=60)
 
     assert export().json()["error"]["code"] == "nothing_to_learn"
-    made = export(annotators="models").json()
-    assert (made["votes"], made["annotators"], made["dataset"]["size"]) == (SAMPLES, 1, SAMPLES)
-    url = f"{live.base}/v1/datasets/{made['dataset']['id']}/records"
+    exported = export(annotators="models").json()
+    counts = exported["votes"], exported["annotators"], exported["dataset"]["size"]
+    assert counts == (SAMPLES, 1, SAMPLES)
+    url = f"{live.base}/v1/datasets/{exported['dataset']['id']}/records"
     (first, *_) = httpx.get(url, timeout=60).json()["data"]
     assert first["metadata"]["annotators"] == [f"model:{done['hash']}"]
     assert first["chosen"].startswith("1 says")
     (shown,) = study.get("/annotators")["data"]
-    assert [one["id"] for one in shown["datasets"]] == [made["dataset"]["id"]]
+    assert [one["id"] for one in shown["datasets"]] == [exported["dataset"]["id"]]
     vote_on_all(study.person(), lambda item: {"choice": "tie"})
     assert export(annotators="all", ties="keep").json()["votes"] == 2 * SAMPLES
 
