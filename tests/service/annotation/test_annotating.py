@@ -196,7 +196,8 @@ def test_gold_controls_and_repeats_measure_people(live: Live, db: Engine) -> Non
     assert (study.made["gold"], study.made["controls"]) == (3, 2)
     ada = study.person()
     seen: Counter[str] = Counter()
-    while (item := ada.next()["item"]) is not None:
+    told = []  # whatever an item is, one more is done and one fewer is left
+    while (item := (found := ada.next())["item"]) is not None:
         prompt = item["prompt"]
         if "2 + 2" in prompt or item["a"] == item["b"]:
             choice = "tie" if item["a"] == item["b"] else choose(item, "4")
@@ -204,7 +205,11 @@ def test_gold_controls_and_repeats_measure_people(live: Live, db: Engine) -> Non
             wanted = "y" if seen[prompt] and prompt[-1] in "13579" else "x"
             choice = "a" if item["a"].endswith(wanted) else "b"
         seen[prompt] += 1
-        assert ada.post("votes", item=item["id"], choice=choice).status_code == 200
+        voted = ada.post("votes", item=item["id"], choice=choice)
+        assert voted.status_code == 200
+        told += [(one["done"], one["remaining"]) for one in (found, voted.json())]
+    total = seen.total()
+    assert told == [(at + voted, total - at - voted) for at in range(total) for voted in (0, 1)]
     (work,) = study.get("/annotators")["data"]
     votes = study.votes()
     kinds = Counter(one["kind"] for one in votes)
