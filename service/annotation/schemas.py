@@ -36,7 +36,7 @@ class CriterionIn(Schema):
     name: Name
     scale: tuple[Rating, Rating] | None = Field(default=None, description="of likert, as [1, 5]")
     description: Text | None = None
-    anchors: dict[str, Text] = Field(
+    anchors: dict[Text, Text] = Field(
         default_factory=dict, max_length=20, description="what ratings mean, as {'1': 'useless'}"
     )
 

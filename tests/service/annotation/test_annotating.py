@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,8 @@ from sqlalchemy import Engine, text
 from service.db.engine import connect
 from tests.service.annotation.people import Person, Study, evaluation, evaluations_of
 from tests.service.live import Live
+
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +120,32 @@ def test_a_token_is_of_one_project_and_ends(live: Live, db: Engine) -> None:
         rows = connection.execute(text("SELECT a::text FROM annotators a")).scalars().all()
         keys = connection.execute(text("SELECT i::text FROM idempotency_keys i")).scalars().all()
     assert not [one for one in [*rows, *keys] if late["token"] in one or added["token"] in one]
+
+
+def test_what_no_database_holds_is_refused(live: Live, db: Engine) -> None:
+    made = evaluations_of(db, 1)
+    ada = Study(live.base, made).person()
+    held = ada.next()["item"]["id"]
+    nul, half = "x\x00", "\ud800"
+    vote = {"item": held, "choice": "a"}
+    for path, given, param in (
+        ("votes", vote | {"item": nul}, "item"),
+        ("votes", vote | {"item": half}, "item"),
+        ("votes", vote | {"comment": nul}, "comment"),
+        ("votes", {"item": held, "ratings": {nul: 1}}, "ratings"),
+        ("skip", {"item": nul}, "item"),
+        ("skip", {"item": held, "reason": nul}, "reason"),
+        ("extend", {"item": nul}, "item"),
+    ):
+        answer = ada.http.post(
+            f"{ada.base}/{path}", content=json.dumps(given), headers=ada.headers | JSON
+        )
+        assert answer.status_code == 422, (given, answer.text)
+        assert str(answer.json()["error"]["param"]).startswith(param)
+    criterion = {"name": "truth", "scale": [1, 5], "anchors": {nul: "lies"}}
+    asked = {"name": "x", "evaluations": made, "form": "likert", "criteria": [criterion]}
+    refused = httpx.post(f"{live.base}/v1/annotation_projects", json=asked)
+    assert error(refused) == (422, "nul_character")
 
 
 def test_a_vote_counts_once_and_late_ones_only_where_nobody_took_over(
