@@ -209,6 +209,7 @@ FAULTS: dict[str, tuple[int, object]] = {
     "no_choices": (200, {"choices": []}),
     "no_message": (200, {"choices": [{"index": 0, "text": "a completion"}]}),
     "no_content": (200, {"choices": [{"message": {"role": "assistant"}}]}),
+    "null_content": (200, answered(content=None)),
     "refusal": (200, answered(content=None, refusal="I will not.")),
     "filtered": (200, answered(content="Half of", finish="content_filter")),
     "filtered_400": (400, problem("the prompt was filtered", "content_filter")),

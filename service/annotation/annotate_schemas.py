@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from service.annotation.schemas import Form, Language, Letter, Rating
 from service.http.fields import Name, Schema, Text
 
-Held = Annotated[str, Field(min_length=1, max_length=100)]
+Held = Annotated[Text, Field(min_length=1, max_length=100)]
 
 
 class CriterionOut(BaseModel):

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from service.annotation import (
     annotators_store,
+    course,
     informative,
     items_store,
     publishing,
@@ -29,14 +30,13 @@ from service.annotation.annotate_schemas import (
 )
 from service.annotation.annotators_store import Person
 from service.annotation.answers import agrees, as_shown, differs, draw, of_vote, order
+from service.annotation.course import REPEAT_AFTER, Left
 from service.annotation.items_store import Item
 from service.annotation.slots_store import Held, Slot
 from service.annotation.store import Project
 from service.annotation.tokens import refused
 from service.annotation.views import item_view
 from service.errors import ApiError, not_found
-
-REPEAT_AFTER = 5  # votes between an item and its repeat: until then it is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,27 @@ def remaining(db: Connection, desk: Desk, slot: Slot | None) -> int:
     wanted = max(desk.project.per_annotator - desk.done, held) - held
     if desk.closed or not wanted:
         return held
-    return held + slots_store.count_open(db, desk.project.id, desk.annotator.id, wanted)
+    more = slots_store.count_open(db, desk.project.id, desk.annotator.id, wanted)
+    if 0 < more < wanted:
+        at = desk.done + desk.skipped + held
+        left = _left(db, desk, slot, more)
+        more = course.length(desk.project, desk.annotator.id, at, left, wanted)
+    return held + more
+
+
+def _left(db: Connection, desk: Desk, slot: Slot | None, count: int) -> Left:
+    """What there is for the annotator once the slot is voted on; `count`: of open items."""
+    project, annotator = desk.project, desk.annotator.id
+    judged = 0
+    if project.definition["repeats"]:
+        judged = len(slots_store.repeatable(db, annotator, 0))
+        if slot is not None and not slot.repeat:
+            judged += items_store.require(db, slot.item_id).kind == "item"
+    return Left(
+        slots_store.open_kinds(db, project.id, annotator, count),
+        len(items_store.unseen_gold(db, project.id, annotator)),
+        judged,
+    )
 
 
 def completion_code(desk: Desk, more: int) -> str | None:
@@ -181,17 +201,16 @@ def _taken(db: Connection, desk: Desk) -> Held | None:
     project, annotator = desk.project, desk.annotator.id
     if desk.closed or desk.done >= project.per_annotator:
         return None
-    random = draw(project.seed, annotator, desk.done + desk.skipped)
-    at = random.random()
-    gold_rate, repeats = project.definition["gold_rate"], project.definition["repeats"]
+    at = desk.done + desk.skipped
+    what = course.turn(project, annotator, at)
     others: list[str] = []
-    if at < gold_rate:
+    if what == "gold":
         others = items_store.unseen_gold(db, project.id, annotator)
-    elif at < gold_rate + repeats:
+    elif what == "repeat":
         others = slots_store.repeatable(db, annotator, REPEAT_AFTER)
     if others and slots_store.count_open(db, project.id, annotator, 1):
-        item = random.choice(others)
-        return slots_store.make(db, project, annotator, item, repeat=at >= gold_rate)
+        item = draw(project.seed, annotator, at).choice(others)
+        return slots_store.make(db, project, annotator, item, repeat=what == "repeat")
     if project.definition["items"] != "most_informative":
         return slots_store.take(db, project, annotator)
     taken = (

@@ -31,8 +31,16 @@ Answer = dict[str, Any]
 
 def draw(*parts: object) -> Random:
     """A generator that only `parts` determine, in every process."""
-    digest = hashlib.sha256("\x00".join(map(str, parts)).encode()).digest()
-    return Random(int.from_bytes(digest[:16], "big"))  # noqa: S311
+    return Random(int.from_bytes(_digest(parts)[:16], "big"))  # noqa: S311
+
+
+def chance(*parts: object) -> float:
+    """A number in [0, 1) that only `parts` determine, apart from what `draw` has of them."""
+    return int.from_bytes(_digest(parts)[16:22], "big") / 2**48
+
+
+def _digest(parts: Sequence[object]) -> bytes:
+    return hashlib.sha256("\x00".join(map(str, parts)).encode()).digest()
 
 
 def order(seed: int, annotator: str, slot: str, count: int) -> list[int]:

@@ -33,7 +33,7 @@ from service.errors import not_found
 from service.http.bodies import BodyRoute
 from service.http.dependencies import Idempotent, Transaction
 from service.http.fields import Limit, Order, Page, page
-from service.http.formats import TABLES, in_forms
+from service.http.formats import LISTS, in_forms
 from service.http.idempotency import Created
 from service.http.router import Router
 
@@ -93,8 +93,8 @@ def delete_annotation_project(project: str, db: Transaction) -> DeletedAnnotatio
     return DeletedAnnotationProjectOut(id=project, published=publishing.published(db, found))
 
 
-@router.get("/{project}/votes", summary="All votes", responses=TABLES)
-@in_forms(votes_table)
+@router.get("/{project}/votes", summary="All votes", responses=LISTS)
+@in_forms(votes_table, drawn=False)
 def list_votes(
     project: str,
     db: Transaction,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.http.fields import Name, Schema, Text
@@ -17,7 +17,15 @@ Annotators = Literal["people", "models", "all"]
 Letter = Annotated[str, Field(pattern="^[a-h]$")]
 Share = Annotated[float, Field(ge=0, le=0.5, allow_inf_nan=False)]
 
-Rating = Annotated[int, Field(ge=-1000, le=1000)]
+
+def _number(value: object) -> object:
+    """Files have ratings as text and as 4.0, and nobody has them as `true`."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "is true or false: a rating is a whole number")
+    return value
+
+
+Rating = Annotated[int, Field(ge=-1000, le=1000), BeforeValidator(_number)]
 
 LONGEST_SCALE = 101  # points: from 0 to 100
 OUTPUTS = {"pairwise": 2, "likert": 1, "label": 1, "edit": 1}  # of an item; best_worst: its size
@@ -36,7 +44,7 @@ class CriterionIn(Schema):
     name: Name
     scale: tuple[Rating, Rating] | None = Field(default=None, description="of likert, as [1, 5]")
     description: Text | None = None
-    anchors: dict[str, Text] = Field(
+    anchors: dict[Text, Text] = Field(
         default_factory=dict, max_length=20, description="what ratings mean, as {'1': 'useless'}"
     )
 

@@ -86,14 +86,23 @@ def _take(of_systems: bool) -> ReturningUpdate[Any]:
 
 def _count() -> Select[Any]:
     """How many items are open, up to a limit."""
+    return select(func.count()).select_from(_first().subquery())
+
+
+def _kinds() -> Select[Any]:
+    """Of what kind these items are, in their order."""
+    few, items = _first().subquery(), annotation_items.c
+    return select(items.kind).join(few, items.id == few.c.item_id).order_by(few.c.position)
+
+
+def _first() -> Select[Any]:
     slot = annotation_slots.alias("slot")
-    places = select(slot.c.position).where(*_open(slot)).distinct()
-    few = places.order_by(slot.c.position).limit(bindparam("limit", type_=Integer)).subquery()
-    return select(func.count()).select_from(few)
+    places = select(slot.c.position, slot.c.item_id).where(*_open(slot)).distinct()
+    return places.order_by(slot.c.position).limit(bindparam("limit", type_=Integer))
 
 
 # asked for with every item: made once
-_TAKE, _TAKE_OF, _COUNT = _take(False), _take(True), _count()
+_TAKE, _TAKE_OF, _COUNT, _KINDS = _take(False), _take(True), _count(), _kinds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +171,13 @@ def count_open(db: Connection, project: str, annotator: str, limit: int) -> int:
     """How many items could be given to the annotator now, up to `limit`."""
     values = {"project": project, "annotator": annotator, "limit": limit}
     return db.scalar(_COUNT, values) or 0
+
+
+def open_kinds(db: Connection, project: str, annotator: str, limit: int) -> list[str]:
+    """Of what kind the items are that could be given to the annotator now, in the order in which
+    they are, up to `limit`."""
+    values = {"project": project, "annotator": annotator, "limit": limit}
+    return list(db.scalars(_KINDS, values))
 
 
 def make(db: Connection, project: Project, annotator: str, item: str, *, repeat: bool) -> Held:

@@ -41,6 +41,9 @@ def answer(context: Context, battle: str, side: Side, turn: int = 0) -> None:
         _fail(context, row, side, 422, "request_failed", reply.error)
         return
     said = reply.text or reply.refusal or ""
+    if not said.strip():
+        _fail(context, row, side, 422, "empty_answer", "what it wrote is empty")
+        return
     with context.engine.begin() as db:
         store.answer(db, row, side, storable(said)[:MOST_SHOWN])
         counters.add(db, usage.spent())  # last: its rows stay locked until the commit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.http.fields import Name, Schema, Text
@@ -17,7 +17,20 @@ Winner = Literal["model_a", "model_b", "tie", "tie (bothbad)"]
 Interval = tuple[float, float] | None
 
 LONGEST_PROMPT = 100_000  # characters
-Prompt = Annotated[Text, StringConstraints(min_length=1, max_length=LONGEST_PROMPT)]
+
+
+def _said(value: str) -> str:
+    if value.isspace():
+        raise PydanticCustomError("blank", "is blank: say something")
+    return value
+
+
+Prompt = Annotated[
+    Text,
+    StringConstraints(min_length=1, max_length=LONGEST_PROMPT),
+    AfterValidator(_said),
+    Field(json_schema_extra={"pattern": r"\S"}),
+]
 
 
 class ArenaIn(Schema):

@@ -22,6 +22,7 @@ class Format:
     render: Callable[[Table], bytes]
     text: bool = True
     inline: bool = False  # shown by browsers, not saved
+    drawn: bool = False  # a picture of the table, where it has one
 
 
 FORMATS = {
@@ -32,6 +33,6 @@ FORMATS = {
         Format("md", "text/markdown", "md", as_markdown, inline=True),
         Format("latex", "application/x-latex", "tex", as_latex),
         Format("parquet", "application/vnd.apache.parquet", "parquet", as_parquet, text=False),
-        Format("svg", "image/svg+xml", "svg", as_svg, text=False, inline=True),
+        Format("svg", "image/svg+xml", "svg", as_svg, text=False, inline=True, drawn=True),
     )
 }

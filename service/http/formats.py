@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
 from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, cast
@@ -27,6 +27,7 @@ ONE = CapacityLimiter(1)  # rendered at a time: several would only wait for each
 
 JSON = "application/json"
 MEDIA = {JSON: "json"} | {one.media: one.name for one in FORMATS.values()}
+LIST_MEDIA = {JSON: "json"} | {one.media: one.name for one in FORMATS.values() if not one.drawn}
 VARY = {"Vary": "Accept"}
 # of a figure that is opened by itself: it holds no script, and none would run
 NO_SCRIPTS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
@@ -34,14 +35,17 @@ NO_SCRIPTS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-
 RANGE = re.compile(r"\s*([\w.+*-]+/[\w.+*-]+)\s*((?:;[^,]*)?)")
 QUALITY = re.compile(r";\s*q\s*=\s*([^;\s]+)", re.IGNORECASE)
 
-TABLES: Answers = {
-    200: {
-        "content": {
-            one.media: {"schema": {"type": "string"} | ({} if one.text else {"format": "binary"})}
-            for one in FORMATS.values()
-        }
+
+def _tables(formats: Iterable[Format]) -> Answers:
+    content = {
+        one.media: {"schema": {"type": "string"} | ({} if one.text else {"format": "binary"})}
+        for one in formats
     }
-}
+    return {200: {"content": content}}
+
+
+TABLES = _tables(FORMATS.values())
+LISTS = _tables(one for one in FORMATS.values() if not one.drawn)  # of rows without a picture
 
 M = TypeVar("M", bound=BaseModel)
 P = ParamSpec("P")
@@ -104,36 +108,58 @@ class Form:
         return Written(content.model_dump_json().encode(), lambda: content)
 
 
+ASKED = Query(description="the form of the answer, for those who cannot send `Accept`")
+
+
 def _form(
     request: Request,
     response: Response,
     format: Annotated[
-        Literal["json", "csv", "jsonl", "md", "latex", "parquet", "svg"] | None,
-        Query(description="the form of the answer, for those who cannot send `Accept`"),
+        Literal["json", "csv", "jsonl", "md", "latex", "parquet", "svg"] | None, ASKED
     ] = None,
 ) -> Form:
+    return _wanted(request, response, format, MEDIA)
+
+
+def _list_form(
+    request: Request,
+    response: Response,
+    format: Annotated[
+        Literal["json", "csv", "jsonl", "md", "latex", "parquet"] | None, ASKED
+    ] = None,
+) -> Form:
+    return _wanted(request, response, format, LIST_MEDIA)
+
+
+def _wanted(
+    request: Request, response: Response, name: str | None, media: Mapping[str, str]
+) -> Form:
     response.headers.append("Vary", "Accept")
-    if format is not None:
-        return Form(FORMATS.get(format), own_url(request))
+    if name is not None:
+        return Form(FORMATS.get(name), own_url(request))
     given = ",".join(request.headers.getlist("accept"))
-    name = preferred(given)
+    name = preferred(given, media)
     if name is None:
-        message = f"nothing here has the type {given!r}; there are {', '.join(MEDIA)}"
+        message = f"nothing here has the type {given!r}; there are {', '.join(media)}"
         raise ApiError(406, "not_acceptable", message, "Accept", VARY)
     return Form(FORMATS.get(name), own_url(request))
 
 
 JSON_FORM = Form()
 WantedForm = Annotated[Form, Depends(_form)]
+WantedListForm = Annotated[Form, Depends(_list_form)]
 
 
 def in_forms(
-    table: Callable[[M], Table],
+    table: Callable[[M], Table], *, drawn: bool = True
 ) -> Callable[[Callable[P, T | Written[T]]], Callable[P, T]]:
     """A decorator of endpoints that answer with one model: they answer with its table, too.
 
     The endpoint itself knows nothing of it, and stays what it is to those who call it in Python.
+
+    drawn  whether the table has a picture; without one, nobody may ask for it
     """
+    wanted = WantedForm if drawn else WantedListForm
 
     def decorated(endpoint: Callable[P, T | Written[T]]) -> Callable[P, T]:
         @functools.wraps(endpoint)
@@ -147,14 +173,14 @@ def in_forms(
 
         made: Any = waiting if inspect.iscoroutinefunction(endpoint) else plain
         signature = inspect.signature(endpoint, eval_str=True)
-        asked = Parameter("wanted_form", Parameter.KEYWORD_ONLY, annotation=WantedForm)
+        asked = Parameter("wanted_form", Parameter.KEYWORD_ONLY, annotation=wanted)
         made.__signature__ = signature.replace(parameters=[*signature.parameters.values(), asked])
         return cast("Callable[P, T]", made)
 
     return decorated
 
 
-def preferred(accept: str) -> str | None:
+def preferred(accept: str, media: Mapping[str, str] = MEDIA) -> str | None:
     """The form that an `Accept` likes best, JSON among equals; None where it takes none.
 
     A browser's address bar names HTML and then whatever it can show: it gets JSON.
@@ -166,9 +192,9 @@ def preferred(accept: str) -> str | None:
             ranges[found[1].lower()] = _quality(found[2])
     if not accept.strip() or ("text/html" in ranges and "*/*" in ranges):
         return "json"
-    liked = {media: _liked(media, ranges) for media in MEDIA}
-    best = max(MEDIA, key=lambda media: liked[media])  # the first of equals
-    return MEDIA[best] if liked[best][0] > 0 else None
+    liked = {one: _liked(one, ranges) for one in media}
+    best = max(media, key=lambda one: liked[one])  # the first of equals
+    return media[best] if liked[best][0] > 0 else None
 
 
 def _quality(parameters: str) -> float:

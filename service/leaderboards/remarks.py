@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from metrics.community import people
 from metrics.core.alike import taken_for_independent
 from metrics.core.signature import difference
 from metrics.statistics.diagnostics import FEW
 from service.evaluations.scores import Score
 from service.leaderboards.history import Run
+from service.leaderboards.paired import FITTED, REPORTED
 from service.leaderboards.schemas import LeftOut
 from service.leaderboards.slices import Slice
 from service.leaderboards.standings import MOST_TESTED, Standings
 from service.leaderboards.store import BoardScore
 
 NAMED = 5  # systems that a warning names
+NEVER = {people.FITTED: FITTED, "reported": REPORTED}  # why values of a kind have no rows
 
 
 def tests(shown: Sequence[BoardScore], found: Standings, field: str | None) -> str | None:
@@ -59,10 +62,7 @@ def warnings(
     if found.refused is not None:
         told.append(f"no pair is tested: {found.refused}")
     elif tested and gone and (over is None or not over.untestable):
-        told.append(
-            f"{gone} of {len(shown)} systems have no stored rows any more, or those of an earlier "
-            "version of the metric: not tested"
-        )
+        told += _without_rows(shown, gone)
     groups = len(set(names)) if names is not None else FEW
     if groups < FEW:
         told.append(f"only {groups} clusters: ranks and p-values are rough")
@@ -70,6 +70,22 @@ def warnings(
     if names is None and over is None and fewest < FEW:
         told.append(f"only {fewest} samples: ranks and p-values are rough")
     return told if names is not None else [*told, *dependent(shown)]
+
+
+def _without_rows(shown: Sequence[BoardScore], gone: int) -> list[str]:
+    """Why `gone` of the systems are not tested: some kinds of values never have rows."""
+    told = []
+    for method, reason in NEVER.items():
+        count = sum(row.interval_method == method for row in shown)
+        gone -= count
+        if count:
+            told.append(f"{count} of {len(shown)} systems are not tested: {reason}")
+    if gone > 0:
+        told.append(
+            f"{gone} of {len(shown)} systems have no stored rows any more, or those of an earlier "
+            "version of the metric: not tested"
+        )
+    return told
 
 
 def _gaps(shown: Sequence[BoardScore], found: Standings) -> list[str]:

@@ -50,7 +50,7 @@ def analysis(
         scale=found.scale,
         agreement=agreement(ballots),
         annotators=annotators(ballots),
-        judges=judges(ballots, rows),
+        judges=judges(ballots, rows.without(exclude)),
         systems=sorted(found.systems, key=lambda one: (one.rank or 0, one.system)),
         pairs=found.pairs,
         controlled=found.controlled,

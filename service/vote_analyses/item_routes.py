@@ -12,7 +12,7 @@ from service.annotation import store as projects
 from service.annotation.exclusions import Exclude
 from service.http.dependencies import CurrentGate, Patience
 from service.http.fields import Limit, Page, page
-from service.http.formats import TABLES, in_forms
+from service.http.formats import LISTS, in_forms
 from service.http.router import Router
 from service.vote_analyses import store
 from service.vote_analyses.asking import LABEL_FIT
@@ -24,8 +24,8 @@ from service.vote_analyses.tables import items_table
 router = Router(prefix="/v1/annotation_projects", tags=["annotation"])
 
 
-@router.get("/{project}/items", summary="What people say of each item", responses=TABLES)
-@in_forms(items_table)
+@router.get("/{project}/items", summary="What people say of each item", responses=LISTS)
+@in_forms(items_table, drawn=False)
 async def list_judged_items(
     project: str,
     gate: CurrentGate,

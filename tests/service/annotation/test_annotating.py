@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,8 @@ from sqlalchemy import Engine, text
 from service.db.engine import connect
 from tests.service.annotation.people import Person, Study, evaluation, evaluations_of
 from tests.service.live import Live
+
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +122,32 @@ def test_a_token_is_of_one_project_and_ends(live: Live, db: Engine) -> None:
     assert not [one for one in [*rows, *keys] if late["token"] in one or added["token"] in one]
 
 
+def test_what_no_database_holds_is_refused(live: Live, db: Engine) -> None:
+    made = evaluations_of(db, 1)
+    ada = Study(live.base, made).person()
+    held = ada.next()["item"]["id"]
+    nul, half = "x\x00", "\ud800"
+    vote = {"item": held, "choice": "a"}
+    for path, given, param in (
+        ("votes", vote | {"item": nul}, "item"),
+        ("votes", vote | {"item": half}, "item"),
+        ("votes", vote | {"comment": nul}, "comment"),
+        ("votes", {"item": held, "ratings": {nul: 1}}, "ratings"),
+        ("skip", {"item": nul}, "item"),
+        ("skip", {"item": held, "reason": nul}, "reason"),
+        ("extend", {"item": nul}, "item"),
+    ):
+        answer = ada.http.post(
+            f"{ada.base}/{path}", content=json.dumps(given), headers=ada.headers | JSON
+        )
+        assert answer.status_code == 422, (given, answer.text)
+        assert str(answer.json()["error"]["param"]).startswith(param)
+    criterion = {"name": "truth", "scale": [1, 5], "anchors": {nul: "lies"}}
+    asked = {"name": "x", "evaluations": made, "form": "likert", "criteria": [criterion]}
+    refused = httpx.post(f"{live.base}/v1/annotation_projects", json=asked)
+    assert error(refused) == (422, "nul_character")
+
+
 def test_a_vote_counts_once_and_late_ones_only_where_nobody_took_over(
     live: Live, db: Engine
 ) -> None:
@@ -196,7 +225,8 @@ def test_gold_controls_and_repeats_measure_people(live: Live, db: Engine) -> Non
     assert (study.made["gold"], study.made["controls"]) == (3, 2)
     ada = study.person()
     seen: Counter[str] = Counter()
-    while (item := ada.next()["item"]) is not None:
+    told = []  # whatever an item is, one more is done and one fewer is left
+    while (item := (found := ada.next())["item"]) is not None:
         prompt = item["prompt"]
         if "2 + 2" in prompt or item["a"] == item["b"]:
             choice = "tie" if item["a"] == item["b"] else choose(item, "4")
@@ -204,7 +234,11 @@ def test_gold_controls_and_repeats_measure_people(live: Live, db: Engine) -> Non
             wanted = "y" if seen[prompt] and prompt[-1] in "13579" else "x"
             choice = "a" if item["a"].endswith(wanted) else "b"
         seen[prompt] += 1
-        assert ada.post("votes", item=item["id"], choice=choice).status_code == 200
+        voted = ada.post("votes", item=item["id"], choice=choice)
+        assert voted.status_code == 200
+        told += [(one["done"], one["remaining"]) for one in (found, voted.json())]
+    total = seen.total()
+    assert told == [(at + voted, total - at - voted) for at in range(total) for voted in (0, 1)]
     (work,) = study.get("/annotators")["data"]
     votes = study.votes()
     kinds = Counter(one["kind"] for one in votes)

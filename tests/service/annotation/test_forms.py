@@ -45,6 +45,7 @@ FORMS: list[tuple[str, dict[str, Any], dict[str, Any], list[tuple[dict[str, Any]
             ({"ratings": {"helpfulness": 6}}, "beyond_scale", "ratings.helpfulness"),
             ({"ratings": {}}, "missing_answer", "ratings.helpfulness"),
             ({"ratings": {"help": 1, "helpfulness": 1}}, "unknown_criterion", "ratings.help"),
+            ({"ratings": {"helpfulness": True}}, "int_type", "ratings.helpfulness"),
             ({"choice": "a"}, "missing_answer", "ratings"),
         ],
     ),

@@ -217,6 +217,9 @@ def test_ratings_are_held_to_people_and_corrected_by_them(
     assert beside.model == judge
     assert beside.agreement.value == pytest.approx(np.mean(same))
     assert known(beside.severity).value == pytest.approx(-above)
+    people = study.get("/analysis", criterion="help", exclude=beside.annotator)
+    assert people["votes"] == found.votes
+    assert people["judges"] == []
 
 
 def evaluated(db: Connection, system: str, samples: int) -> str:

@@ -46,7 +46,7 @@ def reset(server: FaultyServer) -> None:
 
 @pytest.fixture(scope="module")
 def models(assay: Client, server: FaultyServer) -> Iterator[list[str]]:
-    names = [*WORTH, "refused_key", "nul"]
+    names = [*WORTH, "refused_key", "nul", "silent", "null_content"]
     for name in names:
         assay.create_model(f"far-{name}", server.url, name)
     yield [f"far-{name}" for name in WORTH]
@@ -179,6 +179,16 @@ def test_a_model_that_fails_costs_no_battle_and_rests(assay: Client, models: lis
     assert board.components == [models[:2], ["far-refused_key"]]
     assert [one.rank for one in board.models] == [None] * 3
     assert any("no votes on far-refused_key" in warning for warning in board.warnings)
+
+
+@pytest.mark.parametrize("silent", ["far-silent", "far-null_content"])
+def test_an_empty_answer_is_none(assay: Client, models: list[str], silent: str) -> None:
+    arena = assay.create_arena("empty", [models[0], silent])
+    with pytest.raises(AssayError, match=f"'{silent}' gave no answer: ") as failed:
+        assay.create_battle(arena.id, "Hi?")
+    assert said(failed) == (422, "empty_answer", None)
+    shown = assay.arena(arena.id)
+    assert (shown.battles, shown.failed) == (0, 1)
 
 
 def test_a_model_here_fights_one_that_writes_what_no_database_holds(
@@ -355,7 +365,7 @@ def test_an_arena_that_cannot_be_is_refused(
 def test_bad_prompts_and_votes_are_refused(assay: Client, models: list[str], live: Live) -> None:
     arena = assay.create_arena("bad", models)
     url = f"{live.base}/v1/arenas/{arena.id}/battles"
-    for prompt in ("", "a\x00", "x" * 100_001, 5, None):
+    for prompt in ("", " \n\t", "a\x00", "x" * 100_001, 5, None):
         answer = httpx.post(url, json={"prompt": prompt}, timeout=60)
         assert (answer.status_code, answer.json()["error"]["param"]) == (422, "prompt")
     other = assay.create_arena("other", models)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ from service.figures.formats import FORMATS
 from service.http.formats import Form, Written, disposition, in_forms, preferred
 from service.leaderboards.schemas import ComparisonOut
 from service.leaderboards.tables import comparison_table
+from tests.service.annotation.people import Study
 from tests.service.figures.boards import comparison, result
 from tests.service.figures.compiled import ENGINES, compiled
 from tests.service.live import Live
 from tests.service.scored import scored
 from tests.service.texts import samples
+from tests.service.vote_analyses.voting import vote_on_all
 
 DATASET = "формы/news"
 SYSTEM = "=модель_a & <b>"
@@ -187,6 +190,49 @@ def test_other_forms_are_refused_with_what_there_is(live: Live, pair: list[str])
     assert "'parquet'" in answer.json()["error"]["message"]
     missing = httpx.get(f"{live.base}/v1/evaluations/eval_none", headers={"Accept": "text/csv"})
     assert missing.json()["error"]["code"] == "evaluation_not_found"  # errors are always JSON
+
+
+def test_every_table_is_drawn_or_says_that_it_has_no_picture(
+    assay: Client, live: Live, pair: list[str]
+) -> None:
+    """By what the document says: a table of a new route needs an address here."""
+    parts = [{"dataset": DATASET, "score": one} for one in ("chrf", "bleu")]
+    assay.create_board("drawn", parts)
+    study = Study(live.base, pair, items=3)
+    vote_on_all(study.person(), lambda item: {"choice": "a"})
+    project = f"/v1/annotation_projects/{study.made['id']}"
+    addresses = requests(pair) | {
+        "defined": ("GET", "/v1/boards/drawn", {}),
+        "front": ("GET", f"/v1/pareto/{DATASET}?metric=chrf&metric=bleu", {}),
+        "votes": ("GET", f"{project}/votes", {}),
+        "items": ("GET", f"{project}/items", {}),
+    }
+    paths: dict[str, Any] = assay.request("GET", "/openapi.json")["paths"]
+    drawn = {
+        path: "image/svg+xml" in content
+        for path, operations in paths.items()
+        for operation in operations.values()
+        if "text/markdown" in (content := operation["responses"].get("200", {}).get("content", {}))
+    }
+    assert len(drawn) == len(addresses)
+    for method, address, given in addresses.values():
+        (path,) = [one for one in drawn if matches(one, address.partition("?")[0])]
+        ask = {"url": live.base + address, "timeout": 60, **given}
+        table = httpx.request(method, headers={"Accept": "text/csv"}, **ask)
+        assert len(table.text.splitlines()) > 1, table.text
+        accepted = httpx.request(method, headers={"Accept": "image/svg+xml"}, **ask)
+        if drawn[path]:
+            assert ET.fromstring(accepted.content).tag.endswith("svg")  # noqa: S314
+        else:
+            named = httpx.request(method, params={"format": "svg"}, **ask)
+            assert (named.status_code, named.json()["error"]["param"]) == (422, "format")
+            assert (accepted.status_code, accepted.json()["error"]["param"]) == (406, "Accept")
+            assert "svg" not in accepted.json()["error"]["message"].partition("there are")[2]
+
+
+def matches(template: str, path: str) -> bool:
+    """Whether the document's path is that of the address; a dataset's name may hold slashes."""
+    return re.fullmatch(re.sub(r"\{.*?\}", ".+", template), path) is not None
 
 
 def test_the_document_lists_the_forms(assay: Client) -> None:
