@@ -32,7 +32,9 @@ CHECKS = [
     status_code_conformance,
 ]
 EXAMPLES = 6  # an operation
-OF_VOTED = ("{project}/export", "{project}/study")  # of a project that nobody deletes
+OF_VOTED = tuple(  # of a project that nobody deletes
+    f"{{project}}/{name}" for name in ("export", "study", "skips", "imports")
+)
 OF_MEASURED = (
     *("/best", "/archive", "/audit", "/every_eval_ever"),
     *("/transcripts", "/judge_report"),
@@ -40,6 +42,7 @@ OF_MEASURED = (
 
 QUERIES: dict[str, dict[str, Any]] = {  # without which nothing is reached
     "/v1/annotation_projects/imports": {"name": "fuzzed", "mapping": ""},
+    "/v1/annotation_projects/{project}/imports": {"mapping": ""},
     "/v1/checkpoints/{checkpoint}/download": {"form": "merged"},
     "/v1/datasets/upload": {"name": "fuzzed", "format": "csv"},
     "/v1/imports": {"system": "fuzzed", "format": "csv", "scores": ["acc"]},
@@ -48,6 +51,9 @@ QUERIES: dict[str, dict[str, Any]] = {  # without which nothing is reached
 }
 FILES = {
     "/v1/annotation_projects/imports": b"model_a,model_b,winner\none,two,tie\n",
+    "/v1/annotation_projects/{project}/imports": (
+        b"prompt,model_a,model_b,output_a,output_b,winner\nHi?,x,y,Hi!,Ho!,a\n"
+    ),
     "/v1/datasets/upload": b"prompt\nHi?\n",
     "/v1/imports": b"id,acc\n1,0.5\n",
 }
