@@ -125,8 +125,8 @@ def test_people_and_metrics_stand_on_boards_alike(study: Study, assay: Client) -
     ru = assay.leaderboard("people", "human/win_rate", slice="lang=ru")
     assert {row.n for row in ru.rows} <= {N // 4, N // 4 - 1}
     parts = [{"dataset": "people", "score": score} for score in ("human/win_rate", "chrf")]
-    assay.create_board("both", parts, "mean_rank")
-    assert assay.board("both").rows[0].system == "good"
+    assay.create_board("people and metrics", parts, "mean_rank")
+    assert assay.board("people and metrics").rows[0].system == "good"
 
 
 def test_strengths_are_those_of_the_fit_and_are_not_tested(study: Study, assay: Client) -> None:
