@@ -19,6 +19,11 @@ from service.annotation.store import Project
 MOST_AHEAD = 32  # pairs being judged that are reckoned with
 
 
+def prepare() -> None:
+    """Load what `pairs` computes with, half a second, before somebody waits for an item."""
+    worth(np.zeros((2, 2)), np.zeros((2, 2)))
+
+
 def pairs(db: Connection, project: Project) -> Iterator[tuple[str, str]]:
     """All pairs of the project's systems, that first which a vote tells most about."""
     names = sorted({one["system"] for one in project.systems})

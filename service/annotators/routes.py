@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Query, Request
 from sqlalchemy import Connection
 
-from service.annotation import annotators_store, judgements_store, publishing, store
+from service.annotation import annotators_store, informative, judgements_store, publishing, store
 from service.annotation.annotators_store import Annotator
 from service.annotation.store import Project
 from service.annotation.tokens import digest, new_token
@@ -50,6 +50,8 @@ def add_annotator(
     if found.closed_at is not None:
         message = "the project is closed: nobody is given items any more"
         raise ApiError(409, "project_closed", message, "project")
+    if found.definition["items"] == "most_informative":
+        informative.prepare()
     token = new_token()
     lasts = timedelta(seconds=body.expires_in)
     person = annotators_store.add(db, found.id, body.name, digest(token), lasts)
