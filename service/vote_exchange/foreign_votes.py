@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -77,9 +78,9 @@ class ForeignRow(Schema):
     comment: Text | None = None
     seconds: Seconds | None = None
 
+    @abstractmethod
     def vote(self, place: Place) -> ForeignVote:
         """The vote of the row."""
-        raise NotImplementedError
 
     def said(
         self,
