@@ -46,18 +46,52 @@ class Candidates:
     asked: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What votes say of N systems: their fit, and which component each is in, (N,)."""
+
+    component: Ints
+    found: Fit
+
+
+def standing(wins: Floats, ties: Floats) -> Standing:
+    """The standing after these votes."""
+    votes = from_counts([str(at) for at in range(len(wins))], wins, ties)
+    graph = comparison_graph(wins, ties)
+    return Standing(graph.component, fit(votes, graph))
+
+
+def ranked(after: Standing, ahead: int) -> list[tuple[int, int]]:
+    """Each two systems, first the pair to ask about next where `ahead` others are being judged just
+    now, as this would have chosen them; then the others by what a vote on them is worth."""
+    first, second = np.triu_indices(len(after.component), 1)
+    many = ahead + 1  # a pair may be chosen again and again
+    candidates = Candidates(
+        np.tile(first, many), np.tile(second, many), np.zeros(many * len(first), np.int64)
+    )
+    best = int(_chosen(after, candidates, many)[-1]) % len(first)
+    value = _worth(after.found, _covariance(after.found), after.component)[first, second]
+    value[best] = np.inf
+    order = np.lexsort((np.arange(len(first)) != best, -value))
+    return [(int(first[at]), int(second[at])) for at in order]
+
+
 def worth(wins: Floats, ties: Floats) -> Floats:
     """(N, N) what a vote on each pair is worth, in nats; infinite where it would connect systems
     that nothing connects, NaN on the diagonal."""
-    component, found = _fitted(wins, ties)
-    return _worth(found, _covariance(found), component)
+    after = standing(wins, ties)
+    return _worth(after.found, _covariance(after.found), after.component)
 
 
 def choose(wins: Floats, ties: Floats, candidates: Candidates, how_many: int) -> Ints:
     """(k,) places in `candidates` of what to ask next, in this order; k is `how_many` or, of fewer
     candidates, all of them. Of one pair's candidates the least asked come first."""
-    n = len(wins)
-    component, found = _fitted(wins, ties)
+    return _chosen(standing(wins, ties), candidates, how_many)
+
+
+def _chosen(after: Standing, candidates: Candidates, how_many: int) -> Ints:
+    component, found = after.component, after.found
+    n = len(component)
     covariance = _covariance(found)
     queues = _queues(candidates, n)
     gain = _gain(found)
@@ -75,12 +109,6 @@ def choose(wins: Floats, ties: Floats, candidates: Candidates, how_many: int) ->
         seen = gain[a, b] / (1 + gain[a, b] * (along[a] - along[b]))
         covariance = covariance - seen * np.outer(along, along)
     return np.array(chosen, np.int64)
-
-
-def _fitted(wins: Floats, ties: Floats) -> tuple[Ints, Fit]:
-    votes = from_counts([str(at) for at in range(len(wins))], wins, ties)
-    graph = comparison_graph(wins, ties)
-    return graph.component, fit(votes, graph)
 
 
 def _covariance(found: Fit) -> Floats:

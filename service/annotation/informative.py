@@ -7,39 +7,61 @@ to the same one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection
 
 from metrics.core.rows import Floats
-from metrics.statistics.pair_choice import Candidates, choose, worth
+from metrics.statistics.pair_choice import Standing, ranked, standing
 from service.annotation import slots_store, votes_store
+from service.annotation.kept import Kept
 from service.annotation.store import Project
 
 MOST_AHEAD = 32  # pairs being judged that are reckoned with
+MOVED = 0.01  # of the votes, as many new ones leave a standing as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A standing, and the votes that it is of: (N, N) tables."""
+
+    wins: Floats
+    ties: Floats
+    standing: Standing
+
+    def is_near(self, wins: Floats, ties: Floats) -> bool:
+        """Whether it is good enough after these votes: few are new, on pairs that had some."""
+        before, now = self.wins + self.wins.T + self.ties, wins + wins.T + ties
+        moved = np.abs(wins - self.wins).sum() + np.abs(ties - self.ties).sum() / 2
+        same_pairs = np.array_equal(before > 0, now > 0)
+        return same_pairs and bool(moved <= MOVED * before.sum() / 2)
+
+
+SEEN: Kept[Seen] = Kept()  # by project: people who come at once are not each fitted for
 
 
 def prepare() -> None:
     """Load what `pairs` computes with, half a second, before somebody waits for an item."""
-    worth(np.zeros((2, 2)), np.zeros((2, 2)))
+    ranked(standing(np.zeros((2, 2)), np.zeros((2, 2))), 0)
 
 
 def pairs(db: Connection, project: Project) -> Iterator[tuple[str, str]]:
     """All pairs of the project's systems, that first which a vote tells most about."""
     names = sorted({one["system"] for one in project.systems})
-    wins, ties = _counts(db, project, names)
-    first, second = np.triu_indices(len(names), 1)
+    after = standing_after(project.id, *_counts(db, project, names))
     ahead = min(slots_store.count_held(db, project.id), MOST_AHEAD)
-    many = ahead + 1  # a pair may be chosen again and again
-    candidates = Candidates(
-        np.tile(first, many), np.tile(second, many), np.zeros(many * len(first), np.int64)
-    )
-    best = int(choose(wins, ties, candidates, many)[-1]) % len(first)
-    yield names[first[best]], names[second[best]]
-    value = worth(wins, ties)[first, second]  # of the others, where nothing of the best is left
-    for at in np.argsort(-value, kind="stable").tolist():
-        if at != best:
-            yield names[first[at]], names[second[at]]
+    for first, second in ranked(after, ahead):
+        yield names[first], names[second]
+
+
+def standing_after(project: str, wins: Floats, ties: Floats) -> Standing:
+    """The standing after about these votes, (N, N) tables of a project's systems."""
+    seen = SEEN.get(project)
+    if seen is None or not seen.is_near(wins, ties):
+        seen = Seen(wins, ties, standing(wins, ties))
+        SEEN.add(project, seen)
+    return seen.standing
 
 
 def _counts(db: Connection, project: Project, names: Sequence[str]) -> tuple[Floats, Floats]:

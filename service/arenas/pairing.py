@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from metrics.core.rows import Floats
-from metrics.statistics.pair_choice import Candidates, choose
+from metrics.statistics.pair_choice import ranked, standing
 from service.arenas import store
 from service.arenas.store import Arena, PairCount
 
@@ -26,13 +26,9 @@ def pair(db: Connection, arena: Arena) -> tuple[str, str]:
     fit = [one for one in arena.models if one not in resting]
     names = fit if len(fit) >= 2 else arena.models
     wins, ties = tables(names, store.pair_counts(db, arena.id))
-    first, second = np.triu_indices(len(names), 1)
-    many = 1 + min(store.count_fought(db, arena.id), MOST_AHEAD)
-    candidates = Candidates(
-        np.tile(first, many), np.tile(second, many), np.zeros(many * len(first), np.int64)
-    )
-    best = int(choose(wins, ties, candidates, many)[-1]) % len(first)
-    two = (names[first[best]], names[second[best]])
+    ahead = min(store.count_fought(db, arena.id), MOST_AHEAD)
+    first, second = ranked(standing(wins, ties), ahead)[0]
+    two = (names[first], names[second])
     return two if secrets.randbelow(2) else two[::-1]
 
 

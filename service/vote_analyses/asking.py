@@ -10,6 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
+from service.annotation.kept import Kept
 from service.db import worker_requests
 from service.errors import not_found
 from service.http.gate import Gate
@@ -18,7 +19,6 @@ from service.jobs import queue
 from service.vote_analyses import computed, store
 from service.vote_analyses.computed import Asked
 from service.vote_analyses.consensus import LabelFit
-from service.vote_analyses.kept import Kept
 from service.vote_analyses.schemas import VoteAnalysisOut
 from service.vote_analyses.store import Rows
 
