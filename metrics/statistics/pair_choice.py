@@ -61,18 +61,24 @@ def standing(wins: Floats, ties: Floats) -> Standing:
     return Standing(graph.component, fit(votes, graph))
 
 
-def ranked(after: Standing, ahead: int) -> list[tuple[int, int]]:
-    """Each two systems, first the pair to ask about next where `ahead` others are being judged just
-    now, as this would have chosen them; then the others by what a vote on them is worth."""
+def one_after_another(after: Standing, how_many: int) -> list[tuple[int, int]]:
+    """The pairs of systems to ask about next, before any of them is answered: a pair may come
+    again and again."""
     first, second = np.triu_indices(len(after.component), 1)
-    many = ahead + 1  # a pair may be chosen again and again
     candidates = Candidates(
-        np.tile(first, many), np.tile(second, many), np.zeros(many * len(first), np.int64)
+        np.tile(first, how_many),
+        np.tile(second, how_many),
+        np.zeros(how_many * len(first), np.int64),
     )
-    best = int(_chosen(after, candidates, many)[-1]) % len(first)
+    chosen = _chosen(after, candidates, how_many) % len(first)
+    return [(int(first[at]), int(second[at])) for at in chosen]
+
+
+def by_worth(after: Standing) -> list[tuple[int, int]]:
+    """Each two systems, those first of whom a vote tells most now."""
+    first, second = np.triu_indices(len(after.component), 1)
     value = _worth(after.found, _covariance(after.found), after.component)[first, second]
-    value[best] = np.inf
-    order = np.lexsort((np.arange(len(first)) != best, -value))
+    order = np.argsort(-value, kind="stable")
     return [(int(first[at]), int(second[at])) for at in order]
 
 

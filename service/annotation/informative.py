@@ -8,27 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from sqlalchemy import Connection
 
 from metrics.core.rows import Floats
-from metrics.statistics.pair_choice import Standing, ranked, standing
+from metrics.statistics.pair_choice import by_worth, one_after_another, standing
 from service.annotation import slots_store, votes_store
 from service.annotation.kept import Kept
 from service.annotation.store import Project
 
 MOST_AHEAD = 32  # pairs being judged that are reckoned with
-MOVED = 0.01  # of the votes, as many new ones leave a standing as it is
+MOVED = 0.01  # of the votes, as many new ones leave an order as it is
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A standing, and the votes that it is of: (N, N) tables."""
+class Order:
+    """Which pairs to ask about after these votes, (N, N) tables.
+
+    ahead  one after another, before any of them is answered
+    rest   all pairs, by what a vote on them is worth
+    """
 
     wins: Floats
     ties: Floats
-    standing: Standing
+    ahead: Sequence[tuple[int, int]]
+    rest: Sequence[tuple[int, int]]
+
+    @classmethod
+    def after(cls, wins: Floats, ties: Floats) -> Order:
+        """The order after these votes."""
+        found = standing(wins, ties)
+        return cls(wins, ties, one_after_another(found, MOST_AHEAD + 1), by_worth(found))
 
     def is_near(self, wins: Floats, ties: Floats) -> bool:
         """Whether it is good enough after these votes: few are new, on pairs that had some."""
@@ -38,30 +50,38 @@ class Seen:
         return same_pairs and bool(moved <= MOVED * before.sum() / 2)
 
 
-SEEN: Kept[Seen] = Kept()  # by project: people who come at once are not each fitted for
+KEPT: Kept[Order] = Kept()  # by project: people who come at once are not each fitted for
+FITTING = Lock()  # threads that fit side by side wait for the interpreter at each step
 
 
 def prepare() -> None:
     """Load what `pairs` computes with, half a second, before somebody waits for an item."""
-    ranked(standing(np.zeros((2, 2)), np.zeros((2, 2))), 0)
+    Order.after(np.zeros((2, 2)), np.zeros((2, 2)))
 
 
 def pairs(db: Connection, project: Project) -> Iterator[tuple[str, str]]:
     """All pairs of the project's systems, that first which a vote tells most about."""
     names = sorted({one["system"] for one in project.systems})
-    after = standing_after(project.id, *_counts(db, project, names))
-    ahead = min(slots_store.count_held(db, project.id), MOST_AHEAD)
-    for first, second in ranked(after, ahead):
+    found = order(project.id, *_counts(db, project, names))
+    best = found.ahead[min(slots_store.count_held(db, project.id), MOST_AHEAD)]
+    for first, second in (best, *(pair for pair in found.rest if pair != best)):
         yield names[first], names[second]
 
 
-def standing_after(project: str, wins: Floats, ties: Floats) -> Standing:
-    """The standing after about these votes, (N, N) tables of a project's systems."""
-    seen = SEEN.get(project)
-    if seen is None or not seen.is_near(wins, ties):
-        seen = Seen(wins, ties, standing(wins, ties))
-        SEEN.add(project, seen)
-    return seen.standing
+def order(project: str, wins: Floats, ties: Floats) -> Order:
+    """The order after about these votes, (N, N) tables of a project's systems; while another thread
+    fits, that of a moment before."""
+    kept = KEPT.get(project)
+    if kept is not None and kept.is_near(wins, ties):
+        return kept
+    if not FITTING.acquire(blocking=kept is None) and kept is not None:
+        return kept
+    try:
+        made = Order.after(wins, ties)
+    finally:
+        FITTING.release()
+    KEPT.add(project, made)
+    return made
 
 
 def _counts(db: Connection, project: Project, names: Sequence[str]) -> tuple[Floats, Floats]:

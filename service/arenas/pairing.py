@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from metrics.core.rows import Floats
-from metrics.statistics.pair_choice import ranked, standing
+from metrics.statistics.pair_choice import one_after_another, standing
 from service.arenas import store
 from service.arenas.store import Arena, PairCount
 
@@ -27,7 +27,7 @@ def pair(db: Connection, arena: Arena) -> tuple[str, str]:
     names = fit if len(fit) >= 2 else arena.models
     wins, ties = tables(names, store.pair_counts(db, arena.id))
     ahead = min(store.count_fought(db, arena.id), MOST_AHEAD)
-    first, second = ranked(standing(wins, ties), ahead)[0]
+    *_, (first, second) = one_after_another(standing(wins, ties), ahead + 1)
     two = (names[first], names[second])
     return two if secrets.randbelow(2) else two[::-1]
 
