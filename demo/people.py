@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -28,10 +27,9 @@ from demo.asking import LANGUAGE_MODEL
 from demo.bars import bars
 from demo.jobs import checkpoints, scored, train
 from demo.panel import Study, judged, without_clickers
-from demo.service import DemoError, Service, stage
+from demo.service import DemoError, walk
 from demo.shipped import read_records
 from demo.simulated import Person
-from service.settings import Settings
 
 PEOPLE = (
     Person("Ada", 0.95, 9.0),
@@ -60,15 +58,8 @@ WIDE = 98  # columns
 
 def main() -> int:
     """The exit status."""
-    return stage(_staged, "A job goes on from its checkpoint when the service runs again.")
-
-
-def _staged(service: Service, _: Settings, console: Console) -> None:
-    console.print(f"\n[bold]Assay[/] at {service.url}: people judge, a model learns from them")
-    started = time.monotonic()
-    with Client(service.url) as assay:
-        _iteration(assay, console)
-    console.print(f"All of this took {(time.monotonic() - started) / 60:.1f} minutes.\n")
+    title = "people judge, a model learns from them"
+    return walk(title, _iteration, "A job goes on from its checkpoint when the service runs again.")
 
 
 def _iteration(assay: Client, console: Console) -> None:

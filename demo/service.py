@@ -17,7 +17,7 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
-from assay import AssayError
+from assay import AssayError, Client
 from service.processes import dies_with_parent, stop
 from service.settings import Settings, get_settings
 
@@ -50,6 +50,19 @@ def stage(demo: Callable[[Service, Settings, Console], None], when_stopped: str)
         console.print(f"[red]The demo stopped:[/] {escape(str(error))}")
         return 1
     return 0
+
+
+def walk(title: str, steps: Callable[[Client, Console], None], when_stopped: str) -> int:
+    """A stage that takes minutes: says what it is, and at the end how long it took."""
+
+    def staged(service: Service, _: Settings, console: Console) -> None:
+        console.print(f"\n[bold]Assay[/] at {service.url}: {title}")
+        started = time.monotonic()
+        with Client(service.url) as assay:
+            steps(assay, console)
+        console.print(f"All of this took {(time.monotonic() - started) / 60:.1f} minutes.\n")
+
+    return stage(staged, when_stopped)
 
 
 @contextmanager

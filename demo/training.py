@@ -18,9 +18,8 @@ from assay import Client, Leaderboard
 from demo import curves, tables
 from demo.asking import LANGUAGE_MODEL
 from demo.jobs import checkpoints, scored, series, train
-from demo.service import DemoError, Service, stage
+from demo.service import DemoError, walk
 from demo.shipped import read_records
-from service.settings import Settings
 
 PAIRS, HELD_OUT = "manners", "manners-held-out"
 SHARED = {"batch_size": 4, "max_length": 192, "lora": True}
@@ -32,15 +31,8 @@ SHOWN = ("tea", "keys", "thanks")  # prompts whose answers are printed
 
 def main() -> int:
     """The exit status."""
-    return stage(_staged, "The job goes on from its checkpoint when the service runs again.")
-
-
-def _staged(service: Service, _: Settings, console: Console) -> None:
-    console.print(f"\n[bold]Assay[/] at {service.url}: training on this machine\n")
-    started = time.monotonic()
-    with Client(service.url) as assay:
-        _demo(assay, console)
-    console.print(f"All of this took {(time.monotonic() - started) / 60:.1f} minutes.\n")
+    title = "training on this machine\n"
+    return walk(title, _demo, "The job goes on from its checkpoint when the service runs again.")
 
 
 def _demo(assay: Client, console: Console) -> None:

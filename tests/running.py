@@ -114,6 +114,15 @@ def live(
     service.close()
 
 
+@pytest.fixture
+def api_alone(fresh_url: str, data_dir: Path) -> Iterator[Live]:
+    """A service of the test's own, for what needs no worker."""
+    service = Live(fresh_url, data_dir)
+    service.api()
+    yield service
+    service.close()
+
+
 @pytest.fixture(scope="module")
 def at_rest(live: Live) -> Iterator[None]:
     """For modules that start what they do not wait for: those after them find a free worker."""

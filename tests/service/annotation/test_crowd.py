@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -18,15 +16,6 @@ from tests.service.live import Live
 pytestmark = pytest.mark.slow
 
 PEOPLE, ITEMS, OVERLAP = 200, 100, 3
-
-
-@pytest.fixture
-def service(fresh_url: str, data_dir: Path) -> Iterator[Live]:
-    """A service of the test's own; nothing here needs a worker."""
-    made = Live(fresh_url, data_dir)
-    made.api()
-    yield made
-    made.close()
 
 
 def check(study: Study, crowd: Crowd, engine: Engine) -> None:
@@ -44,18 +33,18 @@ def check(study: Study, crowd: Crowd, engine: Engine) -> None:
     assert study.get()["progress"]["held"] == 0
 
 
-def test_two_hundred_at_once(service: Live, engine: Engine) -> None:
-    study = Study(service.base, evaluations_of(engine, ITEMS), overlap=OVERLAP)
+def test_two_hundred_at_once(api_alone: Live, engine: Engine) -> None:
+    study = Study(api_alone.base, evaluations_of(engine, ITEMS), overlap=OVERLAP)
     tokens = [study.annotator(str(at))["token"] for at in range(PEOPLE)]
-    crowd = Crowd(service.base, pause=0.0)
+    crowd = Crowd(api_alone.base, pause=0.0)
     asyncio.run(crowd.work(tokens, votes=100))
     check(study, crowd, engine)
 
 
-def test_a_killed_api_loses_no_vote_and_counts_none_twice(service: Live, engine: Engine) -> None:
-    study = Study(service.base, evaluations_of(engine, ITEMS), overlap=OVERLAP)
+def test_a_killed_api_loses_no_vote_and_counts_none_twice(api_alone: Live, engine: Engine) -> None:
+    study = Study(api_alone.base, evaluations_of(engine, ITEMS), overlap=OVERLAP)
     tokens = [study.annotator(str(at))["token"] for at in range(40)]
-    crowd = Crowd(service.base, pause=0.05)
+    crowd = Crowd(api_alone.base, pause=0.05)
 
     async def killed() -> None:
         working = asyncio.create_task(crowd.work(tokens, votes=100))
@@ -63,9 +52,9 @@ def test_a_killed_api_loses_no_vote_and_counts_none_twice(service: Live, engine:
             before = len(crowd.voted)
             while len(crowd.voted) < before + 40 and not working.done():
                 await asyncio.sleep(0.01)
-            service.processes[-1].kill()  # SIGKILL
-            service.processes[-1].wait()
-            await asyncio.to_thread(service.api)
+            api_alone.processes[-1].kill()  # SIGKILL
+            api_alone.processes[-1].wait()
+            await asyncio.to_thread(api_alone.api)
         await working
 
     asyncio.run(killed())

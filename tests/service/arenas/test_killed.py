@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 import httpx
 import pytest
@@ -23,16 +21,7 @@ pytestmark = pytest.mark.slow
 BATTLES, PEOPLE, PATIENCE = 150, 8, 60.0
 
 
-@pytest.fixture
-def service(fresh_url: str, data_dir: Path) -> Iterator[Live]:
-    """A service of the test's own; nothing here needs a worker."""
-    made = Live(fresh_url, data_dir)
-    made.api()
-    yield made
-    made.close()
-
-
-def test_a_killed_api_loses_no_vote_and_counts_none_twice(service: Live, engine: Engine) -> None:
+def test_a_killed_api_loses_no_vote_and_counts_none_twice(api_alone: Live, engine: Engine) -> None:
     """Two people vote otherwise on each battle, and repeat what was not answered: one of them was
     first, however often either was cut off."""
     with engine.begin() as db:
@@ -47,7 +36,9 @@ def test_a_killed_api_loses_no_vote_and_counts_none_twice(service: Live, engine:
 
     def vote(person: int) -> None:
         choice = "ab"[person % 2]
-        with httpx.Client(base_url=f"{service.base}/v1/arenas/{arena}/battles", timeout=10) as http:
+        with httpx.Client(
+            base_url=f"{api_alone.base}/v1/arenas/{arena}/battles", timeout=10
+        ) as http:
             for battle in battles[person // 2 :: PEOPLE // 2]:
                 body = {"choice": choice, "voter": f"person {person}"}
                 ends = time.monotonic() + PATIENCE
@@ -66,13 +57,13 @@ def test_a_killed_api_loses_no_vote_and_counts_none_twice(service: Live, engine:
         voting = [pool.submit(vote, person) for person in range(PEOPLE)]
         for _ in range(2):
             until(partial(more_than, len(answers) + BATTLES // 2), PATIENCE)
-            service.processes[-1].kill()  # SIGKILL
-            service.processes[-1].wait()
-            service.api()
+            api_alone.processes[-1].kill()  # SIGKILL
+            api_alone.processes[-1].wait()
+            api_alone.api()
         for one in voting:
             one.result()
     assert broken
-    with Client(service.base) as assay:
+    with Client(api_alone.base) as assay:
         board = assay.arena_board(arena)
         stored = list(assay.arena_votes(arena))
     assert [one.id for one in stored] == sorted(battles)
